@@ -1,0 +1,191 @@
+//! From rows in any order to a [`Book`]: a counting sort by account, then the canonical order inside each account.
+
+use super::{Book, IdTable};
+use crate::margin::rules::SpotOffset;
+use rayon::prelude::*;
+
+/// Position rows as they were read: one entry a row, accounts by their number in the interner.
+#[derive(Debug, Clone, Default)]
+pub struct PositionRows {
+    /// Number of the account.
+    pub account: Vec<u32>,
+    /// Index into [`Market::instruments`](crate::market::Market::instruments).
+    pub instrument: Vec<u32>,
+    /// Signed contracts.
+    pub qty: Vec<f64>,
+    /// Average entry price.
+    pub avg_px: Vec<f64>,
+}
+
+/// Balance rows as they were read. No account has a currency twice.
+#[derive(Debug, Clone, Default)]
+pub struct BalanceRows {
+    /// Number of the account.
+    pub account: Vec<u32>,
+    /// Index into [`Market::currencies`](crate::market::Market::currencies).
+    pub ccy: Vec<u32>,
+    /// Signed cash.
+    pub cash: Vec<f64>,
+    /// Accrued interest, zero if absent.
+    pub interest: Vec<f64>,
+    /// Limit of spot in use, infinity if absent.
+    pub spot_in_use_cap: Vec<f64>,
+}
+
+/// Where each input row goes: rows of account rank `r` fill `start[r]..start[r + 1]`.
+struct Placement {
+    start: Vec<usize>,
+    /// Rank of each account number, `u32::MAX` for the accounts that are left out.
+    rank: Vec<u32>,
+}
+
+const LEFT_OUT: u32 = u32::MAX;
+
+impl Placement {
+    fn new(rank: Vec<u32>, ranks: usize, accounts: &[u32]) -> Self {
+        let mut start = vec![0usize; ranks + 1];
+        for &account in accounts {
+            let rank = rank[account as usize];
+            if rank != LEFT_OUT {
+                start[rank as usize + 1] += 1;
+            }
+        }
+        for index in 0..ranks {
+            start[index + 1] += start[index];
+        }
+        Self { start, rank }
+    }
+
+    /// Scatters one column to its place; columns go one after another so that only one is ever held twice.
+    fn scatter<T: Copy + Default>(&self, accounts: &[u32], column: Vec<T>) -> Vec<T> {
+        let mut next = self.start.clone();
+        let mut placed = vec![T::default(); *self.start.last().unwrap_or(&0)];
+        for (&account, value) in accounts.iter().zip(column) {
+            let rank = self.rank[account as usize];
+            if rank != LEFT_OUT {
+                let slot = &mut next[rank as usize];
+                placed[*slot] = value;
+                *slot += 1;
+            }
+        }
+        placed
+    }
+}
+
+impl Book {
+    /// Builds the book of all accounts in `ids` for which `left_out` is false.
+    ///
+    /// `spot_offset` and `left_out` have one entry an id. Every index in the rows is valid (the snapshot checks it),
+    /// and balance keys are unique among the accounts that stay.
+    #[must_use]
+    pub fn from_rows(
+        ids: &IdTable,
+        spot_offset: &[SpotOffset],
+        left_out: &[bool],
+        positions: PositionRows,
+        balances: BalanceRows,
+    ) -> Self {
+        let mut order: Vec<u32> = (0..ids.len() as u32).filter(|&number| !left_out[number as usize]).collect();
+        order.par_sort_unstable_by(|&a, &b| ids.get(a as usize).cmp(ids.get(b as usize)));
+        let mut rank = vec![LEFT_OUT; ids.len()];
+        for (place, &number) in order.iter().enumerate() {
+            rank[number as usize] = place as u32;
+        }
+
+        let placement = Placement::new(rank, order.len(), &positions.account);
+        let mut book = Self {
+            accounts: order.iter().map(|&number| ids.get(number as usize)).collect(),
+            spot_offset: order.iter().map(|&number| spot_offset[number as usize]).collect(),
+            instrument: placement.scatter(&positions.account, positions.instrument),
+            qty: placement.scatter(&positions.account, positions.qty),
+            avg_px: placement.scatter(&positions.account, positions.avg_px),
+            ..Self::default()
+        };
+        let Placement { start, rank } = placement;
+        book.position_start = start;
+        drop(positions.account);
+
+        let placement = Placement::new(rank, order.len(), &balances.account);
+        book.ccy = placement.scatter(&balances.account, balances.ccy);
+        book.cash = placement.scatter(&balances.account, balances.cash);
+        book.interest = placement.scatter(&balances.account, balances.interest);
+        book.spot_in_use_cap = placement.scatter(&balances.account, balances.spot_in_use_cap);
+        book.balance_start = placement.start;
+        book.sort_inside_accounts();
+        book
+    }
+
+    fn sort_inside_accounts(&mut self) {
+        let mut scratch = Vec::new();
+        for bounds in self.position_start.windows(2) {
+            let range = bounds[0]..bounds[1];
+            let (inst, qty, avg) =
+                (&mut self.instrument[range.clone()], &mut self.qty[range.clone()], &mut self.avg_px[range]);
+            let key = |i: usize| (inst[i], qty[i], avg[i]);
+            if (1..inst.len()).all(|i| ordered(&key(i - 1), &key(i)).is_le()) {
+                continue;
+            }
+            scratch.clear();
+            scratch.extend((0..inst.len()).map(key));
+            scratch.sort_unstable_by(ordered);
+            for (i, &(instrument, contracts, price)) in scratch.iter().enumerate() {
+                (inst[i], qty[i], avg[i]) = (instrument, contracts, price);
+            }
+        }
+        let mut scratch = Vec::new();
+        for bounds in self.balance_start.windows(2) {
+            let range = bounds[0]..bounds[1];
+            if self.ccy[range.clone()].is_sorted() {
+                continue;
+            }
+            scratch.clear();
+            scratch
+                .extend(range.clone().map(|i| (self.ccy[i], self.cash[i], self.interest[i], self.spot_in_use_cap[i])));
+            scratch.sort_unstable_by_key(|row| row.0);
+            for (i, &(ccy, cash, interest, cap)) in range.zip(&scratch) {
+                (self.ccy[i], self.cash[i], self.interest[i], self.spot_in_use_cap[i]) = (ccy, cash, interest, cap);
+            }
+        }
+    }
+}
+
+/// Canonical order of two position rows: instrument, quantity, average price. `total_cmp`, so that even `-0.0` has
+/// one place.
+fn ordered(a: &(u32, f64, f64), b: &(u32, f64, f64)) -> std::cmp::Ordering {
+    a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.total_cmp(&b.2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_find_their_account_and_order() {
+        let ids: IdTable = ["b", "bad", "a", "empty"].into_iter().collect();
+        let positions = PositionRows {
+            account: vec![0, 1, 2, 0, 2, 0],
+            instrument: vec![5, 9, 1, 2, 0, 5],
+            qty: vec![1.0, 9.0, 2.0, 3.0, 4.0, -1.0],
+            avg_px: vec![10.0, 90.0, 20.0, 30.0, 40.0, 11.0],
+        };
+        let balances = BalanceRows {
+            account: vec![0, 0, 2, 1],
+            ccy: vec![3, 1, 0, 0],
+            cash: vec![1.0, 2.0, 3.0, 4.0],
+            interest: vec![0.0, 0.5, 0.0, 0.0],
+            spot_in_use_cap: vec![f64::INFINITY, 7.0, f64::INFINITY, 0.0],
+        };
+        let modes = [SpotOffset::Usdt, SpotOffset::Usdt, SpotOffset::Coin, SpotOffset::None];
+        let book = Book::from_rows(&ids, &modes, &[false, true, false, false], positions, balances);
+        assert_eq!(book.accounts.iter().collect::<Vec<_>>(), ["a", "b", "empty"]);
+        assert_eq!(book.spot_offset, [SpotOffset::Coin, SpotOffset::Usdt, SpotOffset::None]);
+        assert_eq!(book.position_start, [0, 2, 5, 5]);
+        assert_eq!(book.instrument, [0, 1, 2, 5, 5]);
+        assert_eq!(book.qty, [4.0, 2.0, 3.0, -1.0, 1.0]);
+        assert_eq!(book.avg_px, [40.0, 20.0, 30.0, 11.0, 10.0]);
+        assert_eq!(book.balance_start, [0, 1, 3, 3]);
+        assert_eq!(book.ccy, [0, 1, 3]);
+        assert_eq!(book.cash, [3.0, 2.0, 1.0]);
+        assert_eq!(book.interest, [0.0, 0.5, 0.0]);
+    }
+}

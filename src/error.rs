@@ -1,0 +1,150 @@
+//! The errors of the library: what was attempted, where it stopped, what was expected.
+//!
+//! A failure about *data* is an [`Invalid`]: it carries the file, the column, the row, the offending value,
+//! what was expected and a hint, so that a person can mend the input without reading our code. Broken *rows* are
+//! not errors at all: they become rejects (see [`crate::snapshot`]).
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The result of everything that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a command could not be carried out. [`Error::exit_code`] is the process's exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line asks for something that does not exist or contradicts itself (exit 2).
+    #[error("{0}")]
+    Usage(String),
+    /// The snapshot or the rules are invalid (exit 3).
+    #[error("{0}")]
+    Invalid(Box<Invalid>),
+    /// The operating system refused a file operation (exit 1).
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// What was attempted, as a verb: `read`, `create`, `rename`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's words.
+        source: std::io::Error,
+    },
+    /// Something that no input should bring about, or a library failed while writing (exit 1).
+    #[error("{0}")]
+    Runtime(String),
+    /// The memory limit does not suffice (exit 6).
+    #[error("{0}")]
+    Memory(String),
+    /// The user interrupted the run (exit 130).
+    #[error("interrupted: nothing was written")]
+    Interrupted,
+}
+
+impl Error {
+    /// The exit code of a process that ends with this error.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Runtime(_) | Self::Io { .. } => 1,
+            Self::Usage(_) => 2,
+            Self::Invalid(_) => 3,
+            Self::Memory(_) => 6,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// A file operation that failed: `Error::io("read", path, err)`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { action, path: path.as_ref().to_path_buf(), source }
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(Box::new(invalid))
+    }
+}
+
+/// Data that cannot be used, with its place. Built by chaining:
+/// `Invalid::new("duplicate instrument").file(path).column("inst_id").row(7).value("BTC-USDT-SWAP")`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Invalid {
+    /// What is wrong, lower-case, without a full stop.
+    pub problem: String,
+    /// The file that holds it.
+    pub file: Option<PathBuf>,
+    /// The column or the dotted key.
+    pub column: Option<String>,
+    /// The row, counted from 1 without the header.
+    pub row: Option<u64>,
+    /// The value as it stands there.
+    pub value: Option<String>,
+    /// What would have been right.
+    pub expected: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Invalid {
+    /// A problem without a place yet.
+    pub fn new(problem: impl Into<String>) -> Self {
+        Self { problem: problem.into(), ..Self::default() }
+    }
+    /// Names the file.
+    #[must_use]
+    pub fn file(mut self, file: impl AsRef<Path>) -> Self {
+        self.file = Some(file.as_ref().to_path_buf());
+        self
+    }
+    /// Names the column or the dotted key.
+    #[must_use]
+    pub fn column(mut self, column: impl Into<String>) -> Self {
+        self.column = Some(column.into());
+        self
+    }
+    /// Names the row, counted from 1 without the header.
+    #[must_use]
+    pub fn row(mut self, row: u64) -> Self {
+        self.row = Some(row);
+        self
+    }
+    /// Quotes the offending value.
+    #[must_use]
+    pub fn value(mut self, value: impl Into<String>) -> Self {
+        self.value = Some(value.into());
+        self
+    }
+    /// Says what would have been right.
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+    /// Says what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The problem on the first line, then an indented line for each thing known of it: the place, the value,
+/// what was expected, a hint.
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)?;
+        let mut place = Vec::new();
+        place.extend(self.file.as_ref().map(|file| format!("file `{}`", file.display())));
+        place.extend(self.column.as_ref().map(|column| format!("column `{column}`")));
+        place.extend(self.row.map(|row| format!("row {row}")));
+        if !place.is_empty() {
+            write!(f, "\n  at:       {}", place.join(", "))?;
+        }
+        for (label, text) in [("value:   ", &self.value), ("expected:", &self.expected), ("hint:    ", &self.hint)] {
+            if let Some(text) = text {
+                write!(f, "\n  {label} {text}")?;
+            }
+        }
+        Ok(())
+    }
+}

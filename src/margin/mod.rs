@@ -1,0 +1,22 @@
+//! One account in one market: the portfolio margin model, pure.
+//!
+//! Nothing in this module reads a file or a clock, spawns a thread, logs, or knows a table format; every function
+//! depends on its arguments alone. `margin` is one account in one market; [`crate::recompute`] is many accounts in
+//! many markets.
+//!
+//! In reading order: [`rules`] (parameters), [`tiers`], [`black76`] (option value and Greeks), [`priced`] (what one
+//! contract of an instrument adds to each scenario), [`spot_hedge`] (spot in use), [`stress`] (MR1..MR7 and MR9 of one
+//! risk unit), [`borrowing`] (MR8), [`equity`] (discounts), [`requirement`] (totals, ratio, status of an account).
+
+pub mod black76;
+pub mod borrowing;
+pub mod equity;
+pub mod priced;
+pub mod requirement;
+pub mod rules;
+pub mod spot_hedge;
+pub mod stress;
+pub mod tiers;
+
+pub use requirement::{AccountMargin, Status};
+pub use stress::{UnitMargin, VolState};
