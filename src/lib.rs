@@ -6,6 +6,7 @@ pub mod error;
 pub mod generate;
 pub mod margin;
 pub mod market;
+pub mod progress;
 pub mod recompute;
 pub mod reference;
 pub mod report;

@@ -91,7 +91,7 @@ pub struct Market {
     pub as_of_ns: i64,
     /// In byte order of their names.
     pub currencies: Vec<Currency>,
-    /// In byte order of `(base, name)`.
+    /// In byte order of `(base, name)`: every index of the snapshot and every underlying of an instrument.
     pub underlyings: Vec<Underlying>,
     /// Ordered by base, underlying, expiry (swaps first), `inst_id`: the canonical order of positions, in which the
     /// rows of one risk unit stand together whether units are separate or merged. None is expired.
