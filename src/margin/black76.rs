@@ -109,16 +109,21 @@ fn time_value(low: f64, high: f64, deviation: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Values computed with 50 digits (mpmath): forward, strike, vol, years, rate, call, value.
-    const CASES: &[(f64, f64, f64, f64, f64, bool, f64)] = &include!("black76_cases.in");
+    /// Values computed with 60 digits by `scripts/black76_golden.py`.
+    const GOLDEN: &str = include_str!("../../data/golden/black76.csv");
 
     #[test]
-    fn agrees_with_fifty_digits() {
-        for &(forward, strike, vol, years, rate, call, expected) in CASES {
-            let found = value(forward, strike, vol, years, rate, call);
-            let error = (found - expected).abs() / expected;
-            assert!(error < 1e-11, "{forward} {strike} {vol} {years} {rate} {call}: {found} against {expected}");
+    fn agrees_with_sixty_digits() {
+        let mut cases = 0;
+        for line in GOLDEN.lines().skip(1) {
+            let cells: Vec<&str> = line.split(',').collect();
+            let number = |column: usize| cells[column].parse::<f64>().unwrap();
+            let found = value(number(0), number(1), number(2), number(3), number(4), cells[5] == "true");
+            let error = (found - number(6)).abs() / number(6);
+            assert!(error < 1e-11, "{line}: {found}");
+            cases += 1;
         }
+        assert!(cases > 100, "only {cases} cases were read");
     }
 
     #[test]
