@@ -82,6 +82,10 @@ fn within(key: &str, Number(x): Number, range: Range) -> Checked<f64> {
     Err(Fault::new(key, "out of range", format!("a number {low}{high}")).value(number(x)))
 }
 
+fn all_within(key: &str, raw: &[Number], range: Range) -> Checked<Vec<f64>> {
+    raw.iter().map(|&x| within(key, x, range)).collect()
+}
+
 fn per_class<T, U>(key: &str, raw: &RawPerClass<T>, check: impl Fn(&str, &T) -> Checked<U>) -> Checked<PerClass<U>> {
     let one = |class: Class, value| check(&format!("{key}.{}", class.name()), value);
     Ok(PerClass {
@@ -154,24 +158,23 @@ fn currency(key: &str, name: &str) -> Checked<()> {
 
 fn mr1(raw: &RawMr1) -> Checked<Mr1Rules> {
     let price = per_class("mr1.price", &raw.price, |key, moves| {
-        let moves: [f64; MR1_MOVES] = moves.map(|Number(x)| x);
-        for &x in &moves {
-            within(key, Number(x), (Excluded(-1.0), Included(10.0)))?;
-        }
+        let moves = all_within(key, moves, (Excluded(-1.0), Included(10.0)))?;
         ascending(key, &moves)?;
-        Ok(moves)
+        moves.try_into().map_err(|moves: Vec<f64>| {
+            Fault::new(key, format!("{} price moves", moves.len()), format!("{MR1_MOVES} price moves"))
+        })
     })?;
     // A volatility of zero has no Black-76 value, so the floor must stay above it.
     let vol_floor = within("mr1.vol_floor", raw.vol_floor, (Excluded(0.0), Included(10.0)))?;
     let all =
         |key: &str, raw: &[Number], range| raw.iter().map(|&x| within(key, x, range)).collect::<Checked<Vec<_>>>();
-    let vol_days = all("mr1.vol_days", &raw.vol_days, NOT_NEGATIVE)?;
+    let vol_days = all_within("mr1.vol_days", &raw.vol_days, NOT_NEGATIVE)?;
     if vol_days.is_empty() {
         return Err(Fault::new("mr1.vol_days", "no knots", "at least one number of days"));
     }
     ascending("mr1.vol_days", &vol_days)?;
-    let vol_points = all("mr1.vol_points", &raw.vol_points, PER_YEAR)?;
-    let vol_relative = all("mr1.vol_relative", &raw.vol_relative, PER_YEAR)?;
+    let vol_points = all_within("mr1.vol_points", &raw.vol_points, PER_YEAR)?;
+    let vol_relative = all_within("mr1.vol_relative", &raw.vol_relative, PER_YEAR)?;
     for (key, knots) in [("mr1.vol_points", &vol_points), ("mr1.vol_relative", &vol_relative)] {
         if knots.len() != vol_days.len() {
             let problem = format!("{} values for {} days in `mr1.vol_days`", knots.len(), vol_days.len());

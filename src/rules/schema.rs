@@ -12,7 +12,7 @@ use toml::Value;
 
 use super::key::dotted;
 use super::layers::{Fault, Resolved, literal};
-use crate::margin::rules::{MR1_MOVES, RiskUnitMode, SettleGroup, SpotOffset};
+use crate::margin::rules::{RiskUnitMode, SettleGroup, SpotOffset};
 
 /// A finite number, written as integer or float.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -109,7 +109,7 @@ pub(super) struct RawClasses {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMr1 {
-    pub(super) price: RawPerClass<[Number; MR1_MOVES]>,
+    pub(super) price: RawPerClass<Vec<Number>>,
     pub(super) vol_floor: Number,
     pub(super) vol_days: Vec<Number>,
     pub(super) vol_points: Vec<Number>,
