@@ -166,8 +166,6 @@ fn mr1(raw: &RawMr1) -> Checked<Mr1Rules> {
     })?;
     // A volatility of zero has no Black-76 value, so the floor must stay above it.
     let vol_floor = within("mr1.vol_floor", raw.vol_floor, (Excluded(0.0), Included(10.0)))?;
-    let all =
-        |key: &str, raw: &[Number], range| raw.iter().map(|&x| within(key, x, range)).collect::<Checked<Vec<_>>>();
     let vol_days = all_within("mr1.vol_days", &raw.vol_days, NOT_NEGATIVE)?;
     if vol_days.is_empty() {
         return Err(Fault::new("mr1.vol_days", "no knots", "at least one number of days"));
