@@ -3,6 +3,7 @@
 
 pub mod book;
 pub mod error;
+pub mod explain;
 pub mod generate;
 pub mod margin;
 pub mod market;

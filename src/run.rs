@@ -18,7 +18,7 @@ pub enum MaxRejects {
 impl MaxRejects {
     /// True when `rejected` of `rows_in` rows are more than allowed.
     #[must_use]
-    pub fn exceeded_by(self, rejected: u64, rows_in: u64) -> bool {
+    pub fn exceeded(self, rejected: u64, rows_in: u64) -> bool {
         match self {
             Self::Rows(rows) => rejected > rows,
             Self::Percent(percent) => rejected as f64 > percent / 100.0 * rows_in as f64,

@@ -1,7 +1,5 @@
 //! What goes out. (Declarations only in this branch: the owner's files replace it.)
 
-use crate::margin::Status;
-
 /// Format of the output tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -13,15 +11,23 @@ pub enum Format {
 
 /// Totals and counts.
 #[derive(Debug, Clone, Default)]
-pub struct Summary;
+#[allow(missing_docs)]
+pub struct Summary {
+    pub accounts: AccountCounts,
+}
 
-impl Summary {
-    /// Accounts with a status.
-    #[must_use]
-    pub fn with_status(&self, status: Status) -> u64 {
-        let _ = status;
-        todo!()
-    }
+/// Accounts.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs)]
+pub struct AccountCounts {
+    pub by_status: StatusCounts,
+}
+
+/// Accounts by status.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs)]
+pub struct StatusCounts {
+    pub liquidation: u64,
 }
 
 /// A table for people.
