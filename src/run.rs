@@ -1,9 +1,9 @@
 //! The run. (Declarations only in this branch: the owner's file replaces it.)
 
-use crate::Result;
 use crate::progress::Progress;
 use crate::report::{Format, Summary};
 use crate::rules::LoadedRules;
+use crate::{Error, Result};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -27,10 +27,10 @@ impl MaxRejects {
 }
 
 impl FromStr for MaxRejects {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is neither a number of rows nor a percentage");
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || Error::Usage(format!("`{text}` is neither a number of rows nor a percentage"));
         match text.strip_suffix('%') {
             Some(percent) => percent.parse().map(Self::Percent).map_err(|_| wrong()),
             None => text.parse().map(Self::Rows).map_err(|_| wrong()),
