@@ -2,8 +2,8 @@
 
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&[&str]; 6] =
-    [&["run"], &["check"], &["rules"], &["rules", "show"], &["rules", "check"], &["generate"]];
+const COMMANDS: [&[&str]; 7] =
+    [&["run"], &["check"], &["explain"], &["rules"], &["rules", "show"], &["rules", "check"], &["generate"]];
 
 fn remargin(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_remargin"))
@@ -37,7 +37,7 @@ fn help_of_every_command_shows_an_example() {
 #[test]
 fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
     let help = stdout(&remargin(&["--help"]));
-    for command in ["run", "check", "rules", "generate"] {
+    for command in ["run", "check", "explain", "rules", "generate"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}:\n{help}");
     }
     for code in [0, 1, 2, 3, 4, 5, 6, 130] {
@@ -67,6 +67,7 @@ fn usage_errors_exit_2_and_leave_stdout_empty() {
         (&["run", "s", "--out", "o", "--fail-on", "warning"], "warning"),
         (&["run", "s", "--out", "o", "--threads", "0"], "--threads"),
         (&["check", "s", "--progress", "sometimes"], "sometimes"),
+        (&["explain", "s"], "--account"),
         (&["rules", "check"], "FILE"),
         (&["generate", "--accounts", "-1", "--seed", "1", "--out", "o"], "-1"),
         (&["generate", "--accounts", "1", "--seed", "1", "--out", "o", "--positions-per-account", "NaN"], "NaN"),

@@ -17,7 +17,7 @@ Examples:
   remargin check data/sample --format json | jq .rejected
 
 Exit code 0: a run would use every row (or --max-rejects allows the rest); 3: a table is broken;
-4: more rejected rows than allowed.";
+4: more broken rows than allowed.";
 
 /// Rows shown of each reason.
 const SHOWN: usize = 5;
@@ -52,7 +52,7 @@ impl CheckArgs {
             TextFormat::Json => findings.to_json(),
         })?;
         let count = |of: fn(&TableCount) -> u64| snapshot.tables.iter().map(of).sum::<u64>();
-        if self.strict.max_rejects.exceeded_by(count(|table| table.rows_rejected), count(|table| table.rows_in)) {
+        if self.strict.max_rejects.exceeded(count(|table| table.rows_broken), count(|table| table.rows_in)) {
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)

@@ -65,7 +65,9 @@ pub struct StrictArgs {
     /// Accept a snapshot that is dated before the rules came into force
     #[arg(long)]
     pub allow_rules_date: bool,
-    /// Rejected rows to tolerate before exit code 4: a number, or a percentage such as `0.1%`
+    /// Broken rows to tolerate before exit code 4: a number, or a share of the rows read such as `0.1%`
+    ///
+    /// Sound rows of an account that is left out because of a broken one are rejected too, but not counted here.
     #[arg(long, value_name = "N|P%", default_value = "0", value_parser = parse_max_rejects)]
     pub max_rejects: MaxRejects,
 }
@@ -80,7 +82,7 @@ pub enum TextFormat {
 }
 
 fn parse_max_rejects(text: &str) -> Result<MaxRejects, String> {
-    text.parse::<MaxRejects>().map_err(|error| format!("{error}"))
+    text.parse::<MaxRejects>().map_err(|error| error.to_string())
 }
 
 /// Sizes rayon's global pool. Polars' pool cannot be bounded from here: it reads the environment, and changing the

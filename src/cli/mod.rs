@@ -1,11 +1,12 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
-//! One file a subcommand ([`run`], [`check`], [`rules`], [`generate`]), [`common`] for the flags they share and
+//! One file a subcommand ([`run`], [`check`], [`explain`], [`rules`], [`generate`]), [`common`] for the flags they share and
 //! [`terminal`] for what a person sees: progress, colour, errors, Ctrl-C. Results go to stdout or to files, everything
 //! else to stderr.
 
 mod check;
 mod common;
+mod explain;
 mod generate;
 mod rules;
 mod run;
@@ -58,6 +59,7 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
     Rules(rules::RulesCommand),
     Generate(generate::GenerateArgs),
 }
@@ -99,6 +101,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
     match command {
         Command::Run(command) => command.execute(args, terminal),
         Command::Check(command) => command.execute(terminal),
+        Command::Explain(command) => command.execute(terminal),
         Command::Rules(command) => command.execute(),
         Command::Generate(command) => command.execute(terminal),
     }

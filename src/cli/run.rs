@@ -5,7 +5,6 @@ use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
 use remargin::Result;
-use remargin::margin::Status;
 use remargin::report::{self, Format};
 use remargin::run::{self, RunRequest};
 use std::ffi::OsString;
@@ -76,12 +75,12 @@ impl RunArgs {
         terminal.note(format_args!("wrote {}", self.out.display()));
         if outcome.too_many_rejects {
             terminal.error(format_args!(
-                "more rows were rejected than `--max-rejects` allows; they are listed in `{}`",
-                self.out.join("rejects").display()
+                "more rows are broken than `--max-rejects` allows; table `rejects` in `{}` lists them",
+                self.out.display()
             ));
             return Ok(exit::TOO_MANY_REJECTS);
         }
-        let in_liquidation = outcome.summary.with_status(Status::Liquidation);
+        let in_liquidation = outcome.summary.accounts.by_status.liquidation;
         if matches!(self.fail_on, Some(FailOn::Liquidation)) && in_liquidation > 0 {
             terminal.error(format_args!("accounts in `liquidation`: {in_liquidation}"));
             return Ok(exit::IN_LIQUIDATION);
