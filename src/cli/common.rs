@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 /// Flags of every command.
 #[derive(Args)]
+#[command(next_help_heading = "Common options")]
 pub struct GlobalArgs {
     /// Threads that compute and encode [default: all cores]
     ///
@@ -33,11 +34,8 @@ pub struct GlobalArgs {
 /// When to do something that suits only a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum When {
-    /// On a terminal only
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 
@@ -75,9 +73,7 @@ pub struct StrictArgs {
 /// Text for people or JSON for programs, both on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TextFormat {
-    /// For people
     Text,
-    /// For programs
     Json,
 }
 

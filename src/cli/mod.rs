@@ -1,8 +1,8 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
-//! One file a subcommand ([`run`], [`check`], [`explain`], [`rules`], [`generate`]), [`common`] for the flags they share and
-//! [`terminal`] for what a person sees: progress, colour, errors, Ctrl-C. Results go to stdout or to files, everything
-//! else to stderr.
+//! One file a subcommand ([`run`], [`check`], [`explain`], [`rules`], [`generate`]), [`common`] for the flags they
+//! share and [`terminal`] for what a person sees: progress, colour, errors, Ctrl-C. Results go to stdout or to files,
+//! everything else to stderr.
 
 mod check;
 mod common;
@@ -41,7 +41,7 @@ Exit codes:
   130  interrupted; nothing was written
 
 Environment:
-  REMARGIN_LOG        what to log to stderr, such as `info` or `remargin::snapshot=debug` (overrides -v)
+  REMARGIN_LOG        what to log, such as `info` or `remargin::snapshot=debug`; wins over -v
   NO_COLOR            no colour, unless --color always
   POLARS_MAX_THREADS  threads of the table checks, which have a pool of their own (see --threads)";
 
