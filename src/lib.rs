@@ -11,6 +11,7 @@ pub mod recompute;
 pub mod reference;
 pub mod report;
 pub mod rules;
+pub mod run;
 pub mod snapshot;
 
 pub use error::{Error, Invalid, Result};
