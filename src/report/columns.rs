@@ -72,7 +72,7 @@ pub struct TableSpec {
     /// Columns in order.
     pub columns: &'static [Column],
     /// Index of the column by which rows ascend, if by one.
-    pub sorted_by: Option<usize>,
+    pub sorted_by: Option<i32>,
 }
 
 impl TableSpec {

@@ -1,8 +1,8 @@
 //! Record batches as CSV text.
 //!
 //! Comma, line feed, quotes where needed, a header line. A float stands in the shortest form that reads back to the
-//! same bits, and always looks like a float (`1.0`, `1e-7`); null is an empty cell. Text that a spreadsheet would run as a formula
-//! gets a leading apostrophe; numbers are never touched.
+//! same bits, and always looks like a float (`1.0`, `1e-7`); null is an empty cell.
+//! Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers are never touched.
 
 use super::columns::TableSpec;
 use crate::{Error, Result};

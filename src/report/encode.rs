@@ -79,14 +79,14 @@ pub struct OutputFile {
 #[derive(Debug)]
 pub(super) struct HashedFile {
     file: BufWriter<File>,
-    hasher: blake3::Hasher,
+    hasher: Box<blake3::Hasher>,
     bytes: u64,
 }
 
 impl HashedFile {
     fn create(path: &Path) -> Result<Self> {
         let file = File::create_new(path).map_err(|err| Error::io("create", path, err))?;
-        Ok(Self { file: BufWriter::with_capacity(1 << 18, file), hasher: blake3::Hasher::new(), bytes: 0 })
+        Ok(Self { file: BufWriter::with_capacity(1 << 18, file), hasher: Box::default(), bytes: 0 })
     }
 
     /// Flushes to the disk itself.
@@ -155,7 +155,7 @@ pub struct TableFile {
 
 enum Sink {
     Parquet(SerializedFileWriter<HashedFile>),
-    Arrow(FileWriter<HashedFile>),
+    Arrow(Box<FileWriter<HashedFile>>),
     Csv(HashedFile),
 }
 
@@ -182,7 +182,7 @@ pub fn create(folder: &Path, spec: &TableSpec, format: Format) -> Result<(Encode
         }
         Format::Arrow => {
             let writer = FileWriter::try_new(file, &schema).map_err(failed("write", &name))?;
-            (EncoderKind::Arrow, Sink::Arrow(writer))
+            (EncoderKind::Arrow, Sink::Arrow(Box::new(writer)))
         }
         Format::Csv => {
             file.write_all(&csv::header(spec)).map_err(failed("write", &name))?;
@@ -214,8 +214,7 @@ fn parquet_properties(spec: &TableSpec) -> WriterProperties {
             properties = properties.set_column_statistics_enabled(path(), EnabledStatistics::Chunk);
         }
     }
-    let sorting =
-        |column: usize| vec![SortingColumn { column_idx: column as i32, descending: false, nulls_first: false }];
+    let sorting = |column_idx: i32| vec![SortingColumn { column_idx, descending: false, nulls_first: false }];
     properties.set_sorting_columns(spec.sorted_by.map(sorting)).build()
 }
 

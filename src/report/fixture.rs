@@ -41,7 +41,7 @@ pub(crate) fn account(n: usize) -> AccountMargin {
         margin_ratio: (status != Status::NoRisk).then_some(1.0 / (x + 1.0)),
         status,
         im_deficit: n % 10 == 4,
-        ineligible: n % 3 == 0,
+        ineligible: n.is_multiple_of(3),
         mmr_no_hedge: x + 1.1,
         imr_no_hedge: x + 1.2,
     }
@@ -94,6 +94,11 @@ fn broken(row: u64, account: Option<&str>, reason: Reason, table: Table, value: 
     Reject { table, row, account_id, reason, column: "inst_id", value: value.to_owned() }
 }
 
+fn count(table: Table, rows_in: u64, rows_broken: u64, rows_left_out: u64) -> TableCount {
+    let rows_rejected = rows_broken + rows_left_out;
+    TableCount { table, rows_in, rows_used: rows_in - rows_rejected, rows_rejected, rows_broken, rows_left_out }
+}
+
 pub(crate) fn snapshot(accounts: usize) -> Snapshot {
     Snapshot {
         as_of_ns: 1_768_464_000_000_000_000,
@@ -107,22 +112,9 @@ pub(crate) fn snapshot(accounts: usize) -> Snapshot {
         ],
         unmargined: vec![Unmargined { account_id: "z".into(), reason: Reason::UnknownInstrument, broken_rows: 1 }],
         tables: vec![
-            TableCount {
-                table: Table::Positions,
-                rows_in: 100,
-                rows_used: 98,
-                rows_rejected: 2,
-                rows_broken: 1,
-                rows_left_out: 1,
-            },
-            TableCount {
-                table: Table::Balances,
-                rows_in: 10,
-                rows_used: 9,
-                rows_rejected: 1,
-                rows_broken: 0,
-                rows_left_out: 1,
-            },
+            count(Table::Marks, 50, 1, 0),
+            count(Table::Positions, 100, 1, 1),
+            count(Table::Balances, 10, 0, 1),
         ],
         inputs: vec![InputFile { path: "positions.parquet".into(), bytes: 7, rows: Some(100), blake3: "00".into() }],
         unused_price_gaps: 3,

@@ -2,8 +2,8 @@
 //!
 //! In reading order: [`columns`] (which columns, and record batches from a [`Chunk`](crate::recompute::Chunk)),
 //! [`encode`] (a batch becomes finished bytes in any thread, an ordered sink appends them), [`at_risk`], [`rejects`],
-//! [`summary`] (counts and totals), [`manifest`] (provenance), [`terminal`] (the table a person sees), [`folder`] (whole or not at
-//! all). [`crate::run`] puts them together.
+//! [`summary`] (counts and totals), [`manifest`] (provenance), [`terminal`] (the table a person sees), [`folder`]
+//! (whole or not at all). [`crate::run`] puts them together.
 //!
 //! The bytes of every file but `manifest.json` depend on the snapshot and the rules alone: not on threads, time,
 //! paths or the machine.

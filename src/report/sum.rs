@@ -32,7 +32,9 @@ mod tests {
 
     fn total(values: &[f64]) -> f64 {
         let mut sum = Sum::default();
-        values.iter().for_each(|&value| sum.add(value));
+        for &value in values {
+            sum.add(value);
+        }
         sum.value()
     }
 
@@ -47,8 +49,10 @@ mod tests {
     #[test]
     fn merging_keeps_what_was_lost() {
         let (mut a, mut b) = (Sum::default(), Sum::default());
-        [1e16, 1.0].iter().for_each(|&value| a.add(value));
-        [1.0, -1e16].iter().for_each(|&value| b.add(value));
+        a.add(1e16);
+        a.add(1.0);
+        b.add(1.0);
+        b.add(-1e16);
         a.merge(&b);
         assert_eq!(a.value(), 2.0);
     }

@@ -153,7 +153,7 @@ pub struct TableSummary {
 /// Rows set aside over all tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectSummary {
-    /// All of them.
+    /// Rows of `rejects`.
     pub rows: u64,
     /// Of these, rows with a fault of their own: what `--max-rejects` counts.
     pub broken: u64,
@@ -173,7 +173,7 @@ pub struct UnmarginedAccount {
 }
 
 impl Summary {
-    /// The text of `summary.json`: two spaces of indentation, floats in the shortest form that reads back to the same bits.
+    /// The text of `summary.json`: indented, floats in the shortest form that reads back to the same bits.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the library fails.
@@ -389,7 +389,7 @@ fn reject_summary(snapshot: &Snapshot) -> RejectSummary {
         *by_reason.entry(reject.reason.code()).or_insert(0u64) += 1;
     }
     RejectSummary {
-        rows: snapshot.tables.iter().map(|table| table.rows_rejected).sum(),
+        rows: snapshot.rejects.len() as u64,
         broken: snapshot.tables.iter().map(|table| table.rows_broken).sum(),
         by_reason: by_reason.into_iter().map(|(code, rows)| (code.to_owned(), rows)).collect(),
     }

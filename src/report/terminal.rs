@@ -40,7 +40,7 @@ pub fn summary_table(summary: &Summary) -> String {
         table.add_row([left_name.into(), number(left_value), right_name.into(), number(right_value)]);
     }
     let title = format!("{} · rules {}", summary.as_of, short(&summary.rules.name, 40));
-    format!("{title}\n{}\n{}", table.trim_fmt(), unit_table(summary).trim_fmt())
+    format!("{title}\n\n{}\n\n{}", table.trim_fmt(), unit_table(summary).trim_fmt())
 }
 
 /// The units with the largest margin, largest first.
@@ -50,7 +50,7 @@ fn unit_table(summary: &Summary) -> Table {
     let mut table = plain(&["risk unit", "accounts", "MMR, USD", "share", "MR7 binds"]);
     for unit in units.iter().take(UNITS_SHOWN) {
         table.add_row([
-            short(&unit.risk_unit, 20).into(),
+            short(&unit.risk_unit, 18).into(),
             number(count(unit.accounts)),
             number(usd(unit.mmr)),
             number(unit.mmr_share.map_or_else(String::new, |share| format!("{:.1} %", share * 100.0))),
@@ -86,7 +86,7 @@ fn count(n: u64) -> String {
     grouped(&n.to_string())
 }
 
-/// Whole dollars, in digits up to 999 trillion, beyond in scientific notation. Rounded for people; files hold every bit.
+/// Whole dollars, beyond 999 trillion in scientific notation. Rounded for people; files hold every bit.
 fn usd(value: f64) -> String {
     if value.abs() >= 1e15 {
         return format!("{value:.3e}");
