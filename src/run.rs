@@ -99,7 +99,7 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
     let work = Work {
         request,
         snapshot: &snapshot,
-        unit_names: &priced.unit_names,
+        unit_names: &priced.unit_names(),
         compute: &|accounts| recompute::chunk(&priced, &snapshot.book, accounts),
         progress,
     };
