@@ -12,7 +12,7 @@ use crate::market::Market;
 use rayon::prelude::*;
 
 /// Rows of a part of the table, or of all of it. Currencies have numbers in order of appearance until
-/// [`Balances::to_market`].
+/// [`Balances::renumber_currencies`].
 #[derive(Default)]
 pub(super) struct Balances {
     numbers: AccountNumbers,
@@ -132,7 +132,7 @@ impl Balances {
     }
 
     /// Turns the numbers of currencies into indices of the market's, which hold every name seen here.
-    pub fn to_market(&mut self, market: &Market) {
+    pub fn renumber_currencies(&mut self, market: &Market) {
         let place = |name: &str| market.currencies.partition_point(|currency| currency.name.as_str() < name) as u32;
         let places: Vec<u32> = self.currencies.ids().iter().map(place).collect();
         for ccy in &mut self.rows.ccy {

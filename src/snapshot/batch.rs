@@ -23,23 +23,23 @@ pub(super) struct Batch {
 
 impl Batch {
     pub fn text(&self, name: &str) -> Result<Text> {
-        Text::new(self.column(name)).map_err(|invalid| self.at(name, invalid))
+        Text::new(self.column(name)).map_err(|problem| self.at(name, problem))
     }
 
     pub fn numbers(&self, name: &str) -> Result<Numbers> {
-        Numbers::new(self.column(name)).map_err(|invalid| self.at(name, invalid))
+        Numbers::new(self.column(name)).map_err(|problem| self.at(name, problem))
     }
 
     pub fn times(&self, name: &str) -> Result<Times> {
-        Times::new(self.column(name)).map_err(|invalid| self.at(name, invalid))
+        Times::new(self.column(name)).map_err(|problem| self.at(name, problem))
     }
 
     fn column(&self, name: &str) -> Option<&ArrayRef> {
         self.columns.iter().find(|(found, _)| found == name).map(|(_, array)| array)
     }
 
-    fn at(&self, name: &str, invalid: Invalid) -> Error {
-        invalid.file(&self.file).column(name).into()
+    fn at(&self, name: &str, problem: String) -> Error {
+        Invalid::new(problem).file(&self.file).column(name).into()
     }
 }
 
@@ -47,17 +47,13 @@ impl Batch {
 ///
 /// # Errors
 /// [`Invalid`] naming the file and the column.
-pub(super) fn project<'a>(
-    file: &Path,
-    columns: &[Column],
-    found: impl Iterator<Item = (&'a str, &'a DataType)> + Clone,
-) -> Result<Vec<usize>> {
+pub(super) fn project(file: &Path, columns: &[Column], found: &[(&str, &DataType)]) -> Result<Vec<usize>> {
     let mut places = Vec::new();
     for column in columns {
-        let mut matches = found.clone().enumerate().filter(|(_, (name, _))| *name == column.name);
+        let mut matches = found.iter().enumerate().filter(|(_, (name, _))| *name == column.name);
         let Some((place, (_, kind))) = matches.next() else {
             if column.required {
-                let names: Vec<_> = found.clone().map(|(name, _)| format!("`{name}`")).collect();
+                let names: Vec<_> = found.iter().map(|(name, _)| format!("`{name}`")).collect();
                 return Err(Invalid::new("missing column")
                     .file(file)
                     .column(column.name)
@@ -70,7 +66,8 @@ pub(super) fn project<'a>(
         if matches.next().is_some() {
             return Err(duplicate(file, column.name).into());
         }
-        if !accepts(column.kind, kind) {
+        // A column without a single value may have no type at all.
+        if **kind != DataType::Null && !accepts(column.kind, kind) {
             let mut invalid = Invalid::new("wrong type of column")
                 .file(file)
                 .column(column.name)
@@ -93,12 +90,13 @@ pub(super) fn duplicate(file: &Path, column: &str) -> Invalid {
 
 fn accepts(kind: Kind, found: &DataType) -> bool {
     match (kind, found) {
-        (_, DataType::Null) => true,
         (_, DataType::Dictionary(_, values)) => accepts(kind, values),
         (Kind::Time, found) => matches!(found, DataType::Timestamp(..)) || is_text(found),
         (Kind::Id, found) => is_text(found) || found.is_integer(),
-        (Kind::Number, DataType::Float64 | DataType::Decimal32(..) | DataType::Decimal64(..)) => true,
-        (Kind::Number, found) => matches!(found, DataType::Decimal128(..)) || is_text(found) || found.is_integer(),
+        (Kind::Number, found) => {
+            let decimal = matches!(found, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..));
+            *found == DataType::Float64 || decimal || is_text(found) || found.is_integer()
+        }
     }
 }
 

@@ -34,7 +34,8 @@ impl Batches {
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(duplicate(file, pair[0]).into());
         }
-        let places = project(file, columns, header.iter().map(|name| (name, &DataType::Utf8)))?;
+        let found: Vec<_> = header.iter().map(|name| (name, &DataType::Utf8)).collect();
+        let places = project(file, columns, &found)?;
         let columns = places.into_iter().map(|place| (place, header[place].to_owned())).collect();
         Ok(Self { file: file.into(), reader, record: StringRecord::new(), columns, next_row: 1 })
     }

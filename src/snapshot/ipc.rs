@@ -27,8 +27,8 @@ impl Batches {
         let again = input.try_clone().map_err(|error| unreadable(file, &error))?;
         let whole = guarded(file, || FileReader::try_new(BufReader::new(again), None))?;
         let schema = whole.schema();
-        let found = schema.fields().iter().map(|field| (field.name().as_str(), field.data_type()));
-        let places = project(file, columns, found)?;
+        let found: Vec<_> = schema.fields().iter().map(|field| (field.name().as_str(), field.data_type())).collect();
+        let places = project(file, columns, &found)?;
         let reader = guarded(file, || FileReader::try_new(BufReader::new(input), Some(places)))?;
         Ok(Self { file: file.into(), reader, next_row: 1 })
     }

@@ -1,7 +1,6 @@
 //! One conversion of every number: whatever its type, to the nearest `f64`, once.
 
 use super::text::Text;
-use crate::Invalid;
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, UInt64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt64Type};
@@ -112,10 +111,10 @@ impl Numbers {
     /// The numbers of an array.
     ///
     /// # Errors
-    /// [`Invalid`], without a place, for a type that cannot hold numbers exactly.
-    pub fn new(array: Option<&ArrayRef>) -> Result<Self, Invalid> {
+    /// What is wrong with a type that cannot hold numbers exactly.
+    pub fn new(array: Option<&ArrayRef>) -> Result<Self, String> {
         let Some(array) = array else { return Ok(Self::Absent) };
-        let to = |kind: &DataType| cast(array, kind).map_err(|error| Invalid::new(error.to_string()));
+        let to = |kind: &DataType| cast(array, kind).map_err(|error| error.to_string());
         Ok(match array.data_type() {
             DataType::Null => Self::Absent,
             DataType::Float64 => Self::Float(array.as_primitive::<Float64Type>().clone()),
@@ -134,7 +133,6 @@ impl Numbers {
     /// The number of a row; `None` if it is missing (null or an empty string).
     pub fn get(&self, row: usize) -> Result<Option<f64>, NumberError> {
         let number = match self {
-            Self::Absent => return Ok(None),
             Self::Float(array) if array.is_valid(row) => in_range(array.value(row)),
             Self::Signed(array) if array.is_valid(row) => in_range(array.value(row) as f64),
             Self::Unsigned(array) if array.is_valid(row) => in_range(array.value(row) as f64),

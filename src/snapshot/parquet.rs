@@ -29,7 +29,8 @@ impl Part {
         let input = File::open(file).map_err(|error| unreadable(file, &error))?;
         let metadata = guarded(file, || ArrowReaderMetadata::load(&input, ArrowReaderOptions::new()))?;
         let fields = metadata.schema().fields();
-        let places = project(file, columns, fields.iter().map(|field| (field.name().as_str(), field.data_type())))?;
+        let found: Vec<_> = fields.iter().map(|field| (field.name().as_str(), field.data_type())).collect();
+        let places = project(file, columns, &found)?;
         let mut groups = Vec::new();
         for group in metadata.metadata().row_groups() {
             groups.push(u64::try_from(group.num_rows()).map_err(|_| {

@@ -52,7 +52,7 @@ pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOpt
         |local| positions.merge(local, &mut accounts),
     )?;
     let unused_price_gaps = listings.unused_gaps(&market, &indices, names());
-    balances.to_market(&market);
+    balances.renumber_currencies(&market);
 
     let mut settings = AccountRows::default();
     let mut settings_rows = None;

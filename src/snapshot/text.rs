@@ -1,6 +1,5 @@
 //! Columns of strings in any Arrow layout: plain, large, view or dictionary; integers as they are written.
 
-use crate::Invalid;
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, LargeStringArray, StringArray, StringViewArray};
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Int32Type};
@@ -25,17 +24,17 @@ pub(super) fn is_text(kind: &DataType) -> bool {
 }
 
 impl Values {
-    fn new(array: &ArrayRef) -> Result<Self, Invalid> {
+    fn new(array: &ArrayRef) -> Result<Self, String> {
         Ok(match array.data_type() {
             DataType::Null => Self::Absent,
             DataType::Utf8 => Self::Plain(array.as_string::<i32>().clone()),
             DataType::LargeUtf8 => Self::Large(array.as_string::<i64>().clone()),
             DataType::Utf8View => Self::View(array.as_string_view().clone()),
             kind if kind.is_integer() => {
-                let text = cast(array, &DataType::Utf8).map_err(|error| Invalid::new(error.to_string()))?;
+                let text = cast(array, &DataType::Utf8).map_err(|error| error.to_string())?;
                 Self::Plain(text.as_string::<i32>().clone())
             }
-            kind => return Err(Invalid::new(format!("a column of type {kind} holds no strings"))),
+            kind => return Err(format!("a column of type {kind} holds no strings")),
         })
     }
 
@@ -63,19 +62,19 @@ impl Text {
     /// The strings of an array, all missing if there is none.
     ///
     /// # Errors
-    /// [`Invalid`], without a place, for a type that holds neither strings nor integers.
-    pub fn new(array: Option<&ArrayRef>) -> Result<Self, Invalid> {
+    /// What is wrong with a type that holds neither strings nor integers.
+    pub fn new(array: Option<&ArrayRef>) -> Result<Self, String> {
         let Some(array) = array else { return Ok(Self { values: Values::Absent, keys: None }) };
         let Some(dictionary) = array.as_any_dictionary_opt() else {
             return Ok(Self { values: Values::new(array)?, keys: None });
         };
         let values = Values::new(dictionary.values())?;
         let strict = CastOptions { safe: false, ..CastOptions::default() };
-        let keys = cast_with_options(dictionary.keys(), &DataType::Int32, &strict)
-            .map_err(|error| Invalid::new(error.to_string()))?;
+        let keys =
+            cast_with_options(dictionary.keys(), &DataType::Int32, &strict).map_err(|error| error.to_string())?;
         let keys = keys.as_primitive::<Int32Type>().clone();
-        if keys.iter().flatten().any(|key| usize::try_from(key).is_ok_and(|key| key < values.len()).not()) {
-            return Err(Invalid::new("a dictionary key has no value"));
+        if !keys.iter().flatten().all(|key| usize::try_from(key).is_ok_and(|key| key < values.len())) {
+            return Err("a dictionary key has no value".to_owned());
         }
         Ok(Self { values, keys: Some(keys) })
     }
@@ -140,8 +139,6 @@ pub(super) fn cut(text: &str) -> String {
         Some((end, _)) => format!("{}...", &text[..end]),
     }
 }
-
-use std::ops::Not;
 
 #[cfg(test)]
 mod tests {

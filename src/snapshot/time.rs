@@ -28,13 +28,13 @@ impl Times {
     /// The instants of an array. A timestamp without a time zone is UTC.
     ///
     /// # Errors
-    /// [`Invalid`], without a place, for a type that holds no instants.
-    pub fn new(array: Option<&ArrayRef>) -> Result<Self, Invalid> {
+    /// What is wrong with a type that holds no instants.
+    pub fn new(array: Option<&ArrayRef>) -> Result<Self, String> {
         let Some(array) = array else { return Ok(Self::Absent) };
         Ok(match array.data_type() {
             DataType::Null => Self::Absent,
             DataType::Timestamp(unit, _) => {
-                let values = cast(array, &DataType::Int64).map_err(|error| Invalid::new(error.to_string()))?;
+                let values = cast(array, &DataType::Int64).map_err(|error| error.to_string())?;
                 let unit_ns = match unit {
                     TimeUnit::Second => 1_000_000_000,
                     TimeUnit::Millisecond => 1_000_000,
