@@ -81,7 +81,7 @@ impl<'a> Builder<'a> {
     pub(super) fn place(&mut self, instrument: usize, usd: f64) -> f64 {
         let (quoted, terms) = (&self.world.prices.quoted[instrument], &self.world.terms[instrument]);
         let size = usd.abs().min(self.world.liquidity(instrument));
-        let lots = (size / (terms.notional * quoted.spec.lot)).round().max(1.0);
+        let lots = (size / (terms.risk.notional * quoted.spec.lot)).round().max(1.0);
         let qty = round_to(lots * quoted.spec.lot, quoted.spec.lot_decimals) * if usd < 0.0 { -1.0 } else { 1.0 };
         let spread = if terms.option { 0.30 } else { self.history };
         let mut step = spread * self.rng.normal().clamp(-3.0, 3.0);
@@ -93,7 +93,7 @@ impl<'a> Builder<'a> {
         let avg_px = round_to(quoted.mark * libm::exp(step), decimals).max(least);
         self.account.rows.push(Row { instrument, qty, avg_px });
         self.held[instrument] = true;
-        qty * if terms.option { quoted.multiplier } else { terms.delta_coin }
+        qty * if terms.option { quoted.multiplier } else { terms.risk.delta_coin }
     }
 
     /// Adds to the cash of a currency.
@@ -120,7 +120,7 @@ impl<'a> Builder<'a> {
 
     /// Net cash delta of the rows so far, USD.
     pub(super) fn delta(&mut self) -> f64 {
-        self.account.rows.iter().map(|row| row.qty * self.world.terms[row.instrument].delta).sum()
+        self.account.rows.iter().map(|row| row.qty * self.world.terms[row.instrument].risk.delta).sum()
     }
 
     /// Brings the account to about `ratio` = collateral / maintenance margin by cash in `ccy`. What it has beyond

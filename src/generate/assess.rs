@@ -71,14 +71,14 @@ impl Assessor {
                 *unit = UnitSum { used: true, ..UnitSum::default() };
                 self.used.push(terms.unit);
             }
-            for (sum, one) in unit.stress.iter_mut().zip(terms.stress) {
+            for (sum, one) in unit.stress.iter_mut().zip(terms.risk.stress) {
                 *sum += row.qty * one;
             }
-            let (long, short) = terms.minimum;
+            let (long, short) = terms.risk.minimum;
             unit.minimum += row.qty.abs() * if row.qty > 0.0 { long } else { short };
-            unit.coins += row.qty * terms.delta_coin;
-            result.delta += row.qty * terms.delta;
-            let delta = row.qty * terms.delta;
+            unit.coins += row.qty * terms.risk.delta_coin;
+            result.delta += row.qty * terms.risk.delta;
+            let delta = row.qty * terms.risk.delta;
             match self.basis.iter_mut().find(|entry| entry.0 == terms.unit && entry.1 == terms.expiry_ns) {
                 Some(entry) => entry.3 += delta,
                 None => self.basis.push((terms.unit, terms.expiry_ns, terms.basis_rate, delta)),

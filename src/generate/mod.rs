@@ -48,7 +48,7 @@ use crate::{Error, Result};
 use account::Builder;
 use columns::{BookColumns, book_schemas, market_tables};
 use folder::Staged;
-use rng::{MARKET_STREAM, Rng};
+use rng::Rng;
 use std::path::PathBuf;
 use strategies::Plan;
 use tables::TableFile;
@@ -154,7 +154,7 @@ fn check(request: &GenerateRequest) -> Result<()> {
             "`positions_per_account` is {positions}, expected a number from 0 to {MOST_POSITIONS}"
         )));
     }
-    if request.accounts == 0 || request.accounts >= u64::from(u32::MAX).min(MARKET_STREAM) {
+    if request.accounts == 0 || request.accounts >= u64::from(u32::MAX) {
         return Err(Error::Usage(format!("`accounts` is {}, expected 1 to {}", request.accounts, u32::MAX - 1)));
     }
     Ok(())

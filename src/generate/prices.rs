@@ -155,6 +155,9 @@ fn quote_marks(market: &mut Prices, listings: Vec<Listing>, rng: &mut Rng) -> Re
 mod tests {
     use super::*;
 
+    /// Strikes and values by settle currency, expiry and call or put.
+    type Chains<'a> = BTreeMap<(&'a str, i64, bool), Vec<(f64, f64)>>;
+
     #[test]
     fn everything_has_prices() {
         let market = prices(1).unwrap();
@@ -179,7 +182,7 @@ mod tests {
     #[test]
     fn options_admit_no_arbitrage() {
         let market = prices(1).unwrap();
-        let mut chains: BTreeMap<(&str, i64, bool), Vec<(f64, f64)>> = BTreeMap::new();
+        let mut chains = Chains::new();
         for quoted in &market.quoted {
             let Some((strike, call)) = quoted.spec.option else { continue };
             let (vol, forward) = quoted.smile.unwrap();

@@ -161,7 +161,9 @@ fn popular_coins_and_tails() {
 
     let mut sizes: Vec<f64> = accounts
         .iter()
-        .map(|(_, account)| account.rows.iter().map(|row| row.qty.abs() * world.terms[row.instrument].notional).sum())
+        .map(|(_, account)| {
+            account.rows.iter().map(|row| row.qty.abs() * world.terms[row.instrument].risk.notional).sum()
+        })
         .collect();
     sizes.sort_by(f64::total_cmp);
     let total: f64 = sizes.iter().sum();
@@ -180,14 +182,14 @@ fn books_look_like_their_kind() {
     for (kind, account) in &accounts {
         let now = assessor.assess(&world, account);
         near += u32::from(now.mmr > 0.0 && now.equity / now.mmr <= 1.5);
-        let gross: f64 = account.rows.iter().map(|row| (row.qty * world.terms[row.instrument].delta).abs()).sum();
+        let gross: f64 = account.rows.iter().map(|row| (row.qty * world.terms[row.instrument].risk.delta).abs()).sum();
         let spot: f64 =
             account.balances.iter().filter(|b| b.ccy > world::USDC).map(|b| b.cash * world.ccys[b.ccy].fx).sum();
         match kind {
             Kind::OptionMaker if gross > 1e5 => hedged.entry("maker").or_default().push(now.delta.abs() / gross),
             Kind::Carry if gross > 1e4 => hedged.entry("carry").or_default().push((now.delta + spot).abs() / gross),
             Kind::ShortSpot if gross > 1e4 => {
-                hedged.entry("short spot").or_default().push((now.delta + spot).abs() / gross)
+                hedged.entry("short spot").or_default().push((now.delta + spot).abs() / gross);
             }
             _ => {}
         }

@@ -69,7 +69,20 @@ fn charges(base: &str) -> Charges {
     Charges { shock, basis, minimum }
 }
 
-/// What one contract held long is, in USD unless said otherwise.
+/// What one contract held long is and risks, in USD unless said otherwise.
+#[derive(Debug, Clone)]
+pub(super) struct Risk {
+    /// Size: face or market value; options the index value of their coins.
+    pub notional: f64,
+    /// Cash delta, and delta in coins.
+    pub delta: f64,
+    pub delta_coin: f64,
+    pub stress: Stress,
+    /// Minimum charge of a long and of a short contract.
+    pub minimum: (f64, f64),
+}
+
+/// A contract's place among units and currencies, and its [`Risk`].
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
     pub unit: usize,
@@ -78,17 +91,10 @@ pub(super) struct Terms {
     pub base: usize,
     pub inverse: bool,
     pub option: bool,
-    /// Size: face or market value; options the index value of their coins.
-    pub notional: f64,
-    /// Cash delta, and delta in coins.
-    pub delta: f64,
-    pub delta_coin: f64,
-    pub stress: Stress,
     /// Basis charge per USD of net delta of the expiry.
     pub basis_rate: f64,
     pub expiry_ns: i64,
-    /// Minimum charge of a long and of a short contract.
-    pub minimum: (f64, f64),
+    pub risk: Risk,
 }
 
 /// A risk unit of the separate mode: one underlying.
@@ -258,58 +264,70 @@ fn terms(prices: &Prices, ccys: &[Ccy]) -> Result<(Vec<Unit>, Vec<Terms>)> {
             |name: &str| find(ccys, name).ok_or_else(|| Error::Runtime(format!("`{name}` is not a known currency")));
         let index = prices.indices.get(spec.uly).copied().unwrap_or(f64::NAN);
         let phi = ccys[ccy(spec.quote)?].fx;
-        let unit = match units.iter().position(|unit| unit.name == spec.uly) {
-            Some(unit) => unit,
-            None => {
-                let base = ccy(spec.base)?;
-                units.push(Unit {
-                    name: spec.uly,
-                    quote: spec.quote,
-                    base,
-                    coin_usd: index * phi,
-                    charges: charges(spec.base),
-                });
-                units.len() - 1
-            }
+        let known = units.iter().position(|unit| unit.name == spec.uly);
+        let unit = if let Some(unit) = known {
+            unit
+        } else {
+            let base = ccy(spec.base)?;
+            units.push(Unit {
+                name: spec.uly,
+                quote: spec.quote,
+                base,
+                coin_usd: index * phi,
+                charges: charges(spec.base),
+            });
+            units.len() - 1
         };
-        let charges = units[unit].charges;
-        let m = quoted.multiplier;
-        let inverse = spec.ct_type == "inverse" && spec.option.is_none();
-        let (notional, delta, delta_coin, stress, minimum) =
-            if let (Some((strike, call)), Some((vol, forward))) = (spec.option, quoted.smile) {
-                let value = |forward: f64, vol: f64| black76::value(forward, strike, vol, quoted.years, 0.0, call);
-                let bump = forward * 1e-4;
-                let d = (value(forward + bump, vol) - value(forward - bump, vol)) / (2.0 * bump);
-                let shift = (0.28 * vol).max(0.22);
-                let stress = SCENARIOS.map(|(shocks, shifts, share)| {
-                    let moved = (forward + index * shocks * charges.shock).max(0.01 * forward);
-                    let shifted = if shifts < 0.0 { (vol - shift).max(0.01) } else { vol + shifts * shift };
-                    m * phi * share * (value(moved, shifted) - value(forward, vol))
-                });
-                let short = m * phi * charges.minimum.1 * index;
-                let long = short.min(m * phi * 0.125 * value(forward, vol));
-                (m * index * phi, m * d * forward * phi, m * d, stress, (long, short))
-            } else {
-                let usd = if inverse { m } else { m * quoted.mark * phi };
-                let face = if inverse { m } else { m * index * phi };
-                let coins = if inverse { m / index } else { m };
-                let stress = linear_stress(face, charges.shock);
-                (usd, usd, coins, stress, (usd * charges.minimum.0, usd * charges.minimum.0))
-            };
+        let risk = match (spec.option, quoted.smile) {
+            (Some(option), Some(smile)) => option_risk(quoted, option, smile, index, phi, units[unit].charges),
+            _ => delta_one_risk(quoted, index, phi, units[unit].charges),
+        };
         terms.push(Terms {
             unit,
             settle: ccy(spec.settle_ccy)?,
             base: units[unit].base,
-            inverse,
+            inverse: spec.ct_type == "inverse" && spec.option.is_none(),
             option: spec.option.is_some(),
-            notional,
-            delta,
-            delta_coin,
-            stress,
-            basis_rate: (charges.basis.0 * quoted.years).max(charges.basis.1),
+            basis_rate: (units[unit].charges.basis.0 * quoted.years).max(units[unit].charges.basis.1),
             expiry_ns: spec.expiry.map_or(0, |(_, ns)| ns),
-            minimum,
+            risk,
         });
     }
     Ok((units, terms))
+}
+
+fn delta_one_risk(quoted: &Quoted, index: f64, phi: f64, charges: Charges) -> Risk {
+    let m = quoted.multiplier;
+    let inverse = quoted.spec.ct_type == "inverse";
+    let (usd, face, coins) = if inverse { (m, m, m / index) } else { (m * quoted.mark * phi, m * index * phi, m) };
+    Risk {
+        notional: usd,
+        delta: usd,
+        delta_coin: coins,
+        stress: linear_stress(face, charges.shock),
+        minimum: (usd * charges.minimum.0, usd * charges.minimum.0),
+    }
+}
+
+fn option_risk(
+    quoted: &Quoted,
+    (strike, call): (f64, bool),
+    (vol, forward): (f64, f64),
+    index: f64,
+    phi: f64,
+    charges: Charges,
+) -> Risk {
+    let m = quoted.multiplier;
+    let value = |forward: f64, vol: f64| black76::value(forward, strike, vol, quoted.years, 0.0, call);
+    let bump = forward * 1e-4;
+    let d = (value(forward + bump, vol) - value(forward - bump, vol)) / (2.0 * bump);
+    let shift = (0.28 * vol).max(0.22);
+    let stress = SCENARIOS.map(|(shocks, shifts, share)| {
+        let moved = (forward + index * shocks * charges.shock).max(0.01 * forward);
+        let shifted = if shifts < 0.0 { (vol - shift).max(0.01) } else { vol + shifts * shift };
+        m * phi * share * (value(moved, shifted) - value(forward, vol))
+    });
+    let short = m * phi * charges.minimum.1 * index;
+    let long = short.min(m * phi * 0.125 * value(forward, vol));
+    Risk { notional: m * index * phi, delta: m * d * forward * phi, delta_coin: m * d, stress, minimum: (long, short) }
 }
