@@ -88,7 +88,8 @@ impl<'a> Builder<'a> {
         if self.losing {
             step = step.abs() * qty.signum();
         }
-        let decimals = quoted.decimals;
+        // An average of several fills has finer decimals than one of them.
+        let decimals = quoted.spec.tick_decimals + if terms.option { 2 } else { 1 };
         let least = 1.0 / POWERS_OF_TEN[decimals as usize];
         let avg_px = round_to(quoted.mark * libm::exp(step), decimals).max(least);
         self.account.rows.push(Row { instrument, qty, avg_px });

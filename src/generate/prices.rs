@@ -24,8 +24,6 @@ pub(super) struct Quoted {
     pub multiplier: f64,
     pub years: f64,
     pub mark: f64,
-    /// Decimals of the mark.
-    pub decimals: u32,
     /// Mark volatility and forward, options only.
     pub smile: Option<(f64, f64)>,
 }
@@ -100,7 +98,7 @@ fn quote_indices(market: &mut Prices, listings: &[Listing], rng: &mut Rng) {
         let sized = contracts().find(|listing| listing.ct_type == "linear").unwrap_or(finest);
         let decimals = finest.tick_decimals + 1;
         let stable = coin.name == "USDC";
-        let drift = libm::exp(0.02 * rng.normal().clamp(-3.0, 3.0));
+        let drift = libm::exp(0.005 * rng.normal().clamp(-3.0, 3.0));
         let usd = if stable { usdc } else { level_usd(coin.name, sized.tick, sized.ct_val) * drift };
         let noise = |rng: &mut Rng| 1.0 + 0.0001 * rng.normal().clamp(-3.0, 3.0);
         let quotes = [
@@ -134,19 +132,19 @@ fn quote_marks(market: &mut Prices, listings: Vec<Listing>, rng: &mut Rng) -> Re
             // A perpetual trades at a small premium or discount that funding keeps small.
             _ => index * (1.0 + 0.0004 * rng.normal().clamp(-3.0, 3.0)),
         };
-        let (mark, decimals, quoted_smile) = if let Some((strike, call)) = spec.option {
+        let (mark, smile) = if let Some((strike, call)) = spec.option {
             let forward = round_to(forward, 2);
             let vol = round_to(smile::vol(spec.base, forward, strike, years), 4);
             let value = black76::value(forward, strike, vol, years, 0.0, call);
             let (mark, decimals) = if spec.ct_type == "inverse" { (value / forward, 8) } else { (value, 2) };
-            (round_to(mark, decimals), decimals, Some((vol, forward)))
+            (round_to(mark, decimals), Some((vol, forward)))
         } else {
-            (round_to(forward, spec.tick_decimals), spec.tick_decimals, None)
+            (round_to(forward, spec.tick_decimals), None)
         };
         let base = market.coins.iter().position(|coin| coin.name == spec.base);
         let base = base.ok_or_else(|| Error::Runtime(format!("`{}` is not a known coin", spec.base)))?;
         let multiplier = spec.ct_val * spec.ct_mult;
-        market.quoted.push(Quoted { spec, base, multiplier, years, mark, decimals, smile: quoted_smile });
+        market.quoted.push(Quoted { spec, base, multiplier, years, mark, smile });
     }
     Ok(())
 }
