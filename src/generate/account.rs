@@ -1,6 +1,6 @@
 //! One account while it is built: rows in whole lots, balances, and the collateral that its leverage calls for.
 
-use super::assess::{Assessor, BORROWING};
+use super::assess::Assessor;
 use super::rng::{POWERS_OF_TEN, Rng, round_to};
 use super::world::{Pool, USD, USDC, USDT, World};
 use crate::margin::rules::SpotOffset;
@@ -137,7 +137,7 @@ impl<'a> Builder<'a> {
                 let discount = self.world.ccys[ccy].discount;
                 self.add_usd(ccy, need / discount);
             } else if borrow {
-                self.add_usd(USDT, need / (1.0 + ratio * BORROWING));
+                self.add_usd(USDT, need / (1.0 + ratio * self.world.ccys[USDT].borrowing));
             }
         }
     }

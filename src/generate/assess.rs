@@ -7,8 +7,6 @@ use super::account::Account;
 use super::world::{Stress, World};
 use crate::margin::rules::SpotOffset;
 
-/// Assumed borrowing charge per USD owed.
-pub(super) const BORROWING: f64 = 0.021;
 /// Shape of the minimum charge: `(bound in units of the first bound, multiplier)`.
 const MULTIPLIERS: [(f64, f64); 7] =
     [(1.0, 1.0), (2.0, 2.0), (4.0, 4.0), (8.0, 6.0), (12.0, 8.0), (16.0, 10.0), (f64::INFINITY, 12.0)];
@@ -35,8 +33,8 @@ struct UnitSum {
 /// Buffers of the estimate, reused from account to account.
 #[derive(Default)]
 pub(super) struct Assessor {
-    /// By currency: equity, and the part that is option value.
-    equity: Vec<(f64, f64)>,
+    /// By currency: equity, the part that is option value, and the cap on spot in use.
+    equity: Vec<(f64, f64, f64)>,
     units: Vec<UnitSum>,
     used: Vec<usize>,
     /// Unit, expiry, basis rate, net cash delta.
@@ -46,12 +44,13 @@ pub(super) struct Assessor {
 impl Assessor {
     pub(super) fn assess(&mut self, world: &World, account: &Account) -> Assessment {
         self.equity.clear();
-        self.equity.resize(world.ccys.len(), (0.0, 0.0));
+        self.equity.resize(world.ccys.len(), (0.0, 0.0, f64::INFINITY));
         self.units.resize(world.units.len(), UnitSum::default());
         self.basis.clear();
         let mut result = Assessment::default();
         for balance in &account.balances {
             self.equity[balance.ccy].0 += balance.cash;
+            self.equity[balance.ccy].2 = balance.cap.unwrap_or(f64::INFINITY);
         }
         for row in &account.rows {
             let terms = &world.terms[row.instrument];
@@ -87,10 +86,10 @@ impl Assessor {
         for index in std::mem::take(&mut self.used) {
             result.mmr += self.unit(world, index, account.spot_offset);
         }
-        for (ccy, &(amount, _)) in world.ccys.iter().zip(&self.equity) {
+        for (ccy, &(amount, ..)) in world.ccys.iter().zip(&self.equity) {
             let usd = amount * ccy.fx;
             result.equity += if usd > 0.0 { usd * ccy.discount } else { usd };
-            result.mmr += (-usd).max(0.0) * BORROWING;
+            result.mmr += (-usd).max(0.0) * ccy.borrowing;
         }
         result
     }
@@ -105,10 +104,10 @@ impl Assessor {
         };
         let sum = &mut self.units[index];
         sum.used = false;
-        let (equity, options) = self.equity[unit.base];
+        let (equity, options, cap) = self.equity[unit.base];
         let spot = equity - options;
         let in_use = if unit.quote == hedging && spot * sum.coins < 0.0 {
-            spot.signum() * spot.abs().min(sum.coins.abs())
+            spot.signum() * spot.abs().min(sum.coins.abs()).min(cap)
         } else {
             0.0
         };

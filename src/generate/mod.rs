@@ -56,15 +56,16 @@ use world::World;
 
 /// Accounts of one task. Part of the output: batches of an Arrow file follow it.
 const CHUNK: u64 = 4096;
-/// The most position rows an account may have on average: beyond it the listed contracts run out.
-const MOST_POSITIONS: f64 = 100.0;
+/// The most position rows an account may have on average. Large books run out of listed contracts beyond it, and the
+/// mean falls short.
+const MOST_POSITIONS: f64 = 40.0;
 
 /// What to generate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerateRequest {
     /// Number of accounts.
     pub accounts: u64,
-    /// Mean number of position rows an account, 0 to 100; 10 is usual.
+    /// Mean number of position rows an account, 0 to 40; 10 is usual.
     pub positions_per_account: f64,
     /// Names the book: the same seed gives the same bytes.
     pub seed: u64,

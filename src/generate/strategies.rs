@@ -35,13 +35,13 @@ const fn profile(kind: Kind, share: f64, rows: f64, median_usd: f64, sigma: f64)
 /// The table of [`super`]'s documentation.
 pub(super) const PROFILES: [Profile; 8] = [
     profile(Kind::Carry, 0.20, 8.0, 120_000.0, 1.8),
-    profile(Kind::ShortSpot, 0.05, 6.0, 80_000.0, 1.6),
+    profile(Kind::ShortSpot, 0.05, 6.0, 150_000.0, 1.6),
     profile(Kind::OptionMaker, 0.04, 100.0, 4_000_000.0, 1.3),
-    profile(Kind::Directional, 0.32, 7.0, 60_000.0, 1.9),
-    profile(Kind::CoinMargined, 0.12, 6.0, 50_000.0, 1.8),
-    profile(Kind::Borrower, 0.08, 6.0, 70_000.0, 1.7),
+    profile(Kind::Directional, 0.32, 7.0, 150_000.0, 1.9),
+    profile(Kind::CoinMargined, 0.12, 6.0, 120_000.0, 1.8),
+    profile(Kind::Borrower, 0.08, 6.0, 150_000.0, 1.7),
     profile(Kind::Dust, 0.12, 3.0, 60.0, 1.0),
-    profile(Kind::BalancesOnly, 0.07, 0.0, 20_000.0, 2.2),
+    profile(Kind::BalancesOnly, 0.07, 0.0, 40_000.0, 2.2),
 ];
 
 /// Of the directional accounts and the borrowers, how many stand near or beyond liquidation: 4 % of 40 % of all.

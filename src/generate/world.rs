@@ -40,6 +40,8 @@ pub(super) struct Ccy {
     pub decimals: u32,
     /// Assumed share of a positive balance that counts as collateral.
     pub discount: f64,
+    /// Assumed charge per USD owed: margin and liquidation fee.
+    pub borrowing: f64,
 }
 
 /// Rough charges of a coin, used only to size collateral: how far an account is from liquidation is decided by the
@@ -219,13 +221,14 @@ fn currencies(prices: &Prices) -> Result<Vec<Ccy>> {
         .map(|name| {
             let value =
                 fx(&prices.indices, name).ok_or_else(|| Error::Runtime(format!("`{name}` has no USD value")))?;
-            let discount = match name {
-                "USD" | "USDT" | "USDC" => 1.0,
-                "BTC" | "ETH" => 0.97,
-                _ => 0.8,
+            let (discount, borrowing) = match name {
+                "USD" | "USDT" | "USDC" => (1.0, 0.021),
+                "BTC" | "ETH" => (0.97, 0.021),
+                _ => (0.8, 0.051),
             };
             let decimals = (libm::ceil(libm::log10(value)) + 2.0).clamp(0.0, 8.0) as u32;
-            Ok(Ccy { name, fx: value, decimals: if discount == 1.0 { 2 } else { decimals }, discount })
+            let decimals = if discount == 1.0 { 2 } else { decimals };
+            Ok(Ccy { name, fx: value, decimals, discount, borrowing })
         })
         .collect()
 }
