@@ -26,12 +26,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// What loading the snapshot brings; [`Error::Invalid`] if the account is unknown or unmargined, with the reason.
-pub fn explain(
-    snapshot: &Path,
-    account_id: &str,
-    rules: &LoadedRules,
-    progress: &dyn Progress,
-) -> Result<Explanation> {
+pub fn explain(snapshot: &Path, account_id: &str, rules: &LoadedRules, progress: &dyn Progress) -> Result<Explanation> {
     let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, progress };
     let loaded = load(snapshot, &options)?;
     if let Some(left_out) = loaded.unmargined.iter().find(|left_out| left_out.account_id == account_id) {
@@ -82,7 +77,9 @@ pub fn explain_account(market: &Market, book: &Book, priced: &PricedMarket, inde
         .unit_sums()
         .iter()
         .zip(&margins)
-        .map(|(sums, unit)| unit::unit_step(&unit::Context { market, priced, account: &account, work: &work }, sums, unit))
+        .map(|(sums, unit)| {
+            unit::unit_step(&unit::Context { market, priced, account: &account, work: &work }, sums, unit)
+        })
         .collect();
     Ok(Explanation {
         account_id,

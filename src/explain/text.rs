@@ -121,7 +121,8 @@ impl UnitStep {
     }
 
     fn write_positions(&self, out: &mut String) -> fmt::Result {
-        let header = ["instrument", "kind", "qty", "avg", "mark", "upl / value", "", "delta coin", "delta USD", "MR7 raw"];
+        let header =
+            ["instrument", "kind", "qty", "avg", "mark", "upl / value", "", "delta coin", "delta USD", "MR7 raw"];
         let rows = self.positions.iter().map(|step| {
             vec![
                 step.inst_id.clone(),
@@ -190,14 +191,24 @@ impl UnitStep {
 
     fn write_components(&self, out: &mut String) -> fmt::Result {
         let expiries = self.mr3.expiries.iter().map(|line| format!("{} {}", line.expiry, usd(line.pnl)));
-        let basis = self.mr4.expiries.iter().map(|line| {
-            format!("{} |{}| x {}", line.expiry, usd(line.cash_delta), percent(line.rate))
-        });
+        let basis = self
+            .mr4
+            .expiries
+            .iter()
+            .map(|line| format!("{} |{}| x {}", line.expiry, usd(line.cash_delta), percent(line.rate)));
         let pairs = self.mr9.pairs.iter().map(|line| format!("{} {} hedged", line.pair, usd(line.hedged)));
         let how = [
-            ("MR1", self.mr1.charge, format!("move {}, volatility {}", percent(self.mr1.worst_price), self.mr1.worst_vol)),
+            (
+                "MR1",
+                self.mr1.charge,
+                format!("move {}, volatility {}", percent(self.mr1.worst_price), self.mr1.worst_vol),
+            ),
             ("MR2", self.mr2.charge, format!("P&L of {} day(s) {}", self.mr2.days, usd(self.mr2.pnl))),
-            ("MR3", self.mr3.charge, format!("{} x offset {}; {}", percent(self.mr3.rate), usd(self.mr3.offset), joined(expiries))),
+            (
+                "MR3",
+                self.mr3.charge,
+                format!("{} x offset {}; {}", percent(self.mr3.rate), usd(self.mr3.offset), joined(expiries)),
+            ),
             ("MR4", self.mr4.charge, joined(basis)),
             ("MR5", self.mr5.charge, format!("rate up {}, down {}", usd(self.mr5.up), usd(self.mr5.down))),
             (

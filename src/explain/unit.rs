@@ -172,13 +172,7 @@ fn spot_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, spot: 
     }
 }
 
-fn grid_step(
-    context: &Context<'_>,
-    sums: &UnitSums,
-    params: &UnitParams,
-    spot: Spot,
-    margin: &UnitMargin,
-) -> GridStep {
+fn grid_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, spot: Spot, margin: &UnitMargin) -> GridStep {
     let rules = &context.priced.rules;
     let [up, same, down] = sums.grid(params, rules, spot).map(|row| row.to_vec());
     GridStep {

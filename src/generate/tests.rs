@@ -245,3 +245,17 @@ fn an_interrupt_leaves_nothing() {
 fn ids_sort_as_numbers() {
     assert_eq!((id_digits(300), id_digits(99_999_999), id_digits(100_000_000)), (8, 8, 9));
 }
+
+/// Pins the book of a seed. A change here means that every book of every seed has changed: say so in the changelog
+/// and generate `data/sample` again.
+#[test]
+fn the_book_of_a_seed_is_pinned() {
+    let dir = tempfile::tempdir().unwrap();
+    generate(&request(300, 1, &dir.path().join("book"), TableFormat::Csv), &Silent).unwrap();
+    let files = bytes(&dir.path().join("book"));
+    let mut hasher = blake3::Hasher::new();
+    for name in ["instruments", "marks", "indices", "accounts", "balances", "positions"] {
+        hasher.update(&files[&format!("{name}.csv")]);
+    }
+    assert_eq!(hasher.finalize().to_hex()[..16], *"87dce7defb6fb294");
+}

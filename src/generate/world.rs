@@ -2,7 +2,7 @@
 //! pools of contracts to pick from, crowded at the top.
 
 use super::prices::{Prices, Quoted, fx};
-use super::rng::{Rng, Weighted};
+use super::rng::{Rng, Weighted, round_to};
 use crate::margin::black76;
 use crate::{Error, Result};
 
@@ -312,6 +312,8 @@ fn delta_one_risk(quoted: &Quoted, index: f64, phi: f64, charges: Charges) -> Ri
     }
 }
 
+/// Option values are rounded: they rest on the platform's `exp` and `ln`, whose last digit may differ between machines
+/// and must not reach a book.
 fn option_risk(
     quoted: &Quoted,
     (strike, call): (f64, bool),
@@ -323,14 +325,14 @@ fn option_risk(
     let m = quoted.multiplier;
     let value = |forward: f64, vol: f64| black76::value(forward, strike, vol, quoted.years, 0.0, call);
     let bump = forward * 1e-4;
-    let d = (value(forward + bump, vol) - value(forward - bump, vol)) / (2.0 * bump);
+    let d = round_to((value(forward + bump, vol) - value(forward - bump, vol)) / (2.0 * bump), 6);
     let shift = (0.28 * vol).max(0.22);
     let stress = SCENARIOS.map(|(shocks, shifts, share)| {
         let moved = (forward + index * shocks * charges.shock).max(0.01 * forward);
         let shifted = if shifts < 0.0 { (vol - shift).max(0.01) } else { vol + shifts * shift };
-        m * phi * share * (value(moved, shifted) - value(forward, vol))
+        m * phi * share * round_to(value(moved, shifted) - value(forward, vol), 6)
     });
     let short = m * phi * charges.minimum.1 * index;
-    let long = short.min(m * phi * 0.125 * value(forward, vol));
+    let long = short.min(m * phi * 0.125 * round_to(value(forward, vol), 6));
     Risk { notional: m * index * phi, delta: m * d * forward * phi, delta_coin: m * d, stress, minimum: (long, short) }
 }
