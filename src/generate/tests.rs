@@ -1,3 +1,5 @@
+//! The generator as a whole: bytes, rows, shares, and what the reader and the kernel make of them.
+
 use super::account::Account;
 use super::strategies::{Kind, PROFILES};
 use super::*;
@@ -258,4 +260,34 @@ fn the_book_of_a_seed_is_pinned() {
         hasher.update(&files[&format!("{name}.csv")]);
     }
     assert_eq!(hasher.finalize().to_hex()[..16], *"87dce7defb6fb294");
+}
+
+/// What is written is read back without a reject, and margined: the share near liquidation is that of the estimate.
+#[test]
+fn the_reader_takes_it_and_the_kernel_margins_it() {
+    use crate::margin::Status;
+    use crate::margin::rules::SpotOffset;
+    let dir = tempfile::tempdir().unwrap();
+    for (format, count) in [(TableFormat::Csv, 300), (TableFormat::Arrow, 300), (TableFormat::Parquet, 6_000)] {
+        let out = dir.path().join(format.name());
+        let counts = generate(&request(count, 1, &out, format), &Silent).unwrap();
+        let options = crate::snapshot::LoadOptions { default_spot_offset: SpotOffset::Usdt, progress: &Silent };
+        let snapshot = crate::snapshot::load(&out, &options).unwrap();
+        assert!(snapshot.rejects.is_empty() && snapshot.unmargined.is_empty(), "{:?}", snapshot.rejects.first());
+        assert_eq!(snapshot.unused_price_gaps, 0);
+        assert_eq!(snapshot.book.len() as u64, counts.accounts);
+        assert_eq!(snapshot.book.qty.len() as u64, counts.positions);
+        assert_eq!(snapshot.book.cash.len() as u64, counts.balances);
+        assert_eq!(snapshot.market.instruments.len() as u64, counts.instruments);
+
+        let rules = crate::rules::load(None, &[]).unwrap().rules;
+        let priced = crate::recompute::price(&snapshot.market, &rules);
+        let margins = crate::recompute::chunk(&priced, &snapshot.book, 0..snapshot.book.len()).unwrap().accounts;
+        let bad = |status| matches!(status, Status::Liquidation | Status::NearLiquidation);
+        let share = margins.iter().filter(|margin| bad(margin.status)).count() as f64 / margins.len() as f64;
+        let expected = if count > 1_000 { 0.010..0.022 } else { 0.003..0.04 };
+        assert!(expected.contains(&share), "{share} of {count} accounts are near liquidation");
+        let saves = margins.iter().filter(|margin| margin.mmr_no_hedge > margin.mmr * 1.01).count();
+        assert!(saves * 4 > margins.len(), "spot hedging saves margin for {saves} of {count}");
+    }
 }
