@@ -72,6 +72,7 @@ fn usage_errors_exit_2_and_leave_stdout_empty() {
         (&["generate", "--accounts", "-1", "--seed", "1", "--out", "o"], "-1"),
         (&["generate", "--accounts", "1", "--seed", "1", "--out", "o", "--positions-per-account", "NaN"], "NaN"),
         (&["rules", "--quiet", "--verbose"], "--quiet"),
+        (&["rules", "--set", "rate=0.01", "show"], "stand behind"),
     ] {
         let output = remargin(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
@@ -86,6 +87,19 @@ fn colour_only_when_asked_for_in_a_pipe() {
     assert!(!stderr(&output).contains('\u{1b}'), "{}", stderr(&output));
     let output = remargin(&["--color", "always", "frobnicate"]);
     assert!(stderr(&output).contains('\u{1b}'), "{}", stderr(&output));
+}
+
+#[test]
+fn common_flags_stand_before_or_behind_the_command() {
+    for args in [
+        &["--color", "never", "rules", "check", "no-such-file.toml"] as &[&str],
+        &["rules", "--color", "never", "check", "no-such-file.toml"],
+        &["rules", "check", "no-such-file.toml", "--color", "never"],
+    ] {
+        let output = remargin(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).starts_with("error: cannot read `no-such-file.toml`"), "{}", stderr(&output));
+    }
 }
 
 #[test]

@@ -14,8 +14,9 @@ mod terminal;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use common::GlobalArgs;
-use remargin::Result;
+use remargin::{Error, Result};
 use std::ffi::OsString;
+use std::panic::AssertUnwindSafe;
 use terminal::Terminal;
 
 /// Exit codes of outcomes that are not errors; the others stand in [`remargin::Error::exit_code`].
@@ -76,17 +77,15 @@ pub fn main(args: &[OsString]) -> u8 {
         }
     };
     let terminal = Terminal::new(&cli.global);
-    match prepare(&cli.global).and_then(|()| execute(&cli.command, args, &terminal)) {
-        Ok(code) => {
-            terminal.finish();
-            code
-        }
-        Err(error) => {
-            terminal.finish();
-            terminal.error(&error);
-            error.exit_code()
-        }
-    }
+    // A panic is a fault of this program, whose message stands on stderr already; to a script it is a runtime failure.
+    let work = || prepare(&cli.global).and_then(|()| execute(&cli.command, args, &terminal));
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Error::Runtime("internal fault, which deserves a report; see above".to_owned())));
+    terminal.finish();
+    outcome.unwrap_or_else(|error| {
+        terminal.error(&error);
+        error.exit_code()
+    })
 }
 
 fn prepare(global: &GlobalArgs) -> Result<()> {

@@ -3,8 +3,8 @@
 use super::common::{RulesArgs, TextFormat};
 use super::{exit, terminal};
 use clap::{Args, Subcommand};
-use remargin::Result;
 use remargin::rules::{self, LoadedRules};
+use remargin::{Error, Result};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ Example:
 
 /// The parameters in force and where each comes from
 #[derive(Args)]
-#[command(after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
+#[command(after_help = AFTER_HELP)]
 pub struct RulesCommand {
     #[command(subcommand)]
     action: Option<Action>,
@@ -44,9 +44,9 @@ enum Action {
 struct ShowArgs {
     #[command(flatten)]
     rules: RulesArgs,
-    /// Form of the answer on stdout
-    #[arg(long, default_value = "text")]
-    format: TextFormat,
+    /// Form of the answer on stdout [default: text]
+    #[arg(long)]
+    format: Option<TextFormat>,
 }
 
 /// Says whether a rules file is valid, and if not, where
@@ -59,6 +59,11 @@ struct CheckArgs {
 
 impl RulesCommand {
     pub fn execute(&self) -> Result<u8> {
+        // Clap could refuse the pair itself, but then it would refuse `--color` and `--quiet` in front of `check` too.
+        if self.action.is_some() && self.show.is_given() {
+            let text = "the flags of `remargin rules` stand behind its subcommand: `remargin rules show --set ...`";
+            return Err(Error::Usage(text.to_owned()));
+        }
         match &self.action {
             None => self.show.execute(),
             Some(Action::Show(show)) => show.execute(),
@@ -68,9 +73,13 @@ impl RulesCommand {
 }
 
 impl ShowArgs {
+    fn is_given(&self) -> bool {
+        self.format.is_some() || self.rules.rules.is_some() || !self.rules.set.is_empty()
+    }
+
     fn execute(&self) -> Result<u8> {
         let loaded = self.rules.load()?;
-        terminal::print(&match self.format {
+        terminal::print(&match self.format.unwrap_or(TextFormat::Text) {
             TextFormat::Text => as_text(&loaded),
             TextFormat::Json => as_json(&loaded),
         })?;
