@@ -11,6 +11,7 @@
 pub mod black76;
 pub mod borrowing;
 pub mod equity;
+pub mod normal;
 pub mod priced;
 pub mod requirement;
 pub mod rules;

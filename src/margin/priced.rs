@@ -1,8 +1,332 @@
-//! What one contract of each instrument adds to each scenario: the instrument x scenario table.
+//! What one contract of each instrument adds to each figure: the instrument x scenario table.
+//!
+//! All accounts hold the same few thousand instruments. An instrument is therefore priced once per market, for one
+//! long contract, in USD; a position of `n` contracts costs a handful of multiply-adds.
+//!
+//! ```text
+//! option row (columns)   0..7         7..14       14..21        21..23       23         24      25, 26   27     28
+//!                        vol up       vol same    vol down      MR6          vol up,    MR2     MR5      gamma  vega
+//!                        x 7 moves    x 7 moves   x 7 moves     fall, rise   no move    day     r+, r-
+//! ```
+//!
+//! Swaps and futures need no row: their P&L for an index move `s` is `slope x s` in every volatility state.
+
+use super::black76::Terms;
+use super::rules::{Class, MR1_MOVES, Mr1Rules, RiskUnitMode, Rules};
+use super::tiers::{BorrowTiers, Tiers};
+
+/// Columns of an option row.
+pub const OPTION_COLUMNS: usize = 29;
+/// First column of the MR1 grid (volatility state major, then price moves).
+pub const GRID: usize = 0;
+/// First of the two MR6 columns: the fall, then the rise.
+pub const EXTREME: usize = 3 * MR1_MOVES;
+/// MR3: price move 0, volatility up.
+pub const TERM: usize = EXTREME + 2;
+/// MR2: the day that passes.
+pub const DECAY: usize = TERM + 1;
+/// MR5: rate up, then rate down.
+pub const RATES: usize = DECAY + 1;
+/// Gamma of +1 % of the index.
+pub const GAMMA: usize = RATES + 2;
+/// Vega of +1 volatility point.
+pub const VEGA: usize = GAMMA + 1;
+
+/// P&L in USD of one long contract, by column.
+pub type OptionRow = [f64; OPTION_COLUMNS];
+
+/// Which formulas a contract follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContractKind {
+    /// P&L `n m (mark - avg)` in the quote currency.
+    Linear,
+    /// P&L `n m (1/avg - 1/mark)` in coins.
+    Inverse,
+    /// No P&L; its value counts in equity. `row` is its place among the option rows.
+    Option {
+        /// Index into [`PricedMarket::option_rows`].
+        row: u32,
+    },
+}
+
+/// One long contract, priced. USD unless the name says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Contract {
+    /// Which formulas.
+    pub kind: ContractKind,
+    /// Risk unit.
+    pub unit: u32,
+    /// Place of its expiry among the unit's expiries; perpetuals share one.
+    pub expiry: u32,
+    /// Settle currency.
+    pub settle: u32,
+    /// Settle group of MR9, index into [`super::rules::SettleGroup::ALL`].
+    pub group: usize,
+    /// `m`: coins, or USD face.
+    pub multiplier: f64,
+    /// Mark price.
+    pub mark_px: f64,
+    /// Value of an option in its settle currency, `m mark`; zero for swaps and futures.
+    pub value_settle: f64,
+    /// P&L for a relative index move `s` is `slope s`: `m S phi`, inverse `m`; zero for options.
+    pub slope_usd: f64,
+    /// `D`: `m mark phi`, inverse `m`, option `m d F phi`.
+    pub cash_delta_usd: f64,
+    /// `q`: `m`, inverse `m / S`, option `m d`.
+    pub delta_coin: f64,
+    /// Raw MR7 charge of one long contract.
+    pub charge_long_usd: f64,
+    /// Raw MR7 charge of one short contract.
+    pub charge_short_usd: f64,
+    /// What the liquidation fee is taken on: `abs(D)`, options `m S phi`.
+    pub fee_base_usd: f64,
+}
+
+/// A risk unit's own parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitParams {
+    /// Underlying (`BTC-USDT`) or base currency (`BTC`).
+    pub name: String,
+    /// Base currency.
+    pub base: u32,
+    /// Quote currency's name, in separate books; empty in merged ones.
+    pub quote: String,
+    /// USD value of one coin of spot in use: `S phi`, in a merged book `fx(B)`. NaN without a price, in which case
+    /// no account has spot to use.
+    pub spot_usd: f64,
+    /// Class for MR1.
+    pub class_mr1: Class,
+    /// Class for MR4, MR6 and MR7.
+    pub class_mr467: Class,
+    /// `max(floor, annualized T_e)` of each expiry.
+    pub basis_rate: Vec<f64>,
+    /// Each expiry in nanoseconds since 1970 UTC, `None` for the bucket of perpetuals.
+    pub expiries: Vec<Option<i64>>,
+}
+
+/// A currency's own parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CurrencyParams {
+    /// `BTC`.
+    pub name: String,
+    /// USD value of one unit; NaN without a price, in which case nobody holds it.
+    pub fx_usd: f64,
+    /// Collateral discount.
+    pub discount: Tiers,
+    /// Borrowing rates.
+    pub borrow: BorrowTiers,
+}
 
 /// A market priced under a set of rules: everything the account pass reads.
 #[derive(Debug, Clone)]
 pub struct PricedMarket {
-    /// Names of the risk units, by index, in byte order.
-    pub unit_names: Vec<String>,
+    /// The rules it was priced under.
+    pub rules: Rules,
+    /// Risk units in byte order of their names.
+    pub units: Vec<UnitParams>,
+    /// Currencies in byte order of their names.
+    pub currencies: Vec<CurrencyParams>,
+    /// One entry an instrument, in the market's order. `None` where a price is missing: nobody holds it.
+    pub contracts: Vec<Option<Contract>>,
+    /// Rows of the options.
+    pub option_rows: Vec<OptionRow>,
+}
+
+/// A swap or future, as the pricing sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct DeltaOne {
+    /// Inverse (USD face) or linear (coins).
+    pub inverse: bool,
+    /// `m`.
+    pub multiplier: f64,
+    /// Mark price: quote, or quote per coin.
+    pub mark_px: f64,
+    /// Index price `S` in the quote currency.
+    pub index_px: f64,
+    /// USD value of the quote currency.
+    pub phi_usd: f64,
+    /// Class for MR7.
+    pub class: Class,
+}
+
+/// An option, as the pricing sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionContract {
+    /// Forward, strike, volatility, years, rate, call.
+    pub terms: Terms,
+    /// Coins a contract.
+    pub multiplier: f64,
+    /// Mark price, settle currency per coin.
+    pub mark_px: f64,
+    /// Index price `S` in the quote currency.
+    pub index_px: f64,
+    /// USD value of the quote currency.
+    pub phi_usd: f64,
+    /// Class for MR1.
+    pub class_mr1: Class,
+    /// Class for MR6 and MR7.
+    pub class_mr467: Class,
+}
+
+/// Where a contract belongs: unit, expiry bucket, settle currency and group.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Risk unit.
+    pub unit: u32,
+    /// Expiry bucket inside the unit.
+    pub expiry: u32,
+    /// Settle currency.
+    pub settle: u32,
+    /// Settle group of MR9.
+    pub group: usize,
+}
+
+/// Prices a swap or future: no scenario needs more than its slope.
+#[must_use]
+pub fn price_delta_one(spec: &DeltaOne, place: Place, rules: &Rules) -> Contract {
+    let m = spec.multiplier;
+    let (slope_usd, cash_delta_usd, delta_coin) = if spec.inverse {
+        (m, m, m / spec.index_px)
+    } else {
+        (m * spec.index_px * spec.phi_usd, m * spec.mark_px * spec.phi_usd, m)
+    };
+    let charge = cash_delta_usd.abs() * rules.mr7.delta_one.get(spec.class);
+    Contract {
+        kind: if spec.inverse { ContractKind::Inverse } else { ContractKind::Linear },
+        unit: place.unit,
+        expiry: place.expiry,
+        settle: place.settle,
+        group: place.group,
+        multiplier: m,
+        mark_px: spec.mark_px,
+        value_settle: 0.0,
+        slope_usd,
+        cash_delta_usd,
+        delta_coin,
+        charge_long_usd: charge,
+        charge_short_usd: charge,
+        fee_base_usd: cash_delta_usd.abs(),
+    }
+}
+
+/// Prices an option in every scenario; `row` is the number its row will have.
+#[must_use]
+pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules) -> (Contract, OptionRow) {
+    let scale = spec.multiplier * spec.phi_usd;
+    let base = spec.terms.value();
+    let greeks = spec.terms.greeks();
+    let option_charge = rules.mr7.option.get(spec.class_mr467) * spec.index_px;
+    let long_charge = option_charge.min(rules.mr7.option_premium_cap * base);
+    let contract = Contract {
+        kind: ContractKind::Option { row },
+        unit: place.unit,
+        expiry: place.expiry,
+        settle: place.settle,
+        group: place.group,
+        multiplier: spec.multiplier,
+        mark_px: spec.mark_px,
+        value_settle: spec.multiplier * spec.mark_px,
+        slope_usd: 0.0,
+        cash_delta_usd: scale * greeks.delta * spec.terms.forward,
+        delta_coin: spec.multiplier * greeks.delta,
+        charge_long_usd: scale * long_charge,
+        charge_short_usd: scale * option_charge,
+        fee_base_usd: scale * spec.index_px,
+    };
+    (contract, option_row(spec, base, scale, rules))
+}
+
+fn option_row(spec: &OptionContract, base: f64, scale: f64, rules: &Rules) -> OptionRow {
+    let terms = &spec.terms;
+    let shift = vol_shift(&rules.mr1, terms.vol, terms.years);
+    let up = terms.vol + shift;
+    let down = (terms.vol - shift).max(terms.vol.min(rules.mr1.vol_floor));
+    let moved = |price_move: f64, vol: f64| {
+        let forward = (terms.forward + spec.index_px * price_move).max(rules.forward_floor * terms.forward);
+        scale * (Terms { forward, vol, ..*terms }.value() - base)
+    };
+    let greeks = terms.greeks();
+    let mut row = [0.0; OPTION_COLUMNS];
+    let moves = rules.mr1.price.get(spec.class_mr1);
+    for (state, vol) in [up, terms.vol, down].into_iter().enumerate() {
+        for (column, &price_move) in moves.iter().enumerate() {
+            row[GRID + state * MR1_MOVES + column] = moved(price_move, vol);
+        }
+    }
+    let extreme = *rules.mr6.price.get(spec.class_mr467);
+    row[EXTREME] = moved(-extreme, terms.vol);
+    row[EXTREME + 1] = moved(extreme, terms.vol);
+    row[TERM] = moved(0.0, up);
+    let later = (terms.years - rules.mr2_days / 365.0).max(0.0);
+    row[DECAY] = scale * (Terms { years: later, ..*terms }.value() - base);
+    let rate_move = rules.mr5_rate_shift * terms.years;
+    row[RATES] = scale * base * (-rate_move).exp_m1();
+    row[RATES + 1] = scale * base * rate_move.exp_m1();
+    row[GAMMA] = scale * greeks.gamma * 0.01 * spec.index_px * spec.index_px;
+    row[VEGA] = scale * greeks.vega * 0.01;
+    row
+}
+
+/// `w = max(points(T), relative(T) v)`: the shift of an option's volatility, interpolated in days to expiry between
+/// the knots and flat beyond them.
+#[must_use]
+pub fn vol_shift(rules: &Mr1Rules, vol: f64, years: f64) -> f64 {
+    let days = years * 365.0;
+    let points = interpolate(&rules.vol_days, &rules.vol_points, days);
+    let relative = interpolate(&rules.vol_days, &rules.vol_relative, days);
+    points.max(relative * vol)
+}
+
+fn interpolate(knots: &[f64], values: &[f64], at: f64) -> f64 {
+    let next = knots.partition_point(|&knot| knot <= at);
+    if next == 0 {
+        return values[0];
+    }
+    if next == knots.len() {
+        return values[next - 1];
+    }
+    let share = (at - knots[next - 1]) / (knots[next] - knots[next - 1]);
+    values[next - 1] + share * (values[next] - values[next - 1])
+}
+
+impl UnitParams {
+    /// MR4 rate of an expiry `years` away: `max(floor, annualized x years)`.
+    #[must_use]
+    pub fn basis_rate_of(rules: &Rules, class: Class, years: f64) -> f64 {
+        rules.mr4.floor.get(class).max(rules.mr4.annualized.get(class) * years)
+    }
+
+    /// True if spot of the unit's base, under this mode, hedges this unit.
+    #[must_use]
+    pub fn is_hedged_by(&self, mode: super::rules::SpotOffset, risk_unit: RiskUnitMode) -> bool {
+        mode.quote().is_some_and(|quote| risk_unit == RiskUnitMode::Merged || quote == self.quote)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volatility_shift_between_knots() {
+        let per_class = super::super::rules::PerClass::default();
+        let rules = Mr1Rules {
+            price: per_class,
+            vol_floor: 0.01,
+            vol_days: vec![0.0, 30.0, 60.0],
+            vol_points: vec![0.25, 0.20, 0.15],
+            vol_relative: vec![0.30, 0.26, 0.20],
+        };
+        for (vol, days, expected) in [
+            (0.5, 0.0, 0.25),
+            (0.5, 15.0, 0.225),
+            (0.5, 30.0, 0.20),
+            (0.5, 400.0, 0.15),
+            (1.0, 45.0, 0.23),
+            (2.0, 0.0, 0.60),
+        ] {
+            let found = vol_shift(&rules, vol, days / 365.0);
+            assert!((found - expected).abs() < 1e-15, "{vol} {days}: {found}");
+        }
+    }
 }

@@ -1,4 +1,13 @@
 //! Stress components of one risk unit: MR1 to MR7 and MR9.
+//!
+//! [`UnitSums`] gathers what the positions of a unit add up to; [`UnitSums::stress`] turns the sums and an amount of
+//! spot in use into the components. Hedged and unhedged margin come from the same sums, because spot in use only
+//! adds to the unit's slope.
+
+use super::priced::{
+    Contract, ContractKind, DECAY, EXTREME, GAMMA, GRID, OPTION_COLUMNS, OptionRow, RATES, TERM, UnitParams, VEGA,
+};
+use super::rules::{MR1_MOVES, RiskUnitMode, Rules, SettleGroup};
 
 /// The volatility state of an MR1 scenario, in the order in which ties are settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,4 +78,310 @@ pub struct UnitMargin {
     pub spot_in_use: f64,
     /// Unrealised P&L of swaps and futures.
     pub upl: f64,
+}
+
+/// A slope below this share of the absolute sum of its terms is a perfect hedge with rounding: exactly zero.
+const PERFECT_HEDGE: f64 = 1e-12;
+
+/// What the positions of one risk unit add up to. USD unless named otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitSums {
+    /// The unit.
+    pub unit: u32,
+    /// Summed option rows.
+    pub options: OptionRow,
+    /// Summed slopes of swaps and futures.
+    pub slope_usd: f64,
+    /// Sum of the absolute slopes.
+    pub slope_gross_usd: f64,
+    /// `Q_u`, coins.
+    pub delta_coin: f64,
+    /// Summed cash deltas.
+    pub cash_delta_usd: f64,
+    /// Unrealised P&L of swaps and futures.
+    pub upl_usd: f64,
+    /// Raw MR7 charge.
+    pub charge_usd: f64,
+    /// Cash delta by settle group.
+    pub group_delta_usd: [f64; 3],
+    /// Cash delta by expiry.
+    pub expiry_delta_usd: Vec<f64>,
+    /// P&L of volatility up, by expiry.
+    pub expiry_vol_usd: Vec<f64>,
+}
+
+/// Spot in use, as a position of the unit.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Spot {
+    /// Coins, signed.
+    pub coin: f64,
+    /// USD value of one coin.
+    pub px_usd: f64,
+}
+
+impl UnitSums {
+    /// Sums of an empty unit.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            unit: 0,
+            options: [0.0; OPTION_COLUMNS],
+            slope_usd: 0.0,
+            slope_gross_usd: 0.0,
+            delta_coin: 0.0,
+            cash_delta_usd: 0.0,
+            upl_usd: 0.0,
+            charge_usd: 0.0,
+            group_delta_usd: [0.0; 3],
+            expiry_delta_usd: Vec::new(),
+            expiry_vol_usd: Vec::new(),
+        }
+    }
+
+    /// Empties the sums for a unit with `expiries` expiry buckets, keeping the buffers.
+    pub fn reset(&mut self, unit: u32, expiries: usize) {
+        let (mut delta, mut vol) =
+            (std::mem::take(&mut self.expiry_delta_usd), std::mem::take(&mut self.expiry_vol_usd));
+        for buckets in [&mut delta, &mut vol] {
+            buckets.clear();
+            buckets.resize(expiries, 0.0);
+        }
+        *self = Self { unit, expiry_delta_usd: delta, expiry_vol_usd: vol, ..Self::new() };
+    }
+
+    /// Adds a position of `n` contracts.
+    pub fn add(&mut self, contract: &Contract, n: f64, option_rows: &[OptionRow]) {
+        let cash_delta = n * contract.cash_delta_usd;
+        self.delta_coin += n * contract.delta_coin;
+        self.cash_delta_usd += cash_delta;
+        self.expiry_delta_usd[contract.expiry as usize] += cash_delta;
+        self.group_delta_usd[contract.group] += cash_delta;
+        self.charge_usd += if n < 0.0 { -n * contract.charge_short_usd } else { n * contract.charge_long_usd };
+        if let ContractKind::Option { row } = contract.kind {
+            let row = &option_rows[row as usize];
+            for (sum, column) in self.options.iter_mut().zip(row) {
+                *sum += n * column;
+            }
+            self.expiry_vol_usd[contract.expiry as usize] += n * row[TERM];
+        } else {
+            let slope = n * contract.slope_usd;
+            self.slope_usd += slope;
+            self.slope_gross_usd += slope.abs();
+        }
+    }
+
+    /// The slope of the unit's linear part, spot in use included: `L = sum n m S phi + sum n m + h S phi`, exactly
+    /// zero for a perfect hedge.
+    #[must_use]
+    pub fn slope(&self, spot: Spot) -> f64 {
+        let of_spot = if spot.coin == 0.0 { 0.0 } else { spot.coin * spot.px_usd };
+        let slope = self.slope_usd + of_spot;
+        if slope.abs() < PERFECT_HEDGE * (self.slope_gross_usd + of_spot.abs()) { 0.0 } else { slope }
+    }
+
+    /// P&L of the MR1 grid: volatility states `up`, `same`, `down`, each over the price moves of the unit's class.
+    #[must_use]
+    pub fn grid(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> [[f64; MR1_MOVES]; 3] {
+        let slope = self.slope(spot);
+        let moves = rules.mr1.price.get(params.class_mr1);
+        let mut grid = [[0.0; MR1_MOVES]; 3];
+        for (state, row) in grid.iter_mut().enumerate() {
+            for (column, cell) in row.iter_mut().enumerate() {
+                *cell = self.options[GRID + state * MR1_MOVES + column] + slope * moves[column];
+            }
+        }
+        grid
+    }
+
+    /// P&L of MR6's two moves, the fall first.
+    #[must_use]
+    pub fn extreme(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> [f64; 2] {
+        let slope = self.slope(spot);
+        let size = rules.mr6.price.get(params.class_mr467);
+        [self.options[EXTREME] - slope * size, self.options[EXTREME + 1] + slope * size]
+    }
+
+    /// All components and the requirement of the unit under an amount of spot in use.
+    #[must_use]
+    pub fn stress(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> UnitMargin {
+        let (worst, state, column) = worst_of(&self.grid(params, rules, spot));
+        let extreme = self.extreme(params, rules, spot);
+        let rise_is_worse = extreme[1] < extreme[0];
+        let size = rules.mr6.price.get(params.class_mr467);
+        let components = Components {
+            mr1: loss(worst),
+            mr2: loss(self.options[DECAY]),
+            mr3: self.term_structure(rules),
+            mr4: self.basis(params),
+            mr5: loss(self.options[RATES].min(self.options[RATES + 1])),
+            mr6: rules.mr6.charge * loss(extreme[usize::from(rise_is_worse)]),
+            mr7: rules.mr7.tiers.get(params.class_mr467).apply(self.charge_usd),
+            mr9: self.stablecoin_hedge(rules),
+        };
+        let mmr = components.combined();
+        UnitMargin {
+            unit: self.unit,
+            mr1: components.mr1,
+            mr1_price: rules.mr1.price.get(params.class_mr1)[column],
+            mr1_vol: state,
+            mr2: components.mr2,
+            mr3: components.mr3,
+            mr4: components.mr4,
+            mr5: components.mr5,
+            mr6: components.mr6,
+            mr6_price: if rise_is_worse { *size } else { -size },
+            mr7: components.mr7,
+            mr9: components.mr9,
+            mmr,
+            imr: rules.imr_multiplier * mmr,
+            cash_delta: self.cash_delta_usd,
+            gamma: self.options[GAMMA],
+            vega: self.options[VEGA],
+            theta: self.options[DECAY],
+            spot_in_use: spot.coin,
+            upl: self.upl_usd,
+        }
+    }
+
+    /// MR3: `offset_charge x (sum over expiries of |W_e| - |sum of W_e|)`, the volatility P&L that expiries of
+    /// opposite sign set off against one another.
+    #[must_use]
+    pub fn term_structure(&self, rules: &Rules) -> f64 {
+        let gross: f64 = self.expiry_vol_usd.iter().map(|pnl| pnl.abs()).sum();
+        let net: f64 = self.expiry_vol_usd.iter().sum();
+        rules.mr3_offset_charge * (gross - net.abs()).max(0.0)
+    }
+
+    /// MR4: `sum over expiries of |D_e| x max(floor, annualized T_e)`. Spot in use has no basis.
+    #[must_use]
+    pub fn basis(&self, params: &UnitParams) -> f64 {
+        self.expiry_delta_usd.iter().zip(&params.basis_rate).map(|(delta, rate)| delta.abs() * rate).sum()
+    }
+
+    /// MR9: for each pair of settle groups in order, what their cash deltas hedge of one another bears the
+    /// incremental rate and is taken off both. Nothing in separate books.
+    #[must_use]
+    pub fn stablecoin_hedge(&self, rules: &Rules) -> f64 {
+        if rules.risk_unit == RiskUnitMode::Separate {
+            return 0.0;
+        }
+        hedged_pairs(&self.group_delta_usd, &rules.mr9.pairs).map(|(_, _, hedged)| rules.mr9.tiers.apply(hedged)).sum()
+    }
+}
+
+impl Default for UnitSums {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The hedged size of each pair of settle groups, in order; each hedge is taken off both sides before the next.
+pub fn hedged_pairs(
+    deltas: &[f64; 3],
+    pairs: &[(SettleGroup, SettleGroup)],
+) -> impl Iterator<Item = (SettleGroup, SettleGroup, f64)> {
+    let mut left = *deltas;
+    pairs.iter().map(move |&(first, second)| {
+        let (a, b) = (left[first as usize], left[second as usize]);
+        let opposed = (a > 0.0 && b < 0.0) || (a < 0.0 && b > 0.0);
+        let hedged = if opposed { a.abs().min(b.abs()) } else { 0.0 };
+        if opposed {
+            left[first as usize] -= hedged.copysign(a);
+            left[second as usize] -= hedged.copysign(b);
+        }
+        (first, second, hedged)
+    })
+}
+
+/// The components that make a requirement.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Components {
+    /// Spot and volatility shock.
+    pub mr1: f64,
+    /// Theta decay.
+    pub mr2: f64,
+    /// Volatility term structure.
+    pub mr3: f64,
+    /// Basis.
+    pub mr4: f64,
+    /// Interest rate.
+    pub mr5: f64,
+    /// Extreme move.
+    pub mr6: f64,
+    /// Minimum charge.
+    pub mr7: f64,
+    /// Stablecoin hedge risk.
+    pub mr9: f64,
+}
+
+impl Components {
+    /// `max( max(MR1, MR2, MR6) + MR3 + MR4 + MR5 + MR9, MR7 )`.
+    #[must_use]
+    pub fn combined(&self) -> f64 {
+        let worst = self.mr1.max(self.mr2).max(self.mr6);
+        (worst + self.mr3 + self.mr4 + self.mr5 + self.mr9).max(self.mr7)
+    }
+}
+
+/// `max(0, -pnl)`, never a negative zero.
+fn loss(pnl: f64) -> f64 {
+    if pnl < 0.0 { -pnl } else { 0.0 }
+}
+
+/// The lowest cell of the grid; of equal cells the first in order of state and price.
+fn worst_of(grid: &[[f64; MR1_MOVES]; 3]) -> (f64, VolState, usize) {
+    let mut worst = (grid[0][0], VolState::Up, 0);
+    for (row, state) in grid.iter().zip(VolState::ALL) {
+        for (column, &pnl) in row.iter().enumerate() {
+            if pnl < worst.0 {
+                worst = (pnl, state, column);
+            }
+        }
+    }
+    worst
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_matched_in_order() {
+        let pairs = [
+            (SettleGroup::Usdt, SettleGroup::Usd),
+            (SettleGroup::Usdt, SettleGroup::Usdc),
+            (SettleGroup::Usdc, SettleGroup::Usd),
+        ];
+        for (deltas, expected) in [
+            ([10.0, 0.0, -4.0], [4.0, 0.0, 0.0]),
+            ([10.0, -8.0, -4.0], [4.0, 6.0, 0.0]),
+            ([1.0, 5.0, -4.0], [1.0, 0.0, 3.0]),
+            ([1.0, 2.0, 3.0], [0.0, 0.0, 0.0]),
+        ] {
+            let hedged: Vec<f64> = hedged_pairs(&deltas, &pairs).map(|(_, _, hedged)| hedged).collect();
+            assert_eq!(hedged, expected, "{deltas:?}");
+        }
+    }
+
+    #[test]
+    fn components_combine() {
+        let zero = Components { mr1: 0.0, mr2: 0.0, mr3: 0.0, mr4: 0.0, mr5: 0.0, mr6: 0.0, mr7: 0.0, mr9: 0.0 };
+        for (components, expected) in [
+            (Components { mr1: 5.0, mr2: 6.0, mr6: 4.0, ..zero }, 6.0),
+            (Components { mr1: 5.0, mr3: 1.0, mr4: 2.0, mr5: 3.0, mr9: 4.0, ..zero }, 15.0),
+            (Components { mr6: 5.0, mr4: 1.0, mr7: 5.9, ..zero }, 6.0),
+            (Components { mr6: 5.0, mr4: 1.0, mr7: 6.1, ..zero }, 6.1),
+        ] {
+            assert_eq!(components.combined(), expected, "{components:?}");
+        }
+    }
+
+    #[test]
+    fn ties_go_to_the_earlier_scenario() {
+        let mut grid = [[0.0; MR1_MOVES]; 3];
+        assert_eq!(worst_of(&grid), (0.0, VolState::Up, 0));
+        grid[2][1] = -3.0;
+        grid[1][6] = -3.0;
+        assert_eq!(worst_of(&grid), (-3.0, VolState::Same, 6));
+    }
 }

@@ -2,15 +2,16 @@
 //! in order.
 
 mod executor;
+mod price;
 
 pub use executor::in_order;
+pub use price::price;
 
-use crate::Result;
 use crate::book::Book;
 use crate::margin::priced::PricedMarket;
-use crate::margin::rules::Rules;
+use crate::margin::requirement::{Account, Workspace, evaluate};
 use crate::margin::{AccountMargin, UnitMargin};
-use crate::market::Market;
+use crate::{Error, Result};
 use std::ops::Range;
 
 /// The margins of consecutive accounts.
@@ -32,18 +33,41 @@ pub struct Chunk {
     pub units: Vec<UnitMargin>,
 }
 
-/// Prices every instrument in every scenario of the rules.
+/// The rows of one account of the book.
 #[must_use]
-pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
-    let _ = (market, rules);
-    todo!()
+pub fn account_of(book: &Book, account: usize) -> Account<'_> {
+    let positions = book.position_start[account]..book.position_start[account + 1];
+    let balances = book.balance_start[account]..book.balance_start[account + 1];
+    Account {
+        spot_offset: book.spot_offset[account],
+        instrument: &book.instrument[positions.clone()],
+        qty: &book.qty[positions.clone()],
+        avg_px: &book.avg_px[positions],
+        ccy: &book.ccy[balances.clone()],
+        cash: &book.cash[balances.clone()],
+        interest: &book.interest[balances.clone()],
+        spot_in_use_cap: &book.spot_in_use_cap[balances],
+    }
 }
 
 /// The margins of `accounts`, a range of the book.
 ///
 /// # Errors
-/// [`crate::Error::Runtime`] naming the account if a figure is not finite, which bounded inputs do not bring about.
+/// [`Error::Runtime`] naming the account if a figure is not finite, which bounded inputs do not bring about.
 pub fn chunk(priced: &PricedMarket, book: &Book, accounts: Range<usize>) -> Result<Chunk> {
-    let _ = (priced, book, accounts);
-    todo!()
+    let mut work = Workspace::new(priced);
+    let mut chunk = Chunk { first_account: accounts.start, ..Chunk::default() };
+    chunk.accounts.reserve_exact(accounts.len());
+    chunk.unit_end.reserve_exact(accounts.len());
+    for account in accounts {
+        let margin = evaluate(priced, &account_of(book, account), &mut work, &mut chunk.units).map_err(|_| {
+            Error::Runtime(format!(
+                "account `{}`: a figure is not finite; nothing was written",
+                book.accounts.get(account)
+            ))
+        })?;
+        chunk.accounts.push(margin);
+        chunk.unit_end.push(chunk.units.len());
+    }
+    Ok(chunk)
 }

@@ -1,0 +1,159 @@
+//! Every step of one account's margin, for a person who checks it.
+//!
+//! The figures are the kernel's own intermediate results ([`Workspace`]), not a second calculation: what is explained
+//! is what was reported.
+
+mod model;
+mod text;
+mod unit;
+
+pub use model::*;
+
+use crate::book::Book;
+use crate::margin::priced::{CurrencyParams, PricedMarket};
+use crate::margin::requirement::{Ledger, Workspace, evaluate};
+use crate::margin::rules::RiskUnitMode;
+use crate::margin::{AccountMargin, borrowing, equity};
+use crate::market::Market;
+use crate::progress::Progress;
+use crate::recompute::{account_of, price};
+use crate::rules::LoadedRules;
+use crate::snapshot::{LoadOptions, load};
+use crate::{Error, Invalid, Result};
+use std::path::Path;
+
+/// Loads a snapshot and explains one of its accounts.
+///
+/// # Errors
+/// What loading the snapshot brings; [`Error::Invalid`] if the account is unknown or unmargined, with the reason.
+pub fn explain(
+    snapshot: &Path,
+    account_id: &str,
+    rules: &LoadedRules,
+    progress: &dyn Progress,
+) -> Result<Explanation> {
+    let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, progress };
+    let loaded = load(snapshot, &options)?;
+    if let Some(left_out) = loaded.unmargined.iter().find(|left_out| left_out.account_id == account_id) {
+        return Err(Invalid::new(format!("account `{account_id}` is unmargined: {}", left_out.reason.code()))
+            .file(snapshot)
+            .hint("`remargin check` lists its broken rows")
+            .into());
+    }
+    let index = find(&loaded.book, account_id).ok_or_else(|| {
+        Error::from(
+            Invalid::new(format!("no account `{account_id}` in the snapshot"))
+                .file(snapshot)
+                .hint("ids are compared byte by byte, leading zeros included"),
+        )
+    })?;
+    explain_account(&loaded.market, &loaded.book, &price(&loaded.market, &rules.rules), index)
+}
+
+fn find(book: &Book, account_id: &str) -> Option<usize> {
+    let (mut low, mut high) = (0, book.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match book.accounts.get(middle).cmp(account_id) {
+            std::cmp::Ordering::Less => low = middle + 1,
+            std::cmp::Ordering::Equal => return Some(middle),
+            std::cmp::Ordering::Greater => high = middle,
+        }
+    }
+    None
+}
+
+/// Explains account number `index` of a book.
+///
+/// # Errors
+/// [`Error::Runtime`] if a figure is not finite, as in a run.
+pub fn explain_account(market: &Market, book: &Book, priced: &PricedMarket, index: usize) -> Result<Explanation> {
+    let account = account_of(book, index);
+    let mut work = Workspace::new(priced);
+    let mut margins = Vec::new();
+    let account_id = book.accounts.get(index).to_string();
+    let margin = evaluate(priced, &account, &mut work, &mut margins)
+        .map_err(|_| Error::Runtime(format!("account `{account_id}`: a figure is not finite")))?;
+    let currencies = work
+        .currencies()
+        .map(|(ccy, ledger)| currency_step(&priced.currencies[ccy as usize], ledger, priced))
+        .collect();
+    let units = work
+        .unit_sums()
+        .iter()
+        .zip(&margins)
+        .map(|(sums, unit)| unit::unit_step(&unit::Context { market, priced, account: &account, work: &work }, sums, unit))
+        .collect();
+    Ok(Explanation {
+        account_id,
+        as_of: crate::explain::unit::utc(market.as_of_ns),
+        rules: priced.rules.name.clone(),
+        risk_unit: match priced.rules.risk_unit {
+            RiskUnitMode::Separate => "separate",
+            RiskUnitMode::Merged => "merged",
+        },
+        spot_offset: account.spot_offset.name(),
+        currencies,
+        units,
+        totals: totals(&margin),
+    })
+}
+
+fn currency_step(params: &CurrencyParams, ledger: &Ledger, priced: &PricedMarket) -> CurrencyStep {
+    let amount = ledger.equity();
+    let counted = equity::count(amount, params.fx_usd, &params.discount);
+    let borrowing = (amount < 0.0).then(|| {
+        let (mmr_rate, imr_rate) = params.borrow.rates(-amount);
+        let charge = borrowing::charge(-amount, params.fx_usd, &params.borrow, priced.rules.mr8.fee_rate);
+        BorrowingStep {
+            liability: -amount,
+            mmr_rate,
+            imr_rate,
+            mmr_usd: charge.mmr_usd,
+            imr_usd: charge.imr_usd,
+            fee_usd: charge.fee_usd,
+        }
+    });
+    CurrencyStep {
+        ccy: params.name.clone(),
+        cash: ledger.cash,
+        upl: ledger.upl,
+        option_value: ledger.options,
+        equity: amount,
+        fx_usd: Some(params.fx_usd).filter(|fx| fx.is_finite()),
+        total_usd: counted.total_usd,
+        discount: if amount > 0.0 { unit::tier_steps(params.discount.rows(), amount) } else { Vec::new() },
+        adjusted_usd: counted.adjusted_usd,
+        borrowing,
+    }
+}
+
+fn totals(margin: &AccountMargin) -> Totals {
+    Totals {
+        adj_eq: margin.adj_eq,
+        total_eq: margin.total_eq,
+        upl: margin.upl,
+        deriv_mmr: margin.deriv_mmr,
+        borrow_mmr: margin.borrow_mmr,
+        borrow_imr: margin.borrow_imr,
+        mmr: margin.mmr,
+        imr: margin.imr,
+        liquidation_fee: margin.liquidation_fee,
+        margin_ratio: margin.margin_ratio,
+        status: margin.status.name(),
+        im_deficit: margin.im_deficit,
+        ineligible: margin.ineligible,
+        mmr_no_hedge: margin.mmr_no_hedge,
+        imr_no_hedge: margin.imr_no_hedge,
+    }
+}
+
+impl Explanation {
+    /// As JSON, figures in full precision.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if it cannot be serialised.
+    pub fn to_json(&self) -> Result<serde_json::Value> {
+        serde_json::to_value(self).map_err(|error| Error::Runtime(error.to_string()))
+    }
+}

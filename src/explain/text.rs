@@ -1,0 +1,303 @@
+//! An explanation as text: a story from equity to status, figures rounded for reading (JSON has them in full).
+
+use super::model::{Explanation, TierStep, UnitStep};
+use comfy_table::{CellAlignment, Table, presets};
+use std::fmt::{self, Write};
+
+impl Explanation {
+    /// The explanation as text, sections in the order in which the figures arise.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        // Writing to a String does not fail.
+        let _ = self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "Account {}   {}   rules {}", self.account_id, self.as_of, self.rules)?;
+        writeln!(out, "risk units {}, spot hedging mode {}\n", self.risk_unit, self.spot_offset)?;
+        self.write_equity(out)?;
+        for (number, unit) in self.units.iter().enumerate() {
+            writeln!(out, "\n{}. Risk unit {}", number + 2, unit.risk_unit)?;
+            unit.write(out)?;
+        }
+        self.write_totals(out)
+    }
+
+    fn write_equity(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "1. Equity: cash - interest + UPL + option values, by currency")?;
+        let header = ["ccy", "cash", "upl", "options", "equity", "fx USD", "total USD", "adjusted USD"];
+        let rows = self.currencies.iter().map(|step| {
+            vec![
+                step.ccy.clone(),
+                coin(step.cash),
+                coin(step.upl),
+                coin(step.option_value),
+                coin(step.equity),
+                step.fx_usd.map_or_else(|| "none".to_string(), price),
+                usd(step.total_usd),
+                usd(step.adjusted_usd),
+            ]
+        });
+        out.push_str(&table(&header, rows));
+        for step in &self.currencies {
+            if step.discount.iter().any(|tier| tier.rate != 1.0) {
+                writeln!(out, "   discount of {}: {}", step.ccy, tiers(&step.discount, coin))?;
+            }
+            if let Some(borrowing) = &step.borrowing {
+                writeln!(
+                    out,
+                    "   borrowing (MR8) of {}: liability {} x fx x rates: MMR {} at {}, IMR {} at {}, liquidation fee {}",
+                    step.ccy,
+                    coin(borrowing.liability),
+                    usd(borrowing.mmr_usd),
+                    percent(borrowing.mmr_rate),
+                    usd(borrowing.imr_usd),
+                    percent(borrowing.imr_rate),
+                    usd(borrowing.fee_usd),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_totals(&self, out: &mut String) -> fmt::Result {
+        let totals = &self.totals;
+        writeln!(out, "\n{}. Account, USD", self.units.len() + 2)?;
+        let lines = [
+            ("adjusted equity", usd(totals.adj_eq)),
+            ("total equity", usd(totals.total_eq)),
+            ("unrealised P&L", usd(totals.upl)),
+            ("MMR of risk units", usd(totals.deriv_mmr)),
+            ("MMR of borrowing", usd(totals.borrow_mmr)),
+            ("MMR", usd(totals.mmr)),
+            ("IMR", usd(totals.imr)),
+            ("liquidation fee", usd(totals.liquidation_fee)),
+            ("MMR, hedging off", usd(totals.mmr_no_hedge)),
+            ("IMR, hedging off", usd(totals.imr_no_hedge)),
+        ];
+        out.push_str(&table(&["", "USD"], lines.into_iter().map(|(name, amount)| vec![name.to_string(), amount])));
+        match totals.margin_ratio {
+            Some(ratio) => writeln!(
+                out,
+                "   margin ratio = adjusted equity / (MMR + liquidation fee) = {} / {} = {ratio:.6}: {}",
+                usd(totals.adj_eq),
+                usd(totals.mmr + totals.liquidation_fee),
+                totals.status
+            )?,
+            None => writeln!(out, "   no margin ratio: nothing to maintain ({})", totals.status)?,
+        }
+        if totals.im_deficit {
+            writeln!(out, "   adjusted equity is below IMR by {} USD", usd(totals.imr - totals.adj_eq))?;
+        }
+        if totals.ineligible {
+            writeln!(out, "   total equity is below the threshold of portfolio margin")?;
+        }
+        Ok(())
+    }
+}
+
+impl UnitStep {
+    fn write(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "   class {} (MR1), {} (MR4, MR6, MR7)", self.class_mr1, self.class_mr4_mr6_mr7)?;
+        self.write_positions(out)?;
+        self.write_spot(out)?;
+        self.write_grid(out)?;
+        self.write_components(out)?;
+        let worst = format!("max({}, {}, {})", usd(self.mr1.charge), usd(self.mr2.charge), usd(self.mr6.charge));
+        let sums = [self.mr3.charge, self.mr4.charge, self.mr5.charge, self.mr9.charge].map(usd).join(" + ");
+        writeln!(out, "   MMR = max( max(MR1, MR2, MR6) + MR3 + MR4 + MR5 + MR9, MR7 )")?;
+        writeln!(out, "       = max( {worst} + {sums}, {} )", usd(self.mr7.charge))?;
+        writeln!(out, "       = {}   ({} binds)   IMR {}", usd(self.mmr), self.binding, usd(self.imr))?;
+        writeln!(
+            out,
+            "   Greeks, USD: cash delta {}, gamma {}, vega {}, theta {}",
+            usd(self.cash_delta),
+            usd(self.gamma),
+            usd(self.vega),
+            usd(self.theta)
+        )
+    }
+
+    fn write_positions(&self, out: &mut String) -> fmt::Result {
+        let header = ["instrument", "kind", "qty", "avg", "mark", "upl / value", "", "delta coin", "delta USD", "MR7 raw"];
+        let rows = self.positions.iter().map(|step| {
+            vec![
+                step.inst_id.clone(),
+                step.kind.to_string(),
+                coin(step.qty),
+                price(step.avg_px),
+                price(step.mark_px),
+                coin(if step.option.is_some() { step.option_value_settle } else { step.upl_settle }),
+                step.settle_ccy.clone(),
+                coin(step.delta_coin),
+                usd(step.cash_delta),
+                usd(step.mr7_raw),
+            ]
+        });
+        out.push_str(&table(&header, rows));
+        for step in &self.positions {
+            if let Some(option) = &step.option {
+                writeln!(
+                    out,
+                    "   {}: forward {}, {:.3} days, volatility {} (up {}, down {}), Black-76 value {}",
+                    step.inst_id,
+                    price(option.fwd_px),
+                    step.years * 365.0,
+                    percent(option.vol),
+                    percent(option.vol_up),
+                    percent(option.vol_down),
+                    price(option.value)
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_spot(&self, out: &mut String) -> fmt::Result {
+        let spot = &self.spot;
+        let cap = spot.cap_coin.map_or_else(|| "none".to_string(), coin);
+        writeln!(
+            out,
+            "   spot in use: {} coins (delta {}, equity {}, cap {cap}): {}",
+            coin(spot.spot_in_use_coin),
+            coin(spot.delta_coin),
+            coin(spot.equity_coin),
+            spot.reason
+        )?;
+        writeln!(
+            out,
+            "   slope: positions {} + spot {} = {} USD for a move of 100 %",
+            usd(self.slope_positions),
+            usd(self.slope_spot),
+            usd(self.slope)
+        )
+    }
+
+    fn write_grid(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "   MR1: P&L in USD by price move and volatility state")?;
+        let header: Vec<String> =
+            std::iter::once(String::new()).chain(self.mr1.moves.iter().map(|step| percent(*step))).collect();
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        let rows = [("vol up", &self.mr1.up), ("vol same", &self.mr1.same), ("vol down", &self.mr1.down)];
+        let rows = rows.into_iter().map(|(name, pnl)| {
+            std::iter::once(name.to_string()).chain(pnl.iter().map(|pnl| usd(*pnl))).collect::<Vec<_>>()
+        });
+        out.push_str(&table(&header, rows));
+        Ok(())
+    }
+
+    fn write_components(&self, out: &mut String) -> fmt::Result {
+        let expiries = self.mr3.expiries.iter().map(|line| format!("{} {}", line.expiry, usd(line.pnl)));
+        let basis = self.mr4.expiries.iter().map(|line| {
+            format!("{} |{}| x {}", line.expiry, usd(line.cash_delta), percent(line.rate))
+        });
+        let pairs = self.mr9.pairs.iter().map(|line| format!("{} {} hedged", line.pair, usd(line.hedged)));
+        let how = [
+            ("MR1", self.mr1.charge, format!("move {}, volatility {}", percent(self.mr1.worst_price), self.mr1.worst_vol)),
+            ("MR2", self.mr2.charge, format!("P&L of {} day(s) {}", self.mr2.days, usd(self.mr2.pnl))),
+            ("MR3", self.mr3.charge, format!("{} x offset {}; {}", percent(self.mr3.rate), usd(self.mr3.offset), joined(expiries))),
+            ("MR4", self.mr4.charge, joined(basis)),
+            ("MR5", self.mr5.charge, format!("rate up {}, down {}", usd(self.mr5.up), usd(self.mr5.down))),
+            (
+                "MR6",
+                self.mr6.charge,
+                format!(
+                    "{} x loss; -{}: {}, +{}: {}",
+                    percent(self.mr6.share),
+                    percent(self.mr6.size),
+                    usd(self.mr6.fall),
+                    percent(self.mr6.size),
+                    usd(self.mr6.rise)
+                ),
+            ),
+            ("MR7", self.mr7.charge, format!("raw {}: {}", usd(self.mr7.raw), tiers(&self.mr7.tiers, usd))),
+            ("MR9", self.mr9.charge, joined(pairs)),
+        ];
+        for (name, charge, how) in how {
+            writeln!(out, "   {name} {:>18}   {how}", usd(charge))?;
+        }
+        Ok(())
+    }
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() { "none".to_string() } else { parts.join("; ") }
+}
+
+fn tiers(steps: &[TierStep], amount: impl Fn(f64) -> String) -> String {
+    joined(steps.iter().map(|step| format!("{} x {}", amount(step.amount), step.rate)))
+}
+
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(header.to_vec());
+    table.add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.lines().fold(String::new(), |text, line| text + "  " + line.trim_end() + "\n")
+}
+
+/// USD to the cent, thousands apart.
+fn usd(amount: f64) -> String {
+    grouped(&format!("{amount:.2}"))
+}
+
+/// Coins to 8 decimals, zeros dropped.
+fn coin(amount: f64) -> String {
+    let text = if amount != 0.0 && amount.abs() < 1e-8 { format!("{amount:e}") } else { format!("{amount:.8}") };
+    if text.contains('e') { text } else { grouped(text.trim_end_matches('0').trim_end_matches('.')) }
+}
+
+/// A price to 8 significant decimals.
+fn price(amount: f64) -> String {
+    coin(amount)
+}
+
+fn percent(share: f64) -> String {
+    let text = format!("{:.4}", share * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// Puts a comma between groups of three digits before the decimal point.
+fn grouped(number: &str) -> String {
+    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let mut out = String::from(sign);
+    for (place, digit) in whole.chars().enumerate() {
+        if place > 0 && (whole.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    if out.trim_start_matches('-').chars().all(|digit| matches!(digit, '0' | '.')) { out.replace('-', "") } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        for (found, expected) in [
+            (usd(-1_234_567.891), "-1,234,567.89"),
+            (usd(-0.001), "0.00"),
+            (usd(999.999), "1,000.00"),
+            (coin(0.5), "0.5"),
+            (coin(-12_345.678_9), "-12,345.6789"),
+            (coin(1e-12), "1e-12"),
+            (coin(100.0), "100"),
+            (percent(-0.12), "-12 %"),
+            (percent(0.0045), "0.45 %"),
+        ] {
+            assert_eq!(found, expected);
+        }
+    }
+}

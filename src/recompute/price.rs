@@ -1,0 +1,128 @@
+//! From a market to its priced table: risk units, expiry buckets, and each instrument in every scenario.
+
+use crate::margin::black76::Terms;
+use crate::margin::priced::{
+    Contract, CurrencyParams, DeltaOne, OptionContract, OptionRow, Place, PricedMarket, UnitParams, price_delta_one,
+    price_option,
+};
+use crate::margin::rules::{RiskUnitMode, Rules, SettleGroup};
+use crate::market::{Instrument, Kind, Market};
+use std::collections::BTreeMap;
+
+/// Prices every instrument in every scenario of the rules.
+///
+/// Instruments with a price gap get no contract; a valid book holds none of them.
+#[must_use]
+pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
+    let units = units_of(market, rules);
+    let unit_index: BTreeMap<&str, u32> =
+        units.iter().enumerate().map(|(index, unit)| (unit.name.as_str(), index as u32)).collect();
+    let mut contracts = Vec::with_capacity(market.instruments.len());
+    let mut option_rows = Vec::new();
+    for instrument in &market.instruments {
+        let unit = unit_index[unit_name(market, rules, instrument.underlying)];
+        contracts.push(contract_of(market, rules, instrument, unit, &units[unit as usize], &mut option_rows));
+    }
+    let currencies = market
+        .currencies
+        .iter()
+        .map(|currency| CurrencyParams {
+            name: currency.name.clone(),
+            fx_usd: currency.fx.unwrap_or(f64::NAN),
+            discount: rules.discount.get(&currency.name).clone(),
+            borrow: rules.mr8.tiers.get(&currency.name).clone(),
+        })
+        .collect();
+    PricedMarket { rules: rules.clone(), units, currencies, contracts, option_rows }
+}
+
+fn unit_name<'a>(market: &'a Market, rules: &Rules, underlying: u32) -> &'a str {
+    let underlying = &market.underlyings[underlying as usize];
+    match rules.risk_unit {
+        RiskUnitMode::Separate => &underlying.name,
+        RiskUnitMode::Merged => &market.currencies[underlying.base as usize].name,
+    }
+}
+
+/// The risk units that have instruments, in byte order, each with its expiries in ascending order (perpetuals first).
+fn units_of(market: &Market, rules: &Rules) -> Vec<UnitParams> {
+    let mut expiries: BTreeMap<&str, (u32, Vec<Option<i64>>)> = BTreeMap::new();
+    for instrument in &market.instruments {
+        let name = unit_name(market, rules, instrument.underlying);
+        let entry = expiries.entry(name).or_insert_with(|| (instrument.underlying, Vec::new()));
+        entry.1.push(instrument.expiry_ns);
+    }
+    expiries
+        .into_iter()
+        .map(|(name, (underlying, mut expiries))| {
+            expiries.sort_unstable();
+            expiries.dedup();
+            unit_params(market, rules, name, underlying, expiries)
+        })
+        .collect()
+}
+
+fn unit_params(market: &Market, rules: &Rules, name: &str, underlying: u32, expiries: Vec<Option<i64>>) -> UnitParams {
+    let underlying = &market.underlyings[underlying as usize];
+    let (base, quote) = (&market.currencies[underlying.base as usize], &market.currencies[underlying.quote as usize]);
+    let merged = rules.risk_unit == RiskUnitMode::Merged;
+    let spot_usd = if merged { base.fx } else { underlying.index_px.zip(quote.fx).map(|(index, fx)| index * fx) };
+    let class_mr467 = rules.mr467_classes.of(&base.name);
+    let basis_rate =
+        expiries.iter().map(|&expiry| UnitParams::basis_rate_of(rules, class_mr467, market.years_to(expiry))).collect();
+    UnitParams {
+        name: name.to_string(),
+        base: underlying.base,
+        quote: if merged { String::new() } else { quote.name.clone() },
+        spot_usd: spot_usd.unwrap_or(f64::NAN),
+        class_mr1: rules.mr1_classes.of(&base.name),
+        class_mr467,
+        basis_rate,
+        expiries,
+    }
+}
+
+fn contract_of(
+    market: &Market,
+    rules: &Rules,
+    instrument: &Instrument,
+    unit: u32,
+    params: &UnitParams,
+    option_rows: &mut Vec<OptionRow>,
+) -> Option<Contract> {
+    let underlying = &market.underlyings[instrument.underlying as usize];
+    let phi_usd = market.currencies[underlying.quote as usize].fx?;
+    let index_px = underlying.index_px?;
+    if instrument.gap.is_some() {
+        return None;
+    }
+    let place = Place {
+        unit,
+        expiry: params.expiries.binary_search(&instrument.expiry_ns).ok()? as u32,
+        settle: instrument.settle,
+        group: SettleGroup::of(&market.currencies[instrument.settle as usize].name) as usize,
+    };
+    let (multiplier, mark_px) = (instrument.multiplier, instrument.mark_px);
+    let (call, strike) = match instrument.kind {
+        Kind::Option { call, strike } => (call, strike),
+        Kind::Linear | Kind::Inverse => {
+            let inverse = instrument.kind == Kind::Inverse;
+            let class = params.class_mr467;
+            let spec = DeltaOne { inverse, multiplier, mark_px, index_px, phi_usd, class };
+            return Some(price_delta_one(&spec, place, rules));
+        }
+    };
+    let terms = Terms {
+        forward: instrument.fwd_px,
+        strike,
+        vol: instrument.mark_vol,
+        years: market.years_to(instrument.expiry_ns),
+        rate: rules.rate,
+        call,
+    };
+    let (class_mr1, class_mr467) = (params.class_mr1, params.class_mr467);
+    let spec = OptionContract { terms, multiplier, mark_px, index_px, phi_usd, class_mr1, class_mr467 };
+    let (contract, row) = price_option(&spec, place, option_rows.len() as u32, rules);
+    option_rows.push(row);
+    Some(contract)
+}
