@@ -172,7 +172,8 @@ fn compare_scenarios(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
     if !same && !reference.grid_prices.iter().zip(&reference.grid).any(as_bad) {
         let at = |price: f64, vol: VolState| format!("{price} {}", vol.name());
         let named = [at(kernel.mr1_price, kernel.mr1_vol), at(reference.mr1_price, reference.mr1_vol)];
-        let columns = [("mr1_price", kernel.mr1_price != reference.mr1_price), ("mr1_vol", kernel.mr1_vol != reference.mr1_vol)];
+        let columns =
+            [("mr1_price", kernel.mr1_price != reference.mr1_price), ("mr1_vol", kernel.mr1_vol != reference.mr1_vol)];
         for (column, _) in columns.into_iter().filter(|(_, differs)| *differs) {
             found.differ(column, named[0].clone(), named[1].clone(), rounding);
         }
@@ -262,7 +263,9 @@ pub(super) fn finite(margin: &Margin) -> Result<()> {
         figures.extend(unit.grid.as_flattened().iter().map(|&pnl| (format!("{} grid", unit.name), pnl)));
     }
     match figures.iter().find(|(_, value)| !value.is_finite()) {
-        Some((name, value)) => Err(Error::Runtime(format!("reference model: `{name}` is {value}, not a finite number"))),
+        Some((name, value)) => {
+            Err(Error::Runtime(format!("reference model: `{name}` is {value}, not a finite number")))
+        }
         None => Ok(()),
     }
 }

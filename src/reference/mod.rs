@@ -22,12 +22,12 @@ mod unit;
 
 pub use compare::{Mismatch, compare};
 
+use crate::Result;
 use crate::book::Book;
 use crate::margin::rules::{MR1_MOVES, RiskUnitMode, Rules, SpotOffset, StatusRules};
 use crate::margin::tiers::Tiers;
 use crate::margin::{Status, VolState};
 use crate::market::Market;
-use crate::Result;
 use ledger::Line;
 use leg::Leg;
 use number::Num;
@@ -206,11 +206,7 @@ pub struct Unit {
 pub fn account_of<'a>(market: &'a Market, book: &Book, rules: &'a Rules, index: usize) -> Option<Account<'a>> {
     let spot_offset = *book.spot_offset.get(index)?;
     let positions = (*book.position_start.get(index)?..*book.position_start.get(index + 1)?)
-        .map(|row| Position {
-            instrument: book.instrument[row] as usize,
-            qty: book.qty[row],
-            avg_px: book.avg_px[row],
-        })
+        .map(|row| Position { instrument: book.instrument[row] as usize, qty: book.qty[row], avg_px: book.avg_px[row] })
         .collect();
     let balances = (*book.balance_start.get(index)?..*book.balance_start.get(index + 1)?)
         .map(|row| Balance {
@@ -230,11 +226,8 @@ pub fn account_of<'a>(market: &'a Market, book: &Book, rules: &'a Rules, index: 
 /// refers to nothing in the market, or if a result is not finite.
 pub fn margin(account: &Account) -> Result<Margin> {
     let rules = account.rules;
-    let legs: Vec<Leg> = account
-        .positions
-        .iter()
-        .map(|position| Leg::new(account.market, rules, position))
-        .collect::<Result<_>>()?;
+    let legs: Vec<Leg> =
+        account.positions.iter().map(|position| Leg::new(account.market, rules, position)).collect::<Result<_>>()?;
     let lines = ledger::lines(account, &legs)?;
     let sum = |figure: &dyn Fn(&Line) -> Num| -> Num { lines.values().map(figure).sum() };
 
@@ -242,7 +235,8 @@ pub fn margin(account: &Account) -> Result<Margin> {
     let total_eq = sum(&Line::total_usd);
     let (borrow_mmr, borrow_imr) = (sum(&|line| line.borrowing(rules).mmr), sum(&|line| line.borrowing(rules).imr));
     let fee_base: Num = legs.iter().map(Leg::fee_base).sum();
-    let liquidation_fee = sum(&|line| line.borrowing(rules).fee) + Num::from(rules.liquidation_fee_derivatives) * fee_base;
+    let liquidation_fee =
+        sum(&|line| line.borrowing(rules).fee) + Num::from(rules.liquidation_fee_derivatives) * fee_base;
 
     let units = unit_margins(account.spot_offset, rules, &legs, &lines);
     let unhedged = unit_margins(SpotOffset::None, rules, &legs, &lines);
