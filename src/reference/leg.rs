@@ -69,7 +69,7 @@ impl<'a> Leg<'a> {
             multiplier: instrument.multiplier.into(),
             mark: instrument.mark_px.into(),
             avg: position.avg_px.into(),
-            index: prices.index_of(underlying)?,
+            index: underlying.index_px.map(Num::from).ok_or_else(|| missing("index price", &underlying.name))?,
             phi: prices.fx(quote)?,
             settle_fx: prices.fx(settle)?,
             years,

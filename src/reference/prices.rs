@@ -1,7 +1,7 @@
 //! Section 1: index prices, and the USD value of currencies derived from them.
 
 use super::number::Num;
-use crate::market::{Market, Underlying};
+use crate::market::Market;
 use crate::{Error, Invalid, Result};
 
 /// Looks indices up by the names of base and quote.
@@ -18,11 +18,6 @@ impl<'a> Prices<'a> {
     pub(super) fn currency(&self, ccy: usize) -> Result<&'a str> {
         let found = self.market.currencies.get(ccy).map(|currency| currency.name.as_str());
         found.ok_or_else(|| Error::Runtime(format!("currency number {ccy} is not in the market")))
-    }
-
-    /// `I(B-Q)` of an underlying.
-    pub(super) fn index_of(&self, underlying: &Underlying) -> Result<Num> {
-        underlying.index_px.map(Num::from).ok_or_else(|| missing("index price", &underlying.name))
     }
 
     /// `fx(c)`: 1 for USD, else `I(c-USD)`, else `I(c-USDT) x I(USDT-USD)`.

@@ -73,7 +73,7 @@ pub enum Shape {
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
     pub call: bool,
-    /// Strike = forward x exp(log_moneyness).
+    /// `ln(strike / forward)`.
     pub log_moneyness: f64,
     pub vol: f64,
     /// Mark per coin, as a share of the forward.
