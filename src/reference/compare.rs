@@ -160,22 +160,26 @@ fn compare_unit(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
     compare_scenarios(kernel, reference, found);
 }
 
-/// The scenarios that gave MR1 and MR6: the same, or one whose P&L differs from the worst by rounding only.
+/// The scenarios that gave MR1 and MR6: the same, or one whose P&L differs from the worst by rounding only. Without
+/// options the volatility states tie exactly, so that the first must be named.
 fn compare_scenarios(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
     let rounding = PNL_ROUNDING * reference.notional;
     let worst = reference.grid.as_flattened().iter().copied().fold(f64::INFINITY, f64::min);
-    let same = (kernel.mr1_price, kernel.mr1_vol) == (reference.mr1_price, reference.mr1_vol);
     let as_bad = |(price, row): (&f64, &[f64; 3])| {
         let mut states = VolState::ALL.iter().zip(row);
         *price == kernel.mr1_price && states.any(|(&state, pnl)| state == kernel.mr1_vol && pnl - worst <= rounding)
     };
-    if !same && !reference.grid_prices.iter().zip(&reference.grid).any(as_bad) {
+    let named = (kernel.mr1_price, kernel.mr1_vol);
+    let same = named == (reference.mr1_price, reference.mr1_vol);
+    let state_is_free = reference.has_options || kernel.mr1_vol == reference.mr1_vol;
+    if !same && !(state_is_free && reference.grid_prices.iter().zip(&reference.grid).any(as_bad)) {
         let at = |price: f64, vol: VolState| format!("{price} {}", vol.name());
-        let named = [at(kernel.mr1_price, kernel.mr1_vol), at(reference.mr1_price, reference.mr1_vol)];
-        let columns =
-            [("mr1_price", kernel.mr1_price != reference.mr1_price), ("mr1_vol", kernel.mr1_vol != reference.mr1_vol)];
-        for (column, _) in columns.into_iter().filter(|(_, differs)| *differs) {
-            found.differ(column, named[0].clone(), named[1].clone(), rounding);
+        for (column, differs) in
+            [("mr1_price", named.0 != reference.mr1_price), ("mr1_vol", named.1 != reference.mr1_vol)]
+        {
+            if differs {
+                found.differ(column, at(named.0, named.1), at(reference.mr1_price, reference.mr1_vol), rounding);
+            }
         }
     }
     let worst = reference.mr6_pnl[0].min(reference.mr6_pnl[1]);

@@ -195,6 +195,8 @@ pub struct Unit {
     pub mr6_prices: [f64; 2],
     /// P&L of the two.
     pub mr6_pnl: [f64; 2],
+    /// It holds an option row; without one the volatility states tie.
+    pub has_options: bool,
     /// Sum of the absolute notionals of positions and spot in use: the scale of rounding in the stresses.
     pub notional: f64,
     /// USD price of a coin of spot in use.

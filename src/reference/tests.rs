@@ -443,11 +443,13 @@ fn compare_sees_every_column() {
 #[test]
 fn compare_lets_ties_and_thresholds_pass() {
     let rules = rules();
-    // Every volatility state is as bad for a swap, and a perfect hedge has no worst price.
+    // A perfect hedge has no worst price; but every volatility state is as bad for a swap, so that it is the first.
     let reference = margin_of(&rules, SpotOffset::Usdt, &[at(SWAP_USDT, -2.0, 100.0)], &[cash(BTC, 2.0)]);
     let (account, units, names) = as_kernel(&reference);
-    let unit = UnitMargin { mr1_price: 0.2, mr1_vol: VolState::Down, mr6_price: 0.5, ..units[0] };
+    let unit = UnitMargin { mr1_price: 0.2, mr6_price: 0.5, ..units[0] };
     assert_eq!(compare(&account, &[unit], &names, &reference, &rules), []);
+    let unit = UnitMargin { mr1_vol: VolState::Same, ..units[0] };
+    assert_eq!(compare(&account, &[unit], &names, &reference, &rules)[0].column, "mr1_vol");
     // 100 USD of equity is exactly the threshold of eligibility.
     let reference = margin_of(&rules, SpotOffset::Usdt, &[], &[cash(USDT, 100.0)]);
     let (account, ..) = as_kernel(&reference);

@@ -67,6 +67,7 @@ pub(super) fn unit_margin(name: &str, legs: &[&Leg], spot: SpotInUse, rules: &Ru
         grid: std::array::from_fn::<_, MR1_MOVES, _>(|move_| std::array::from_fn(|vol| grid[move_][vol].to_f64())),
         mr6_prices: moves,
         mr6_pnl: mr6_pnl.map(Num::to_f64),
+        has_options: legs.iter().any(|leg| leg.option.is_some()),
         notional: (legs.iter().map(|leg| leg.notional()).sum::<Num>() + (spot.coins * spot.price_usd).abs()).to_f64(),
         spot_price_usd: spot.price_usd.to_f64(),
     }
