@@ -9,13 +9,11 @@ use remargin::recompute::{chunk, price};
 use remargin::reference::{Margin, account_of, compare, margin};
 use std::collections::BTreeMap;
 
+const CASES: u32 = 1000;
+const SEED: u64 = 20_250_115;
+
 fn config() -> Config {
-    Config {
-        cases: std::env::var("N").map_or(1000, |n| n.parse().unwrap()),
-        failure_persistence: None,
-        rng_seed: RngSeed::Fixed(std::env::var("SEED").map_or(20_250_115, |n| n.parse().unwrap())),
-        ..Config::default()
-    }
+    Config { cases: CASES, failure_persistence: None, rng_seed: RngSeed::Fixed(SEED), ..Config::default() }
 }
 
 fn references(case: &Case) -> Vec<Margin> {

@@ -40,12 +40,17 @@ fn bases() -> impl Strategy<Value = Vec<Base>> {
 
 fn base(name: &'static str) -> impl Strategy<Value = Base> {
     let noise = || prop_oneof![Just(0.0), -0.002..0.002];
-    (magnitude(-5.0, 5.0), [noise(), noise(), noise()], vec(contract(), 1..=8))
-        .prop_map(move |(usd, index_noise, contracts)| Base { name, usd, index_noise, contracts })
+    let usd = prop_oneof![3 => magnitude(-4.0, 5.0), 1 => magnitude(-12.0, 12.0)];
+    (usd, [noise(), noise(), noise()], vec(contract(), 1..=8)).prop_map(move |(usd, index_noise, contracts)| Base {
+        name,
+        usd,
+        index_noise,
+        contracts,
+    })
 }
 
 fn contract() -> impl Strategy<Value = Contract> {
-    let multiplier = prop_oneof![select(vec![0.0001, 0.01, 0.1, 1.0, 10.0, 100.0]), magnitude(-6.0, 6.0)];
+    let multiplier = prop_oneof![select(vec![0.0001, 0.01, 0.1, 1.0, 10.0, 100.0]), magnitude(-12.0, 12.0)];
     (shape(), multiplier, -0.1..0.1, select(EXPIRIES.to_vec()))
         .prop_map(|(shape, multiplier, basis, expiry_seconds)| Contract { shape, multiplier, basis, expiry_seconds })
 }
@@ -65,7 +70,7 @@ fn shape() -> impl Strategy<Value = Shape> {
 /// Options at the money and far from it, calm and wild.
 fn terms() -> impl Strategy<Value = Terms> {
     let log_moneyness = prop_oneof![Just(0.0), -0.1..0.1, -1.0..1.0, -5.0..5.0];
-    let vol = prop_oneof![3 => 0.2..1.5, 1 => magnitude(-2.0, 1.3)];
+    let vol = prop_oneof![3 => 0.2..1.5, 1 => magnitude(-4.0, 2.0)];
     (any::<bool>(), log_moneyness, vol, prop_oneof![Just(0.0), 0.0..0.5])
         .prop_map(|(call, log_moneyness, vol, mark_share)| Terms { call, log_moneyness, vol, mark_share })
 }
@@ -80,7 +85,7 @@ fn trader() -> impl Strategy<Value = Trader> {
 }
 
 fn holding() -> impl Strategy<Value = Holding> {
-    let usd = prop_oneof![3 => signed(2.0, 7.0), 1 => signed(-6.0, 10.0), 1 => Just(0.0)];
+    let usd = prop_oneof![3 => signed(2.0, 7.0), 1 => signed(-9.0, 14.0), 1 => Just(0.0)];
     let entry = prop_oneof![Just(0.0), -0.5..0.5, signed(-3.0, 2.0).prop_map(|entry| entry.max(-0.99))];
     let echo = prop_oneof![
         5 => Just(Echo::Nothing),
@@ -91,10 +96,11 @@ fn holding() -> impl Strategy<Value = Holding> {
     (0usize..64, usd, entry, echo).prop_map(|(contract, usd, entry, echo)| Holding { contract, usd, entry, echo })
 }
 
-/// Up to ten billion USD either way: the borrowing tiers end near 20 million. Some amounts are the bound of a tier.
+/// Mostly up to 300 million USD either way (the borrowing tiers end near 20 million); some amounts are the bound of a
+/// tier.
 fn money() -> impl Strategy<Value = Money> {
     let bound = select(vec![0.0, -2e6, -5e6, -1e7, -2e7, 1e4]);
-    let usd = prop_oneof![3 => signed(2.0, 8.5), 1 => signed(-6.0, 10.0), 1 => bound];
+    let usd = prop_oneof![3 => signed(2.0, 8.5), 1 => signed(-9.0, 14.0), 1 => bound];
     let interest = prop_oneof![3 => Just(0.0), 1 => 0.0..0.1];
     let cap = prop_oneof![2 => Just(None), 1 => (0.0..1.5).prop_map(Some), 1 => Just(Some(0.0))];
     (0usize..64, usd, interest, cap).prop_map(|(ccy, usd, interest, cap)| Money { ccy, usd, interest, cap })
