@@ -1,8 +1,83 @@
 //! remargin recalculates the portfolio margin of every account of a crypto exchange.
+//!
+//! It reads one snapshot of a market and of all positions and balances, and says for every account what it must
+//! hold, what it has, and how far it is from liquidation. The model is the exchange's portfolio margin 2.0;
+//! `docs/model.md` documents it in full.
+//!
+//! # Glossary
+//!
+//! | word | meaning |
+//! |---|---|
+//! | MMR, IMR | maintenance and initial margin requirement, USD |
+//! | risk unit | the positions margined together: an underlying (`BTC-USDT`) or, merged, a base currency (`BTC`) |
+//! | MR1..MR9 | the stress components of a requirement; MR8, borrowing, is the account's, the others a unit's |
+//! | spot in use | the coins of an account that hedge its derivatives inside a risk unit, signed |
+//! | cash delta | USD exposure of a position to its underlying |
+//! | mark | the price at which a contract is valued now |
+//! | adjusted equity | equity after collateral discounts, USD |
+//! | margin ratio | adjusted equity over MMR and liquidation fee; at 1 an account is liquidated |
+//! | reject | an input row that was set aside, with a reason |
+//! | unmargined | an account that is left out because one of its rows was |
+//!
+//! # How data flows
+//!
+//! ```text
+//! rules.toml, --set ----> rules ------------------+
+//!                                                 v
+//! snapshot/  -----> snapshot --+--> market --> recompute::price --> instrument x scenario table
+//!  tables                      |                                         |
+//!                              +--> book ----------------------> recompute::chunk  (margin, account by account)
+//!                              |                                         |
+//!                              +--> rejects -------> report <------------+
+//!                                                      |
+//!                                                      v
+//!                                  out/: accounts, risk units, at risk, rejects, summary, manifest
+//! ```
+//!
+//! # Modules in reading order
+//!
+//! 1. [`margin`]: the model. One account in one market, pure functions over numbers.
+//! 2. [`market`], [`book`]: what the model is applied to, valid by construction.
+//! 3. [`recompute`]: many accounts; options are priced once for all of them.
+//! 4. [`rules`], [`snapshot`]: what comes in, checked; the only modules that read files.
+//! 5. [`report`], [`mod@run`]: what goes out, and the end-of-day run that ties everything together.
+//! 6. [`explain`]: every step of one account's margin.
+//! 7. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
+//! 8. [`generate`](mod@generate): synthetic snapshots.
+//! 9. [`error`], [`progress`]: how work fails, and how it says how far it is.
+//!
+//! # Numbers
+//!
+//! All figures are `f64`, money is USD unless a name says otherwise (`_coin`), rates are fractions. Sums run in a
+//! fixed order, so that results do not depend on threads or on the order of input rows. A figure that cannot be
+//! computed is an error or a reject, never zero and never NaN.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use remargin::progress::Silent;
+//! use remargin::run::{self, MaxRejects, RunRequest};
+//! use remargin::{report::Format, rules};
+//!
+//! let request = RunRequest {
+//!     snapshot: "data/sample".into(),
+//!     out: "out".into(),
+//!     rules: rules::load(None, &["risk_unit=merged".to_string()])?,
+//!     allow_rules_date: false,
+//!     format: Format::Parquet,
+//!     force: false,
+//!     max_rejects: MaxRejects::Rows(0),
+//!     command_line: Vec::new(),
+//! };
+//! let outcome = run::run(&request, &Silent)?;
+//! println!("{} accounts in liquidation", outcome.summary.accounts.by_status.liquidation);
+//! # Ok::<(), remargin::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod book;
 pub mod error;
+pub mod explain;
 pub mod generate;
 pub mod margin;
 pub mod market;
@@ -11,6 +86,7 @@ pub mod recompute;
 pub mod reference;
 pub mod report;
 pub mod rules;
+pub mod run;
 pub mod snapshot;
 
 pub use error::{Error, Invalid, Result};

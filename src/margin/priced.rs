@@ -289,6 +289,14 @@ fn interpolate(knots: &[f64], values: &[f64], at: f64) -> f64 {
     values[next - 1] + share * (values[next] - values[next - 1])
 }
 
+impl PricedMarket {
+    /// Names of the risk units, by index.
+    #[must_use]
+    pub fn unit_names(&self) -> Vec<String> {
+        self.units.iter().map(|unit| unit.name.clone()).collect()
+    }
+}
+
 impl UnitParams {
     /// MR4 rate of an expiry `years` away: `max(floor, annualized x years)`.
     #[must_use]

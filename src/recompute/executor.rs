@@ -1,12 +1,15 @@
 //! Work in parallel, results in order, bounded memory.
 
-use crate::Result;
-use rayon::prelude::*;
+use crate::{Error, Result};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::Duration;
 
 /// Runs `work(0..tasks)` on rayon's threads and hands the results to `sink` in order of their number.
 ///
 /// At most a few tasks per thread are in flight, so memory does not grow with `tasks`. What `sink` sees does not
-/// depend on the number of threads.
+/// depend on the number of threads. The sink runs on the calling thread while the others compute, and where that
+/// thread is one of the pool it computes as well while it waits: waves with a barrier between them would leave the
+/// workers idle whenever the sink writes.
 ///
 /// # Errors
 /// The error of the first task, by number, that failed, or the sink's own.
@@ -15,15 +18,83 @@ pub fn in_order<T: Send>(
     work: impl Fn(usize) -> Result<T> + Sync,
     mut sink: impl FnMut(T) -> Result<()>,
 ) -> Result<()> {
-    let wave = rayon::current_num_threads() * 4;
-    let mut next = 0;
-    while next < tasks {
-        let end = (next + wave).min(tasks);
-        let results: Vec<Result<T>> = (next..end).into_par_iter().map(&work).collect();
-        for result in results {
-            sink(result?)?;
+    let window = rayon::current_num_threads() * 2;
+    rayon::in_place_scope(|scope| {
+        let mut slots = std::collections::VecDeque::with_capacity(window);
+        let mut next = 0;
+        while next < tasks || !slots.is_empty() {
+            while next < tasks && slots.len() < window {
+                let (sender, slot) = sync_channel(1);
+                let (task, work) = (next, &work);
+                scope.spawn(move |_| deliver(&sender, work(task)));
+                slots.push_back(slot);
+                next += 1;
+            }
+            if let Some(slot) = slots.pop_front() {
+                sink(receive(&slot)?)?;
+            }
         }
-        next = end;
+        Ok(())
+    })
+}
+
+fn deliver<T>(sender: &SyncSender<Result<T>>, result: Result<T>) {
+    // The receiver is gone only when an earlier task failed; nobody wants the result then.
+    drop(sender.send(result));
+}
+
+/// Waits for a result. A thread of the pool works on other tasks meanwhile: were it to block, a pool of one thread
+/// would never finish.
+fn receive<T>(slot: &Receiver<Result<T>>) -> Result<T> {
+    loop {
+        match slot.try_recv() {
+            Ok(result) => return result,
+            Err(TryRecvError::Disconnected) => return Err(Error::Runtime("a worker stopped without a result".into())),
+            Err(TryRecvError::Empty) => {}
+        }
+        match rayon::yield_now() {
+            Some(rayon::Yield::Executed) => {}
+            Some(rayon::Yield::Idle) => std::thread::sleep(Duration::from_micros(50)),
+            None => std::thread::sleep(Duration::from_micros(200)),
+        }
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn squares(tasks: usize, threads: usize, failing: Option<usize>) -> (Vec<usize>, Result<()>) {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut seen = Vec::new();
+        let work =
+            |task| if Some(task) == failing { Err(Error::Runtime(format!("task {task}"))) } else { Ok(task * task) };
+        let result = pool.install(|| {
+            in_order(tasks, work, |square| {
+                seen.push(square);
+                Ok(())
+            })
+        });
+        (seen, result)
+    }
+
+    #[test]
+    fn results_come_in_order() {
+        let expected: Vec<usize> = (0..100).map(|task| task * task).collect();
+        for threads in [1, 2, 7] {
+            let (seen, result) = squares(100, threads, None);
+            assert!(result.is_ok());
+            assert_eq!(seen, expected, "{threads} threads");
+        }
+        assert!(squares(0, 2, None).1.is_ok());
+    }
+
+    #[test]
+    fn the_first_failure_stops_the_sink() {
+        for threads in [1, 3] {
+            let (seen, result) = squares(50, threads, Some(20));
+            assert_eq!(result.unwrap_err().to_string(), "task 20");
+            assert_eq!(seen.len(), 20);
+        }
+    }
 }

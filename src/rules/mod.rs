@@ -1,1 +1,101 @@
-//! TODO
+//! The parameters of the model as a file: TOML in, checked [`Rules`] out, with the origin of every value.
+//!
+//! A set is built in layers, each key taken from the last layer that gives it:
+//!
+//! ```text
+//! built-in okx-pm2-2025-01          without a file, or below an overlay
+//!   <- FILE                         a full set, or an overlay: `extends = "okx-pm2-2025-01"`
+//!        <- --set key=value ...     in the order given
+//! ```
+//!
+//! Tables merge key by key; arrays and tier tables replace what was there. The result is checked as a whole, so that
+//! two values which do not fit together are found wherever they come from: rules that load are finite, in range and
+//! monotone, and no formula needs to look again. What cannot be used is an [`Invalid`] with the file (or the `--set`),
+//! the dotted key, the value and what was expected.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+pub use self::show::{show, to_json};
+use crate::error::{Invalid, Result};
+use crate::margin::rules::Rules;
+
+mod check;
+mod key;
+mod layers;
+mod schema;
+mod show;
+#[cfg(test)]
+mod tests;
+
+/// The set in force since January 2025, as TOML text.
+pub const BUILT_IN: &str = include_str!("../../data/rules/okx-pm2-2025-01.toml");
+
+/// The name of the built-in set: what an overlay `extends`.
+pub const BUILT_IN_NAME: &str = "okx-pm2-2025-01";
+
+/// Checked rules, and where each of their values comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedRules {
+    /// What the formulas read.
+    pub rules: Rules,
+    /// Every key of the set, in the order of the built-in file; currencies of `mr8.tiers` and `discount` in byte
+    /// order, `"*"` last.
+    pub values: Vec<RuleValue>,
+    /// BLAKE3, in hex, of [`LoadedRules::canonical`]: equal parameters have equal hashes, however they were given.
+    pub hash: String,
+}
+
+/// One value of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleValue {
+    /// Dotted key: `mr4.floor.major`, `discount."*"`.
+    pub key: String,
+    /// The value as TOML, in one spelling for each value: `10_000`, `1e4` and `10000.0` all read `10000`.
+    pub value: String,
+    /// `built-in okx-pm2-2025-01`, `file PATH` or `--set`.
+    pub source: String,
+}
+
+impl LoadedRules {
+    /// The set as `key = value` lines: valid TOML, which loads as a full set with the same hash.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        canonical(&self.values)
+    }
+
+    /// Whether the set holds on the day of a snapshot.
+    ///
+    /// # Errors
+    /// [`Invalid`] when `as_of_ns` (nanoseconds since 1970 UTC) lies before `effective_from`.
+    pub fn check_date(&self, as_of_ns: i64) -> Result<()> {
+        if as_of_ns >= self.rules.effective_from_ns {
+            return Ok(());
+        }
+        let time = |ns: i64| Timestamp::from_nanosecond(i128::from(ns)).map_or(ns.to_string(), |time| time.to_string());
+        Err(Invalid::new(format!("rules `{}` are not yet in force at the time of the snapshot", self.rules.name))
+            .column("as_of")
+            .value(time(as_of_ns))
+            .expected(format!("{} or later (`effective_from` of the rules)", time(self.rules.effective_from_ns)))
+            .hint("take another set with `--rules FILE`, or accept this one with `--allow-rules-date`")
+            .into())
+    }
+}
+
+/// Loads the built-in set or `file`, applies each `key=value` of `set` in order, and checks the whole.
+///
+/// # Errors
+/// [`Invalid`] names the file or the `--set`, the key, the value and what was expected; [`crate::Error::Io`] when the
+/// file cannot be read.
+pub fn load(file: Option<&Path>, set: &[String]) -> Result<LoadedRules> {
+    let resolved = layers::resolve(file, set)?;
+    let rules = schema::read(&resolved).and_then(check::check).map_err(|fault| resolved.blame(fault))?;
+    let values = resolved.values();
+    let hash = blake3::hash(canonical(&values).as_bytes()).to_hex().to_string();
+    Ok(LoadedRules { rules, values, hash })
+}
+
+fn canonical(values: &[RuleValue]) -> String {
+    values.iter().flat_map(|line| [line.key.as_str(), " = ", line.value.as_str(), "\n"]).collect()
+}

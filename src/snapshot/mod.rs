@@ -1,1 +1,164 @@
-//! TODO
+//! What comes in: a folder of tables becomes a [`Market`], a [`Book`] and a list of rejects.
+//!
+//! ```text
+//! snapshot.toml ---------------------------------- as_of
+//! instruments, marks, indices -- joins ---------- Market + what stands against a position in each instrument
+//! accounts, balances, positions -- checks ------- Book   + broken rows
+//! broken rows ------ their accounts left out ---- rejects, unmargined; rows in = used + rejected, per table
+//! ```
+//!
+//! A broken *table* is an [`crate::Invalid`] with file, column, row and value. A broken *row* is a [`Reject`] with a
+//! [`Reason`], and its whole account is left out, since a margin without one of its positions would be wrong. Nothing
+//! in the result depends on the order of rows (but the row numbers in the rejects), on their format or on threads.
+
+mod accounts;
+mod balances;
+mod batch;
+mod contracts;
+mod csv;
+mod ipc;
+mod market;
+mod number;
+mod parquet;
+mod positions;
+mod prices;
+mod reject;
+mod relate;
+mod scan;
+mod schema;
+mod source;
+mod tables;
+mod text;
+mod time;
+
+pub use reject::{Reason, Reject, TableCount, Unmargined};
+pub use schema::Table;
+
+use crate::book::Book;
+use crate::margin::rules::SpotOffset;
+use crate::market::Market;
+use crate::progress::Progress;
+use crate::{Error, Invalid, Result};
+use scan::{Opened, scan};
+use source::Source;
+use std::path::{Path, PathBuf};
+
+/// What [`load`] needs besides the folder.
+#[derive(Clone, Copy)]
+pub struct LoadOptions<'a> {
+    /// Spot hedging mode of the accounts that the table `accounts` says nothing of.
+    pub default_spot_offset: SpotOffset,
+    /// Hears how many rows are read.
+    pub progress: &'a dyn Progress,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputFile {
+    /// Relative to the folder of the snapshot.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Its rows, if it holds a table.
+    pub rows: Option<u64>,
+    /// BLAKE3 hash, in hexadecimal.
+    pub blake3: String,
+}
+
+/// A snapshot, checked.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Valuation time in nanoseconds since 1970 UTC.
+    pub as_of_ns: i64,
+    /// Prices and contracts.
+    pub market: Market,
+    /// The accounts that can be margined.
+    pub book: Book,
+    /// Every row that was set aside, in order of table and row.
+    pub rejects: Vec<Reject>,
+    /// The accounts that are left out, in byte order of their ids.
+    pub unmargined: Vec<Unmargined>,
+    /// What became of the rows of each table that is there.
+    pub tables: Vec<TableCount>,
+    /// Every file that was read, `snapshot.toml` first.
+    pub inputs: Vec<InputFile>,
+    /// Missing prices that nobody needs: instruments with a gap that no position refers to, and broken index rows
+    /// behind nothing that is held.
+    pub unused_price_gaps: u64,
+}
+
+const MANIFEST: &str = "snapshot.toml";
+
+/// Reads the snapshot in the folder `dir`.
+///
+/// # Errors
+/// [`Error::Invalid`] for a broken table or `snapshot.toml`, and for a table `orders` that is not empty;
+/// [`Error::Interrupted`] if the user stopped.
+pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
+    let manifest = dir.join(MANIFEST);
+    let as_of_ns = time::read_as_of(&manifest)?;
+    let sources = find_tables(dir)?;
+    let orders = source::find(dir, "orders")?;
+    if source::find(dir, "shocks")?.is_some() {
+        tracing::warn!("the table `shocks` in the snapshot is not read by this version");
+    }
+    let mut files = vec![manifest];
+    files.extend(sources.iter().map(|(_, source)| source).chain(&orders).flat_map(|source| source.files.clone()));
+
+    let (hashes, loaded) = rayon::join(
+        || source::hash_all(&files, options.progress),
+        || {
+            let order_rows = orders.as_ref().map(|orders| refuse_orders(orders, options)).transpose()?;
+            let (snapshot, mut rows) = tables::read(as_of_ns, &sources, options)?;
+            rows.extend(order_rows.unwrap_or_default());
+            Ok::<_, Error>((snapshot, rows))
+        },
+    );
+    let (mut snapshot, rows) = loaded?;
+    let rows = std::iter::once(None).chain(rows.into_iter().map(Some));
+    snapshot.inputs = files
+        .iter()
+        .zip(hashes?)
+        .zip(rows)
+        .map(|((file, (bytes, blake3)), rows)| {
+            let path = file.strip_prefix(dir).unwrap_or(file).to_path_buf();
+            InputFile { path, bytes, rows, blake3 }
+        })
+        .collect();
+    Ok(snapshot)
+}
+
+fn find_tables(dir: &Path) -> Result<Vec<(Table, Source)>> {
+    let mut sources = Vec::new();
+    for table in Table::ALL {
+        match source::find(dir, table.name())? {
+            Some(source) => sources.push((table, source)),
+            None if table.optional() => {}
+            None => {
+                let name = table.name();
+                return Err(Invalid::new(format!("the snapshot has no table `{name}`"))
+                    .file(dir)
+                    .expected(format!(
+                        "`{name}.parquet`, `{name}.arrow`, `{name}.csv` or a folder `{name}` of Parquet parts"
+                    ))
+                    .into());
+            }
+        }
+    }
+    Ok(sources)
+}
+
+/// Pending orders freeze margin; leaving them out would understate IMR. An empty table is fine.
+fn refuse_orders(orders: &Source, options: &LoadOptions) -> Result<Vec<u64>> {
+    let rows = scan(Opened::new(orders, &[])?, options.progress, |(): &mut (), _| Ok(()), |()| Ok(()))?;
+    let total: u64 = rows.iter().sum();
+    if total == 0 {
+        return Ok(rows);
+    }
+    Err(Invalid::new("pending orders are not supported by this version")
+        .file(&orders.files[0])
+        .value(format!("{total} orders"))
+        .expected("no table `orders`, or an empty one: without the orders IMR would be too low")
+        .hint("move the table out of the folder to margin the positions alone; MMR is the same, IMR is that without orders")
+        .into())
+}

@@ -1,0 +1,170 @@
+//! `remargin check`: loads and validates a snapshot, and says what would be rejected and why.
+
+use super::common::{RulesArgs, StrictArgs, TextFormat};
+use super::exit;
+use super::terminal::{self, Terminal, grouped};
+use clap::Args;
+use remargin::snapshot::{self, LoadOptions, Reason, Reject, Snapshot, TableCount};
+use remargin::{Error, Result};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+const AFTER_HELP: &str = "\
+Examples:
+  remargin check data/sample
+  remargin check data/sample --format json | jq .rejected
+
+Exit code 0: a run would use every row (or --max-rejects allows the rest); 3: a table is broken;
+4: more broken rows than allowed.";
+
+/// Rows shown of each reason.
+const SHOWN: usize = 5;
+
+/// Validates only: what would be rejected and why
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct CheckArgs {
+    /// Folder with `snapshot.toml` and one table a file
+    snapshot: PathBuf,
+    /// Form of the answer on stdout
+    #[arg(long, default_value = "text")]
+    format: TextFormat,
+    #[command(flatten)]
+    rules: RulesArgs,
+    #[command(flatten)]
+    strict: StrictArgs,
+}
+
+impl CheckArgs {
+    pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
+        let loaded = self.rules.load()?;
+        let options = LoadOptions { default_spot_offset: loaded.rules.default_spot_offset, progress: terminal };
+        let snapshot = snapshot::load(&self.snapshot, &options)?;
+        terminal.finish();
+        if !self.strict.allow_rules_date {
+            loaded.check_date(snapshot.as_of_ns)?;
+        }
+        let findings = Findings::of(&self.snapshot, &snapshot)?;
+        terminal::print(&match self.format {
+            TextFormat::Text => findings.to_text(),
+            TextFormat::Json => findings.to_json(),
+        })?;
+        let count = |of: fn(&TableCount) -> u64| snapshot.tables.iter().map(of).sum::<u64>();
+        if self.strict.max_rejects.exceeded(count(|table| table.rows_broken), count(|table| table.rows_in)) {
+            return Ok(exit::TOO_MANY_REJECTS);
+        }
+        Ok(exit::DONE)
+    }
+}
+
+/// What a check has to say, apart from how it is printed.
+struct Findings<'a> {
+    dir: &'a Path,
+    as_of: String,
+    snapshot: &'a Snapshot,
+    /// Rejected rows by reason, most frequent first: the number of them and the first few.
+    by_reason: Vec<(Reason, usize, Vec<&'a Reject>)>,
+}
+
+impl<'a> Findings<'a> {
+    fn of(dir: &'a Path, snapshot: &'a Snapshot) -> Result<Self> {
+        let as_of = jiff::Timestamp::from_nanosecond(i128::from(snapshot.as_of_ns))
+            .map_err(|error| Error::Runtime(format!("cannot show `as_of`: {error}")))?
+            .to_string();
+        let mut groups: BTreeMap<&str, (Reason, usize, Vec<&Reject>)> = BTreeMap::new();
+        for reject in &snapshot.rejects {
+            let group = groups.entry(reject.reason.code()).or_insert((reject.reason, 0, Vec::new()));
+            group.1 += 1;
+            if group.2.len() < SHOWN {
+                group.2.push(reject);
+            }
+        }
+        let mut by_reason: Vec<_> = groups.into_values().collect();
+        // Stable: equal counts stay in order of their code. Rows that merely share an account come last.
+        by_reason.sort_by_key(|group| (group.0.code() == Reason::AccountUnmargined.code(), std::cmp::Reverse(group.1)));
+        Ok(Self { dir, as_of, snapshot, by_reason })
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("{}, as of {}\n\n", self.dir.display(), self.as_of);
+        text += &self.table_counts();
+        let _ = writeln!(
+            text,
+            "\n{} accounts would be margined, {} left out; {} missing prices that nobody needs",
+            grouped(self.snapshot.book.len() as u64),
+            grouped(self.snapshot.unmargined.len() as u64),
+            grouped(self.snapshot.unused_price_gaps),
+        );
+        for (reason, count, first) in &self.by_reason {
+            let _ = writeln!(text, "\n{}: {} rows", reason.code(), grouped(*count as u64));
+            for reject in first {
+                let account = reject.account_id.as_ref().map(|id| format!(", account `{id}`")).unwrap_or_default();
+                let (table, row) = (reject.table.name(), reject.row);
+                let _ = writeln!(text, "  {table} row {row}{account}: {} `{}`", reject.column, reject.value);
+            }
+            if *count > first.len() {
+                let _ = writeln!(text, "  and {} more", grouped((count - first.len()) as u64));
+            }
+        }
+        text
+    }
+
+    fn table_counts(&self) -> String {
+        let mut text =
+            format!("{:<12} {:>14} {:>14} {:>14} {:>14}\n", "table", "rows in", "used", "broken", "left out");
+        for count in &self.snapshot.tables {
+            let _ = writeln!(
+                text,
+                "{:<12} {:>14} {:>14} {:>14} {:>14}",
+                count.table.name(),
+                grouped(count.rows_in),
+                grouped(count.rows_used),
+                grouped(count.rows_broken),
+                grouped(count.rows_left_out),
+            );
+        }
+        text
+    }
+
+    fn to_json(&self) -> String {
+        let row = |reject: &Reject| {
+            json!({
+                "table": reject.table.name(), "row": reject.row, "account_id": reject.account_id,
+                "column": reject.column, "value": reject.value,
+            })
+        };
+        let tables: Vec<Value> = self
+            .snapshot
+            .tables
+            .iter()
+            .map(|count| {
+                json!({
+                    "table": count.table.name(), "rows_in": count.rows_in, "rows_used": count.rows_used,
+                    "rows_rejected": count.rows_rejected, "rows_broken": count.rows_broken,
+                    "rows_left_out": count.rows_left_out,
+                })
+            })
+            .collect();
+        let rejected: Vec<Value> = self
+            .by_reason
+            .iter()
+            .map(|(reason, count, first)| {
+                let first: Vec<Value> = first.iter().map(|reject| row(reject)).collect();
+                json!({ "reason": reason.code(), "rows": count, "first": first })
+            })
+            .collect();
+        let unmargined: Vec<Value> = self.snapshot.unmargined.iter().map(|account| {
+            json!({
+                "account_id": account.account_id, "reason": account.reason.code(), "broken_rows": account.broken_rows,
+            })
+        }).collect();
+        let answer = json!({
+            "snapshot": self.dir.display().to_string(), "as_of": self.as_of,
+            "accounts": self.snapshot.book.len(), "tables": tables, "rejected": rejected,
+            "unmargined": unmargined, "unused_price_gaps": self.snapshot.unused_price_gaps,
+        });
+        format!("{answer:#}\n")
+    }
+}

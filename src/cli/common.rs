@@ -1,0 +1,92 @@
+//! Flags that commands share, and what they mean to the library.
+
+use clap::{Args, ValueEnum};
+use remargin::rules::{self, LoadedRules};
+use remargin::run::MaxRejects;
+use remargin::{Error, Result};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Flags of every command.
+#[derive(Args)]
+#[command(next_help_heading = "Common options")]
+pub struct GlobalArgs {
+    /// Threads that compute and encode [default: all cores]
+    ///
+    /// Results do not depend on it. The polars joins that check the tables keep a pool of their own, which only the
+    /// environment variable `POLARS_MAX_THREADS` bounds, read when the process starts.
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Progress on stderr: `auto` shows it on a terminal only
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub progress: When,
+    /// Colour: `auto` uses it on a terminal only and honours `NO_COLOR`
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: When,
+    /// Say nothing on stderr but errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Log to stderr what is done; -vv and -vvv say more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+}
+
+/// When to do something that suits only a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Which rules.
+#[derive(Args)]
+pub struct RulesArgs {
+    /// Rules file that replaces the built-in `okx-pm2-2025-01`
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// One parameter by its dotted path, such as `risk_unit=merged` or `mr4.floor.major=0.012`; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl RulesArgs {
+    /// The rules these flags ask for.
+    pub fn load(&self) -> Result<LoadedRules> {
+        rules::load(self.rules.as_deref(), &self.set)
+    }
+}
+
+/// How strict to be with a snapshot.
+#[derive(Args)]
+pub struct StrictArgs {
+    /// Accept a snapshot that is dated before the rules came into force
+    #[arg(long)]
+    pub allow_rules_date: bool,
+    /// Broken rows to tolerate before exit code 4: a number, or a share of the rows read such as `0.1%`
+    ///
+    /// Sound rows of an account that is left out because of a broken one are rejected too, but not counted here.
+    #[arg(long, value_name = "N|P%", default_value = "0", value_parser = parse_max_rejects)]
+    pub max_rejects: MaxRejects,
+}
+
+/// Text for people or JSON for programs, both on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextFormat {
+    Text,
+    Json,
+}
+
+fn parse_max_rejects(text: &str) -> Result<MaxRejects, String> {
+    text.parse::<MaxRejects>().map_err(|error| error.to_string())
+}
+
+/// Sizes rayon's global pool. Polars' pool cannot be bounded from here: it reads the environment, and changing the
+/// environment of a running process is unsafe.
+pub fn start_threads(threads: Option<NonZeroUsize>) -> Result<()> {
+    let Some(threads) = threads else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.get())
+        .build_global()
+        .map_err(|error| Error::Runtime(format!("cannot start {threads} threads: {error}")))
+}

@@ -1,0 +1,130 @@
+//! The command line: flags become a typed request to the library; nothing is computed here.
+//!
+//! One file a subcommand ([`run`], [`check`], [`explain`], [`rules`], [`generate`]), [`common`] for the flags they
+//! share and [`terminal`] for what a person sees: progress, colour, errors, Ctrl-C. Results go to stdout or to files,
+//! everything else to stderr.
+
+mod check;
+mod common;
+mod explain;
+mod generate;
+mod rules;
+mod run;
+mod terminal;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use common::GlobalArgs;
+use remargin::Result;
+use std::ffi::OsString;
+use terminal::Terminal;
+
+/// Exit codes of outcomes that are not errors; the others stand in [`remargin::Error::exit_code`].
+mod exit {
+    pub const DONE: u8 = 0;
+    pub const USAGE: u8 = 2;
+    pub const TOO_MANY_REJECTS: u8 = 4;
+    pub const IN_LIQUIDATION: u8 = 5;
+}
+
+const AFTER_HELP: &str = "\
+Example:
+  remargin run data/sample --out out      the margin of every account, as Parquet files in `out`
+
+Exit codes:
+  0    done
+  1    runtime failure
+  2    usage
+  3    the snapshot or the rules are invalid; nothing was written
+  4    more rejected rows than allowed; the reports are written
+  5    done, but accounts are in liquidation (with --fail-on liquidation)
+  6    the memory limit does not suffice
+  130  interrupted; nothing was written
+
+Environment:
+  REMARGIN_LOG        what to log, such as `info` or `remargin::snapshot=debug`; wins over -v
+  NO_COLOR            no colour, unless --color always
+  POLARS_MAX_THREADS  threads of the table checks, which have a pool of their own (see --threads)";
+
+/// Recalculates the portfolio margin of every account in one market snapshot.
+#[derive(Parser)]
+#[command(name = "remargin", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
+    Rules(rules::RulesCommand),
+    Generate(generate::GenerateArgs),
+}
+
+/// Runs one command line and returns the exit code of the process.
+pub fn main(args: &[OsString]) -> u8 {
+    let parser = Cli::command().color(terminal::help_colour(args));
+    let cli = match parser.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results and go to stdout; a closed pipe there is nobody's error.
+            let _ = error.print();
+            return if error.use_stderr() { exit::USAGE } else { exit::DONE };
+        }
+    };
+    let terminal = Terminal::new(&cli.global);
+    match prepare(&cli.global).and_then(|()| execute(&cli.command, args, &terminal)) {
+        Ok(code) => {
+            terminal.finish();
+            code
+        }
+        Err(error) => {
+            terminal.finish();
+            terminal.error(&error);
+            error.exit_code()
+        }
+    }
+}
+
+fn prepare(global: &GlobalArgs) -> Result<()> {
+    terminal::start_log(global)?;
+    common::start_threads(global.threads)
+}
+
+fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<u8> {
+    if !matches!(command, Command::Rules(_)) {
+        terminal.watch_interrupt()?;
+    }
+    match command {
+        Command::Run(command) => command.execute(args, terminal),
+        Command::Check(command) => command.execute(terminal),
+        Command::Explain(command) => command.execute(terminal),
+        Command::Rules(command) => command.execute(),
+        Command::Generate(command) => command.execute(terminal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parser_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_worked_example() {
+        let command = Cli::command();
+        let mut pending: Vec<&clap::Command> = vec![&command];
+        while let Some(command) = pending.pop() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "`{}` shows no example", command.get_name());
+            assert!(help.contains("remargin "), "`{}` shows no command line", command.get_name());
+            pending.extend(command.get_subcommands());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `remargin run`: the margin of every account, written to a folder.
+
+use super::common::{RulesArgs, StrictArgs};
+use super::exit;
+use super::terminal::Terminal;
+use clap::{Args, ValueEnum};
+use remargin::Result;
+use remargin::report::{self, Format};
+use remargin::run::{self, RunRequest};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Examples:
+  remargin run data/sample --out out
+  remargin run data/sample --out merged --set risk_unit=merged --format csv
+  remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation
+
+`out` appears whole or not at all; its manifest.json is written last.";
+
+/// The end-of-day run: every account at the snapshot's market
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct RunArgs {
+    /// Folder with `snapshot.toml` and one table a file
+    snapshot: PathBuf,
+    /// Folder to write; must not exist unless --force
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Format of the tables
+    #[arg(long, default_value = "parquet")]
+    format: OutputFormat,
+    /// Replace an existing output folder
+    #[arg(long)]
+    force: bool,
+    /// End with exit code 5 if accounts are in this state
+    #[arg(long, value_name = "STATE")]
+    fail_on: Option<FailOn>,
+    #[command(flatten)]
+    rules: RulesArgs,
+    #[command(flatten)]
+    strict: StrictArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum OutputFormat {
+    Parquet,
+    Arrow,
+    Csv,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FailOn {
+    Liquidation,
+}
+
+impl RunArgs {
+    pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
+        let request = RunRequest {
+            snapshot: self.snapshot.clone(),
+            out: self.out.clone(),
+            rules: self.rules.load()?,
+            allow_rules_date: self.strict.allow_rules_date,
+            format: match self.format {
+                OutputFormat::Parquet => Format::Parquet,
+                OutputFormat::Arrow => Format::Arrow,
+                OutputFormat::Csv => Format::Csv,
+            },
+            force: self.force,
+            max_rejects: self.strict.max_rejects,
+            command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        };
+        let outcome = run::run(&request, terminal)?;
+        terminal.note(report::summary_table(&outcome.summary));
+        terminal.note(format_args!("wrote {}", self.out.display()));
+        if outcome.too_many_rejects {
+            terminal.error(format_args!(
+                "more rows are broken than `--max-rejects` allows; table `rejects` in `{}` lists them",
+                self.out.display()
+            ));
+            return Ok(exit::TOO_MANY_REJECTS);
+        }
+        let in_liquidation = outcome.summary.accounts.by_status.liquidation;
+        if matches!(self.fail_on, Some(FailOn::Liquidation)) && in_liquidation > 0 {
+            terminal.error(format_args!("accounts in `liquidation`: {in_liquidation}"));
+            return Ok(exit::IN_LIQUIDATION);
+        }
+        Ok(exit::DONE)
+    }
+}

@@ -1,0 +1,147 @@
+//! One table file in any of the three formats, written batch by batch.
+
+use crate::{Error, Result};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimestampMillisecondType};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// Rows of a Parquet row group: enough work for a reading thread, little memory.
+const ROW_GROUP: usize = 1 << 18;
+
+/// The file format of a snapshot's tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TableFormat {
+    /// `NAME.parquet`, snappy, dictionary-encoded ids.
+    #[default]
+    Parquet,
+    /// `NAME.csv` with a header, numbers as plain decimals.
+    Csv,
+    /// `NAME.arrow`, an IPC file.
+    Arrow,
+}
+
+impl TableFormat {
+    /// The name on the command line and the files' extension.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Csv => "csv",
+            Self::Arrow => "arrow",
+        }
+    }
+}
+
+impl FromStr for TableFormat {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let all = [Self::Parquet, Self::Csv, Self::Arrow];
+        let found = all.into_iter().find(|format| format.name() == name);
+        found.ok_or_else(|| format!("unknown table format `{name}`, expected `parquet`, `csv` or `arrow`"))
+    }
+}
+
+enum Sink {
+    Parquet(Box<ArrowWriter<File>>),
+    Arrow(Box<arrow::ipc::writer::FileWriter<BufWriter<File>>>),
+    Csv(BufWriter<File>),
+}
+
+/// A table file being written. [`TableFile::finish`] completes it.
+pub(super) struct TableFile {
+    path: PathBuf,
+    sink: Sink,
+}
+
+impl TableFile {
+    /// Creates `dir/name.EXT`. Columns named in `plain` are written to Parquet without a dictionary.
+    pub(super) fn create(
+        dir: &Path,
+        name: &str,
+        format: TableFormat,
+        schema: &SchemaRef,
+        plain: &[&str],
+    ) -> Result<Self> {
+        let path = dir.join(format!("{name}.{}", format.name()));
+        let file = File::create(&path).map_err(|err| Error::io("create", &path, err))?;
+        let failed = |err: &dyn std::fmt::Display| Error::Runtime(format!("cannot write `{}`: {err}", path.display()));
+        let sink = match format {
+            TableFormat::Parquet => {
+                let mut properties = WriterProperties::builder()
+                    .set_compression(Compression::SNAPPY)
+                    .set_max_row_group_row_count(Some(ROW_GROUP));
+                for &column in plain {
+                    properties = properties.set_column_dictionary_enabled(column.into(), false);
+                }
+                // Without our in-memory schema the file is plain Parquet, the same to every reader.
+                let options =
+                    ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true);
+                let writer = ArrowWriter::try_new_with_options(file, schema.clone(), options);
+                Sink::Parquet(Box::new(writer.map_err(|err| failed(&err))?))
+            }
+            TableFormat::Arrow => {
+                let writer = arrow::ipc::writer::FileWriter::try_new(BufWriter::new(file), schema);
+                Sink::Arrow(Box::new(writer.map_err(|err| failed(&err))?))
+            }
+            TableFormat::Csv => {
+                let mut file = BufWriter::new(file);
+                let header: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+                writeln!(file, "{}", header.join(",")).map_err(|err| Error::io("write", &path, err))?;
+                Sink::Csv(file)
+            }
+        };
+        Ok(Self { path, sink })
+    }
+
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let written = match &mut self.sink {
+            Sink::Parquet(writer) => writer.write(batch).map_err(|err| err.to_string()),
+            Sink::Arrow(writer) => writer.write(batch).map_err(|err| err.to_string()),
+            Sink::Csv(file) => write_csv(file, batch).map_err(|err| err.to_string()),
+        };
+        written.map_err(|err| Error::Runtime(format!("cannot write `{}`: {err}", self.path.display())))
+    }
+
+    pub(super) fn finish(self) -> Result<()> {
+        let finished = match self.sink {
+            Sink::Parquet(writer) => writer.close().map(|_| ()).map_err(|err| err.to_string()),
+            Sink::Arrow(mut writer) => writer.finish().map_err(|err| err.to_string()),
+            Sink::Csv(mut file) => file.flush().map_err(|err| err.to_string()),
+        };
+        finished.map_err(|err| Error::Runtime(format!("cannot finish `{}`: {err}", self.path.display())))
+    }
+}
+
+/// Ids, numbers and timestamps hold no separators, so nothing needs quotes. `Display` of a float is the shortest
+/// decimal that reads back the same, never with an exponent.
+fn write_csv(file: &mut impl Write, batch: &RecordBatch) -> std::io::Result<()> {
+    for row in 0..batch.num_rows() {
+        for (place, column) in batch.columns().iter().enumerate() {
+            if place > 0 {
+                file.write_all(b",")?;
+            }
+            if column.is_null(row) {
+                continue;
+            }
+            match column.data_type() {
+                DataType::Utf8 => file.write_all(column.as_string::<i32>().value(row).as_bytes())?,
+                DataType::Float64 => write!(file, "{}", column.as_primitive::<Float64Type>().value(row))?,
+                _ => {
+                    let ms = column.as_primitive::<TimestampMillisecondType>().value(row);
+                    let moment = jiff::Timestamp::from_millisecond(ms).map_err(std::io::Error::other)?;
+                    write!(file, "{moment}")?;
+                }
+            }
+        }
+        file.write_all(b"\n")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! The accounts that need somebody's attention, worst first.
+
+use super::columns::{
+    AT_RISK, BASE_SCENARIO, flags, numbers, optional_numbers, optional_texts, texts, units_by_account,
+};
+use super::encode::write_table;
+use super::{Format, OutputFile};
+use crate::Result;
+use crate::book::Book;
+use crate::margin::{AccountMargin, Status, UnitMargin};
+use crate::recompute::Chunk;
+use arrow::array::RecordBatch;
+use std::cmp::Ordering;
+use std::iter;
+use std::path::Path;
+
+/// The term that decides a risk unit's margin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Binding {
+    /// Spot and volatility shock.
+    Mr1,
+    /// Theta decay.
+    Mr2,
+    /// Extreme move.
+    Mr6,
+    /// Minimum charge, which takes the place of everything else.
+    Mr7,
+}
+
+impl Binding {
+    /// The term that binds in a unit: MR7 unless the other terms together exceed it, else the largest of MR1, MR2
+    /// and MR6, the first of equals. `None` where the unit has no margin.
+    #[must_use]
+    pub fn of(unit: &UnitMargin) -> Option<Self> {
+        if unit.mmr <= 0.0 {
+            None
+        } else if unit.mmr <= unit.mr7 {
+            Some(Self::Mr7)
+        } else if unit.mr1 >= unit.mr2 && unit.mr1 >= unit.mr6 {
+            Some(Self::Mr1)
+        } else if unit.mr2 >= unit.mr6 {
+            Some(Self::Mr2)
+        } else {
+            Some(Self::Mr6)
+        }
+    }
+
+    /// The name in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mr1 => "mr1",
+            Self::Mr2 => "mr2",
+            Self::Mr6 => "mr6",
+            Self::Mr7 => "mr7",
+        }
+    }
+}
+
+/// An account at risk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AtRisk {
+    /// Index into the book.
+    pub account: usize,
+    /// Its margin.
+    pub margin: AccountMargin,
+    /// The unit with the largest MMR, the first of equals; `None` for an account without units.
+    pub worst_unit: Option<UnitMargin>,
+}
+
+impl AtRisk {
+    /// USD of equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.
+    #[must_use]
+    pub fn shortfall_mmr_usd(&self) -> f64 {
+        (self.margin.mmr + self.margin.liquidation_fee - self.margin.adj_eq).max(0.0)
+    }
+
+    /// USD of equity short of IMR, `max(0, imr - adj_eq)`.
+    #[must_use]
+    pub fn shortfall_imr_usd(&self) -> f64 {
+        (self.margin.imr - self.margin.adj_eq).max(0.0)
+    }
+
+    /// Ascending margin ratio, accounts without one last, ties by id (which is the order of the book).
+    fn worse_first(&self, other: &Self) -> Ordering {
+        let by_ratio = match (self.margin.margin_ratio, other.margin.margin_ratio) {
+            (Some(a), Some(b)) => a.total_cmp(&b),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        };
+        by_ratio.then(self.account.cmp(&other.account))
+    }
+}
+
+/// The accounts of a chunk in `liquidation`, `near_liquidation` or with an IM deficit, in order of the book.
+#[must_use]
+pub fn select(chunk: &Chunk) -> Vec<AtRisk> {
+    let mut rows = Vec::new();
+    for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
+        if margin.im_deficit || matches!(margin.status, Status::Liquidation | Status::NearLiquidation) {
+            let larger = |worst: UnitMargin, unit: &UnitMargin| if unit.mmr > worst.mmr { *unit } else { worst };
+            let worst_unit = units.iter().copied().reduce(|worst, unit| larger(worst, &unit));
+            rows.push(AtRisk { account: chunk.first_account + place, margin: *margin, worst_unit });
+        }
+    }
+    rows
+}
+
+/// Sorts the rows worst first and writes `at_risk` as CSV for people and, for programs, as Arrow or Parquet.
+pub(crate) fn write(
+    folder: &Path,
+    mut rows: Vec<AtRisk>,
+    book: &Book,
+    unit_names: &[String],
+    format: Format,
+) -> Result<Vec<OutputFile>> {
+    rows.sort_unstable_by(AtRisk::worse_first);
+    let binary = if format == Format::Arrow { Format::Arrow } else { Format::Parquet };
+    [binary, Format::Csv]
+        .into_iter()
+        .map(|format| write_table(folder, &AT_RISK, format, rows.len(), |range| batch(&rows[range], book, unit_names)))
+        .collect()
+}
+
+fn batch(rows: &[AtRisk], book: &Book, unit_names: &[String]) -> Result<RecordBatch> {
+    let number = |field: fn(&AtRisk) -> f64| numbers(rows.iter().map(field));
+    let unit_name = |row: &AtRisk| row.worst_unit.map(|unit| unit_names[unit.unit as usize].as_str());
+    let binding = |row: &AtRisk| row.worst_unit.and_then(|unit| Binding::of(&unit)).map(Binding::name);
+    AT_RISK.batch(vec![
+        texts(rows.iter().map(|row| book.accounts.get(row.account)))?,
+        texts(iter::repeat_n(BASE_SCENARIO, rows.len()))?,
+        texts(rows.iter().map(|row| row.margin.status.name()))?,
+        optional_numbers(rows.iter().map(|row| row.margin.margin_ratio)),
+        number(|row| row.margin.adj_eq),
+        number(|row| row.margin.mmr),
+        number(|row| row.margin.imr),
+        number(|row| row.margin.liquidation_fee),
+        number(AtRisk::shortfall_mmr_usd),
+        number(AtRisk::shortfall_imr_usd),
+        flags(rows.iter().map(|row| row.margin.im_deficit)),
+        optional_texts(rows.iter().map(unit_name))?,
+        optional_numbers(rows.iter().map(|row| row.worst_unit.map(|unit| unit.mmr))),
+        optional_texts(rows.iter().map(binding))?,
+    ])
+}

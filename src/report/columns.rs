@@ -1,0 +1,298 @@
+//! The columns of the output tables, and record batches made of them.
+//!
+//! Column names, order and types are fixed; a new column goes to the end. All money is USD, spot in use is coins.
+
+use crate::book::Book;
+use crate::margin::{AccountMargin, UnitMargin};
+use crate::recompute::Chunk;
+use crate::{Error, Result};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringBuilder};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::iter;
+use std::sync::Arc;
+
+/// The scenario of the market as it is.
+pub const BASE_SCENARIO: &str = "base";
+
+/// What a column holds, which decides its Arrow type and how Parquet stores it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text that hardly repeats: stored plain and compressed.
+    Text,
+    /// Text of which a file holds few different values, or in long runs: stored through a dictionary.
+    Label,
+    /// `f64`, stored plain: a dictionary of margins would be larger than the margins and slow to build.
+    Number,
+    /// True or false.
+    Flag,
+    /// A row number or a count, 64 bits signed.
+    Count,
+}
+
+/// One column of an output table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// Whether Parquet keeps least and greatest value of each row group, so that readers can skip groups.
+    pub statistics: bool,
+}
+
+impl Column {
+    const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, nullable: false, statistics: false }
+    }
+    const fn nullable(mut self) -> Self {
+        self.nullable = true;
+        self
+    }
+    const fn with_statistics(mut self) -> Self {
+        self.statistics = true;
+        self
+    }
+}
+
+const fn number(name: &'static str) -> Column {
+    Column::new(name, Kind::Number)
+}
+
+const fn label(name: &'static str) -> Column {
+    Column::new(name, Kind::Label)
+}
+
+/// An output table: its name and columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableSpec {
+    /// Name of the file without its extension.
+    pub name: &'static str,
+    /// Columns in order.
+    pub columns: &'static [Column],
+    /// Index of the column by which rows ascend, if by one.
+    pub sorted_by: Option<i32>,
+}
+
+impl TableSpec {
+    /// The Arrow schema: plain `Utf8`, `Float64`, `Boolean`, `Int64`, which every reader knows.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        let field = |column: &Column| {
+            let data_type = match column.kind {
+                Kind::Text | Kind::Label => DataType::Utf8,
+                Kind::Number => DataType::Float64,
+                Kind::Flag => DataType::Boolean,
+                Kind::Count => DataType::Int64,
+            };
+            Field::new(column.name, data_type, column.nullable)
+        };
+        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
+    }
+
+    /// A batch of this table.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] when `arrays` do not fit the columns, which is a fault of this crate.
+    pub fn batch(&self, arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
+        RecordBatch::try_new(self.schema(), arrays)
+            .map_err(|err| Error::Runtime(format!("cannot form a batch of table `{}`: {err}", self.name)))
+    }
+}
+
+/// Account x scenario. Every id occurs once, so a dictionary would only repeat the column.
+pub const ACCOUNTS: TableSpec = TableSpec {
+    name: "accounts",
+    columns: &[
+        Column::new("account_id", Kind::Text).with_statistics(),
+        label("scenario"),
+        number("adj_eq"),
+        number("total_eq"),
+        number("upl"),
+        number("mmr"),
+        number("imr"),
+        number("deriv_mmr"),
+        number("borrow_mmr"),
+        number("borrow_imr"),
+        number("liquidation_fee"),
+        number("margin_ratio").nullable().with_statistics(),
+        label("status").with_statistics(),
+        Column::new("im_deficit", Kind::Flag).with_statistics(),
+        Column::new("ineligible", Kind::Flag),
+        number("mmr_no_hedge"),
+        number("imr_no_hedge"),
+    ],
+    sorted_by: Some(0),
+};
+
+/// Account x scenario x risk unit.
+pub const RISK_UNITS: TableSpec = TableSpec {
+    name: "risk_units",
+    columns: &[
+        label("account_id").with_statistics(),
+        label("scenario"),
+        label("risk_unit").with_statistics(),
+        number("mr1"),
+        number("mr1_price"),
+        label("mr1_vol"),
+        number("mr2"),
+        number("mr3"),
+        number("mr4"),
+        number("mr5"),
+        number("mr6"),
+        number("mr6_price"),
+        number("mr7"),
+        number("mr9"),
+        number("mmr"),
+        number("imr"),
+        number("cash_delta"),
+        number("gamma"),
+        number("vega"),
+        number("theta"),
+        number("spot_in_use"),
+        number("upl"),
+    ],
+    sorted_by: Some(0),
+};
+
+/// Accounts that need somebody's attention, worst first.
+pub const AT_RISK: TableSpec = TableSpec {
+    name: "at_risk",
+    columns: &[
+        Column::new("account_id", Kind::Text),
+        label("scenario"),
+        label("status"),
+        number("margin_ratio").nullable(),
+        number("adj_eq"),
+        number("mmr"),
+        number("imr"),
+        number("liquidation_fee"),
+        number("shortfall_mmr"),
+        number("shortfall_imr"),
+        Column::new("im_deficit", Kind::Flag),
+        label("worst_unit").nullable(),
+        number("worst_unit_mmr").nullable(),
+        label("binding").nullable(),
+    ],
+    sorted_by: None,
+};
+
+/// Input rows that were set aside.
+pub const REJECTS: TableSpec = TableSpec {
+    name: "rejects",
+    columns: &[
+        label("table"),
+        Column::new("row", Kind::Count),
+        Column::new("account_id", Kind::Text).nullable(),
+        label("reason").with_statistics(),
+        label("column"),
+        Column::new("value", Kind::Text),
+    ],
+    sorted_by: None,
+};
+
+/// The rows of [`ACCOUNTS`] for a chunk.
+///
+/// # Errors
+/// [`Error::Runtime`] if the ids of one chunk exceed 2 GiB of text.
+pub fn accounts_batch(chunk: &Chunk, book: &Book, scenario: &str) -> Result<RecordBatch> {
+    let rows = &chunk.accounts;
+    let number = |field: fn(&AccountMargin) -> f64| numbers(rows.iter().map(field));
+    let ids = (0..rows.len()).map(|row| book.accounts.get(chunk.first_account + row));
+    ACCOUNTS.batch(vec![
+        texts(ids)?,
+        texts(iter::repeat_n(scenario, rows.len()))?,
+        number(|row| row.adj_eq),
+        number(|row| row.total_eq),
+        number(|row| row.upl),
+        number(|row| row.mmr),
+        number(|row| row.imr),
+        number(|row| row.deriv_mmr),
+        number(|row| row.borrow_mmr),
+        number(|row| row.borrow_imr),
+        number(|row| row.liquidation_fee),
+        optional_numbers(rows.iter().map(|row| row.margin_ratio)),
+        texts(rows.iter().map(|row| row.status.name()))?,
+        flags(rows.iter().map(|row| row.im_deficit)),
+        flags(rows.iter().map(|row| row.ineligible)),
+        number(|row| row.mmr_no_hedge),
+        number(|row| row.imr_no_hedge),
+    ])
+}
+
+/// The rows of [`RISK_UNITS`] for a chunk. `unit_names` are those of the priced market.
+///
+/// # Errors
+/// [`Error::Runtime`] if the ids of one chunk exceed 2 GiB of text.
+pub fn risk_units_batch(chunk: &Chunk, book: &Book, unit_names: &[String], scenario: &str) -> Result<RecordBatch> {
+    let rows = &chunk.units;
+    let number = |field: fn(&UnitMargin) -> f64| numbers(rows.iter().map(field));
+    let ids = units_by_account(chunk)
+        .flat_map(|(account, units)| iter::repeat_n(book.accounts.get(chunk.first_account + account), units.len()));
+    RISK_UNITS.batch(vec![
+        texts(ids)?,
+        texts(iter::repeat_n(scenario, rows.len()))?,
+        texts(rows.iter().map(|row| unit_names[row.unit as usize].as_str()))?,
+        number(|row| row.mr1),
+        number(|row| row.mr1_price),
+        texts(rows.iter().map(|row| row.mr1_vol.name()))?,
+        number(|row| row.mr2),
+        number(|row| row.mr3),
+        number(|row| row.mr4),
+        number(|row| row.mr5),
+        number(|row| row.mr6),
+        number(|row| row.mr6_price),
+        number(|row| row.mr7),
+        number(|row| row.mr9),
+        number(|row| row.mmr),
+        number(|row| row.imr),
+        number(|row| row.cash_delta),
+        number(|row| row.gamma),
+        number(|row| row.vega),
+        number(|row| row.theta),
+        number(|row| row.spot_in_use),
+        number(|row| row.upl),
+    ])
+}
+
+/// Each account of a chunk, by its place there, with its units.
+pub fn units_by_account(chunk: &Chunk) -> impl Iterator<Item = (usize, &[UnitMargin])> + Clone {
+    chunk.unit_end.iter().enumerate().map(|(account, &end)| {
+        let start = if account == 0 { 0 } else { chunk.unit_end[account - 1] };
+        (account, &chunk.units[start..end])
+    })
+}
+
+/// A column of text, in one allocation each for bytes and offsets.
+pub(super) fn texts<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Result<ArrayRef> {
+    optional_texts(values.map(Some))
+}
+
+/// A column of text with gaps.
+pub(super) fn optional_texts<'a>(values: impl Iterator<Item = Option<&'a str>> + Clone) -> Result<ArrayRef> {
+    let (rows, bytes) =
+        values.clone().fold((0, 0), |(rows, bytes), value| (rows + 1, bytes + value.map_or(0, str::len)));
+    if i32::try_from(bytes).is_err() {
+        return Err(Error::Runtime(format!("{rows} rows hold {bytes} bytes of ids, more than a batch can")));
+    }
+    let mut column = StringBuilder::with_capacity(rows, bytes);
+    values.for_each(|value| column.append_option(value));
+    Ok(Arc::new(column.finish()))
+}
+
+pub(super) fn numbers(values: impl Iterator<Item = f64>) -> ArrayRef {
+    Arc::new(Float64Array::from_iter_values(values))
+}
+
+pub(super) fn optional_numbers(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
+    Arc::new(values.collect::<Float64Array>())
+}
+
+pub(super) fn flags(values: impl Iterator<Item = bool>) -> ArrayRef {
+    Arc::new(BooleanArray::from(values.collect::<Vec<_>>()))
+}
+
+pub(super) fn counts(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(values))
+}

@@ -1,0 +1,148 @@
+//! Where a run comes from and what it wrote: `manifest.json`, written last.
+//!
+//! The only output that knows of time, paths and threads; everything else is the same bytes on every machine.
+
+use super::encode::write_bytes;
+use super::summary::{RulesId, timestamp};
+use super::{OutputFile, OutputFolder};
+use crate::rules::LoadedRules;
+use crate::snapshot::{InputFile, Snapshot};
+use crate::{Error, Result};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// The name of the manifest in the output folder.
+pub const MANIFEST: &str = "manifest.json";
+
+/// Wall time of each stage of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Reading and checking the snapshot.
+    pub read: Duration,
+    /// Pricing the instruments.
+    pub price: Duration,
+    /// Computing and encoding accounts and risk units, appending included.
+    pub compute: Duration,
+    /// Of [`Timings::compute`], appending to the files.
+    pub append: Duration,
+    /// Everything after the last account: at-risk list, rejects, summary, hashes, bringing files to the disk.
+    pub finish: Duration,
+}
+
+impl Timings {
+    /// From the first file read to the last file written.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.read + self.price + self.compute + self.finish
+    }
+}
+
+/// What the manifest tells beside the outputs.
+pub(crate) struct Provenance<'a> {
+    pub(crate) command_line: &'a [String],
+    pub(crate) snapshot_dir: &'a Path,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) rules: &'a LoadedRules,
+    pub(crate) timings: &'a Timings,
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    remargin: &'static str,
+    command_line: &'a [String],
+    as_of: String,
+    snapshot: String,
+    rules: ManifestRules<'a>,
+    inputs: Vec<ManifestFile<'a>>,
+    outputs: Vec<ManifestFile<'a>>,
+    threads: usize,
+    timings_seconds: ManifestTimings,
+}
+
+#[derive(Serialize)]
+struct ManifestRules<'a> {
+    #[serde(flatten)]
+    id: RulesId,
+    values: Vec<ManifestValue<'a>>,
+}
+
+#[derive(Serialize)]
+struct ManifestValue<'a> {
+    key: &'a str,
+    value: &'a str,
+    source: &'a str,
+}
+
+#[derive(Serialize)]
+struct ManifestFile<'a> {
+    path: String,
+    bytes: u64,
+    rows: Option<u64>,
+    blake3: &'a str,
+}
+
+#[derive(Serialize)]
+struct ManifestTimings {
+    read: f64,
+    price: f64,
+    compute: f64,
+    compute_of_which_append: f64,
+    finish: f64,
+    total: f64,
+}
+
+impl From<&Timings> for ManifestTimings {
+    fn from(timings: &Timings) -> Self {
+        let ms = |time: Duration| time.as_micros() as f64 / 1e6;
+        Self {
+            read: ms(timings.read),
+            price: ms(timings.price),
+            compute: ms(timings.compute),
+            compute_of_which_append: ms(timings.append),
+            finish: ms(timings.finish),
+            total: ms(timings.total()),
+        }
+    }
+}
+
+/// Writes the manifest of a folder that is otherwise complete.
+pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputFile]) -> Result<()> {
+    let manifest = Manifest {
+        remargin: env!("CARGO_PKG_VERSION"),
+        command_line: from.command_line,
+        as_of: timestamp(from.snapshot.as_of_ns)?,
+        snapshot: from.snapshot_dir.display().to_string(),
+        rules: ManifestRules {
+            id: RulesId { name: from.rules.rules.name.clone(), hash: from.rules.hash.clone() },
+            values: from
+                .rules
+                .values
+                .iter()
+                .map(|value| ManifestValue { key: &value.key, value: &value.value, source: &value.source })
+                .collect(),
+        },
+        inputs: from.snapshot.inputs.iter().map(input).collect(),
+        outputs: outputs.iter().map(output).collect(),
+        threads: rayon::current_num_threads(),
+        timings_seconds: ManifestTimings::from(from.timings),
+    };
+    write_bytes(folder.path(), MANIFEST, &json(MANIFEST, &manifest)?).map(drop)
+}
+
+fn input(file: &InputFile) -> ManifestFile<'_> {
+    let path = file.path.display().to_string();
+    ManifestFile { path, bytes: file.bytes, rows: file.rows, blake3: &file.blake3 }
+}
+
+fn output(file: &OutputFile) -> ManifestFile<'_> {
+    ManifestFile { path: file.name.clone(), bytes: file.bytes, rows: file.rows, blake3: &file.blake3 }
+}
+
+/// Indented JSON that ends in a line feed.
+pub(super) fn json(name: &str, value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut text =
+        serde_json::to_vec_pretty(value).map_err(|err| Error::Runtime(format!("cannot form `{name}`: {err}")))?;
+    text.push(b'\n');
+    Ok(text)
+}

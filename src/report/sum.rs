@@ -1,0 +1,59 @@
+//! Sums that neither drift nor depend on threads.
+
+/// A running sum with the error of every addition kept beside it (Neumaier's form of compensated summation).
+///
+/// The result depends on the order of additions, so merge partial sums in a fixed order.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Sum {
+    sum: f64,
+    lost: f64,
+}
+
+impl Sum {
+    pub(super) fn add(&mut self, value: f64) {
+        let sum = self.sum + value;
+        self.lost += if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
+        self.sum = sum;
+    }
+
+    pub(super) fn merge(&mut self, later: &Self) {
+        self.add(later.sum);
+        self.lost += later.lost;
+    }
+
+    pub(super) fn value(self) -> f64 {
+        self.sum + self.lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(values: &[f64]) -> f64 {
+        let mut sum = Sum::default();
+        for &value in values {
+            sum.add(value);
+        }
+        sum.value()
+    }
+
+    #[test]
+    fn small_parts_survive_large_ones() {
+        assert_eq!(total(&[1e16, 1.0, 1.0, -1e16]), 2.0);
+        assert_eq!(total(&[1.0, 1e100, 1.0, -1e100]), 2.0);
+        assert_eq!(total(&[0.1; 10]), 1.0);
+        assert_eq!(total(&[]), 0.0);
+    }
+
+    #[test]
+    fn merging_keeps_what_was_lost() {
+        let (mut a, mut b) = (Sum::default(), Sum::default());
+        a.add(1e16);
+        a.add(1.0);
+        b.add(1.0);
+        b.add(-1e16);
+        a.merge(&b);
+        assert_eq!(a.value(), 2.0);
+    }
+}

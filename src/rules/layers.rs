@@ -1,0 +1,348 @@
+//! Layers of keys, laid over one another: which value holds, and who gave it.
+
+use std::collections::BTreeMap;
+use std::path::{Path as FilePath, PathBuf};
+
+use toml::{Table, Value};
+
+use super::key::{self, Known, Path, REST, Role, basic_string, dotted};
+use super::{BUILT_IN, BUILT_IN_NAME, RuleValue};
+use crate::error::{Error, Invalid, Result};
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Source {
+    BuiltIn,
+    File(PathBuf),
+    /// The whole `key=value`.
+    Set(String),
+}
+
+impl Source {
+    fn label(&self) -> String {
+        match self {
+            Self::BuiltIn => format!("built-in {BUILT_IN_NAME}"),
+            Self::File(path) => format!("file {}", path.display()),
+            Self::Set(_) => "--set".to_owned(),
+        }
+    }
+
+    /// Adds the place to a problem.
+    fn mark(&self, mut invalid: Invalid) -> Invalid {
+        match self {
+            Self::BuiltIn => invalid.problem = format!("built-in rules `{BUILT_IN_NAME}`: {}", invalid.problem),
+            Self::File(path) => invalid.file = Some(path.clone()),
+            Self::Set(text) => invalid.problem = format!("`--set {text}`: {}", invalid.problem),
+        }
+        invalid
+    }
+}
+
+/// Something wrong with the value of a key, or with values that do not fit together.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fault {
+    /// The keys that take part. The one of the latest layer is to blame; of equals, the first.
+    pub(super) keys: Vec<String>,
+    pub(super) problem: String,
+    pub(super) expected: String,
+    /// The part of the value that is wrong, where that is not all of it.
+    pub(super) value: Option<String>,
+}
+
+impl Fault {
+    pub(super) fn new(key: impl Into<String>, problem: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { keys: vec![key.into()], problem: problem.into(), expected: expected.into(), value: None }
+    }
+
+    /// Names another key that takes part.
+    pub(super) fn with(mut self, key: impl Into<String>) -> Self {
+        self.keys.push(key.into());
+        self
+    }
+
+    /// Quotes the part of the value that is wrong.
+    pub(super) fn value(mut self, value: impl Into<String>) -> Self {
+        self.value = Some(value.into());
+        self
+    }
+}
+
+/// A key with its value.
+#[derive(Debug, Clone)]
+pub(super) struct Leaf {
+    pub(super) key: String,
+    pub(super) path: Path,
+    pub(super) value: Value,
+    /// Index into [`Resolved::sources`]; a higher one is a later layer.
+    layer: usize,
+}
+
+/// Every key of a set, once, in canonical order.
+pub(super) struct Resolved {
+    pub(super) leaves: Vec<Leaf>,
+    sources: Vec<Source>,
+}
+
+impl Resolved {
+    /// The leaves as one nested table.
+    pub(super) fn table(&self) -> Table {
+        let mut root = Table::new();
+        for leaf in &self.leaves {
+            insert(&mut root, &leaf.path, leaf.value.clone());
+        }
+        root
+    }
+
+    /// The leaf of a dotted key.
+    pub(super) fn leaf(&self, key: &str) -> Option<&Leaf> {
+        self.leaves.iter().find(|leaf| leaf.key == key)
+    }
+
+    /// A fault as an error with its place.
+    pub(super) fn blame(&self, fault: Fault) -> Error {
+        // `max_by_key` takes the last of equals, hence from the back.
+        let culprit = fault.keys.iter().rev().filter_map(|key| self.leaf(key)).max_by_key(|leaf| leaf.layer);
+        let mut invalid = Invalid::new(fault.problem).expected(fault.expected);
+        invalid.column = culprit.map(|leaf| leaf.key.clone()).or(fault.keys.first().cloned());
+        invalid.value = fault.value.or(culprit.map(|leaf| literal(&leaf.value)));
+        match culprit.and_then(|leaf| self.sources.get(leaf.layer)) {
+            Some(source) => source.mark(invalid).into(),
+            None => invalid.into(),
+        }
+    }
+
+    /// The leaves as text, with the names of their sources.
+    pub(super) fn values(&self) -> Vec<RuleValue> {
+        let source = |leaf: &Leaf| self.sources.get(leaf.layer).map_or(String::new(), Source::label);
+        self.leaves
+            .iter()
+            .map(|leaf| RuleValue { key: leaf.key.clone(), value: canonical_value(leaf), source: source(leaf) })
+            .collect()
+    }
+}
+
+/// Lays the file and the settings over the built-in set. Keys are known and complete afterwards, values unchecked.
+pub(super) fn resolve(file: Option<&FilePath>, set: &[String]) -> Result<Resolved> {
+    let built_in = parse(BUILT_IN).map_err(|invalid| Source::BuiltIn.mark(*invalid))?;
+    let known = Known::of(&built_in);
+    let mut merged = Layers { known, leaves: BTreeMap::new(), sources: Vec::new() };
+    let overlay = file.map(read_file).transpose()?;
+    if overlay.as_ref().is_none_or(|(_, _, extends)| *extends) {
+        merged.add(Source::BuiltIn, built_in)?;
+    }
+    if let Some((source, table, _)) = overlay {
+        merged.add(source, table)?;
+    }
+    for text in set {
+        let source = Source::Set(text.clone());
+        let table = parse_setting(text).map_err(|invalid| source.mark(*invalid))?;
+        merged.add(source, table)?;
+    }
+    merged.finish()
+}
+
+struct Layers {
+    known: Known,
+    leaves: BTreeMap<Path, Leaf>,
+    sources: Vec<Source>,
+}
+
+impl Layers {
+    fn add(&mut self, source: Source, table: Table) -> Result<()> {
+        let layer = self.sources.len();
+        let added = table.into_iter().try_for_each(|(name, value)| self.put(layer, &mut vec![name], value));
+        let added = added.map_err(|invalid| source.mark(*invalid).into());
+        self.sources.push(source);
+        added
+    }
+
+    fn put(&mut self, layer: usize, path: &mut Path, value: Value) -> Result<(), Box<Invalid>> {
+        match (self.known.role(path), value) {
+            (Role::Leaf, Value::Table(table)) => Err(Box::new(
+                Invalid::new("a group of keys where a value is expected")
+                    .column(dotted(path))
+                    .value(literal(&Value::Table(table)))
+                    .expected(format!("`{} = VALUE`", dotted(path))),
+            )),
+            (Role::Leaf, value) => {
+                self.leaves.insert(path.clone(), Leaf { key: dotted(path), path: path.clone(), value, layer });
+                Ok(())
+            }
+            (Role::Group(_), Value::Table(table)) => table.into_iter().try_for_each(|(name, value)| {
+                path.push(name);
+                let done = self.put(layer, path, value);
+                path.pop();
+                done
+            }),
+            (Role::Group(inside), value) => Err(Box::new(
+                Invalid::new("a value where a group of keys is expected")
+                    .column(dotted(path))
+                    .value(literal(&value))
+                    .expected(list(&inside)),
+            )),
+            (Role::Unknown, value) => {
+                let (path, value) = first_leaf(path.clone(), value);
+                Err(Box::new(
+                    Invalid::new("unknown key")
+                        .column(dotted(&path))
+                        .value(literal(&value))
+                        .expected(format!("a known key; the nearest is `{}`", self.known.nearest(&path)))
+                        .hint("`remargin rules show` lists every key"),
+                ))
+            }
+        }
+    }
+
+    /// Puts the leaves in canonical order; every key must be there.
+    fn finish(mut self) -> Result<Resolved> {
+        let mut leaves = Vec::new();
+        for path in self.known.required() {
+            if path.last().is_some_and(|part| part == REST) {
+                let table = path.len() - 1;
+                leaves.extend(
+                    self.leaves
+                        .values()
+                        .filter(|leaf| leaf.path.len() == path.len() && leaf.path[..table] == path[..table])
+                        .filter(|leaf| leaf.path != *path)
+                        .cloned(),
+                );
+            }
+            let Some(leaf) = self.leaves.remove(path) else {
+                let invalid = Invalid::new("missing key")
+                    .column(dotted(path))
+                    .expected("every key of the set, since the file does not extend another")
+                    .hint(format!("`extends = \"{BUILT_IN_NAME}\"` takes the rest from the built-in set"));
+                return Err(self.sources.first().map_or(invalid.clone(), |source| source.mark(invalid)).into());
+            };
+            leaves.push(leaf);
+        }
+        Ok(Resolved { leaves, sources: self.sources })
+    }
+}
+
+/// Reads a rules file; the flag says whether it extends the built-in set.
+fn read_file(path: &FilePath) -> Result<(Source, Table, bool)> {
+    let source = Source::File(path.to_path_buf());
+    let bytes = std::fs::read(path).map_err(|err| Error::io("read", path, err))?;
+    let text = String::from_utf8(bytes).map_err(|err| {
+        let line = line_at(err.as_bytes(), err.utf8_error().valid_up_to());
+        source.mark(Invalid::new(format!("not a text in UTF-8 at line {line}")).expected("a TOML file"))
+    })?;
+    let mut table = parse(&text).map_err(|invalid| source.mark(*invalid))?;
+    let extends = match table.remove("extends") {
+        None => false,
+        Some(Value::String(base)) if base == BUILT_IN_NAME => true,
+        Some(other) => {
+            let invalid = Invalid::new("unknown set to extend").column("extends").value(literal(&other));
+            return Err(source.mark(invalid.expected(format!("\"{BUILT_IN_NAME}\""))).into());
+        }
+    };
+    Ok((source, table, extends))
+}
+
+fn parse(text: &str) -> Result<Table, Box<Invalid>> {
+    text.parse::<Table>().map_err(|err| {
+        let at = err.span().map_or(0, |span| span.start.min(text.len()));
+        let line = line_at(text.as_bytes(), at);
+        let quoted = text.lines().nth(line - 1).unwrap_or_default().trim();
+        let invalid = Invalid::new(format!("invalid TOML at line {line}: {}", one_line(err.message())));
+        Box::new(invalid.value(quoted).expected("TOML: `key = value` lines under `[table]` headers, each key once"))
+    })
+}
+
+/// One `--set` as a table with one key.
+fn parse_setting(text: &str) -> Result<Table, Box<Invalid>> {
+    let expected = "`key=value`, such as `risk_unit=merged` or `mr4.floor.major=0.012`";
+    let Some((path, value)) = key::split_assignment(text) else {
+        return Err(Box::new(Invalid::new("not a setting").expected(expected)));
+    };
+    let bare = |c: char| c.is_alphanumeric() || "_-.+".contains(c);
+    let value = match value.parse::<Value>() {
+        Ok(value) => value,
+        Err(_) if !value.is_empty() && value.chars().all(bare) => Value::String(value.to_owned()),
+        Err(err) => {
+            let invalid = Invalid::new(format!("not a TOML value: {}", one_line(err.message())));
+            let invalid = invalid.column(dotted(&path)).value(value);
+            return Err(Box::new(invalid.expected("a number, a word, a \"string\" or an [array]")));
+        }
+    };
+    let mut table = Table::new();
+    insert(&mut table, &path, value);
+    Ok(table)
+}
+
+fn insert(table: &mut Table, path: &[String], value: Value) {
+    let [first, rest @ ..] = path else { return };
+    if rest.is_empty() {
+        table.insert(first.clone(), value);
+    } else if let Value::Table(inner) = table.entry(first.clone()).or_insert_with(|| Value::Table(Table::new())) {
+        insert(inner, rest, value);
+    }
+}
+
+fn first_leaf(mut path: Path, value: Value) -> (Path, Value) {
+    match value {
+        Value::Table(table) if !table.is_empty() => match table.into_iter().next() {
+            Some((name, inner)) => {
+                path.push(name);
+                first_leaf(path, inner)
+            }
+            None => (path, Value::Table(Table::new())),
+        },
+        value => (path, value),
+    }
+}
+
+fn list(keys: &[String]) -> String {
+    let shown: Vec<_> = keys.iter().take(4).map(|key| format!("`{key}`")).collect();
+    let more = if keys.len() > shown.len() { ", ..." } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
+fn line_at(text: &[u8], at: usize) -> usize {
+    1 + text.iter().take(at).filter(|&&byte| byte == b'\n').count()
+}
+
+fn one_line(message: &str) -> String {
+    message.lines().map(str::trim).collect::<Vec<_>>().join(", ")
+}
+
+/// The value of a checked leaf in its one spelling. The order inside a class means nothing, so it is sorted.
+fn canonical_value(leaf: &Leaf) -> String {
+    match &leaf.value {
+        Value::Array(items) if leaf.path.first().is_some_and(|part| part == "classes") => {
+            let mut items: Vec<String> = items.iter().map(literal).collect();
+            items.sort_unstable();
+            format!("[{}]", items.join(", "))
+        }
+        value => literal(value),
+    }
+}
+
+/// A value as TOML text on one line; numbers that are equal look equal, whether written as integers or not.
+pub(super) fn literal(value: &Value) -> String {
+    match value {
+        Value::Integer(n) => number(*n as f64),
+        Value::Float(x) if *x == f64::INFINITY => "\"inf\"".to_owned(),
+        Value::Float(x) => number(*x),
+        Value::String(text) => basic_string(text),
+        Value::Boolean(flag) => flag.to_string(),
+        Value::Datetime(time) => time.to_string(),
+        Value::Array(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        Value::Table(table) => {
+            let pairs: Vec<_> = table
+                .iter()
+                .map(|(name, value)| format!("{} = {}", dotted(std::slice::from_ref(name)), literal(value)))
+                .collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+    }
+}
+
+/// The shortest digits that give the number back; an exponent where they would be many.
+pub(super) fn number(x: f64) -> String {
+    // Minus zero is zero.
+    let x = x + 0.0;
+    let size = x.abs();
+    if x.is_finite() && size != 0.0 && !(1e-5..1e15).contains(&size) { format!("{x:e}") } else { x.to_string() }
+}

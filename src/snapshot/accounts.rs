@@ -1,0 +1,200 @@
+//! Account numbers, the table `accounts`, and which accounts are left out.
+
+use super::batch::Batch;
+use super::reject::{Broken, Reason, Reject, TableCount, Unmargined};
+use super::schema::Table;
+use super::text::cut;
+use crate::book::{IdTable, Interner};
+use crate::margin::rules::SpotOffset;
+use crate::{Invalid, Result};
+
+/// Numbers of accounts in order of first appearance. Rows of one account usually follow one another, so the last
+/// account is compared before anything is hashed.
+#[derive(Default)]
+pub(super) struct AccountNumbers {
+    ids: Interner,
+    last: Option<u32>,
+}
+
+impl AccountNumbers {
+    /// The number of an account, new if it was never seen.
+    pub fn number(&mut self, id: &str) -> Result<u32> {
+        if let Some(last) = self.last.filter(|&last| self.ids.ids().get(last as usize) == id) {
+            return Ok(last);
+        }
+        if self.ids.len() >= (u32::MAX - 1) as usize {
+            return Err(Invalid::new("too many accounts").expected(format!("no more than {}", u32::MAX - 1)).into());
+        }
+        let number = self.ids.intern(id);
+        self.last = Some(number);
+        Ok(number)
+    }
+
+    pub fn ids(&self) -> &IdTable {
+        self.ids.ids()
+    }
+
+    /// The numbers here of the accounts in `local`, by their number there.
+    pub fn translate(&mut self, local: &Self) -> Result<Vec<u32>> {
+        local.ids().iter().map(|id| self.number(id)).collect()
+    }
+}
+
+/// Appends broken rows whose accounts have local numbers.
+pub(super) fn append_broken(all: &mut Vec<Broken>, local: Vec<Broken>, numbers: &[u32]) {
+    all.extend(local.into_iter().map(|broken| {
+        let account = broken.account.map(|local| numbers[local as usize]);
+        Broken { account, ..broken }
+    }));
+}
+
+/// Row numbers, from 1, without those of the broken rows, which are in order.
+pub(super) fn sound_rows(broken: &[Broken]) -> impl Iterator<Item = u64> + '_ {
+    let mut broken = broken.iter().map(|broken| broken.row).peekable();
+    (1..).filter(move |row| broken.next_if_eq(row).is_none())
+}
+
+/// The rows of the table `accounts`.
+#[derive(Default)]
+pub(super) struct AccountRows {
+    numbers: AccountNumbers,
+    pub account: Vec<u32>,
+    pub offset: Vec<Option<SpotOffset>>,
+    pub broken: Vec<Broken>,
+}
+
+impl AccountRows {
+    pub fn read(&mut self, batch: &Batch) -> Result<()> {
+        let (ids, offsets) = (batch.text("account_id")?, batch.text("spot_offset")?);
+        for row in 0..batch.rows {
+            let broken = |account, reason, column, value| Broken {
+                row: batch.first_row + row as u64,
+                account,
+                reason,
+                column,
+                value,
+            };
+            let Some(id) = ids.get(row) else {
+                self.broken.push(broken(None, Reason::MissingAccountId, "account_id", String::new()));
+                continue;
+            };
+            let account = self.numbers.number(id)?;
+            let offset = offsets.get(row).map(SpotOffset::from_name);
+            if offset == Some(None) {
+                let value = offsets.raw(row);
+                self.broken.push(broken(Some(account), Reason::InvalidSpotOffset, "spot_offset", value));
+                continue;
+            }
+            self.account.push(account);
+            self.offset.push(offset.flatten());
+        }
+        Ok(())
+    }
+
+    /// Appends the rows that follow.
+    pub fn merge(&mut self, local: Self, accounts: &mut AccountNumbers) -> Result<()> {
+        let numbers = accounts.translate(&local.numbers)?;
+        self.account.extend(local.account.iter().map(|&account| numbers[account as usize]));
+        self.offset.extend(local.offset);
+        append_broken(&mut self.broken, local.broken, &numbers);
+        Ok(())
+    }
+
+    /// Rejects all rows of an account that has several.
+    pub fn reject_duplicates(&mut self, accounts: &AccountNumbers) {
+        let mut rows_of = vec![0u32; accounts.ids().len()];
+        for &account in self.account.iter().chain(self.broken.iter().filter_map(|broken| broken.account.as_ref())) {
+            rows_of[account as usize] = rows_of[account as usize].saturating_add(1);
+        }
+        if rows_of.iter().all(|&rows| rows <= 1) {
+            return;
+        }
+        let repeated = |account: u32| rows_of[account as usize] > 1;
+        let mut duplicates = Vec::new();
+        for (row, &account) in sound_rows(&self.broken).zip(&self.account) {
+            if repeated(account) {
+                let value = cut(accounts.ids().get(account as usize));
+                let (reason, column) = (Reason::DuplicateAccount, "account_id");
+                duplicates.push(Broken { row, account: Some(account), reason, column, value });
+            }
+        }
+        let keep: Vec<bool> = self.account.iter().map(|&account| !repeated(account)).collect();
+        retain(&mut self.account, &keep);
+        retain(&mut self.offset, &keep);
+        self.broken.append(&mut duplicates);
+        self.broken.sort_unstable_by_key(|broken| broken.row);
+    }
+}
+
+/// Keeps the values whose flag is set.
+pub(super) fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
+    let mut keep = keep.iter();
+    values.retain(|_| keep.next().copied().unwrap_or(false));
+}
+
+/// What was read of a table: the accounts of its sound rows (none for market tables), and its broken rows in order.
+pub(super) struct Section<'a> {
+    pub table: Table,
+    pub rows_in: u64,
+    pub accounts: &'a [u32],
+    pub broken: Vec<Broken>,
+}
+
+/// All rejects, in order of table and row, and the accounts that are left out.
+pub(super) struct Settled {
+    pub left_out: Vec<bool>,
+    pub rejects: Vec<Reject>,
+    pub unmargined: Vec<Unmargined>,
+    pub tables: Vec<TableCount>,
+}
+
+/// An account with a broken row is left out: its sound rows are rejected too.
+pub(super) fn settle(ids: &IdTable, sections: Vec<Section>) -> Settled {
+    let mut left_out = vec![false; ids.len()];
+    let mut worst: Vec<(u32, Reason)> = Vec::new();
+    for broken in sections.iter().flat_map(|section| &section.broken) {
+        if let Some(account) = broken.account {
+            left_out[account as usize] = true;
+            worst.push((account, broken.reason));
+        }
+    }
+    let name = |account: u32| ids.get(account as usize);
+    worst.sort_unstable_by(|a, b| name(a.0).cmp(name(b.0)).then(a.1.cmp(&b.1)));
+    let unmargined = worst.chunk_by(|a, b| a.0 == b.0).map(|rows| Unmargined {
+        account_id: name(rows[0].0).to_owned(),
+        reason: rows[0].1,
+        broken_rows: rows.len() as u64,
+    });
+    let unmargined: Vec<_> = unmargined.collect();
+
+    let mut rejects = Vec::new();
+    let mut tables = Vec::new();
+    for Section { table, rows_in, accounts, broken } in sections {
+        let begin = rejects.len();
+        if !unmargined.is_empty() {
+            let sound = sound_rows(&broken).zip(accounts).filter(|(_, account)| left_out[**account as usize]);
+            rejects.extend(sound.map(|(row, &account)| Reject {
+                table,
+                row,
+                account_id: Some(name(account).to_owned()),
+                reason: Reason::AccountUnmargined,
+                column: "account_id",
+                value: cut(name(account)),
+            }));
+        }
+        let (rows_left_out, rows_broken) = ((rejects.len() - begin) as u64, broken.len() as u64);
+        rejects.extend(broken.into_iter().map(|broken| Reject {
+            table,
+            row: broken.row,
+            account_id: broken.account.map(|account| name(account).to_owned()),
+            reason: broken.reason,
+            column: broken.column,
+            value: broken.value,
+        }));
+        rejects[begin..].sort_unstable_by_key(|reject| reject.row);
+        let rows_rejected = rows_broken + rows_left_out;
+        let rows_used = rows_in - rows_rejected;
+        tables.push(TableCount { table, rows_in, rows_used, rows_rejected, rows_broken, rows_left_out });
+    }
+    Settled { left_out, rejects, unmargined, tables }
+}

@@ -1,0 +1,95 @@
+//! Parquet parts, read one row group at a time.
+
+use super::batch::{Batch, guarded, project};
+use super::schema::{Column, Kind};
+use super::source::unreadable;
+use super::text::is_text;
+use crate::{Invalid, Result};
+use arrow::datatypes::{DataType, Field, Schema};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+const BATCH_ROWS: usize = 1 << 16;
+
+/// One opened part. The file is opened again for each row group, so that groups can be read side by side.
+pub(super) struct Part {
+    file: Arc<Path>,
+    metadata: ArrowReaderMetadata,
+    mask: ProjectionMask,
+    /// Rows of each row group.
+    pub groups: Vec<u64>,
+}
+
+impl Part {
+    /// Reads the footer and checks the columns.
+    pub fn open(file: &Path, columns: &[Column]) -> Result<Self> {
+        let input = File::open(file).map_err(|error| unreadable(file, &error))?;
+        let metadata = guarded(file, || ArrowReaderMetadata::load(&input, ArrowReaderOptions::new()))?;
+        let fields = metadata.schema().fields();
+        let found: Vec<_> = fields.iter().map(|field| (field.name().as_str(), field.data_type())).collect();
+        let places = project(file, columns, &found)?;
+        let mut groups = Vec::new();
+        for group in metadata.metadata().row_groups() {
+            groups.push(u64::try_from(group.num_rows()).map_err(|_| {
+                Invalid::new("damaged footer: negative number of rows").file(file).value(group.num_rows().to_string())
+            })?);
+        }
+        let metadata = guarded(file, || Ok::<_, String>(keep_dictionaries(columns, metadata)))?;
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), places);
+        Ok(Self { file: file.into(), metadata, mask, groups })
+    }
+
+    /// Hands the rows of a group to `each`, batch by batch.
+    pub fn read_group(&self, group: usize, first_row: u64, mut each: impl FnMut(&Batch) -> Result<()>) -> Result<()> {
+        let file = &*self.file;
+        let input = File::open(file).map_err(|error| unreadable(file, &error))?;
+        let mut reader = guarded(file, || {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(input, self.metadata.clone())
+                .with_row_groups(vec![group])
+                .with_projection(self.mask.clone())
+                .with_batch_size(BATCH_ROWS)
+                .build()
+        })?;
+        let mut rows = 0;
+        while let Some(batch) = guarded(file, || reader.next().transpose())? {
+            let names = batch.schema_ref().fields().iter().map(|field| field.name().clone());
+            let columns = names.zip(batch.columns().iter().cloned()).collect();
+            let (first_row, count) = (first_row + rows, batch.num_rows());
+            each(&Batch { file: Arc::clone(&self.file), first_row, rows: count, columns })?;
+            rows += count as u64;
+        }
+        let promised = self.groups[group];
+        if rows != promised {
+            return Err(Invalid::new(format!("damaged file: row group {group} holds {rows} rows"))
+                .file(file)
+                .expected(format!("{promised} rows, as the footer says"))
+                .into());
+        }
+        Ok(())
+    }
+}
+
+/// Asks for string columns as dictionaries, so that a name is looked up once for each dictionary and not for each
+/// row. Account ids stay plain: they are many, and their runs are found by comparing neighbours.
+fn keep_dictionaries(columns: &[Column], metadata: ArrowReaderMetadata) -> ArrowReaderMetadata {
+    let wanted = |field: &Field| {
+        is_text(field.data_type())
+            && field.name() != "account_id"
+            && columns.iter().any(|column| column.kind == Kind::Id && column.name == field.name())
+    };
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let fields: Vec<Field> = metadata
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| {
+            let field = field.as_ref().clone();
+            if wanted(&field) { field.with_data_type(dictionary.clone()) } else { field }
+        })
+        .collect();
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).unwrap_or(metadata)
+}

@@ -1,0 +1,108 @@
+//! The tables `marks` and `indices`, and the USD value of currencies.
+
+use super::batch::Batch;
+use super::contracts::base_quote;
+use super::number::{Numbers, in_range};
+use crate::Result;
+use std::collections::HashMap;
+
+/// A number in range, or the text that stands in its place (empty if there is none).
+pub(super) type Price = Result<f64, String>;
+
+fn price(numbers: &Numbers, row: usize) -> Price {
+    match numbers.get(row) {
+        Ok(Some(number)) => Ok(number),
+        _ => Err(super::text::cut(&numbers.raw(row))),
+    }
+}
+
+/// A price, if it is greater than zero.
+pub(super) fn positive(price: &Price) -> Price {
+    match price {
+        Ok(number) if *number > 0.0 => Ok(*number),
+        Ok(number) => Err(number.to_string()),
+        Err(text) => Err(text.clone()),
+    }
+}
+
+/// A row of `marks`.
+pub(super) struct MarkRow {
+    pub inst_id: Option<String>,
+    pub mark_px: Price,
+    pub mark_vol: Price,
+    pub fwd_px: Price,
+}
+
+/// Appends the rows of a batch of `marks`.
+pub(super) fn read_marks(rows: &mut Vec<MarkRow>, batch: &Batch) -> Result<()> {
+    let inst_id = batch.text("inst_id")?;
+    let (mark, vol, fwd) = (batch.numbers("mark_px")?, batch.numbers("mark_vol")?, batch.numbers("fwd_px")?);
+    rows.extend((0..batch.rows).map(|row| MarkRow {
+        inst_id: inst_id.get(row).map(str::to_owned),
+        mark_px: price(&mark, row),
+        mark_vol: price(&vol, row),
+        fwd_px: price(&fwd, row),
+    }));
+    Ok(())
+}
+
+/// A row of `indices`; its name is `None` if missing.
+pub(super) struct IndexRow {
+    pub index_id: Option<String>,
+    pub px: Price,
+}
+
+/// Appends the rows of a batch of `indices`.
+pub(super) fn read_indices(rows: &mut Vec<IndexRow>, batch: &Batch) -> Result<()> {
+    let (index_id, px) = (batch.text("index_id")?, batch.numbers("px")?);
+    rows.extend(
+        (0..batch.rows)
+            .map(|row| IndexRow { index_id: index_id.get(row).map(str::to_owned), px: positive(&price(&px, row)) }),
+    );
+    Ok(())
+}
+
+/// Index prices by name; rows whose name is not `BASE-QUOTE` are left out.
+pub(super) struct Indices<'a> {
+    rows: HashMap<&'a str, &'a Price>,
+}
+
+impl<'a> Indices<'a> {
+    pub fn new(rows: &'a [IndexRow]) -> Self {
+        let named = rows.iter().filter_map(|row| Some((row.index_id.as_deref()?, &row.px)));
+        Self { rows: named.filter(|(name, _)| base_quote(name).is_some()).collect() }
+    }
+
+    /// Names and prices, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a Price)> {
+        self.rows.iter().map(|(name, px)| (*name, *px))
+    }
+
+    /// The price of an index.
+    pub fn px(&self, name: &str) -> Option<f64> {
+        self.rows.get(name)?.as_ref().ok().copied()
+    }
+
+    /// USD value of one unit: 1 for USD, else the index `c-USD`, without such a row `c-USDT` times `USDT-USD`.
+    ///
+    /// A row that is there but broken is not replaced by another price: the value is missing.
+    pub fn fx(&self, ccy: &str) -> Option<f64> {
+        self.fx_path(ccy).iter().try_fold(1.0, |fx, name| {
+            let px = self.rows.get(name.as_str())?.as_ref().ok()?;
+            in_range(fx * px).ok()
+        })
+    }
+
+    /// The indices whose product is the USD value of a currency.
+    pub fn fx_path(&self, ccy: &str) -> Vec<String> {
+        if ccy == "USD" {
+            return Vec::new();
+        }
+        let direct = format!("{ccy}-USD");
+        if self.rows.contains_key(direct.as_str()) || ccy == "USDT" {
+            vec![direct]
+        } else {
+            vec![format!("{ccy}-USDT"), "USDT-USD".to_owned()]
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! One pass over the rows of a table, whatever its format: batches are worked on in parallel, results merged in order.
+
+use super::batch::Batch;
+use super::schema::Column;
+use super::source::{Format, Source};
+use super::{csv, ipc, parquet};
+use crate::Result;
+use crate::progress::Progress;
+use rayon::prelude::*;
+
+/// A table whose columns have been checked.
+pub(super) enum Opened {
+    Parquet(Vec<parquet::Part>),
+    Ipc(Box<ipc::Batches>),
+    Csv(Box<csv::Batches>),
+}
+
+impl Opened {
+    /// Opens all files of a table and checks their columns.
+    pub fn new(source: &Source, columns: &[Column]) -> Result<Self> {
+        Ok(match (source.format, source.files.as_slice()) {
+            (Format::Arrow, [file]) => Self::Ipc(Box::new(ipc::Batches::open(file, columns)?)),
+            (Format::Csv, [file]) => Self::Csv(Box::new(csv::Batches::open(file, columns)?)),
+            (_, files) => {
+                Self::Parquet(files.iter().map(|file| parquet::Part::open(file, columns)).collect::<Result<_>>()?)
+            }
+        })
+    }
+
+    /// Rows of the table, where the files say it up front. Not to be trusted with an allocation.
+    pub fn rows(&self) -> Option<u64> {
+        match self {
+            Self::Parquet(parts) => {
+                parts.iter().flat_map(|part| &part.groups).try_fold(0u64, |sum, &rows| sum.checked_add(rows))
+            }
+            Self::Ipc(_) | Self::Csv(_) => None,
+        }
+    }
+}
+
+/// Folds the rows of a table: `fold` gathers batches into a local `T`, on many threads; `merge` takes the locals in
+/// the order of their rows. Returns the rows of each file.
+///
+/// A local covers a row group (Parquet) or a batch. No more than two locals a thread exist at a time.
+pub(super) fn scan<T: Default + Send>(
+    opened: Opened,
+    progress: &dyn Progress,
+    fold: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
+    mut merge: impl FnMut(T) -> Result<()>,
+) -> Result<Vec<u64>> {
+    let step = |local: &mut T, batch: &Batch| {
+        progress.check()?;
+        fold(local, batch)?;
+        progress.advance(batch.rows as u64);
+        Ok(())
+    };
+    match opened {
+        Opened::Parquet(parts) => scan_parquet(&parts, step, merge),
+        Opened::Ipc(mut batches) => Ok(vec![scan_sequence(|| batches.next(), step, &mut merge)?]),
+        Opened::Csv(mut batches) => Ok(vec![scan_sequence(|| batches.next(), step, &mut merge)?]),
+    }
+}
+
+fn in_flight() -> usize {
+    rayon::current_num_threads() * 2
+}
+
+fn scan_parquet<T: Default + Send>(
+    parts: &[parquet::Part],
+    step: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
+    mut merge: impl FnMut(T) -> Result<()>,
+) -> Result<Vec<u64>> {
+    let mut tasks = Vec::new();
+    let mut first_row = 1u64;
+    for part in parts {
+        for (group, rows) in part.groups.iter().enumerate() {
+            tasks.push((part, group, first_row));
+            first_row = rows.saturating_add(first_row);
+        }
+    }
+    for wave in tasks.chunks(in_flight()) {
+        let work = |&(part, group, first_row): &(&parquet::Part, usize, u64)| {
+            let mut local = T::default();
+            part.read_group(group, first_row, |batch| step(&mut local, batch))?;
+            Ok(local)
+        };
+        let locals: Vec<Result<T>> = wave.par_iter().map(work).collect();
+        locals.into_iter().try_for_each(|local| merge(local?))?;
+    }
+    Ok(parts.iter().map(|part| part.groups.iter().sum()).collect())
+}
+
+fn scan_sequence<T: Default + Send>(
+    mut next: impl FnMut() -> Result<Option<Batch>>,
+    step: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
+    merge: &mut impl FnMut(T) -> Result<()>,
+) -> Result<u64> {
+    let mut rows = 0;
+    loop {
+        let mut wave = Vec::new();
+        while wave.len() < in_flight() {
+            let Some(batch) = next()? else { break };
+            rows += batch.rows as u64;
+            wave.push(batch);
+        }
+        if wave.is_empty() {
+            return Ok(rows);
+        }
+        let work = |batch: Batch| {
+            let mut local = T::default();
+            step(&mut local, &batch)?;
+            Ok(local)
+        };
+        let locals: Vec<Result<T>> = wave.into_par_iter().map(work).collect();
+        locals.into_iter().try_for_each(|local| merge(local?))?;
+    }
+}

@@ -1,0 +1,113 @@
+//! The tables of a snapshot: their names, and the columns that are read of each.
+
+/// A table of the snapshot, in the order in which rejects are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// Contract specifications.
+    Instruments,
+    /// Mark prices, volatilities and forwards.
+    Marks,
+    /// Index prices.
+    Indices,
+    /// Positions of accounts.
+    Positions,
+    /// Balances of accounts.
+    Balances,
+    /// Settings of accounts.
+    Accounts,
+}
+
+impl Table {
+    /// All tables, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Instruments, Self::Marks, Self::Indices, Self::Positions, Self::Balances, Self::Accounts];
+
+    /// The name of its file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Instruments => "instruments",
+            Self::Marks => "marks",
+            Self::Indices => "indices",
+            Self::Positions => "positions",
+            Self::Balances => "balances",
+            Self::Accounts => "accounts",
+        }
+    }
+
+    /// True if a snapshot may lack it.
+    pub(super) fn optional(self) -> bool {
+        self == Self::Accounts
+    }
+
+    pub(super) fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Instruments => INSTRUMENTS,
+            Self::Marks => MARKS,
+            Self::Indices => INDICES,
+            Self::Positions => POSITIONS,
+            Self::Balances => BALANCES,
+            Self::Accounts => ACCOUNTS,
+        }
+    }
+}
+
+/// What a column holds, which decides the types it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Strings; integers are kept as written.
+    Id,
+    /// Numbers: `Float64`, integers, decimals, decimal strings.
+    Number,
+    /// Timestamps, or RFC 3339 strings.
+    Time,
+}
+
+impl Kind {
+    pub fn expected(self) -> &'static str {
+        match self {
+            Self::Id => "strings or integers",
+            Self::Number => "Float64, integers, decimals of up to 38 digits or decimal strings",
+            Self::Time => "timestamps, or strings such as `2026-03-27T08:00:00Z`",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Column {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub required: bool,
+}
+
+const fn id(name: &'static str) -> Column {
+    Column { name, kind: Kind::Id, required: true }
+}
+
+const fn number(name: &'static str) -> Column {
+    Column { name, kind: Kind::Number, required: true }
+}
+
+const INSTRUMENTS: &[Column] = &[
+    id("inst_id"),
+    id("inst_type"),
+    id("uly"),
+    id("settle_ccy"),
+    id("ct_type"),
+    number("ct_val"),
+    number("ct_mult"),
+    Column { name: "expiry", kind: Kind::Time, required: true },
+    number("strike"),
+    id("opt_type"),
+];
+const MARKS: &[Column] = &[id("inst_id"), number("mark_px"), number("mark_vol"), number("fwd_px")];
+const INDICES: &[Column] = &[id("index_id"), number("px")];
+const POSITIONS: &[Column] = &[id("account_id"), id("inst_id"), number("qty"), number("avg_px")];
+const BALANCES: &[Column] = &[
+    id("account_id"),
+    id("ccy"),
+    number("cash"),
+    Column { name: "interest", kind: Kind::Number, required: false },
+    Column { name: "spot_in_use_cap", kind: Kind::Number, required: false },
+];
+const ACCOUNTS: &[Column] = &[id("account_id"), id("spot_offset")];

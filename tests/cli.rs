@@ -1,0 +1,101 @@
+//! The command line as a user meets it: help, version, usage errors, where output goes.
+
+use std::process::{Command, Output, Stdio};
+
+const COMMANDS: [&[&str]; 7] =
+    [&["run"], &["check"], &["explain"], &["rules"], &["rules", "show"], &["rules", "check"], &["generate"]];
+
+fn remargin(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_remargin"))
+        .args(args)
+        .env_remove("REMARGIN_LOG")
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("stdout is UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("stderr is UTF-8")
+}
+
+#[test]
+fn help_of_every_command_shows_an_example() {
+    for command in COMMANDS {
+        let output = remargin(&[command, &["--help"]].concat());
+        let help = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{command:?}");
+        assert!(help.contains("Example"), "{command:?}:\n{help}");
+        assert!(help.contains(&format!("\n  remargin {}", command[0])), "{command:?}:\n{help}");
+        assert!(output.stderr.is_empty(), "{command:?}");
+    }
+}
+
+#[test]
+fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
+    let help = stdout(&remargin(&["--help"]));
+    for command in ["run", "check", "explain", "rules", "generate"] {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}:\n{help}");
+    }
+    for code in [0, 1, 2, 3, 4, 5, 6, 130] {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))), "{code}:\n{help}");
+    }
+    for flag in ["--threads", "--progress", "--quiet", "--color"] {
+        assert!(help.contains(flag), "{flag}");
+    }
+}
+
+#[test]
+fn version_goes_to_stdout() {
+    let output = remargin(&["--version"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stdout(&output), format!("remargin {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn usage_errors_exit_2_and_leave_stdout_empty() {
+    for (args, says) in [
+        (&[] as &[&str], "Usage"),
+        (&["frobnicate"], "frobnicate"),
+        (&["run"], "SNAPSHOT"),
+        (&["run", "data/sample"], "--out"),
+        (&["run", "s", "--out", "o", "--format", "xlsx"], "xlsx"),
+        (&["run", "s", "--out", "o", "--max-rejects", "many"], "many"),
+        (&["run", "s", "--out", "o", "--fail-on", "warning"], "warning"),
+        (&["run", "s", "--out", "o", "--threads", "0"], "--threads"),
+        (&["check", "s", "--progress", "sometimes"], "sometimes"),
+        (&["explain", "s"], "--account"),
+        (&["rules", "check"], "FILE"),
+        (&["generate", "--accounts", "-1", "--seed", "1", "--out", "o"], "-1"),
+        (&["generate", "--accounts", "1", "--seed", "1", "--out", "o", "--positions-per-account", "NaN"], "NaN"),
+        (&["rules", "--quiet", "--verbose"], "--quiet"),
+    ] {
+        let output = remargin(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(says), "{args:?}: {}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn colour_only_when_asked_for_in_a_pipe() {
+    let output = remargin(&["frobnicate"]);
+    assert!(!stderr(&output).contains('\u{1b}'), "{}", stderr(&output));
+    let output = remargin(&["--color", "always", "frobnicate"]);
+    assert!(stderr(&output).contains('\u{1b}'), "{}", stderr(&output));
+}
+
+#[test]
+fn a_log_filter_that_cannot_be_read_is_a_usage_error() {
+    let output = Command::new(env!("CARGO_BIN_EXE_remargin"))
+        .args(["rules"])
+        .env("REMARGIN_LOG", "remargin=loud")
+        .output()
+        .expect("the binary starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).starts_with("error: "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("REMARGIN_LOG"), "{}", stderr(&output));
+}
