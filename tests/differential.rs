@@ -25,7 +25,7 @@ fn references(case: &Case) -> Vec<Margin> {
 fn mismatches(world: &World) -> Vec<String> {
     let case = world.build();
     let priced = price(&case.market, &case.rules);
-    let unit_names: Vec<String> = priced.units.iter().map(|unit| unit.name.clone()).collect();
+    let unit_names = priced.unit_names();
     let result = chunk(&priced, &case.book, 0..case.book.len()).unwrap();
     assert_eq!(result.accounts.len(), case.book.len());
     let mut lines = Vec::new();
