@@ -37,6 +37,12 @@ pub(super) fn in_range(x: f64) -> Result<f64, NumberError> {
     Ok(x + 0.0)
 }
 
+/// A number as a person would write it: the fewest digits that give it back, an exponent where there are many.
+pub(super) fn written(x: f64) -> String {
+    let text = format!("{x:?}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
 /// A decimal string: a sign or none, digits as in JSON, a fraction, an exponent; nothing before, after or between.
 pub(super) fn parse(text: &str) -> Result<f64, NumberError> {
     let (nonzero, valid) = grammar(text.as_bytes());
@@ -149,7 +155,7 @@ impl Numbers {
     /// The value of a row as it is written, for reports; empty if it is missing.
     pub fn raw(&self, row: usize) -> String {
         match self {
-            Self::Float(array) if array.is_valid(row) => array.value(row).to_string(),
+            Self::Float(array) if array.is_valid(row) => written(array.value(row)),
             Self::Signed(array) if array.is_valid(row) => array.value(row).to_string(),
             Self::Unsigned(array) if array.is_valid(row) => array.value(row).to_string(),
             Self::Decimal(array, _) if array.is_valid(row) => array.value_as_string(row),
