@@ -3,7 +3,7 @@
 use crate::margin::black76::Terms;
 use crate::margin::priced::{
     Contract, CurrencyParams, DeltaOne, OptionContract, OptionRow, Place, PricedMarket, UnitParams, price_delta_one,
-    price_option,
+    price_option, settle_option,
 };
 use crate::margin::rules::{RiskUnitMode, Rules, SettleGroup};
 use crate::market::{Instrument, Kind, Market};
@@ -122,7 +122,9 @@ fn contract_of(
     };
     let (class_mr1, class_mr467) = (params.class_mr1, params.class_mr467);
     let spec = OptionContract { terms, multiplier, mark_px, index_px, phi_usd, class_mr1, class_mr467 };
-    let (contract, row) = price_option(&spec, place, option_rows.len() as u32, rules);
+    let number = option_rows.len() as u32;
+    let (contract, row) =
+        if terms.years > 0.0 { price_option(&spec, place, number, rules) } else { settle_option(&spec, place, number) };
     option_rows.push(row);
     Some(contract)
 }
