@@ -98,7 +98,7 @@ impl<'a> Findings<'a> {
             grouped(self.snapshot.unused_price_gaps),
         );
         for (reason, count, first) in &self.by_reason {
-            let _ = writeln!(text, "\n{}: {} rows", reason.code(), grouped(*count as u64));
+            let _ = writeln!(text, "\n{}: {} row(s)", reason.code(), grouped(*count as u64));
             for reject in first {
                 let account = reject.account_id.as_ref().map(|id| format!(", account `{id}`")).unwrap_or_default();
                 let (table, row) = (reject.table.name(), reject.row);

@@ -100,7 +100,9 @@ impl Terminal {
         if self.show == Show::Lines {
             let steps = self.steps.load(Ordering::Relaxed);
             let seconds = stage.started.elapsed().as_secs_f64();
-            say(format_args!("{}: {steps} {} in {seconds:.1} s", stage.name, stage.unit));
+            // A stage in one piece has nothing to count.
+            let counted = if steps == 0 { String::new() } else { format!("{} {} in ", grouped(steps), stage.unit) };
+            say(format_args!("{}: {counted}{seconds:.1} s", stage.name));
         }
     }
 }

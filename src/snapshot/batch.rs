@@ -18,6 +18,8 @@ pub(super) struct Batch {
     /// Number of the first row in the table, from 1.
     pub first_row: u64,
     pub rows: usize,
+    /// Rows from here to the end of what is folded into one local, as the file says: good for a reservation only.
+    pub rows_ahead: u64,
     pub columns: Vec<(String, ArrayRef)>,
 }
 

@@ -107,7 +107,10 @@ impl Columns {
             _ => Err(Fault { column, value: cut(&numbers.raw(row)) }),
         };
         let multiplier = positive("ct_val", &self.ct_val)? * positive("ct_mult", &self.ct_mult)?;
-        in_range(multiplier).map_err(|_| Fault { column: "ct_mult", value: multiplier.to_string() })?;
+        in_range(multiplier).map_err(|_| Fault {
+            column: "ct_mult",
+            value: cut(&format!("{} x {}", self.ct_val.raw(row), self.ct_mult.raw(row))),
+        })?;
         let expiry_ns = match self.expiry.get(row) {
             Ok(expiry_ns) if expiry_ns.is_none() == swap => expiry_ns,
             _ => return Err(Fault { column: "expiry", value: cut(&self.expiry.raw(row)) }),

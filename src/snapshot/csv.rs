@@ -71,7 +71,7 @@ impl Batches {
         self.next_row += rows as u64;
         let columns = self.columns.iter().zip(&mut cells);
         let columns = columns.map(|((_, name), cells)| (name.clone(), Arc::new(cells.finish()) as ArrayRef)).collect();
-        Ok(Some(Batch { file: Arc::clone(&self.file), first_row, rows, columns }))
+        Ok(Some(Batch { file: Arc::clone(&self.file), first_row, rows, rows_ahead: rows as u64, columns }))
     }
 }
 

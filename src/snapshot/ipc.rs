@@ -39,7 +39,7 @@ impl Batches {
         let columns = names.zip(batch.columns().iter().cloned()).collect();
         let (first_row, rows) = (self.next_row, batch.num_rows());
         self.next_row += rows as u64;
-        Ok(Some(Batch { file: Arc::clone(&self.file), first_row, rows, columns }))
+        Ok(Some(Batch { file: Arc::clone(&self.file), first_row, rows, rows_ahead: rows as u64, columns }))
     }
 }
 

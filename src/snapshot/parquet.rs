@@ -58,7 +58,8 @@ impl Part {
             let names = batch.schema_ref().fields().iter().map(|field| field.name().clone());
             let columns = names.zip(batch.columns().iter().cloned()).collect();
             let (first_row, count) = (first_row + rows, batch.num_rows());
-            each(&Batch { file: Arc::clone(&self.file), first_row, rows: count, columns })?;
+            let rows_ahead = self.groups[group].saturating_sub(rows);
+            each(&Batch { file: Arc::clone(&self.file), first_row, rows: count, rows_ahead, columns })?;
             rows += count as u64;
         }
         let promised = self.groups[group];

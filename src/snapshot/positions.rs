@@ -23,10 +23,11 @@ type Fault = (Reason, &'static str, String);
 const UNKNOWN: u32 = u32::MAX;
 
 impl Positions {
-    /// Makes room for a number of rows, as far as the machine can.
-    pub fn reserve(&mut self, rows: usize) {
+    /// Makes room for a number of rows that a file promises. Where the machine cannot, the promise is wrong or the
+    /// rows will find it out.
+    pub fn reserve(&mut self, rows: u64) {
+        let rows = usize::try_from(rows).unwrap_or(0);
         let PositionRows { account, instrument, qty, avg_px } = &mut self.rows;
-        // What does not fit is found out, if it is really there, when the rows arrive.
         let _ = account.try_reserve_exact(rows);
         let _ = instrument.try_reserve_exact(rows);
         let _ = qty.try_reserve_exact(rows);
@@ -37,7 +38,9 @@ impl Positions {
         let (accounts, instruments) = (batch.text("account_id")?, batch.text("inst_id")?);
         let (qty, avg_px) = (batch.numbers("qty")?, batch.numbers("avg_px")?);
         let mut memo = instruments.memo();
-        self.reserve(batch.rows);
+        if self.rows.account.is_empty() {
+            self.reserve(batch.rows_ahead);
+        }
         for row in 0..batch.rows {
             let broken = |account, (reason, column, value): Fault| Broken {
                 row: batch.first_row + row as u64,

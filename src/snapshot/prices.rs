@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::contracts::base_quote;
-use super::number::{Numbers, in_range};
+use super::number::{Numbers, in_range, written};
 use crate::Result;
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ fn price(numbers: &Numbers, row: usize) -> Price {
 pub(super) fn positive(price: &Price) -> Price {
     match price {
         Ok(number) if *number > 0.0 => Ok(*number),
-        Ok(number) => Err(number.to_string()),
+        Ok(number) => Err(written(*number)),
         Err(text) => Err(text.clone()),
     }
 }

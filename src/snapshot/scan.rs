@@ -41,7 +41,7 @@ impl Opened {
 /// Folds the rows of a table: `fold` gathers batches into a local `T`, on many threads; `merge` takes the locals in
 /// the order of their rows. Returns the rows of each file.
 ///
-/// A local covers a row group (Parquet) or a batch. No more than two locals a thread exist at a time.
+/// A local covers a row group (Parquet) or a batch. One local a thread exists at a time, several if they are small.
 pub(super) fn scan<T: Default + Send>(
     opened: Opened,
     progress: &dyn Progress,
@@ -61,8 +61,13 @@ pub(super) fn scan<T: Default + Send>(
     }
 }
 
-fn in_flight() -> usize {
-    rayon::current_num_threads() * 2
+/// Rows for each thread below which a wave takes more than one task a thread.
+const SMALL_WAVE: u64 = 1 << 17;
+
+/// True if no more tasks should be in flight: each thread has one, and they are not tiny.
+fn full(tasks: usize, rows: u64) -> bool {
+    let threads = rayon::current_num_threads();
+    tasks >= threads && (rows >= SMALL_WAVE * threads as u64 || tasks >= 64 * threads)
 }
 
 fn scan_parquet<T: Default + Send>(
@@ -78,7 +83,16 @@ fn scan_parquet<T: Default + Send>(
             first_row = rows.saturating_add(first_row);
         }
     }
-    for wave in tasks.chunks(in_flight()) {
+    let mut rest = tasks.as_slice();
+    while !rest.is_empty() {
+        let (mut length, mut rows) = (0, 0u64);
+        while length < rest.len() && !full(length, rows) {
+            let (part, group, _) = rest[length];
+            rows = rows.saturating_add(part.groups[group]);
+            length += 1;
+        }
+        let (wave, after) = rest.split_at(length);
+        rest = after;
         let work = |&(part, group, first_row): &(&parquet::Part, usize, u64)| {
             let mut local = T::default();
             part.read_group(group, first_row, |batch| step(&mut local, batch))?;
@@ -97,15 +111,16 @@ fn scan_sequence<T: Default + Send>(
 ) -> Result<u64> {
     let mut rows = 0;
     loop {
-        let mut wave = Vec::new();
-        while wave.len() < in_flight() {
+        let (mut wave, mut wave_rows) = (Vec::new(), 0);
+        while !full(wave.len(), wave_rows) {
             let Some(batch) = next()? else { break };
-            rows += batch.rows as u64;
+            wave_rows += batch.rows as u64;
             wave.push(batch);
         }
         if wave.is_empty() {
             return Ok(rows);
         }
+        rows += wave_rows;
         let work = |batch: Batch| {
             let mut local = T::default();
             step(&mut local, &batch)?;

@@ -44,7 +44,7 @@ pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOpt
 
     let mut positions = Positions::default();
     let (_, opened) = pending.take(Table::Positions)?;
-    positions.reserve(opened.rows().and_then(|rows| usize::try_from(rows).ok()).unwrap_or(0));
+    positions.reserve(opened.rows().unwrap_or(0));
     let position_rows = scan(
         opened,
         options.progress,

@@ -1,0 +1,275 @@
+//! A kernel result beside the reference, column by column, with the model's tolerance.
+
+use super::{Margin, Unit};
+use crate::margin::rules::{Rules, StatusRules};
+use crate::margin::{AccountMargin, Status, UnitMargin, VolState};
+use crate::{Error, Result};
+use std::fmt;
+
+/// Nine digits.
+const RELATIVE: f64 = 1e-9;
+/// The least money difference that counts, USD.
+const ABSOLUTE_USD: f64 = 1e-6;
+/// Rounding in the P&L of one scenario, as a share of the unit's gross notional.
+const PNL_ROUNDING: f64 = 1e-12;
+
+/// A column in which kernel and reference differ by more than the tolerance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mismatch {
+    /// The risk unit; `None` for a column of the account.
+    pub unit: Option<String>,
+    /// The column of the output table.
+    pub column: &'static str,
+    /// What the kernel says.
+    pub kernel: String,
+    /// What the reference says.
+    pub reference: String,
+    /// The greatest difference that would have passed, in the unit of the column; zero where only equality does.
+    pub tolerance: f64,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { unit, column, kernel, reference, tolerance } = self;
+        let unit = unit.as_ref().map(|unit| format!("{unit} ")).unwrap_or_default();
+        write!(f, "{unit}`{column}`: kernel {kernel}, reference {reference}, tolerance {tolerance:e}")
+    }
+}
+
+/// Every column in which the kernel's account and its units (in the order of the account) differ from the reference.
+///
+/// Money of a unit may differ by `max(1e-9 x max(MMR, abs cash_delta), 1e-6 USD)`, its spot in use by that much USD
+/// worth of coins or 1e-9 of itself, whichever is more; its `upl`, and its `gamma`, `vega` and `theta`, by 1e-9 of
+/// themselves too. Money of the account may differ by 1e-9 of the largest of the value, MMR and gross equity, or
+/// 1e-6 USD. The ratio may differ by 1e-9 of itself and by what the tolerance of adjusted equity implies.
+/// Statuses and flags are equal unless they hang on a threshold within tolerance; scenarios are equal unless the two
+/// P&Ls differ by rounding only.
+#[must_use]
+pub fn compare(
+    kernel: &AccountMargin,
+    kernel_units: &[UnitMargin],
+    unit_names: &[String],
+    reference: &Margin,
+    rules: &Rules,
+) -> Vec<Mismatch> {
+    let mut found = Found { unit: None, mismatches: Vec::new() };
+    compare_account(kernel, reference, rules, &mut found);
+
+    let name_of = |unit: &UnitMargin| unit_names.get(unit.unit as usize).map_or("?", String::as_str);
+    let names: Vec<&str> = kernel_units.iter().map(name_of).collect();
+    let expected: Vec<&str> = reference.units.iter().map(|unit| unit.name.as_str()).collect();
+    if names != expected {
+        found.differ("risk_unit", format!("{names:?}"), format!("{expected:?}"), 0.0);
+        return found.mismatches;
+    }
+    for (kernel, reference) in kernel_units.iter().zip(&reference.units) {
+        found.unit = Some(reference.name.clone());
+        compare_unit(kernel, reference, &mut found);
+    }
+    found.mismatches
+}
+
+/// Collects what differs in one place.
+struct Found {
+    unit: Option<String>,
+    mismatches: Vec<Mismatch>,
+}
+
+impl Found {
+    fn differ(&mut self, column: &'static str, kernel: String, reference: String, tolerance: f64) {
+        self.mismatches.push(Mismatch { unit: self.unit.clone(), column, kernel, reference, tolerance });
+    }
+
+    fn number(&mut self, column: &'static str, kernel: f64, reference: f64, tolerance: f64) {
+        // Written so that NaN fails.
+        let close = (kernel - reference).abs() <= tolerance;
+        if !close {
+            self.differ(column, format!("{kernel:?}"), format!("{reference:?}"), tolerance);
+        }
+    }
+
+    fn flag(&mut self, column: &'static str, kernel: bool, reference: bool, decided_by_rounding: bool) {
+        if kernel != reference && !decided_by_rounding {
+            self.differ(column, kernel.to_string(), reference.to_string(), 0.0);
+        }
+    }
+}
+
+fn compare_account(kernel: &AccountMargin, reference: &Margin, rules: &Rules, found: &mut Found) {
+    let tolerance = |value: f64| {
+        let scale = value.abs().max(reference.mmr).max(reference.gross_eq);
+        (RELATIVE * scale).max(ABSOLUTE_USD)
+    };
+    for ((column, reference), (_, kernel)) in reference_money(reference).into_iter().zip(kernel_money(kernel)) {
+        found.number(column, kernel, reference, tolerance(reference));
+    }
+    let required = reference.mmr + reference.liquidation_fee;
+    let near_no_risk = (required - super::LEAST_REQUIREMENT_USD).abs() <= ABSOLUTE_USD;
+    match (kernel.margin_ratio, reference.margin_ratio) {
+        (Some(kernel_ratio), Some(ratio)) => {
+            // The requirement sums terms that are not negative: all cancellation is in the equity.
+            let tolerance = RELATIVE * ratio.abs() + tolerance(reference.adj_eq) / required;
+            found.number("margin_ratio", kernel_ratio, ratio, tolerance);
+            let range = [ratio + tolerance, ratio - tolerance].map(|ratio| rank(ratio, &rules.status));
+            if !(range[0]..=range[1]).contains(&severity(kernel.status)) {
+                found.differ("status", kernel.status.name().into(), reference.status.name().into(), 0.0);
+            }
+        }
+        (kernel_ratio, ratio) if kernel_ratio.is_some() != ratio.is_some() && !near_no_risk => {
+            found.differ("margin_ratio", format!("{kernel_ratio:?}"), format!("{ratio:?}"), 0.0);
+        }
+        _ => {}
+    }
+    if kernel.margin_ratio.is_none() != (kernel.status == Status::NoRisk) {
+        found.differ("status", kernel.status.name().into(), reference.status.name().into(), 0.0);
+    }
+    let free = reference.adj_eq - reference.imr;
+    let deficit_by_rounding = free.abs() <= tolerance(reference.adj_eq) + tolerance(reference.imr);
+    found.flag("im_deficit", kernel.im_deficit, reference.im_deficit, deficit_by_rounding);
+    let above = reference.total_eq - rules.min_net_equity_usd;
+    let ineligible_by_rounding = above.abs() <= tolerance(reference.total_eq);
+    found.flag("ineligible", kernel.ineligible, reference.ineligible, ineligible_by_rounding);
+}
+
+fn compare_unit(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
+    let money = (RELATIVE * reference.mmr.max(reference.cash_delta.abs())).max(ABSOLUTE_USD);
+    let own = |value: f64| money.max(RELATIVE * value.abs());
+    let parts = &reference.parts;
+    for (column, kernel, reference, tolerance) in [
+        ("mr1", kernel.mr1, parts.mr1, money),
+        ("mr2", kernel.mr2, parts.mr2, money),
+        ("mr3", kernel.mr3, parts.mr3, money),
+        ("mr4", kernel.mr4, parts.mr4, money),
+        ("mr5", kernel.mr5, parts.mr5, money),
+        ("mr6", kernel.mr6, parts.mr6, money),
+        ("mr7", kernel.mr7, parts.mr7, money),
+        ("mr9", kernel.mr9, parts.mr9, money),
+        ("mmr", kernel.mmr, reference.mmr, money),
+        ("imr", kernel.imr, reference.imr, own(reference.imr)),
+        ("cash_delta", kernel.cash_delta, reference.cash_delta, money),
+        ("gamma", kernel.gamma, reference.gamma, own(reference.gamma)),
+        ("vega", kernel.vega, reference.vega, own(reference.vega)),
+        ("theta", kernel.theta, reference.theta, own(reference.theta)),
+        ("upl", kernel.upl, reference.upl, own(reference.upl)),
+    ] {
+        found.number(column, kernel, reference, tolerance);
+    }
+    let coins = if reference.spot_price_usd > 0.0 { money / reference.spot_price_usd } else { 0.0 };
+    let tolerance = coins.max(RELATIVE * reference.spot_in_use.abs());
+    found.number("spot_in_use", kernel.spot_in_use, reference.spot_in_use, tolerance);
+    compare_scenarios(kernel, reference, found);
+}
+
+/// The scenarios that gave MR1 and MR6: the same, or one whose P&L differs from the worst by rounding only. Without
+/// options the volatility states tie exactly, so that the first must be named.
+fn compare_scenarios(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
+    let rounding = PNL_ROUNDING * reference.notional;
+    let worst = reference.grid.as_flattened().iter().copied().fold(f64::INFINITY, f64::min);
+    let as_bad = |(price, row): (&f64, &[f64; 3])| {
+        let mut states = VolState::ALL.iter().zip(row);
+        *price == kernel.mr1_price && states.any(|(&state, pnl)| state == kernel.mr1_vol && pnl - worst <= rounding)
+    };
+    let named = (kernel.mr1_price, kernel.mr1_vol);
+    let same = named == (reference.mr1_price, reference.mr1_vol);
+    let state_is_free = reference.has_options || kernel.mr1_vol == reference.mr1_vol;
+    if !same && !(state_is_free && reference.grid_prices.iter().zip(&reference.grid).any(as_bad)) {
+        let at = |price: f64, vol: VolState| format!("{price} {}", vol.name());
+        for (column, differs) in
+            [("mr1_price", named.0 != reference.mr1_price), ("mr1_vol", named.1 != reference.mr1_vol)]
+        {
+            if differs {
+                found.differ(column, at(named.0, named.1), at(reference.mr1_price, reference.mr1_vol), rounding);
+            }
+        }
+    }
+    let worst = reference.mr6_pnl[0].min(reference.mr6_pnl[1]);
+    let mut moves = reference.mr6_prices.iter().zip(reference.mr6_pnl);
+    let as_bad = moves.any(|(&price, pnl)| price == kernel.mr6_price && pnl - worst <= rounding);
+    if kernel.mr6_price != reference.mr6_price && !as_bad {
+        found.differ("mr6_price", kernel.mr6_price.to_string(), reference.mr6_price.to_string(), rounding);
+    }
+}
+
+/// Position of a status on the scale of ratios, worst first; `no_risk` has none.
+fn severity(status: Status) -> usize {
+    match status {
+        Status::Healthy => 0,
+        Status::Warning => 1,
+        Status::NearLiquidation => 2,
+        Status::Liquidation => 3,
+        Status::NoRisk => usize::MAX,
+    }
+}
+
+/// The severity of a ratio.
+fn rank(ratio: f64, rules: &StatusRules) -> usize {
+    [rules.warning, rules.near, rules.liquidation].iter().filter(|&&threshold| ratio <= threshold).count()
+}
+
+fn reference_money(margin: &Margin) -> [(&'static str, f64); 11] {
+    [
+        ("adj_eq", margin.adj_eq),
+        ("total_eq", margin.total_eq),
+        ("upl", margin.upl),
+        ("mmr", margin.mmr),
+        ("imr", margin.imr),
+        ("deriv_mmr", margin.deriv_mmr),
+        ("borrow_mmr", margin.borrow_mmr),
+        ("borrow_imr", margin.borrow_imr),
+        ("liquidation_fee", margin.liquidation_fee),
+        ("mmr_no_hedge", margin.mmr_no_hedge),
+        ("imr_no_hedge", margin.imr_no_hedge),
+    ]
+}
+
+fn kernel_money(margin: &AccountMargin) -> [(&'static str, f64); 11] {
+    [
+        ("adj_eq", margin.adj_eq),
+        ("total_eq", margin.total_eq),
+        ("upl", margin.upl),
+        ("mmr", margin.mmr),
+        ("imr", margin.imr),
+        ("deriv_mmr", margin.deriv_mmr),
+        ("borrow_mmr", margin.borrow_mmr),
+        ("borrow_imr", margin.borrow_imr),
+        ("liquidation_fee", margin.liquidation_fee),
+        ("mmr_no_hedge", margin.mmr_no_hedge),
+        ("imr_no_hedge", margin.imr_no_hedge),
+    ]
+}
+
+/// An error that names the first figure that is not finite.
+pub(super) fn finite(margin: &Margin) -> Result<()> {
+    let mut figures: Vec<(String, f64)> =
+        reference_money(margin).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+    figures.push(("margin_ratio".into(), margin.margin_ratio.unwrap_or(0.0)));
+    for unit in &margin.units {
+        let parts = unit.parts;
+        let of_unit = [
+            ("mr1", parts.mr1),
+            ("mr2", parts.mr2),
+            ("mr3", parts.mr3),
+            ("mr4", parts.mr4),
+            ("mr5", parts.mr5),
+            ("mr6", parts.mr6),
+            ("mr7", parts.mr7),
+            ("mr9", parts.mr9),
+            ("mmr", unit.mmr),
+            ("imr", unit.imr),
+            ("cash_delta", unit.cash_delta),
+            ("gamma", unit.gamma),
+            ("vega", unit.vega),
+            ("theta", unit.theta),
+            ("spot_in_use", unit.spot_in_use),
+            ("upl", unit.upl),
+        ];
+        figures.extend(of_unit.map(|(name, value)| (format!("{} {name}", unit.name), value)));
+        figures.extend(unit.grid.as_flattened().iter().map(|&pnl| (format!("{} grid", unit.name), pnl)));
+    }
+    match figures.iter().find(|(_, value)| !value.is_finite()) {
+        Some((name, value)) => {
+            Err(Error::Runtime(format!("reference model: `{name}` is {value}, not a finite number")))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,123 @@
+//! Sections 4 and 7: equity by currency, discounts, borrowing.
+
+use super::leg::Leg;
+use super::number::Num;
+use super::prices::Prices;
+use super::{Account, Equity, incremental_num};
+use crate::Result;
+use crate::margin::rules::Rules;
+use std::collections::BTreeMap;
+
+/// One currency of an account, in its own units. USD figures are signed.
+pub(super) struct Line {
+    pub(super) ccy: String,
+    fx: Num,
+    cash: Num,
+    interest: Num,
+    upl: Num,
+    option_value: Num,
+    /// Sum of the absolute values of everything that enters `eq`.
+    gross: Num,
+    /// The account's own limit of spot in use, `None` if it set none.
+    pub(super) cap: Option<Num>,
+}
+
+/// What a liability costs, USD.
+pub(super) struct Borrowing {
+    pub(super) mmr: Num,
+    pub(super) imr: Num,
+    pub(super) fee: Num,
+}
+
+impl Line {
+    fn new(prices: &Prices, ccy: &str) -> Result<Self> {
+        let zero = Num::ZERO;
+        let fx = prices.fx(ccy)?;
+        let ccy = ccy.to_string();
+        Ok(Self { ccy, fx, cash: zero, interest: zero, upl: zero, option_value: zero, gross: zero, cap: None })
+    }
+
+    /// `eq(c)`.
+    fn equity(&self) -> Num {
+        self.cash - self.interest + self.upl + self.option_value
+    }
+
+    /// `E`: `eq(c)` less the values of options settled in it.
+    pub(super) fn equity_without_options(&self) -> Num {
+        self.cash - self.interest + self.upl
+    }
+
+    pub(super) fn fx(&self) -> Num {
+        self.fx
+    }
+
+    pub(super) fn total_usd(&self) -> Num {
+        self.equity() * self.fx
+    }
+
+    /// Positive equity through the discount tiers, negative in full.
+    pub(super) fn adjusted_usd(&self, rules: &Rules) -> Num {
+        let equity = self.equity();
+        if equity.sign() <= 0 {
+            return equity * self.fx;
+        }
+        incremental_num(rules.discount.get(&self.ccy), equity) * self.fx
+    }
+
+    pub(super) fn gross_usd(&self) -> Num {
+        self.gross * self.fx
+    }
+
+    /// MR8: the whole liability bears the rates of the first tier whose bound is not below it.
+    pub(super) fn borrowing(&self, rules: &Rules) -> Borrowing {
+        let equity = self.equity();
+        if equity.sign() >= 0 {
+            return Borrowing { mmr: Num::ZERO, imr: Num::ZERO, fee: Num::ZERO };
+        }
+        let liability = -equity;
+        let usd = liability * self.fx;
+        let tiers = rules.mr8.tiers.get(&self.ccy).rows();
+        let holds = |row: &&(f64, f64, f64)| liability <= Num::from(row.0);
+        let (_, mmr, imr) = tiers.iter().find(holds).copied().unwrap_or((f64::NAN, f64::NAN, f64::NAN));
+        let (mmr, imr, fee) = (Num::from(mmr), Num::from(imr), Num::from(rules.mr8.fee_rate));
+        Borrowing { mmr: usd * mmr, imr: usd * imr, fee: usd * (Num::ONE + mmr) * fee }
+    }
+
+    pub(super) fn report(&self, rules: &Rules) -> Equity {
+        Equity {
+            ccy: self.ccy.clone(),
+            fx: self.fx.to_f64(),
+            eq: self.equity().to_f64(),
+            adj_usd: self.adjusted_usd(rules).to_f64(),
+            total_usd: self.total_usd().to_f64(),
+        }
+    }
+}
+
+/// The account's currencies, balances first taken and then what its positions add, by name.
+pub(super) fn lines(account: &Account, legs: &[Leg]) -> Result<BTreeMap<String, Line>> {
+    let prices = Prices::new(account.market);
+    let mut lines = BTreeMap::new();
+    for balance in &account.balances {
+        let line = entry(&mut lines, &prices, prices.currency(balance.ccy)?)?;
+        let (cash, interest) = (Num::from(balance.cash), Num::from(balance.interest));
+        line.cash = line.cash + cash;
+        line.interest = line.interest + interest;
+        line.gross = line.gross + cash.abs() + interest.abs();
+        line.cap = balance.cap.map(Num::from);
+    }
+    for leg in legs {
+        let line = entry(&mut lines, &prices, leg.settle)?;
+        line.upl = line.upl + leg.upl();
+        line.option_value = line.option_value + leg.option_value();
+        line.gross = line.gross + leg.upl().abs() + leg.option_value().abs();
+    }
+    Ok(lines)
+}
+
+fn entry<'a>(lines: &'a mut BTreeMap<String, Line>, prices: &Prices, ccy: &str) -> Result<&'a mut Line> {
+    if !lines.contains_key(ccy) {
+        lines.insert(ccy.to_string(), Line::new(prices, ccy)?);
+    }
+    lines.get_mut(ccy).ok_or_else(|| crate::Error::Runtime(format!("no ledger line for `{ccy}`")))
+}

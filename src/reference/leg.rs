@@ -1,0 +1,168 @@
+//! Section 2: one position row of an account, with all that its contract says of it.
+
+use super::Position;
+use super::black76::Black76;
+use super::number::Num;
+use super::prices::{Prices, missing};
+use crate::margin::rules::{Rules, SettleGroup};
+use crate::market::{Instrument, Kind, Market};
+use crate::{Error, Invalid, Result};
+
+/// A position row. `Q` is the quote currency of the underlying, `B` its base.
+pub(super) struct Leg<'a> {
+    pub(super) instrument: &'a Instrument,
+    pub(super) underlying: &'a str,
+    pub(super) base: &'a str,
+    pub(super) quote: &'a str,
+    pub(super) settle: &'a str,
+    /// Signed contracts `n`.
+    contracts: Num,
+    /// `m`: coins, or USD face of an inverse contract.
+    multiplier: Num,
+    mark: Num,
+    avg: Num,
+    /// `S`, in `Q`.
+    pub(super) index: Num,
+    /// `phi = fx(Q)`.
+    pub(super) phi: Num,
+    /// `fx` of the settle currency.
+    pub(super) settle_fx: Num,
+    /// `T`; zero for perpetuals.
+    pub(super) years: f64,
+    /// The option's formula at the market as it stands.
+    pub(super) option: Option<Black76>,
+    /// A shocked forward never falls below this share of the forward.
+    pub(super) forward_floor: f64,
+}
+
+impl<'a> Leg<'a> {
+    pub(super) fn new(market: &'a Market, rules: &Rules, position: &Position) -> Result<Self> {
+        let prices = Prices::new(market);
+        let number = position.instrument;
+        let absent = |what: &str| Error::Runtime(format!("{what} of instrument number {number} is not in the market"));
+        let instrument = market.instruments.get(number).ok_or_else(|| absent("specification"))?;
+        let underlying = market.underlyings.get(instrument.underlying as usize).ok_or_else(|| absent("underlying"))?;
+        if let Some(gap) = instrument.gap {
+            return Err(missing(&format!("price ({gap:?})"), &instrument.inst_id));
+        }
+        let (base, quote) = (prices.currency(underlying.base as usize)?, prices.currency(underlying.quote as usize)?);
+        let settle = prices.currency(instrument.settle as usize)?;
+        let years = years_to_expiry(market, instrument)?;
+        let option = match instrument.kind {
+            Kind::Option { call, strike } => Some(Black76 {
+                call,
+                forward: instrument.fwd_px,
+                strike,
+                vol: instrument.mark_vol,
+                years,
+                rate: rules.rate,
+            }),
+            Kind::Linear | Kind::Inverse => None,
+        };
+        Ok(Self {
+            instrument,
+            underlying: &underlying.name,
+            base,
+            quote,
+            settle,
+            contracts: position.qty.into(),
+            multiplier: instrument.multiplier.into(),
+            mark: instrument.mark_px.into(),
+            avg: position.avg_px.into(),
+            index: underlying.index_px.map(Num::from).ok_or_else(|| missing("index price", &underlying.name))?,
+            phi: prices.fx(quote)?,
+            settle_fx: prices.fx(settle)?,
+            years,
+            option,
+            forward_floor: rules.forward_floor,
+        })
+    }
+
+    pub(super) fn settle_group(&self) -> SettleGroup {
+        SettleGroup::of(self.settle)
+    }
+
+    /// `n m`.
+    pub(super) fn size(&self) -> Num {
+        self.contracts * self.multiplier
+    }
+
+    /// Unrealised P&L in the settle currency; zero for options.
+    pub(super) fn upl(&self) -> Num {
+        match self.instrument.kind {
+            Kind::Linear => self.size() * (self.mark - self.avg),
+            Kind::Inverse => self.size() * (Num::ONE / self.avg - Num::ONE / self.mark),
+            Kind::Option { .. } => Num::ZERO,
+        }
+    }
+
+    /// What an option adds to equity, in the settle currency: `n m mark`; zero for the others.
+    pub(super) fn option_value(&self) -> Num {
+        if self.option.is_some() { self.size() * self.mark } else { Num::ZERO }
+    }
+
+    /// `D`, in USD.
+    pub(super) fn cash_delta(&self) -> Num {
+        match (self.instrument.kind, &self.option) {
+            (Kind::Inverse, _) => self.size(),
+            (_, Some(option)) => self.size() * Num::from(option.delta()) * Num::from(option.forward) * self.phi,
+            (_, None) => self.size() * self.mark * self.phi,
+        }
+    }
+
+    /// `q`, in coins.
+    pub(super) fn coin_delta(&self) -> Num {
+        match (self.instrument.kind, &self.option) {
+            (Kind::Inverse, _) => self.size() / self.index,
+            (_, Some(option)) => self.size() * Num::from(option.delta()),
+            (_, None) => self.size(),
+        }
+    }
+
+    /// P&L in USD per relative move of the index, of swaps and futures; zero for options.
+    pub(super) fn slope(&self) -> Num {
+        match self.instrument.kind {
+            Kind::Linear => self.size() * self.index * self.phi,
+            Kind::Inverse => self.size(),
+            Kind::Option { .. } => Num::ZERO,
+        }
+    }
+
+    /// `n m phi x per_coin`: what an amount in `Q` per coin of an option is in USD.
+    pub(super) fn option_usd(&self, per_coin: f64) -> Num {
+        self.size() * self.phi * Num::from(per_coin)
+    }
+
+    /// The row's raw minimum charge before tiers, USD. `delta_one` and `option` are the shares of the unit's class.
+    pub(super) fn minimum_charge(&self, delta_one: f64, option: f64, premium_cap: f64) -> Num {
+        let Some(black) = &self.option else { return self.cash_delta().abs() * Num::from(delta_one) };
+        let of_index = Num::from(option) * self.index;
+        let long = self.contracts.sign() > 0;
+        let per_coin = if long { of_index.min(Num::from(premium_cap) * Num::from(black.value())) } else { of_index };
+        self.contracts.abs() * self.multiplier * self.phi * per_coin
+    }
+
+    /// What the liquidation fee is charged on, USD: `abs(D)`, for options `abs(n) m S phi`.
+    pub(super) fn fee_base(&self) -> Num {
+        if self.option.is_some() { self.notional() } else { self.cash_delta().abs() }
+    }
+
+    /// `abs(n) m S phi`, or the face of an inverse contract.
+    pub(super) fn notional(&self) -> Num {
+        match self.instrument.kind {
+            Kind::Inverse => self.size().abs(),
+            Kind::Linear | Kind::Option { .. } => self.size().abs() * self.index * self.phi,
+        }
+    }
+}
+
+/// `T = (expiry - as_of) / 365 d`.
+fn years_to_expiry(market: &Market, instrument: &Instrument) -> Result<f64> {
+    let Some(expiry_ns) = instrument.expiry_ns else { return Ok(0.0) };
+    let left_ns = i128::from(expiry_ns) - i128::from(market.as_of_ns);
+    if left_ns <= 0 {
+        return Err(Invalid::new("expired instrument").value(&instrument.inst_id).into());
+    }
+    let year_ns = 365.0 * 24.0 * 3600.0 * 1e9;
+    Ok(left_ns as f64 / year_ns)
+}

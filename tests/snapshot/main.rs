@@ -1,0 +1,6 @@
+//! What comes in: every reason, every broken table, the same snapshot in every format and order.
+
+mod folder;
+mod formats;
+mod rows;
+mod tables;
