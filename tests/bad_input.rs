@@ -80,13 +80,16 @@ a6,ETH,2,,
 
 const ALL: [&str; 6] = ["a1", "a2", "a3", "a4", "a5", "a6"];
 
-/// A folder that holds `snapshot` and nothing else.
-fn place() -> TempDir {
+/// A folder that holds `snapshot`, changed, and nothing else.
+fn place(edits: &[Edit]) -> TempDir {
     let place = tempfile::tempdir().unwrap();
     let snapshot = place.path().join("snapshot");
     fs::create_dir(&snapshot).unwrap();
     for (name, text) in SNAPSHOT {
         fs::write(snapshot.join(name), text).unwrap();
+    }
+    for edit in edits {
+        edit.apply(&snapshot);
     }
     place
 }
@@ -146,7 +149,7 @@ struct Clean {
 }
 
 fn clean() -> Clean {
-    let place = place();
+    let place = place(&[]);
     let outcome = run(&place, &[]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     let out = place.path().join("out");
@@ -209,7 +212,9 @@ fn assert_reconciled(place: &TempDir, broken: &[Broken]) {
     assert_eq!(summary["rejects"]["rows"], expected.len());
     assert_eq!(summary["rejects"]["broken"], broken.len());
     let mut by_reason: BTreeMap<&str, u64> = BTreeMap::new();
-    expected.iter().for_each(|row| *by_reason.entry(&row[3]).or_default() += 1);
+    for row in &expected {
+        *by_reason.entry(&row[3]).or_default() += 1;
+    }
     assert_eq!(summary["rejects"]["by_reason"], serde_json::json!(by_reason));
 
     let unmargined: Vec<Value> = left_out
@@ -330,8 +335,7 @@ const BROKEN_ROWS: &[(&[Edit], &[Broken])] = &[
 fn a_broken_row_leaves_its_account_out_and_nobody_else() {
     let clean = clean();
     for (edits, broken) in BROKEN_ROWS {
-        let place = place();
-        edits.iter().for_each(|edit| edit.apply(&place.path().join("snapshot")));
+        let place = place(edits);
         println!("case {:?}", broken[0]);
         let outcome = run(&place, &[]);
         assert_eq!(outcome.code, Some(4), "{}", outcome.stderr);
@@ -354,8 +358,7 @@ fn a_price_that_nobody_needs_is_only_counted() {
         (&[Replace("indices.csv", "USDT-USD,", "SOL-USDT,nan\nUSDT-USD,")], 2),
         (&[Replace("indices.csv", "USDT-USD,", "PEPE-USDT,0\nUSDT-USD,")], 2),
     ] {
-        let place = place();
-        edits.iter().for_each(|edit| edit.apply(&place.path().join("snapshot")));
+        let place = place(edits);
         let outcome = run(&place, &[]);
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
         assert_reconciled(&place, &[]);
@@ -373,11 +376,10 @@ fn max_rejects_allows_a_number_or_a_share_of_the_rows() {
         ("balances", 9, "a6", "invalid_cash", "cash", "x"),
     ];
     let clean = clean();
-    let rows_in: usize = TABLES.iter().map(|table| accounts_of(&place(), table).len()).sum();
+    let rows_in: usize = TABLES.iter().map(|table| accounts_of(&place(&[]), table).len()).sum();
     assert_eq!(rows_in, 37);
     for (limit, code) in [("0", 4), ("1", 4), ("2", 0), ("3", 0), ("0%", 4), ("5%", 4), ("5.5%", 0), ("100%", 0)] {
-        let place = place();
-        edits.iter().for_each(|edit| edit.apply(&place.path().join("snapshot")));
+        let place = place(&edits);
         let outcome = run(&place, &["--max-rejects", limit]);
         assert_eq!(outcome.code, Some(code), "{limit}: {}", outcome.stderr);
         assert_reconciled(&place, &broken);
@@ -471,8 +473,7 @@ const BROKEN_TABLES: &[(&[Edit], &[&str])] = &[
 #[test]
 fn a_broken_table_ends_the_run_and_leaves_nothing() {
     for (edits, says) in BROKEN_TABLES {
-        let place = place();
-        edits.iter().for_each(|edit| edit.apply(&place.path().join("snapshot")));
+        let place = place(edits);
         println!("case {says:?}");
         for command in [&["run", "snapshot", "--out", "out"] as &[&str], &["check", "snapshot"]] {
             let outcome = remargin(place.path(), command);
@@ -488,8 +489,7 @@ fn a_broken_table_ends_the_run_and_leaves_nothing() {
 #[test]
 fn an_empty_table_of_orders_changes_nothing() {
     let clean = clean();
-    let place = place();
-    Write("orders.csv", "account_id,inst_id,side,qty,px\n").apply(&place.path().join("snapshot"));
+    let place = place(&[Write("orders.csv", "account_id,inst_id,side,qty,px\n")]);
     assert_eq!(run(&place, &[]).code, Some(0));
     assert_others_unchanged(&place, &clean, &[]);
     assert_reconciled(&place, &[]);
@@ -497,8 +497,7 @@ fn an_empty_table_of_orders_changes_nothing() {
 
 #[test]
 fn a_snapshot_from_before_the_rules_needs_a_word() {
-    let place = place();
-    Replace("snapshot.toml", "2026-01-15", "2024-06-30").apply(&place.path().join("snapshot"));
+    let place = place(&[Replace("snapshot.toml", "2026-01-15", "2024-06-30")]);
     for command in [&["run", "snapshot", "--out", "out"] as &[&str], &["check", "snapshot"]] {
         let outcome = remargin(place.path(), command);
         assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
@@ -532,7 +531,7 @@ fn rules_that_cannot_hold_end_the_run() {
         ),
         ("", &["--rules", "no-such.toml"], 1, &["no-such.toml"]),
     ] {
-        let place = place();
+        let place = place(&[]);
         fs::write(place.path().join("rules.toml"), text).unwrap();
         let outcome = run(&place, flags);
         assert_eq!(outcome.code, Some(code), "{flags:?}: {}", outcome.stderr);
@@ -544,7 +543,7 @@ fn rules_that_cannot_hold_end_the_run() {
 
 #[test]
 fn an_existing_folder_is_replaced_only_by_force_and_only_by_a_whole_run() {
-    let place = place();
+    let place = place(&[]);
     assert_eq!(run(&place, &["--set", "imr_multiplier=2"]).code, Some(0));
     let out = place.path().join("out");
     let before = files(&out);
@@ -577,7 +576,7 @@ fn an_existing_folder_is_replaced_only_by_force_and_only_by_a_whole_run() {
 
 #[test]
 fn accounts_in_liquidation_fail_the_run_only_if_asked() {
-    let place = place();
+    let place = place(&[]);
     let outcome = run(&place, &["--fail-on", "liquidation"]);
     assert_eq!(outcome.code, Some(5), "{}", outcome.stderr);
     assert_says(&outcome, &["in `liquidation`: 1"]);
@@ -589,8 +588,7 @@ fn accounts_in_liquidation_fail_the_run_only_if_asked() {
     for (flags, code) in
         [(&["--fail-on", "liquidation"] as &[&str], 4), (&["--fail-on", "liquidation", "--max-rejects", "1"], 0)]
     {
-        let place = self::place();
-        Replace("positions.csv", ",99000", ",0").apply(&place.path().join("snapshot"));
+        let place = self::place(&[Replace("positions.csv", ",99000", ",0")]);
         let outcome = run(&place, flags);
         assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
     }

@@ -180,7 +180,7 @@ fn several_chunks_are_written_in_order_in_every_format() {
         if format == "parquet" {
             let file = SerializedFileReader::new(File::open(root.join("out/accounts.parquet")).unwrap()).unwrap();
             assert_eq!(file.metadata().num_row_groups(), 3);
-            assert_eq!(file.metadata().file_metadata().num_rows(), accounts as i64);
+            assert_eq!(file.metadata().file_metadata().num_rows(), i64::try_from(accounts).unwrap());
         }
         for threads in &THREADS[1..] {
             assert_same(&expected, &run(&root, *threads, &flags));

@@ -84,7 +84,7 @@ impl Book {
     }
 
     /// The first account of a kind.
-    fn first(&self, kind: &str, is: &dyn Fn(&Row, &[Row]) -> bool) -> &Row {
+    fn first(&self, kind: &str, is: IsKind) -> &Row {
         let mut accounts = self.accounts.iter();
         accounts.find(|account| is(account, self.units_of(account))).unwrap_or_else(|| panic!("no account: {kind}"))
     }
@@ -130,11 +130,14 @@ fn assert_close(found: f64, expected: f64, scale: f64, what: &str) {
     assert!((found - expected).abs() <= 1e-12 * scale.abs().max(1.0), "{what}: {found:?}, expected {expected:?}");
 }
 
+/// Whether an account and its units are of a kind.
+type IsKind<'a> = &'a dyn Fn(&Row, &[Row]) -> bool;
+
 /// Accounts that between them show every part of the model.
 fn chosen(book: &Book) -> Vec<&Row> {
     let any = |units: &[Row], is: &dyn Fn(&Row) -> bool| units.iter().any(is);
     let stressed = |unit: &Row| number(unit, "mmr") > number(unit, "mr7");
-    let kinds: [(&str, &dyn Fn(&Row, &[Row]) -> bool); 11] = [
+    let kinds: [(&str, IsKind); 11] = [
         ("no positions", &|_, units| units.is_empty()),
         ("options", &|_, units| any(units, &|unit| number(unit, "gamma") != 0.0 && number(unit, "mr3") > 0.0)),
         ("many units", &|_, units| units.len() >= 4),
