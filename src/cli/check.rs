@@ -43,7 +43,7 @@ impl CheckArgs {
         let options = LoadOptions { default_spot_offset: loaded.rules.default_spot_offset, progress: terminal };
         let snapshot = snapshot::load(&self.snapshot, &options)?;
         terminal.finish();
-        if !self.strict.allow_rules_date {
+        if !self.strict.date.allow_rules_date {
             loaded.check_date(snapshot.as_of_ns)?;
         }
         let findings = Findings::of(&self.snapshot, &snapshot)?;

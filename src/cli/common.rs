@@ -60,14 +60,21 @@ impl RulesArgs {
 /// How strict to be with a snapshot.
 #[derive(Args)]
 pub struct StrictArgs {
-    /// Accept a snapshot that is dated before the rules came into force
-    #[arg(long)]
-    pub allow_rules_date: bool,
+    #[command(flatten)]
+    pub date: DateArgs,
     /// Broken rows to tolerate before exit code 4: a number, or a share of the rows read such as `0.1%`
     ///
     /// Sound rows of an account that is left out because of a broken one are rejected too, but not counted here.
     #[arg(long, value_name = "N|P%", default_value = "0", value_parser = parse_max_rejects)]
     pub max_rejects: MaxRejects,
+}
+
+/// Which dates to accept.
+#[derive(Args)]
+pub struct DateArgs {
+    /// Accept a snapshot that is dated before the rules came into force
+    #[arg(long)]
+    pub allow_rules_date: bool,
 }
 
 /// Text for people or JSON for programs, both on stdout.

@@ -1,6 +1,6 @@
 //! `remargin explain`: every step of one account's margin.
 
-use super::common::{RulesArgs, TextFormat};
+use super::common::{DateArgs, RulesArgs, TextFormat};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::Args;
@@ -26,11 +26,15 @@ pub struct ExplainArgs {
     format: TextFormat,
     #[command(flatten)]
     rules: RulesArgs,
+    #[command(flatten)]
+    date: DateArgs,
 }
 
 impl ExplainArgs {
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
-        let explanation = explain::explain(&self.snapshot, &self.account, &self.rules.load()?, terminal)?;
+        let rules = self.rules.load()?;
+        let date = self.date.allow_rules_date;
+        let explanation = explain::explain(&self.snapshot, &self.account, &rules, date, terminal)?;
         terminal.finish();
         terminal::print(&match self.format {
             TextFormat::Text => explanation.to_text(),

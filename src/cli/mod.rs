@@ -78,7 +78,8 @@ pub fn main(args: &[OsString]) -> u8 {
     };
     let terminal = Terminal::new(&cli.global);
     // A panic is a fault of this program, whose message stands on stderr already; to a script it is a runtime failure.
-    let work = || prepare(&cli.global).and_then(|()| execute(&cli.command, args, &terminal));
+    // On a thread of the pool, so that `--threads N` is N threads in all: the one that writes computes as well.
+    let work = || prepare(&cli.global).and_then(|()| rayon::scope(|_| execute(&cli.command, args, &terminal)));
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Error::Runtime("internal fault, which deserves a report; see above".to_owned())));
     terminal.finish();

@@ -60,7 +60,7 @@ impl RunArgs {
             snapshot: self.snapshot.clone(),
             out: self.out.clone(),
             rules: self.rules.load()?,
-            allow_rules_date: self.strict.allow_rules_date,
+            allow_rules_date: self.strict.date.allow_rules_date,
             format: match self.format {
                 OutputFormat::Parquet => Format::Parquet,
                 OutputFormat::Arrow => Format::Arrow,

@@ -26,9 +26,18 @@ use std::path::Path;
 ///
 /// # Errors
 /// What loading the snapshot brings; [`Error::Invalid`] if the account is unknown or unmargined, with the reason.
-pub fn explain(snapshot: &Path, account_id: &str, rules: &LoadedRules, progress: &dyn Progress) -> Result<Explanation> {
+pub fn explain(
+    snapshot: &Path,
+    account_id: &str,
+    rules: &LoadedRules,
+    allow_rules_date: bool,
+    progress: &dyn Progress,
+) -> Result<Explanation> {
     let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, progress };
     let loaded = load(snapshot, &options)?;
+    if !allow_rules_date {
+        rules.check_date(loaded.as_of_ns)?;
+    }
     if let Some(left_out) = loaded.unmargined.iter().find(|left_out| left_out.account_id == account_id) {
         return Err(Invalid::new(format!("account `{account_id}` is unmargined: {}", left_out.reason.code()))
             .file(snapshot)

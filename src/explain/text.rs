@@ -27,7 +27,7 @@ impl Explanation {
 
     fn write_equity(&self, out: &mut String) -> fmt::Result {
         writeln!(out, "1. Equity: cash - interest + UPL + option values, by currency")?;
-        let header = ["ccy", "cash", "upl", "options", "equity", "fx USD", "total USD", "adjusted USD"];
+        let header = ["ccy", "cash - int", "upl", "options", "equity", "fx USD", "total USD", "adjusted USD"];
         let rows = self.currencies.iter().map(|step| {
             vec![
                 step.ccy.clone(),
@@ -48,7 +48,7 @@ impl Explanation {
             if let Some(borrowing) = &step.borrowing {
                 writeln!(
                     out,
-                    "   borrowing (MR8) of {}: liability {} x fx x rates: MMR {} at {}, IMR {} at {}, liquidation fee {}",
+                    "   borrowing (MR8) of {}: liability {}, MMR {} at {}, IMR {} at {}, liquidation fee {}",
                     step.ccy,
                     coin(borrowing.liability),
                     usd(borrowing.mmr_usd),

@@ -172,7 +172,8 @@ fn compare_scenarios(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
     let named = (kernel.mr1_price, kernel.mr1_vol);
     let same = named == (reference.mr1_price, reference.mr1_vol);
     let state_is_free = reference.has_options || kernel.mr1_vol == reference.mr1_vol;
-    if !same && !(state_is_free && reference.grid_prices.iter().zip(&reference.grid).any(as_bad)) {
+    let is_tie = state_is_free && reference.grid_prices.iter().zip(&reference.grid).any(as_bad);
+    if !(same || is_tie) {
         let at = |price: f64, vol: VolState| format!("{price} {}", vol.name());
         for (column, differs) in
             [("mr1_price", named.0 != reference.mr1_price), ("mr1_vol", named.1 != reference.mr1_vol)]

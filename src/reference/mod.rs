@@ -224,8 +224,8 @@ pub fn account_of<'a>(market: &'a Market, book: &Book, rules: &'a Rules, index: 
 /// The margin of an account.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if it holds something without a price or an expired instrument; [`crate::Error::Runtime`] if a number
-/// refers to nothing in the market, or if a result is not finite.
+/// [`crate::Error::Invalid`] if it holds something without a price or an expired instrument;
+/// [`crate::Error::Runtime`] if a number refers to nothing in the market, or if a result is not finite.
 pub fn margin(account: &Account) -> Result<Margin> {
     let rules = account.rules;
     let legs: Vec<Leg> =

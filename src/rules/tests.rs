@@ -117,7 +117,8 @@ fn settings_change_the_rules_and_the_last_one_holds() {
 #[test]
 fn an_overlay_merges_tables_and_replaces_arrays() {
     let file = overlay(
-        "name = \"desk\"\nmr1.vol_days = [0]\nmr1.vol_points = [0.3]\nmr1.vol_relative = [0.4]\n[mr4.floor]\nother = 0.02\n[discount]\nBTC = [[\"inf\", 0.5]]",
+        "name = \"desk\"\nmr1.vol_days = [0]\nmr1.vol_points = [0.3]\nmr1.vol_relative = [0.4]\n\
+         [mr4.floor]\nother = 0.02\n[discount]\nBTC = [[\"inf\", 0.5]]",
     );
     let loaded = load(Some(file.path()), &["mr2.days=2".to_owned()]).unwrap();
     let rules = &loaded.rules;
@@ -144,7 +145,8 @@ fn equal_parameters_have_equal_hashes() {
     let full = temp(BUILT_IN);
     let canonical = temp(built_in.canonical());
     let spelled = overlay(
-        "min_net_equity = 10000.0\nrate = -0.0\nmr7.tiers.major = [[25e4, 1.0], [500000, 2], [1000000, 4], [2000000, 6], [3000000, 8], [4000000, 10], [inf, 12]]\nclasses.mr1.major = [\"ETH\", \"BTC\"]",
+        "min_net_equity = 10000.0\nrate = -0.0\nmr7.tiers.major = [[25e4, 1.0], [500000, 2], [1000000, 4], \
+         [2000000, 6], [3000000, 8], [4000000, 10], [inf, 12]]\nclasses.mr1.major = [\"ETH\", \"BTC\"]",
     );
     let there_and_back = set(&["mr2.days=3", "mr2.days=1.0"]).unwrap();
     let others = [full, canonical, spelled].map(|file| load(Some(file.path()), &[]).unwrap());

@@ -1,3 +1,5 @@
+//! Runs with hand-made margins: every file read back, atomicity, the same bytes on any number of threads.
+
 use super::*;
 use crate::margin::Status;
 use crate::progress::Silent;

@@ -159,6 +159,6 @@ fn refuse_orders(orders: &Source, options: &LoadOptions) -> Result<Vec<u64>> {
         .file(&orders.files[0])
         .value(format!("{total} orders"))
         .expected("no table `orders`, or an empty one: without the orders IMR would be too low")
-        .hint("move the table out of the folder to margin the positions alone; MMR is the same, IMR is that without orders")
+        .hint("move the table out of the folder to margin the positions alone: same MMR, IMR without the orders")
         .into())
 }
