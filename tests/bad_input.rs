@@ -498,7 +498,8 @@ fn an_empty_table_of_orders_changes_nothing() {
 #[test]
 fn a_snapshot_from_before_the_rules_needs_a_word() {
     let place = place(&[Replace("snapshot.toml", "2026-01-15", "2024-06-30")]);
-    for command in [&["run", "snapshot", "--out", "out"] as &[&str], &["check", "snapshot"]] {
+    let explain = ["explain", "snapshot", "--account", "a1"];
+    for command in [&["run", "snapshot", "--out", "out"] as &[&str], &["check", "snapshot"], &explain] {
         let outcome = remargin(place.path(), command);
         assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
         assert_says(&outcome, &["okx-pm2-2025-01", "`as_of`", "2024-06-30", "expected: 2025-01", "--allow-rules-date"]);

@@ -6,7 +6,7 @@ mod e2e;
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::ipc::writer::FileWriter;
-use e2e::{TABLES, files, generate, json, read_parquet, remargin, rows, shuffled};
+use e2e::{TABLES, files, generate, json, read_arrow, read_parquet, remargin, rows, rows_of, shuffled};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::FileReader;
@@ -188,20 +188,54 @@ fn several_chunks_are_written_in_order_in_every_format() {
     }
 }
 
+/// The same figures in every format, to the last bit, in the same columns.
+#[test]
+fn output_formats_hold_the_same_rows() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("small");
+    generate(&root, 400, 8.0, 10, "csv");
+    break_rows(&root.join("snapshot/positions.csv"));
+    for format in ["parquet", "arrow", "csv"] {
+        let args = ["run", "snapshot", "--out", format, "--format", format];
+        assert_eq!(remargin(&root, &args).code, Some(4));
+    }
+    for table in ["accounts", "risk_units", "at_risk", "rejects"] {
+        let file = |format: &str| root.join(format).join(format!("{table}.{format}"));
+        let parquet = read_parquet(&file("parquet"));
+        let arrow = read_arrow(&file("arrow"));
+        let names = |batch: &RecordBatch| -> Vec<String> {
+            batch.schema().fields().iter().map(|field| field.name().clone()).collect()
+        };
+        assert_eq!(names(&arrow), names(&parquet), "{table}");
+        let expected = rows_of(&parquet);
+        assert!(expected.len() > 5, "{table}");
+        assert!(rows_of(&arrow) == expected, "{table}");
+        let text = fs::read_to_string(file("csv")).unwrap();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some(names(&parquet).join(",").as_str()));
+        let row = |line: &str| names(&parquet).into_iter().zip(line.split(',').map(str::to_owned)).collect();
+        assert!(lines.map(row).collect::<Vec<e2e::Row>>() == expected, "{table}");
+    }
+}
+
+/// Gives some rows an entry price of zero and others an instrument that does not exist.
+fn break_rows(positions: &Path) {
+    let text = fs::read_to_string(positions).unwrap();
+    let broken = text.lines().enumerate().map(|(line, text)| match line % 97 {
+        13 => text.rsplit_once(',').unwrap().0.to_owned() + ",0",
+        57 => text.replacen("-USD", "-XXX", 1),
+        _ => text.to_owned(),
+    });
+    fs::write(positions, broken.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+}
+
 /// Row numbers in `rejects` follow the input; all else must not.
 #[test]
 fn rejected_rows_do_not_depend_on_threads_and_only_their_numbers_on_the_order_of_rows() {
     let place = tempfile::tempdir().unwrap();
     let [plain, shuffled] = ["plain", "shuffled"].map(|name| place.path().join(name));
     generate(&plain, 600, 6.0, 9, "csv");
-    let positions = plain.join("snapshot/positions.csv");
-    let text = fs::read_to_string(&positions).unwrap();
-    let broken = text.lines().enumerate().map(|(line, text)| match line % 97 {
-        13 => text.rsplit_once(',').unwrap().0.to_owned() + ",0",
-        57 => text.replacen("-USD", "-XXX", 1),
-        _ => text.to_owned(),
-    });
-    fs::write(&positions, broken.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+    break_rows(&plain.join("snapshot/positions.csv"));
     shuffle_csv(&plain.join("snapshot"), &shuffled.join("snapshot"), 44);
 
     let mut expected = run_with_code(&plain, 1, &[], 4);

@@ -5,6 +5,7 @@
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::ipc::reader::FileReader;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -71,13 +72,25 @@ pub fn read_parquet(path: &Path) -> RecordBatch {
     concat_batches(&schema, &batches).unwrap()
 }
 
+/// A whole IPC file.
+pub fn read_arrow(path: &Path) -> RecordBatch {
+    let reader = FileReader::try_new(File::open(path).unwrap(), None).unwrap();
+    let schema = reader.schema();
+    let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
+    concat_batches(&schema, &batches).unwrap()
+}
+
 /// A row by column. Floats stand in the shortest form that reads back to the same bits, so that equal text is equal
 /// bits; null is the empty string.
 pub type Row = BTreeMap<String, String>;
 
 /// The rows of an output table in Parquet.
 pub fn rows(path: &Path) -> Vec<Row> {
-    let batch = read_parquet(path);
+    rows_of(&read_parquet(path))
+}
+
+/// The rows of an output table.
+pub fn rows_of(batch: &RecordBatch) -> Vec<Row> {
     let schema = batch.schema();
     let row = |row| {
         let cells = schema.fields().iter().zip(batch.columns());
