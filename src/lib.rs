@@ -76,6 +76,7 @@
 #![forbid(unsafe_code)]
 
 pub mod book;
+pub mod distance;
 pub mod error;
 pub mod explain;
 pub mod generate;
