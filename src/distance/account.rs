@@ -3,12 +3,13 @@
 use super::{is_coin, not_finite};
 use crate::Result;
 use crate::book::Book;
-use crate::margin::AccountMargin;
+use crate::margin::priced::PricedMarket;
 use crate::margin::requirement::{Account, Workspace, evaluate};
 use crate::margin::rules::Rules;
+use crate::margin::{AccountMargin, UnitMargin};
 use crate::market::Market;
 use crate::market::scenario::{Scenario, apply};
-use crate::recompute::{account_of, price};
+use crate::recompute::{account_of, price, reprice};
 
 /// An account and its own market: the instruments it holds and the currencies these and its balances refer to, in the
 /// order of the whole market. Sums run in the same order, so that figures equal those of the whole market.
@@ -19,6 +20,11 @@ pub(super) struct Own<'a> {
     market: Market,
     instrument: Vec<u32>,
     ccy: Vec<u32>,
+    /// The market after the last scenario, and its prices.
+    last: Market,
+    priced: PricedMarket,
+    work: Workspace,
+    units: Vec<UnitMargin>,
 }
 
 impl<'a> Own<'a> {
@@ -52,10 +58,15 @@ impl<'a> Own<'a> {
             instrument.underlying = underlyings.place(instrument.underlying);
             instrument.settle = currencies.place(instrument.settle);
         }
+        let priced = price(&own, rules);
         Self {
             book,
             number,
             rules,
+            last: own.clone(),
+            work: Workspace::new(&priced),
+            priced,
+            units: Vec::new(),
             market: own,
             instrument: account.instrument.iter().map(|&held| instruments.place(held)).collect(),
             ccy: account.ccy.iter().map(|&ccy| currencies.place(ccy)).collect(),
@@ -68,12 +79,13 @@ impl<'a> Own<'a> {
     }
 
     /// The account's margin after a scenario.
-    pub(super) fn margin(&self, scenario: &Scenario) -> Result<AccountMargin> {
+    pub(super) fn margin(&mut self, scenario: &Scenario) -> Result<AccountMargin> {
         let after = apply(&self.market, scenario, self.rules.rate)?;
-        let priced = price(&after, self.rules);
+        reprice(&mut self.priced, &self.last, &after);
+        self.last = after;
         let account = Account { instrument: &self.instrument, ccy: &self.ccy, ..account_of(self.book, self.number) };
-        let mut work = Workspace::new(&priced);
-        evaluate(&priced, &account, &mut work, &mut Vec::new())
+        self.units.clear();
+        evaluate(&self.priced, &account, &mut self.work, &mut self.units)
             .map_err(|_| not_finite(self.book, self.number, scenario))
     }
 

@@ -113,10 +113,11 @@ pub struct AccountDistances {
 /// # Errors
 /// [`Error::Runtime`] naming the account if a figure is not finite, which a valid book excludes.
 pub fn distances(market: &Market, rules: &Rules, book: &Book, account: usize) -> Result<AccountDistances> {
-    let own = Own::new(market, rules, book, account);
+    let mut own = Own::new(market, rules, book, account);
     let now = own.margin(&Scenario::base())?;
-    let rows = std::iter::once(EVERY_COIN.to_owned()).chain(own.exposures()).map(|base| own_distance(&own, base, &now));
-    Ok(AccountDistances { account, margin: now, rows: rows.collect::<Result<_>>()? })
+    let bases = std::iter::once(EVERY_COIN.to_owned()).chain(own.exposures());
+    let rows = bases.map(|base| own_distance(&mut own, base, &now)).collect::<Result<_>>()?;
+    Ok(AccountDistances { account, margin: now, rows })
 }
 
 /// The distance in all coins together alone.
@@ -124,8 +125,9 @@ pub fn distances(market: &Market, rules: &Rules, book: &Book, account: usize) ->
 /// # Errors
 /// As [`distances`].
 pub fn parallel_distance(market: &Market, rules: &Rules, book: &Book, account: usize) -> Result<Distance> {
-    let own = Own::new(market, rules, book, account);
-    own_distance(&own, EVERY_COIN.to_owned(), &own.margin(&Scenario::base())?)
+    let mut own = Own::new(market, rules, book, account);
+    let now = own.margin(&Scenario::base())?;
+    own_distance(&mut own, EVERY_COIN.to_owned(), &now)
 }
 
 /// The distances of many accounts, on all threads, handed to `sink` in the order of `accounts`.
@@ -154,7 +156,7 @@ pub fn for_each(
     parallel::in_order(accounts.len().div_ceil(TASK), window, task, |found| found.into_iter().try_for_each(&mut sink))
 }
 
-fn own_distance(own: &Own<'_>, base: String, now: &AccountMargin) -> Result<Distance> {
+fn own_distance(own: &mut Own<'_>, base: String, now: &AccountMargin) -> Result<Distance> {
     let threshold = own.threshold();
     let point = |at: f64, margin: &AccountMargin| Point {
         at,
@@ -163,7 +165,7 @@ fn own_distance(own: &Own<'_>, base: String, now: &AccountMargin) -> Result<Dist
         liquidated: margin.status == Status::Liquidation,
     };
     let price_usd = own.price_usd(&base);
-    let nearest = |end: f64| -> Result<Reach> {
+    let mut nearest = |end: f64| -> Result<Reach> {
         let at = |price: f64| Ok(point(price, &own.margin(&Scenario::price_move("", base.as_str(), price))?));
         let found = search::nearest(point(0.0, now), &ladder(end), threshold, at)?;
         Ok(found.map_or(Reach::None, |(at, jump)| {

@@ -43,9 +43,9 @@ pub(super) fn nearest(
     start: Point,
     rungs: &[f64],
     threshold: f64,
-    at: impl Fn(f64) -> Result<Point>,
+    at: impl FnMut(f64) -> Result<Point>,
 ) -> Result<Option<(Point, bool)>> {
-    let search = Search { start, threshold, at };
+    let mut search = Search { start, threshold, at };
     if start.has_reached(threshold, 0.0) {
         return Ok(Some((start, false)));
     }
@@ -73,16 +73,17 @@ struct Search<F> {
     at: F,
 }
 
-impl<F: Fn(f64) -> Result<Point>> Search<F> {
+impl<F: FnMut(f64) -> Result<Point>> Search<F> {
     fn has_changed(&self, point: &Point) -> bool {
         point.liquidated != self.start.liquidated
     }
 
     /// Looks for a change of state between two moves by golden section on the room that is left.
-    fn dip(&self, from: f64, to: f64) -> Result<Option<Point>> {
+    fn dip(&mut self, from: f64, to: f64) -> Result<Option<Point>> {
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
         let (mut low, mut high) = (from, to);
-        let room = |point: &Point| point.room(&self.start, self.threshold);
+        let (start, threshold) = (self.start, self.threshold);
+        let room = |point: &Point| point.room(&start, threshold);
         let mut near = (self.at)(high - GOLDEN * (high - low))?;
         let mut far = (self.at)(low + GOLDEN * (high - low))?;
         for _ in 0..DIP_STEPS {
@@ -102,7 +103,7 @@ impl<F: Fn(f64) -> Result<Point>> Search<F> {
 
     /// Narrows a bracket, unchanged at `inner` and changed at `outer`, until the ratio is at the threshold or no move
     /// lies in between. Secant steps on the excess, every third step a bisection, so that a jump cannot stall it.
-    fn refine(&self, mut inner: Point, mut outer: Point) -> Result<(Point, bool)> {
+    fn refine(&mut self, mut inner: Point, mut outer: Point) -> Result<(Point, bool)> {
         for step in 1.. {
             if let Some(point) = [outer, inner].into_iter().find(|point| point.has_reached(self.threshold, CLOSE)) {
                 return Ok((point, false));

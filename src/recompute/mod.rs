@@ -3,7 +3,7 @@
 
 mod price;
 
-pub use price::price;
+pub use price::{price, reprice};
 
 use crate::book::Book;
 use crate::margin::priced::PricedMarket;
