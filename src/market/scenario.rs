@@ -69,6 +69,14 @@ impl Scenario {
         self.days == 0.0 && self.shocks.iter().all(still) && self.fx.iter().all(|(_, fx)| *fx == 0.0)
     }
 
+    /// Whether it can be applied to a market.
+    ///
+    /// # Errors
+    /// Those of [`apply`].
+    pub fn check(&self, market: &Market) -> Result<()> {
+        Moves::new(market, self).map(drop)
+    }
+
     /// A scenario of one price move: of a coin, or of [`EVERY_COIN`].
     pub fn price_move(name: impl Into<String>, base: impl Into<String>, price: f64) -> Self {
         let shock = Shock { base: base.into(), price: Some(price), vol: None };
