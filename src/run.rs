@@ -16,6 +16,7 @@
 use crate::book::Book;
 use crate::margin::priced::PricedMarket;
 use crate::market::scenario::{self, Scenario};
+use crate::parallel;
 use crate::progress::Progress;
 use crate::recompute::{self, Chunk};
 use crate::report::at_risk::{self, AtRisk, Names};
@@ -212,8 +213,9 @@ impl Work<'_> {
         let mut at_risk = Vec::new();
         let mut tally = Tally::default();
         let book = &self.snapshot.book;
-        recompute::in_order(
+        parallel::in_order(
             book.len().div_ceil(self.chunk_accounts()),
+            rayon::current_num_threads() * 2,
             |task| self.part(book, task, &accounts_encoder, &units_encoder),
             |part: Part| {
                 let clock = Instant::now();

@@ -6,6 +6,7 @@ use crate::margin::Status;
 use crate::margin::priced::PricedMarket;
 use crate::margin::requirement::{Account, Workspace};
 use crate::margin::stress::UnitSums;
+use crate::parallel;
 use crate::progress::Progress;
 use crate::recompute::{self, Chunk};
 use crate::report::at_risk::{self, AtRisk, Names};
@@ -73,8 +74,9 @@ impl Pass<'_> {
             None => (None, None),
         };
         let mut account = 0;
-        recompute::in_order(
+        parallel::in_order(
             self.book.len().div_ceil(size),
+            rayon::current_num_threads() * 2,
             |task| {
                 let range = task * size..self.book.len().min((task + 1) * size);
                 let known = if self.first == 0 { None } else { base.get(range.clone()).zip(hedges.get(task)) };
