@@ -28,7 +28,7 @@ pub struct RunArgs {
     /// Folder to write; must not exist unless --force
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Price scenarios beside the base case: a table of scenario, base, price, vol, fx_ccy, fx, days
+    /// Price scenarios beside the base case: a table of `scenario, base, price, vol, fx_ccy, fx, days`
     ///
     /// Adds rows for every account and scenario. `remargin stress` sums scenarios up instead.
     #[arg(long, value_name = "FILE")]

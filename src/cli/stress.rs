@@ -34,7 +34,7 @@ pub struct StressArgs {
     /// Folder to write; must not exist unless --force
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Table of scenarios, as CSV, Parquet or Arrow: scenario, base, price, vol, fx_ccy, fx, days
+    /// Table of scenarios, as CSV, Parquet or Arrow: `scenario, base, price, vol, fx_ccy, fx, days`
     #[arg(long, value_name = "FILE")]
     shocks: Option<PathBuf>,
     /// Every combination of moves, such as `BTC=-50%..50%/10%`; of a coin, `*`, a stablecoin, `vol`, `vol:COIN`, `days`

@@ -150,7 +150,7 @@ impl Largest {
     }
 
     fn sum(&self) -> f64 {
-        self.0.iter().map(|(amount, _)| amount).sum()
+        self.0.iter().fold(0.0, |sum, (amount, _)| sum + amount)
     }
 }
 

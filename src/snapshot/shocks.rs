@@ -10,7 +10,7 @@ use super::schema::SHOCKS;
 use super::source::{self, Source};
 use super::{InputFile, text::cut};
 use crate::market::Market;
-use crate::market::scenario::{BASE, Scenario, Shock, check_days, check_fx, check_shock};
+use crate::market::scenario::{BASE, Fault, Scenario, Shock, check_days, check_fx, check_shock};
 use crate::progress::Progress;
 use crate::{Invalid, Result};
 use std::collections::HashMap;
@@ -86,19 +86,18 @@ impl Scenarios {
             opened,
             progress,
             |rows: &mut Vec<Row>, batch| read_batch(rows, batch, market),
-            |rows| rows.into_iter().try_for_each(|row| self.add(row)),
+            |rows: Vec<Row>| rows.iter().try_for_each(|row| self.add(row)),
         )
     }
 
-    fn add(&mut self, row: Row) -> Result<()> {
-        let place = match self.places.get(&row.scenario) {
-            Some(&place) => place,
-            None => {
-                let scenario = Scenario { name: row.scenario.clone(), ..Scenario::default() };
-                self.list.push(Partial { scenario, days: None, first: (Arc::clone(&row.file), row.number) });
-                self.places.insert(row.scenario.clone(), self.list.len() - 1);
-                self.list.len() - 1
-            }
+    fn add(&mut self, row: &Row) -> Result<()> {
+        let place = if let Some(&place) = self.places.get(&row.scenario) {
+            place
+        } else {
+            let scenario = Scenario { name: row.scenario.clone(), ..Scenario::default() };
+            self.list.push(Partial { scenario, days: None, first: (Arc::clone(&row.file), row.number) });
+            self.places.insert(row.scenario.clone(), self.list.len() - 1);
+            self.list.len() - 1
         };
         let Some(partial) = self.list.get_mut(place) else { return Ok(()) };
         partial.add(row)
@@ -125,7 +124,7 @@ impl Scenarios {
 }
 
 impl Partial {
-    fn add(&mut self, row: Row) -> Result<()> {
+    fn add(&mut self, row: &Row) -> Result<()> {
         let twice = |column: &str, value: &str| {
             let problem = format!("duplicate row in scenario `{}`", row.scenario);
             row.fault(Invalid::new(problem).column(column).value(value).expected("one row for each currency"))
@@ -168,10 +167,12 @@ fn read_batch(rows: &mut Vec<Row>, batch: &Batch, market: &Market) -> Result<()>
     let (fx, days) = (batch.numbers("fx")?, batch.numbers("days")?);
     for index in 0..batch.rows {
         let number = batch.first_row + index as u64;
-        let at = |fault: Invalid| fault.file(&batch.file).row(number);
-        let missing =
-            |column: &str, why: &str| at(Invalid::new(format!("missing `{column}`")).column(column)).expected(why);
-        let figure = |column: &str, numbers: &Numbers| figure(column, numbers, index).map_err(at);
+        let at = |fault: Fault| fault.file(&batch.file).row(number);
+        let missing = |column: &str, why: &str| {
+            at(Invalid::new(format!("missing `{column}`")).column(column).expected(why).into())
+        };
+        let figure =
+            |column: &str, numbers: &Numbers| figure(column, numbers, index).map_err(|fault| Fault::new(at(fault)));
         let name = scenario.get(index).ok_or_else(|| missing("scenario", "the name of a scenario"))?;
         let (price, vol, fx) = (figure("price", &price)?, figure("vol", &vol)?, figure("fx", &fx)?);
         let shock = match base.get(index) {
@@ -196,12 +197,13 @@ fn read_batch(rows: &mut Vec<Row>, batch: &Batch, market: &Market) -> Result<()>
     Ok(())
 }
 
-fn figure(column: &str, numbers: &Numbers, row: usize) -> Result<Option<f64>, Invalid> {
+fn figure(column: &str, numbers: &Numbers, row: usize) -> Result<Option<f64>, Fault> {
     numbers.get(row).map_err(|error| {
         let problem = match error {
             NumberError::Invalid => "not a number",
             NumberError::OutOfRange => "a number out of range",
         };
-        Invalid::new(problem).column(column).value(cut(&numbers.raw(row))).expected("a decimal number, such as -0.3")
+        let expected = "a decimal number, such as -0.3";
+        Invalid::new(problem).column(column).value(cut(&numbers.raw(row))).expected(expected).into()
     })
 }

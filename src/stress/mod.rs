@@ -234,7 +234,7 @@ impl Work<'_> {
             timings.price += clock.elapsed();
             let clock = Instant::now();
             let pass = Pass { book, names, priced: &priced, first, progress: self.progress };
-            let results = pass.run(&mut state, detail.as_mut())?;
+            let results = pass.run(&mut state, &mut detail)?;
             timings.compute += clock.elapsed();
             for (offset, (stats, at_risk)) in results.into_iter().enumerate() {
                 rows.push(tables.add(first + offset, &scenarios[offset], &stats, at_risk)?);

@@ -64,7 +64,7 @@ struct Margins {
 
 impl Pass<'_> {
     /// Values all accounts in the scenarios of this pass; the outcome of each, in order.
-    pub fn run(&self, state: &mut State, detail: Option<&mut (Table, Table)>) -> Result<Vec<Outcome>> {
+    pub fn run(&self, state: &mut State, detail: &mut Option<(Table, Table)>) -> Result<Vec<Outcome>> {
         let size = self.chunk_accounts(detail.is_some());
         let mut outcomes: Vec<Outcome> = self.priced.iter().map(|_| Outcome::default()).collect();
         let (base, hedges) = (std::mem::take(&mut state.base), std::mem::take(&mut state.hedges));
