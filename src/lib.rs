@@ -41,10 +41,11 @@
 //! 3. [`recompute`]: many accounts; options are priced once for all of them.
 //! 4. [`rules`], [`snapshot`]: what comes in, checked; the only modules that read files.
 //! 5. [`report`], [`mod@run`]: what goes out, and the end-of-day run that ties everything together.
-//! 6. [`explain`]: every step of one account's margin.
-//! 7. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
-//! 8. [`generate`](mod@generate): synthetic snapshots.
-//! 9. [`error`], [`progress`]: how work fails, and how it says how far it is.
+//! 6. [`mod@stress`]: price scenarios over all accounts.
+//! 7. [`explain`]: every step of one account's margin.
+//! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
+//! 9. [`generate`](mod@generate): synthetic snapshots.
+//! 10. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!
 //! # Numbers
 //!
@@ -62,6 +63,7 @@
 //! let request = RunRequest {
 //!     snapshot: "data/sample".into(),
 //!     out: "out".into(),
+//!     shocks: None,
 //!     rules: rules::load(None, &["risk_unit=merged".to_string()])?,
 //!     allow_rules_date: false,
 //!     format: Format::Parquet,
@@ -90,5 +92,6 @@ pub mod report;
 pub mod rules;
 pub mod run;
 pub mod snapshot;
+pub mod stress;
 
 pub use error::{Error, Invalid, Result};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// Runs `work(0..tasks)` on rayon's threads and hands the results to `sink` in order of their number.
 ///
-/// At most `window` tasks are begun and not yet handed over, so memory does not grow with `tasks`. What `sink` sees does
-/// not depend on the number of threads. The sink runs on the calling thread while the others compute, and where that
+/// At most `window` tasks are begun and not yet handed over, so memory does not grow with `tasks`. What `sink` sees
+/// does not depend on the number of threads. The sink runs on the calling thread while the others compute, and where that
 /// thread is one of the pool it computes as well while it waits: waves with a barrier between them would leave the
 /// workers idle whenever the sink writes.
 ///

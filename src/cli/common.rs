@@ -1,6 +1,7 @@
 //! Flags that commands share, and what they mean to the library.
 
 use clap::{Args, ValueEnum};
+use remargin::report::Format;
 use remargin::rules::{self, LoadedRules};
 use remargin::run::MaxRejects;
 use remargin::{Error, Result};
@@ -75,6 +76,24 @@ pub struct DateArgs {
     /// Accept a snapshot that is dated before the rules came into force
     #[arg(long)]
     pub allow_rules_date: bool,
+}
+
+/// How tables are written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum OutputFormat {
+    Parquet,
+    Arrow,
+    Csv,
+}
+
+impl From<OutputFormat> for Format {
+    fn from(format: OutputFormat) -> Self {
+        match format {
+            OutputFormat::Parquet => Self::Parquet,
+            OutputFormat::Arrow => Self::Arrow,
+            OutputFormat::Csv => Self::Csv,
+        }
+    }
 }
 
 /// Text for people or JSON for programs, both on stdout.

@@ -69,6 +69,14 @@ impl Scenario {
         self.days == 0.0 && self.shocks.iter().all(still) && self.fx.iter().all(|(_, fx)| *fx == 0.0)
     }
 
+    /// Whether it can be applied to a market.
+    ///
+    /// # Errors
+    /// Those of [`apply`].
+    pub fn check(&self, market: &Market) -> Result<()> {
+        Moves::new(market, self).map(drop)
+    }
+
     /// A scenario of one price move: of a coin, or of [`EVERY_COIN`].
     pub fn price_move(name: impl Into<String>, base: impl Into<String>, price: f64) -> Self {
         let shock = Shock { base: base.into(), price: Some(price), vol: None };
@@ -76,8 +84,8 @@ impl Scenario {
     }
 }
 
-/// The columns of the table `shocks` at which [`check_shock`] and [`check_fx`] find fault.
-type Fault = Invalid;
+/// What is wrong with a scenario, with the column of the table `shocks` and the value.
+pub type Fault = Box<Invalid>;
 
 /// Whether a shock can be applied to a market.
 ///
@@ -91,7 +99,8 @@ pub fn check_shock(market: &Market, shock: &Shock) -> Result<(), Fault> {
                 .column("base")
                 .value(&shock.base)
                 .expected("a coin, or `*` for all of them")
-                .hint("write its move against USD in the columns `fx_ccy` and `fx`"));
+                .hint("write its move against USD in the columns `fx_ccy` and `fx`")
+                .into());
         }
     }
     check_move("price", shock.price.unwrap_or(0.0))?;
@@ -110,11 +119,12 @@ pub fn check_fx(market: &Market, ccy: &str, fx: f64) -> Result<(), Fault> {
     };
     if ccy == "USD" || (!STABLE.contains(&ccy) && traded()) {
         let invalid = Invalid::new("a currency that cannot move by `fx`").column("fx_ccy").value(ccy);
-        return Err(if ccy == "USD" {
+        let invalid = if ccy == "USD" {
             invalid.expected("a currency other than USD, in which everything is counted")
         } else {
             invalid.expected("a stablecoin").hint("write the move of a coin in the columns `base` and `price`")
-        });
+        };
+        return Err(invalid.into());
     }
     check_move("fx", fx)
 }
@@ -130,7 +140,8 @@ pub fn check_days(days: f64) -> Result<(), Fault> {
     Err(Invalid::new("days that no scenario can pass")
         .column("days")
         .value(days.to_string())
-        .expected(format!("from 0 to {MOST_DAYS}")))
+        .expected(format!("from 0 to {MOST_DAYS}"))
+        .into())
 }
 
 fn check_move(column: &'static str, value: f64) -> Result<(), Fault> {
@@ -140,7 +151,8 @@ fn check_move(column: &'static str, value: f64) -> Result<(), Fault> {
     Err(Invalid::new("a move that no price can make")
         .column(column)
         .value(value.to_string())
-        .expected(format!("a relative move above -1 (-100 %) and up to {LARGEST_MOVE}")))
+        .expected(format!("a relative move above -1 (-100 %) and up to {LARGEST_MOVE}"))
+        .into())
 }
 
 fn known(market: &Market, column: &'static str, ccy: &str) -> Result<(), Fault> {
@@ -154,7 +166,8 @@ fn known(market: &Market, column: &'static str, ccy: &str) -> Result<(), Fault> 
         .column(column)
         .value(ccy)
         .expected("a currency of the snapshot")
-        .hint(format!("it has {}{more}", shown.join(", "))))
+        .hint(format!("it has {}{more}", shown.join(", ")))
+        .into())
 }
 
 /// Place of a currency, which stand in byte order.
@@ -175,10 +188,10 @@ impl Moves {
     fn new(market: &Market, scenario: &Scenario) -> Result<Self> {
         let named = |fault: Fault| {
             let problem = format!("scenario `{}`: {}", scenario.name, fault.problem);
-            Invalid { problem, ..fault }
+            Fault::new(Invalid { problem, ..*fault })
         };
         let twice = |column: &str, value: &str| {
-            named(Invalid::new("duplicate row").column(column).value(value).expected("each currency once"))
+            named(Invalid::new("duplicate row").column(column).value(value).expected("each currency once").into())
         };
         check_days(scenario.days).map_err(named)?;
         let everywhere = scenario.shocks.iter().find(|shock| shock.base == EVERY_COIN);

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`columns`] (which columns, and record batches from a [`Chunk`](crate::recompute::Chunk)),
 //! [`encode`] (a batch becomes finished bytes in any thread, an ordered sink appends them), [`at_risk`], [`rejects`],
-//! [`summary`] (counts and totals), [`manifest`] (provenance), [`terminal`] (the table a person sees), [`folder`]
+//! [`stress`] (what scenarios do to the book), [`summary`] (counts and totals), [`manifest`] (provenance), [`terminal`] (the table a person sees), [`folder`]
 //! (whole or not at all). [`crate::run`] puts them together.
 //!
 //! The bytes of every file but `manifest.json` depend on the snapshot and the rules alone: not on threads, time,
@@ -15,6 +15,8 @@ pub mod encode;
 pub mod folder;
 pub mod manifest;
 pub mod rejects;
+pub mod stress;
+pub mod stress_summary;
 mod sum;
 pub mod summary;
 pub mod terminal;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::margin::Status;
+use crate::market::scenario::BASE;
 use crate::progress::Silent;
 use crate::report::at_risk::Binding;
 use crate::report::fixture;
@@ -18,6 +19,7 @@ fn request(out: &Path) -> RunRequest {
     RunRequest {
         snapshot: "no-such-snapshot".into(),
         out: out.to_path_buf(),
+        shocks: None,
         rules: fixture::rules(),
         allow_rules_date: false,
         format: Format::Parquet,
@@ -35,7 +37,15 @@ fn run_with(
 ) -> Result<RunOutcome> {
     let folder = OutputFolder::create(&request.out, request.force, &[&request.snapshot])?;
     let (snapshot, unit_names) = (fixture::snapshot(accounts), fixture::unit_names());
-    let work = Work { request, snapshot: &snapshot, unit_names: &unit_names, compute: &compute, progress };
+    let (scenarios, compute) = ([BASE.to_owned()], |range: Range<usize>| compute(range).map(|chunk| vec![chunk]));
+    let work = Work {
+        request,
+        snapshot: &snapshot,
+        unit_names: &unit_names,
+        scenarios: &scenarios,
+        compute: &compute,
+        progress,
+    };
     work.write(folder, Timings::default())
 }
 
