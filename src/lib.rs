@@ -56,6 +56,7 @@
 //! # Example
 //!
 //! ```no_run
+//! use remargin::distance::Whose;
 //! use remargin::progress::Silent;
 //! use remargin::run::{self, MaxRejects, RunRequest};
 //! use remargin::{report::Format, rules};
@@ -63,6 +64,7 @@
 //! let request = RunRequest {
 //!     snapshot: "data/sample".into(),
 //!     out: "out".into(),
+//!     distance: Whose::AtRisk,
 //!     shocks: None,
 //!     rules: rules::load(None, &["risk_unit=merged".to_string()])?,
 //!     allow_rules_date: false,

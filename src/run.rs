@@ -19,9 +19,11 @@ use crate::market::scenario::{self, Scenario};
 use crate::parallel;
 use crate::progress::Progress;
 use crate::recompute::{self, Chunk};
+use crate::distance::Whose;
 use crate::report::at_risk::{self, AtRisk, Names};
 use crate::report::columns::{ACCOUNTS, RISK_UNITS, accounts_batch, by_account, risk_units_batch};
 use crate::report::encode::{self, Encoded, Encoder};
+use crate::report::distances::{self, Searched};
 use crate::report::manifest::{self, Provenance};
 use crate::report::summary::Tally;
 use crate::report::{OutputFile, OutputFolder, Summary, rejects};
@@ -52,6 +54,8 @@ pub struct RunRequest {
     pub out: PathBuf,
     /// Price scenarios beside the base case, as a table `shocks`; each adds rows for every account.
     pub shocks: Option<PathBuf>,
+    /// Whose distances from liquidation to search, in the market as it is.
+    pub distance: Whose,
     /// The rules.
     pub rules: LoadedRules,
     /// Run even if the snapshot is older than the rules.
@@ -168,13 +172,15 @@ impl Work<'_> {
         let clock = Instant::now();
         let book = &self.snapshot.book;
         self.progress.stage("compute", "accounts", book.len() as u64);
-        let Margined { files, at_risk, tally } = self.margin_all(folder.path(), &mut timings.append)?;
+        let Margined { files, mut at_risk, tally } = self.margin_all(folder.path(), &mut timings.append)?;
+        let Self { request, snapshot, unit_names, scenarios, progress, .. } = *self;
+        let searched = Searched { market: &snapshot.market, rules: &request.rules.rules, book, progress };
+        let distances = distances::write(folder.path(), request.format, request.distance, searched, &mut at_risk)?;
         timings.compute = clock.elapsed();
 
         let clock = Instant::now();
         self.progress.stage("write", "files", 0);
         self.progress.check()?;
-        let Self { request, snapshot, unit_names, scenarios, .. } = *self;
         let mut summary = tally.summary(snapshot, &request.rules, unit_names, at_risk.len())?;
         summary.scenarios = scenarios.len() as u64;
         let mut outputs = Vec::from(files);
@@ -185,6 +191,7 @@ impl Work<'_> {
             Names { units: unit_names, scenarios },
             request.format,
         )?);
+        outputs.extend(distances);
         outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
         outputs.push(encode::write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
         self.progress.check()?;

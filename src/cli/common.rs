@@ -96,6 +96,24 @@ impl From<OutputFormat> for Format {
     }
 }
 
+/// Whose distances from liquidation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DistanceArg {
+    All,
+    AtRisk,
+    None,
+}
+
+impl From<DistanceArg> for Whose {
+    fn from(whose: DistanceArg) -> Self {
+        match whose {
+            DistanceArg::All => Self::All,
+            DistanceArg::AtRisk => Self::AtRisk,
+            DistanceArg::None => Self::None,
+        }
+    }
+}
+
 /// Text for people or JSON for programs, both on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TextFormat {

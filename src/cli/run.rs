@@ -1,6 +1,6 @@
 //! `remargin run`: the margin of every account, written to a folder.
 
-use super::common::{OutputFormat, RulesArgs, StrictArgs};
+use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs};
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
@@ -15,6 +15,7 @@ Examples:
   remargin run data/sample --out out
   remargin run data/sample --out merged --set risk_unit=merged --format csv
   remargin run data/sample --out out --shocks scenarios.csv
+  remargin run data/sample --out out --distance at-risk
   remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation
 
 `out` appears whole or not at all; its manifest.json is written last.";
@@ -33,6 +34,12 @@ pub struct RunArgs {
     /// Adds rows for every account and scenario. `remargin stress` sums scenarios up instead.
     #[arg(long, value_name = "FILE")]
     shocks: Option<PathBuf>,
+    /// Whose distances from liquidation to search: which price moves bring the margin ratio to 1
+    ///
+    /// Costs thousands of times as much as an account's margin. Writes the table `distances`, and fills the last columns
+    /// of `at_risk`.
+    #[arg(long, value_name = "WHOSE", default_value = "none")]
+    distance: DistanceArg,
     /// Format of the tables
     #[arg(long, default_value = "parquet")]
     format: OutputFormat,
@@ -59,6 +66,7 @@ impl RunArgs {
             snapshot: self.snapshot.clone(),
             out: self.out.clone(),
             shocks: self.shocks.clone(),
+            distance: self.distance.into(),
             rules: self.rules.load()?,
             allow_rules_date: self.strict.date.allow_rules_date,
             format: self.format.into(),

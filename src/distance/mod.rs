@@ -37,6 +37,18 @@ use crate::{Error, Result};
 use account::Own;
 use search::Point;
 
+/// Whose distances a report holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Whose {
+    /// Every account's.
+    All,
+    /// Those of the accounts that are at risk in the market as it is.
+    AtRisk,
+    /// Nobody's: they are not searched.
+    #[default]
+    None,
+}
+
 /// The nearest move one way at which an account changes between liquidation and no liquidation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reach {

@@ -5,6 +5,7 @@ use super::encode::write_table;
 use super::{Format, OutputFile};
 use crate::Result;
 use crate::book::Book;
+use crate::distance::Reach;
 use crate::margin::{AccountMargin, Status, UnitMargin};
 use crate::recompute::Chunk;
 use arrow::array::RecordBatch;
@@ -65,6 +66,9 @@ pub struct AtRisk {
     pub margin: AccountMargin,
     /// The unit with the largest MMR, the first of equals; `None` for an account without units.
     pub worst_unit: Option<UnitMargin>,
+    /// The nearest fall and rise of all coins together at which the margin ratio reaches the liquidation threshold, from
+    /// the market as it is; `None` where they were not searched, as in every scenario but the base case.
+    pub all_coins: Option<[Reach; 2]>,
 }
 
 impl AtRisk {
@@ -98,7 +102,7 @@ pub fn select(chunk: &Chunk, scenario: usize) -> Vec<AtRisk> {
         if margin.im_deficit || matches!(margin.status, Status::Liquidation | Status::NearLiquidation) {
             let larger = |worst: UnitMargin, unit: &UnitMargin| if unit.mmr > worst.mmr { *unit } else { worst };
             let worst_unit = units.iter().copied().reduce(|worst, unit| larger(worst, &unit));
-            rows.push(AtRisk { account: chunk.first_account + place, scenario, margin: *margin, worst_unit });
+            rows.push(AtRisk { account: chunk.first_account + place, scenario, margin: *margin, worst_unit, all_coins: None });
         }
     }
     rows
@@ -131,6 +135,10 @@ pub(super) fn batch(rows: &[AtRisk], book: &Book, names: Names) -> Result<Record
     let number = |field: fn(&AtRisk) -> f64| numbers(rows.iter().map(field));
     let unit_name = |row: &AtRisk| row.worst_unit.map(|unit| names.units[unit.unit as usize].as_str());
     let binding = |row: &AtRisk| row.worst_unit.and_then(|unit| Binding::of(&unit)).map(Binding::name);
+    let distance_move = |way: usize| {
+        let found = |row: &AtRisk| row.all_coins.and_then(|reach| reach[way].found().map(|found| found.price_move));
+        optional_numbers(rows.iter().map(found))
+    };
     AT_RISK.batch(vec![
         texts(rows.iter().map(|row| book.accounts.get(row.account)))?,
         texts(rows.iter().map(|row| names.scenarios[row.scenario].as_str()))?,
@@ -146,5 +154,9 @@ pub(super) fn batch(rows: &[AtRisk], book: &Book, names: Names) -> Result<Record
         optional_texts(rows.iter().map(unit_name))?,
         optional_numbers(rows.iter().map(|row| row.worst_unit.map(|unit| unit.mmr))),
         optional_texts(rows.iter().map(binding))?,
+        distance_move(0),
+        optional_texts(rows.iter().map(|row| row.all_coins.as_ref().map(|reach| reach[0].name())))?,
+        distance_move(1),
+        optional_texts(rows.iter().map(|row| row.all_coins.as_ref().map(|reach| reach[1].name())))?,
     ])
 }

@@ -175,6 +175,10 @@ pub const AT_RISK: TableSpec = TableSpec {
         label("worst_unit").nullable(),
         number("worst_unit_mmr").nullable(),
         label("binding").nullable(),
+        number("all_coins_down_move").nullable(),
+        label("all_coins_down_reach").nullable(),
+        number("all_coins_up_move").nullable(),
+        label("all_coins_up_reach").nullable(),
     ],
     sorted_by: None,
 };

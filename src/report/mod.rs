@@ -11,6 +11,7 @@
 pub mod at_risk;
 pub mod columns;
 mod csv;
+pub mod distances;
 pub mod encode;
 pub mod folder;
 pub mod manifest;

@@ -17,6 +17,7 @@ const FIVE_CHUNKS: usize = CHUNK_ACCOUNTS * 4 + 100;
 
 fn request(out: &Path) -> RunRequest {
     RunRequest {
+        distance: Whose::None,
         snapshot: "no-such-snapshot".into(),
         out: out.to_path_buf(),
         shocks: None,

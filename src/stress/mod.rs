@@ -23,8 +23,10 @@ pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenari
 use crate::margin::priced::PricedMarket;
 use crate::market::scenario::{self, Scenario};
 use crate::progress::Progress;
-use crate::report::at_risk::Names;
+use crate::distance::Whose;
+use crate::report::at_risk::{AtRisk, Names};
 use crate::report::columns::{ACCOUNTS, RISK_UNITS};
+use crate::report::distances::{self, Searched};
 use crate::report::manifest::{self, Provenance};
 use crate::report::stress::{ScenarioRow, ScenarioStats, StressTables};
 use crate::report::{OutputFile, OutputFolder, encode, rejects, stress_summary};
@@ -109,6 +111,8 @@ pub struct StressRequest {
     pub sources: ScenarioSources,
     /// How much is written of each account.
     pub detail: Detail,
+    /// Whose distances from liquidation to search, in the market as it is.
+    pub distance: Whose,
     /// The rules.
     pub rules: LoadedRules,
     /// Run even if the snapshot is older than the rules.
@@ -208,6 +212,13 @@ impl Work<'_> {
         Ok(recompute::price(&scenario::apply(&self.snapshot.market, scenario, rules.rate)?, rules))
     }
 
+    /// Distances from liquidation in the base case, noted in its rows at risk.
+    fn distances(&self, folder: &Path, at_risk: &mut [AtRisk]) -> Result<Option<OutputFile>> {
+        let (request, Snapshot { market, book, .. }) = (self.request, self.snapshot);
+        let searched = Searched { market, rules: &request.rules.rules, book, progress: self.progress };
+        distances::write(folder, request.format, request.distance, searched, at_risk)
+    }
+
     fn write(&self, folder: &Path, timings: &mut Timings) -> Result<(StressSummary, Vec<OutputFile>)> {
         let (request, book) = (self.request, &self.snapshot.book);
         let units = self.scenarios.first().map(|base| self.price(base)).transpose()?;
@@ -225,7 +236,7 @@ impl Work<'_> {
 
         let mut state = State::default();
         let mut rows: Vec<ScenarioRow> = Vec::new();
-        let mut base_tally = None;
+        let (mut base_tally, mut distances) = (None, None);
         for (group, scenarios) in self.scenarios.chunks(self.group_size()).enumerate() {
             let clock = Instant::now();
             let first = group * self.group_size();
@@ -234,7 +245,12 @@ impl Work<'_> {
             timings.price += clock.elapsed();
             let clock = Instant::now();
             let pass = Pass { book, names, priced: &priced, first, progress: self.progress };
-            let results = pass.run(&mut state, &mut detail)?;
+            let mut results = pass.run(&mut state, &mut detail)?;
+            if let (0, Some((_, at_risk))) = (group, results.first_mut()) {
+                distances = self.distances(folder, at_risk)?;
+                let left = book.len() * (self.scenarios.len() - scenarios.len());
+                self.progress.stage("stress", "accounts x scenarios", left as u64);
+            }
             timings.compute += clock.elapsed();
             for (offset, (stats, at_risk)) in results.into_iter().enumerate() {
                 rows.push(tables.add(first + offset, &scenarios[offset], &stats, at_risk)?);
@@ -245,6 +261,7 @@ impl Work<'_> {
 
         let clock = Instant::now();
         let mut files = tables.finish(&state.base, &state.worst)?;
+        files.extend(distances);
         if let Some(((_, accounts), (_, risk_units))) = detail {
             files.extend([accounts.finish()?, risk_units.finish()?]);
         }
