@@ -1,9 +1,10 @@
 //! Price scenarios from the command line to the tables: the base case is the plain run, every scenario is a run on a
 //! snapshot whose prices were shocked by hand, and broken scenario tables are refused with their place.
 
-mod common;
+#[path = "common/e2e.rs"]
+mod e2e;
 
-use common::e2e::{Row, exact, files, generate, json, remargin, rows, succeeds};
+use e2e::{Row, exact, files, generate, json, remargin, rows, succeeds};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
