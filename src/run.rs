@@ -14,16 +14,16 @@
 //! No more than a few chunks a thread are in memory at once, and beside them the at-risk rows.
 
 use crate::book::Book;
+use crate::distance::Whose;
 use crate::margin::priced::PricedMarket;
 use crate::market::scenario::{self, Scenario};
 use crate::parallel;
 use crate::progress::Progress;
 use crate::recompute::{self, Chunk};
-use crate::distance::Whose;
 use crate::report::at_risk::{self, AtRisk, Names};
 use crate::report::columns::{ACCOUNTS, RISK_UNITS, accounts_batch, by_account, risk_units_batch};
-use crate::report::encode::{self, Encoded, Encoder};
 use crate::report::distances::{self, Searched};
+use crate::report::encode::{self, Encoded, Encoder};
 use crate::report::manifest::{self, Provenance};
 use crate::report::summary::Tally;
 use crate::report::{OutputFile, OutputFolder, Summary, rejects};

@@ -1,6 +1,7 @@
 //! Flags that commands share, and what they mean to the library.
 
 use clap::{Args, ValueEnum};
+use remargin::distance::Whose;
 use remargin::report::Format;
 use remargin::rules::{self, LoadedRules};
 use remargin::run::MaxRejects;

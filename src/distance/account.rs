@@ -33,7 +33,9 @@ impl<'a> Own<'a> {
         let mut instruments = Chosen::new(market.instruments.len());
         let mut underlyings = Chosen::new(market.underlyings.len());
         let mut currencies = Chosen::new(market.currencies.len());
-        account.ccy.iter().for_each(|&ccy| currencies.choose(ccy));
+        for &ccy in account.ccy {
+            currencies.choose(ccy);
+        }
         for &held in account.instrument {
             instruments.choose(held);
             let instrument = &market.instruments[held as usize];
@@ -105,7 +107,9 @@ impl<'a> Own<'a> {
             }
             let instrument = &self.market.instruments[held as usize];
             let underlying = &self.market.underlyings[instrument.underlying as usize];
-            [instrument.settle, underlying.base, underlying.quote].into_iter().for_each(|ccy| exposed.choose(ccy));
+            for ccy in [instrument.settle, underlying.base, underlying.quote] {
+                exposed.choose(ccy);
+            }
         }
         let names = exposed.number().pick(&self.market.currencies).into_iter().map(|currency| currency.name);
         names.filter(|name| is_coin(&self.market, name)).collect()

@@ -45,12 +45,13 @@ mod tests {
         for (end, most) in [(LOWEST_MOVE, 130), (HIGHEST_MOVE, 60)] {
             let rungs = ladder(end);
             assert!(rungs.len() < most, "{}", rungs.len());
-            let mut before = 0.0_f64;
-            for (index, &rung) in rungs.iter().enumerate() {
+            let (mut before, mut most_step) = (0.0_f64, FIRST_STEP);
+            for rung in rungs {
                 let step = (rung.ln_1p() - before.ln_1p()).abs();
                 assert!(rung.signum() == end.signum() && rung.abs() > before.abs(), "{rung}");
-                assert!(step <= 0.005 * 1.08_f64.powi(index as i32) + 1e-12 || step <= 0.075 + 1e-12, "{rung}: {step}");
-                before = rung;
+                // The last step takes in what would be less than half a step.
+                assert!(step <= 1.5 * most_step + 1e-12, "{rung}: {step}");
+                (before, most_step) = (rung, (most_step * GROWTH).min(LARGEST_STEP));
             }
             assert_eq!(before, end);
         }

@@ -21,9 +21,13 @@ use crate::market::scenario::{EVERY_COIN, Scenario, apply, check_shock};
 use crate::parallel;
 use crate::progress::Progress;
 use crate::recompute::{chunk, price};
+use crate::report::rejects::MaxRejects;
+use crate::rules::LoadedRules;
+use crate::snapshot::{self, LoadOptions, Snapshot};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// Moves are multiples of this: 0.0001 % of the price.
@@ -244,6 +248,51 @@ pub fn reverse(
     })
 }
 
+/// What to ask of a snapshot.
+#[derive(Debug, Clone)]
+pub struct ReverseRequest {
+    /// Folder of the snapshot.
+    pub snapshot: PathBuf,
+    /// What is to become true, each on its own.
+    pub statements: Vec<Statement>,
+    /// The rules.
+    pub rules: LoadedRules,
+    /// Accept a snapshot that is older than the rules.
+    pub allow_rules_date: bool,
+    /// How many broken rows are tolerated.
+    pub max_rejects: MaxRejects,
+}
+
+/// The answers, in the order of the statements.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReverseOutcome {
+    /// One a statement.
+    pub answers: Vec<ReverseStress>,
+    /// Accounts that are left out of every count because a row of theirs is broken.
+    pub unmargined: u64,
+    /// More rows are broken than [`ReverseRequest::max_rejects`] tolerates (exit 4).
+    pub too_many_rejects: bool,
+}
+
+/// Answers statements about the book of a snapshot, which is loaded once.
+///
+/// # Errors
+/// [`Error::Invalid`] if the snapshot is invalid or older than the rules, and those of [`reverse`].
+pub fn run(request: &ReverseRequest, progress: &dyn Progress) -> Result<ReverseOutcome> {
+    let rules = &request.rules.rules;
+    let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress };
+    let Snapshot { market, book, as_of_ns, unmargined, tables, .. } = snapshot::load(&request.snapshot, &options)?;
+    if !request.allow_rules_date {
+        request.rules.check_date(as_of_ns)?;
+    }
+    let answer = |statement| reverse(&market, rules, &book, statement, progress);
+    let answers = request.statements.iter().map(answer).collect::<Result<_>>()?;
+    let rows_in = tables.iter().map(|table| table.rows_in).sum();
+    let broken = tables.iter().map(|table| table.rows_broken).sum();
+    let too_many_rejects = request.max_rejects.exceeded(broken, rows_in);
+    Ok(ReverseOutcome { answers, unmargined: unmargined.len() as u64, too_many_rejects })
+}
+
 /// A book after a scenario.
 ///
 /// # Errors
@@ -356,6 +405,27 @@ impl ReverseStress {
     /// [`Error::Runtime`] if it cannot be written, which no valid answer brings about.
     pub fn to_json(&self) -> Result<serde_json::Value> {
         serde_json::to_value(self).map_err(|error| Error::Runtime(format!("cannot write the answer as JSON: {error}")))
+    }
+}
+
+impl ReverseOutcome {
+    /// For people.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut parts: Vec<String> = self.answers.iter().map(ReverseStress::to_text).collect();
+        if self.unmargined > 0 {
+            parts.push(format!("left out   {} accounts with a broken row\n", self.unmargined));
+        }
+        parts.join("\n")
+    }
+
+    /// For programs: the answers, and how many accounts are left out.
+    ///
+    /// # Errors
+    /// Those of [`ReverseStress::to_json`].
+    pub fn to_json(&self) -> Result<serde_json::Value> {
+        let answers = self.answers.iter().map(ReverseStress::to_json).collect::<Result<Vec<_>>>()?;
+        Ok(serde_json::json!({ "answers": answers, "unmargined": self.unmargined }))
     }
 }
 

@@ -57,10 +57,9 @@ pub(super) fn nearest(
             return search.refine(last, next).map(Some);
         }
         // Where three samples fall and rise again, the lowest lies between the outer two.
-        if room(&last) <= room(&next) && room(&last) <= room(&before) && room(&last).is_finite() {
-            if let Some(dip) = search.dip(before.at, next.at)? {
-                return search.refine(before, dip).map(Some);
-            }
+        let is_lowest = room(&last) <= room(&next) && room(&last) <= room(&before) && room(&last).is_finite();
+        if is_lowest && let Some(dip) = search.dip(before.at, next.at)? {
+            return search.refine(before, dip).map(Some);
         }
         (before, last) = (last, next);
     }

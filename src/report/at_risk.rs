@@ -102,7 +102,13 @@ pub fn select(chunk: &Chunk, scenario: usize) -> Vec<AtRisk> {
         if margin.im_deficit || matches!(margin.status, Status::Liquidation | Status::NearLiquidation) {
             let larger = |worst: UnitMargin, unit: &UnitMargin| if unit.mmr > worst.mmr { *unit } else { worst };
             let worst_unit = units.iter().copied().reduce(|worst, unit| larger(worst, &unit));
-            rows.push(AtRisk { account: chunk.first_account + place, scenario, margin: *margin, worst_unit, all_coins: None });
+            rows.push(AtRisk {
+                account: chunk.first_account + place,
+                scenario,
+                margin: *margin,
+                worst_unit,
+                all_coins: None,
+            });
         }
     }
     rows

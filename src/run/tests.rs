@@ -1,6 +1,7 @@
 //! Runs with hand-made margins: every file read back, atomicity, the same bytes on any number of threads.
 
 use super::*;
+use crate::distance::Whose;
 use crate::margin::Status;
 use crate::market::scenario::BASE;
 use crate::progress::Silent;

@@ -20,10 +20,10 @@ mod pass;
 
 pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenario, with_base};
 
+use crate::distance::Whose;
 use crate::margin::priced::PricedMarket;
 use crate::market::scenario::{self, Scenario};
 use crate::progress::Progress;
-use crate::distance::Whose;
 use crate::report::at_risk::{AtRisk, Names};
 use crate::report::columns::{ACCOUNTS, RISK_UNITS};
 use crate::report::distances::{self, Searched};
