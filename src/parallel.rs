@@ -7,9 +7,9 @@ use std::time::Duration;
 /// Runs `work(0..tasks)` on rayon's threads and hands the results to `sink` in order of their number.
 ///
 /// At most `window` tasks are begun and not yet handed over, so memory does not grow with `tasks`. What `sink` sees
-/// does not depend on the number of threads. The sink runs on the calling thread while the others compute, and where that
-/// thread is one of the pool it computes as well while it waits: waves with a barrier between them would leave the
-/// workers idle whenever the sink writes.
+/// does not depend on the number of threads. The sink runs on the calling thread while the others compute, and where
+/// that thread is one of the pool it computes as well while it waits: waves with a barrier between them would leave
+/// the workers idle whenever the sink writes.
 ///
 /// # Errors
 /// The error of the first task, by number, that failed, or the sink's own.

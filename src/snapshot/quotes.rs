@@ -19,21 +19,26 @@ pub(super) struct StrictQuotes<R> {
     inner: R,
     state: State,
     line: u64,
+    /// Where the last quoted cell began.
+    opened: u64,
 }
 
 impl<R: Read> StrictQuotes<R> {
     pub fn new(inner: R) -> Self {
-        Self { inner, state: State::Start, line: 1 }
+        Self { inner, state: State::Start, line: 1, opened: 0 }
     }
 
     fn check(&mut self, bytes: &[u8]) -> Result<()> {
         for &byte in bytes {
             self.line += u64::from(byte == b'\n');
+            if self.state == State::Start && byte == b'"' {
+                self.opened = self.line;
+            }
             self.state = match (self.state, byte) {
                 (State::Quoted, b'"') => State::Closed,
                 (State::Start | State::Closed, b'"') | (State::Quoted, _) => State::Quoted,
                 (_, b',' | b'\n' | b'\r') => State::Start,
-                (State::Closed, _) => return Err(self.broken("text behind a closing quote")),
+                (State::Closed, _) => return Err(broken("text behind a closing quote", self.line)),
                 (State::Start | State::Plain, _) => State::Plain,
             };
         }
@@ -46,10 +51,10 @@ impl<R: Read> StrictQuotes<R> {
         let at_start = matches!(bytes.last(), Some(b',' | b'\n' | b'\r'));
         self.state = if at_start { State::Start } else { State::Plain };
     }
+}
 
-    fn broken(&self, problem: &str) -> Error {
-        Error::new(ErrorKind::InvalidData, format!("{problem} in line {}", self.line))
-    }
+fn broken(problem: &str, line: u64) -> Error {
+    Error::new(ErrorKind::InvalidData, format!("{problem} in line {line}"))
 }
 
 impl<R: Read> Read for StrictQuotes<R> {
@@ -57,7 +62,7 @@ impl<R: Read> Read for StrictQuotes<R> {
         let count = self.inner.read(buffer)?;
         let bytes = &buffer[..count];
         if count == 0 && self.state == State::Quoted && !buffer.is_empty() {
-            return Err(self.broken("a quote is still open at the end of the file,"));
+            return Err(broken("a quote that is never closed", self.opened));
         }
         if matches!(self.state, State::Start | State::Plain) && count > 0 && !bytes.contains(&b'"') {
             self.skip(bytes);
@@ -94,7 +99,8 @@ mod tests {
             ("5'9\",2\n", None),
             ("a,b\n\"1\"5,2\n", Some("text behind a closing quote in line 2")),
             ("a,b\n1,\"2\" \n", Some("text behind a closing quote in line 2")),
-            ("a,b\n1,\"2", Some("a quote is still open at the end of the file, in line 2")),
+            ("a,b\n1,\"2", Some("a quote that is never closed in line 2")),
+            ("a,b\n\"1,2\n3,4\n", Some("a quote that is never closed in line 2")),
         ] {
             for size in [1, 3, 64] {
                 let mut out = Vec::new();
