@@ -6,6 +6,7 @@ mod e2e;
 
 use e2e::{Row, exact, files, generate, json, remargin, rows, succeeds};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -136,7 +137,7 @@ impl Shocked {
         };
         let mut text = "index_id,px\n".to_owned();
         for (name, row) in &indices {
-            text += &format!("{name},{}\n", exact(number(row, "px") * self.factor(name)));
+            writeln!(text, "{name},{}", exact(number(row, "px") * self.factor(name))).unwrap();
         }
         fs::write(dir.join("indices.csv"), text).unwrap();
         let mut text = "inst_id,mark_px,mark_vol,fwd_px\n".to_owned();
@@ -144,7 +145,7 @@ impl Shocked {
             let contract = &instruments[&inst_id];
             let (factor, mark) = (self.factor(&contract["uly"]), number(&row, "mark_px"));
             if contract["inst_type"] != "OPTION" {
-                text += &format!("{inst_id},{},,\n", exact(mark * factor));
+                writeln!(text, "{inst_id},{},,", exact(mark * factor)).unwrap();
                 continue;
             }
             let (base, quote) = contract["uly"].split_once('-').unwrap();
@@ -162,7 +163,8 @@ impl Shocked {
             let mark_usd = mark * settle_fx + value_after * phi_after - value * phi;
             let mark_after = mark_usd.max(0.0) / settle_after;
             let mark_after = if mark_after < 1e-18 { 0.0 } else { mark_after };
-            text += &format!("{inst_id},{},{},{}\n", exact(mark_after), exact(vol_after), exact(forward_after));
+            let [mark, vol, forward] = [mark_after, vol_after, forward_after].map(exact);
+            writeln!(text, "{inst_id},{mark},{vol},{forward}").unwrap();
         }
         fs::write(dir.join("marks.csv"), text).unwrap();
     }

@@ -12,8 +12,8 @@
 //!
 //! What is kept for every account is its base case and its worst scenario; everything else leaves as soon as its few
 //! scenarios are done, so memory does not grow with their number. With [`Detail::All`] the rows of an account stand
-//! together, as in a run, and the priced tables of all scenarios are held at once: about a megabyte for each thousand
-//! options and each scenario divided by four.
+//! together, as in a run, and the priced tables of all scenarios are held at once: 400 bytes for each instrument and
+//! scenario. Accounts are then worked on in smaller chunks, so that totals may differ in their last bit.
 
 mod family;
 mod pass;
