@@ -44,7 +44,8 @@
 //! 6. [`explain`]: every step of one account's margin.
 //! 7. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
 //! 8. [`generate`](mod@generate): synthetic snapshots.
-//! 9. [`error`], [`progress`]: how work fails, and how it says how far it is.
+//! 9. [`bench`](mod@bench): the capacity of a machine, measured.
+//! 10. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!
 //! # Numbers
 //!
@@ -75,6 +76,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod book;
 pub mod error;
 pub mod explain;

@@ -45,7 +45,8 @@ impl Source {
 
     /// Test helpers live in files of their own where a module has many tests.
     fn is_test_code(&self) -> bool {
-        self.path.starts_with("tests/") || ["tests.rs", "fixture.rs"].iter().any(|name| self.path.ends_with(name))
+        ["tests/", "benches/"].iter().any(|folder| self.path.starts_with(folder))
+            || ["tests.rs", "fixture.rs"].iter().any(|name| self.path.ends_with(name))
     }
 
     fn breach(&self, line: usize, rule: impl Into<String>) -> Breach {
@@ -255,7 +256,7 @@ const BANS: &[Ban] = &[
         reason: "the reference model shares no formula code with the fast one",
     },
     Ban {
-        modules: &["snapshot", "rules", "cli", "report", "run"],
+        modules: &["snapshot", "rules", "cli", "report", "run", "bench"],
         names: &[".unwrap", ".expect", "panic!"],
         reason: "what comes from outside must end in an error, not in a panic",
     },
@@ -271,6 +272,7 @@ const BANS: &[Ban] = &[
             "book",
             "reference",
             "run",
+            "bench",
         ],
         names: &["print!", "println!", "eprint!", "eprintln!", "dbg!"],
         reason: "the library never writes to the terminal",
@@ -297,7 +299,7 @@ const BANS: &[Ban] = &[
 ];
 
 /// Modules that may touch files at all.
-const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate"];
+const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench"];
 const FILE_NAMES: &[&str] = &["std::fs", "fs", "File", "OpenOptions", "tempfile"];
 
 /// What the reference model may know of `margin`: parameters, and the types in which results are compared.
@@ -422,7 +424,7 @@ fn files_below(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 
 fn sources() -> Vec<Source> {
     let mut files = Vec::new();
-    for folder in ["src", "tests"] {
+    for folder in ["src", "tests", "benches"] {
         files_below(&root().join(folder), "rs", &mut files);
     }
     assert!(files.len() > 20, "the source tree is not where this test looks: {files:?}");

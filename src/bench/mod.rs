@@ -153,8 +153,8 @@ pub fn run(request: &BenchRequest, worker: &Worker, progress: &dyn Progress) -> 
 /// Accounts of each book.
 fn sizes(max_positions: u64) -> Vec<u64> {
     let most = max_positions as f64 / POSITIONS_PER_ACCOUNT;
-    (0..)
-        .map(|step: u32| LEAST_ACCOUNTS.saturating_mul(10_u64.saturating_pow(step / 2)) * [1, 3][step as usize % 2])
+    (0..=20_u32)
+        .map(|step| LEAST_ACCOUNTS * 10_u64.pow(step / 2) * if step % 2 == 0 { 1 } else { 3 })
         .take_while(|&accounts| accounts as f64 <= most)
         .collect()
 }
