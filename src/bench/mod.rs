@@ -95,6 +95,8 @@ pub struct BenchReport {
     pub remargin: &'static str,
     /// Cores of the machine.
     pub cores: usize,
+    /// Whether this is a build without optimisation, whose figures say nothing of a release build.
+    pub is_debug_build: bool,
     /// Repetitions of each run.
     pub repeat: usize,
     /// Smallest book first, threads ascending.
@@ -127,6 +129,7 @@ pub fn run(request: &BenchRequest, worker: &Worker, progress: &dyn Progress) -> 
     let mut report = BenchReport {
         remargin: env!("CARGO_PKG_VERSION"),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
+        is_debug_build: cfg!(debug_assertions),
         repeat: request.repeat,
         rows: Vec::new(),
         scaling: Vec::new(),

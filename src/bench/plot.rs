@@ -1,13 +1,13 @@
 //! The benchmark as a picture: throughput and memory over the size of the book, as SVG.
 
-use super::text::short;
+use super::text::{counted, short};
 use super::{BenchReport, Row};
 use crate::{Error, Result};
 use plotters::chart::ChartBuilder;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
 use plotters::element::Circle;
-use plotters::prelude::{IntoLogRange, SVGBackend};
+use plotters::prelude::SVGBackend;
 use plotters::series::LineSeries;
 use plotters::style::{BLACK, Color, RGBColor, WHITE};
 use std::path::Path;
@@ -62,23 +62,28 @@ fn panel<'a>(area: &Area<'a>, report: &BenchReport, title: &str, value: impl Fn(
         .caption(title, (FONT, 18))
         .x_label_area_size(44)
         .y_label_area_size(64)
-        .build_cartesian_2d((least * 0.8..most * 1.25).log_scale(), 0.0..top)?;
+        .build_cartesian_2d(least.log10() - 0.1..most.log10() + 0.1, 0.0..top)?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
         .x_desc("positions in the book")
-        .x_label_formatter(&|x| short(*x))
+        .x_labels(6)
+        .x_label_formatter(&|log| short(10_f64.powf(*log)))
         .y_label_formatter(&|y| short(*y))
         .label_style((FONT, 12))
         .draw()?;
     for (scaling, colour) in report.scaling.iter().zip(COLOURS.iter().cycle()) {
         let threads = scaling.threads;
-        let line =
-            || report.rows.iter().filter(|row| row.threads == threads).map(|row| (row.positions as f64, value(row)));
-        let name = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
+        let line = || {
+            report
+                .rows
+                .iter()
+                .filter(|row| row.threads == threads)
+                .map(|row| ((row.positions as f64).log10(), value(row)))
+        };
         chart
             .draw_series(LineSeries::new(line(), colour.stroke_width(2)))?
-            .label(name)
+            .label(counted(threads, "thread"))
             .legend(move |(x, y)| Circle::new((x + 8, y), 4, colour.filled()));
         chart.draw_series(line().map(|point| Circle::new(point, 4, colour.filled())))?;
     }

@@ -114,6 +114,7 @@ fn text_and_plot_say_what_is_extrapolated() {
     let report = BenchReport {
         remargin: "0",
         cores: 1,
+        is_debug_build: true,
         repeat: 1,
         scaling: scaling::scaling(&rows),
         capacity: scaling::capacity(&rows, Duration::from_hours(1), None),
@@ -121,8 +122,9 @@ fn text_and_plot_say_what_is_extrapolated() {
         stopped_by: StoppedBy::Budget,
     };
     let text = text::text(&report);
-    assert!(text.contains("extrapolation, not measured: a book of 360 M positions in 1h on 1 threads"), "{text}");
+    assert!(text.contains("extrapolation, not measured: a book of 360 M positions in 1h on 1 thread ("), "{text}");
     assert!(text.contains("read CPU s"), "{text}");
+    assert!(text.contains("debug build"), "{text}");
     let picture = plot::svg(&report).unwrap();
     for part in ["<svg", "positions per second", "peak memory, MiB", "1 thread", "</svg>"] {
         assert!(picture.contains(part), "{part}:\n{picture}");

@@ -7,19 +7,20 @@ use std::fmt::Write;
 /// The table, the growth, and the extrapolation, which says that it is one.
 #[must_use]
 pub fn text(report: &BenchReport) -> String {
+    let build = if report.is_debug_build { " (debug build: far from the speed of a release build)" } else { "" };
     let mut out = format!(
-        "remargin {}, {} cores; median of {} runs, each from reading to the last file written; inputs cached\n{}\n",
+        "remargin {}{build}, {} cores; median of {}, each from reading to the last file written; inputs cached\n{}\n",
         report.remargin,
         report.cores,
-        report.repeat,
+        counted(report.repeat, "run"),
         table(&report.rows)
     );
     for scaling in &report.scaling {
         let exponent = |value: Option<f64>| value.map_or("unknown".to_owned(), |value| format!("{value:.3}"));
         let _ = writeln!(
             out,
-            "{} threads: wall time ~ positions^{}, CPU time ~ positions^{}, {:.2}x the speed of one thread",
-            scaling.threads,
+            "{}: wall time ~ positions^{}, CPU time ~ positions^{}, {:.2}x the speed of one thread",
+            counted(scaling.threads, "thread"),
             exponent(scaling.exponent_wall),
             exponent(scaling.exponent_cpu),
             scaling.speed_up,
@@ -42,14 +43,19 @@ fn capacity_line(capacity: &Capacity) -> String {
         |positions| format!("memory would suffice for {}", short(positions)),
     );
     format!(
-        "extrapolation, not measured: a book of {} positions in {} on {} threads ({} by time; {memory}); \
+        "extrapolation, not measured: a book of {} positions in {} on {} ({} by time; {memory}); \
          the largest book measured has {}\n",
         short(capacity.positions),
         seconds(capacity.window_seconds),
-        capacity.threads,
+        counted(capacity.threads, "thread"),
         short(capacity.positions_by_time),
         short(capacity.measured_positions as f64),
     )
+}
+
+/// `1 thread`, `2 threads`.
+pub(super) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn table(rows: &[Row]) -> Table {
