@@ -128,7 +128,8 @@ def verify(names, tools, bare, outputs):
         code = f"import verify; print(verify.{check}({str(ours)!r}, {str(outputs / name)!r}))"
         done = subprocess.run([tools["python"], "-c", code], cwd=HERE, check=True, capture_output=True, text=True,
                               env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
-        lines.append(f"{name}: equal to remargin within 1e-9; rows and worst difference in units of that: {done.stdout.strip()}")
+        lines.append(f"{name}: equal to remargin within 1e-9; rows, worst difference in units of that: "
+                     f"{done.stdout.strip()}")
     return lines
 
 

@@ -16,14 +16,16 @@ pub fn text(report: &BenchReport) -> String {
         table(&report.rows)
     );
     for scaling in &report.scaling {
-        let exponent = |value: Option<f64>| value.map_or("unknown".to_owned(), |value| format!("{value:.3}"));
+        let growth = scaling
+            .exponent_wall
+            .zip(scaling.exponent_cpu)
+            .map(|(wall, cpu)| format!(", wall time ~ positions^{wall:.3}, CPU time ~ positions^{cpu:.3}"));
         let _ = writeln!(
             out,
-            "{}: wall time ~ positions^{}, CPU time ~ positions^{}, {:.2}x the speed of one thread",
+            "{}: {:.2}x the speed of one thread{}",
             counted(scaling.threads, "thread"),
-            exponent(scaling.exponent_wall),
-            exponent(scaling.exponent_cpu),
             scaling.speed_up,
+            growth.unwrap_or_default(),
         );
     }
     out.push_str(match report.stopped_by {
