@@ -7,6 +7,7 @@ mod common;
 
 use common::{Generation, assert_reference, rules};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use remargin::distance::Whose;
 use remargin::progress::Silent;
 use remargin::recompute::{chunk, price};
 use remargin::run::{Format, MaxRejects, RunOutcome, RunRequest, run};
@@ -16,6 +17,8 @@ fn margin(generation: &Generation) -> RunOutcome {
     let request = RunRequest {
         snapshot: generation.snapshot(),
         out: generation.out(),
+        shocks: None,
+        distance: Whose::None,
         rules: remargin::rules::load(None, &[]).expect("the built-in rules"),
         allow_rules_date: false,
         format: Format::Parquet,
