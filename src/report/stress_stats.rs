@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn accounts_are_counted_by_what_became_of_them() {
         let margin =
-            |status, total_eq, im_deficit| AccountMargin { status, total_eq, im_deficit, ..fixture::account(1) };
+            |status, total_eq, im_deficit| AccountMargin { total_eq, status, im_deficit, ..fixture::account(1) };
         let healthy = margin(Status::Healthy, 100.0, false);
         let broken = margin(Status::Liquidation, -5.0, true);
         let mut stats = ScenarioStats::default();
