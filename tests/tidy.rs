@@ -255,7 +255,7 @@ const BANS: &[Ban] = &[
         reason: "the reference model shares no formula code with the fast one",
     },
     Ban {
-        modules: &["snapshot", "rules", "cli", "report", "run", "stress"],
+        modules: &["snapshot", "rules", "cli", "report", "distance", "run", "stress"],
         names: &[".unwrap", ".expect", "panic!"],
         reason: "what comes from outside must end in an error, not in a panic",
     },
@@ -270,6 +270,7 @@ const BANS: &[Ban] = &[
             "market",
             "book",
             "reference",
+            "distance",
             "run",
             "stress",
         ],
