@@ -114,7 +114,8 @@ pub fn select(chunk: &Chunk, scenario: usize) -> Vec<AtRisk> {
     rows
 }
 
-/// Sorts the rows worst first in each scenario and writes `at_risk` as CSV for people and, for programs, as Arrow or Parquet.
+/// Sorts the rows worst first in each scenario and writes `at_risk` as CSV for people and, for programs, as Arrow or
+/// Parquet.
 pub(crate) fn write(
     folder: &Path,
     mut rows: Vec<AtRisk>,

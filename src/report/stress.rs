@@ -6,8 +6,8 @@
 use super::at_risk::{self, AtRisk, Names};
 use super::columns::{Column, TableSpec, counts, flags, label, number, numbers, optional_numbers, text, texts};
 use super::encode::{Encoder, Format, GROUP_ROWS, OutputFile, TableFile, create};
-use super::sum::Sum;
-use super::summary::{AccountCounts, Tally, Totals};
+use super::stress_stats::{HedgeStats, Largest, ScenarioStats, place, shortfall_usd};
+use super::summary::{AccountCounts, Totals};
 use crate::Result;
 use crate::book::Book;
 use crate::margin::{AccountMargin, Status};
@@ -126,168 +126,6 @@ const fn count(name: &'static str) -> Column {
     Column::new(name, super::columns::Kind::Count)
 }
 
-/// How many accounts [`LARGEST`] lists.
-const LARGEST_ACCOUNTS: usize = 10;
-
-/// The largest of many amounts, with their accounts; of equals the first account.
-#[derive(Debug, Clone, Default)]
-struct Largest(Vec<(f64, usize)>);
-
-impl Largest {
-    fn offer(&mut self, amount: f64, account: usize) {
-        let full = self.0.len() == LARGEST_ACCOUNTS;
-        if amount <= 0.0 || (full && self.0.last().is_some_and(|&(least, _)| amount <= least)) {
-            return;
-        }
-        // Accounts come in order, so an equal amount belongs behind those that are there.
-        let place = self.0.partition_point(|&(other, _)| other >= amount);
-        self.0.insert(place, (amount, account));
-        self.0.truncate(LARGEST_ACCOUNTS);
-    }
-
-    fn merge(&mut self, later: &Self) {
-        later.0.iter().for_each(|&(amount, account)| self.offer(amount, account));
-    }
-
-    fn sum(&self) -> f64 {
-        self.0.iter().fold(0.0, |sum, (amount, _)| sum + amount)
-    }
-}
-
-/// The hedge of one account in one risk unit.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Hedge {
-    /// Spot in use, coins.
-    pub spot_coin: f64,
-    /// What it leaves of the unit's coin delta, absolute.
-    pub unhedged_coin: f64,
-    /// USD price of a coin of it.
-    pub px_usd: f64,
-    /// The account owes the coin.
-    pub is_liability: bool,
-    /// The account's own cap, and nothing else, keeps it from being larger.
-    pub is_capped: bool,
-}
-
-/// Hedges of one risk unit over many accounts.
-#[derive(Debug, Clone, Copy, Default)]
-struct HedgeStats {
-    hedged: [u64; 2],
-    spot_coin: [Sum; 2],
-    spot_usd: Sum,
-    unhedged_coin: [Sum; 2],
-    reduced: u64,
-    reduced_to_none: u64,
-    new_liability: u64,
-    capped: [u64; 2],
-}
-
-/// A hedge is smaller than before if it lost more than rounding.
-const ROUNDING: f64 = 1e-12;
-
-impl HedgeStats {
-    fn add(&mut self, base: &Hedge, now: &Hedge) {
-        for (state, hedge) in [base, now].into_iter().enumerate() {
-            self.hedged[state] += u64::from(hedge.spot_coin != 0.0);
-            self.spot_coin[state].add(hedge.spot_coin.abs());
-            self.unhedged_coin[state].add(hedge.unhedged_coin);
-            self.capped[state] += u64::from(hedge.is_capped);
-        }
-        if now.spot_coin != 0.0 {
-            self.spot_usd.add(now.spot_coin.abs() * now.px_usd);
-        }
-        self.reduced += u64::from(now.spot_coin.abs() < base.spot_coin.abs() * (1.0 - ROUNDING));
-        self.reduced_to_none += u64::from(base.spot_coin != 0.0 && now.spot_coin == 0.0);
-        self.new_liability += u64::from(now.is_liability && !base.is_liability);
-    }
-
-    fn merge(&mut self, later: &Self) {
-        for state in 0..2 {
-            self.hedged[state] += later.hedged[state];
-            self.spot_coin[state].merge(&later.spot_coin[state]);
-            self.unhedged_coin[state].merge(&later.unhedged_coin[state]);
-            self.capped[state] += later.capped[state];
-        }
-        self.spot_usd.merge(&later.spot_usd);
-        self.reduced += later.reduced;
-        self.reduced_to_none += later.reduced_to_none;
-        self.new_liability += later.new_liability;
-    }
-}
-
-/// What a scenario did to some consecutive accounts.
-#[derive(Debug, Clone, Default)]
-pub struct ScenarioStats {
-    /// Counts and totals, as of a run.
-    pub(crate) tally: Tally,
-    /// Accounts by place of the base status, then of the status, in [`Status::ALL`].
-    migration: [[u64; 5]; 5],
-    newly_im_deficit: u64,
-    shortfall: Sum,
-    shortfall_accounts: u64,
-    largest_shortfall: Largest,
-    largest_mmr: Largest,
-    hedges: Vec<HedgeStats>,
-}
-
-fn place(status: Status) -> usize {
-    Status::ALL.iter().position(|&other| other == status).unwrap_or(0)
-}
-
-/// USD that an account owes beyond all it has: `max(0, -total_eq)`.
-#[must_use]
-pub fn shortfall_usd(margin: &AccountMargin) -> f64 {
-    (-margin.total_eq).max(0.0)
-}
-
-impl ScenarioStats {
-    /// Of nothing yet, in a market of `units` risk units.
-    #[must_use]
-    pub fn new(tally: Tally, units: usize) -> Self {
-        Self { tally, hedges: vec![HedgeStats::default(); units], ..Self::default() }
-    }
-
-    /// Adds the account that follows; `tally` has it already.
-    pub fn add(&mut self, account: usize, base: &AccountMargin, now: &AccountMargin) {
-        self.migration[place(base.status)][place(now.status)] += 1;
-        self.newly_im_deficit += u64::from(now.im_deficit && !base.im_deficit);
-        let shortfall = shortfall_usd(now);
-        self.shortfall.add(shortfall);
-        self.shortfall_accounts += u64::from(shortfall > 0.0);
-        self.largest_shortfall.offer(shortfall, account);
-        self.largest_mmr.offer(now.mmr, account);
-    }
-
-    /// Adds the hedge of an account in a risk unit.
-    pub fn add_hedge(&mut self, unit: u32, base: &Hedge, now: &Hedge) {
-        if let Some(stats) = self.hedges.get_mut(unit as usize) {
-            stats.add(base, now);
-        }
-    }
-
-    /// Adds the accounts that follow.
-    pub fn merge(&mut self, later: &Self) {
-        self.tally.merge(&later.tally);
-        for (row, more) in self.migration.iter_mut().flatten().zip(later.migration.iter().flatten()) {
-            *row += more;
-        }
-        self.newly_im_deficit += later.newly_im_deficit;
-        self.shortfall.merge(&later.shortfall);
-        self.shortfall_accounts += later.shortfall_accounts;
-        self.largest_shortfall.merge(&later.largest_shortfall);
-        self.largest_mmr.merge(&later.largest_mmr);
-        self.hedges.resize_with(self.hedges.len().max(later.hedges.len()), HedgeStats::default);
-        for (stats, more) in self.hedges.iter_mut().zip(&later.hedges) {
-            stats.merge(more);
-        }
-    }
-
-    fn newly_in_liquidation(&self) -> u64 {
-        let into = place(Status::Liquidation);
-        (0..Status::ALL.len()).filter(|&from| from != into).map(|from| self.migration[from][into]).sum()
-    }
-}
-
 /// A row of [`SCENARIOS`].
 #[derive(Debug, Clone)]
 pub struct ScenarioRow {
@@ -303,7 +141,7 @@ pub struct ScenarioRow {
     pub newly_im_deficit: u64,
     /// Sums over all accounts.
     pub totals: Totals,
-    /// Sum of [`shortfall_usd`].
+    /// Sum of what accounts owe beyond all they have.
     pub shortfall: f64,
     /// Accounts that have one.
     pub shortfall_accounts: u64,

@@ -28,7 +28,8 @@ use crate::report::at_risk::{AtRisk, Names};
 use crate::report::columns::{ACCOUNTS, RISK_UNITS};
 use crate::report::distances::{self, Searched};
 use crate::report::manifest::{self, Provenance};
-use crate::report::stress::{ScenarioRow, ScenarioStats, StressTables};
+use crate::report::stress::{ScenarioRow, StressTables};
+use crate::report::stress_stats::ScenarioStats;
 use crate::report::{OutputFile, OutputFolder, encode, rejects, stress_summary};
 use crate::rules::LoadedRules;
 use crate::run::{Format, MaxRejects, Timings};
@@ -86,10 +87,9 @@ impl ScenarioSources {
             snapshot.inputs.extend(inputs);
             all.extend(scenarios);
         } else if nothing {
-            return Err(Error::Usage(format!(
-                "there is no scenario: `{}` has no table `shocks`\n  hint:     --shocks, --grid, --scenario or --preset",
-                dir.display()
-            )));
+            let hint = "--shocks, --grid, --scenario or --preset";
+            let problem = format!("there is no scenario: `{}` has no table `shocks`", dir.display());
+            return Err(Error::Usage(format!("{problem}\n  hint:     {hint}")));
         }
         all.extend(grid(&self.axes)?);
         all.extend(self.scenarios.iter().cloned());
