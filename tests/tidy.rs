@@ -256,7 +256,7 @@ const BANS: &[Ban] = &[
         reason: "the reference model shares no formula code with the fast one",
     },
     Ban {
-        modules: &["snapshot", "rules", "cli", "report", "run", "stress", "bench"],
+        modules: &["snapshot", "rules", "cli", "report", "distance", "run", "stress", "bench"],
         names: &[".unwrap", ".expect", "panic!"],
         reason: "what comes from outside must end in an error, not in a panic",
     },
@@ -271,6 +271,7 @@ const BANS: &[Ban] = &[
             "market",
             "book",
             "reference",
+            "distance",
             "run",
             "stress",
             "bench",

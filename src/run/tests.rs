@@ -258,7 +258,7 @@ fn csv_text() {
         at_risk.starts_with("account_id,scenario,status,margin_ratio,adj_eq,mmr,imr,liquidation_fee,"),
         "{at_risk}"
     );
-    assert!(at_risk.contains("\na0000000,base,liquidation,1.0,0.1,0.4,0.5,0.9,1.2,0.4,false,,,\n"), "{at_risk}");
+    assert!(at_risk.contains("\na0000000,base,liquidation,1.0,0.1,0.4,0.5,0.9,1.2,0.4,false,,,,,,,\n"), "{at_risk}");
     assert_eq!(
         files(&out),
         [
