@@ -10,7 +10,7 @@ use common::{Generation, assert_reference, positions, rules};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use remargin::recompute::{chunk, price};
-use remargin::report::columns::{ACCOUNTS, BASE_SCENARIO, RISK_UNITS, TableSpec, accounts_batch, risk_units_batch};
+use remargin::report::columns::{ACCOUNTS, RISK_UNITS, TableSpec, accounts_batch, risk_units_batch};
 use remargin::report::{Format, OutputFile, encode};
 use std::fs::File;
 use std::path::Path;
@@ -69,8 +69,9 @@ fn encode_and_write(criterion: &mut Criterion) {
     let snapshot = Generation::new(BOOK).load(&rules);
     let priced = price(&snapshot.market, &rules);
     let margins = chunk(&priced, &snapshot.book, 0..CHUNK).expect("margins");
-    let units = risk_units_batch(&margins, &snapshot.book, &priced.unit_names(), BASE_SCENARIO).expect("a batch");
-    let accounts = accounts_batch(&margins, &snapshot.book, BASE_SCENARIO).expect("a batch");
+    let scenarios = [remargin::market::scenario::BASE.to_string()];
+    let units = risk_units_batch(&margins, &snapshot.book, &priced.unit_names(), &scenarios).expect("a batch");
+    let accounts = accounts_batch(&margins, &snapshot.book, &scenarios).expect("a batch");
 
     let mut group = criterion.benchmark_group("encode and write");
     group.sample_size(20);
