@@ -41,12 +41,11 @@
 //! 3. [`recompute`]: many accounts; options are priced once for all of them.
 //! 4. [`rules`], [`snapshot`]: what comes in, checked; the only modules that read files.
 //! 5. [`report`], [`mod@run`]: what goes out, and the end-of-day run that ties everything together.
-//! 6. [`mod@stress`]: price scenarios over all accounts.
-//! 7. [`distance`]: how far an account, or a statement about the book, is from liquidation.
-//! 8. [`explain`]: every step of one account's margin.
-//! 9. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
-//! 10. [`generate`](mod@generate): synthetic snapshots.
-//! 11. [`error`], [`progress`]: how work fails, and how it says how far it is.
+//! 6. [`mod@stress`], [`mod@distance`]: price scenarios over all accounts, and how far each is from liquidation.
+//! 7. [`explain`]: every step of one account's margin.
+//! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
+//! 9. [`generate`](mod@generate), [`bench`](mod@bench): synthetic snapshots, and the capacity of a machine, measured.
+//! 10. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!
 //! # Numbers
 //!
@@ -80,6 +79,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod book;
 pub mod distance;
 pub mod error;

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 9] = [
     &["run"],
     &["stress"],
     &["check"],
@@ -11,6 +11,7 @@ const COMMANDS: [&[&str]; 8] = [
     &["rules", "show"],
     &["rules", "check"],
     &["generate"],
+    &["bench"],
 ];
 
 fn remargin(args: &[&str]) -> Output {
@@ -45,7 +46,7 @@ fn help_of_every_command_shows_an_example() {
 #[test]
 fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
     let help = stdout(&remargin(&["--help"]));
-    for command in ["run", "stress", "check", "explain", "rules", "generate"] {
+    for command in ["run", "stress", "check", "explain", "rules", "generate", "bench"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}:\n{help}");
     }
     for code in [0, 1, 2, 3, 4, 5, 6, 130] {
@@ -84,6 +85,9 @@ fn usage_errors_exit_2_and_leave_stdout_empty() {
         (&["rules", "check"], "FILE"),
         (&["generate", "--accounts", "-1", "--seed", "1", "--out", "o"], "-1"),
         (&["generate", "--accounts", "1", "--seed", "1", "--out", "o", "--positions-per-account", "NaN"], "NaN"),
+        (&["bench", "--window", "1 day"], "1 day"),
+        (&["bench", "--budget", "-1"], "-1"),
+        (&["bench", "--max-positions", "10"], "--max-positions"),
         (&["rules", "--quiet", "--verbose"], "--quiet"),
         (&["rules", "--set", "rate=0.01", "show"], "stand behind"),
     ] {
@@ -125,4 +129,34 @@ fn a_log_filter_that_cannot_be_read_is_a_usage_error() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).starts_with("error: "), "{}", stderr(&output));
     assert!(stderr(&output).contains("REMARGIN_LOG"), "{}", stderr(&output));
+}
+
+#[test]
+fn bench_measures_the_smallest_book_whatever_the_budget_and_leaves_nothing_behind() {
+    let temp = tempfile::tempdir().unwrap();
+    let plot = temp.path().join("plot.svg");
+    let folder = temp.path().join("books");
+    std::fs::create_dir(&folder).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_remargin"))
+        .args(["bench", "--budget", "0", "--repeat", "1", "--threads", "2", "--format", "json", "--plot"])
+        .arg(&plot)
+        .arg("--temp-dir")
+        .arg(&folder)
+        .output()
+        .expect("the binary starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("stdout is JSON");
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.iter().map(|row| row["threads"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+    for row in rows {
+        assert_eq!(row["accounts"], 10_000);
+        for figure in ["wall_seconds", "cpu_seconds", "peak_bytes", "positions_per_core_second"] {
+            assert!(row[figure].as_f64().unwrap() > 0.0, "{figure}: {row}");
+        }
+        assert!(row["stages"].as_array().unwrap().iter().any(|stage| stage["name"] == "compute"), "{row}");
+    }
+    assert_eq!(report["stopped_by"], "budget");
+    assert_eq!(report["capacity"], serde_json::Value::Null, "one size says nothing of larger books");
+    assert!(std::fs::read_to_string(&plot).unwrap().starts_with("<svg"));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "the books are gone");
 }

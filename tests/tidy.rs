@@ -45,7 +45,8 @@ impl Source {
 
     /// Test helpers live in files of their own where a module has many tests.
     fn is_test_code(&self) -> bool {
-        self.path.starts_with("tests/") || ["tests.rs", "fixture.rs"].iter().any(|name| self.path.ends_with(name))
+        ["tests/", "benches/"].iter().any(|folder| self.path.starts_with(folder))
+            || ["tests.rs", "fixture.rs"].iter().any(|name| self.path.ends_with(name))
     }
 
     fn breach(&self, line: usize, rule: impl Into<String>) -> Breach {
@@ -255,7 +256,7 @@ const BANS: &[Ban] = &[
         reason: "the reference model shares no formula code with the fast one",
     },
     Ban {
-        modules: &["snapshot", "rules", "cli", "report", "distance", "run", "stress"],
+        modules: &["snapshot", "rules", "cli", "report", "distance", "run", "stress", "bench"],
         names: &[".unwrap", ".expect", "panic!"],
         reason: "what comes from outside must end in an error, not in a panic",
     },
@@ -273,6 +274,7 @@ const BANS: &[Ban] = &[
             "distance",
             "run",
             "stress",
+            "bench",
         ],
         names: &["print!", "println!", "eprint!", "eprintln!", "dbg!"],
         reason: "the library never writes to the terminal",
@@ -299,7 +301,7 @@ const BANS: &[Ban] = &[
 ];
 
 /// Modules that may touch files at all.
-const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate"];
+const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench"];
 const FILE_NAMES: &[&str] = &["std::fs", "fs", "File", "OpenOptions", "tempfile"];
 
 /// What the reference model may know of `margin`: parameters, and the types in which results are compared.
@@ -424,7 +426,7 @@ fn files_below(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 
 fn sources() -> Vec<Source> {
     let mut files = Vec::new();
-    for folder in ["src", "tests"] {
+    for folder in ["src", "tests", "benches"] {
         files_below(&root().join(folder), "rs", &mut files);
     }
     assert!(files.len() > 20, "the source tree is not where this test looks: {files:?}");
@@ -451,8 +453,11 @@ fn files_are_short_and_say_what_they_are_for() {
 fn other_text_has_no_stray_spaces() {
     let names =
         ["Cargo.toml", "rustfmt.toml", "README.md", "CHANGELOG.md", "docs/model.md", "scripts/check.sh", ".ci/run"];
-    for name in names {
-        assert_clean(&check_spaces(name, &fs::read_to_string(root().join(name)).unwrap()));
+    let mut files: Vec<PathBuf> = names.iter().map(|name| root().join(name)).collect();
+    files_below(&root().join("scripts/peers"), "py", &mut files);
+    assert!(files.len() > names.len(), "the peers are not where this test looks");
+    for file in files {
+        assert_clean(&check_spaces(&file.to_string_lossy(), &fs::read_to_string(&file).unwrap()));
     }
 }
 

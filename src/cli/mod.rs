@@ -1,9 +1,10 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
-//! One file a subcommand ([`run`], [`stress`], [`check`], [`explain`], [`rules`], [`generate`]), [`common`] for the
-//! flags they share and [`terminal`] for what a person sees: progress, colour, errors, Ctrl-C. Results go to stdout or
-//! to files, everything else to stderr.
+//! One file a subcommand ([`run`], [`stress`], [`check`], [`explain`], [`rules`], [`generate`], [`bench`]),
+//! [`common`] for the flags they share and [`terminal`] for what a person sees: progress, colour, errors, Ctrl-C.
+//! Results go to stdout or to files, everything else to stderr.
 
+mod bench;
 mod check;
 mod common;
 mod explain;
@@ -65,6 +66,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Rules(rules::RulesCommand),
     Generate(generate::GenerateArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// Runs one command line and returns the exit code of the process.
@@ -107,6 +109,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Explain(command) => command.execute(terminal),
         Command::Rules(command) => command.execute(),
         Command::Generate(command) => command.execute(terminal),
+        Command::Bench(command) => command.execute(terminal),
     }
 }
 

@@ -1,0 +1,125 @@
+//! The kernels alone: an option value, the instrument x scenario table, one account, many accounts.
+//!
+//! `cargo bench --bench kernels`. Every answer is checked before it is timed.
+
+mod common;
+
+use common::{Generation, assert_reference, positions, rules};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use remargin::book::{BalanceRows, Book, IdTable, PositionRows};
+use remargin::margin::black76;
+use remargin::margin::rules::SpotOffset;
+use remargin::market::Kind;
+use remargin::recompute::{account_of, chunk, price};
+use remargin::snapshot::Snapshot;
+use std::hint::black_box;
+
+/// Option values computed with 60 digits.
+const GOLDEN: &str = include_str!("../data/golden/black76.csv");
+/// Accounts of the book of which the table and the accumulation are timed.
+const ACCOUNTS: u64 = 20_000;
+
+/// Forward, strike, volatility, years, rate, call, value.
+type Case = (f64, f64, f64, f64, f64, bool, f64);
+
+fn golden() -> Vec<Case> {
+    let case = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let number = |column: usize| cells[column].parse::<f64>().expect("a number");
+        (number(0), number(1), number(2), number(3), number(4), cells[5] == "true", number(6))
+    };
+    GOLDEN.lines().skip(1).map(case).collect()
+}
+
+fn black_76(criterion: &mut Criterion) {
+    let cases = golden();
+    let value = |case: &Case| black76::value(case.0, case.1, case.2, case.3, case.4, case.5);
+    for case in &cases {
+        assert!((value(case) - case.6).abs() <= 1e-12 * case.6, "{case:?}: {}", value(case));
+    }
+    let mut group = criterion.benchmark_group("black76");
+    group.throughput(Throughput::Elements(cases.len() as u64));
+    group.bench_function("value", |bench| bench.iter(|| black_box(&cases).iter().map(value).sum::<f64>()));
+    group.finish();
+}
+
+fn table(criterion: &mut Criterion) {
+    let rules = rules();
+    let snapshot = Generation::new(2_000).load(&rules);
+    let priced = price(&snapshot.market, &rules);
+    let margins = chunk(&priced, &snapshot.book, 0..snapshot.book.len()).expect("margins");
+    assert_reference(&snapshot, &rules, &priced.unit_names(), &margins, 50);
+
+    let mut group = criterion.benchmark_group("table");
+    group.throughput(Throughput::Elements(snapshot.market.instruments.len() as u64));
+    group.bench_function("price", |bench| bench.iter(|| price(black_box(&snapshot.market), &rules)));
+    group.finish();
+}
+
+fn accumulate(criterion: &mut Criterion) {
+    let rules = rules();
+    let snapshot = Generation::new(ACCOUNTS).load(&rules);
+    let priced = price(&snapshot.market, &rules);
+    let all = 0..snapshot.book.len();
+    let margins = chunk(&priced, &snapshot.book, all.clone()).expect("margins");
+    assert_eq!(margins.accounts.len() as u64, ACCOUNTS);
+    assert_reference(&snapshot, &rules, &priced.unit_names(), &margins, 50);
+
+    let mut group = criterion.benchmark_group("accumulate");
+    group.sample_size(20);
+    group.throughput(Throughput::Elements(positions(&snapshot.book)));
+    group.bench_function("one thread", |bench| {
+        bench.iter_batched(|| all.clone(), |all| chunk(&priced, &snapshot.book, all), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+/// The market of `snapshot` with a book of one account that holds its first `rows` priced instruments, options
+/// first, long and short in turn, and some USDT.
+fn one_account(snapshot: Snapshot, rows: usize) -> Snapshot {
+    let market = &snapshot.market;
+    let priced = |&index: &usize| market.instruments[index].gap.is_none();
+    let is_option = |&index: &usize| matches!(market.instruments[index].kind, Kind::Option { .. });
+    let (mut held, others): (Vec<usize>, Vec<usize>) =
+        (0..market.instruments.len()).filter(priced).partition(is_option);
+    held.extend(others);
+    let held: Vec<usize> = held.into_iter().cycle().take(rows).collect();
+    let usdt = market.currencies.iter().position(|currency| currency.name == "USDT").expect("USDT") as u32;
+    let positions = PositionRows {
+        account: vec![0; rows],
+        instrument: held.iter().map(|&index| index as u32).collect(),
+        qty: (1..=rows).map(|row| if row % 2 == 0 { row as f64 } else { -(row as f64) }).collect(),
+        avg_px: held.iter().map(|&index| market.instruments[index].mark_px.max(1e-6) * 0.9).collect(),
+    };
+    let balances = BalanceRows {
+        account: vec![0],
+        ccy: vec![usdt],
+        cash: vec![1e6],
+        interest: vec![0.0],
+        spot_in_use_cap: vec![f64::INFINITY],
+    };
+    let ids: IdTable = ["one"].into_iter().collect();
+    let book = Book::from_rows(&ids, &[SpotOffset::Usdt], &[false], positions, balances);
+    Snapshot { book, ..snapshot }
+}
+
+fn account(criterion: &mut Criterion) {
+    let rules = rules();
+    let generation = Generation::new(100);
+    let mut group = criterion.benchmark_group("account");
+    for rows in [1, 10, 100, 1_000] {
+        let snapshot = one_account(generation.load(&rules), rows);
+        let priced = price(&snapshot.market, &rules);
+        let margins = chunk(&priced, &snapshot.book, 0..1).expect("a margin");
+        assert_eq!(account_of(&snapshot.book, 0).qty.len(), rows);
+        assert_reference(&snapshot, &rules, &priced.unit_names(), &margins, 1);
+        group.throughput(Throughput::Elements(rows as u64));
+        group.bench_function(format!("{rows} positions"), |bench| {
+            bench.iter(|| chunk(&priced, black_box(&snapshot.book), 0..1));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, black_76, table, accumulate, account);
+criterion_main!(benches);

@@ -1,0 +1,296 @@
+"""What all peers share: the rules, the market, and every instrument priced in every stress scenario.
+
+The table is small (some thousand instruments), so numpy prices it; each peer then does the per-position work its own
+way. Formulas follow docs/model.md; figures come from data/rules/.
+"""
+
+import math
+import tomllib
+from datetime import timezone
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+
+RULES = Path(__file__).resolve().parents[2] / "data/rules/okx-pm2-2025-01.toml"
+
+LINEAR, INVERSE, OPTION = 0, 1, 2
+VOL_STATES = ("up", "same", "down")
+MOVES = 7
+
+# Columns of an option's row, P&L in USD of one long contract.
+GRID = 0                    # volatility up, same, down, each over the price moves of MR1
+EXTREME = 3 * MOVES         # MR6: the fall, the rise
+TERM = EXTREME + 2          # MR3: volatility up at the present price
+DECAY = TERM + 1            # MR2
+RATES = DECAY + 1           # MR5: rate up, rate down
+GAMMA = RATES + 2
+VEGA = GAMMA + 1
+COLUMNS = VEGA + 1
+
+
+class Contracts(NamedTuple):
+    """One long contract of each instrument; money in USD unless named otherwise."""
+
+    kind: np.ndarray
+    unit: np.ndarray
+    expiry: np.ndarray          # bucket among the unit's expiries
+    settle: np.ndarray
+    group: np.ndarray           # settle group of MR9: 0 USDT, 1 USDC, 2 everything else
+    multiplier: np.ndarray
+    mark: np.ndarray
+    value_settle: np.ndarray    # options: m mark
+    slope: np.ndarray
+    cash_delta: np.ndarray
+    delta_coin: np.ndarray
+    charge_long: np.ndarray
+    charge_short: np.ndarray
+    fee_base: np.ndarray
+    row: np.ndarray             # place among the option rows, -1 for swaps and futures
+    rows: np.ndarray            # options x COLUMNS
+
+
+class Units(NamedTuple):
+    """One risk unit each."""
+
+    base: np.ndarray            # currency
+    mode: np.ndarray            # hedging mode that hedges it: 0 usdt, 1 usdc, 2 coin, -1 none does
+    spot: np.ndarray            # USD of one coin of spot in use
+    moves: np.ndarray           # units x MOVES
+    extreme: np.ndarray
+    tier_bounds: np.ndarray     # MR7 multipliers, units x tiers
+    tier_rates: np.ndarray
+    basis: np.ndarray           # units x expiries
+    expiries: np.ndarray        # how many the unit has
+
+
+class Currencies(NamedTuple):
+    """One currency each; tiers padded with infinity."""
+
+    fx: np.ndarray
+    discount_bounds: np.ndarray
+    discount_rates: np.ndarray
+    borrow_bounds: np.ndarray
+    borrow_mmr: np.ndarray
+    borrow_imr: np.ndarray
+
+
+class Market(NamedTuple):
+    """A priced market with its names."""
+
+    inst_ids: list
+    unit_names: list
+    currency_names: list
+    contracts: Contracts
+    units: Units
+    currencies: Currencies
+
+
+def load_rules(settings=()):
+    """The rules file with `key=value` settings laid over it."""
+    rules = tomllib.loads(RULES.read_text())
+    for setting in settings:
+        key, text = setting.split("=", 1)
+        *path, last = key.split(".")
+        table = rules
+        for part in path:
+            table = table[part]
+        try:
+            table[last] = tomllib.loads(f"v = {text}")["v"]
+        except tomllib.TOMLDecodeError:
+            table[last] = text
+    return rules
+
+
+def load_market(snapshot, rules, erfc, more_currencies=()):
+    """Reads the market tables and prices them. `erfc` is a ufunc: each peer brings the one of its library."""
+    read = lambda name: pq.read_table(Path(snapshot) / f"{name}.parquet").to_pylist()
+    as_of = tomllib.loads((Path(snapshot) / "snapshot.toml").read_text())["as_of"].astimezone(timezone.utc)
+    index = {row["index_id"]: row["px"] for row in read("indices")}
+    marks = {row["inst_id"]: row for row in read("marks")}
+    instruments = read("instruments")
+    merged = rules["risk_unit"] == "merged"
+
+    names = {c for i in index for c in i.split("-")} | {i["settle_ccy"] for i in instruments} | set(more_currencies)
+    names = sorted(names)
+    number = {name: at for at, name in enumerate(names)}
+    unit_of = lambda inst: inst["uly"].split("-")[0] if merged else inst["uly"]
+    unit_names = sorted({unit_of(inst) for inst in instruments})
+    unit_number = {name: at for at, name in enumerate(unit_names)}
+    expiries = {name: set() for name in unit_names}
+    for inst in instruments:
+        expiries[unit_of(inst)].add(inst["expiry"])
+    order = lambda moment: (moment is not None, moment or as_of)
+    expiries = {name: sorted(found, key=order) for name, found in expiries.items()}
+
+    fx = lambda ccy: fx_of(index, ccy)
+    specs = []
+    for inst in instruments:
+        base, quote = inst["uly"].split("-")
+        mark = marks[inst["inst_id"]]
+        inverse = inst["ct_type"] == "inverse"
+        kind = OPTION if inst["inst_type"] == "OPTION" else INVERSE if inverse else LINEAR
+        unit = unit_of(inst)
+        specs.append({
+            "kind": kind, "unit": unit_number[unit], "expiry": expiries[unit].index(inst["expiry"]),
+            "settle": number[inst["settle_ccy"]], "group": {"USDT": 0, "USDC": 1}.get(inst["settle_ccy"], 2),
+            "m": inst["ct_val"] * inst["ct_mult"], "mark": mark["mark_px"], "index": index[inst["uly"]],
+            "phi": fx(quote), "mr1": class_of(rules["classes"]["mr1"], base),
+            "mr467": class_of(rules["classes"]["mr4_mr6_mr7"], base), "years": years_to(inst["expiry"], as_of),
+            "strike": inst["strike"] or 0.0, "call": inst["opt_type"] == "C", "vol": mark["mark_vol"] or 0.0,
+            "forward": mark["fwd_px"] or 0.0,
+        })
+    units = price_units(unit_names, expiries, instruments, unit_of, number, index, fx, as_of, rules)
+    contracts = price_contracts(specs, rules, erfc)
+    currencies = price_currencies(names, fx, rules)
+    return Market([inst["inst_id"] for inst in instruments], unit_names, names, contracts, units, currencies)
+
+
+def fx_of(index, ccy):
+    """USD value of a currency, NaN if the indices do not tell."""
+    if ccy == "USD":
+        return 1.0
+    if f"{ccy}-USD" in index:
+        return index[f"{ccy}-USD"]
+    return index.get(f"{ccy}-USDT", math.nan) * index.get("USDT-USD", math.nan)
+
+
+def class_of(classes, ccy):
+    """`major`, `middle` or `other`."""
+    listed = (name for name, members in classes.items() if ccy in members)
+    rest = (name for name, members in classes.items() if "*" in members)
+    return next(listed, None) or next(rest)
+
+
+def years_to(expiry, as_of):
+    """Years of 365 days; zero for perpetuals."""
+    return 0.0 if expiry is None else (expiry.astimezone(timezone.utc) - as_of).total_seconds() / (365 * 86_400)
+
+
+def tier_arrays(tables, column=1):
+    """Tier tables of different lengths as two arrays, padded with infinite bounds."""
+    width = max(map(len, tables))
+    bounds = np.full((len(tables), width), np.inf)
+    rates = np.zeros((len(tables), width))
+    for at, table in enumerate(tables):
+        bounds[at, : len(table)] = [float(row[0]) for row in table]
+        rates[at, : len(table)] = [row[column] for row in table]
+    return bounds, rates
+
+
+def price_units(names, expiries, instruments, unit_of, number, index, fx, as_of, rules):
+    """Parameters of each risk unit."""
+    merged = rules["risk_unit"] == "merged"
+    underlying = {unit_of(inst): inst["uly"] for inst in reversed(instruments)}
+    basis = np.zeros((len(names), max(map(len, expiries.values()))))
+    base, mode, spot, moves, extreme, tiers = [], [], [], [], [], []
+    for at, name in enumerate(names):
+        coin, quote = underlying[name].split("-")
+        mr1 = class_of(rules["classes"]["mr1"], coin)
+        mr467 = class_of(rules["classes"]["mr4_mr6_mr7"], coin)
+        base.append(number[coin])
+        mode.append({"USDT": 0, "USDC": 1, "USD": 2}.get(quote, -1))
+        spot.append(fx(coin) if merged else index[underlying[name]] * fx(quote))
+        moves.append(rules["mr1"]["price"][mr1])
+        extreme.append(rules["mr6"]["price"][mr467])
+        tiers.append(rules["mr7"]["tiers"][mr467])
+        floor, annual = rules["mr4"]["floor"][mr467], rules["mr4"]["annualized"][mr467]
+        for bucket, expiry in enumerate(expiries[name]):
+            basis[at, bucket] = max(floor, annual * years_to(expiry, as_of))
+    bounds, rates = tier_arrays(tiers)
+    count = np.array([len(expiries[name]) for name in names], np.int32)
+    return Units(np.array(base, np.int32), np.array(mode, np.int32), np.array(spot), np.array(moves),
+                 np.array(extreme), bounds, rates, basis, count)
+
+
+def price_currencies(names, fx, rules):
+    """Fx, collateral discounts and borrowing rates."""
+    of = lambda table: [table.get(name, table["*"]) for name in names]
+    discount = tier_arrays(of(rules["discount"]))
+    borrow = of(rules["mr8"]["tiers"])
+    bounds, mmr = tier_arrays(borrow, 1)
+    return Currencies(np.array([fx(name) for name in names]), *discount, bounds, mmr, tier_arrays(borrow, 2)[1])
+
+
+def black76(forward, strike, vol, years, rate, call, erfc):
+    """Value per coin: what is out of the money by the formula, what is in the money by parity."""
+    low, high = np.minimum(forward, strike), np.maximum(forward, strike)
+    intrinsic = np.maximum(np.where(call, forward - strike, strike - forward), 0.0)
+    deviation = vol * np.sqrt(years)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d1 = np.log(low / high) / deviation + 0.5 * deviation
+        time = low * normal(d1, erfc) - high * normal(d1 - deviation, erfc)
+    return np.exp(-rate * years) * (intrinsic + np.where(deviation > 0.0, time, 0.0))
+
+
+def normal(x, erfc):
+    """The normal distribution."""
+    return 0.5 * erfc(-x * math.sqrt(0.5))
+
+
+def price_contracts(specs, rules, erfc):
+    """Every instrument for one long contract."""
+    column = lambda key, kind=float: np.array([spec[key] for spec in specs], kind)
+    kind, m, mark, index, phi = (column("kind", np.int32), *map(column, ("m", "mark", "index", "phi")))
+    by_class = lambda table: np.array([table[spec["mr467"]] for spec in specs])
+    delta_one = np.where(kind == INVERSE, m, m * mark * phi)
+    slope = np.where(kind == INVERSE, m, np.where(kind == LINEAR, m * index * phi, 0.0))
+    charge = np.abs(delta_one) * by_class(rules["mr7"]["delta_one"])
+    contracts = Contracts(
+        kind=kind, unit=column("unit", np.int32), expiry=column("expiry", np.int32),
+        settle=column("settle", np.int32), group=column("group", np.int32), multiplier=m, mark=mark,
+        value_settle=np.where(kind == OPTION, m * mark, 0.0), slope=slope, cash_delta=delta_one,
+        delta_coin=np.where(kind == INVERSE, m / index, m), charge_long=charge, charge_short=charge.copy(),
+        fee_base=np.abs(delta_one), row=np.full(len(specs), -1, np.int32), rows=np.zeros((0, COLUMNS)))
+    at = np.flatnonzero(kind == OPTION)
+    if len(at) == 0:
+        return contracts
+    options = [specs[i] for i in at]
+    contracts.row[at] = np.arange(len(at))
+    return price_options(contracts._replace(rows=np.zeros((len(at), COLUMNS))), at, options, rules, erfc)
+
+
+def price_options(contracts, at, options, rules, erfc):
+    """Fills in the options: value, Greeks, and the P&L of each scenario."""
+    column = lambda key: np.array([option[key] for option in options], float)
+    forward, strike, vol, years, m, index, phi = map(
+        column, ("forward", "strike", "vol", "years", "m", "index", "phi"))
+    call = np.array([option["call"] for option in options])
+    rate, rows = rules["rate"], contracts.rows
+    value = lambda f, v, t: black76(f, strike, v, t, rate, call, erfc)
+    base, scale = value(forward, vol, years), m * phi
+    moved = lambda s, v: scale * (
+        value(np.maximum(forward + index * s, rules["forward_floor"] * forward), v, years) - base)
+
+    mr1 = rules["mr1"]
+    days = years * 365.0
+    shift = np.maximum(np.interp(days, mr1["vol_days"], mr1["vol_points"]),
+                       np.interp(days, mr1["vol_days"], mr1["vol_relative"]) * vol)
+    up, down = vol + shift, np.maximum(vol - shift, np.minimum(vol, mr1["vol_floor"]))
+    moves = np.array([mr1["price"][option["mr1"]] for option in options])
+    for state, v in enumerate((up, vol, down)):
+        for move in range(MOVES):
+            rows[:, GRID + state * MOVES + move] = moved(moves[:, move], v)
+    extreme = np.array([rules["mr6"]["price"][option["mr467"]] for option in options])
+    rows[:, EXTREME], rows[:, EXTREME + 1] = moved(-extreme, vol), moved(extreme, vol)
+    rows[:, TERM] = moved(0.0, up)
+    rows[:, DECAY] = scale * (value(forward, vol, np.maximum(years - rules["mr2"]["days"] / 365.0, 0.0)) - base)
+    for place, sign in ((RATES, -1.0), (RATES + 1, 1.0)):
+        rows[:, place] = scale * base * np.expm1(sign * rules["mr5"]["rate_shift"] * years)
+
+    root = np.sqrt(years)
+    d1 = np.log(forward / strike) / (vol * root) + 0.5 * vol * root
+    discount = np.exp(-rate * years)
+    density = discount * np.exp(-0.5 * d1 * d1) / math.sqrt(2.0 * math.pi)
+    delta = np.where(call, discount * normal(d1, erfc), -discount * normal(-d1, erfc))
+    rows[:, GAMMA] = scale * density / (forward * vol * root) * 0.01 * index * index
+    rows[:, VEGA] = scale * forward * density * root * 0.01
+
+    charge = np.array([rules["mr7"]["option"][option["mr467"]] for option in options]) * index
+    contracts.cash_delta[at] = scale * delta * forward
+    contracts.delta_coin[at] = m * delta
+    contracts.charge_short[at] = scale * charge
+    contracts.charge_long[at] = scale * np.minimum(charge, rules["mr7"]["option_premium_cap"] * base)
+    contracts.fee_base[at] = scale * index
+    return contracts

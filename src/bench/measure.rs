@@ -1,0 +1,208 @@
+//! One end-of-day run, measured from inside its process: wall time, CPU time and peak memory, stage by stage.
+
+use crate::distance::Whose;
+use crate::progress::Progress;
+use crate::rules::LoadedRules;
+use crate::run::{self, Format, MaxRejects, RunRequest};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// A run to measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The book.
+    pub snapshot: PathBuf,
+    /// Where its results go.
+    pub out: PathBuf,
+    /// Threads of the process.
+    pub threads: usize,
+}
+
+/// What a run took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Accounts in the results.
+    pub accounts_margined: u64,
+    /// From the start of the run to its end.
+    pub wall_seconds: f64,
+    /// CPU time of the process, user and system, all threads, its start included.
+    pub cpu_seconds: f64,
+    /// Most memory that the process had resident.
+    pub peak_bytes: u64,
+    /// Stages in order, as the run names them.
+    pub stages: Vec<Stage>,
+}
+
+/// One stage of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// Wall time.
+    pub wall_seconds: f64,
+    /// CPU time, user and system, all threads.
+    pub cpu_seconds: f64,
+}
+
+/// Runs `job` in this process, on the current thread pool.
+///
+/// # Errors
+/// Those of [`run::run`]; [`Error::Usage`] on a system that does not tell CPU time.
+pub fn measure(job: &Job, rules: LoadedRules, progress: &dyn Progress) -> Result<Measurement> {
+    let request = RunRequest {
+        snapshot: job.snapshot.clone(),
+        shocks: None,
+        distance: Whose::None,
+        out: job.out.clone(),
+        rules,
+        allow_rules_date: false,
+        format: Format::Parquet,
+        force: false,
+        max_rejects: MaxRejects::Rows(0),
+        command_line: Vec::new(),
+    };
+    let clock = StageClock { inner: progress, started: Instant::now(), marks: Mutex::default() };
+    let outcome = run::run(&request, &clock)?;
+    clock.mark("")?;
+    let marks = clock.marks.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Some(end) = marks.last() else { return Err(Error::Runtime("the run named no stage".into())) };
+    Ok(Measurement {
+        accounts_margined: outcome.summary.accounts.margined,
+        wall_seconds: end.wall_seconds,
+        cpu_seconds: end.cpu_seconds,
+        peak_bytes: peak_bytes()?,
+        stages: marks.windows(2).map(|pair| pair[1].since(&pair[0])).collect(),
+    })
+}
+
+/// The beginning of a stage.
+struct Mark {
+    name: String,
+    wall_seconds: f64,
+    cpu_seconds: f64,
+}
+
+impl Mark {
+    /// The stage that began at `start` and ended here.
+    fn since(&self, start: &Self) -> Stage {
+        Stage {
+            name: start.name.clone(),
+            wall_seconds: self.wall_seconds - start.wall_seconds,
+            cpu_seconds: self.cpu_seconds - start.cpu_seconds,
+        }
+    }
+}
+
+/// Notes when each stage begins.
+struct StageClock<'a> {
+    inner: &'a dyn Progress,
+    started: Instant,
+    marks: Mutex<Vec<Mark>>,
+}
+
+impl StageClock<'_> {
+    fn mark(&self, name: &str) -> Result<()> {
+        let mark = Mark {
+            name: name.to_owned(),
+            wall_seconds: self.started.elapsed().as_secs_f64(),
+            cpu_seconds: usage::cpu_seconds()?,
+        };
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
+        Ok(())
+    }
+}
+
+impl Progress for StageClock<'_> {
+    fn stage(&self, name: &str, unit: &'static str, total: u64) {
+        self.inner.stage(name, unit, total);
+        // The same question is asked again at the end of the run, where its failure is reported.
+        let _ = self.mark(name);
+    }
+
+    fn advance(&self, steps: u64) {
+        self.inner.advance(steps);
+    }
+
+    fn interrupted(&self) -> bool {
+        self.inner.interrupted()
+    }
+}
+
+/// The most memory this process had resident. Linux tells it for the program itself; elsewhere the figure may include
+/// what the process was before it became this program.
+fn peak_bytes() -> Result<u64> {
+    let of_status = std::fs::read_to_string("/proc/self/status").ok();
+    of_status.and_then(|status| kibibytes(&status, "VmHWM:")).map_or_else(usage::peak_bytes, Ok)
+}
+
+/// Memory of the machine, if it tells.
+pub(super) fn machine_memory_bytes() -> Option<u64> {
+    kibibytes(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")
+}
+
+/// The line `key  123 kB` in bytes.
+fn kibibytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(unix)]
+mod usage {
+    //! What the kernel counts for this process.
+
+    use crate::{Error, Result};
+    use nix::sys::resource::{Usage, UsageWho, getrusage};
+
+    fn of_process() -> Result<Usage> {
+        getrusage(UsageWho::RUSAGE_SELF).map_err(|err| Error::Runtime(format!("cannot read the CPU time: {err}")))
+    }
+
+    /// User and system time of all threads.
+    pub(super) fn cpu_seconds() -> Result<f64> {
+        let usage = of_process()?;
+        let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+        Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
+    }
+
+    /// Peak resident memory; Apple counts bytes, the others kibibytes.
+    pub(super) fn peak_bytes() -> Result<u64> {
+        let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+        Ok(u64::try_from(of_process()?.max_rss()).unwrap_or(0) * unit)
+    }
+}
+
+#[cfg(not(unix))]
+mod usage {
+    //! Systems that do not tell.
+
+    use crate::{Error, Result};
+
+    fn unknown<T>() -> Result<T> {
+        Err(Error::Usage("the benchmark reads CPU time and memory from the system, which only Unix lets it do".into()))
+    }
+
+    pub(super) fn cpu_seconds() -> Result<f64> {
+        unknown()
+    }
+
+    pub(super) fn peak_bytes() -> Result<u64> {
+        unknown()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_in_kibibytes() {
+        for (text, expected) in
+            [("VmPeak:\t 9 kB\nVmHWM:\t   12 kB\n", Some(12 * 1024)), ("VmHWM: many kB", None), ("VmRSS: 1 kB", None)]
+        {
+            assert_eq!(kibibytes(text, "VmHWM:"), expected, "{text}");
+        }
+    }
+}

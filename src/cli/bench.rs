@@ -1,0 +1,158 @@
+//! `remargin bench`: the capacity of this machine.
+
+use super::common::{RulesArgs, TextFormat};
+use super::exit;
+use super::terminal::{self, Terminal};
+use clap::Args;
+use remargin::bench::{self, BenchReport, BenchRequest, Job, Measurement};
+use remargin::progress::Progress;
+use remargin::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const AFTER_HELP: &str = "\
+Examples:
+  remargin bench                                         about a minute
+  remargin bench --budget 300 --max-positions 50000000 --plot capacity.svg
+  remargin bench --format json --window 30m --set risk_unit=merged > capacity.json
+
+Books are generated, always the same ones, in a temporary folder that is removed at the end. Every run is a process of
+its own; it reads, checks, computes, encodes and writes everything that `remargin run` does.";
+
+/// How fast this machine margins, and how large a book it could
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct BenchArgs {
+    /// Begin no book that is expected to end later, in seconds; the smallest is always measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    budget: f64,
+    /// Measure no larger book
+    #[arg(long, value_name = "POSITIONS", default_value_t = 10_000_000)]
+    max_positions: u64,
+    /// Repeat each run; the median counts
+    #[arg(long, value_name = "N", default_value = "3")]
+    repeat: std::num::NonZeroUsize,
+    /// The time a nightly run may take, for the extrapolation: `1h`, `90m`, `600s`
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_window)]
+    window: Duration,
+    /// Form of the answer on stdout
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: TextFormat,
+    /// Write a plot of throughput and memory to this file, as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Folder for generated books and their results [default: the system's]
+    #[arg(long, value_name = "DIR")]
+    temp_dir: Option<PathBuf>,
+    #[command(flatten)]
+    rules: RulesArgs,
+    /// Measure one run in this process and answer in JSON; `bench` starts itself so
+    #[arg(long, hide = true, num_args = 2, value_names = ["SNAPSHOT", "OUT"])]
+    measure: Option<Vec<PathBuf>>,
+}
+
+impl BenchArgs {
+    pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
+        if let Some([snapshot, out]) = self.measure.as_deref() {
+            let threads = rayon::current_num_threads();
+            let job = Job { snapshot: snapshot.clone(), out: out.clone(), threads };
+            let measured = bench::measure::measure(&job, self.rules.load()?, terminal)?;
+            return print_json(&measured).map(|()| exit::DONE);
+        }
+        let budget = Duration::try_from_secs_f64(self.budget)
+            .map_err(|error| Error::Usage(format!("`--budget {}`: {error}", self.budget)))?;
+        let request = BenchRequest {
+            budget,
+            max_positions: self.max_positions,
+            repeat: self.repeat.get(),
+            threads: rayon::current_num_threads(),
+            window: self.window,
+            temp: self.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
+        };
+        self.rules.load()?;
+        let program =
+            std::env::current_exe().map_err(|error| Error::io("find", Path::new("the running program"), error))?;
+        let report = bench::run(&request, &|job| self.measured_apart(&program, job, terminal), terminal)?;
+        if let Some(file) = &self.plot {
+            bench::plot::write(&report, file)?;
+            terminal.note(format_args!("wrote {}", file.display()));
+        }
+        self.print(&report).map(|()| exit::DONE)
+    }
+
+    fn print(&self, report: &BenchReport) -> Result<()> {
+        match self.format {
+            TextFormat::Text => terminal::print(&bench::text::text(report)),
+            TextFormat::Json => print_json(report),
+        }
+    }
+
+    /// A run in a process of its own, so that its peak memory is its own. The environment bounds polars' threads.
+    fn measured_apart(&self, program: &Path, job: &Job, progress: &dyn Progress) -> Result<Measurement> {
+        let threads = job.threads.to_string();
+        let mut command = Command::new(program);
+        command.args(["bench", "--quiet", "--threads", &threads]).env("POLARS_MAX_THREADS", &threads);
+        for setting in &self.rules.set {
+            command.arg("--set").arg(setting);
+        }
+        if let Some(rules) = &self.rules.rules {
+            command.arg("--rules").arg(rules);
+        }
+        command.arg("--measure").args([&job.snapshot, &job.out]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let failed = |error| Error::io("start", program, error);
+        let child = wait(command.spawn().map_err(failed)?, progress)?;
+        let output = child.wait_with_output().map_err(failed)?;
+        if !output.status.success() {
+            return Err(Error::Runtime(format!("the measured run failed with {}; see above", output.status)));
+        }
+        serde_json::from_slice(&output.stdout)
+            .map_err(|error| Error::Runtime(format!("cannot read the answer of the measured run: {error}")))
+    }
+}
+
+/// Waits until the child has ended, or ends it when the user interrupts.
+fn wait(mut child: Child, progress: &dyn Progress) -> Result<Child> {
+    let failed = |error| Error::Runtime(format!("cannot wait for the measured run: {error}"));
+    while child.try_wait().map_err(failed)?.is_none() {
+        if progress.interrupted() {
+            child.kill().and_then(|()| child.wait()).map_err(failed)?;
+            return Err(Error::Interrupted);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(child)
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::Runtime(format!("cannot form the answer: {error}")))?;
+    terminal::print(&format!("{text}\n"))
+}
+
+fn parse_window(text: &str) -> Result<Duration, String> {
+    let expected = || format!("`{text}` is no time: expected a number and h, m or s, such as `1h`");
+    let units = [('h', 3600.0), ('m', 60.0), ('s', 1.0)];
+    let parts = units.iter().find_map(|&(unit, seconds)| text.strip_suffix(unit).map(|number| (number, seconds)));
+    let (number, seconds) = parts.ok_or_else(expected)?;
+    let number: f64 = number.parse().map_err(|_| expected())?;
+    let window = Duration::try_from_secs_f64(number * seconds).map_err(|_| expected())?;
+    if window.is_zero() { Err(expected()) } else { Ok(window) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows() {
+        for (text, expected) in
+            [("1h", Some(3600)), ("90m", Some(5400)), ("600s", Some(600)), ("0s", None), ("h", None), ("-1h", None)]
+        {
+            assert_eq!(parse_window(text).ok(), expected.map(Duration::from_secs), "{text}");
+        }
+        for text in ["", "12", "1 day", "ö"] {
+            assert!(parse_window(text).is_err(), "{text}");
+        }
+    }
+}
