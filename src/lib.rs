@@ -43,8 +43,9 @@
 //! 5. [`report`], [`mod@run`]: what goes out, and the end-of-day run that ties everything together.
 //! 6. [`explain`]: every step of one account's margin.
 //! 7. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
-//! 8. [`generate`](mod@generate): synthetic snapshots.
-//! 9. [`error`], [`progress`]: how work fails, and how it says how far it is.
+//! 8. [`generate`](mod@generate): synthetic snapshots; [`mod@import`]: snapshots from what an exchange answered.
+//! 9. [`mod@reconcile`]: a finished run beside the exchange's own answers.
+//! 10. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!
 //! # Numbers
 //!
@@ -79,10 +80,12 @@ pub mod book;
 pub mod error;
 pub mod explain;
 pub mod generate;
+pub mod import;
 pub mod margin;
 pub mod market;
 pub mod progress;
 pub mod recompute;
+pub mod reconcile;
 pub mod reference;
 pub mod report;
 pub mod rules;

@@ -1,6 +1,7 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
-//! One file a subcommand ([`run`], [`check`], [`explain`], [`rules`], [`generate`]), [`common`] for the flags they
+//! One file a subcommand ([`run`], [`check`], [`explain`], [`rules`], [`generate`], [`import`],
+//! [`reconcile`]), [`common`] for the flags they
 //! share and [`terminal`] for what a person sees: progress, colour, errors, Ctrl-C. Results go to stdout or to files,
 //! everything else to stderr.
 
@@ -8,6 +9,8 @@ mod check;
 mod common;
 mod explain;
 mod generate;
+mod import;
+mod reconcile;
 mod rules;
 mod run;
 mod terminal;
@@ -22,6 +25,7 @@ use terminal::Terminal;
 /// Exit codes of outcomes that are not errors; the others stand in [`remargin::Error::exit_code`].
 mod exit {
     pub const DONE: u8 = 0;
+    pub const BREAKS: u8 = 1;
     pub const USAGE: u8 = 2;
     pub const TOO_MANY_REJECTS: u8 = 4;
     pub const IN_LIQUIDATION: u8 = 5;
@@ -33,7 +37,7 @@ Example:
 
 Exit codes:
   0    done
-  1    runtime failure
+  1    runtime failure; of `reconcile` also: figures differ from the exchange's
   2    usage
   3    the snapshot or the rules are invalid; nothing was written
   4    more rejected rows than allowed; the reports are written
@@ -63,6 +67,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     Rules(rules::RulesCommand),
     Generate(generate::GenerateArgs),
+    Import(import::ImportCommand),
+    Reconcile(reconcile::ReconcileArgs),
 }
 
 /// Runs one command line and returns the exit code of the process.
@@ -104,6 +110,8 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Explain(command) => command.execute(terminal),
         Command::Rules(command) => command.execute(),
         Command::Generate(command) => command.execute(terminal),
+        Command::Import(command) => command.execute(terminal),
+        Command::Reconcile(command) => command.execute(terminal),
     }
 }
 

@@ -24,6 +24,7 @@ mod positions;
 mod prices;
 mod reject;
 mod relate;
+mod results;
 mod scan;
 mod schema;
 mod source;
@@ -32,6 +33,7 @@ mod text;
 mod time;
 
 pub use reject::{Reason, Reject, TableCount, Unmargined};
+pub use results::{ResultRow, read_result};
 pub use schema::Table;
 
 use crate::book::Book;
