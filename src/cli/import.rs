@@ -16,7 +16,7 @@ const OKX_AFTER_HELP: &str = "\
 Examples:
   remargin import okx data/okx-sample --out snapshot
   remargin run snapshot --rules snapshot/rules.toml --out out
-  remargin reconcile out --against data/okx-sample/desk/position-builder.json
+  remargin reconcile out --against data/okx-sample
 
 FOLDER holds responses of the API in its envelope, one or many files an endpoint, recognised by what is in them:
   contracts  public/instruments (SWAP, FUTURES, OPTION, SPOT, MARGIN)

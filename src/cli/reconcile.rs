@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Examples:
-  remargin reconcile out --against data/okx-sample/desk/position-builder.json
+  remargin reconcile out --against data/okx-sample
   remargin reconcile out --against responses --tolerance 1e-6 --format json | jq '.comparisons[] | select(.is_break)'
 
 FILE is a saved response of account/position-builder, account/account-position-risk or account/balance, or a folder of

@@ -6,9 +6,7 @@ use super::model::{
 };
 use crate::margin::UnitMargin;
 use crate::margin::black76::Terms;
-use crate::margin::priced::{
-    Contract, ContractKind, DECAY, GAMMA, PricedMarket, RATES, UnitParams, VEGA, vol_shift,
-};
+use crate::margin::priced::{Contract, ContractKind, DECAY, GAMMA, PricedMarket, RATES, UnitParams, VEGA, vol_shift};
 use crate::margin::requirement::{Account, Workspace, spot_of, upl_settle};
 use crate::margin::rules::RiskUnitMode;
 use crate::margin::stress::{Spot, UnitSums, hedged_pairs};

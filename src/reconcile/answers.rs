@@ -149,7 +149,8 @@ impl Reader<'_> {
         self.fields(unit, &subject, &UNIT);
         self.fields(unit, &Subject::Account, &[("mr8", "borrow_mmr")]);
         // Which scenario of several that cost nothing is the worst says nothing.
-        let charged = |field| unit.text(&[field]).ok().flatten().and_then(|text| number(&text)).is_some_and(|x| x > 0.0);
+        let charged =
+            |field| unit.text(&[field]).ok().flatten().and_then(|text| number(&text)).is_some_and(|x| x > 0.0);
         for (field, of, component) in [("mr1FinalResult", "mr1", "mr1_price"), ("mr6FinalResult", "mr6", "mr6_price")] {
             if let Some(result) = object(unit, field).filter(|_| charged(of)) {
                 self.fields(result, &subject, &[("spotShock", component)]);

@@ -206,12 +206,8 @@ impl Reader<'_> {
         if left <= Decimal::ZERO {
             return Err(Stop::Aside(Aside::DoneOrder));
         }
-        let order = Order {
-            inst_id: row.required(&["instId"])?,
-            side: row.required(&["side"])?,
-            qty: left.to_string(),
-            px,
-        };
+        let order =
+            Order { inst_id: row.required(&["instId"])?, side: row.required(&["side"])?, qty: left.to_string(), px };
         Ok(self.account.orders.put(id, row.time_ms(&["uTime"]), place, order, tally)?)
     }
 }

@@ -208,7 +208,10 @@ mod tests {
     fn rows_tell_their_endpoint() {
         for (row, expected) in [
             (json!({"instId": "a", "markPx": "1"}), Endpoint::MarkPrice),
-            (json!({"instId": "a", "markPx": "1", "idxPx": "1", "pos": "1", "avgPx": "", "mgnMode": "cross"}), Endpoint::Positions),
+            (
+                json!({"instId": "a", "markPx": "1", "idxPx": "1", "pos": "1", "avgPx": "", "mgnMode": "cross"}),
+                Endpoint::Positions,
+            ),
             (json!({"ccy": "BTC", "discountInfo": []}), Endpoint::DiscountRate),
             (json!({"totalEq": "", "details": [], "ccy": ""}), Endpoint::Balance),
             (json!({"index": "a", "components": []}), Endpoint::Unknown),

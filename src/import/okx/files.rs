@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// One file, parsed.
 #[derive(Debug)]
 pub(crate) struct Response {
-    /// Relative to the folder, or the file itself where only one was asked for.
+    /// Relative to the folder; the name of the file where only one was asked for.
     pub path: PathBuf,
     /// The account whose folder it lies in; of public data too, which has no use for it. `None` for a single file that
     /// does not say.
@@ -47,7 +47,8 @@ pub(crate) struct Found {
 pub(crate) fn read(place: &Path) -> Result<Found> {
     if place.is_file() {
         let (endpoint, rows, uid) = parse(place)?;
-        let response = Response { path: place.to_path_buf(), account: uid, endpoint, rows };
+        let path = place.file_name().map_or_else(|| place.to_path_buf(), PathBuf::from);
+        let response = Response { path, account: uid, endpoint, rows };
         return Ok(Found { responses: vec![response], ignored: Vec::new() });
     }
     let mut files = Vec::new();
@@ -119,7 +120,8 @@ fn home(path: &Path) -> PathBuf {
     for folder in std::mem::take(&mut folders).iter() {
         let name = folder.to_string_lossy();
         let below_group = folders.file_name().is_some_and(|last| GROUPS.iter().any(|group| last == *group));
-        let of_group = |group: &&str| name.strip_prefix(*group).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+        let of_group =
+            |group: &&str| name.strip_prefix(*group).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
         if !below_group && !GROUPS.iter().any(|group| of_group(&group)) {
             home.push(folder);
         }

@@ -220,7 +220,8 @@ fn borrow_tier(response: &Response, row: Row) -> Result<((String, u32), BorrowTi
         let last = stem.rsplit('_').next()?.to_owned();
         (!last.is_empty() && last.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())).then_some(last)
     };
-    let missing = || Fault("`ccy` is missing; name the file after the currency, such as position-tiers_USDT.json".into());
+    let missing =
+        || Fault("`ccy` is missing; name the file after the currency, such as position-tiers_USDT.json".into());
     let ccy = row.text(&["ccy"])?.or(inst_id).or_else(named).ok_or_else(missing)?;
     let tier = row.required(&["tier"])?;
     let number = tier.parse().map_err(|_| Fault("`tier` is no number".to_owned()))?;

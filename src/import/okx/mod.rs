@@ -83,7 +83,11 @@ pub const RULES_FILE: &str = "rules.toml";
 pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Imported> {
     let staged = Staged::new(&request.out, request.force)?;
     progress.stage("read", "files", 0);
-    let found = files::read(&request.folder)?;
+    let mut found = files::read(&request.folder)?;
+    for response in &mut found.responses {
+        // A single file that does not say whose it is.
+        response.account.get_or_insert_with(|| response.path.file_stem().unwrap_or_default().to_string_lossy().into());
+    }
     progress.check()?;
     progress.stage("import", "files", found.responses.len() as u64);
     let (mut imported, tables, overlay) = build(request, &found, progress)?;

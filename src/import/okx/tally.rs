@@ -103,7 +103,9 @@ impl Aside {
                 "tiers of a margin pair; portfolio margin borrows by currency: \
                  public/position-tiers?instType=MARGIN&tdMode=cross&ccy=CCY"
             }
-            Self::Answer => "an answer of the exchange about positions that are here themselves: compare it by reconcile",
+            Self::Answer => {
+                "an answer of the exchange about positions that are here themselves: compare it by reconcile"
+            }
             Self::Nothing => "an item with nothing in it",
             Self::Malformed => "a needed field is missing or of the wrong kind",
         }

@@ -62,7 +62,8 @@ pub(super) fn marks(public: &PublicData, as_of_ms: i64, interpolate: bool) -> (B
         row.fwd_px.clone_from(&summary.fwd_px);
         row.fwd_source = summary.fwd_px.as_ref().map(|_| "opt-summary");
     }
-    let options: Vec<OptionTerms> = public.instruments.iter().filter_map(|(id, spec)| option(id, spec, as_of_ms)).collect();
+    let options: Vec<OptionTerms> =
+        public.instruments.iter().filter_map(|(id, spec)| option(id, spec, as_of_ms)).collect();
     let forwards = Forwards::new(public, &rows);
     let mut counts = VolCounts::default();
     let mut without = Vec::new();
@@ -175,7 +176,9 @@ impl<'a> Forwards<'a> {
         for (kind, source) in [("OPTION", "expiry"), ("FUTURES", "future")] {
             for (id, spec) in public.instruments.iter().filter(|(_, spec)| spec.inst_type == kind) {
                 let (Some(uly), Some(row)) = (spec.uly.as_deref(), rows.get(id)) else { continue };
-                let Some(expiry) = spec.expiry_ms.as_deref().and_then(|text| text.parse::<i64>().ok()) else { continue };
+                let Some(expiry) = spec.expiry_ms.as_deref().and_then(|text| text.parse::<i64>().ok()) else {
+                    continue;
+                };
                 let px = if kind == "OPTION" { &row.fwd_px } else { &row.mark_px };
                 if let Some(px) = px {
                     let settle = spec.settle_ccy.as_deref().unwrap_or_default();
