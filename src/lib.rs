@@ -83,6 +83,7 @@ pub mod generate;
 pub mod import;
 pub mod margin;
 pub mod market;
+pub mod parallel;
 pub mod progress;
 pub mod recompute;
 pub mod reconcile;

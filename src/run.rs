@@ -14,6 +14,7 @@
 //! No more than a few chunks a thread are in memory at once, and beside them the at-risk rows.
 
 use crate::book::Book;
+use crate::parallel;
 use crate::progress::Progress;
 use crate::recompute::{self, Chunk};
 use crate::report::at_risk::{self, AtRisk};
@@ -173,8 +174,9 @@ impl Work<'_> {
         let mut at_risk = Vec::new();
         let mut tally = Tally::default();
         let book = &self.snapshot.book;
-        recompute::in_order(
+        parallel::in_order(
             book.len().div_ceil(CHUNK_ACCOUNTS),
+            rayon::current_num_threads() * 2,
             |task| self.part(book, task, &accounts_encoder, &units_encoder),
             |part: Part| {
                 let clock = Instant::now();

@@ -86,7 +86,10 @@ impl Book {
         balances: BalanceRows,
     ) -> Self {
         let mut order: Vec<u32> = (0..ids.len() as u32).filter(|&number| !left_out[number as usize]).collect();
-        order.par_sort_unstable_by(|&a, &b| ids.get(a as usize).cmp(ids.get(b as usize)));
+        let by_id = |a: &u32, b: &u32| ids.get(*a as usize).cmp(ids.get(*b as usize));
+        if !order.is_sorted_by(|a, b| by_id(a, b).is_lt()) {
+            order.par_sort_unstable_by(by_id);
+        }
         let mut rank = vec![LEFT_OUT; ids.len()];
         for (place, &number) in order.iter().enumerate() {
             rank[number as usize] = place as u32;
@@ -116,22 +119,13 @@ impl Book {
     }
 
     fn sort_inside_accounts(&mut self) {
-        let mut scratch = Vec::new();
-        for bounds in self.position_start.windows(2) {
-            let range = bounds[0]..bounds[1];
-            let (inst, qty, avg) =
-                (&mut self.instrument[range.clone()], &mut self.qty[range.clone()], &mut self.avg_px[range]);
-            let key = |i: usize| (inst[i], qty[i], avg[i]);
-            if (1..inst.len()).all(|i| ordered(&key(i - 1), &key(i)).is_le()) {
-                continue;
-            }
-            scratch.clear();
-            scratch.extend((0..inst.len()).map(key));
-            scratch.sort_unstable_by(ordered);
-            for (i, &(instrument, contracts, price)) in scratch.iter().enumerate() {
-                (inst[i], qty[i], avg[i]) = (instrument, contracts, price);
-            }
-        }
+        let columns =
+            PositionColumns { instrument: &mut self.instrument, qty: &mut self.qty, avg_px: &mut self.avg_px };
+        columns.sort_accounts(&self.position_start);
+        self.sort_balances();
+    }
+
+    fn sort_balances(&mut self) {
         let mut scratch = Vec::new();
         for bounds in self.balance_start.windows(2) {
             let range = bounds[0]..bounds[1];
@@ -144,6 +138,54 @@ impl Book {
             scratch.sort_unstable_by_key(|row| row.0);
             for (i, &(ccy, cash, interest, cap)) in range.zip(&scratch) {
                 (self.ccy[i], self.cash[i], self.interest[i], self.spot_in_use_cap[i]) = (ccy, cash, interest, cap);
+            }
+        }
+    }
+}
+
+/// The position columns of consecutive accounts.
+struct PositionColumns<'a> {
+    instrument: &'a mut [u32],
+    qty: &'a mut [f64],
+    avg_px: &'a mut [f64],
+}
+
+impl PositionColumns<'_> {
+    /// Sorts the rows inside each account; `start` has one entry more than there are accounts. Halves go to other
+    /// threads until they are small.
+    fn sort_accounts(self, start: &[usize]) {
+        const SMALL: usize = 1 << 13;
+        let accounts = start.len().saturating_sub(1);
+        if accounts <= SMALL {
+            return self.sort_each(start);
+        }
+        let (low, high) = (&start[..=accounts / 2], &start[accounts / 2..]);
+        let rows = high[0] - start[0];
+        let (instrument, qty, avg_px) =
+            (self.instrument.split_at_mut(rows), self.qty.split_at_mut(rows), self.avg_px.split_at_mut(rows));
+        let (first, second) = (
+            PositionColumns { instrument: instrument.0, qty: qty.0, avg_px: avg_px.0 },
+            PositionColumns { instrument: instrument.1, qty: qty.1, avg_px: avg_px.1 },
+        );
+        rayon::join(|| first.sort_accounts(low), || second.sort_accounts(high));
+    }
+
+    fn sort_each(self, start: &[usize]) {
+        let first = start.first().copied().unwrap_or(0);
+        let mut scratch = Vec::new();
+        for bounds in start.windows(2) {
+            let range = bounds[0] - first..bounds[1] - first;
+            let (inst, qty, avg) =
+                (&mut self.instrument[range.clone()], &mut self.qty[range.clone()], &mut self.avg_px[range]);
+            let key = |i: usize| (inst[i], qty[i], avg[i]);
+            if (1..inst.len()).all(|i| ordered(&key(i - 1), &key(i)).is_le()) {
+                continue;
+            }
+            scratch.clear();
+            scratch.extend((0..inst.len()).map(key));
+            scratch.sort_unstable_by(ordered);
+            for (i, &(instrument, contracts, price)) in scratch.iter().enumerate() {
+                (inst[i], qty[i], avg[i]) = (instrument, contracts, price);
             }
         }
     }

@@ -42,8 +42,8 @@ mod world;
 
 pub use tables::TableFormat;
 
+use crate::parallel::in_order;
 use crate::progress::Progress;
-use crate::recompute::in_order;
 use crate::{Error, Result};
 use account::Builder;
 use columns::{BookColumns, book_schemas, market_tables};
@@ -118,6 +118,7 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
     let chunks = usize::try_from(request.accounts.div_ceil(CHUNK)).map_err(|err| Error::Usage(err.to_string()))?;
     in_order(
         chunks,
+        2 * rayon::current_num_threads(),
         |chunk| {
             progress.check()?;
             let first = chunk as u64 * CHUNK;

@@ -1,10 +1,8 @@
 //! Many accounts: the instrument x scenario table once per market, then one pass over the accounts, in parallel and
 //! in order.
 
-mod executor;
 mod price;
 
-pub use executor::in_order;
 pub use price::price;
 
 use crate::book::Book;

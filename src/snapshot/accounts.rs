@@ -8,8 +8,10 @@ use crate::book::{IdTable, Interner};
 use crate::margin::rules::SpotOffset;
 use crate::{Invalid, Result};
 
-/// Numbers of accounts in order of first appearance. Rows of one account usually follow one another, so the last
-/// account is compared before anything is hashed.
+/// Numbers of accounts in order of first appearance.
+///
+/// Rows of one account usually follow one another, and tables usually list accounts in one order: the last account
+/// and the one numbered after it are compared before anything is hashed.
 #[derive(Default)]
 pub(super) struct AccountNumbers {
     ids: Interner,
@@ -19,8 +21,14 @@ pub(super) struct AccountNumbers {
 impl AccountNumbers {
     /// The number of an account, new if it was never seen.
     pub fn number(&mut self, id: &str) -> Result<u32> {
-        if let Some(last) = self.last.filter(|&last| self.ids.ids().get(last as usize) == id) {
+        let is_named = |number: u32| (number as usize) < self.ids.len() && self.ids.ids().get(number as usize) == id;
+        if let Some(last) = self.last.filter(|&last| is_named(last)) {
             return Ok(last);
+        }
+        let next = self.last.map_or(0, |last| last + 1);
+        if is_named(next) {
+            self.last = Some(next);
+            return Ok(next);
         }
         if self.ids.len() >= (u32::MAX - 1) as usize {
             return Err(Invalid::new("too many accounts").expected(format!("no more than {}", u32::MAX - 1)).into());
@@ -34,9 +42,28 @@ impl AccountNumbers {
         self.ids.ids()
     }
 
-    /// The numbers here of the accounts in `local`, by their number there.
-    pub fn translate(&mut self, local: &Self) -> Result<Vec<u32>> {
-        local.ids().iter().map(|id| self.number(id)).collect()
+    /// The number here of the account of each run in `local`.
+    pub fn translate(&mut self, local: &AccountRuns) -> Result<Vec<u32>> {
+        local.0.iter().map(|id| self.number(id)).collect()
+    }
+}
+
+/// The accounts of a part of a table, one entry for each run of rows of one account: nothing is hashed where many
+/// threads read, and an account that comes back later gets its number when the parts are merged.
+#[derive(Default)]
+pub(super) struct AccountRuns(IdTable);
+
+impl AccountRuns {
+    /// The number of the run that a row of this account belongs to, new if the row before was another's.
+    pub fn number(&mut self, id: &str) -> Result<u32> {
+        let runs = self.0.len();
+        if runs > 0 && self.0.get(runs - 1) == id {
+            return Ok(runs as u32 - 1);
+        }
+        if runs >= (u32::MAX - 1) as usize {
+            return Err(Invalid::new("too many rows in one part of a table").into());
+        }
+        Ok(self.0.push(id))
     }
 }
 
@@ -57,7 +84,7 @@ pub(super) fn sound_rows(broken: &[Broken]) -> impl Iterator<Item = u64> + '_ {
 /// The rows of the table `accounts`.
 #[derive(Default)]
 pub(super) struct AccountRows {
-    numbers: AccountNumbers,
+    runs: AccountRuns,
     pub account: Vec<u32>,
     pub offset: Vec<Option<SpotOffset>>,
     pub broken: Vec<Broken>,
@@ -78,7 +105,7 @@ impl AccountRows {
                 self.broken.push(broken(None, Reason::MissingAccountId, "account_id", String::new()));
                 continue;
             };
-            let account = self.numbers.number(id)?;
+            let account = self.runs.number(id)?;
             let offset = offsets.get(row).map(SpotOffset::from_name);
             if offset == Some(None) {
                 let value = offsets.raw(row);
@@ -93,7 +120,7 @@ impl AccountRows {
 
     /// Appends the rows that follow.
     pub fn merge(&mut self, local: Self, accounts: &mut AccountNumbers) -> Result<()> {
-        let numbers = accounts.translate(&local.numbers)?;
+        let numbers = accounts.translate(&local.runs)?;
         self.account.extend(local.account.iter().map(|&account| numbers[account as usize]));
         self.offset.extend(local.offset);
         append_broken(&mut self.broken, local.broken, &numbers);

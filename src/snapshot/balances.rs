@@ -1,6 +1,6 @@
 //! The table `balances`.
 
-use super::accounts::{AccountNumbers, append_broken, retain, sound_rows};
+use super::accounts::{AccountNumbers, AccountRuns, append_broken, retain, sound_rows};
 use super::batch::Batch;
 use super::number::{NumberError, Numbers};
 use super::prices::Indices;
@@ -15,7 +15,7 @@ use rayon::prelude::*;
 /// [`Balances::renumber_currencies`].
 #[derive(Default)]
 pub(super) struct Balances {
-    numbers: AccountNumbers,
+    runs: AccountRuns,
     currencies: Interner,
     pub rows: BalanceRows,
     pub broken: Vec<Broken>,
@@ -52,7 +52,7 @@ impl Balances {
                 self.broken.push(broken(None, (Reason::MissingAccountId, "account_id", String::new())));
                 continue;
             };
-            let account = self.numbers.number(id)?;
+            let account = self.runs.number(id)?;
             let Some(ccy) = memo.get(&currencies, row, |name| Ok::<_, crate::Error>(self.currencies.intern(name)))?
             else {
                 self.broken.push(broken(Some(account), (Reason::MissingCcy, "ccy", String::new())));
@@ -83,7 +83,7 @@ impl Balances {
 
     /// Appends the rows that follow.
     pub fn merge(&mut self, local: Self, accounts: &mut AccountNumbers) -> Result<()> {
-        let numbers = accounts.translate(&local.numbers)?;
+        let numbers = accounts.translate(&local.runs)?;
         let currencies: Vec<u32> = local.currencies.ids().iter().map(|name| self.currencies.intern(name)).collect();
         let key = |(account, ccy): (u32, u32)| (numbers[account as usize], currencies[ccy as usize]);
         self.broken_keys.extend(local.broken_keys.into_iter().map(key));

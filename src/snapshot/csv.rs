@@ -1,6 +1,7 @@
 //! CSV, strict: columns by header name, every row as long as the header, UTF-8 throughout.
 
 use super::batch::{Batch, duplicate, project};
+use super::quotes::StrictQuotes;
 use super::schema::Column;
 use super::source::unreadable;
 use crate::{Error, Invalid, Result};
@@ -16,7 +17,7 @@ const BATCH_ROWS: usize = 1 << 15;
 /// An opened file.
 pub(super) struct Batches {
     file: Arc<Path>,
-    reader: csv::Reader<File>,
+    reader: csv::Reader<StrictQuotes<File>>,
     record: StringRecord,
     /// Place and name of each column that is read.
     columns: Vec<(usize, String)>,
@@ -27,7 +28,7 @@ impl Batches {
     /// Reads the header and checks the columns.
     pub fn open(file: &Path, columns: &[Column]) -> Result<Self> {
         let input = File::open(file).map_err(|error| unreadable(file, &error))?;
-        let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_reader(input);
+        let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_reader(StrictQuotes::new(input));
         let header = reader.headers().map_err(|error| invalid(file, 0, &error))?.clone();
         let mut names: Vec<&str> = header.iter().collect();
         names.sort_unstable();
@@ -84,6 +85,11 @@ fn invalid(file: &Path, row: u64, error: &csv::Error) -> Error {
             .value(format!("{len} cells"))
             .expected(format!("{expected_len} cells, as in the header")),
         ErrorKind::Utf8 { .. } => Invalid::new(format!("bytes that are not text{at}")).expected("UTF-8"),
+        // Found while reading ahead: the line is right, the row that is asked for is an earlier one.
+        ErrorKind::Io(broken) if broken.kind() == std::io::ErrorKind::InvalidData => {
+            let invalid = Invalid::new(broken.to_string()).expected("a quoted cell to end with its closing quote");
+            return invalid.file(file).into();
+        }
         _ => Invalid::new(format!("the file cannot be read: {error}")),
     };
     if row == 0 { invalid.file(file).into() } else { invalid.file(file).row(row).into() }

@@ -22,6 +22,7 @@ mod number;
 mod parquet;
 mod positions;
 mod prices;
+mod quotes;
 mod reject;
 mod relate;
 mod results;

@@ -1,6 +1,6 @@
 //! The table `positions`: the big one. A row costs 24 bytes here and in the result, and no allocation.
 
-use super::accounts::{AccountNumbers, append_broken};
+use super::accounts::{AccountNumbers, AccountRuns, append_broken};
 use super::batch::Batch;
 use super::market::{Listings, Refusal};
 use super::number::{NumberError, Numbers};
@@ -12,7 +12,7 @@ use crate::book::PositionRows;
 /// Rows of a part of the table, or of all of it.
 #[derive(Default)]
 pub(super) struct Positions {
-    numbers: AccountNumbers,
+    runs: AccountRuns,
     pub rows: PositionRows,
     pub broken: Vec<Broken>,
 }
@@ -53,7 +53,7 @@ impl Positions {
                 self.broken.push(broken(None, (Reason::MissingAccountId, "account_id", String::new())));
                 continue;
             };
-            let account = self.numbers.number(id)?;
+            let account = self.runs.number(id)?;
             let listed =
                 memo.get(&instruments, row, |id| Ok::<_, crate::Error>(listings.hold(id).unwrap_or(UNKNOWN)))?;
             let checked = match listed {
@@ -76,7 +76,7 @@ impl Positions {
 
     /// Appends the rows that follow.
     pub fn merge(&mut self, local: Self, accounts: &mut AccountNumbers) -> Result<()> {
-        let numbers = accounts.translate(&local.numbers)?;
+        let numbers = accounts.translate(&local.runs)?;
         self.rows.account.extend(local.rows.account.iter().map(|&account| numbers[account as usize]));
         self.rows.instrument.extend(local.rows.instrument);
         self.rows.qty.extend(local.rows.qty);

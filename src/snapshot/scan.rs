@@ -5,6 +5,7 @@ use super::schema::Column;
 use super::source::{Format, Source};
 use super::{csv, ipc, parquet};
 use crate::Result;
+use crate::parallel::in_order;
 use crate::progress::Progress;
 use rayon::prelude::*;
 
@@ -83,24 +84,17 @@ fn scan_parquet<T: Default + Send>(
             first_row = rows.saturating_add(first_row);
         }
     }
-    let mut rest = tasks.as_slice();
-    while !rest.is_empty() {
-        let (mut length, mut rows) = (0, 0u64);
-        while length < rest.len() && !full(length, rows) {
-            let (part, group, _) = rest[length];
-            rows = rows.saturating_add(part.groups[group]);
-            length += 1;
-        }
-        let (wave, after) = rest.split_at(length);
-        rest = after;
-        let work = |&(part, group, first_row): &(&parquet::Part, usize, u64)| {
-            let mut local = T::default();
-            part.read_group(group, first_row, |batch| step(&mut local, batch))?;
-            Ok(local)
-        };
-        let locals: Vec<Result<T>> = wave.par_iter().map(work).collect();
-        locals.into_iter().try_for_each(|local| merge(local?))?;
-    }
+    let work = |task: usize| {
+        let (part, group, first_row): (&parquet::Part, usize, u64) = tasks[task];
+        let mut local = T::default();
+        part.read_group(group, first_row, |batch| step(&mut local, batch))?;
+        Ok(local)
+    };
+    // One row group a thread and one that waits to be merged; more only where groups are small.
+    let threads = rayon::current_num_threads();
+    let largest = parts.iter().flat_map(|part| &part.groups).max().copied().unwrap_or(0);
+    let window = if largest >= SMALL_WAVE { threads + 1 } else { 4 * threads };
+    in_order(tasks.len(), window, work, &mut merge)?;
     Ok(parts.iter().map(|part| part.groups.iter().sum()).collect())
 }
 

@@ -77,8 +77,16 @@ fn every_broken_table() {
             &["another length in line 3", "row 2", "3 cells", "4 cells"],
         ),
         (|f| f.replace("positions.csv", "-5,86000", "-5,86000,"), &["another length", "row 2", "5 cells"]),
-        (|f| f.replace("positions.csv", "a1,BTC-USD-SWAP", "\"a1,BTC-USD-SWAP"), &["positions.csv", "row 2"]),
-        (|f| f.replace("positions.csv", "86000", "\"86000"), &["line break inside a cell", "row 2", "left open"]),
+        (
+            |f| f.replace("positions.csv", "-5,86000", "\"-5\"1,86000"),
+            &["text behind a closing quote", "positions.csv", "line 3", "its closing quote"],
+        ),
+        (
+            |f| f.replace("positions.csv", "a1,BTC-USD-SWAP", "\"a1,BTC-USD-SWAP"),
+            &["positions.csv", "never closed in line 3"],
+        ),
+        (|f| f.replace("positions.csv", "86000", "\"86000"), &["never closed in line 3"]),
+        (|f| f.replace("positions.csv", "86000", "\"86000\n\""), &["line break inside a cell", "row 2", "left open"]),
         (
             |f| f.write("positions.csv", b"account_id,inst_id,qty,avg_px\na\xff,b,1,1\n"),
             &["not text", "row 1", "UTF-8"],

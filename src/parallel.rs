@@ -6,19 +6,20 @@ use std::time::Duration;
 
 /// Runs `work(0..tasks)` on rayon's threads and hands the results to `sink` in order of their number.
 ///
-/// At most a few tasks per thread are in flight, so memory does not grow with `tasks`. What `sink` sees does not
-/// depend on the number of threads. The sink runs on the calling thread while the others compute, and where that
-/// thread is one of the pool it computes as well while it waits: waves with a barrier between them would leave the
-/// workers idle whenever the sink writes.
+/// At most `window` tasks are begun and not yet handed over, so memory does not grow with `tasks`. What `sink` sees
+/// does not depend on the number of threads. The sink runs on the calling thread while the others compute, and where
+/// that thread is one of the pool it computes as well while it waits: waves with a barrier between them would leave
+/// the workers idle whenever the sink writes.
 ///
 /// # Errors
 /// The error of the first task, by number, that failed, or the sink's own.
 pub fn in_order<T: Send>(
     tasks: usize,
+    window: usize,
     work: impl Fn(usize) -> Result<T> + Sync,
     mut sink: impl FnMut(T) -> Result<()>,
 ) -> Result<()> {
-    let window = rayon::current_num_threads() * 2;
+    let window = window.max(1);
     rayon::in_place_scope(|scope| {
         let mut slots = std::collections::VecDeque::with_capacity(window);
         let mut next = 0;
@@ -70,7 +71,7 @@ mod tests {
         let work =
             |task| if Some(task) == failing { Err(Error::Runtime(format!("task {task}"))) } else { Ok(task * task) };
         let result = pool.install(|| {
-            in_order(tasks, work, |square| {
+            in_order(tasks, 2 * threads, work, |square| {
                 seen.push(square);
                 Ok(())
             })

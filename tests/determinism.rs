@@ -1,0 +1,265 @@
+//! One book, the same bytes: whatever the number of threads, the order of input rows, the format of the input.
+
+#[path = "common/e2e.rs"]
+mod e2e;
+
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::ipc::writer::FileWriter;
+use e2e::{TABLES, files, generate, json, read_arrow, read_parquet, remargin, rows, rows_of, shuffled};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
+use remargin::run::CHUNK_ACCOUNTS;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+const THREADS: [usize; 4] = [1, 2, 3, 8];
+
+/// What a run left: the bytes of its files, the manifest apart.
+struct Run {
+    what: String,
+    files: BTreeMap<String, Vec<u8>>,
+    manifest: Value,
+}
+
+/// Runs the snapshot `root/snapshot`.
+fn run(root: &Path, threads: usize, flags: &[&str]) -> Run {
+    run_with_code(root, threads, flags, 0)
+}
+
+fn run_with_code(root: &Path, threads: usize, flags: &[&str], code: i32) -> Run {
+    let number = threads.to_string();
+    let args = [&["run", "snapshot", "--out", "out", "--force", "--threads", &number], flags].concat();
+    let outcome = remargin(root, &args);
+    let what = format!("{} {args:?}", root.display());
+    assert_eq!(outcome.code, Some(code), "{what}: {}", outcome.stderr);
+    let mut files = files(&root.join("out"));
+    let manifest: Value = serde_json::from_slice(&files.remove("manifest.json").unwrap()).unwrap();
+    assert_eq!(manifest["threads"], threads, "{what}");
+    Run { what, files, manifest }
+}
+
+/// The manifest without what names this run or this copy of the book.
+fn without(manifest: &Value, keys: &[&str]) -> Value {
+    let mut manifest = manifest.clone();
+    for key in keys {
+        assert!(manifest.as_object_mut().unwrap().remove(*key).is_some(), "{key}");
+    }
+    manifest
+}
+
+fn assert_same(expected: &Run, found: &Run) {
+    let names = |run: &Run| run.files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(expected), names(found));
+    for (name, bytes) in &expected.files {
+        assert!(*bytes == found.files[name], "`{name}` differs:\n{}\n{}", expected.what, found.what);
+    }
+    let volatile = ["timings_seconds", "command_line", "threads", "inputs"];
+    assert_eq!(without(&expected.manifest, &volatile), without(&found.manifest, &volatile), "{}", found.what);
+}
+
+/// A table in another form: rows in the given order, in pieces of so many rows.
+#[derive(Clone, Copy)]
+enum Form {
+    /// A folder of so many Parquet parts.
+    Parts { parts: usize, group_rows: usize },
+    /// One IPC file.
+    Arrow { batch_rows: usize },
+}
+
+/// Writes the Parquet snapshot `from` again, as `to`.
+fn rewrite(from: &Path, to: &Path, seed: Option<u64>, form: Form) {
+    fs::create_dir_all(to).unwrap();
+    fs::copy(from.join("snapshot.toml"), to.join("snapshot.toml")).unwrap();
+    for (table, number) in TABLES.into_iter().zip(0..) {
+        let mut batch = read_parquet(&from.join(format!("{table}.parquet")));
+        if let Some(seed) = seed {
+            batch = take_record_batch(&batch, &UInt32Array::from(shuffled(batch.num_rows(), seed + number))).unwrap();
+        }
+        match form {
+            Form::Parts { parts, group_rows } => write_parts(&to.join(table), &batch, parts, group_rows),
+            Form::Arrow { batch_rows } => {
+                let file = File::create(to.join(format!("{table}.arrow"))).unwrap();
+                let mut writer = FileWriter::try_new(file, &batch.schema()).unwrap();
+                pieces(&batch, batch_rows).for_each(|piece| writer.write(&piece).unwrap());
+                writer.finish().unwrap();
+            }
+        }
+    }
+}
+
+fn write_parts(folder: &Path, batch: &RecordBatch, parts: usize, group_rows: usize) {
+    fs::create_dir(folder).unwrap();
+    for (number, part) in pieces(batch, batch.num_rows().div_ceil(parts)).enumerate() {
+        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group_rows)).build();
+        let file = File::create(folder.join(format!("part-{number:03}.parquet"))).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&part).unwrap();
+        writer.close().unwrap();
+    }
+}
+
+fn pieces(batch: &RecordBatch, most: usize) -> impl Iterator<Item = RecordBatch> {
+    let piece = move |start| batch.slice(start, most.min(batch.num_rows() - start));
+    (0..batch.num_rows()).step_by(most).map(piece)
+}
+
+/// Writes the CSV snapshot `from` again, as `to`, rows shuffled.
+fn shuffle_csv(from: &Path, to: &Path, seed: u64) {
+    fs::create_dir_all(to).unwrap();
+    fs::copy(from.join("snapshot.toml"), to.join("snapshot.toml")).unwrap();
+    for (table, number) in TABLES.into_iter().zip(0..) {
+        let name = format!("{table}.csv");
+        let text = fs::read_to_string(from.join(&name)).unwrap();
+        let (header, rows) = text.split_once('\n').unwrap();
+        let rows: Vec<&str> = rows.lines().collect();
+        let mut lines = vec![header];
+        lines.extend(shuffled(rows.len(), seed + number).into_iter().map(|row| rows[row as usize]));
+        assert_ne!(lines[1..], rows, "{table} is shuffled");
+        fs::write(to.join(name), lines.join("\n") + "\n").unwrap();
+    }
+}
+
+/// One book in every form that a snapshot may have: the folders that hold `snapshot`, the plain Parquet one first.
+fn forms(place: &Path, accounts: usize, positions: f64, seed: u64) -> Vec<PathBuf> {
+    let names = ["parquet", "csv", "arrow", "parts", "shuffled-parts", "shuffled-arrow", "shuffled-csv"];
+    let roots = names.map(|name| place.join(name));
+    for (root, format) in roots.iter().zip(["parquet", "csv", "arrow"]) {
+        generate(root, accounts, positions, seed, format);
+    }
+    let [parquet, csv, _, parts, shuffled_parts, shuffled_arrow, shuffled_csv] =
+        roots.each_ref().map(|root| root.join("snapshot"));
+    rewrite(&parquet, &parts, None, Form::Parts { parts: 3, group_rows: 1700 });
+    rewrite(&parquet, &shuffled_parts, Some(11), Form::Parts { parts: 2, group_rows: 900 });
+    rewrite(&parquet, &shuffled_arrow, Some(22), Form::Arrow { batch_rows: 1300 });
+    shuffle_csv(&csv, &shuffled_csv, 33);
+    roots.into()
+}
+
+#[test]
+fn neither_threads_nor_formats_nor_the_order_of_rows_change_a_byte() {
+    let place = tempfile::tempdir().unwrap();
+    let roots = forms(place.path(), 2500, 10.0, 7);
+    for flags in [&[] as &[&str], &["--set", "risk_unit=merged"]] {
+        let expected = run(&roots[0], 1, flags);
+        assert_eq!(expected.files.len(), 6, "{:?}", expected.files.keys());
+        let summary = json(&roots[0].join("out/summary.json"));
+        assert_eq!(summary["accounts"]["margined"], 2500);
+        for status in ["liquidation", "near_liquidation", "warning", "healthy", "no_risk"] {
+            assert!(summary["accounts"]["by_status"][status].as_u64() > Some(0), "{status}: {summary}");
+        }
+        for root in &roots {
+            // Merged books differ in their units only: one odd and one large number of threads will do.
+            let of_root: Vec<Run> = THREADS[if flags.is_empty() { 0 } else { 2 }..]
+                .iter()
+                .map(|&threads| run(root, threads, flags))
+                .collect();
+            for found in &of_root {
+                assert_same(&expected, found);
+                assert_eq!(found.manifest["inputs"], of_root[0].manifest["inputs"], "{}", found.what);
+            }
+        }
+    }
+}
+
+/// Chunks of accounts are computed side by side and come out of order; the files must not show it.
+#[test]
+fn several_chunks_are_written_in_order_in_every_format() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("wide");
+    let accounts = 2 * CHUNK_ACCOUNTS + 500;
+    generate(&root, accounts, 1.0, 8, "parquet");
+    for format in ["parquet", "csv", "arrow"] {
+        let flags = ["--format", format];
+        let expected = run(&root, 1, &flags);
+        assert!(expected.files.contains_key(&format!("risk_units.{format}")), "{:?}", expected.files.keys());
+        if format == "parquet" {
+            let file = SerializedFileReader::new(File::open(root.join("out/accounts.parquet")).unwrap()).unwrap();
+            assert_eq!(file.metadata().num_row_groups(), 3);
+            assert_eq!(file.metadata().file_metadata().num_rows(), i64::try_from(accounts).unwrap());
+        }
+        for threads in &THREADS[1..] {
+            assert_same(&expected, &run(&root, *threads, &flags));
+        }
+    }
+}
+
+/// The same figures in every format, to the last bit, in the same columns.
+#[test]
+fn output_formats_hold_the_same_rows() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("small");
+    generate(&root, 400, 8.0, 10, "csv");
+    break_rows(&root.join("snapshot/positions.csv"));
+    for format in ["parquet", "arrow", "csv"] {
+        let args = ["run", "snapshot", "--out", format, "--format", format];
+        assert_eq!(remargin(&root, &args).code, Some(4));
+    }
+    for table in ["accounts", "risk_units", "at_risk", "rejects"] {
+        let file = |format: &str| root.join(format).join(format!("{table}.{format}"));
+        let parquet = read_parquet(&file("parquet"));
+        let arrow = read_arrow(&file("arrow"));
+        let names = |batch: &RecordBatch| -> Vec<String> {
+            batch.schema().fields().iter().map(|field| field.name().clone()).collect()
+        };
+        assert_eq!(names(&arrow), names(&parquet), "{table}");
+        let expected = rows_of(&parquet);
+        assert!(expected.len() > 5, "{table}");
+        assert!(rows_of(&arrow) == expected, "{table}");
+        let text = fs::read_to_string(file("csv")).unwrap();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some(names(&parquet).join(",").as_str()));
+        let row = |line: &str| names(&parquet).into_iter().zip(line.split(',').map(str::to_owned)).collect();
+        assert!(lines.map(row).collect::<Vec<e2e::Row>>() == expected, "{table}");
+    }
+}
+
+/// Gives some rows an entry price of zero and others an instrument that does not exist.
+fn break_rows(positions: &Path) {
+    let text = fs::read_to_string(positions).unwrap();
+    let broken = text.lines().enumerate().map(|(line, text)| match line % 97 {
+        13 => text.rsplit_once(',').unwrap().0.to_owned() + ",0",
+        57 => text.replacen("-USD", "-XXX", 1),
+        _ => text.to_owned(),
+    });
+    fs::write(positions, broken.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+}
+
+/// Row numbers in `rejects` follow the input; all else must not.
+#[test]
+fn rejected_rows_do_not_depend_on_threads_and_only_their_numbers_on_the_order_of_rows() {
+    let place = tempfile::tempdir().unwrap();
+    let [plain, shuffled] = ["plain", "shuffled"].map(|name| place.path().join(name));
+    generate(&plain, 600, 6.0, 9, "csv");
+    break_rows(&plain.join("snapshot/positions.csv"));
+    shuffle_csv(&plain.join("snapshot"), &shuffled.join("snapshot"), 44);
+
+    let mut expected = run_with_code(&plain, 1, &[], 4);
+    let summary = json(&plain.join("out/summary.json"));
+    assert!(summary["rejects"]["by_reason"]["non_positive_avg_px"].as_u64() > Some(5), "{summary}");
+    assert!(summary["rejects"]["by_reason"]["unknown_instrument"].as_u64() > Some(5), "{summary}");
+    for threads in &THREADS[1..] {
+        assert_same(&expected, &run_with_code(&plain, *threads, &[], 4));
+    }
+
+    let contents = |root: &Path| {
+        let without_number = |mut row: e2e::Row| row.remove("row").map(|_| row).unwrap();
+        let mut rows: Vec<_> = rows(&root.join("out/rejects.parquet")).into_iter().map(without_number).collect();
+        rows.sort();
+        rows
+    };
+    let expected_rejects = contents(&plain);
+    expected.files.remove("rejects.parquet");
+    for threads in THREADS {
+        let mut found = run_with_code(&shuffled, threads, &[], 4);
+        found.files.remove("rejects.parquet");
+        // The manifest lists the hash of `rejects`.
+        found.manifest["outputs"] = expected.manifest["outputs"].clone();
+        assert_same(&expected, &found);
+        assert_eq!(expected_rejects, contents(&shuffled), "{}", found.what);
+    }
+}
