@@ -2,8 +2,18 @@
 
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&[&str]; 7] =
-    [&["run"], &["check"], &["explain"], &["rules"], &["rules", "show"], &["rules", "check"], &["generate"]];
+const COMMANDS: [&[&str]; 10] = [
+    &["run"],
+    &["check"],
+    &["explain"],
+    &["rules"],
+    &["rules", "show"],
+    &["rules", "check"],
+    &["generate"],
+    &["import"],
+    &["import", "okx"],
+    &["reconcile"],
+];
 
 fn remargin(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_remargin"))
@@ -37,7 +47,7 @@ fn help_of_every_command_shows_an_example() {
 #[test]
 fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
     let help = stdout(&remargin(&["--help"]));
-    for command in ["run", "check", "explain", "rules", "generate"] {
+    for command in ["run", "check", "explain", "rules", "generate", "import", "reconcile"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}:\n{help}");
     }
     for code in [0, 1, 2, 3, 4, 5, 6, 130] {
@@ -71,6 +81,10 @@ fn usage_errors_exit_2_and_leave_stdout_empty() {
         (&["rules", "check"], "FILE"),
         (&["generate", "--accounts", "-1", "--seed", "1", "--out", "o"], "-1"),
         (&["generate", "--accounts", "1", "--seed", "1", "--out", "o", "--positions-per-account", "NaN"], "NaN"),
+        (&["import"], "okx"),
+        (&["import", "okx", "f"], "--out"),
+        (&["import", "okx", "f", "--out", "o", "--as-of", "today"], "2026-01-15T08:00:00Z"),
+        (&["reconcile", "out"], "--against"),
         (&["rules", "--quiet", "--verbose"], "--quiet"),
         (&["rules", "--set", "rate=0.01", "show"], "stand behind"),
     ] {

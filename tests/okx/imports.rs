@@ -78,7 +78,7 @@ fn every_response_imports_or_is_refused_with_a_reason() {
             }
             match (import_alone(&file), expected) {
                 (Ok(imported), Ok((used, aside))) => {
-                    assert_eq!(imported.totals(), (used + aside, used, aside), "{name}")
+                    assert_eq!(imported.totals(), (used + aside, used, aside), "{name}");
                 }
                 (Err(error), Err(word)) => {
                     assert_eq!(error.exit_code(), 3, "{name}: {error}");

@@ -117,12 +117,12 @@ const GROUPS: [&str; 4] = ["account", "public", "market", "trade"];
 fn home(path: &Path) -> PathBuf {
     let mut home = PathBuf::new();
     let mut folders = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    for folder in std::mem::take(&mut folders).iter() {
+    for folder in &std::mem::take(&mut folders) {
         let name = folder.to_string_lossy();
         let below_group = folders.file_name().is_some_and(|last| GROUPS.iter().any(|group| last == *group));
         let of_group =
             |group: &&str| name.strip_prefix(*group).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
-        if !below_group && !GROUPS.iter().any(|group| of_group(&group)) {
+        if !below_group && !GROUPS.iter().any(of_group) {
             home.push(folder);
         }
         folders.push(folder);

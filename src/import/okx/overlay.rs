@@ -19,7 +19,7 @@ pub(super) fn overlay(public: &PublicData, merged: Option<bool>) -> Result<Optio
         format!("# From the exchange's responses, by `remargin import okx`.\nextends = \"{BUILT_IN_NAME}\"\n");
     if let Some(merged) = merged {
         let mode = if merged { "merged" } else { "separate" };
-        text += &format!("risk_unit = \"{mode}\"   # as riskUnitData of account/position-builder has it\n");
+        let _ = writeln!(text, "risk_unit = \"{mode}\"   # as riskUnitData of account/position-builder has it");
     }
     if !public.discounts.is_empty() {
         text += "\n[discount]   # public/discount-rate-interest-free-quota; beyond the last tier its minDiscountRate\n";

@@ -21,13 +21,13 @@ impl<'a> Row<'a> {
     }
 
     /// True if there is a field of this name.
-    pub fn has(&self, name: &str) -> bool {
+    pub fn has(self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
     /// The first of several names of a field (new ones first) that holds a value; `None` where all are missing or
     /// empty.
-    pub fn text(&self, names: &[&str]) -> Result<Option<String>, Fault> {
+    pub fn text(self, names: &[&str]) -> Result<Option<String>, Fault> {
         for name in names {
             let text = match self.0.get(*name) {
                 None | Some(Value::Null) => continue,
@@ -47,18 +47,18 @@ impl<'a> Row<'a> {
     }
 
     /// A field that the row is nothing without.
-    pub fn required(&self, names: &[&str]) -> Result<String, Fault> {
+    pub fn required(self, names: &[&str]) -> Result<String, Fault> {
         let missing = || Fault(format!("`{}` is missing", names.first().copied().unwrap_or_default()));
         self.text(names)?.ok_or_else(missing)
     }
 
     /// A time in milliseconds since 1970; zero where there is none.
-    pub fn time_ms(&self, names: &[&str]) -> i64 {
+    pub fn time_ms(self, names: &[&str]) -> i64 {
         self.text(names).ok().flatten().and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
     /// The objects of a list field; empty where there is none.
-    pub fn list(&self, name: &str) -> &'a [Value] {
+    pub fn list(self, name: &str) -> &'a [Value] {
         self.0.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 }

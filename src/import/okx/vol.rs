@@ -167,8 +167,11 @@ fn between(points: &[(f64, f64)], option: &OptionTerms) -> Option<f64> {
 /// Forwards by underlying and expiry: of the exchange's other options, else the mark of the future that expires with
 /// them. Of several, one with the same settle currency comes first.
 struct Forwards<'a> {
-    known: BTreeMap<(&'a str, i64), Vec<(&'a str, String, &'static str)>>,
+    known: BTreeMap<(&'a str, i64), Vec<Forward<'a>>>,
 }
+
+/// Settle currency, price and source.
+type Forward<'a> = (&'a str, String, &'static str);
 
 impl<'a> Forwards<'a> {
     fn new(public: &'a PublicData, rows: &BTreeMap<String, MarkRow>) -> Self {
