@@ -6,7 +6,7 @@
 //!
 //! | figure of the answer | why it is not compared |
 //! |---|---|
-//! | `gamma`, `theta`, `vega` | the exchange sums coin or dollar Greeks per contract; ours are USD per 1 % and per point |
+//! | `gamma`, `theta`, `vega` | theirs are coin or dollar Greeks; ours are USD per 1 % and per point |
 //! | `mr1Scenarios`, `portfolios` | a run keeps the outcome of the grid, not the grid; `remargin explain` has both |
 //! | equity and margin of single currencies | a run reports equity by account |
 //!

@@ -189,7 +189,8 @@ fn accounts_keep_every_digit_and_every_oddity() {
 fn what_is_missing_names_its_endpoint() {
     let place = Place::new().copy("public_instruments_OPTION/burakoner_live_prod.json").write(
         "desk/positions.json",
-        &json!([{"instId": "BTC-USD-260626-80000-C", "pos": "1", "avgPx": "0.1", "mgnMode": "cross", "pTime": "1777276800000"}]),
+        &json!([{"instId": "BTC-USD-260626-80000-C", "pos": "1", "avgPx": "0.1", "mgnMode": "cross",
+            "pTime": "1777276800000"}]),
     );
     let imported = place.import();
     let missing: Vec<_> = imported.missing.iter().map(|gap| (gap.what, gap.endpoint.as_str(), gap.needed)).collect();

@@ -4,11 +4,13 @@ use super::{Place, request};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::test_runner::TestRunner;
 use remargin::import::okx::import;
 use remargin::progress::Silent;
 use remargin::rules;
 use remargin::snapshot::{LoadOptions, load};
 use serde_json::{Value, json};
+use std::cell::Cell;
 
 /// A sound row of each endpoint; `N` stands for a number of the row.
 fn template(endpoint: usize, n: u32) -> Value {
@@ -37,7 +39,8 @@ fn template(endpoint: usize, n: u32) -> Value {
         10 => json!({"instId": option, "instType": "OPTION", "uly": "BTC-USD", "settleCcy": "BTC", "ctType": "inverse",
             "ctVal": "1", "ctMult": "0.01", "expTime": "1798790400000", "stk": "60000", "optType": "C", "lotSz": "1"}),
         11 => {
-            json!({"tier": (n % 3).to_string(), "ccy": "USDT", "maxSz": (10 * (n % 3 + 1)).to_string(), "mmr": "0.02", "imr": "0.1"})
+            json!({"tier": (n % 3).to_string(), "ccy": "USDT", "maxSz": (10 * (n % 3 + 1)).to_string(),
+            "mmr": "0.02", "imr": "0.1"})
         }
         12 => json!({"instId": option, "instType": "OPTION", "markPx": "0.05", "ts": ts}),
         _ => json!({"unheard": "of", "n": n}),
@@ -105,44 +108,52 @@ fn count(endpoint: &str, row: &Value) -> u64 {
     items.max(1)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+#[test]
+fn no_row_disappears() {
+    let config = ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() };
+    let imports = Cell::new(0);
+    let outcome = TestRunner::new(config).run(&(vec(response(), 1..5), any::<bool>()), |(responses, interpolate)| {
+        check(&responses, interpolate, &imports)
+    });
+    outcome.unwrap();
+    assert!(imports.get() > 100, "only {} of 200 cases were imported", imports.get());
+}
 
-    #[test]
-    fn no_row_disappears(responses in vec(response(), 1..5), interpolate in any::<bool>()) {
-        let mut place = Place::new();
-        for (number, rows) in responses.iter().enumerate() {
-            let folder = ["", "one/", "two/"][number % 3];
-            place = place.write(&format!("{folder}{number}.json"), &json!(rows));
+fn check(responses: &[Vec<Value>], interpolate: bool, imports: &Cell<u32>) -> Result<(), TestCaseError> {
+    let mut place = Place::new();
+    for (number, rows) in responses.iter().enumerate() {
+        let folder = ["", "one/", "two/"][number % 3];
+        place = place.write(&format!("{folder}{number}.json"), &json!(rows));
+    }
+    let mut request = request(&place.path("in"), &place.path("snapshot"));
+    (request.as_of_ms, request.interpolate_vol) = (Some(1_777_000_000_000), interpolate);
+    let imported = match import(&request, &Silent) {
+        Ok(imported) => imported,
+        Err(error) => {
+            // Contradictions, tiers that are no numbers, nothing of use: said, and nothing left behind.
+            prop_assert_eq!(error.exit_code(), 3, "{}", error);
+            prop_assert!(!place.path("snapshot").exists());
+            return Ok(());
         }
-        let mut request = request(&place.path("in"), &place.path("snapshot"));
-        (request.as_of_ms, request.interpolate_vol) = (Some(1_777_000_000_000), interpolate);
-        let imported = match import(&request, &Silent) {
-            Ok(imported) => imported,
-            Err(error) => {
-                // Contradictions, tiers that are no numbers, nothing of use: said, and nothing left behind.
-                prop_assert_eq!(error.exit_code(), 3, "{}", error);
-                prop_assert!(!place.path("snapshot").exists());
-                return Ok(());
-            }
-        };
-        for file in &imported.files {
-            let number: usize = file.path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-            let expected: u64 = responses[number].iter().map(|row| count(file.endpoint.name(), row)).sum();
-            prop_assert_eq!(file.rows, expected, "{:?}", file);
-            prop_assert_eq!(file.rows, file.used + file.aside.values().sum::<u64>(), "{:?}", file);
-        }
-        prop_assert_eq!(imported.files.len(), responses.len());
-        // Every table that was written is one that the loader reads, with as many rows.
-        let rules = rules::load(None, &[]).unwrap().rules;
-        let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress: &Silent };
-        if imported.tables.iter().all(|(name, _)| *name != "orders") {
-            let snapshot = load(&place.path("snapshot"), &options);
-            prop_assert!(snapshot.is_ok(), "{}", snapshot.unwrap_err());
-            for table in snapshot.unwrap().tables {
-                let written = imported.tables.iter().find(|(name, _)| *name == table.table.name()).unwrap().1;
-                prop_assert_eq!(table.rows_in, written);
-            }
+    };
+    imports.set(imports.get() + 1);
+    for file in &imported.files {
+        let number: usize = file.path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        let expected: u64 = responses[number].iter().map(|row| count(file.endpoint.name(), row)).sum();
+        prop_assert_eq!(file.rows, expected, "{:?}", file);
+        prop_assert_eq!(file.rows, file.used + file.aside.values().sum::<u64>(), "{:?}", file);
+    }
+    prop_assert_eq!(imported.files.len(), responses.len());
+    // Every table that was written is one that the loader reads, with as many rows.
+    let rules = rules::load(None, &[]).unwrap().rules;
+    let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress: &Silent };
+    if imported.tables.iter().all(|(name, _)| *name != "orders") {
+        let snapshot = load(&place.path("snapshot"), &options);
+        prop_assert!(snapshot.is_ok(), "{}", snapshot.unwrap_err());
+        for table in snapshot.unwrap().tables {
+            let written = imported.tables.iter().find(|(name, _)| *name == table.table.name()).unwrap().1;
+            prop_assert_eq!(table.rows_in, written);
         }
     }
+    Ok(())
 }

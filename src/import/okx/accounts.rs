@@ -150,7 +150,7 @@ impl Reader<'_> {
         self.public.saw(time);
         if let Some(strategies) = row.text(&["stgyEq"])?.filter(|equity| !is_zero(equity)) {
             let note = format!(
-                "account `{}`: {strategies} {ccy} of equity is in trading bots (stgyEq), which is no cash and not margined",
+                "account `{}`: {strategies} {ccy} of equity is in trading bots (stgyEq): no cash, and not margined",
                 self.id
             );
             self.notes.push(note);

@@ -72,8 +72,8 @@ impl Accounts {
                 holdings.enter(account, time, public, &mut self.notes, tally)?;
                 if !builder {
                     self.notes.push(format!(
-                        "account `{id}`: entry prices are not in account/account-position-risk; positions enter at their \
-                         mark, so that the reported `upl` is zero"
+                        "account `{id}`: entry prices are not in account/account-position-risk; positions enter at \
+                         their mark, so that the reported `upl` is zero"
                     ));
                 }
             }

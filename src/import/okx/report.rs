@@ -3,7 +3,7 @@
 use super::missing::Missing;
 use super::tally::{Aside, FileCount};
 use super::vol::VolCounts;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -69,10 +69,11 @@ impl Imported {
             })
             .collect();
         let vol = &self.volatility;
+        let tables: Map<_, _> = self.tables.iter().map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect();
         json!({
             "format": "okx", "as_of": self.as_of,
             "rows": { "in": rows, "used": used, "set_aside": aside },
-            "tables": self.tables.iter().map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect::<serde_json::Map<_, _>>(),
+            "tables": tables,
             "rules": if self.rules { json!("rules.toml") } else { Value::Null },
             "volatility": {
                 "opt_summary": vol.opt_summary, "implied": vol.implied, "interpolated": vol.interpolated,
