@@ -1,20 +1,55 @@
-"""Writes data/golden/black76.csv: option values with 60 digits, rounded once to double. Needs mpmath."""
+"""Prints data/golden/black76.csv: option values computed with 60 digits and rounded once. Needs mpmath.
+
+The first block is a grid of ordinary terms, the second spans strikes of 0.05 to 20 forwards, volatilities of 0.01 to
+5 and times of one hour to five years, with many strikes near the forward; values below 1e-290 are left out.
+"""
+
 import itertools
-from mpmath import mp, mpf, erfc, exp, log, sqrt
+import math
+import random
+
+from mpmath import erfc, exp, log, mp, mpf, sqrt
+
 mp.dps = 60
-def N(x): return erfc(-x/sqrt(mpf(2)))/2
-def V(F,K,v,T,r,c):
-    F,K,v,T,r=map(mpf,(F,K,v,T,r))
-    s=v*sqrt(T); d1=(log(F/K)+s*s/2)/s; d2=d1-s
-    d=exp(-r*T)
-    return d*(F*N(d1)-K*N(d2)) if c else d*(K*N(-d2)-F*N(-d1))
 HOUR = 1 / 8760
-PAIRS = ((100., 100.), (100., 100.01), (97078.9, 100000.), (2000., 1000.), (1000., 20000.), (50., 1000.), (3000., 150.))
+
+
+def cdf(x):
+    return erfc(-x / sqrt(mpf(2))) / 2
+
+
+def value(forward, strike, vol, years, rate, call):
+    forward, strike, vol, years, rate = map(mpf, (forward, strike, vol, years, rate))
+    deviation = vol * sqrt(years)
+    d1 = (log(forward / strike) + deviation**2 / 2) / deviation
+    d2 = d1 - deviation
+    discount = exp(-rate * years)
+    if call:
+        return discount * (forward * cdf(d1) - strike * cdf(d2))
+    return discount * (strike * cdf(-d2) - forward * cdf(-d1))
+
+
+def grid():
+    pairs = [(100.0, 100.0), (100.0, 100.01), (97078.9, 100000.0), (2000.0, 1000.0), (1000.0, 20000.0)]
+    return itertools.product(pairs, (0.05, 0.6, 1.5), (HOUR, 0.02, 0.25, 5.0), (0.0, 0.03), (True, False))
+
+
+def wide(count, seed):
+    stream = random.Random(seed)
+    for number in range(count):
+        forward = 1000 * stream.uniform(0.5, 2)
+        ratios = [
+            math.exp(stream.uniform(math.log(0.05), math.log(20))),
+            math.exp(stream.gauss(0, 0.05)),
+            1 + stream.gauss(0, 1e-4),
+        ]
+        vol = math.exp(stream.uniform(math.log(0.01), math.log(5)))
+        years = math.exp(stream.uniform(math.log(HOUR), math.log(5)))
+        yield (forward, forward * ratios[number % 3]), vol, years, 0.0, number % 2 == 0
+
+
 print("forward,strike,vol,years,rate,call,value")
-grid = itertools.product(PAIRS, (0.05, 0.6, 1.5, 5.0), (HOUR, 0.02, 0.25, 1.0, 5.0), (0.0, 0.03), (True, False))
-for number, ((F, K), v, T, r, c) in enumerate(grid):
-    if number % 3:
-        continue
-    x = V(F, K, v, T, r, c)
-    if x >= mpf("1e-250"):
-        print(f"{F!r},{K!r},{v!r},{T!r},{r!r},{str(c).lower()},{float(x)!r}")
+for (forward, strike), vol, years, rate, call in itertools.chain(grid(), wide(400, 11)):
+    exact = value(forward, strike, vol, years, rate, call)
+    if exact >= mpf("1e-290"):
+        print(f"{forward!r},{strike!r},{vol!r},{years!r},{rate!r},{str(call).lower()},{float(exact)!r}")

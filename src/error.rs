@@ -65,6 +65,12 @@ impl From<Invalid> for Error {
     }
 }
 
+impl From<Box<Invalid>> for Error {
+    fn from(invalid: Box<Invalid>) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
 /// Data that cannot be used, with its place. Built by chaining:
 /// `Invalid::new("duplicate instrument").file(path).column("inst_id").row(7).value("BTC-USDT-SWAP")`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -41,11 +41,12 @@
 //! 3. [`recompute`]: many accounts; options are priced once for all of them.
 //! 4. [`rules`], [`snapshot`]: what comes in, checked; the only modules that read files.
 //! 5. [`report`], [`mod@run`]: what goes out, and the end-of-day run that ties everything together.
-//! 6. [`explain`]: every step of one account's margin.
-//! 7. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
-//! 8. [`generate`](mod@generate): synthetic snapshots; [`mod@import`]: snapshots from what an exchange answered.
-//! 9. [`mod@reconcile`]: a finished run beside the exchange's own answers.
-//! 10. [`error`], [`progress`]: how work fails, and how it says how far it is.
+//! 6. [`mod@stress`]: price scenarios over all accounts.
+//! 7. [`explain`]: every step of one account's margin.
+//! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
+//! 9. [`generate`](mod@generate): synthetic snapshots; [`mod@import`]: snapshots from what an exchange answered.
+//! 10. [`mod@reconcile`]: a finished run beside the exchange's own answers.
+//! 11. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!
 //! # Numbers
 //!
@@ -56,6 +57,7 @@
 //! # Example
 //!
 //! ```no_run
+//! use remargin::distance::Whose;
 //! use remargin::progress::Silent;
 //! use remargin::run::{self, MaxRejects, RunRequest};
 //! use remargin::{report::Format, rules};
@@ -63,6 +65,8 @@
 //! let request = RunRequest {
 //!     snapshot: "data/sample".into(),
 //!     out: "out".into(),
+//!     distance: Whose::AtRisk,
+//!     shocks: None,
 //!     rules: rules::load(None, &["risk_unit=merged".to_string()])?,
 //!     allow_rules_date: false,
 //!     format: Format::Parquet,
@@ -77,6 +81,7 @@
 #![forbid(unsafe_code)]
 
 pub mod book;
+pub mod distance;
 pub mod error;
 pub mod explain;
 pub mod generate;
@@ -92,5 +97,6 @@ pub mod report;
 pub mod rules;
 pub mod run;
 pub mod snapshot;
+pub mod stress;
 
 pub use error::{Error, Invalid, Result};

@@ -14,11 +14,15 @@
 //! No more than a few chunks a thread are in memory at once, and beside them the at-risk rows.
 
 use crate::book::Book;
+use crate::distance::Whose;
+use crate::margin::priced::PricedMarket;
+use crate::market::scenario::{self, Scenario};
 use crate::parallel;
 use crate::progress::Progress;
 use crate::recompute::{self, Chunk};
-use crate::report::at_risk::{self, AtRisk};
-use crate::report::columns::{ACCOUNTS, BASE_SCENARIO, RISK_UNITS, accounts_batch, risk_units_batch};
+use crate::report::at_risk::{self, AtRisk, Names};
+use crate::report::columns::{ACCOUNTS, RISK_UNITS, accounts_batch, by_account, risk_units_batch};
+use crate::report::distances::{self, Searched};
 use crate::report::encode::{self, Encoded, Encoder};
 use crate::report::manifest::{self, Provenance};
 use crate::report::summary::Tally;
@@ -26,6 +30,7 @@ use crate::report::{OutputFile, OutputFolder, Summary, rejects};
 use crate::rules::LoadedRules;
 use crate::snapshot::{self, LoadOptions, Snapshot};
 use crate::{Error, Result};
+use rayon::prelude::*;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -47,6 +52,10 @@ pub struct RunRequest {
     pub snapshot: PathBuf,
     /// Folder to write; it appears whole or not at all.
     pub out: PathBuf,
+    /// Price scenarios beside the base case, as a table `shocks`; each adds rows for every account.
+    pub shocks: Option<PathBuf>,
+    /// Whose distances from liquidation to search, in the market as it is.
+    pub distance: Whose,
     /// The rules.
     pub rules: LoadedRules,
     /// Run even if the snapshot is older than the rules.
@@ -79,32 +88,56 @@ pub struct RunOutcome {
 /// invalid or older than the rules; [`Error::Io`] and [`Error::Runtime`] if writing fails; [`Error::Interrupted`].
 /// With an error nothing is left behind.
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> {
-    let folder = OutputFolder::create(&request.out, request.force, &[&request.snapshot])?;
+    let inputs: Vec<&Path> = std::iter::once(&request.snapshot).chain(&request.shocks).map(PathBuf::as_path).collect();
+    let folder = OutputFolder::create(&request.out, request.force, &inputs)?;
     let mut timings = Timings::default();
 
     let clock = Instant::now();
     let rules = &request.rules.rules;
     let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress };
-    let snapshot = snapshot::load(&request.snapshot, &options)?;
+    let mut snapshot = snapshot::load(&request.snapshot, &options)?;
     if !request.allow_rules_date {
         request.rules.check_date(snapshot.as_of_ns)?;
     }
+    let scenarios = scenarios(request, &mut snapshot, progress)?;
     timings.read = clock.elapsed();
 
     let clock = Instant::now();
     progress.check()?;
-    progress.stage("price", "instruments", snapshot.market.instruments.len() as u64);
-    let priced = recompute::price(&snapshot.market, rules);
+    progress.stage("price", "scenarios", scenarios.len() as u64);
+    let markets = scenarios.par_iter().map(|scenario| {
+        let market = scenario::apply(&snapshot.market, scenario, rules.rate)?;
+        progress.advance(1);
+        Ok(recompute::price(&market, rules))
+    });
+    let priced: Vec<PricedMarket> = markets.collect::<Result<_>>()?;
     timings.price = clock.elapsed();
 
     let work = Work {
         request,
         snapshot: &snapshot,
-        unit_names: &priced.unit_names(),
-        compute: &|accounts| recompute::chunk(&priced, &snapshot.book, accounts),
+        unit_names: &priced.first().map_or_else(Vec::new, PricedMarket::unit_names),
+        scenarios: &scenarios.into_iter().map(|scenario| scenario.name).collect::<Vec<_>>(),
+        compute: &|accounts| {
+            let chunk = |priced| recompute::chunk(priced, &snapshot.book, accounts.clone());
+            priced.iter().map(chunk).collect()
+        },
         progress,
     };
     work.write(folder, timings)
+}
+
+/// The base case and the scenarios that the request names, whose files are among the inputs then.
+fn scenarios(request: &RunRequest, snapshot: &mut Snapshot, progress: &dyn Progress) -> Result<Vec<Scenario>> {
+    let Some(shocks) = &request.shocks else {
+        if let Some(unused) = snapshot::find_shocks(&request.snapshot)? {
+            tracing::warn!("`{}` is not used: `--shocks` would add it, `remargin stress` uses it", unused.display());
+        }
+        return Ok(vec![Scenario::base()]);
+    };
+    let (scenarios, inputs) = snapshot::read_shocks(shocks, &snapshot.market, progress)?;
+    snapshot.inputs.extend(inputs);
+    crate::stress::with_base(&snapshot.market, scenarios)
 }
 
 /// Everything after pricing.
@@ -112,7 +145,10 @@ struct Work<'a> {
     request: &'a RunRequest,
     snapshot: &'a Snapshot,
     unit_names: &'a [String],
-    compute: &'a (dyn Fn(Range<usize>) -> Result<Chunk> + Sync),
+    /// Names of the scenarios, the base case first.
+    scenarios: &'a [String],
+    /// The margins of some accounts, one chunk a scenario.
+    compute: &'a (dyn Fn(Range<usize>) -> Result<Vec<Chunk>> + Sync),
     progress: &'a dyn Progress,
 }
 
@@ -136,16 +172,26 @@ impl Work<'_> {
         let clock = Instant::now();
         let book = &self.snapshot.book;
         self.progress.stage("compute", "accounts", book.len() as u64);
-        let Margined { files, at_risk, tally } = self.margin_all(folder.path(), &mut timings.append)?;
+        let Margined { files, mut at_risk, tally } = self.margin_all(folder.path(), &mut timings.append)?;
+        let Self { request, snapshot, unit_names, scenarios, progress, .. } = *self;
+        let searched = Searched { market: &snapshot.market, rules: &request.rules.rules, book, progress };
+        let distances = distances::write(folder.path(), request.format, request.distance, searched, &mut at_risk)?;
         timings.compute = clock.elapsed();
 
         let clock = Instant::now();
         self.progress.stage("write", "files", 0);
         self.progress.check()?;
-        let Self { request, snapshot, unit_names, .. } = *self;
-        let summary = tally.summary(snapshot, &request.rules, unit_names, at_risk.len())?;
+        let mut summary = tally.summary(snapshot, &request.rules, unit_names, at_risk.len())?;
+        summary.scenarios = scenarios.len() as u64;
         let mut outputs = Vec::from(files);
-        outputs.extend(at_risk::write(folder.path(), at_risk, book, unit_names, request.format)?);
+        outputs.extend(at_risk::write(
+            folder.path(),
+            at_risk,
+            book,
+            Names { units: unit_names, scenarios },
+            request.format,
+        )?);
+        outputs.extend(distances);
         outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
         outputs.push(encode::write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
         self.progress.check()?;
@@ -175,7 +221,7 @@ impl Work<'_> {
         let mut tally = Tally::default();
         let book = &self.snapshot.book;
         parallel::in_order(
-            book.len().div_ceil(CHUNK_ACCOUNTS),
+            book.len().div_ceil(self.chunk_accounts()),
             rayon::current_num_threads() * 2,
             |task| self.part(book, task, &accounts_encoder, &units_encoder),
             |part: Part| {
@@ -194,19 +240,32 @@ impl Work<'_> {
         Ok(Margined { files, at_risk, tally })
     }
 
+    /// A chunk has as many rows, whatever the number of scenarios.
+    fn chunk_accounts(&self) -> usize {
+        (CHUNK_ACCOUNTS / self.scenarios.len().max(1)).max(1)
+    }
+
     fn part(&self, book: &Book, task: usize, accounts: &Encoder, risk_units: &Encoder) -> Result<Part> {
         self.progress.check()?;
-        let range = task * CHUNK_ACCOUNTS..book.len().min((task + 1) * CHUNK_ACCOUNTS);
-        let chunk = (self.compute)(range.clone())?;
-        if (chunk.first_account, chunk.accounts.len(), chunk.unit_end.len()) != (range.start, range.len(), range.len())
-        {
+        let size = self.chunk_accounts();
+        let range = task * size..book.len().min((task + 1) * size);
+        let chunks = (self.compute)(range.clone())?;
+        let is_whole = |chunk: &Chunk| {
+            (chunk.first_account, chunk.accounts.len(), chunk.unit_end.len()) == (range.start, range.len(), range.len())
+        };
+        let (Some(base), true) = (chunks.first(), chunks.len() == self.scenarios.len() && chunks.iter().all(is_whole))
+        else {
             return Err(Error::Runtime(format!("the margins of accounts {range:?} are not complete")));
-        }
+        };
+        let tally = Tally::of(base, self.unit_names.len());
+        let at_risk =
+            chunks.iter().enumerate().flat_map(|(scenario, chunk)| at_risk::select(chunk, scenario)).collect();
+        let rows = by_account(chunks);
         let part = Part {
-            accounts: accounts.encode(accounts_batch(&chunk, book, BASE_SCENARIO)?)?,
-            risk_units: risk_units.encode(risk_units_batch(&chunk, book, self.unit_names, BASE_SCENARIO)?)?,
-            at_risk: at_risk::select(&chunk),
-            tally: Tally::of(&chunk, self.unit_names.len()),
+            accounts: accounts.encode(accounts_batch(&rows, book, self.scenarios)?)?,
+            risk_units: risk_units.encode(risk_units_batch(&rows, book, self.unit_names, self.scenarios)?)?,
+            at_risk,
+            tally,
         };
         self.progress.advance(range.len() as u64);
         Ok(part)

@@ -2,8 +2,9 @@
 
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &["run"],
+    &["stress"],
     &["check"],
     &["explain"],
     &["rules"],
@@ -47,7 +48,7 @@ fn help_of_every_command_shows_an_example() {
 #[test]
 fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
     let help = stdout(&remargin(&["--help"]));
-    for command in ["run", "check", "explain", "rules", "generate", "import", "reconcile"] {
+    for command in ["run", "stress", "check", "explain", "rules", "generate", "import", "reconcile"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}:\n{help}");
     }
     for code in [0, 1, 2, 3, 4, 5, 6, 130] {
@@ -76,6 +77,11 @@ fn usage_errors_exit_2_and_leave_stdout_empty() {
         (&["run", "s", "--out", "o", "--max-rejects", "many"], "many"),
         (&["run", "s", "--out", "o", "--fail-on", "warning"], "warning"),
         (&["run", "s", "--out", "o", "--threads", "0"], "--threads"),
+        (&["stress", "s"], "--out"),
+        (&["stress", "s", "--out", "o", "--grid", "BTC=1"], "BTC=1"),
+        (&["stress", "s", "--out", "o", "--scenario", "BTC"], "BTC"),
+        (&["stress", "s", "--out", "o", "--preset", "tulips"], "tulips"),
+        (&["stress", "data/sample", "--out", "/no/such/o", "--quiet"], "no scenario"),
         (&["check", "s", "--progress", "sometimes"], "sometimes"),
         (&["explain", "s"], "--account"),
         (&["rules", "check"], "FILE"),

@@ -257,7 +257,7 @@ const BANS: &[Ban] = &[
         reason: "the reference model shares no formula code with the fast one",
     },
     Ban {
-        modules: &["snapshot", "rules", "cli", "report", "run", "import", "reconcile"],
+        modules: &["snapshot", "rules", "cli", "report", "run", "stress", "import", "reconcile"],
         names: &[".unwrap", ".expect", "panic!"],
         reason: "what comes from outside must end in an error, not in a panic",
     },
@@ -275,6 +275,7 @@ const BANS: &[Ban] = &[
             "book",
             "reference",
             "run",
+            "stress",
         ],
         names: &["print!", "println!", "eprint!", "eprintln!", "dbg!"],
         reason: "the library never writes to the terminal",

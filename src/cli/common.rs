@@ -1,6 +1,8 @@
 //! Flags that commands share, and what they mean to the library.
 
 use clap::{Args, ValueEnum};
+use remargin::distance::Whose;
+use remargin::report::Format;
 use remargin::rules::{self, LoadedRules};
 use remargin::run::MaxRejects;
 use remargin::{Error, Result};
@@ -75,6 +77,42 @@ pub struct DateArgs {
     /// Accept a snapshot that is dated before the rules came into force
     #[arg(long)]
     pub allow_rules_date: bool,
+}
+
+/// How tables are written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum OutputFormat {
+    Parquet,
+    Arrow,
+    Csv,
+}
+
+impl From<OutputFormat> for Format {
+    fn from(format: OutputFormat) -> Self {
+        match format {
+            OutputFormat::Parquet => Self::Parquet,
+            OutputFormat::Arrow => Self::Arrow,
+            OutputFormat::Csv => Self::Csv,
+        }
+    }
+}
+
+/// Whose distances from liquidation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DistanceArg {
+    All,
+    AtRisk,
+    None,
+}
+
+impl From<DistanceArg> for Whose {
+    fn from(whose: DistanceArg) -> Self {
+        match whose {
+            DistanceArg::All => Self::All,
+            DistanceArg::AtRisk => Self::AtRisk,
+            DistanceArg::None => Self::None,
+        }
+    }
 }
 
 /// Text for people or JSON for programs, both on stdout.

@@ -1,9 +1,8 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
-//! One file a subcommand ([`run`], [`check`], [`explain`], [`rules`], [`generate`], [`import`],
-//! [`reconcile`]), [`common`] for the flags they
-//! share and [`terminal`] for what a person sees: progress, colour, errors, Ctrl-C. Results go to stdout or to files,
-//! everything else to stderr.
+//! One file a subcommand ([`run`], [`stress`], [`check`], [`explain`], [`rules`], [`generate`], [`import`],
+//! [`reconcile`]), [`common`] for the flags they share and [`terminal`] for what a person sees: progress, colour,
+//! errors, Ctrl-C. Results go to stdout or to files, everything else to stderr.
 
 mod check;
 mod common;
@@ -13,6 +12,7 @@ mod import;
 mod reconcile;
 mod rules;
 mod run;
+mod stress;
 mod terminal;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -63,6 +63,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Stress(stress::StressArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Rules(rules::RulesCommand),
@@ -106,6 +107,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
     }
     match command {
         Command::Run(command) => command.execute(args, terminal),
+        Command::Stress(command) => command.execute(args, terminal),
         Command::Check(command) => command.execute(terminal),
         Command::Explain(command) => command.execute(terminal),
         Command::Rules(command) => command.execute(),

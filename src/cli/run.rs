@@ -1,11 +1,11 @@
 //! `remargin run`: the margin of every account, written to a folder.
 
-use super::common::{RulesArgs, StrictArgs};
+use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs};
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
 use remargin::Result;
-use remargin::report::{self, Format};
+use remargin::report;
 use remargin::run::{self, RunRequest};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +14,8 @@ const AFTER_HELP: &str = "\
 Examples:
   remargin run data/sample --out out
   remargin run data/sample --out merged --set risk_unit=merged --format csv
+  remargin run data/sample --out out --shocks scenarios.csv
+  remargin run data/sample --out out --distance at-risk
   remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation
 
 `out` appears whole or not at all; its manifest.json is written last.";
@@ -27,6 +29,17 @@ pub struct RunArgs {
     /// Folder to write; must not exist unless --force
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Price scenarios beside the base case: a table of `scenario, base, price, vol, fx_ccy, fx, days`
+    ///
+    /// Adds rows for every account and scenario. `remargin stress` sums scenarios up instead.
+    #[arg(long, value_name = "FILE")]
+    shocks: Option<PathBuf>,
+    /// Whose distances from liquidation to search: which price moves bring the margin ratio to 1
+    ///
+    /// Costs thousands of times as much as an account's margin. Writes the table `distances`, and fills the last columns
+    /// of `at_risk`.
+    #[arg(long, value_name = "WHOSE", default_value = "none")]
+    distance: DistanceArg,
     /// Format of the tables
     #[arg(long, default_value = "parquet")]
     format: OutputFormat,
@@ -43,13 +56,6 @@ pub struct RunArgs {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum OutputFormat {
-    Parquet,
-    Arrow,
-    Csv,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
 enum FailOn {
     Liquidation,
 }
@@ -59,13 +65,11 @@ impl RunArgs {
         let request = RunRequest {
             snapshot: self.snapshot.clone(),
             out: self.out.clone(),
+            shocks: self.shocks.clone(),
+            distance: self.distance.into(),
             rules: self.rules.load()?,
             allow_rules_date: self.strict.date.allow_rules_date,
-            format: match self.format {
-                OutputFormat::Parquet => Format::Parquet,
-                OutputFormat::Arrow => Format::Arrow,
-                OutputFormat::Csv => Format::Csv,
-            },
+            format: self.format.into(),
             force: self.force,
             max_rejects: self.strict.max_rejects,
             command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),

@@ -236,6 +236,29 @@ pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules
     (contract, option_row(spec, base, scale, rules))
 }
 
+/// An option at its expiry (`T = 0`), which only a scenario brings about: its value counts in equity, and nothing else
+/// of it is left. Its row is all zeros.
+#[must_use]
+pub fn settle_option(spec: &OptionContract, place: Place, row: u32) -> (Contract, OptionRow) {
+    let contract = Contract {
+        kind: ContractKind::Option { row },
+        unit: place.unit,
+        expiry: place.expiry,
+        settle: place.settle,
+        group: place.group,
+        multiplier: spec.multiplier,
+        mark_px: spec.mark_px,
+        value_settle: spec.multiplier * spec.mark_px,
+        slope_usd: 0.0,
+        cash_delta_usd: 0.0,
+        delta_coin: 0.0,
+        charge_long_usd: 0.0,
+        charge_short_usd: 0.0,
+        fee_base_usd: 0.0,
+    };
+    (contract, [0.0; OPTION_COLUMNS])
+}
+
 fn option_row(spec: &OptionContract, base: f64, scale: f64, rules: &Rules) -> OptionRow {
     let terms = &spec.terms;
     let shift = vol_shift(&rules.mr1, terms.vol, terms.years);

@@ -3,6 +3,8 @@
 //! A [`Market`] holds validated contract specifications and prices. A price that is missing is *not* an error here:
 //! it is a [`PriceGap`], and only accounts that hold the instrument or currency are left out for it.
 
+pub mod scenario;
+
 /// Nanoseconds in the model's year of 365 days.
 pub const YEAR_NS: f64 = 365.0 * 86_400.0 * 1e9;
 
@@ -94,7 +96,8 @@ pub struct Market {
     /// In byte order of `(base, name)`: every index of the snapshot and every underlying of an instrument.
     pub underlyings: Vec<Underlying>,
     /// Ordered by base, underlying, expiry (swaps first), `inst_id`: the canonical order of positions, in which the
-    /// rows of one risk unit stand together whether units are separate or merged. None is expired.
+    /// rows of one risk unit stand together whether units are separate or merged. None is expired, but after a
+    /// [`scenario`] in which days pass.
     pub instruments: Vec<Instrument>,
 }
 

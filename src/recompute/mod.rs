@@ -3,7 +3,7 @@
 
 mod price;
 
-pub use price::price;
+pub use price::{price, reprice};
 
 use crate::book::Book;
 use crate::margin::priced::PricedMarket;
@@ -53,17 +53,32 @@ pub fn account_of(book: &Book, account: usize) -> Account<'_> {
 /// # Errors
 /// [`Error::Runtime`] naming the account if a figure is not finite, which bounded inputs do not bring about.
 pub fn chunk(priced: &PricedMarket, book: &Book, accounts: Range<usize>) -> Result<Chunk> {
+    chunk_with(priced, book, accounts, |_, _, _| ())
+}
+
+/// As [`chunk`]; `observe` sees each account with its intermediate results and its units.
+///
+/// # Errors
+/// Those of [`chunk`].
+pub fn chunk_with(
+    priced: &PricedMarket,
+    book: &Book,
+    accounts: Range<usize>,
+    mut observe: impl FnMut(&Account, &Workspace, &[UnitMargin]),
+) -> Result<Chunk> {
     let mut work = Workspace::new(priced);
     let mut chunk = Chunk { first_account: accounts.start, ..Chunk::default() };
     chunk.accounts.reserve_exact(accounts.len());
     chunk.unit_end.reserve_exact(accounts.len());
     for account in accounts {
-        let margin = evaluate(priced, &account_of(book, account), &mut work, &mut chunk.units).map_err(|_| {
+        let (rows, first_unit) = (account_of(book, account), chunk.units.len());
+        let margin = evaluate(priced, &rows, &mut work, &mut chunk.units).map_err(|_| {
             Error::Runtime(format!(
                 "account `{}`: a figure is not finite; nothing was written",
                 book.accounts.get(account)
             ))
         })?;
+        observe(&rows, &work, &chunk.units[first_unit..]);
         chunk.accounts.push(margin);
         chunk.unit_end.push(chunk.units.len());
     }

@@ -2,8 +2,8 @@
 
 use crate::margin::black76::Terms;
 use crate::margin::priced::{
-    Contract, CurrencyParams, DeltaOne, OptionContract, OptionRow, Place, PricedMarket, UnitParams, price_delta_one,
-    price_option,
+    Contract, ContractKind, CurrencyParams, DeltaOne, OptionContract, OptionRow, Place, PricedMarket, UnitParams,
+    price_delta_one, price_option, settle_option,
 };
 use crate::margin::rules::{RiskUnitMode, Rules, SettleGroup};
 use crate::market::{Instrument, Kind, Market};
@@ -34,6 +34,41 @@ pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
         })
         .collect();
     PricedMarket { rules: rules.clone(), units, currencies, contracts, option_rows }
+}
+
+/// Prices again what differs between two markets of the same instruments, underlyings and currencies: `priced`, made of
+/// `was`, becomes what [`price`] makes of `now`. Searches that move one coin thus leave the others alone.
+pub fn reprice(priced: &mut PricedMarket, was: &Market, now: &Market) {
+    let PricedMarket { rules, units, currencies, contracts, option_rows } = priced;
+    for (params, currency) in currencies.iter_mut().zip(&now.currencies) {
+        params.fx_usd = currency.fx.unwrap_or(f64::NAN);
+    }
+    let is_moved = |before: &Instrument, after: &Instrument| {
+        let state = |market: &Market| {
+            let underlying = &market.underlyings[after.underlying as usize];
+            (underlying.index_px, market.currencies[underlying.quote as usize].fx, market.as_of_ns)
+        };
+        before != after || state(was) != state(now)
+    };
+    let mut scratch = Vec::new();
+    let mut repriced = vec![false; units.len()];
+    for (place, (before, after)) in was.instruments.iter().zip(&now.instruments).enumerate() {
+        let Some(old) = contracts[place].filter(|_| is_moved(before, after)) else { continue };
+        let unit = &mut units[old.unit as usize];
+        // A unit's name, class and expiries stay; the first of its instruments brings its prices up to date.
+        if !std::mem::replace(&mut repriced[old.unit as usize], true) {
+            let expiries = std::mem::take(&mut unit.expiries);
+            let name = std::mem::take(&mut unit.name);
+            *unit = unit_params(now, rules, &name, after.underlying, expiries);
+        }
+        contracts[place] = contract_of(now, rules, after, old.unit, unit, &mut scratch);
+        if let (ContractKind::Option { row }, Some(priced)) = (old.kind, scratch.pop()) {
+            option_rows[row as usize] = priced;
+            if let Some(contract) = &mut contracts[place] {
+                contract.kind = old.kind;
+            }
+        }
+    }
 }
 
 fn unit_name<'a>(market: &'a Market, rules: &Rules, underlying: u32) -> &'a str {
@@ -122,7 +157,9 @@ fn contract_of(
     };
     let (class_mr1, class_mr467) = (params.class_mr1, params.class_mr467);
     let spec = OptionContract { terms, multiplier, mark_px, index_px, phi_usd, class_mr1, class_mr467 };
-    let (contract, row) = price_option(&spec, place, option_rows.len() as u32, rules);
+    let number = option_rows.len() as u32;
+    let (contract, row) =
+        if terms.years > 0.0 { price_option(&spec, place, number, rules) } else { settle_option(&spec, place, number) };
     option_rows.push(row);
     Some(contract)
 }

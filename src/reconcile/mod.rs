@@ -20,8 +20,8 @@ mod text;
 pub use compare::{Comparison, Figure, Reconciliation};
 
 use crate::import::okx::files;
+use crate::market::scenario;
 use crate::progress::Progress;
-use crate::report::columns::BASE_SCENARIO;
 use crate::snapshot::{ResultRow, read_result};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
@@ -87,7 +87,7 @@ pub fn reconcile(request: &ReconcileRequest, progress: &dyn Progress) -> Result<
         answers.figures.iter().map(|figure| figure.account.clone()).chain(request.account.clone()).collect();
     let all_wanted = single && request.account.is_none() && answers.figures.iter().any(|f| f.account.is_empty());
     let keep = |names: &[String]| {
-        names.get(1).is_some_and(|scenario| scenario == BASE_SCENARIO)
+        names.get(1).is_some_and(|name| name == scenario::BASE)
             && names.first().is_some_and(|id| all_wanted || wanted.contains(id))
     };
     let accounts =

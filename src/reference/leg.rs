@@ -6,7 +6,7 @@ use super::number::Num;
 use super::prices::{Prices, missing};
 use crate::margin::rules::{Rules, SettleGroup};
 use crate::market::{Instrument, Kind, Market};
-use crate::{Error, Invalid, Result};
+use crate::{Error, Result};
 
 /// A position row. `Q` is the quote currency of the underlying, `B` its base.
 pub(super) struct Leg<'a> {
@@ -31,6 +31,8 @@ pub(super) struct Leg<'a> {
     pub(super) years: f64,
     /// The option's formula at the market as it stands.
     pub(super) option: Option<Black76>,
+    /// An option at its expiry, which a scenario brought about: it counts in equity only.
+    is_settled: bool,
     /// A shocked forward never falls below this share of the forward.
     pub(super) forward_floor: f64,
 }
@@ -47,8 +49,10 @@ impl<'a> Leg<'a> {
         }
         let (base, quote) = (prices.currency(underlying.base as usize)?, prices.currency(underlying.quote as usize)?);
         let settle = prices.currency(instrument.settle as usize)?;
-        let years = years_to_expiry(market, instrument)?;
+        let years = years_to_expiry(market, instrument);
+        let is_settled = matches!(instrument.kind, Kind::Option { .. }) && years == 0.0;
         let option = match instrument.kind {
+            Kind::Option { .. } if is_settled => None,
             Kind::Option { call, strike } => Some(Black76 {
                 call,
                 forward: instrument.fwd_px,
@@ -74,6 +78,7 @@ impl<'a> Leg<'a> {
             settle_fx: prices.fx(settle)?,
             years,
             option,
+            is_settled,
             forward_floor: rules.forward_floor,
         })
     }
@@ -98,12 +103,13 @@ impl<'a> Leg<'a> {
 
     /// What an option adds to equity, in the settle currency: `n m mark`; zero for the others.
     pub(super) fn option_value(&self) -> Num {
-        if self.option.is_some() { self.size() * self.mark } else { Num::ZERO }
+        if self.option.is_some() || self.is_settled { self.size() * self.mark } else { Num::ZERO }
     }
 
     /// `D`, in USD.
     pub(super) fn cash_delta(&self) -> Num {
         match (self.instrument.kind, &self.option) {
+            _ if self.is_settled => Num::ZERO,
             (Kind::Inverse, _) => self.size(),
             (_, Some(option)) => self.size() * Num::from(option.delta()) * Num::from(option.forward) * self.phi,
             (_, None) => self.size() * self.mark * self.phi,
@@ -113,6 +119,7 @@ impl<'a> Leg<'a> {
     /// `q`, in coins.
     pub(super) fn coin_delta(&self) -> Num {
         match (self.instrument.kind, &self.option) {
+            _ if self.is_settled => Num::ZERO,
             (Kind::Inverse, _) => self.size() / self.index,
             (_, Some(option)) => self.size() * Num::from(option.delta()),
             (_, None) => self.size(),
@@ -150,19 +157,17 @@ impl<'a> Leg<'a> {
     /// `abs(n) m S phi`, or the face of an inverse contract.
     pub(super) fn notional(&self) -> Num {
         match self.instrument.kind {
+            _ if self.is_settled => Num::ZERO,
             Kind::Inverse => self.size().abs(),
             Kind::Linear | Kind::Option { .. } => self.size().abs() * self.index * self.phi,
         }
     }
 }
 
-/// `T = (expiry - as_of) / 365 d`.
-fn years_to_expiry(market: &Market, instrument: &Instrument) -> Result<f64> {
-    let Some(expiry_ns) = instrument.expiry_ns else { return Ok(0.0) };
+/// `T = (expiry - as_of) / 365 d`, not below zero.
+fn years_to_expiry(market: &Market, instrument: &Instrument) -> f64 {
+    let Some(expiry_ns) = instrument.expiry_ns else { return 0.0 };
     let left_ns = i128::from(expiry_ns) - i128::from(market.as_of_ns);
-    if left_ns <= 0 {
-        return Err(Invalid::new("expired instrument").value(&instrument.inst_id).into());
-    }
     let year_ns = 365.0 * 24.0 * 3600.0 * 1e9;
-    Ok(left_ns as f64 / year_ns)
+    left_ns.max(0) as f64 / year_ns
 }

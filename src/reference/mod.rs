@@ -221,10 +221,10 @@ pub fn account_of<'a>(market: &'a Market, book: &Book, rules: &'a Rules, index: 
     Some(Account { market, rules, positions, balances, spot_offset })
 }
 
-/// The margin of an account.
+/// The margin of an account. An option at its expiry, which only a scenario brings about, counts in equity only.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if it holds something without a price or an expired instrument;
+/// [`crate::Error::Invalid`] if it holds something without a price;
 /// [`crate::Error::Runtime`] if a number refers to nothing in the market, or if a result is not finite.
 pub fn margin(account: &Account) -> Result<Margin> {
     let rules = account.rules;

@@ -296,7 +296,11 @@ fn what_has_no_price_is_an_error() {
     assert_eq!(result(&gap, vec![at(SWAP_USD, 1.0, 1.0)], vec![]).unwrap_err(), "missing price (Mark)");
     let mut later = market();
     later.as_of_ns = 10 * DAY_NS;
-    assert_eq!(result(&later, vec![at(CALL_10D, 1.0, 1.0)], vec![]).unwrap_err(), "expired instrument");
+    let settled = result(&later, vec![at(CALL_10D, -1.0, 1.0)], vec![]).unwrap();
+    assert!(settled.total_eq < 0.0, "an option at its expiry counts in equity");
+    let [unit] = settled.units.as_slice() else { panic!("{:?}", settled.units) };
+    let figures = [unit.mmr, unit.cash_delta, unit.gamma, unit.vega, unit.theta, unit.spot_in_use, unit.parts.mr7];
+    assert_eq!(figures, [0.0; 7], "and in nothing else");
     assert!(result(&market(), vec![at(99, 1.0, 1.0)], vec![]).unwrap_err().contains("instrument number 99"));
     let broken = result(&market(), vec![at(SWAP_USDT, f64::NAN, 1.0)], vec![]).unwrap_err();
     assert!(broken.contains("not a finite number"), "{broken}");

@@ -1,17 +1,15 @@
 //! The accounts that need somebody's attention, worst first.
 
-use super::columns::{
-    AT_RISK, BASE_SCENARIO, flags, numbers, optional_numbers, optional_texts, texts, units_by_account,
-};
+use super::columns::{AT_RISK, flags, numbers, optional_numbers, optional_texts, texts, units_by_account};
 use super::encode::write_table;
 use super::{Format, OutputFile};
 use crate::Result;
 use crate::book::Book;
+use crate::distance::Reach;
 use crate::margin::{AccountMargin, Status, UnitMargin};
 use crate::recompute::Chunk;
 use arrow::array::RecordBatch;
 use std::cmp::Ordering;
-use std::iter;
 use std::path::Path;
 
 /// The term that decides a risk unit's margin.
@@ -62,10 +60,15 @@ impl Binding {
 pub struct AtRisk {
     /// Index into the book.
     pub account: usize,
+    /// Number of the scenario, the base case first.
+    pub scenario: usize,
     /// Its margin.
     pub margin: AccountMargin,
     /// The unit with the largest MMR, the first of equals; `None` for an account without units.
     pub worst_unit: Option<UnitMargin>,
+    /// The nearest fall and rise of all coins together at which the margin ratio reaches the liquidation threshold, from
+    /// the market as it is; `None` where they were not searched, as in every scenario but the base case.
+    pub all_coins: Option<[Reach; 2]>,
 }
 
 impl AtRisk {
@@ -81,53 +84,71 @@ impl AtRisk {
         (self.margin.imr - self.margin.adj_eq).max(0.0)
     }
 
-    /// Ascending margin ratio, accounts without one last, ties by id (which is the order of the book).
-    fn worse_first(&self, other: &Self) -> Ordering {
+    /// By scenario; in it ascending margin ratio, accounts without one last, ties by id (the order of the book).
+    pub(super) fn worse_first(&self, other: &Self) -> Ordering {
         let by_ratio = match (self.margin.margin_ratio, other.margin.margin_ratio) {
             (Some(a), Some(b)) => a.total_cmp(&b),
             (a, b) => b.is_some().cmp(&a.is_some()),
         };
-        by_ratio.then(self.account.cmp(&other.account))
+        self.scenario.cmp(&other.scenario).then(by_ratio).then(self.account.cmp(&other.account))
     }
 }
 
 /// The accounts of a chunk in `liquidation`, `near_liquidation` or with an IM deficit, in order of the book.
 #[must_use]
-pub fn select(chunk: &Chunk) -> Vec<AtRisk> {
+pub fn select(chunk: &Chunk, scenario: usize) -> Vec<AtRisk> {
     let mut rows = Vec::new();
     for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
         if margin.im_deficit || matches!(margin.status, Status::Liquidation | Status::NearLiquidation) {
             let larger = |worst: UnitMargin, unit: &UnitMargin| if unit.mmr > worst.mmr { *unit } else { worst };
             let worst_unit = units.iter().copied().reduce(|worst, unit| larger(worst, &unit));
-            rows.push(AtRisk { account: chunk.first_account + place, margin: *margin, worst_unit });
+            rows.push(AtRisk {
+                account: chunk.first_account + place,
+                scenario,
+                margin: *margin,
+                worst_unit,
+                all_coins: None,
+            });
         }
     }
     rows
 }
 
-/// Sorts the rows worst first and writes `at_risk` as CSV for people and, for programs, as Arrow or Parquet.
+/// Sorts the rows worst first in each scenario and writes `at_risk` as CSV for people and, for programs, as Arrow or
+/// Parquet.
 pub(crate) fn write(
     folder: &Path,
     mut rows: Vec<AtRisk>,
     book: &Book,
-    unit_names: &[String],
+    names: Names,
     format: Format,
 ) -> Result<Vec<OutputFile>> {
     rows.sort_unstable_by(AtRisk::worse_first);
     let binary = if format == Format::Arrow { Format::Arrow } else { Format::Parquet };
     [binary, Format::Csv]
         .into_iter()
-        .map(|format| write_table(folder, &AT_RISK, format, rows.len(), |range| batch(&rows[range], book, unit_names)))
+        .map(|format| write_table(folder, &AT_RISK, format, rows.len(), |range| batch(&rows[range], book, names)))
         .collect()
 }
 
-fn batch(rows: &[AtRisk], book: &Book, unit_names: &[String]) -> Result<RecordBatch> {
+/// What the numbers of risk units and scenarios stand for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names<'a> {
+    pub(crate) units: &'a [String],
+    pub(crate) scenarios: &'a [String],
+}
+
+pub(super) fn batch(rows: &[AtRisk], book: &Book, names: Names) -> Result<RecordBatch> {
     let number = |field: fn(&AtRisk) -> f64| numbers(rows.iter().map(field));
-    let unit_name = |row: &AtRisk| row.worst_unit.map(|unit| unit_names[unit.unit as usize].as_str());
+    let unit_name = |row: &AtRisk| row.worst_unit.map(|unit| names.units[unit.unit as usize].as_str());
     let binding = |row: &AtRisk| row.worst_unit.and_then(|unit| Binding::of(&unit)).map(Binding::name);
+    let distance_move = |way: usize| {
+        let found = |row: &AtRisk| row.all_coins.and_then(|reach| reach[way].found().map(|found| found.price_move));
+        optional_numbers(rows.iter().map(found))
+    };
     AT_RISK.batch(vec![
         texts(rows.iter().map(|row| book.accounts.get(row.account)))?,
-        texts(iter::repeat_n(BASE_SCENARIO, rows.len()))?,
+        texts(rows.iter().map(|row| names.scenarios[row.scenario].as_str()))?,
         texts(rows.iter().map(|row| row.margin.status.name()))?,
         optional_numbers(rows.iter().map(|row| row.margin.margin_ratio)),
         number(|row| row.margin.adj_eq),
@@ -140,5 +161,9 @@ fn batch(rows: &[AtRisk], book: &Book, unit_names: &[String]) -> Result<RecordBa
         optional_texts(rows.iter().map(unit_name))?,
         optional_numbers(rows.iter().map(|row| row.worst_unit.map(|unit| unit.mmr))),
         optional_texts(rows.iter().map(binding))?,
+        distance_move(0),
+        optional_texts(rows.iter().map(|row| row.all_coins.as_ref().map(|reach| reach[0].name())))?,
+        distance_move(1),
+        optional_texts(rows.iter().map(|row| row.all_coins.as_ref().map(|reach| reach[1].name())))?,
     ])
 }

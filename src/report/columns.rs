@@ -11,9 +11,6 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::iter;
 use std::sync::Arc;
 
-/// The scenario of the market as it is.
-pub const BASE_SCENARIO: &str = "base";
-
 /// What a column holds, which decides its Arrow type and how Parquet stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -43,10 +40,10 @@ pub struct Column {
 }
 
 impl Column {
-    const fn new(name: &'static str, kind: Kind) -> Self {
+    pub(super) const fn new(name: &'static str, kind: Kind) -> Self {
         Self { name, kind, nullable: false, statistics: false }
     }
-    const fn nullable(mut self) -> Self {
+    pub(super) const fn nullable(mut self) -> Self {
         self.nullable = true;
         self
     }
@@ -56,12 +53,16 @@ impl Column {
     }
 }
 
-const fn number(name: &'static str) -> Column {
+pub(super) const fn number(name: &'static str) -> Column {
     Column::new(name, Kind::Number)
 }
 
-const fn label(name: &'static str) -> Column {
+pub(super) const fn label(name: &'static str) -> Column {
     Column::new(name, Kind::Label)
+}
+
+pub(super) const fn text(name: &'static str) -> Column {
+    Column::new(name, Kind::Text)
 }
 
 /// An output table: its name and columns.
@@ -174,6 +175,10 @@ pub const AT_RISK: TableSpec = TableSpec {
         label("worst_unit").nullable(),
         number("worst_unit_mmr").nullable(),
         label("binding").nullable(),
+        number("all_coins_down_move").nullable(),
+        label("all_coins_down_reach").nullable(),
+        number("all_coins_up_move").nullable(),
+        label("all_coins_up_reach").nullable(),
     ],
     sorted_by: None,
 };
@@ -192,17 +197,36 @@ pub const REJECTS: TableSpec = TableSpec {
     sorted_by: None,
 };
 
-/// The rows of [`ACCOUNTS`] for a chunk.
+/// One chunk from those of several scenarios over the same accounts: account by account, and inside an account in the
+/// order of the scenarios. A single chunk stays what it is.
+#[must_use]
+pub fn by_account(mut chunks: Vec<Chunk>) -> Chunk {
+    if chunks.len() == 1 {
+        return chunks.remove(0);
+    }
+    let mut merged = Chunk { first_account: chunks.first().map_or(0, |chunk| chunk.first_account), ..Chunk::default() };
+    let mut units: Vec<_> = chunks.iter().map(units_by_account).collect();
+    for account in 0..chunks.first().map_or(0, |chunk| chunk.accounts.len()) {
+        for (chunk, units) in chunks.iter().zip(&mut units) {
+            merged.accounts.push(chunk.accounts[account]);
+            merged.units.extend(units.next().into_iter().flat_map(|(_, units)| units));
+            merged.unit_end.push(merged.units.len());
+        }
+    }
+    merged
+}
+
+/// The rows of [`ACCOUNTS`] for a chunk, which holds each account once for each of the scenarios, see [`by_account`].
 ///
 /// # Errors
 /// [`Error::Runtime`] if the ids of one chunk exceed 2 GiB of text.
-pub fn accounts_batch(chunk: &Chunk, book: &Book, scenario: &str) -> Result<RecordBatch> {
+pub fn accounts_batch(chunk: &Chunk, book: &Book, scenarios: &[String]) -> Result<RecordBatch> {
     let rows = &chunk.accounts;
     let number = |field: fn(&AccountMargin) -> f64| numbers(rows.iter().map(field));
-    let ids = (0..rows.len()).map(|row| book.accounts.get(chunk.first_account + row));
+    let ids = (0..rows.len()).map(|row| book.accounts.get(chunk.first_account + row / scenarios.len()));
     ACCOUNTS.batch(vec![
         texts(ids)?,
-        texts(iter::repeat_n(scenario, rows.len()))?,
+        texts((0..rows.len()).map(|row| scenarios[row % scenarios.len()].as_str()))?,
         number(|row| row.adj_eq),
         number(|row| row.total_eq),
         number(|row| row.upl),
@@ -221,18 +245,22 @@ pub fn accounts_batch(chunk: &Chunk, book: &Book, scenario: &str) -> Result<Reco
     ])
 }
 
-/// The rows of [`RISK_UNITS`] for a chunk. `unit_names` are those of the priced market.
+/// The rows of [`RISK_UNITS`] for a chunk as in [`accounts_batch`]. `unit_names` are those of the priced market.
 ///
 /// # Errors
 /// [`Error::Runtime`] if the ids of one chunk exceed 2 GiB of text.
-pub fn risk_units_batch(chunk: &Chunk, book: &Book, unit_names: &[String], scenario: &str) -> Result<RecordBatch> {
+pub fn risk_units_batch(
+    chunk: &Chunk,
+    book: &Book,
+    unit_names: &[String],
+    scenarios: &[String],
+) -> Result<RecordBatch> {
     let rows = &chunk.units;
     let number = |field: fn(&UnitMargin) -> f64| numbers(rows.iter().map(field));
-    let ids = units_by_account(chunk)
-        .flat_map(|(account, units)| iter::repeat_n(book.accounts.get(chunk.first_account + account), units.len()));
+    let by_row = || units_by_account(chunk).flat_map(|(row, units)| iter::repeat_n(row, units.len()));
     RISK_UNITS.batch(vec![
-        texts(ids)?,
-        texts(iter::repeat_n(scenario, rows.len()))?,
+        texts(by_row().map(|row| book.accounts.get(chunk.first_account + row / scenarios.len())))?,
+        texts(by_row().map(|row| scenarios[row % scenarios.len()].as_str()))?,
         texts(rows.iter().map(|row| unit_names[row.unit as usize].as_str()))?,
         number(|row| row.mr1),
         number(|row| row.mr1_price),

@@ -25,7 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Rows of a row group in the small tables (`at_risk`, `rejects`), which are not written by account.
-const GROUP_ROWS: usize = 65_536;
+pub(super) const GROUP_ROWS: usize = 65_536;
 
 /// How tables are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -289,7 +289,12 @@ impl Tally {
         .and_then(finite)
     }
 
-    fn totals(&self) -> Totals {
+    /// Counts so far; rows of other tables are not known here.
+    pub(super) fn counts(&self) -> AccountCounts {
+        self.counts
+    }
+
+    pub(super) fn totals(&self) -> Totals {
         let [
             adj_eq,
             total_eq,

@@ -1,7 +1,9 @@
 //! Runs with hand-made margins: every file read back, atomicity, the same bytes on any number of threads.
 
 use super::*;
+use crate::distance::Whose;
 use crate::margin::Status;
+use crate::market::scenario::BASE;
 use crate::progress::Silent;
 use crate::report::at_risk::Binding;
 use crate::report::fixture;
@@ -16,8 +18,10 @@ const FIVE_CHUNKS: usize = CHUNK_ACCOUNTS * 4 + 100;
 
 fn request(out: &Path) -> RunRequest {
     RunRequest {
+        distance: Whose::None,
         snapshot: "no-such-snapshot".into(),
         out: out.to_path_buf(),
+        shocks: None,
         rules: fixture::rules(),
         allow_rules_date: false,
         format: Format::Parquet,
@@ -35,7 +39,15 @@ fn run_with(
 ) -> Result<RunOutcome> {
     let folder = OutputFolder::create(&request.out, request.force, &[&request.snapshot])?;
     let (snapshot, unit_names) = (fixture::snapshot(accounts), fixture::unit_names());
-    let work = Work { request, snapshot: &snapshot, unit_names: &unit_names, compute: &compute, progress };
+    let (scenarios, compute) = ([BASE.to_owned()], |range: Range<usize>| compute(range).map(|chunk| vec![chunk]));
+    let work = Work {
+        request,
+        snapshot: &snapshot,
+        unit_names: &unit_names,
+        scenarios: &scenarios,
+        compute: &compute,
+        progress,
+    };
     work.write(folder, Timings::default())
 }
 

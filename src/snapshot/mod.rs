@@ -28,6 +28,7 @@ mod relate;
 mod results;
 mod scan;
 mod schema;
+mod shocks;
 mod source;
 mod tables;
 mod text;
@@ -36,6 +37,7 @@ mod time;
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use results::{ResultRow, read_result};
 pub use schema::Table;
+pub use shocks::{find_shocks, read_shocks};
 
 use crate::book::Book;
 use crate::margin::rules::SpotOffset;
@@ -102,9 +104,6 @@ pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
     let as_of_ns = time::read_as_of(&manifest)?;
     let sources = find_tables(dir)?;
     let orders = source::find(dir, "orders")?;
-    if source::find(dir, "shocks")?.is_some() {
-        tracing::warn!("the table `shocks` in the snapshot is not read by this version");
-    }
     let mut files = vec![manifest];
     files.extend(sources.iter().map(|(_, source)| source).chain(&orders).flat_map(|source| source.files.clone()));
 

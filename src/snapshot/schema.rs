@@ -111,3 +111,13 @@ const BALANCES: &[Column] = &[
     Column { name: "spot_in_use_cap", kind: Kind::Number, required: false },
 ];
 const ACCOUNTS: &[Column] = &[id("account_id"), id("spot_offset")];
+/// Of `shocks`, which is no part of the book: see [`super::shocks`].
+pub(super) const SHOCKS: &[Column] = &[
+    id("scenario"),
+    Column { name: "base", kind: Kind::Id, required: false },
+    Column { name: "price", kind: Kind::Number, required: false },
+    Column { name: "vol", kind: Kind::Number, required: false },
+    Column { name: "fx_ccy", kind: Kind::Id, required: false },
+    Column { name: "fx", kind: Kind::Number, required: false },
+    Column { name: "days", kind: Kind::Number, required: false },
+];

@@ -55,6 +55,28 @@ pub(super) fn find(dir: &Path, name: &str) -> Result<Option<Source>> {
     Ok(Some(Source { format, files }))
 }
 
+/// A table at a path of its own: a file named `*.parquet`, `*.arrow` or `*.csv`, or a folder of Parquet parts.
+///
+/// # Errors
+/// [`Invalid`] if it is not there or is something else.
+pub(super) fn at(path: &Path) -> Result<Source> {
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if metadata.is_dir() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        return Ok(Source { format: Format::Parquet, files: parts(&name, path)? });
+    }
+    let format = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("parquet") => Format::Parquet,
+        Some("arrow") => Format::Arrow,
+        Some("csv") => Format::Csv,
+        _ => {
+            let expected = "a file named `*.csv`, `*.parquet` or `*.arrow`, or a folder of Parquet parts";
+            return Err(Invalid::new("a table of unknown format").file(path).expected(expected).into());
+        }
+    };
+    Ok(Source { format, files: vec![path.to_path_buf()] })
+}
+
 /// The Parquet parts of a folder, in byte order of their names. Names that begin with `_` or `.` are the markers of
 /// writers (`_SUCCESS`) and hold no rows.
 fn parts(name: &str, folder: &Path) -> Result<Vec<PathBuf>> {

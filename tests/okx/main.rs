@@ -5,6 +5,7 @@ mod models;
 mod properties;
 mod reconciles;
 
+use remargin::distance::Whose;
 use remargin::generate::TableFormat;
 use remargin::import::okx::{ImportRequest, Imported, import};
 use remargin::progress::Silent;
@@ -82,6 +83,8 @@ impl Place {
             &RunRequest {
                 snapshot: self.path("snapshot"),
                 out: self.path("out"),
+                shocks: None,
+                distance: Whose::AtRisk,
                 rules: rules::load(overlay.is_file().then_some(overlay.as_path()), &[]).unwrap(),
                 allow_rules_date: false,
                 format: Format::Csv,

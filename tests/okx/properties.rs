@@ -39,8 +39,8 @@ fn template(endpoint: usize, n: u32) -> Value {
         10 => json!({"instId": option, "instType": "OPTION", "uly": "BTC-USD", "settleCcy": "BTC", "ctType": "inverse",
             "ctVal": "1", "ctMult": "0.01", "expTime": "1798790400000", "stk": "60000", "optType": "C", "lotSz": "1"}),
         11 => {
-            json!({"tier": (n % 3).to_string(), "ccy": "USDT", "maxSz": (10 * (n % 3 + 1)).to_string(),
-            "mmr": "0.02", "imr": "0.1"})
+            let bound = (10 * (n % 3 + 1)).to_string();
+            json!({"tier": (n % 3).to_string(), "ccy": "USDT", "maxSz": bound, "mmr": "0.02", "imr": "0.1"})
         }
         12 => json!({"instId": option, "instType": "OPTION", "markPx": "0.05", "ts": ts}),
         _ => json!({"unheard": "of", "n": n}),

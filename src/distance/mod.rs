@@ -1,0 +1,202 @@
+//! How far an account, or a whole book, is from liquidation: price moves found by search, each step a full
+//! revaluation (market moved by [`scenario::apply`], instruments priced afresh, account evaluated).
+//!
+//! ```text
+//! ratio
+//!   |   x  x
+//!   |         x  x                     samples outward from no move, on a ladder of price ratios
+//!   |               x     x
+//! 1 |- - - - - - - - - -o- - - - -     the first change of state, then a bracketed root search
+//!   |                 x   x  x
+//!   +-----------------------------> fall
+//! ```
+//!
+//! A margin ratio may cross the threshold more than once, and step over it: spot in use is capped, options bend it,
+//! and a debt that outgrows its tier bears the higher rates as a whole. So the search trusts samples, not slopes:
+//! it walks outward on the ladder of [`ladder`], looks into every dip between three samples, and takes the first
+//! change of state. What can stay hidden is an excursion narrower than a step of the ladder (0.5 % near zero, 5 % far
+//! out, of price) that none of its samples betrays.
+//!
+//! [`distances`] is one account; [`reverse`] is a statement about a whole book.
+
+mod account;
+mod ladder;
+pub mod reverse;
+mod search;
+
+pub use ladder::{HIGHEST_MOVE, LOWEST_MOVE, ladder};
+
+use crate::book::Book;
+use crate::margin::rules::Rules;
+use crate::margin::{AccountMargin, Status};
+use crate::market::Market;
+use crate::market::scenario::{self, EVERY_COIN, Scenario, Shock};
+use crate::parallel;
+use crate::progress::Progress;
+use crate::{Error, Result};
+use account::Own;
+use search::Point;
+
+/// Whose distances a report holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Whose {
+    /// Every account's.
+    All,
+    /// Those of the accounts that are at risk in the market as it is.
+    AtRisk,
+    /// Nobody's: they are not searched.
+    #[default]
+    None,
+}
+
+/// The nearest move one way at which an account changes between liquidation and no liquidation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reach {
+    /// At this move.
+    At(Move),
+    /// Nowhere between [`LOWEST_MOVE`] and [`HIGHEST_MOVE`].
+    None,
+}
+
+impl Reach {
+    /// The move, if there is one.
+    #[must_use]
+    pub fn found(&self) -> Option<&Move> {
+        match self {
+            Self::At(found) => Some(found),
+            Self::None => None,
+        }
+    }
+
+    /// The name in tables: `crossed`, `jump`, `none`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::At(found) if found.jump => "jump",
+            Self::At(_) => "crossed",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A price move at which an account's state changes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Move {
+    /// Relative move in USD, such as -0.31.
+    pub price_move: f64,
+    /// Price of the coin in USD after it; `None` for all coins together, or for a coin without a USD price.
+    pub price_usd: Option<f64>,
+    /// Margin ratio after it: the threshold within 1e-6, unless it jumps. `None` where nothing is to be maintained.
+    pub margin_ratio: Option<f64>,
+    /// The ratio passes the threshold without taking it, as at the bound of a borrowing tier: this is then the first
+    /// move in the other state, to the last bit.
+    pub jump: bool,
+}
+
+/// The distance of one account in one coin, or in all together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distance {
+    /// `BTC`, or [`EVERY_COIN`].
+    pub base: String,
+    /// Price of the coin in USD now; `None` for all coins together, or for a coin without a USD price.
+    pub price_usd: Option<f64>,
+    /// The nearest fall.
+    pub down: Reach,
+    /// The nearest rise.
+    pub up: Reach,
+}
+
+/// The distances of one account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccountDistances {
+    /// Index into the book.
+    pub account: usize,
+    /// Its margin now. Where it is in liquidation already, the moves are those that would bring it out.
+    pub margin: AccountMargin,
+    /// [`EVERY_COIN`] first, then each coin that the account is exposed to, in byte order.
+    pub rows: Vec<Distance>,
+}
+
+/// The nearest price moves at which the margin ratio of an account reaches the liquidation threshold of the rules: of
+/// all coins together, and of each coin that it holds or has a position in.
+///
+/// Only what the account holds is priced. The figures are those of a run over the whole book in the moved market.
+///
+/// # Errors
+/// [`Error::Runtime`] naming the account if a figure is not finite, which a valid book excludes.
+pub fn distances(market: &Market, rules: &Rules, book: &Book, account: usize) -> Result<AccountDistances> {
+    let mut own = Own::new(market, rules, book, account);
+    let now = own.margin(&Scenario::base())?;
+    let bases = std::iter::once(EVERY_COIN.to_owned()).chain(own.exposures());
+    let rows = bases.map(|base| own_distance(&mut own, base, &now)).collect::<Result<_>>()?;
+    Ok(AccountDistances { account, margin: now, rows })
+}
+
+/// The distance in all coins together alone.
+///
+/// # Errors
+/// As [`distances`].
+pub fn parallel_distance(market: &Market, rules: &Rules, book: &Book, account: usize) -> Result<Distance> {
+    let mut own = Own::new(market, rules, book, account);
+    let now = own.margin(&Scenario::base())?;
+    own_distance(&mut own, EVERY_COIN.to_owned(), &now)
+}
+
+/// The distances of many accounts, on all threads, handed to `sink` in the order of `accounts`.
+///
+/// # Errors
+/// As [`distances`], the error of `sink`, or [`Error::Interrupted`].
+pub fn for_each(
+    market: &Market,
+    rules: &Rules,
+    book: &Book,
+    accounts: &[usize],
+    progress: &dyn Progress,
+    mut sink: impl FnMut(AccountDistances) -> Result<()>,
+) -> Result<()> {
+    /// Accounts of one task: each costs milliseconds.
+    const TASK: usize = 16;
+    progress.stage("distance", "accounts", accounts.len() as u64);
+    let task = |number: usize| {
+        progress.check()?;
+        let few = &accounts[number * TASK..accounts.len().min((number + 1) * TASK)];
+        let found = few.iter().map(|&account| distances(market, rules, book, account)).collect::<Result<Vec<_>>>()?;
+        progress.advance(few.len() as u64);
+        Ok(found)
+    };
+    let window = rayon::current_num_threads() * 4;
+    parallel::in_order(accounts.len().div_ceil(TASK), window, task, |found| found.into_iter().try_for_each(&mut sink))
+}
+
+fn own_distance(own: &mut Own<'_>, base: String, now: &AccountMargin) -> Result<Distance> {
+    let threshold = own.threshold();
+    let point = |at: f64, margin: &AccountMargin| Point {
+        at,
+        ratio: margin.margin_ratio,
+        excess_usd: margin.adj_eq - threshold * (margin.mmr + margin.liquidation_fee),
+        liquidated: margin.status == Status::Liquidation,
+    };
+    let price_usd = own.price_usd(&base);
+    let mut nearest = |end: f64| -> Result<Reach> {
+        let at = |price: f64| Ok(point(price, &own.margin(&Scenario::price_move("", base.as_str(), price))?));
+        let found = search::nearest(point(0.0, now), &ladder(end), threshold, at)?;
+        Ok(found.map_or(Reach::None, |(at, jump)| {
+            let price_usd = price_usd.map(|price| price * (1.0 + at.at));
+            Reach::At(Move { price_move: at.at, price_usd, margin_ratio: at.ratio, jump })
+        }))
+    };
+    let (down, up) = (nearest(LOWEST_MOVE)?, nearest(HIGHEST_MOVE)?);
+    Ok(Distance { base, price_usd, down, up })
+}
+
+/// True if scenarios move this currency by `price`: a coin, not a stablecoin and not USD.
+fn is_coin(market: &Market, name: &str) -> bool {
+    let shock = Shock { base: name.to_owned(), price: Some(0.0), vol: None };
+    scenario::check_shock(market, &shock).is_ok()
+}
+
+fn not_finite(book: &Book, account: usize, scenario: &Scenario) -> Error {
+    let price = scenario.shocks.first().and_then(|shock| shock.price).unwrap_or(0.0);
+    let id = book.accounts.get(account);
+    Error::Runtime(format!("account `{id}`: a figure is not finite after a price move of {price}"))
+}

@@ -1,0 +1,197 @@
+//! The nearest change of state along one direction, of a function that may jump and cross more than once.
+
+use crate::Result;
+
+/// A ratio this close to the threshold has reached it.
+const CLOSE: f64 = 1e-10;
+/// Where floats leave no move in between, a ratio this close still counts as reached and not as a jump.
+const NEARLY: f64 = 1e-6;
+/// Steps of a look into a dip: 0.618^24 of its width are left, 1e-6 of price.
+const DIP_STEPS: usize = 24;
+
+/// An account after one move.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Point {
+    /// The move.
+    pub at: f64,
+    /// Margin ratio.
+    pub ratio: Option<f64>,
+    /// Adjusted equity above what liquidation begins at, USD.
+    pub excess_usd: f64,
+    /// In liquidation.
+    pub liquidated: bool,
+}
+
+impl Point {
+    /// How far the ratio is from a change of state; not positive once it has changed.
+    fn room(&self, start: &Self, threshold: f64) -> f64 {
+        let above = self.ratio.map_or(f64::INFINITY, |ratio| ratio - threshold);
+        if start.liquidated { -above } else { above }
+    }
+
+    fn has_reached(&self, threshold: f64, tolerance: f64) -> bool {
+        self.ratio.is_some_and(|ratio| (ratio - threshold).abs() <= tolerance)
+    }
+}
+
+/// The point nearest to `start` (which moves nothing) whose state differs from it, and whether the ratio jumps there.
+/// `rungs` lead outward; `at` revalues. `None` if no rung and no dip between rungs has another state.
+///
+/// # Errors
+/// Those of `at`.
+pub(super) fn nearest(
+    start: Point,
+    rungs: &[f64],
+    threshold: f64,
+    at: impl FnMut(f64) -> Result<Point>,
+) -> Result<Option<(Point, bool)>> {
+    let mut search = Search { start, threshold, at };
+    if start.has_reached(threshold, 0.0) {
+        return Ok(Some((start, false)));
+    }
+    let room = |point: &Point| point.room(&start, threshold);
+    let (mut before, mut last) = (start, start);
+    for &rung in rungs {
+        let next = (search.at)(rung)?;
+        if search.has_changed(&next) {
+            return search.refine(last, next).map(Some);
+        }
+        // Where three samples fall and rise again, the lowest lies between the outer two.
+        let is_lowest = room(&last) <= room(&next) && room(&last) <= room(&before) && room(&last).is_finite();
+        if is_lowest && let Some(dip) = search.dip(before.at, next.at)? {
+            return search.refine(before, dip).map(Some);
+        }
+        (before, last) = (last, next);
+    }
+    Ok(None)
+}
+
+struct Search<F> {
+    start: Point,
+    threshold: f64,
+    at: F,
+}
+
+impl<F: FnMut(f64) -> Result<Point>> Search<F> {
+    fn has_changed(&self, point: &Point) -> bool {
+        point.liquidated != self.start.liquidated
+    }
+
+    /// Looks for a change of state between two moves by golden section on the room that is left.
+    fn dip(&mut self, from: f64, to: f64) -> Result<Option<Point>> {
+        const GOLDEN: f64 = 0.618_033_988_749_894_9;
+        let (mut low, mut high) = (from, to);
+        let (start, threshold) = (self.start, self.threshold);
+        let room = |point: &Point| point.room(&start, threshold);
+        let mut near = (self.at)(high - GOLDEN * (high - low))?;
+        let mut far = (self.at)(low + GOLDEN * (high - low))?;
+        for _ in 0..DIP_STEPS {
+            if let Some(point) = [near, far].into_iter().find(|point| self.has_changed(point)) {
+                return Ok(Some(point));
+            }
+            if room(&near) <= room(&far) {
+                (high, far) = (far.at, near);
+                near = (self.at)(high - GOLDEN * (high - low))?;
+            } else {
+                (low, near) = (near.at, far);
+                far = (self.at)(low + GOLDEN * (high - low))?;
+            }
+        }
+        Ok([near, far].into_iter().find(|point| self.has_changed(point)))
+    }
+
+    /// Narrows a bracket, unchanged at `inner` and changed at `outer`, until the ratio is at the threshold or no move
+    /// lies in between. Secant steps on the excess, every third step a bisection, so that a jump cannot stall it.
+    fn refine(&mut self, mut inner: Point, mut outer: Point) -> Result<(Point, bool)> {
+        for step in 1.. {
+            if let Some(point) = [outer, inner].into_iter().find(|point| point.has_reached(self.threshold, CLOSE)) {
+                return Ok((point, false));
+            }
+            let (low, high) = (inner.at.min(outer.at), inner.at.max(outer.at));
+            let middle = low + 0.5 * (high - low);
+            if !(low < middle && middle < high) {
+                break;
+            }
+            let secant = inner.at + (outer.at - inner.at) * (inner.excess_usd / (inner.excess_usd - outer.excess_usd));
+            let is_bracketed = low < secant && secant < high;
+            let point = (self.at)(if step % 3 != 0 && is_bracketed { secant } else { middle })?;
+            if self.has_changed(&point) {
+                outer = point;
+            } else {
+                inner = point;
+            }
+        }
+        let reached = [outer, inner].into_iter().find(|point| point.has_reached(self.threshold, NEARLY));
+        Ok(reached.map_or((outer, true), |point| (point, false)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distance::{HIGHEST_MOVE, LOWEST_MOVE, ladder};
+
+    /// A point of an account that needs 100 USD and has 100 times the ratio.
+    fn point(at: f64, ratio: f64) -> Point {
+        Point { at, ratio: Some(ratio), excess_usd: 100.0 * (ratio - 1.0), liquidated: ratio <= 1.0 }
+    }
+
+    fn find(end: f64, ratio: impl Fn(f64) -> f64) -> Option<(f64, bool)> {
+        let at = |price: f64| Ok(point(price, ratio(price)));
+        let found = nearest(at(0.0).unwrap(), &ladder(end), 1.0, at).unwrap();
+        found.map(|(point, jump)| (point.at, jump))
+    }
+
+    #[track_caller]
+    fn assert_at(found: Option<(f64, bool)>, at: f64) {
+        let (found, jump) = found.unwrap();
+        assert!((found - at).abs() < 1e-9 && !jump, "{found} is not {at}");
+    }
+
+    #[test]
+    fn the_nearest_of_several_crossings() {
+        let falls = |price: f64| 1.0 + (price + 0.2) * (price + 0.3) * (price + 0.6) * 50.0;
+        assert_at(find(LOWEST_MOVE, falls), -0.2);
+        assert_eq!(find(HIGHEST_MOVE, falls), None);
+        // In liquidation between -30 % and +10 %: both moves lead out of it.
+        let hollow = |price: f64| 1.0 + (price + 0.3) * (price - 0.1);
+        assert_at(find(LOWEST_MOVE, hollow), -0.3);
+        assert_at(find(HIGHEST_MOVE, hollow), 0.1);
+    }
+
+    #[test]
+    fn a_dip_between_two_rungs() {
+        let rungs = ladder(HIGHEST_MOVE);
+        for pair in [[rungs[4], rungs[5]], [rungs[20], rungs[21]], [0.0, rungs[0]]] {
+            let (middle, half) = (0.5 * (pair[0] + pair[1]), 0.25 * (pair[1] - pair[0]));
+            let dip = move |price: f64| 1.0 + ((price - middle).abs() - half);
+            assert_at(find(HIGHEST_MOVE, dip), middle - half);
+        }
+    }
+
+    #[test]
+    fn a_jump_is_found_to_the_last_bit() {
+        let step = |price: f64| if price > -0.25 { 1.5 } else { 0.5 };
+        assert_eq!(find(LOWEST_MOVE, step), Some((-0.25, true)));
+        let recovers = |price: f64| if price < 0.5 { 0.2 } else { 3.0 };
+        assert_eq!(find(HIGHEST_MOVE, recovers), Some((0.5, true)));
+    }
+
+    #[test]
+    fn a_threshold_at_the_start_and_one_that_is_never_met() {
+        assert_eq!(find(LOWEST_MOVE, |_| 1.0), Some((0.0, false)));
+        assert_eq!(find(LOWEST_MOVE, |_| 1.1), None);
+        assert_eq!(find(HIGHEST_MOVE, |_| 0.9), None);
+        assert_at(find(LOWEST_MOVE, |price| 1.0 + (price - LOWEST_MOVE)), LOWEST_MOVE);
+    }
+
+    #[test]
+    fn no_ratio_is_no_liquidation() {
+        let at = |price: f64| {
+            let gone = Point { at: price, ratio: None, excess_usd: 5.0, liquidated: false };
+            Ok(if price < -0.1 { gone } else { point(price, 0.5) })
+        };
+        let (found, jump) = nearest(at(0.0).unwrap(), &ladder(LOWEST_MOVE), 1.0, at).unwrap().unwrap();
+        assert!(found.at < -0.1 && found.at > -0.1 - 1e-15 && jump && found.ratio.is_none(), "{found:?}");
+    }
+}

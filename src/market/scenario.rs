@@ -1,0 +1,437 @@
+//! Price scenarios: a market moved, to be valued afresh.
+//!
+//! ```text
+//! u(c)              move of currency c in USD: `price` of a coin, `fx` of a stablecoin, 0 for USD
+//! fx(c)             x (1 + u(c))
+//! index, forward,
+//! delta-one mark    of B quoted in Q: x (1 + u(B)) / (1 + u(Q))
+//! volatility        of options on B: x (1 + vol)
+//! as of             + days
+//! option mark       its USD value moves by what Black-76 says its value moves, and does not fall below zero
+//! ```
+
+use super::{Instrument, Kind, Market};
+use crate::margin::black76::Terms;
+use crate::{Invalid, Result};
+
+/// The name of the scenario in which nothing moves.
+pub const BASE: &str = "base";
+
+/// A shock to every coin that has none of its own. It never reaches USD, nor a currency that moves by `fx`.
+pub const EVERY_COIN: &str = "*";
+
+/// Largest relative move: beyond it prices could leave the range in which no figure of the model overflows.
+pub const LARGEST_MOVE: f64 = 1e6;
+
+/// Most days that a scenario may lie ahead: a century.
+pub const MOST_DAYS: f64 = 36_500.0;
+
+const DAY_NS: f64 = 86_400.0 * 1e9;
+
+/// Currencies that move by `fx` alone, whatever the scenario says of [`EVERY_COIN`].
+const STABLE: [&str; 3] = ["USD", "USDC", "USDT"];
+
+/// One price scenario (section 8 of the model). All moves are relative: -0.3 is a fall of 30 %.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scenario {
+    /// Its name in the tables.
+    pub name: String,
+    /// Moves by base currency, or [`EVERY_COIN`]; each base once.
+    pub shocks: Vec<Shock>,
+    /// Moves of currencies against USD that are no coins: USDT, USDC; each once.
+    pub fx: Vec<(String, f64)>,
+    /// Days that pass, not negative.
+    pub days: f64,
+}
+
+/// The moves of one base currency. A field it lacks is taken from [`EVERY_COIN`], else it is zero.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Shock {
+    /// `BTC`, or [`EVERY_COIN`].
+    pub base: String,
+    /// Move of the coin in USD, > -1.
+    pub price: Option<f64>,
+    /// Move of the volatilities of its options, > -1.
+    pub vol: Option<f64>,
+}
+
+impl Scenario {
+    /// The scenario in which nothing moves.
+    #[must_use]
+    pub fn base() -> Self {
+        Self { name: BASE.to_owned(), ..Self::default() }
+    }
+
+    /// True if nothing moves, whatever the name.
+    #[must_use]
+    pub fn moves_nothing(&self) -> bool {
+        let still = |shock: &Shock| shock.price.unwrap_or(0.0) == 0.0 && shock.vol.unwrap_or(0.0) == 0.0;
+        self.days == 0.0 && self.shocks.iter().all(still) && self.fx.iter().all(|(_, fx)| *fx == 0.0)
+    }
+
+    /// Whether it can be applied to a market.
+    ///
+    /// # Errors
+    /// Those of [`apply`].
+    pub fn check(&self, market: &Market) -> Result<()> {
+        Moves::new(market, self).map(drop)
+    }
+
+    /// A scenario of one price move: of a coin, or of [`EVERY_COIN`].
+    pub fn price_move(name: impl Into<String>, base: impl Into<String>, price: f64) -> Self {
+        let shock = Shock { base: base.into(), price: Some(price), vol: None };
+        Self { name: name.into(), shocks: vec![shock], ..Self::default() }
+    }
+}
+
+/// What is wrong with a scenario, with the column of the table `shocks` and the value.
+pub type Fault = Box<Invalid>;
+
+/// Whether a shock can be applied to a market.
+///
+/// # Errors
+/// What is wrong, with the column of the table `shocks`, the value and what was expected.
+pub fn check_shock(market: &Market, shock: &Shock) -> Result<(), Fault> {
+    if shock.base != EVERY_COIN {
+        known(market, "base", &shock.base)?;
+        if STABLE.contains(&shock.base.as_str()) {
+            return Err(Invalid::new("a shock to a currency that moves by `fx` alone")
+                .column("base")
+                .value(&shock.base)
+                .expected("a coin, or `*` for all of them")
+                .hint("write its move against USD in the columns `fx_ccy` and `fx`")
+                .into());
+        }
+    }
+    check_move("price", shock.price.unwrap_or(0.0))?;
+    check_move("vol", shock.vol.unwrap_or(0.0))
+}
+
+/// Whether a currency's move against USD can be applied to a market.
+///
+/// # Errors
+/// As [`check_shock`].
+pub fn check_fx(market: &Market, ccy: &str, fx: f64) -> Result<(), Fault> {
+    known(market, "fx_ccy", ccy)?;
+    let traded = || {
+        let bases = market.instruments.iter().map(|instrument| market.underlyings[instrument.underlying as usize].base);
+        bases.into_iter().any(|base| market.currencies[base as usize].name == ccy)
+    };
+    if ccy == "USD" || (!STABLE.contains(&ccy) && traded()) {
+        let invalid = Invalid::new("a currency that cannot move by `fx`").column("fx_ccy").value(ccy);
+        let invalid = if ccy == "USD" {
+            invalid.expected("a currency other than USD, in which everything is counted")
+        } else {
+            invalid.expected("a stablecoin").hint("write the move of a coin in the columns `base` and `price`")
+        };
+        return Err(invalid.into());
+    }
+    check_move("fx", fx)
+}
+
+/// Whether a time lies within what a scenario may pass.
+///
+/// # Errors
+/// As [`check_shock`].
+pub fn check_days(days: f64) -> Result<(), Fault> {
+    if (0.0..=MOST_DAYS).contains(&days) {
+        return Ok(());
+    }
+    Err(Invalid::new("days that no scenario can pass")
+        .column("days")
+        .value(days.to_string())
+        .expected(format!("from 0 to {MOST_DAYS}"))
+        .into())
+}
+
+fn check_move(column: &'static str, value: f64) -> Result<(), Fault> {
+    if value > -1.0 && value <= LARGEST_MOVE {
+        return Ok(());
+    }
+    Err(Invalid::new("a move that no price can make")
+        .column(column)
+        .value(value.to_string())
+        .expected(format!("a relative move above -1 (-100 %) and up to {LARGEST_MOVE}"))
+        .into())
+}
+
+fn known(market: &Market, column: &'static str, ccy: &str) -> Result<(), Fault> {
+    if currency(market, ccy).is_some() {
+        return Ok(());
+    }
+    let names: Vec<_> = market.currencies.iter().map(|currency| currency.name.as_str()).collect();
+    let (shown, more) = names.split_at(names.len().min(20));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    Err(Invalid::new("unknown currency")
+        .column(column)
+        .value(ccy)
+        .expected("a currency of the snapshot")
+        .hint(format!("it has {}{more}", shown.join(", ")))
+        .into())
+}
+
+/// Place of a currency, which stand in byte order.
+fn currency(market: &Market, name: &str) -> Option<usize> {
+    market.currencies.binary_search_by(|currency| currency.name.as_str().cmp(name)).ok()
+}
+
+/// Factors by currency.
+struct Moves {
+    /// `1 + u(c)`.
+    usd: Vec<f64>,
+    /// `1 + vol` of options on the currency.
+    vol: Vec<f64>,
+    as_of_ns: i64,
+}
+
+impl Moves {
+    fn new(market: &Market, scenario: &Scenario) -> Result<Self> {
+        let named = |fault: Fault| {
+            let problem = format!("scenario `{}`: {}", scenario.name, fault.problem);
+            Fault::new(Invalid { problem, ..*fault })
+        };
+        let twice = |column: &str, value: &str| {
+            named(Invalid::new("duplicate row").column(column).value(value).expected("each currency once").into())
+        };
+        check_days(scenario.days).map_err(named)?;
+        let everywhere = scenario.shocks.iter().find(|shock| shock.base == EVERY_COIN);
+        let default = |field: fn(&Shock) -> Option<f64>| everywhere.and_then(field).unwrap_or(0.0);
+        let (price, vol) = (default(|shock| shock.price), default(|shock| shock.vol));
+        let stable = |ccy: &str| STABLE.contains(&ccy) || scenario.fx.iter().any(|(other, _)| other == ccy);
+        let factor = |usual: f64| {
+            let names = market.currencies.iter().map(|currency| currency.name.as_str());
+            names.map(|name| if stable(name) { 1.0 } else { 1.0 + usual }).collect::<Vec<_>>()
+        };
+        let mut moves = Self { usd: factor(price), vol: factor(vol), as_of_ns: later(market.as_of_ns, scenario.days)? };
+        for (index, shock) in scenario.shocks.iter().enumerate() {
+            check_shock(market, shock).map_err(named)?;
+            if scenario.shocks[..index].iter().any(|earlier| earlier.base == shock.base) {
+                return Err(twice("base", &shock.base).into());
+            }
+            if let Some(ccy) = currency(market, &shock.base) {
+                moves.usd[ccy] = 1.0 + shock.price.unwrap_or(price);
+                moves.vol[ccy] = 1.0 + shock.vol.unwrap_or(vol);
+            }
+        }
+        for (index, (ccy, fx)) in scenario.fx.iter().enumerate() {
+            check_fx(market, ccy, *fx).map_err(named)?;
+            let moved = scenario.shocks.iter().any(|shock| shock.base == *ccy);
+            if moved || scenario.fx[..index].iter().any(|(earlier, _)| earlier == ccy) {
+                return Err(twice("fx_ccy", ccy).into());
+            }
+            if let Some(place) = currency(market, ccy) {
+                moves.usd[place] = 1.0 + fx;
+            }
+        }
+        Ok(moves)
+    }
+
+    /// What multiplies a price of `base` in `quote`.
+    fn price(&self, base: u32, quote: u32) -> f64 {
+        self.usd[base as usize] / self.usd[quote as usize]
+    }
+}
+
+fn later(as_of_ns: i64, days: f64) -> Result<i64> {
+    let passed = (days * DAY_NS).round() as i64;
+    as_of_ns.checked_add(passed).ok_or_else(|| {
+        let expected = "a time before the year 2262";
+        Invalid::new("a scenario that ends too late").column("days").value(days.to_string()).expected(expected).into()
+    })
+}
+
+/// The market after a scenario: instruments, currencies and underlyings in the same number and order, so that a book
+/// fits it as before. What had no price still has none. Options may have reached their expiry (`T = 0`); they count
+/// in equity only. A scenario that moves nothing gives an identical market.
+///
+/// An option's mark in USD becomes `max(0, mark fx(settle) + V1 phi' - V0 phi)`, with `V0` and `V1` the Black-76
+/// values per coin before and after at the rate of the rules, and `phi`, `phi'` the USD value of the quote currency.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] if the scenario names a currency that the market lacks, or one twice, moves a price by
+/// -100 % or less, or passes a negative time.
+pub fn apply(market: &Market, scenario: &Scenario, rate: f64) -> Result<Market> {
+    let moves = Moves::new(market, scenario)?;
+    let mut after = market.clone();
+    after.as_of_ns = moves.as_of_ns;
+    for (currency, factor) in after.currencies.iter_mut().zip(&moves.usd) {
+        currency.fx = currency.fx.map(|fx| fx * factor);
+    }
+    for underlying in &mut after.underlyings {
+        let factor = moves.price(underlying.base, underlying.quote);
+        underlying.index_px = underlying.index_px.map(|px| px * factor);
+    }
+    for place in 0..after.instruments.len() {
+        let moved = moved_instrument(market, &after, &market.instruments[place], &moves, rate);
+        after.instruments[place] = moved;
+    }
+    Ok(after)
+}
+
+/// An instrument of `market` with the prices it has in `after`, whose currencies and time have moved already.
+fn moved_instrument(market: &Market, after: &Market, now: &Instrument, moves: &Moves, rate: f64) -> Instrument {
+    let underlying = &market.underlyings[now.underlying as usize];
+    let factor = moves.price(underlying.base, underlying.quote);
+    let mut then = now.clone();
+    let Kind::Option { call, strike } = now.kind else {
+        then.mark_px = now.mark_px * factor;
+        return then;
+    };
+    then.fwd_px = now.fwd_px * factor;
+    then.mark_vol = now.mark_vol * moves.vol[underlying.base as usize];
+    let fx = |market: &Market, ccy: u32| market.currencies[ccy as usize].fx.unwrap_or(f64::NAN);
+    let state = |market: &Market, option: &Instrument| {
+        let (forward, vol, years) = (option.fwd_px, option.mark_vol, market.years_to(option.expiry_ns));
+        (Terms { forward, strike, vol, years, rate, call }, fx(market, underlying.quote), fx(market, now.settle))
+    };
+    let (was, is) = (state(market, now), state(after, &then));
+    if now.gap.is_none() && is != was {
+        let ((terms, phi, settle), (terms_after, phi_after, settle_after)) = (was, is);
+        let mark_usd = now.mark_px * settle + (terms_after.value() * phi_after - terms.value() * phi);
+        then.mark_px = mark_usd.max(0.0) / settle_after;
+    }
+    then
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::{Currency, Underlying};
+
+    fn market() -> Market {
+        let currency = |name: &str, fx| Currency { name: name.to_owned(), fx: Some(fx) };
+        let underlying =
+            |name: &str, base, quote, px| Underlying { name: name.to_owned(), base, quote, index_px: Some(px) };
+        let instrument = |inst_id: &str, kind, underlying, settle, days: Option<i64>, prices: [f64; 3]| Instrument {
+            inst_id: inst_id.to_owned(),
+            kind,
+            underlying,
+            settle,
+            multiplier: 0.01,
+            expiry_ns: days.map(|days| days * 86_400_000_000_000),
+            mark_px: prices[0],
+            mark_vol: prices[1],
+            fwd_px: prices[2],
+            gap: None,
+        };
+        let option = Kind::Option { call: false, strike: 90_000.0 };
+        Market {
+            as_of_ns: 0,
+            currencies: vec![
+                currency("BTC", 100_000.0),
+                currency("ETH", 4_000.0),
+                currency("USD", 1.0),
+                currency("USDC", 1.0),
+                currency("USDT", 0.999),
+            ],
+            underlyings: vec![
+                underlying("BTC-USD", 0, 2, 100_000.0),
+                underlying("BTC-USDT", 0, 4, 100_100.0),
+                underlying("ETH-USDT", 1, 4, 4_004.0),
+                underlying("USDT-USD", 4, 2, 0.999),
+            ],
+            instruments: vec![
+                instrument("BTC-USD-SWAP", Kind::Inverse, 0, 0, None, [100_010.0, 0.0, 0.0]),
+                instrument("BTC-USD-P", option, 0, 0, Some(3), [0.01, 0.6, 100_020.0]),
+                instrument("BTC-USDT-SWAP", Kind::Linear, 1, 4, None, [100_110.0, 0.0, 0.0]),
+                instrument("ETH-USDT-SWAP", Kind::Linear, 2, 4, None, [4_004.5, 0.0, 0.0]),
+            ],
+        }
+    }
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() <= 1e-12 * expected.abs(), "{found} is not {expected}");
+    }
+
+    fn shock(base: &str, price: Option<f64>, vol: Option<f64>) -> Shock {
+        Shock { base: base.to_owned(), price, vol }
+    }
+
+    #[test]
+    fn nothing_moves_in_the_base_case() {
+        let market = market();
+        let zeros = Scenario {
+            name: "zeros".into(),
+            shocks: vec![shock("*", Some(0.0), None), shock("BTC", None, Some(0.0))],
+            fx: vec![("USDT".into(), 0.0)],
+            days: 0.0,
+        };
+        assert_eq!(apply(&market, &Scenario::base(), 0.01).unwrap(), market);
+        assert_eq!(apply(&market, &zeros, 0.01).unwrap(), market);
+        assert!(zeros.moves_nothing() && Scenario::base().moves_nothing());
+    }
+
+    #[test]
+    fn prices_move_by_coin_and_quote() {
+        let market = market();
+        let scenario = Scenario {
+            name: "crash".into(),
+            shocks: vec![shock("*", Some(-0.5), Some(1.0)), shock("BTC", Some(-0.3), None)],
+            fx: vec![("USDT".into(), -0.05)],
+            days: 1.5,
+        };
+        let after = apply(&market, &scenario, 0.0).unwrap();
+        let fx: Vec<f64> = after.currencies.iter().map(|currency| currency.fx.unwrap()).collect();
+        for (found, expected) in fx.iter().zip([70_000.0, 2_000.0, 1.0, 1.0, 0.999 * 0.95]) {
+            close(*found, expected);
+        }
+        let indices: Vec<f64> = after.underlyings.iter().map(|underlying| underlying.index_px.unwrap()).collect();
+        for (found, expected) in
+            indices.iter().zip([70_000.0, 100_100.0 * 0.7 / 0.95, 4_004.0 * 0.5 / 0.95, 0.999 * 0.95])
+        {
+            close(*found, expected);
+        }
+        close(after.instruments[0].mark_px, 70_007.0);
+        close(after.instruments[2].mark_px, 100_110.0 * 0.7 / 0.95);
+        close(after.instruments[3].mark_px, 4_004.5 * 0.5 / 0.95);
+        let put = &after.instruments[1];
+        close(put.fwd_px, 70_014.0);
+        close(put.mark_vol, 1.2);
+        assert_eq!(after.as_of_ns, 129_600_000_000_000);
+        let value =
+            |forward, vol, days: f64| crate::margin::black76::value(forward, 90_000.0, vol, days / 365.0, 0.0, false);
+        let change_usd = value(70_014.0, 1.2, 1.5) - value(100_020.0, 0.6, 3.0);
+        close(put.mark_px, (0.01 * 100_000.0 + change_usd) / 70_000.0);
+    }
+
+    #[test]
+    fn an_option_is_worth_nothing_at_least_and_its_payoff_at_expiry() {
+        let market = market();
+        let later = |price, days| {
+            let scenario = Scenario { days, ..Scenario::price_move("later", "BTC", price) };
+            apply(&market, &scenario, 0.0).unwrap().instruments[1].clone()
+        };
+        let put = later(-0.4, 3.0);
+        let was = crate::margin::black76::value(100_020.0, 90_000.0, 0.6, 3.0 / 365.0, 0.0, false);
+        close(put.mark_px, (0.01 * 100_000.0 + (90_000.0 - 60_012.0) - was) / 60_000.0);
+        assert!(later(0.5, 2.0).mark_px >= 0.0);
+        assert_eq!(later(0.0, 30.0), Instrument { mark_px: later(0.0, 3.0).mark_px, ..market.instruments[1].clone() });
+    }
+
+    #[test]
+    fn scenarios_that_cannot_be_applied() {
+        let market = market();
+        let fx = |ccy: &str, fx| Scenario { fx: vec![(ccy.to_owned(), fx)], ..Scenario::default() };
+        let of = |shocks: Vec<Shock>| Scenario { shocks, ..Scenario::default() };
+        for (scenario, problem, column) in [
+            (Scenario::price_move("", "XYZ", 0.1), "unknown currency", "base"),
+            (Scenario::price_move("", "USDT", 0.1), "moves by `fx` alone", "base"),
+            (Scenario::price_move("", "BTC", -1.0), "no price can make", "price"),
+            (Scenario::price_move("", "*", f64::NAN), "no price can make", "price"),
+            (Scenario::price_move("", "*", 1e7), "no price can make", "price"),
+            (of(vec![shock("BTC", None, Some(-1.5))]), "no price can make", "vol"),
+            (of(vec![shock("BTC", None, None), shock("BTC", None, None)]), "duplicate row", "base"),
+            (fx("XYZ", 0.1), "unknown currency", "fx_ccy"),
+            (fx("USD", 0.1), "cannot move by `fx`", "fx_ccy"),
+            (fx("BTC", 0.1), "cannot move by `fx`", "fx_ccy"),
+            (fx("USDT", -1.0), "no price can make", "fx"),
+            (Scenario { days: -1.0, ..Scenario::default() }, "no scenario can pass", "days"),
+            (Scenario { days: f64::NAN, ..Scenario::default() }, "no scenario can pass", "days"),
+        ] {
+            let error = apply(&market, &scenario, 0.0).unwrap_err();
+            let crate::Error::Invalid(invalid) = error else { panic!("{error}") };
+            assert!(invalid.problem.contains(problem), "{invalid}");
+            assert_eq!(invalid.column.as_deref(), Some(column), "{invalid}");
+        }
+    }
+}

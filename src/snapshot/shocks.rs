@@ -1,0 +1,209 @@
+//! The table `shocks`: price scenarios, one row for each scenario and currency.
+//!
+//! Unlike the rows of accounts, a broken row here is an error: a scenario that lacks one of its moves would be
+//! another scenario.
+
+use super::batch::Batch;
+use super::number::{NumberError, Numbers};
+use super::scan::{Opened, scan};
+use super::schema::SHOCKS;
+use super::source::{self, Source};
+use super::{InputFile, text::cut};
+use crate::market::Market;
+use crate::market::scenario::{BASE, Fault, Scenario, Shock, check_days, check_fx, check_shock};
+use crate::progress::Progress;
+use crate::{Invalid, Result};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The table `shocks` of the snapshot in `dir`, if it has one: a file, or a folder of Parquet parts.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] if there are two of them.
+pub fn find_shocks(dir: &Path) -> Result<Option<PathBuf>> {
+    let Some(found) = source::find(dir, "shocks")? else { return Ok(None) };
+    Ok(match found.files.as_slice() {
+        [file] if file.parent() == Some(dir) => Some(file.clone()),
+        _ => Some(dir.join("shocks")),
+    })
+}
+
+/// Reads scenarios from a table `shocks` in a file (`*.csv`, `*.parquet`, `*.arrow`) or a folder of Parquet parts.
+/// A scenario is the rows of one name; scenarios stand in the order in which their names first appear. The scenario
+/// `base` is left out if it moves nothing.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] with file, column, row and value: an unknown currency, a move of -100 % or less, two
+/// rows of one scenario and currency, `days` or `fx` that contradict an earlier row of the scenario, a `base` that
+/// moves something, a cell that cannot be read.
+pub fn read_shocks(path: &Path, market: &Market, progress: &dyn Progress) -> Result<(Vec<Scenario>, Vec<InputFile>)> {
+    let source = source::at(path)?;
+    let mut inputs = Vec::new();
+    for (file, (bytes, blake3)) in source.files.iter().zip(source::hash_all(&source.files, progress)?) {
+        inputs.push(InputFile { path: file.clone(), bytes, rows: None, blake3 });
+    }
+    let mut scenarios = Scenarios::default();
+    for (input, rows) in inputs.iter_mut().zip(scenarios.read(&source, market, progress)?) {
+        input.rows = Some(rows);
+    }
+    Ok((scenarios.finish()?, inputs))
+}
+
+/// A row, read and checked on its own.
+struct Row {
+    file: Arc<Path>,
+    number: u64,
+    scenario: String,
+    shock: Option<Shock>,
+    fx: Option<(String, f64)>,
+    days: Option<f64>,
+}
+
+impl Row {
+    fn fault(&self, fault: Invalid) -> Invalid {
+        fault.file(&self.file).row(self.number)
+    }
+}
+
+/// A scenario that is being read.
+struct Partial {
+    scenario: Scenario,
+    days: Option<f64>,
+    first: (Arc<Path>, u64),
+}
+
+#[derive(Default)]
+struct Scenarios {
+    list: Vec<Partial>,
+    places: HashMap<String, usize>,
+}
+
+impl Scenarios {
+    fn read(&mut self, source: &Source, market: &Market, progress: &dyn Progress) -> Result<Vec<u64>> {
+        let opened = Opened::new(source, SHOCKS)?;
+        scan(
+            opened,
+            progress,
+            |rows: &mut Vec<Row>, batch| read_batch(rows, batch, market),
+            |rows: Vec<Row>| rows.iter().try_for_each(|row| self.add(row)),
+        )
+    }
+
+    fn add(&mut self, row: &Row) -> Result<()> {
+        let place = if let Some(&place) = self.places.get(&row.scenario) {
+            place
+        } else {
+            let scenario = Scenario { name: row.scenario.clone(), ..Scenario::default() };
+            self.list.push(Partial { scenario, days: None, first: (Arc::clone(&row.file), row.number) });
+            self.places.insert(row.scenario.clone(), self.list.len() - 1);
+            self.list.len() - 1
+        };
+        let Some(partial) = self.list.get_mut(place) else { return Ok(()) };
+        partial.add(row)
+    }
+
+    fn finish(self) -> Result<Vec<Scenario>> {
+        let mut scenarios = Vec::with_capacity(self.list.len());
+        for Partial { mut scenario, days, first: (file, row) } in self.list {
+            scenario.days = days.unwrap_or(0.0);
+            if scenario.name != BASE {
+                scenarios.push(scenario);
+            } else if !scenario.moves_nothing() {
+                return Err(Invalid::new("the scenario `base` moves something")
+                    .file(file)
+                    .column("scenario")
+                    .row(row)
+                    .value(BASE)
+                    .expected("another name: `base` is the market as it is")
+                    .into());
+            }
+        }
+        Ok(scenarios)
+    }
+}
+
+impl Partial {
+    fn add(&mut self, row: &Row) -> Result<()> {
+        let twice = |column: &str, value: &str| {
+            let problem = format!("duplicate row in scenario `{}`", row.scenario);
+            row.fault(Invalid::new(problem).column(column).value(value).expected("one row for each currency"))
+        };
+        let conflict = |column: &str, value: f64, earlier: f64| {
+            let problem = format!("`{column}` contradicts an earlier row of scenario `{}`", row.scenario);
+            row.fault(Invalid::new(problem).column(column).value(value.to_string()).expected(earlier.to_string()))
+        };
+        let Self { scenario, days, .. } = self;
+        if let Some((ccy, fx)) = &row.fx {
+            match scenario.fx.iter().find(|(other, _)| other == ccy) {
+                Some((_, earlier)) if earlier != fx => return Err(conflict("fx", *fx, *earlier).into()),
+                // A move of a stablecoin may be repeated beside each coin, as `days` may.
+                Some(_) if row.shock.is_none() => return Err(twice("fx_ccy", ccy).into()),
+                Some(_) => {}
+                None => scenario.fx.push((ccy.clone(), *fx)),
+            }
+        }
+        if let Some(shock) = &row.shock {
+            if scenario.shocks.iter().any(|other| other.base == shock.base) {
+                return Err(twice("base", &shock.base).into());
+            }
+            scenario.shocks.push(shock.clone());
+        }
+        if let Some(both) = scenario.shocks.iter().find(|shock| scenario.fx.iter().any(|(ccy, _)| *ccy == shock.base)) {
+            return Err(twice("fx_ccy", &both.base).into());
+        }
+        match (*days, row.days) {
+            (Some(earlier), Some(now)) if earlier != now => return Err(conflict("days", now, earlier).into()),
+            (None, Some(now)) => *days = Some(now),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn read_batch(rows: &mut Vec<Row>, batch: &Batch, market: &Market) -> Result<()> {
+    let (scenario, base, fx_ccy) = (batch.text("scenario")?, batch.text("base")?, batch.text("fx_ccy")?);
+    let (price, vol) = (batch.numbers("price")?, batch.numbers("vol")?);
+    let (fx, days) = (batch.numbers("fx")?, batch.numbers("days")?);
+    for index in 0..batch.rows {
+        let number = batch.first_row + index as u64;
+        let at = |fault: Fault| fault.file(&batch.file).row(number);
+        let missing = |column: &str, why: &str| {
+            at(Invalid::new(format!("missing `{column}`")).column(column).expected(why).into())
+        };
+        let figure =
+            |column: &str, numbers: &Numbers| figure(column, numbers, index).map_err(|fault| Fault::new(at(fault)));
+        let name = scenario.get(index).ok_or_else(|| missing("scenario", "the name of a scenario"))?;
+        let (price, vol, fx) = (figure("price", &price)?, figure("vol", &vol)?, figure("fx", &fx)?);
+        let shock = match base.get(index) {
+            Some(base) => Some(Shock { base: base.to_owned(), price, vol }),
+            None if price.is_some() || vol.is_some() => {
+                return Err(missing("base", "the coin that `price` and `vol` move, or `*` for all").into());
+            }
+            None => None,
+        };
+        let fx = match (fx_ccy.get(index), fx) {
+            (Some(ccy), Some(fx)) => Some((ccy.to_owned(), fx)),
+            (None, None) => None,
+            (Some(_), None) => return Err(missing("fx", "the move of `fx_ccy` against USD").into()),
+            (None, Some(_)) => return Err(missing("fx_ccy", "the stablecoin that `fx` moves").into()),
+        };
+        let days = figure("days", &days)?;
+        shock.iter().try_for_each(|shock| check_shock(market, shock)).map_err(at)?;
+        fx.iter().try_for_each(|(ccy, fx)| check_fx(market, ccy, *fx)).map_err(at)?;
+        days.map_or(Ok(()), check_days).map_err(at)?;
+        rows.push(Row { file: Arc::clone(&batch.file), number, scenario: name.to_owned(), shock, fx, days });
+    }
+    Ok(())
+}
+
+fn figure(column: &str, numbers: &Numbers, row: usize) -> Result<Option<f64>, Fault> {
+    numbers.get(row).map_err(|error| {
+        let problem = match error {
+            NumberError::Invalid => "not a number",
+            NumberError::OutOfRange => "a number out of range",
+        };
+        let expected = "a decimal number, such as -0.3";
+        Invalid::new(problem).column(column).value(cut(&numbers.raw(row))).expected(expected).into()
+    })
+}

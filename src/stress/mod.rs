@@ -1,0 +1,273 @@
+//! Price scenarios over every account: `remargin stress`.
+//!
+//! ```text
+//! snapshot::load -> Market, Book                           once
+//! shocks, grids, words, presets -> scenarios               base first
+//! for every few scenarios, on all threads:
+//!     scenario::apply, recompute::price                    one re-priced table a scenario
+//!     accounts in chunks x scenarios: recompute::chunk     one pass a scenario
+//!     counts, sums, worst scenario, at-risk rows           merged in order of chunk and scenario
+//! tables, summary.json, manifest.json, rename
+//! ```
+//!
+//! What is kept for every account is its base case and its worst scenario; everything else leaves as soon as its few
+//! scenarios are done, so memory does not grow with their number. With [`Detail::All`] the rows of an account stand
+//! together, as in a run, and the priced tables of all scenarios are held at once: 400 bytes for each instrument and
+//! scenario. Accounts are then worked on in smaller chunks, so that totals may differ in their last bit.
+
+mod family;
+mod pass;
+
+pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenario, with_base};
+
+use crate::distance::Whose;
+use crate::margin::priced::PricedMarket;
+use crate::market::scenario::{self, Scenario};
+use crate::progress::Progress;
+use crate::report::at_risk::{AtRisk, Names};
+use crate::report::columns::{ACCOUNTS, RISK_UNITS};
+use crate::report::distances::{self, Searched};
+use crate::report::manifest::{self, Provenance};
+use crate::report::stress::{ScenarioRow, StressTables};
+use crate::report::stress_stats::ScenarioStats;
+use crate::report::{OutputFile, OutputFolder, encode, rejects, stress_summary};
+use crate::rules::LoadedRules;
+use crate::run::{Format, MaxRejects, Timings};
+use crate::snapshot::{self, LoadOptions, Snapshot};
+use crate::{Error, Result, recompute};
+use pass::{Pass, State};
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+pub use crate::report::stress_summary::StressSummary;
+
+/// How much is written of each account in each scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// Every account and risk unit in every scenario, as of a run.
+    All,
+    /// The accounts that are at risk in a scenario.
+    #[default]
+    AtRisk,
+    /// Nothing but each account's worst scenario.
+    None,
+}
+
+/// Where scenarios come from; those of all sources are taken, in this order. Without any the table `shocks` of the
+/// snapshot is taken.
+#[derive(Debug, Clone, Default)]
+pub struct ScenarioSources {
+    /// A table `shocks`.
+    pub shocks: Option<PathBuf>,
+    /// Every combination of these axes' points.
+    pub axes: Vec<Axis>,
+    /// Single scenarios.
+    pub scenarios: Vec<Scenario>,
+    /// Named sets.
+    pub presets: Vec<Preset>,
+}
+
+impl ScenarioSources {
+    /// The base case and all scenarios, in order, checked against the market. Files that are read are noted among the
+    /// inputs of the snapshot.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] without a scenario; [`Error::Invalid`] for a table that cannot be used, two scenarios of one
+    /// name and a scenario that the market does not know the currencies of.
+    pub fn resolve(&self, dir: &Path, snapshot: &mut Snapshot, progress: &dyn Progress) -> Result<Vec<Scenario>> {
+        let nothing = self.axes.is_empty() && self.scenarios.is_empty() && self.presets.is_empty();
+        let own = if nothing && self.shocks.is_none() { snapshot::find_shocks(dir)? } else { None };
+        let mut all = Vec::new();
+        if let Some(path) = self.shocks.as_ref().or(own.as_ref()) {
+            let (scenarios, mut inputs) = snapshot::read_shocks(path, &snapshot.market, progress)?;
+            for input in inputs.iter_mut().filter(|_| own.is_some()) {
+                input.path = input.path.strip_prefix(dir).map_or(input.path.clone(), Path::to_path_buf);
+            }
+            snapshot.inputs.extend(inputs);
+            all.extend(scenarios);
+        } else if nothing {
+            let hint = "--shocks, --grid, --scenario or --preset";
+            let problem = format!("there is no scenario: `{}` has no table `shocks`", dir.display());
+            return Err(Error::Usage(format!("{problem}\n  hint:     {hint}")));
+        }
+        all.extend(grid(&self.axes)?);
+        all.extend(self.scenarios.iter().cloned());
+        for preset in &self.presets {
+            all.extend(preset.scenarios(&snapshot.market)?);
+        }
+        with_base(&snapshot.market, all)
+    }
+}
+
+/// What to stress.
+#[derive(Debug, Clone)]
+pub struct StressRequest {
+    /// Folder of the snapshot.
+    pub snapshot: PathBuf,
+    /// Folder to write; it appears whole or not at all.
+    pub out: PathBuf,
+    /// The scenarios.
+    pub sources: ScenarioSources,
+    /// How much is written of each account.
+    pub detail: Detail,
+    /// Whose distances from liquidation to search, in the market as it is.
+    pub distance: Whose,
+    /// The rules.
+    pub rules: LoadedRules,
+    /// Run even if the snapshot is older than the rules.
+    pub allow_rules_date: bool,
+    /// How tables are written.
+    pub format: Format,
+    /// Replace an earlier run at `out`.
+    pub force: bool,
+    /// How many broken rows are tolerated.
+    pub max_rejects: MaxRejects,
+    /// For the manifest.
+    pub command_line: Vec<String>,
+}
+
+/// What a stress brought.
+#[derive(Debug, Clone)]
+pub struct StressOutcome {
+    /// Counts and totals.
+    pub summary: StressSummary,
+    /// More rows are broken than [`StressRequest::max_rejects`] tolerates (exit 4); everything is written all the same.
+    pub too_many_rejects: bool,
+    /// Wall time of each stage.
+    pub timings: Timings,
+}
+
+/// Values every account of a snapshot in every scenario and writes the output folder.
+///
+/// # Errors
+/// Those of [`crate::run::run`], and those of [`ScenarioSources::resolve`]. With an error nothing is left behind.
+pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOutcome> {
+    let shocks = request.sources.shocks.iter();
+    let inputs: Vec<&Path> = std::iter::once(&request.snapshot).chain(shocks).map(PathBuf::as_path).collect();
+    let folder = OutputFolder::create(&request.out, request.force, &inputs)?;
+    let mut timings = Timings::default();
+
+    let clock = Instant::now();
+    let options = LoadOptions { default_spot_offset: request.rules.rules.default_spot_offset, progress };
+    let mut snapshot = snapshot::load(&request.snapshot, &options)?;
+    if !request.allow_rules_date {
+        request.rules.check_date(snapshot.as_of_ns)?;
+    }
+    let scenarios = request.sources.resolve(&request.snapshot, &mut snapshot, progress)?;
+    timings.read = clock.elapsed();
+
+    let steps = (snapshot.book.len() as u64).saturating_mul(scenarios.len() as u64);
+    progress.stage("stress", "accounts x scenarios", steps);
+    let work = Work { request, snapshot: &snapshot, scenarios: &scenarios, progress };
+    let (summary, mut outputs) = work.write(folder.path(), &mut timings)?;
+
+    let clock = Instant::now();
+    progress.stage("write", "files", 0);
+    outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
+    outputs.push(encode::write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
+    progress.check()?;
+    timings.finish += clock.elapsed();
+    let provenance = Provenance {
+        command_line: &request.command_line,
+        snapshot_dir: &request.snapshot,
+        snapshot: &snapshot,
+        rules: &request.rules,
+        timings: &timings,
+    };
+    manifest::write(&folder, &provenance, &outputs)?;
+    folder.publish()?;
+
+    let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
+    let too_many_rejects = request.max_rejects.exceeded(summary.base.rejects.broken, rows_in);
+    Ok(StressOutcome { summary, too_many_rejects, timings })
+}
+
+/// Everything between reading and the last files.
+struct Work<'a> {
+    request: &'a StressRequest,
+    snapshot: &'a Snapshot,
+    scenarios: &'a [Scenario],
+    progress: &'a dyn Progress,
+}
+
+/// Scenarios that are priced and passed over the book together: enough to share what is read of each chunk of
+/// accounts, few enough that their at-risk rows are no burden.
+const GROUP: usize = 8;
+
+/// Rows at risk that a group may hold if every account is at risk in every scenario of it.
+const GROUP_ROWS: usize = 1 << 20;
+
+impl Work<'_> {
+    fn group_size(&self) -> usize {
+        match self.request.detail {
+            Detail::All => self.scenarios.len(),
+            Detail::AtRisk | Detail::None => (GROUP_ROWS / self.snapshot.book.len().max(1)).clamp(1, GROUP),
+        }
+    }
+
+    fn price(&self, scenario: &Scenario) -> Result<PricedMarket> {
+        self.progress.check()?;
+        let rules = &self.request.rules.rules;
+        Ok(recompute::price(&scenario::apply(&self.snapshot.market, scenario, rules.rate)?, rules))
+    }
+
+    /// Distances from liquidation in the base case, noted in its rows at risk.
+    fn distances(&self, folder: &Path, at_risk: &mut [AtRisk]) -> Result<Option<OutputFile>> {
+        let (request, Snapshot { market, book, .. }) = (self.request, self.snapshot);
+        let searched = Searched { market, rules: &request.rules.rules, book, progress: self.progress };
+        distances::write(folder, request.format, request.distance, searched, at_risk)
+    }
+
+    fn write(&self, folder: &Path, timings: &mut Timings) -> Result<(StressSummary, Vec<OutputFile>)> {
+        let (request, book) = (self.request, &self.snapshot.book);
+        let units = self.scenarios.first().map(|base| self.price(base)).transpose()?;
+        let units = units.map_or_else(Vec::new, |priced| priced.unit_names());
+        let names: Vec<String> = self.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
+        let names = Names { units: &units, scenarios: &names };
+        let mut tables = StressTables::create(folder, request.format, book, names, request.detail != Detail::None)?;
+        let mut detail = match request.detail {
+            Detail::All => Some((
+                encode::create(folder, &ACCOUNTS, request.format)?,
+                encode::create(folder, &RISK_UNITS, request.format)?,
+            )),
+            Detail::AtRisk | Detail::None => None,
+        };
+
+        let mut state = State::default();
+        let mut rows: Vec<ScenarioRow> = Vec::new();
+        let (mut base_tally, mut distances) = (None, None);
+        for (group, scenarios) in self.scenarios.chunks(self.group_size()).enumerate() {
+            let clock = Instant::now();
+            let first = group * self.group_size();
+            let priced: Vec<PricedMarket> =
+                scenarios.par_iter().map(|scenario| self.price(scenario)).collect::<Result<_>>()?;
+            timings.price += clock.elapsed();
+            let clock = Instant::now();
+            let pass = Pass { book, names, priced: &priced, first, progress: self.progress };
+            let mut results = pass.run(&mut state, &mut detail)?;
+            if let (0, Some((_, at_risk))) = (group, results.first_mut()) {
+                distances = self.distances(folder, at_risk)?;
+                let left = book.len() * (self.scenarios.len() - scenarios.len());
+                self.progress.stage("stress", "accounts x scenarios", left as u64);
+            }
+            timings.compute += clock.elapsed();
+            for (offset, (stats, at_risk)) in results.into_iter().enumerate() {
+                rows.push(tables.add(first + offset, &scenarios[offset], &stats, at_risk)?);
+                let ScenarioStats { tally, .. } = stats;
+                base_tally.get_or_insert(tally);
+            }
+        }
+
+        let clock = Instant::now();
+        let mut files = tables.finish(&state.base, &state.worst)?;
+        files.extend(distances);
+        if let Some(((_, accounts), (_, risk_units))) = detail {
+            files.extend([accounts.finish()?, risk_units.finish()?]);
+        }
+        let at_risk = rows.first().map_or(0, |base| base.accounts.at_risk);
+        let base = base_tally.unwrap_or_default().summary(self.snapshot, &request.rules, &units, at_risk as usize)?;
+        timings.finish += clock.elapsed();
+        Ok((stress_summary::of(base, self.scenarios, &rows)?, files))
+    }
+}
