@@ -36,8 +36,8 @@ pub struct RunArgs {
     shocks: Option<PathBuf>,
     /// Whose distances from liquidation to search: which price moves bring the margin ratio to 1
     ///
-    /// Costs thousands of times as much as an account's margin. Writes the table `distances`, and fills the last columns
-    /// of `at_risk`.
+    /// Costs thousands of times as much as an account's margin. Writes the table `distances`, and fills the last
+    /// columns of `at_risk`.
     #[arg(long, value_name = "WHOSE", default_value = "none")]
     distance: DistanceArg,
     /// Format of the tables

@@ -66,8 +66,8 @@ pub struct AtRisk {
     pub margin: AccountMargin,
     /// The unit with the largest MMR, the first of equals; `None` for an account without units.
     pub worst_unit: Option<UnitMargin>,
-    /// The nearest fall and rise of all coins together at which the margin ratio reaches the liquidation threshold, from
-    /// the market as it is; `None` where they were not searched, as in every scenario but the base case.
+    /// The nearest fall and rise of all coins together at which the margin ratio reaches the liquidation threshold,
+    /// from the market as it is; `None` where they were not searched, as in every scenario but the base case.
     pub all_coins: Option<[Reach; 2]>,
 }
 
