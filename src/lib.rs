@@ -45,7 +45,8 @@
 //! 7. [`explain`]: every step of one account's margin.
 //! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
 //! 9. [`generate`](mod@generate), [`bench`](mod@bench): synthetic snapshots, and the capacity of a machine, measured.
-//! 10. [`error`], [`progress`]: how work fails, and how it says how far it is.
+//! 10. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers.
+//! 11. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!
 //! # Numbers
 //!
@@ -85,11 +86,13 @@ pub mod distance;
 pub mod error;
 pub mod explain;
 pub mod generate;
+pub mod import;
 pub mod margin;
 pub mod market;
 pub mod parallel;
 pub mod progress;
 pub mod recompute;
+pub mod reconcile;
 pub mod reference;
 pub mod report;
 pub mod rules;

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 12] = [
     &["run"],
     &["stress"],
     &["check"],
@@ -12,6 +12,9 @@ const COMMANDS: [&[&str]; 9] = [
     &["rules", "check"],
     &["generate"],
     &["bench"],
+    &["import"],
+    &["import", "okx"],
+    &["reconcile"],
 ];
 
 fn remargin(args: &[&str]) -> Output {
@@ -46,7 +49,8 @@ fn help_of_every_command_shows_an_example() {
 #[test]
 fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
     let help = stdout(&remargin(&["--help"]));
-    for command in ["run", "stress", "check", "explain", "rules", "generate", "bench"] {
+    let commands = ["run", "stress", "check", "explain", "rules", "generate", "import", "reconcile", "bench"];
+    for command in commands {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}:\n{help}");
     }
     for code in [0, 1, 2, 3, 4, 5, 6, 130] {
@@ -88,6 +92,10 @@ fn usage_errors_exit_2_and_leave_stdout_empty() {
         (&["bench", "--window", "1 day"], "1 day"),
         (&["bench", "--budget", "-1"], "-1"),
         (&["bench", "--max-positions", "10"], "--max-positions"),
+        (&["import"], "okx"),
+        (&["import", "okx", "f"], "--out"),
+        (&["import", "okx", "f", "--out", "o", "--as-of", "today"], "2026-01-15T08:00:00Z"),
+        (&["reconcile", "out"], "--against"),
         (&["rules", "--quiet", "--verbose"], "--quiet"),
         (&["rules", "--set", "rate=0.01", "show"], "stand behind"),
     ] {

@@ -246,6 +246,8 @@ const BANS: &[Ban] = &[
             "crate::report",
             "crate::run",
             "crate::generate",
+            "crate::import",
+            "crate::reconcile",
             "crate::progress",
         ],
         reason: "dependencies point one way: margin knows nobody above it",
@@ -256,7 +258,7 @@ const BANS: &[Ban] = &[
         reason: "the reference model shares no formula code with the fast one",
     },
     Ban {
-        modules: &["snapshot", "rules", "cli", "report", "distance", "run", "stress", "bench"],
+        modules: &["snapshot", "rules", "cli", "report", "distance", "run", "stress", "bench", "import", "reconcile"],
         names: &[".unwrap", ".expect", "panic!"],
         reason: "what comes from outside must end in an error, not in a panic",
     },
@@ -266,6 +268,8 @@ const BANS: &[Ban] = &[
             "rules",
             "report",
             "generate",
+            "import",
+            "reconcile",
             "recompute",
             "margin",
             "market",
@@ -296,12 +300,12 @@ const BANS: &[Ban] = &[
             "fs::File::create",
             "std::fs::File::create",
         ],
-        reason: "only `report` and `generate` write files",
+        reason: "only `report`, `generate` and `import` write files",
     },
 ];
 
 /// Modules that may touch files at all.
-const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench"];
+const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench", "import"];
 const FILE_NAMES: &[&str] = &["std::fs", "fs", "File", "OpenOptions", "tempfile"];
 
 /// What the reference model may know of `margin`: parameters, and the types in which results are compared.

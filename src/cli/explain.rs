@@ -1,16 +1,17 @@
 //! `remargin explain`: every step of one account's margin.
 
-use super::common::{DateArgs, RulesArgs, TextFormat};
+use super::common::{DateArgs, RulesArgs};
 use super::exit;
 use super::terminal::{self, Terminal};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use remargin::{Result, explain};
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Examples:
   remargin explain data/sample --account ID
-  remargin explain data/sample --account ID --set risk_unit=merged --format json";
+  remargin explain data/sample --account ID --set risk_unit=merged --format json
+  remargin explain data/sample --account ID --format okx | jq '.data[0].riskUnitData[].mr1Scenarios'";
 
 /// Every step of one account's margin, as a person would check it
 #[derive(Args)]
@@ -23,11 +24,21 @@ pub struct ExplainArgs {
     account: String,
     /// Form of the answer on stdout
     #[arg(long, default_value = "text")]
-    format: TextFormat,
+    format: ExplainFormat,
     #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
     date: DateArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ExplainFormat {
+    /// For people
+    Text,
+    /// Every step, figures in full
+    Json,
+    /// The response of the exchange's position builder, field for field
+    Okx,
 }
 
 impl ExplainArgs {
@@ -37,8 +48,9 @@ impl ExplainArgs {
         let explanation = explain::explain(&self.snapshot, &self.account, &rules, date, terminal)?;
         terminal.finish();
         terminal::print(&match self.format {
-            TextFormat::Text => explanation.to_text(),
-            TextFormat::Json => format!("{:#}\n", explanation.to_json()?),
+            ExplainFormat::Text => explanation.to_text(),
+            ExplainFormat::Json => format!("{:#}\n", explanation.to_json()?),
+            ExplainFormat::Okx => format!("{:#}\n", explanation.to_okx()),
         })?;
         Ok(exit::DONE)
     }

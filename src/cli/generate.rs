@@ -39,10 +39,20 @@ pub struct GenerateArgs {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum InputFormat {
+pub enum InputFormat {
     Parquet,
     Arrow,
     Csv,
+}
+
+impl From<InputFormat> for TableFormat {
+    fn from(format: InputFormat) -> Self {
+        match format {
+            InputFormat::Parquet => Self::Parquet,
+            InputFormat::Arrow => Self::Arrow,
+            InputFormat::Csv => Self::Csv,
+        }
+    }
 }
 
 impl GenerateArgs {
@@ -56,11 +66,7 @@ impl GenerateArgs {
             positions_per_account: self.positions_per_account,
             seed: self.seed,
             out: self.out.clone(),
-            format: match self.format {
-                InputFormat::Parquet => TableFormat::Parquet,
-                InputFormat::Arrow => TableFormat::Arrow,
-                InputFormat::Csv => TableFormat::Csv,
-            },
+            format: self.format.into(),
             force: self.force,
         };
         let done = generate::generate(&request, terminal)?;

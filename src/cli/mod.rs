@@ -1,14 +1,16 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
-//! One file a subcommand ([`run`], [`stress`], [`check`], [`explain`], [`rules`], [`generate`], [`bench`]),
-//! [`common`] for the flags they share and [`terminal`] for what a person sees: progress, colour, errors, Ctrl-C.
-//! Results go to stdout or to files, everything else to stderr.
+//! One file a subcommand ([`run`], [`stress`], [`check`], [`explain`], [`rules`], [`generate`], [`import`],
+//! [`reconcile`], [`bench`]), [`common`] for the flags they share and [`terminal`] for what a person sees: progress,
+//! colour, errors, Ctrl-C. Results go to stdout or to files, everything else to stderr.
 
 mod bench;
 mod check;
 mod common;
 mod explain;
 mod generate;
+mod import;
+mod reconcile;
 mod rules;
 mod run;
 mod stress;
@@ -24,6 +26,7 @@ use terminal::Terminal;
 /// Exit codes of outcomes that are not errors; the others stand in [`remargin::Error::exit_code`].
 mod exit {
     pub const DONE: u8 = 0;
+    pub const BREAKS: u8 = 1;
     pub const USAGE: u8 = 2;
     pub const TOO_MANY_REJECTS: u8 = 4;
     pub const IN_LIQUIDATION: u8 = 5;
@@ -35,7 +38,7 @@ Example:
 
 Exit codes:
   0    done
-  1    runtime failure
+  1    runtime failure; of `reconcile` also: figures differ from the exchange's
   2    usage
   3    the snapshot or the rules are invalid; nothing was written
   4    more rejected rows than allowed; the reports are written
@@ -67,6 +70,8 @@ enum Command {
     Rules(rules::RulesCommand),
     Generate(generate::GenerateArgs),
     Bench(bench::BenchArgs),
+    Import(import::ImportCommand),
+    Reconcile(reconcile::ReconcileArgs),
 }
 
 /// Runs one command line and returns the exit code of the process.
@@ -110,6 +115,8 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Rules(command) => command.execute(),
         Command::Generate(command) => command.execute(terminal),
         Command::Bench(command) => command.execute(terminal),
+        Command::Import(command) => command.execute(terminal),
+        Command::Reconcile(command) => command.execute(terminal),
     }
 }
 

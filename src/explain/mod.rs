@@ -4,6 +4,7 @@
 //! is what was reported.
 
 mod model;
+mod okx;
 mod text;
 mod unit;
 

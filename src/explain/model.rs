@@ -162,6 +162,14 @@ pub struct PositionStep {
     pub mr7_raw: f64,
     /// An option's own inputs.
     pub option: Option<OptionStep>,
+    /// Size: `abs(D)`, options `abs(n) m S phi`.
+    pub notional_usd: f64,
+    /// Part of the unit's gamma.
+    pub gamma: f64,
+    /// Part of the unit's vega.
+    pub vega: f64,
+    /// Part of the unit's theta.
+    pub theta: f64,
 }
 
 /// What an option is priced from.

@@ -6,7 +6,7 @@ use super::model::{
 };
 use crate::margin::UnitMargin;
 use crate::margin::black76::Terms;
-use crate::margin::priced::{Contract, DECAY, PricedMarket, RATES, UnitParams, vol_shift};
+use crate::margin::priced::{Contract, ContractKind, DECAY, GAMMA, PricedMarket, RATES, UnitParams, VEGA, vol_shift};
 use crate::margin::requirement::{Account, Workspace, spot_of, upl_settle};
 use crate::margin::rules::RiskUnitMode;
 use crate::margin::stress::{Spot, UnitSums, hedged_pairs};
@@ -104,6 +104,10 @@ fn position_step(
     n: f64,
     avg_px: f64,
 ) -> PositionStep {
+    let row = match contract.kind {
+        ContractKind::Option { row } => Some(&context.priced.option_rows[row as usize]),
+        ContractKind::Linear | ContractKind::Inverse => None,
+    };
     PositionStep {
         inst_id: instrument.inst_id.clone(),
         kind: match instrument.kind {
@@ -124,6 +128,10 @@ fn position_step(
         cash_delta: n * contract.cash_delta_usd,
         mr7_raw: if n < 0.0 { -n * contract.charge_short_usd } else { n * contract.charge_long_usd },
         option: option_step(context, instrument),
+        notional_usd: n.abs() * contract.fee_base_usd,
+        gamma: n * row.map_or(0.0, |row| row[GAMMA]),
+        vega: n * row.map_or(0.0, |row| row[VEGA]),
+        theta: n * row.map_or(0.0, |row| row[DECAY]),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A folder being filled beside its final place.
-pub(super) struct Staged {
+pub(crate) struct Staged {
     /// Removed with everything in it when dropped.
     beside: tempfile::TempDir,
     target: PathBuf,
@@ -17,7 +17,7 @@ impl Staged {
     ///
     /// # Errors
     /// [`Error::Usage`] if `target` exists and may not be replaced; [`Error::Io`].
-    pub(super) fn new(target: &Path, force: bool) -> Result<Self> {
+    pub(crate) fn new(target: &Path, force: bool) -> Result<Self> {
         refuse_existing(target, force)?;
         let parent = match target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -32,12 +32,12 @@ impl Staged {
     }
 
     /// Where to write. A folder inside the private one, so that it has the usual permissions.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.beside.path().join("snapshot")
     }
 
     /// Moves the folder to its final place; what stood there goes once the new one stands.
-    pub(super) fn publish(self) -> Result<()> {
+    pub(crate) fn publish(self) -> Result<()> {
         refuse_existing(&self.target, self.force)?;
         let old = self.beside.path().join("old");
         let replaced = self.target.exists();

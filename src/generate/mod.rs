@@ -29,13 +29,13 @@ mod account;
 mod assess;
 mod catalog;
 mod columns;
-mod folder;
+pub(crate) mod folder;
 mod levels;
 mod prices;
 mod rng;
 mod smile;
 mod strategies;
-mod tables;
+pub(crate) mod tables;
 #[cfg(test)]
 mod tests;
 mod world;

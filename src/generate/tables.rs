@@ -56,14 +56,14 @@ enum Sink {
 }
 
 /// A table file being written. [`TableFile::finish`] completes it.
-pub(super) struct TableFile {
+pub(crate) struct TableFile {
     path: PathBuf,
     sink: Sink,
 }
 
 impl TableFile {
     /// Creates `dir/name.EXT`. Columns named in `plain` are written to Parquet without a dictionary.
-    pub(super) fn create(
+    pub(crate) fn create(
         dir: &Path,
         name: &str,
         format: TableFormat,
@@ -101,7 +101,7 @@ impl TableFile {
         Ok(Self { path, sink })
     }
 
-    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let written = match &mut self.sink {
             Sink::Parquet(writer) => writer.write(batch).map_err(|err| err.to_string()),
             Sink::Arrow(writer) => writer.write(batch).map_err(|err| err.to_string()),
@@ -110,7 +110,7 @@ impl TableFile {
         written.map_err(|err| Error::Runtime(format!("cannot write `{}`: {err}", self.path.display())))
     }
 
-    pub(super) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         let finished = match self.sink {
             Sink::Parquet(writer) => writer.close().map(|_| ()).map_err(|err| err.to_string()),
             Sink::Arrow(mut writer) => writer.finish().map_err(|err| err.to_string()),
@@ -120,8 +120,8 @@ impl TableFile {
     }
 }
 
-/// Ids, numbers and timestamps hold no separators, so nothing needs quotes. `Display` of a float is the shortest
-/// decimal that reads back the same, never with an exponent.
+/// Text is quoted where it holds a separator or a quote. `Display` of a float is the shortest decimal that reads back
+/// the same, never with an exponent.
 fn write_csv(file: &mut impl Write, batch: &RecordBatch) -> std::io::Result<()> {
     for row in 0..batch.num_rows() {
         for (place, column) in batch.columns().iter().enumerate() {
@@ -132,7 +132,14 @@ fn write_csv(file: &mut impl Write, batch: &RecordBatch) -> std::io::Result<()> 
                 continue;
             }
             match column.data_type() {
-                DataType::Utf8 => file.write_all(column.as_string::<i32>().value(row).as_bytes())?,
+                DataType::Utf8 => {
+                    let text = column.as_string::<i32>().value(row);
+                    if text.contains([',', '"', '\n', '\r']) {
+                        write!(file, "\"{}\"", text.replace('"', "\"\""))?;
+                    } else {
+                        file.write_all(text.as_bytes())?;
+                    }
+                }
                 DataType::Float64 => write!(file, "{}", column.as_primitive::<Float64Type>().value(row))?,
                 _ => {
                     let ms = column.as_primitive::<TimestampMillisecondType>().value(row);

@@ -4,13 +4,15 @@
 //! depends on its arguments alone. `margin` is one account in one market; [`crate::recompute`] is many accounts in
 //! many markets.
 //!
-//! In reading order: [`rules`] (parameters), [`tiers`], [`black76`] (option value and Greeks), [`priced`] (what one
-//! contract of an instrument adds to each scenario), [`spot_hedge`] (spot in use), [`stress`] (MR1..MR7 and MR9 of one
-//! risk unit), [`borrowing`] (MR8), [`equity`] (discounts), [`requirement`] (totals, ratio, status of an account).
+//! In reading order: [`rules`] (parameters), [`tiers`], [`black76`] (option value and Greeks), [`implied`] (its
+//! inverse), [`priced`] (what one contract of an instrument adds to each scenario), [`spot_hedge`] (spot in use),
+//! [`stress`] (MR1..MR7 and MR9 of one risk unit), [`borrowing`] (MR8), [`equity`] (discounts), [`requirement`]
+//! (totals, ratio, status of an account).
 
 pub mod black76;
 pub mod borrowing;
 pub mod equity;
+pub mod implied;
 pub mod normal;
 pub mod priced;
 pub mod requirement;

@@ -25,6 +25,7 @@ mod prices;
 mod quotes;
 mod reject;
 mod relate;
+mod results;
 mod scan;
 mod schema;
 mod shocks;
@@ -34,6 +35,7 @@ mod text;
 mod time;
 
 pub use reject::{Reason, Reject, TableCount, Unmargined};
+pub use results::{ResultRow, read_result};
 pub use schema::Table;
 pub use shocks::{find_shocks, read_shocks};
 

@@ -1,0 +1,72 @@
+//! `remargin reconcile`: a finished run beside the exchange's own answers.
+
+use super::common::TextFormat;
+use super::exit;
+use super::terminal::{self, Terminal};
+use clap::Args;
+use remargin::Result;
+use remargin::reconcile::{self, ReconcileRequest};
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Examples:
+  remargin reconcile out --against data/okx-sample
+  remargin reconcile out --against responses --tolerance 1e-6 --format json | jq '.comparisons[] | select(.is_break)'
+
+FILE is a saved response of account/position-builder, account/account-position-risk or account/balance, or a folder of
+them as `remargin import okx` takes it, in which each account has its sub-folder.
+
+Exit code 0: every figure agrees; 1: there are breaks, which are listed (or the comparison failed, as stderr says).";
+
+/// A finished run beside the exchange's own answers
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct ReconcileArgs {
+    /// Folder of a finished run
+    dir: PathBuf,
+    /// The exchange's answers: a saved response, or a folder of them
+    #[arg(long, value_name = "FILE")]
+    against: PathBuf,
+    /// The account of an answer that does not say whose it is [default: the only one of the run]
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+    /// Relative difference up to which two figures agree
+    #[arg(long, value_name = "X", default_value = "1e-9", value_parser = parse_tolerance)]
+    tolerance: f64,
+    /// Difference up to which two figures agree whatever their size: USD, coins or a ratio
+    #[arg(long, value_name = "X", default_value = "1e-9", value_parser = parse_tolerance)]
+    abs_tolerance: f64,
+    /// Form of the answer on stdout
+    #[arg(long, default_value = "text")]
+    format: TextFormat,
+}
+
+fn parse_tolerance(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(tolerance) if (0.0..f64::INFINITY).contains(&tolerance) => Ok(tolerance),
+        _ => Err("expected a number of 0 or more, such as 1e-9".to_owned()),
+    }
+}
+
+impl ReconcileArgs {
+    pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
+        let request = ReconcileRequest {
+            run: self.dir.clone(),
+            against: self.against.clone(),
+            account: self.account.clone(),
+            tolerance: self.tolerance,
+            abs_tolerance: self.abs_tolerance,
+        };
+        let found = reconcile::reconcile(&request, terminal)?;
+        terminal.finish();
+        terminal::print(&match self.format {
+            TextFormat::Text => found.to_text(),
+            TextFormat::Json => format!("{:#}\n", found.to_json()?),
+        })?;
+        if found.breaks > 0 {
+            terminal.error(format_args!("{} figure(s) differ from the exchange's", found.breaks));
+            return Ok(exit::BREAKS);
+        }
+        Ok(exit::DONE)
+    }
+}

@@ -1,0 +1,3 @@
+//! What others saved becomes a snapshot: the formats of exchanges, one module each.
+
+pub mod okx;

@@ -1,0 +1,232 @@
+//! Account data: settings, balances, positions, pending orders.
+
+use super::endpoint::Endpoint;
+use super::files::Response;
+use super::market::{PublicData, Seen, Stop, note};
+use super::row::{Fault, Row, decimal, is_zero, underlying};
+use super::tally::{Aside, Ledger, Place, Tally};
+use crate::Result;
+use rust_decimal::Decimal;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A currency of an account, as text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Balance {
+    pub cash: Option<String>,
+    pub interest: Option<String>,
+    pub cap: Option<String>,
+}
+
+/// A position, its quantity signed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Position {
+    pub qty: Option<String>,
+    pub avg_px: Option<String>,
+}
+
+/// What is left of a pending order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Order {
+    pub inst_id: String,
+    pub side: String,
+    pub qty: String,
+    pub px: String,
+}
+
+/// Instrument, side, margin mode and the exchange's own id.
+pub(super) type PositionKey = (String, String, String, String);
+
+/// One account.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    pub spot_offset: Ledger<String, Option<&'static str>>,
+    pub balances: Ledger<String, Balance>,
+    pub positions: Ledger<PositionKey, Position>,
+    pub orders: Ledger<String, Order>,
+    /// Endpoints that answered for it, with rows or without.
+    pub has_balance: bool,
+    pub has_positions: bool,
+    pub has_config: bool,
+    pub has_orders: bool,
+}
+
+/// All accounts.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    pub by_id: BTreeMap<String, Account>,
+    /// What a person should know, such as equity that is in no cash balance.
+    pub notes: Vec<String>,
+    /// Whether the exchange margins by base currency (`BTC`) or by underlying (`BTC-USD`), where an answer shows it.
+    pub merged: Option<bool>,
+}
+
+impl Accounts {
+    /// Takes the rows of a response, if it is one of an account's own.
+    pub fn take(&mut self, file: usize, response: &Response, public: &mut PublicData, tally: &mut Tally) -> Result<()> {
+        let id = response.account.clone().unwrap_or_default();
+        let account = self.by_id.entry(id.clone()).or_default();
+        match response.endpoint {
+            Endpoint::Balance => account.has_balance = true,
+            Endpoint::Positions => account.has_positions = true,
+            Endpoint::Config => account.has_config = true,
+            _ => account.has_orders = true,
+        }
+        for value in &response.rows {
+            let mut reader = Reader { id: &id, account, public, notes: &mut self.notes };
+            if response.endpoint != Endpoint::Balance {
+                let place = tally.row(file);
+                let taken = Row::of(value).map_err(Stop::from).and_then(|row| match response.endpoint {
+                    Endpoint::Positions => reader.position(row, place, tally),
+                    Endpoint::Config => reader.config(row, place, tally),
+                    _ => reader.order(row, place, tally),
+                });
+                settle(taken, place, tally)?;
+                continue;
+            }
+            let time = Row::of(value).map_or(0, |row| row.time_ms(&["uTime"]));
+            let details = items(value, "details");
+            if details.is_empty() {
+                let place = tally.row(file);
+                tally.aside(place, Aside::Nothing);
+            }
+            for detail in details {
+                let place = tally.row(file);
+                let taken = Row::of(detail).map_err(Stop::from);
+                settle(taken.and_then(|row| reader.balance(row, time, place, tally)), place, tally)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The objects of a list in a value that may be none.
+fn items<'a>(value: &'a Value, list: &str) -> &'a [Value] {
+    Row::of(value).map_or(&[], |row| row.list(list))
+}
+
+/// Counts a row that went no further; what was used is counted already.
+fn settle(taken: Result<(), Stop>, place: Place, tally: &mut Tally) -> Result<()> {
+    match taken {
+        Ok(()) => {}
+        Err(Stop::Fault(Fault(problem))) => tally.malformed(place, problem),
+        Err(Stop::Aside(why)) => tally.aside(place, why),
+        Err(Stop::Error(error)) => return Err(error),
+    }
+    Ok(())
+}
+
+struct Reader<'a> {
+    id: &'a str,
+    account: &'a mut Account,
+    public: &'a mut PublicData,
+    notes: &'a mut Vec<String>,
+}
+
+impl Reader<'_> {
+    fn config(&mut self, row: Row, place: Place, tally: &mut Tally) -> Result<(), Stop> {
+        let offset = match row.text(&["spotOffsetType", "riskOffsetType"])?.as_deref() {
+            None => None,
+            Some("1") => Some("usdt"),
+            Some("2") => Some("coin"),
+            Some("3") => Some("none"),
+            Some("4") => Some("usdc"),
+            Some(other) => return Err(Fault(format!("`spotOffsetType` is {other}, known are 1 to 4")).into()),
+        };
+        if let Some(level) = row.text(&["acctLv"])?.filter(|level| level != "4") {
+            let note = format!("account `{}` is not in portfolio margin mode (acctLv {level}, not 4)", self.id);
+            self.notes.push(note);
+        }
+        Ok(self.account.spot_offset.put(String::new(), 0, place, offset, tally)?)
+    }
+
+    fn balance(&mut self, row: Row, time: i64, place: Place, tally: &mut Tally) -> Result<(), Stop> {
+        let ccy = row.required(&["ccy"])?;
+        let balance = Balance {
+            cash: row.text(&["cashBal"])?,
+            interest: row.text(&["interest"])?,
+            cap: row.text(&["clSpotInUseAmt"])?,
+        };
+        self.public.saw(time);
+        if let Some(strategies) = row.text(&["stgyEq"])?.filter(|equity| !is_zero(equity)) {
+            let note = format!(
+                "account `{}`: {strategies} {ccy} of equity is in trading bots (stgyEq): no cash, and not margined",
+                self.id
+            );
+            self.notes.push(note);
+        }
+        if let Some(px) = row.text(&["coinUsdPrice"])?.filter(|_| ccy != "USD") {
+            let seen = Seen { time, px, source: "account/balance" };
+            note(&mut self.public.seen_indices, &format!("{ccy}-USD"), seen);
+        }
+        Ok(self.account.balances.put(ccy, time, place, balance, tally)?)
+    }
+
+    fn position(&mut self, row: Row, place: Place, tally: &mut Tally) -> Result<(), Stop> {
+        let inst_id = row.required(&["instId"])?;
+        let time = row.time_ms(&["pTime", "uTime"]);
+        if row.text(&["instType"])?.as_deref() == Some("MARGIN") {
+            return Err(Stop::Aside(Aside::MarginPosition));
+        }
+        self.public.saw(time);
+        if let Some(px) = row.text(&["markPx"])? {
+            note(&mut self.public.seen_marks, &inst_id, Seen { time, px, source: "account/positions" });
+        }
+        if let (Some(px), Some(uly)) = (row.text(&["idxPx"])?, underlying(&inst_id)) {
+            note(&mut self.public.seen_indices, &uly, Seen { time, px, source: "account/positions" });
+        }
+        let mode = row.text(&["mgnMode"])?.unwrap_or_default();
+        if mode == "isolated" {
+            return Err(Stop::Aside(Aside::Isolated));
+        }
+        let side = row.text(&["posSide"])?.unwrap_or_default();
+        let qty = row.text(&["pos"])?.map(|qty| signed(&qty, &side));
+        if qty.as_deref().is_some_and(is_zero) {
+            return Err(Stop::Aside(Aside::Closed));
+        }
+        let position = Position { qty, avg_px: row.text(&["avgPx"])? };
+        let key = (inst_id, side, mode, row.text(&["posId"])?.unwrap_or_default());
+        Ok(self.account.positions.put(key, time, place, position, tally)?)
+    }
+
+    fn order(&mut self, row: Row, place: Place, tally: &mut Tally) -> Result<(), Stop> {
+        let id = row.required(&["ordId"])?;
+        let state = row.text(&["state"])?;
+        if state.is_some_and(|state| !matches!(state.as_str(), "live" | "partially_filled")) {
+            return Err(Stop::Aside(Aside::DoneOrder));
+        }
+        if row.text(&["tdMode"])?.as_deref() == Some("isolated") {
+            return Err(Stop::Aside(Aside::Isolated));
+        }
+        let px = row.text(&["px"])?.ok_or(Stop::Aside(Aside::MarketOrder))?;
+        let amount = |name: &str, text: String| decimal(&text).ok_or_else(|| Fault(format!("`{name}` is no number")));
+        let size = amount("sz", row.required(&["sz"])?)?;
+        let filled = row.text(&["accFillSz"])?.map(|text| amount("accFillSz", text)).transpose()?.unwrap_or_default();
+        let left = size.checked_sub(filled).ok_or_else(|| Fault("`sz` is out of range".to_owned()))?;
+        if left <= Decimal::ZERO {
+            return Err(Stop::Aside(Aside::DoneOrder));
+        }
+        let order =
+            Order { inst_id: row.required(&["instId"])?, side: row.required(&["side"])?, qty: left.to_string(), px };
+        Ok(self.account.orders.put(id, row.time_ms(&["uTime"]), place, order, tally)?)
+    }
+}
+
+/// The quantity with the sign of its side: in long/short mode both sides are written as positive numbers.
+pub(super) fn signed(qty: &str, side: &str) -> String {
+    if side == "short" && !qty.starts_with('-') { format!("-{qty}") } else { qty.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signed;
+
+    #[test]
+    fn sides() {
+        for (qty, side, expected) in
+            [("3", "long", "3"), ("3", "short", "-3"), ("-3", "net", "-3"), ("-3", "short", "-3"), ("0.5", "", "0.5")]
+        {
+            assert_eq!(signed(qty, side), expected, "{qty} {side}");
+        }
+    }
+}

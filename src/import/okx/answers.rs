@@ -1,0 +1,238 @@
+//! Answers of the exchange about an account that came without its positions and balances: the position builder and
+//! the position risk hold both, in another form.
+//!
+//! Neither states the cash balance. It follows from the equity of a currency, which both state:
+//! `cash = equity - sum of UPL settled in it - sum of option values settled in it`, with UPL and values as the model
+//! defines them, in exact decimals, so that the equity comes out as the exchange gave it. The position risk does not
+//! state entry prices either: positions enter at their mark, with no UPL, which leaves equity and margin right and
+//! the reported UPL zero.
+
+use super::accounts::{Account, Accounts, Balance, Position, signed};
+use super::endpoint::Endpoint;
+use super::files::Response;
+use super::market::{PublicData, Seen, Spec, note};
+use super::row::{Fault, Row, decimal, is_zero};
+use super::tally::{Aside, Place, Tally};
+use crate::Result;
+use rust_decimal::Decimal;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// An answer's positions and the equity of its currencies.
+#[derive(Default)]
+struct Holdings {
+    equity: Vec<(Place, String, Option<String>)>,
+    positions: Vec<(Place, String, String, Option<String>)>,
+}
+
+impl Accounts {
+    /// Takes an answer, after all other responses. Where the account's own positions or balances are here, these hold,
+    /// and the answer is left for `remargin reconcile`.
+    pub fn take_answer(
+        &mut self,
+        file: usize,
+        response: &Response,
+        public: &mut PublicData,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let id = response.account.clone().unwrap_or_default();
+        let known = self.by_id.get(&id).is_some_and(|account| account.has_balance || account.has_positions);
+        for value in &response.rows {
+            let time = Row::of(value).map_or(0, |row| row.time_ms(&["ts"]));
+            let mut holdings = Holdings::default();
+            let before = tally.0[file].rows;
+            let builder = response.endpoint == Endpoint::PositionBuilder;
+            if builder {
+                for unit in list(value, "riskUnitData") {
+                    for position in list(unit, "portfolios") {
+                        read(position, file, known, tally, |row, place| holdings.portfolio(row, place, time, public));
+                    }
+                    if let Some(name) = Row::of(unit).ok().and_then(|unit| unit.text(&["riskUnit"]).ok()?) {
+                        self.merged = Some(!name.contains('-'));
+                    }
+                }
+                for asset in list(value, "assets") {
+                    read(asset, file, known, tally, |row, place| holdings.asset(row, place, &["availEq", "eq"]));
+                }
+            } else {
+                for position in list(value, "posData") {
+                    read(position, file, known, tally, |row, place| holdings.risk(row, place));
+                }
+                for asset in list(value, "balData") {
+                    read(asset, file, known, tally, |row, place| holdings.asset(row, place, &["eq"]));
+                }
+            }
+            if tally.0[file].rows == before {
+                let place = tally.row(file);
+                tally.aside(place, if known { Aside::Answer } else { Aside::Nothing });
+            }
+            if !known {
+                public.saw(time);
+                let account = self.by_id.entry(id.clone()).or_default();
+                holdings.enter(account, time, public, &mut self.notes, tally)?;
+                if !builder {
+                    self.notes.push(format!(
+                        "account `{id}`: entry prices are not in account/account-position-risk; positions enter at \
+                         their mark, so that the reported `upl` is zero"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    Row::of(value).map_or(&[], |row| row.list(name))
+}
+
+/// Counts an item and reads it, unless the account's own data hold.
+fn read(
+    item: &Value,
+    file: usize,
+    known: bool,
+    tally: &mut Tally,
+    take: impl FnOnce(Row, Place) -> Result<Option<Aside>, Fault>,
+) {
+    let place = tally.row(file);
+    if known {
+        return tally.aside(place, Aside::Answer);
+    }
+    match Row::of(item).and_then(|row| take(row, place)) {
+        Ok(None) => {}
+        Ok(Some(why)) => tally.aside(place, why),
+        Err(Fault(problem)) => tally.malformed(place, problem),
+    }
+}
+
+impl Holdings {
+    fn asset(&mut self, row: Row, place: Place, equity: &[&str]) -> Result<Option<Aside>, Fault> {
+        let ccy = row.required(&["ccy"])?;
+        self.equity.push((place, ccy, row.text(equity)?));
+        Ok(None)
+    }
+
+    fn portfolio(
+        &mut self,
+        row: Row,
+        place: Place,
+        time: i64,
+        public: &mut PublicData,
+    ) -> Result<Option<Aside>, Fault> {
+        let inst_id = row.required(&["instId"])?;
+        if matches!(row.text(&["instType"])?.as_deref(), Some("SPOT" | "MARGIN")) {
+            return Ok(Some(Aside::SpotPair));
+        }
+        if let Some(px) = row.text(&["markPx"])? {
+            note(&mut public.seen_marks, &inst_id, Seen { time, px, source: "account/position-builder" });
+        }
+        let side = row.text(&["posSide"])?.unwrap_or_default();
+        let qty = signed(&row.required(&["amt", "pos"])?, &side);
+        if is_zero(&qty) {
+            return Ok(Some(Aside::Closed));
+        }
+        self.positions.push((place, inst_id, qty, row.text(&["avgPx"])?));
+        Ok(None)
+    }
+
+    fn risk(&mut self, row: Row, place: Place) -> Result<Option<Aside>, Fault> {
+        let inst_id = row.required(&["instId"])?;
+        if row.text(&["instType"])?.as_deref() == Some("MARGIN") {
+            return Ok(Some(Aside::MarginPosition));
+        }
+        if row.text(&["mgnMode"])?.as_deref() == Some("isolated") {
+            return Ok(Some(Aside::Isolated));
+        }
+        let qty = signed(&row.required(&["pos"])?, &row.text(&["posSide"])?.unwrap_or_default());
+        if is_zero(&qty) {
+            return Ok(Some(Aside::Closed));
+        }
+        self.positions.push((place, inst_id, qty, None));
+        Ok(None)
+    }
+
+    /// Puts the holdings into the account, cash derived.
+    fn enter(
+        self,
+        account: &mut Account,
+        time: i64,
+        public: &PublicData,
+        notes: &mut Vec<String>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        // What a currency's equity holds beside cash; `None` where it cannot be known.
+        let mut beside: BTreeMap<String, Option<Decimal>> = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for (number, (place, inst_id, qty, avg_px)) in self.positions.into_iter().enumerate() {
+            let mark = public.mark(&inst_id).map(|(px, _)| px.to_owned());
+            let avg_px = avg_px.or_else(|| mark.clone());
+            let spec = public.instruments.get(&inst_id);
+            match spec.and_then(|spec| spec.settle_ccy.clone()) {
+                Some(ccy) => {
+                    let amount = spec.and_then(|spec| amount(spec, &qty, avg_px.as_deref()?, mark.as_deref()?));
+                    let sum = beside.entry(ccy).or_insert(Some(Decimal::ZERO));
+                    *sum = sum.and_then(|sum| sum.checked_add(amount?));
+                }
+                None => unknown.push(inst_id.clone()),
+            }
+            // Two rows of one instrument are two positions: the answer gives them no id of their own.
+            let key = (inst_id, String::new(), String::new(), number.to_string());
+            account.positions.put(key, time, place, Position { qty: Some(qty), avg_px }, tally)?;
+        }
+        for inst_id in &unknown {
+            notes.push(format!(
+                "cash balances cannot be derived from equity without the contract `{inst_id}` and its mark"
+            ));
+        }
+        for (place, ccy, equity) in self.equity {
+            let rest = beside.get(&ccy).copied().unwrap_or(Some(Decimal::ZERO)).filter(|_| unknown.is_empty());
+            let cash = equity.and_then(|equity| Some(decimal(&equity)?.checked_sub(rest?)?.normalize().to_string()));
+            account.balances.put(ccy, time, place, Balance { cash, interest: None, cap: None }, tally)?;
+        }
+        Ok(())
+    }
+}
+
+/// UPL of a swap or future, value of an option, in the settle currency.
+fn amount(spec: &Spec, qty: &str, avg_px: &str, mark_px: &str) -> Option<Decimal> {
+    let size = decimal(qty)?
+        .checked_mul(decimal(spec.ct_val.as_deref()?)?)?
+        .checked_mul(decimal(spec.ct_mult.as_deref()?)?)?;
+    let (avg_px, mark_px) = (decimal(avg_px)?, decimal(mark_px)?);
+    match (spec.inst_type.as_str(), spec.ct_type.as_deref()) {
+        ("OPTION", _) => size.checked_mul(mark_px),
+        (_, Some("inverse")) => {
+            let one = Decimal::ONE;
+            size.checked_mul(one.checked_div(avg_px)?.checked_sub(one.checked_div(mark_px)?)?)
+        }
+        _ => size.checked_mul(mark_px.checked_sub(avg_px)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_equity_holds_beside_cash() {
+        let spec = |inst_type: &str, ct_type: &str, ct_val: &str, ct_mult: &str| Spec {
+            inst_type: inst_type.into(),
+            uly: None,
+            settle_ccy: None,
+            ct_type: Some(ct_type.into()),
+            ct_val: Some(ct_val.into()),
+            ct_mult: Some(ct_mult.into()),
+            expiry_ms: None,
+            strike: None,
+            opt_type: None,
+        };
+        for (spec, qty, avg, mark, expected) in [
+            (spec("SWAP", "linear", "0.01", "1"), "-10", "100000", "97093.7", "290.63"),
+            (spec("SWAP", "inverse", "100", "1"), "5", "50000", "100000", "0.005"),
+            (spec("OPTION", "inverse", "1", "0.01"), "-7", "0.2", "0.1", "-0.007"),
+        ] {
+            assert_eq!(amount(&spec, qty, avg, mark), decimal(expected), "{spec:?}");
+        }
+        assert_eq!(amount(&spec("SWAP", "inverse", "100", "1"), "5", "0", "1"), None);
+    }
+}

@@ -1,0 +1,236 @@
+//! Which endpoint a response is of, by the fields of its rows; and what becomes of endpoints that no margin needs.
+
+use super::row::Row;
+use serde_json::{Map, Value};
+
+/// An endpoint of the API, as far as the importer tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// `public/instruments`, `account/instruments`.
+    Instruments,
+    /// `public/mark-price`.
+    MarkPrice,
+    /// `market/index-tickers`.
+    IndexTickers,
+    /// `public/opt-summary`.
+    OptSummary,
+    /// `public/discount-rate-interest-free-quota`.
+    DiscountRate,
+    /// `public/position-tiers`.
+    PositionTiers,
+    /// `account/position-tiers`.
+    AccountPositionTiers,
+    /// `account/balance`.
+    Balance,
+    /// `account/positions`.
+    Positions,
+    /// `account/account-position-risk`.
+    PositionRisk,
+    /// `account/config`.
+    Config,
+    /// `trade/orders-pending`.
+    Orders,
+    /// `account/position-builder`.
+    PositionBuilder,
+    /// The position builder's predecessor of 2022.
+    SimulatedMargin,
+    /// `account/greeks`.
+    Greeks,
+    /// `public/funding-rate`.
+    FundingRate,
+    /// `public/interest-rate-loan-quota`.
+    LoanQuota,
+    /// `market/ticker`, `market/tickers`.
+    Tickers,
+    /// A response without rows, whose name says nothing.
+    Empty,
+    /// None that is known here.
+    Unknown,
+}
+
+impl Endpoint {
+    /// All of them that have a path.
+    const NAMED: [Self; 18] = [
+        Self::Instruments,
+        Self::MarkPrice,
+        Self::IndexTickers,
+        Self::OptSummary,
+        Self::DiscountRate,
+        Self::AccountPositionTiers,
+        Self::PositionTiers,
+        Self::Balance,
+        Self::PositionRisk,
+        Self::Positions,
+        Self::Config,
+        Self::Orders,
+        Self::PositionBuilder,
+        Self::SimulatedMargin,
+        Self::Greeks,
+        Self::FundingRate,
+        Self::LoanQuota,
+        Self::Tickers,
+    ];
+
+    /// Its path below `/api/v5/`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Instruments => "public/instruments",
+            Self::MarkPrice => "public/mark-price",
+            Self::IndexTickers => "market/index-tickers",
+            Self::OptSummary => "public/opt-summary",
+            Self::DiscountRate => "public/discount-rate-interest-free-quota",
+            Self::PositionTiers => "public/position-tiers",
+            Self::AccountPositionTiers => "account/position-tiers",
+            Self::Balance => "account/balance",
+            Self::Positions => "account/positions",
+            Self::PositionRisk => "account/account-position-risk",
+            Self::Config => "account/config",
+            Self::Orders => "trade/orders-pending",
+            Self::PositionBuilder => "account/position-builder",
+            Self::SimulatedMargin => "account/simulated_margin",
+            Self::Greeks => "account/greeks",
+            Self::FundingRate => "public/funding-rate",
+            Self::LoanQuota => "public/interest-rate-loan-quota",
+            Self::Tickers => "market/tickers",
+            Self::Empty => "empty",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The lists inside a row whose items are the rows that count; none where the row counts itself.
+    #[must_use]
+    pub fn lists(self) -> &'static [&'static str] {
+        match self {
+            Self::Balance => &["details"],
+            Self::PositionRisk => &["balData", "posData"],
+            Self::PositionBuilder => &["assets", "riskUnitData/portfolios"],
+            _ => &[],
+        }
+    }
+
+    /// Why no row of it is used; `None` for the endpoints that are.
+    #[must_use]
+    pub fn refusal(self) -> Option<&'static str> {
+        Some(match self {
+            Self::SimulatedMargin => {
+                "the former simulated margin of 2022: in coins, without entry prices, under parameters that no longer \
+                 hold; ask account/position-builder instead"
+            }
+            Self::Greeks => "Greeks of an account: remargin computes its own from positions and marks",
+            Self::FundingRate => "funding rates do not enter a margin: funding that was paid is in the cash balance",
+            Self::LoanQuota => {
+                "interest rates and quotas of loans do not enter a margin; the borrow tiers do: \
+                 public/position-tiers?instType=MARGIN&tdMode=cross&ccy=CCY"
+            }
+            Self::AccountPositionTiers => {
+                "position limits of a family, not borrow tiers: public/position-tiers?instType=MARGIN&tdMode=cross\
+                 &ccy=CCY has those"
+            }
+            Self::Tickers => "last trades are not marks: public/mark-price and market/index-tickers are",
+            Self::Unknown => {
+                "rows of no endpoint that is known here; a margin needs public/instruments, public/mark-price, \
+                 market/index-tickers, public/opt-summary, account/positions, account/balance, account/config"
+            }
+            _ => return None,
+        })
+    }
+
+    /// By the fields of the first row that is an object.
+    pub(super) fn of_rows(rows: &[Value]) -> Self {
+        rows.iter().find_map(Value::as_object).map_or(Self::Unknown, Self::of_row)
+    }
+
+    fn of_row(row: &Map<String, Value>) -> Self {
+        let row = Row(row);
+        let all = |names: &[&str]| names.iter().all(|name| row.has(name));
+        let either = |one: &str, other: &str| row.has(one) || row.has(other);
+        // The richer rows first: a position has a mark and an index price too.
+        if all(&["riskUnitData"]) {
+            Self::PositionBuilder
+        } else if all(&["riskUnit", "posData", "mr1"]) {
+            Self::SimulatedMargin
+        } else if all(&["balData", "posData"]) {
+            Self::PositionRisk
+        } else if all(&["details", "totalEq"]) {
+            Self::Balance
+        } else if row.has("ccy") && either("details", "discountInfo") {
+            Self::DiscountRate
+        } else if all(&["acctLv", "posMode"]) {
+            Self::Config
+        } else if all(&["ordId", "side", "sz"]) {
+            Self::Orders
+        } else if all(&["instId", "pos", "avgPx", "mgnMode"]) {
+            Self::Positions
+        } else if all(&["instId", "instType", "ctVal", "lotSz"]) {
+            Self::Instruments
+        } else if all(&["instId", "markVol", "fwdPx"]) {
+            Self::OptSummary
+        } else if all(&["instId", "markPx"]) {
+            Self::MarkPrice
+        } else if all(&["instId", "idxPx"]) {
+            Self::IndexTickers
+        } else if all(&["tier", "mmr", "imr"]) {
+            Self::PositionTiers
+        } else if all(&["maxSz", "posType"]) {
+            Self::AccountPositionTiers
+        } else if all(&["instId", "fundingRate"]) {
+            Self::FundingRate
+        } else if row.has("basic") && (either("vip", "regular") || row.has("configCcyList")) {
+            Self::LoanQuota
+        } else if all(&["ccy", "deltaBS", "thetaBS"]) {
+            Self::Greeks
+        } else if all(&["instId", "last", "askPx"]) {
+            Self::Tickers
+        } else {
+            Self::Unknown
+        }
+    }
+
+    /// By a name that holds the endpoint's path, `/` written `_` or `-`: all that an answer without rows leaves.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        let plain = |text: &str| text.replace(['/', '-', ' '], "_").to_lowercase();
+        let name = plain(name);
+        Self::NAMED.into_iter().find(|endpoint| {
+            let path = plain(endpoint.name());
+            let last = path.split_once('_').map_or(path.as_str(), |(_, last)| last);
+            name.contains(&path) || name == last
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn rows_tell_their_endpoint() {
+        for (row, expected) in [
+            (json!({"instId": "a", "markPx": "1"}), Endpoint::MarkPrice),
+            (
+                json!({"instId": "a", "markPx": "1", "idxPx": "1", "pos": "1", "avgPx": "", "mgnMode": "cross"}),
+                Endpoint::Positions,
+            ),
+            (json!({"ccy": "BTC", "discountInfo": []}), Endpoint::DiscountRate),
+            (json!({"totalEq": "", "details": [], "ccy": ""}), Endpoint::Balance),
+            (json!({"index": "a", "components": []}), Endpoint::Unknown),
+            (json!(7), Endpoint::Unknown),
+        ] {
+            assert_eq!(Endpoint::of_rows(std::slice::from_ref(&row)), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn names_tell_the_endpoint_of_an_empty_answer() {
+        for (name, expected) in [
+            ("account_positions", Some(Endpoint::Positions)),
+            ("positions", Some(Endpoint::Positions)),
+            ("account-position-tiers_1", Some(Endpoint::AccountPositionTiers)),
+            ("2026-01-15_trade_orders-pending", Some(Endpoint::Orders)),
+            ("answer", None),
+        ] {
+            assert_eq!(Endpoint::of_name(name), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Saved OKX v5 REST responses become a snapshot: `remargin import okx`.
+//!
+//! ```text
+//! FOLDER/**/*.json --> files: envelope, endpoint by the fields of its rows, account by folder or uid
+//!                        |
+//!      market (contracts, prices, tiers)    accounts (balances, positions, orders)    answers (position builder)
+//!                        |                         |                                     |
+//!                        +--> vol: marks, volatilities implied or interpolated           |
+//!                        +--> missing: what a margin lacks, and the endpoint that has it |
+//!                        v                                                               v
+//!      tables, snapshot.toml, rules.toml (discount and borrow tiers), import.json: a folder, whole or not at all
+//! ```
+//!
+//! Every row is counted: used, or set aside for one of the reasons of [`Aside`]. Figures stay the decimal strings that
+//! they are; the loader converts them, once. A field that the importer does not need to compute with is not judged
+//! here: a position without a quantity is a broken row of the snapshot, rejected there with its account.
+//!
+//! **Prices** come from `public/mark-price`, `market/index-tickers` and `public/opt-summary`; where these say nothing,
+//! from the positions (`markPx`, `idxPx`) and balances (`coinUsdPrice`), the latest first. Extra columns of `marks`
+//! and `indices` name the source of each. **The valuation time** is the latest time of any price or account response,
+//! unless it is given.
+//!
+//! Two files may hold the same row; of different ones the later by its own time holds, and two that contradict each
+//! other at one time are an error.
+
+mod accounts;
+mod answers;
+mod endpoint;
+pub(crate) mod files;
+mod market;
+mod missing;
+mod overlay;
+mod report;
+pub(crate) mod row;
+mod tables;
+mod tally;
+mod vol;
+
+pub use endpoint::Endpoint;
+pub use missing::Missing;
+pub use report::Imported;
+pub use tally::{Aside, FileCount};
+pub use vol::VolCounts;
+
+use crate::generate::TableFormat;
+use crate::generate::folder::Staged;
+use crate::progress::Progress;
+use crate::{Error, Invalid, Result, rules};
+use accounts::Accounts;
+use files::Found;
+use market::PublicData;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tables::TextTable;
+use tally::Tally;
+
+/// What to import.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportRequest {
+    /// Folder of the responses, or one file.
+    pub folder: PathBuf,
+    /// The snapshot folder, built beside its place and renamed.
+    pub out: PathBuf,
+    /// Format of the tables.
+    pub format: TableFormat,
+    /// Valuation time in milliseconds since 1970, where it is not the latest of the responses.
+    pub as_of_ms: Option<i64>,
+    /// Give options without a usable mark a volatility from the smile of their expiry.
+    pub interpolate_vol: bool,
+    /// Replace an existing snapshot.
+    pub force: bool,
+}
+
+/// The overlay in the snapshot folder.
+pub const RULES_FILE: &str = "rules.toml";
+
+/// Imports a folder of responses.
+///
+/// # Errors
+/// [`Error::Usage`] if the folder exists, or no response carries a time; [`Error::Invalid`] if a file is broken, rows
+/// contradict each other, or nothing is of use; [`Error::Io`] and [`Error::Runtime`] if writing fails;
+/// [`Error::Interrupted`]. Nothing is left behind then.
+pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Imported> {
+    let staged = Staged::new(&request.out, request.force)?;
+    progress.stage("read", "files", 0);
+    let mut found = files::read(&request.folder)?;
+    for response in &mut found.responses {
+        // A single file that does not say whose it is.
+        response.account.get_or_insert_with(|| response.path.file_stem().unwrap_or_default().to_string_lossy().into());
+    }
+    progress.check()?;
+    progress.stage("import", "files", found.responses.len() as u64);
+    let (mut imported, tables, overlay) = build(request, &found, progress)?;
+
+    let dir = staged.path();
+    for table in &tables {
+        table.write(&dir, request.format)?;
+    }
+    let write = |name: &str, text: &str| {
+        let path = dir.join(name);
+        std::fs::write(&path, text).map_err(|err| Error::io("write", &path, err))
+    };
+    if let Some(overlay) = overlay {
+        write(RULES_FILE, &overlay)?;
+        // Whoever margins with it should not be the one who finds out.
+        rules::load(Some(&dir.join(RULES_FILE)), &[])?;
+        imported.rules = true;
+    }
+    write("import.json", &format!("{:#}\n", imported.to_json()))?;
+    let manifest = "# Saved OKX responses, by `remargin import okx`; import.json counts their rows.\n";
+    write("snapshot.toml", &format!("{manifest}as_of = {}\nversion = 1\n", imported.as_of))?;
+    progress.check()?;
+    staged.publish()?;
+    Ok(imported)
+}
+
+/// Everything but the writing.
+fn build(
+    request: &ImportRequest,
+    found: &Found,
+    progress: &dyn Progress,
+) -> Result<(Imported, Vec<TextTable>, Option<String>)> {
+    let mut tally = Tally::new(&found.responses);
+    let mut public = PublicData::default();
+    let mut accounts = Accounts::default();
+    for (file, response) in found.responses.iter().enumerate() {
+        progress.check()?;
+        match response.endpoint {
+            Endpoint::Instruments
+            | Endpoint::MarkPrice
+            | Endpoint::IndexTickers
+            | Endpoint::OptSummary
+            | Endpoint::DiscountRate
+            | Endpoint::PositionTiers => public.take(file, response, &mut tally)?,
+            Endpoint::Balance | Endpoint::Positions | Endpoint::Config | Endpoint::Orders => {
+                accounts.take(file, response, &mut public, &mut tally)?;
+            }
+            // After everything else, which may make them superfluous.
+            Endpoint::PositionBuilder | Endpoint::PositionRisk => {}
+            _ => {
+                for _ in &response.rows {
+                    let place = tally.row(file);
+                    tally.aside(place, Aside::Refused);
+                }
+            }
+        }
+        progress.advance(1);
+    }
+    for wanted in [Endpoint::PositionBuilder, Endpoint::PositionRisk] {
+        for (file, response) in found.responses.iter().enumerate().filter(|(_, other)| other.endpoint == wanted) {
+            accounts.take_answer(file, response, &mut public, &mut tally)?;
+        }
+    }
+    refuse_nothing(request, &tally, &accounts)?;
+    let as_of_ms = request.as_of_ms.or(Some(public.latest_ms).filter(|ms| *ms > 0)).ok_or_else(|| {
+        Error::Usage(
+            "no response carries a time, so the snapshot would have none: say it with `--as-of 2026-01-15T08:00:00Z`"
+                .to_owned(),
+        )
+    })?;
+    let as_of = jiff::Timestamp::from_millisecond(as_of_ms)
+        .map_err(|err| Error::Usage(format!("the valuation time {as_of_ms} ms is out of range: {err}")))?;
+    let (marks, volatility) = vol::marks(&public, as_of_ms, request.interpolate_vol);
+    let indices = indices(&public);
+    let tables = tables::tables(&public, &marks, &indices, &accounts);
+    let mut price_sources = BTreeMap::new();
+    let sources = marks.values().filter_map(|row| row.mark_source);
+    for source in sources.chain(indices.values().map(|(_, source)| *source)) {
+        *price_sources.entry(source).or_default() += 1;
+    }
+    let overlay = overlay::overlay(&public, accounts.merged)?;
+    let imported = Imported {
+        as_of: as_of.to_string(),
+        tables: tables.iter().map(|table| (table.name, table.rows())).collect(),
+        missing: missing::missing(&public, &marks, &indices, &accounts),
+        unpriced: missing::unpriced(&public, &marks),
+        files: tally.0,
+        ignored: found.ignored.clone(),
+        volatility,
+        price_sources,
+        notes: accounts.notes,
+        rules: false,
+    };
+    Ok((imported, tables, overlay))
+}
+
+/// Indices by id, with their source: `market/index-tickers`, else the latest of the account responses.
+fn indices(public: &PublicData) -> BTreeMap<String, (String, &'static str)> {
+    let seen = public.seen_indices.iter().map(|(id, seen)| (id.clone(), (seen.px.clone(), seen.source)));
+    let quoted = public.indices.iter().map(|(id, px)| (id.clone(), (px.clone(), "market/index-tickers")));
+    seen.chain(quoted).collect()
+}
+
+/// A folder of which nothing is used is a mistake, and why nothing is used is the help.
+fn refuse_nothing(request: &ImportRequest, tally: &Tally, accounts: &Accounts) -> Result<()> {
+    if tally.0.iter().any(|file| file.used > 0) || !accounts.by_id.is_empty() {
+        return Ok(());
+    }
+    let mut why: Vec<String> = Vec::new();
+    for file in &tally.0 {
+        let reasons: Vec<&str> = file.aside.keys().map(|why| why.meaning()).collect();
+        let told = file.endpoint.refusal().map_or_else(|| reasons.join("; "), str::to_owned);
+        let problems = file.malformed.first().map_or_else(String::new, |(row, text)| format!(" (row {row}: {text})"));
+        why.push(format!("{}, {}: {told}{problems}", file.path.display(), file.endpoint.name()));
+    }
+    let mut invalid = Invalid::new("no response here is of use for a margin")
+        .file(&request.folder)
+        .expected("`*.json` files with responses of the OKX v5 API, each in its envelope");
+    if !why.is_empty() {
+        invalid = invalid.hint(why.join("\n            "));
+    }
+    Err(invalid.into())
+}

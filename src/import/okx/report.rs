@@ -1,0 +1,157 @@
+//! What an import brought, for programs (`import.json`) and for people.
+
+use super::missing::Missing;
+use super::tally::{Aside, FileCount};
+use super::vol::VolCounts;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// Counts and gaps of an import.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Imported {
+    /// Valuation time, RFC 3339.
+    pub as_of: String,
+    /// Tables with their rows.
+    pub tables: Vec<(&'static str, u64)>,
+    /// What became of the rows of each file.
+    pub files: Vec<FileCount>,
+    /// Files that are no `.json`.
+    pub ignored: Vec<PathBuf>,
+    /// Where volatilities come from.
+    pub volatility: VolCounts,
+    /// Marks and indices by their source.
+    pub price_sources: BTreeMap<&'static str, u64>,
+    /// What the accounts lack.
+    pub missing: Vec<Missing>,
+    /// Listed contracts without a mark, and options without a volatility, held or not.
+    pub unpriced: (u64, u64),
+    /// What a person should know.
+    pub notes: Vec<String>,
+    /// Whether `rules.toml` was written.
+    pub rules: bool,
+}
+
+impl Imported {
+    /// Rows in, used, set aside, of all files.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64, u64) {
+        let aside = |file: &FileCount| file.aside.values().sum::<u64>();
+        let sum = |of: &dyn Fn(&FileCount) -> u64| self.files.iter().map(of).sum();
+        (sum(&|file| file.rows), sum(&|file| file.used), sum(&aside))
+    }
+
+    /// Rows set aside, by reason.
+    #[must_use]
+    pub fn aside(&self) -> BTreeMap<Aside, u64> {
+        let mut sums = BTreeMap::new();
+        for (why, rows) in self.files.iter().flat_map(|file| &file.aside) {
+            *sums.entry(*why).or_default() += rows;
+        }
+        sums
+    }
+
+    /// The content of `import.json`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let files: Vec<Value> = self.files.iter().map(file_json).collect();
+        let (rows, used, aside) = self.totals();
+        let meanings: BTreeMap<_, _> = self.aside().keys().map(|why| (why.code(), why.meaning())).collect();
+        let missing: Vec<Value> = self
+            .missing
+            .iter()
+            .map(|gap| {
+                json!({
+                    "what": gap.what, "id": gap.id, "accounts": gap.accounts, "needed": gap.needed,
+                    "endpoint": format!("GET /api/v5/{}", gap.endpoint),
+                })
+            })
+            .collect();
+        let vol = &self.volatility;
+        let tables: Map<_, _> = self.tables.iter().map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect();
+        json!({
+            "format": "okx", "as_of": self.as_of,
+            "rows": { "in": rows, "used": used, "set_aside": aside },
+            "tables": tables,
+            "rules": if self.rules { json!("rules.toml") } else { Value::Null },
+            "volatility": {
+                "opt_summary": vol.opt_summary, "implied": vol.implied, "interpolated": vol.interpolated,
+                "missing": vol.missing,
+            },
+            "price_sources": self.price_sources,
+            "missing": missing,
+            "listed_without": { "mark": self.unpriced.0, "volatility": self.unpriced.1 },
+            "notes": self.notes,
+            "set_aside_reasons": meanings,
+            "files": files,
+            "ignored_files": self.ignored.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+        })
+    }
+
+    /// A few lines for the terminal.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = self.write(&mut text);
+        text.trim_end().to_owned()
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let (rows, used, aside) = self.totals();
+        let tables: Vec<String> = self.tables.iter().map(|(name, rows)| format!("{rows} {name}")).collect();
+        writeln!(out, "as of {}: {}", self.as_of, tables.join(", "))?;
+        writeln!(out, "{rows} rows in {} files: {used} used, {aside} set aside", self.files.len())?;
+        for (why, rows) in self.aside() {
+            writeln!(out, "  {rows:>8} {}: {}", why.code(), why.meaning())?;
+        }
+        for file in &self.files {
+            if let Some(why) = file.endpoint.refusal() {
+                writeln!(out, "  {} ({}): {why}", file.path.display(), file.endpoint.name())?;
+            }
+            for (row, problem) in &file.malformed {
+                writeln!(out, "  {} row {row}: {problem}", file.path.display())?;
+            }
+        }
+        let vol = &self.volatility;
+        let without: u64 = vol.missing.values().sum();
+        if vol.implied + vol.interpolated + without > 0 {
+            writeln!(
+                out,
+                "volatilities: {} of the exchange, {} implied from marks, {} interpolated, {without} missing",
+                vol.opt_summary, vol.implied, vol.interpolated
+            )?;
+        }
+        for note in &self.notes {
+            writeln!(out, "note: {note}")?;
+        }
+        if !self.missing.is_empty() {
+            writeln!(out, "missing for a margin:")?;
+        }
+        for gap in &self.missing {
+            let weight = if gap.needed { "" } else { " (optional)" };
+            let (what, id, accounts) = (gap.what, &gap.id, gap.accounts);
+            writeln!(out, "  {what} {id}{weight}, {accounts} account(s): GET /api/v5/{}", gap.endpoint)?;
+        }
+        Ok(())
+    }
+}
+
+fn file_json(file: &FileCount) -> Value {
+    let aside: BTreeMap<_, _> = file.aside.iter().map(|(why, rows)| (why.code(), rows)).collect();
+    let mut value = json!({
+        "path": file.path.display().to_string(), "endpoint": file.endpoint.name(), "rows": file.rows,
+        "used": file.used, "set_aside": aside,
+    });
+    if let Some(object) = value.as_object_mut() {
+        if let Some(why) = file.endpoint.refusal() {
+            object.insert("refused".to_owned(), json!(why));
+        }
+        if !file.malformed.is_empty() {
+            let told = file.malformed.iter().map(|(row, problem)| json!({ "row": row, "problem": problem }));
+            object.insert("malformed".to_owned(), told.collect());
+        }
+    }
+    value
+}

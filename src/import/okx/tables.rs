@@ -1,0 +1,156 @@
+//! The tables of the snapshot. Every figure is the text of the response, to be converted once, by the loader.
+
+use super::accounts::Accounts;
+use super::market::PublicData;
+use super::vol::MarkRow;
+use crate::generate::TableFormat;
+use crate::generate::tables::TableFile;
+use crate::{Error, Result};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A table of text.
+pub(super) struct TextTable {
+    pub name: &'static str,
+    columns: &'static [&'static str],
+    rows: Vec<Vec<Option<String>>>,
+}
+
+impl TextTable {
+    pub fn rows(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
+    pub fn write(&self, dir: &Path, format: TableFormat) -> Result<()> {
+        let fields: Vec<Field> = self.columns.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let column = |place: usize| -> ArrayRef {
+            Arc::new(self.rows.iter().map(|row| row.get(place).and_then(Option::as_deref)).collect::<StringArray>())
+        };
+        let columns = (0..self.columns.len()).map(column).collect();
+        let batch = RecordBatch::try_new(schema.clone(), columns)
+            .map_err(|err| Error::Runtime(format!("cannot build table `{}`: {err}", self.name)))?;
+        let mut file = TableFile::create(dir, self.name, format, &schema, &[])?;
+        file.write(&batch)?;
+        file.finish()
+    }
+}
+
+/// All tables, in the order of the snapshot; `orders` only where there are any.
+pub(super) fn tables(
+    public: &PublicData,
+    marks: &BTreeMap<String, MarkRow>,
+    indices: &BTreeMap<String, (String, &'static str)>,
+    accounts: &Accounts,
+) -> Vec<TextTable> {
+    let mut tables = vec![
+        instruments(public),
+        marks_table(marks),
+        TextTable {
+            name: "indices",
+            columns: &["index_id", "px", "px_source"],
+            rows: indices
+                .iter()
+                .map(|(id, (px, source))| vec![Some(id.clone()), Some(px.clone()), Some((*source).to_owned())])
+                .collect(),
+        },
+    ];
+    tables.extend(account_tables(accounts));
+    tables
+}
+
+fn instruments(public: &PublicData) -> TextTable {
+    let rows = public.instruments.iter().map(|(id, spec)| {
+        vec![
+            Some(id.clone()),
+            Some(spec.inst_type.clone()),
+            spec.uly.clone(),
+            spec.settle_ccy.clone(),
+            spec.ct_type.clone(),
+            spec.ct_val.clone(),
+            spec.ct_mult.clone(),
+            spec.expiry_ms.as_deref().map(instant),
+            spec.strike.clone(),
+            spec.opt_type.clone(),
+        ]
+    });
+    TextTable {
+        name: "instruments",
+        columns: &[
+            "inst_id",
+            "inst_type",
+            "uly",
+            "settle_ccy",
+            "ct_type",
+            "ct_val",
+            "ct_mult",
+            "expiry",
+            "strike",
+            "opt_type",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn marks_table(marks: &BTreeMap<String, MarkRow>) -> TextTable {
+    let source = |source: Option<&'static str>| source.map(str::to_owned);
+    let rows = marks.iter().map(|(id, row)| {
+        vec![
+            Some(id.clone()),
+            row.mark_px.clone(),
+            row.vol.clone(),
+            row.fwd_px.clone(),
+            source(row.mark_source),
+            source(row.vol_source),
+            source(row.fwd_source),
+        ]
+    });
+    TextTable {
+        name: "marks",
+        columns: &["inst_id", "mark_px", "mark_vol", "fwd_px", "mark_source", "vol_source", "fwd_source"],
+        rows: rows.collect(),
+    }
+}
+
+fn account_tables(accounts: &Accounts) -> Vec<TextTable> {
+    let (mut positions, mut balances, mut settings, mut orders) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (id, account) in &accounts.by_id {
+        let id = || Some(id.clone());
+        let offset = account.spot_offset.iter().find_map(|(_, offset)| *offset);
+        settings.push(vec![id(), offset.map(str::to_owned)]);
+        for ((inst_id, ..), position) in account.positions.iter() {
+            positions.push(vec![id(), Some(inst_id.clone()), position.qty.clone(), position.avg_px.clone()]);
+        }
+        for (ccy, balance) in account.balances.iter() {
+            let balance = balance.clone();
+            balances.push(vec![id(), Some(ccy.clone()), balance.cash, balance.interest, balance.cap]);
+        }
+        for (_, order) in account.orders.iter() {
+            let order = order.clone();
+            orders.push(vec![id(), Some(order.inst_id), Some(order.side), Some(order.qty), Some(order.px)]);
+        }
+    }
+    let mut tables = vec![
+        TextTable { name: "positions", columns: &["account_id", "inst_id", "qty", "avg_px"], rows: positions },
+        TextTable {
+            name: "balances",
+            columns: &["account_id", "ccy", "cash", "interest", "spot_in_use_cap"],
+            rows: balances,
+        },
+        TextTable { name: "accounts", columns: &["account_id", "spot_offset"], rows: settings },
+    ];
+    if !orders.is_empty() {
+        let columns = &["account_id", "inst_id", "side", "qty", "px"];
+        tables.push(TextTable { name: "orders", columns, rows: orders });
+    }
+    tables
+}
+
+/// Milliseconds since 1970 as a point in time; what is none stays as it is, for the loader to refuse.
+fn instant(ms: &str) -> String {
+    let stamp = ms.parse().ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    stamp.map_or_else(|| ms.to_owned(), |stamp| stamp.to_string())
+}

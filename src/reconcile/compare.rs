@@ -1,0 +1,188 @@
+//! Figure against figure.
+
+use super::answers::{Answer, Answers, Subject};
+use super::{ACCOUNT_FIGURES, ReconcileRequest, UNIT_FIGURES};
+use crate::snapshot::ResultRow;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A number, or the name of a volatility state.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Figure {
+    /// A number.
+    Number(f64),
+    /// A name.
+    Name(String),
+}
+
+/// One figure of both sides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The account.
+    pub account: String,
+    /// The risk unit, or the base currency of several; `None` for a figure of the account.
+    pub unit: Option<String>,
+    /// As the run names it.
+    pub component: &'static str,
+    /// The endpoint that answered.
+    pub source: &'static str,
+    /// The run's figure; `None` where it has none.
+    pub ours: Option<Figure>,
+    /// The exchange's figure; `None` where it has none.
+    pub theirs: Option<Figure>,
+    /// `ours - theirs`, of two numbers.
+    pub difference: Option<f64>,
+    /// `abs(difference)` over the larger of the two sizes; zero for two zeros.
+    pub relative: Option<f64>,
+    /// The two do not agree.
+    pub is_break: bool,
+}
+
+/// All comparisons.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reconciliation {
+    /// Relative tolerance.
+    pub tolerance: f64,
+    /// Absolute tolerance.
+    pub abs_tolerance: f64,
+    /// Accounts that were compared.
+    pub accounts: usize,
+    /// Risk units that were compared.
+    pub units: usize,
+    /// How many comparisons are breaks.
+    pub breaks: usize,
+    /// Fields of the answers that hold nothing.
+    pub blank: u64,
+    /// Fields of the answers that are not compared.
+    pub not_compared: BTreeMap<&'static str, u64>,
+    /// Every figure that was compared, by account and unit in the order of the answer.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// The run's figures.
+struct Run<'a> {
+    accounts: BTreeMap<&'a str, &'a ResultRow>,
+    units: BTreeMap<(&'a str, &'a str), &'a ResultRow>,
+}
+
+/// Compares the figures of the answers with those of a run.
+pub(super) fn compare(
+    request: &ReconcileRequest,
+    accounts: &[ResultRow],
+    units: &[ResultRow],
+    answers: Answers,
+) -> Reconciliation {
+    let run = Run {
+        accounts: accounts.iter().map(|row| (name(row, 0), row)).collect(),
+        units: units.iter().map(|row| ((name(row, 0), name(row, 2)), row)).collect(),
+    };
+    let mut comparisons = Vec::new();
+    for answer in &answers.figures {
+        let ours = run.figure(answer);
+        let theirs = match &answer.value {
+            Ok(number) => Figure::Number(*number),
+            Err(name) => Figure::Name(name.clone()),
+        };
+        let unit = match &answer.subject {
+            Subject::Account => None,
+            Subject::Unit(unit) | Subject::Base(unit) => Some(unit.clone()),
+        };
+        comparisons.push(comparison(
+            request,
+            (answer.account.clone(), unit, answer.component, answer.source),
+            ours,
+            Some(theirs),
+        ));
+    }
+    // A unit that only the run has is a break as well.
+    for (account, source, names) in &answers.units {
+        for ((_, unit), row) in run.units.range((account.as_str(), "")..).take_while(|((id, _), _)| id == account) {
+            if !names.iter().any(|name| name == unit) {
+                let ours = figure(row, &UNIT_FIGURES, "mmr").map(Figure::Number);
+                comparisons.push(comparison(
+                    request,
+                    (account.clone(), Some((*unit).to_owned()), "mmr", source),
+                    ours,
+                    None,
+                ));
+            }
+        }
+    }
+    let names = |comparison: &Comparison| (comparison.account.clone(), comparison.unit.clone());
+    let compared: BTreeSet<_> = comparisons.iter().map(names).collect();
+    let of_units: BTreeSet<_> = answers
+        .figures
+        .iter()
+        .filter_map(|answer| match &answer.subject {
+            Subject::Unit(unit) => Some((&answer.account, unit)),
+            _ => None,
+        })
+        .collect();
+    Reconciliation {
+        tolerance: request.tolerance,
+        abs_tolerance: request.abs_tolerance,
+        accounts: compared.iter().map(|(account, _)| account).collect::<BTreeSet<_>>().len(),
+        units: of_units.len(),
+        breaks: comparisons.iter().filter(|comparison| comparison.is_break).count(),
+        blank: answers.blank,
+        not_compared: answers.not_compared,
+        comparisons,
+    }
+}
+
+fn name(row: &ResultRow, place: usize) -> &str {
+    row.names.get(place).map_or("", String::as_str)
+}
+
+fn figure(row: &ResultRow, columns: &[&str], component: &str) -> Option<f64> {
+    let place = columns.iter().position(|column| *column == component)?;
+    row.figures.get(place).copied().flatten()
+}
+
+impl Run<'_> {
+    fn figure(&self, answer: &Answer) -> Option<Figure> {
+        let account = answer.account.as_str();
+        match &answer.subject {
+            Subject::Account => {
+                figure(self.accounts.get(account)?, &ACCOUNT_FIGURES, answer.component).map(Figure::Number)
+            }
+            Subject::Unit(unit) => {
+                let row = self.units.get(&(account, unit.as_str()))?;
+                if answer.component == "mr1_vol" {
+                    return Some(Figure::Name(name(row, 3).to_owned()));
+                }
+                figure(row, &UNIT_FIGURES, answer.component).map(Figure::Number)
+            }
+            Subject::Base(base) => {
+                self.accounts.get(account)?;
+                let of_base = self.units.range((account, "")..).take_while(|((id, _), _)| *id == account);
+                let rows = of_base.filter(|((_, unit), _)| unit.split('-').next() == Some(base));
+                let coins: f64 = rows.filter_map(|(_, row)| figure(row, &UNIT_FIGURES, answer.component)).sum();
+                // The sum of nothing is a negative zero.
+                Some(Figure::Number(coins + 0.0))
+            }
+        }
+    }
+}
+
+type Identity = (String, Option<String>, &'static str, &'static str);
+
+fn comparison(
+    request: &ReconcileRequest,
+    (account, unit, component, source): Identity,
+    ours: Option<Figure>,
+    theirs: Option<Figure>,
+) -> Comparison {
+    let (mut difference, mut relative) = (None, None);
+    let agree = match (&ours, &theirs) {
+        (Some(Figure::Number(a)), Some(Figure::Number(b))) => {
+            let (gap, size) = ((a - b).abs(), a.abs().max(b.abs()));
+            difference = Some(a - b);
+            relative = Some(if gap == 0.0 { 0.0 } else { gap / size });
+            gap <= request.tolerance * size || gap <= request.abs_tolerance
+        }
+        (ours, theirs) => ours == theirs,
+    };
+    Comparison { account, unit, component, source, ours, theirs, difference, relative, is_break: !agree }
+}

@@ -1,0 +1,118 @@
+//! A finished run beside the exchange's own answers: by account, risk unit and component.
+//!
+//! Answers are saved responses of `account/position-builder`, `account/account-position-risk` and `account/balance`,
+//! one file or a folder as [`crate::import::okx`] reads them. Every figure that both sides have is compared; what is
+//! blank in the answer is counted, and what cannot be compared is named with the reason:
+//!
+//! | figure of the answer | why it is not compared |
+//! |---|---|
+//! | `gamma`, `theta`, `vega` | theirs are coin or dollar Greeks; ours are USD per 1 % and per point |
+//! | `mr1Scenarios`, `portfolios` | a run keeps the outcome of the grid, not the grid; `remargin explain` has both |
+//! | equity and margin of single currencies | a run reports equity by account |
+//!
+//! Two figures agree if they differ by no more than `tolerance` times the larger of the two, or by no more than
+//! `abs_tolerance`.
+
+mod answers;
+mod compare;
+mod text;
+
+pub use compare::{Comparison, Figure, Reconciliation};
+
+use crate::import::okx::files;
+use crate::market::scenario;
+use crate::progress::Progress;
+use crate::snapshot::{ResultRow, read_result};
+use crate::{Error, Result};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// What to compare.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReconcileRequest {
+    /// Folder of the finished run.
+    pub run: PathBuf,
+    /// Saved responses: a file or a folder.
+    pub against: PathBuf,
+    /// The account of the answers that do not say whose they are.
+    pub account: Option<String>,
+    /// Relative tolerance.
+    pub tolerance: f64,
+    /// Absolute tolerance, in the unit of the figure (USD, coins, a ratio).
+    pub abs_tolerance: f64,
+}
+
+/// Names and figures of the table `accounts` that are compared.
+const ACCOUNT_FIGURES: [&str; 9] =
+    ["adj_eq", "total_eq", "upl", "mmr", "imr", "deriv_mmr", "borrow_mmr", "borrow_imr", "margin_ratio"];
+/// Names and figures of the table `risk_units` that are compared.
+const UNIT_FIGURES: [&str; 15] = [
+    "mr1",
+    "mr2",
+    "mr3",
+    "mr4",
+    "mr5",
+    "mr6",
+    "mr7",
+    "mr9",
+    "mmr",
+    "imr",
+    "cash_delta",
+    "upl",
+    "mr1_price",
+    "mr6_price",
+    "spot_in_use",
+];
+
+/// Compares a run with answers.
+///
+/// # Errors
+/// [`Error::Invalid`] if the run or an answer cannot be read; [`Error::Usage`] if an answer belongs to no account that
+/// can be told, or nothing is an answer; [`Error::Interrupted`].
+pub fn reconcile(request: &ReconcileRequest, progress: &dyn Progress) -> Result<Reconciliation> {
+    let found = files::read(&request.against)?;
+    let mut answers = answers::Answers::default();
+    for response in &found.responses {
+        answers.take(response);
+    }
+    if answers.figures.is_empty() {
+        return Err(Error::Usage(format!(
+            "`{}` holds no answer to compare with: expected account/position-builder, account/account-position-risk \
+             or account/balance with figures in them",
+            request.against.display()
+        )));
+    }
+    let single = request.against.is_file();
+    let wanted: BTreeSet<String> =
+        answers.figures.iter().map(|figure| figure.account.clone()).chain(request.account.clone()).collect();
+    let all_wanted = single && request.account.is_none() && answers.figures.iter().any(|f| f.account.is_empty());
+    let keep = |names: &[String]| {
+        names.get(1).is_some_and(|name| name == scenario::BASE)
+            && names.first().is_some_and(|id| all_wanted || wanted.contains(id))
+    };
+    let accounts =
+        read_result(&request.run, "accounts", &["account_id", "scenario"], &ACCOUNT_FIGURES, keep, progress)?;
+    let owner = owner(request, &accounts, &answers)?;
+    answers.assign(&owner);
+    let names = ["account_id", "scenario", "risk_unit", "mr1_vol"];
+    let units = read_result(&request.run, "risk_units", &names, &UNIT_FIGURES, keep, progress)?;
+    Ok(compare::compare(request, &accounts, &units, answers))
+}
+
+/// Whose the answers are that do not say it.
+fn owner(request: &ReconcileRequest, accounts: &[ResultRow], answers: &answers::Answers) -> Result<String> {
+    if let Some(account) = &request.account {
+        return Ok(account.clone());
+    }
+    if !answers.figures.iter().any(|figure| figure.account.is_empty()) {
+        return Ok(String::new());
+    }
+    match accounts {
+        [only] => Ok(only.names.first().cloned().unwrap_or_default()),
+        _ => Err(Error::Usage(format!(
+            "`{}` does not say whose answer it is, and the run has {} accounts: name one with --account",
+            request.against.display(),
+            accounts.len()
+        ))),
+    }
+}
