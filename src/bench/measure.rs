@@ -150,7 +150,7 @@ fn kibibytes(text: &str, key: &str) -> Option<u64> {
 }
 
 #[cfg(unix)]
-mod usage {
+pub(super) mod usage {
     //! What the kernel counts for this process.
 
     use crate::{Error, Result};
@@ -161,21 +161,21 @@ mod usage {
     }
 
     /// User and system time of all threads.
-    pub(super) fn cpu_seconds() -> Result<f64> {
+    pub(in crate::bench) fn cpu_seconds() -> Result<f64> {
         let usage = of_process()?;
         let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
         Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
     }
 
     /// Peak resident memory; Apple counts bytes, the others kibibytes.
-    pub(super) fn peak_bytes() -> Result<u64> {
+    pub(in crate::bench) fn peak_bytes() -> Result<u64> {
         let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
         Ok(u64::try_from(of_process()?.max_rss()).unwrap_or(0) * unit)
     }
 }
 
 #[cfg(not(unix))]
-mod usage {
+pub(super) mod usage {
     //! Systems that do not tell.
 
     use crate::{Error, Result};
@@ -184,11 +184,11 @@ mod usage {
         Err(Error::Usage("the benchmark reads CPU time and memory from the system, which only Unix lets it do".into()))
     }
 
-    pub(super) fn cpu_seconds() -> Result<f64> {
+    pub(in crate::bench) fn cpu_seconds() -> Result<f64> {
         unknown()
     }
 
-    pub(super) fn peak_bytes() -> Result<u64> {
+    pub(in crate::bench) fn peak_bytes() -> Result<u64> {
         unknown()
     }
 }

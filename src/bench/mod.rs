@@ -6,11 +6,12 @@
 //! own, since peak memory belongs to a process; the caller says how to start one (see [`Worker`]).
 //!
 //! In reading order: [`measure`] (one run, measured from inside), [`scaling`] (exponent and extrapolation), [`text`]
-//! (the table), [`plot`] (the picture).
+//! (the table), [`plot`] (the picture), [`stress`](mod@stress) (scenarios).
 
 pub mod measure;
 pub mod plot;
 pub mod scaling;
+pub mod stress;
 pub mod text;
 
 pub use measure::{Job, Measurement, Stage};

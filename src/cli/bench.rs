@@ -4,6 +4,7 @@ use super::common::{RulesArgs, TextFormat};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::Args;
+use remargin::bench::stress::StressBenchRequest;
 use remargin::bench::{self, BenchReport, BenchRequest, Job, Measurement};
 use remargin::progress::Progress;
 use remargin::{Error, Result};
@@ -16,6 +17,7 @@ Examples:
   remargin bench                                         about a minute
   remargin bench --budget 300 --max-positions 50000000 --plot capacity.svg
   remargin bench --format json --window 30m --set risk_unit=merged > capacity.json
+  remargin bench --stress --scenarios 64                 what one more price scenario costs
 
 Books are generated, always the same ones, in a temporary folder that is removed at the end. Every run is a process of
 its own; it reads, checks, computes, encodes and writes everything that `remargin run` does.";
@@ -42,6 +44,12 @@ pub struct BenchArgs {
     /// Write a plot of throughput and memory to this file, as SVG
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// Measure price scenarios instead: what one more costs, beside the kernel alone
+    #[arg(long, conflicts_with_all = ["budget", "window", "plot"])]
+    stress: bool,
+    /// Scenarios that `--stress` adds
+    #[arg(long, value_name = "N", default_value = "32", requires = "stress")]
+    scenarios: std::num::NonZeroUsize,
     /// Folder for generated books and their results [default: the system's]
     #[arg(long, value_name = "DIR")]
     temp_dir: Option<PathBuf>,
@@ -59,6 +67,9 @@ impl BenchArgs {
             let job = Job { snapshot: snapshot.clone(), out: out.clone(), threads };
             let measured = bench::measure::measure(&job, self.rules.load()?, terminal)?;
             return print_json(&measured).map(|()| exit::DONE);
+        }
+        if self.stress {
+            return self.stress(terminal);
         }
         let budget = Duration::try_from_secs_f64(self.budget)
             .map_err(|error| Error::Usage(format!("`--budget {}`: {error}", self.budget)))?;
@@ -79,6 +90,23 @@ impl BenchArgs {
             terminal.note(format_args!("wrote {}", file.display()));
         }
         self.print(&report).map(|()| exit::DONE)
+    }
+
+    fn stress(&self, terminal: &Terminal) -> Result<u8> {
+        // A book of a million positions unless less is asked for: a scenario then costs enough to be measured.
+        let request = StressBenchRequest {
+            accounts: self.max_positions.min(1_000_000) / 10,
+            scenarios: self.scenarios.get(),
+            repeat: self.repeat.get(),
+            temp: self.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
+        };
+        let report = bench::stress::run(&request, &self.rules.load()?, terminal)?;
+        terminal.finish();
+        match self.format {
+            TextFormat::Text => terminal::print(&report.to_text())?,
+            TextFormat::Json => print_json(&report)?,
+        }
+        Ok(exit::DONE)
     }
 
     fn print(&self, report: &BenchReport) -> Result<()> {
