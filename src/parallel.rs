@@ -1,6 +1,7 @@
 //! Work in parallel, results in order, bounded memory.
 
 use crate::{Error, Result};
+use rayon::ScopeFifo;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
@@ -20,44 +21,75 @@ pub fn in_order<T: Send>(
     mut sink: impl FnMut(T) -> Result<()>,
 ) -> Result<()> {
     let window = window.max(1);
-    rayon::in_place_scope(|scope| {
-        let mut slots = std::collections::VecDeque::with_capacity(window);
+    rayon::in_place_scope_fifo(|scope| {
+        let work = &work;
+        let mut running = std::collections::VecDeque::with_capacity(window);
         let mut next = 0;
-        while next < tasks || !slots.is_empty() {
-            while next < tasks && slots.len() < window {
-                let (sender, slot) = sync_channel(1);
-                let (task, work) = (next, &work);
-                scope.spawn(move |_| deliver(&sender, work(task)));
-                slots.push_back(slot);
+        while next < tasks || !running.is_empty() {
+            while next < tasks && running.len() < window {
+                let task = next;
+                running.push_back(Running::start(scope, move || work(task)));
                 next += 1;
             }
-            if let Some(slot) = slots.pop_front() {
-                sink(receive(&slot)?)?;
+            if let Some(first) = running.pop_front() {
+                sink(first.wait()?)?;
             }
         }
         Ok(())
     })
 }
 
-fn deliver<T>(sender: &SyncSender<Result<T>>, result: Result<T>) {
-    // The receiver is gone only when an earlier task failed; nobody wants the result then.
-    drop(sender.send(result));
+/// A piece of work that rayon's threads have or will take up.
+pub struct Running<T>(Receiver<Result<T>>);
+
+impl<T: Send> Running<T> {
+    /// Hands `work` to the threads of the pool, behind what they have already.
+    pub fn start<'scope>(
+        scope: &ScopeFifo<'scope>,
+        work: impl FnOnce() -> Result<T> + Send + 'scope,
+    ) -> Self
+    where
+        T: 'scope,
+    {
+        let (sender, receiver): (SyncSender<Result<T>>, _) = sync_channel(1);
+        // The receiver is gone only when something failed before; nobody wants the result then.
+        scope.spawn_fifo(move |_| drop(sender.send(work())));
+        Self(receiver)
+    }
+
+    /// The result, if it is there.
+    ///
+    /// # Errors
+    /// That of the work; [`Error::Runtime`] if it was given up.
+    pub fn poll(&self) -> Result<Option<T>> {
+        match self.0.try_recv() {
+            Ok(result) => result.map(Some),
+            Err(TryRecvError::Disconnected) => Err(Error::Runtime("a worker stopped without a result".into())),
+            Err(TryRecvError::Empty) => Ok(None),
+        }
+    }
+
+    /// Waits for the result, working on other tasks meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`Running::poll`].
+    pub fn wait(&self) -> Result<T> {
+        loop {
+            if let Some(result) = self.poll()? {
+                return Ok(result);
+            }
+            work_or_pause();
+        }
+    }
 }
 
-/// Waits for a result. A thread of the pool works on other tasks meanwhile: were it to block, a pool of one thread
-/// would never finish.
-fn receive<T>(slot: &Receiver<Result<T>>) -> Result<T> {
-    loop {
-        match slot.try_recv() {
-            Ok(result) => return result,
-            Err(TryRecvError::Disconnected) => return Err(Error::Runtime("a worker stopped without a result".into())),
-            Err(TryRecvError::Empty) => {}
-        }
-        match rayon::yield_now() {
-            Some(rayon::Yield::Executed) => {}
-            Some(rayon::Yield::Idle) => std::thread::sleep(Duration::from_micros(50)),
-            None => std::thread::sleep(Duration::from_micros(200)),
-        }
+/// Takes up another task of the pool or, if there is none, sleeps for a moment. Were a thread of the pool to block
+/// instead, a pool of one thread would never finish.
+pub fn work_or_pause() {
+    match rayon::yield_now() {
+        Some(rayon::Yield::Executed) => {}
+        Some(rayon::Yield::Idle) => std::thread::sleep(Duration::from_micros(50)),
+        None => std::thread::sleep(Duration::from_micros(200)),
     }
 }
 

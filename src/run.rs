@@ -13,9 +13,10 @@
 //!
 //! No more than a few chunks a thread are in memory at once, and beside them the at-risk rows.
 
-use crate::book::Book;
+use crate::book::{Book, BookBuilder};
 use crate::distance::Whose;
 use crate::margin::priced::PricedMarket;
+use crate::market::Market;
 use crate::market::scenario::{self, Scenario};
 use crate::parallel;
 use crate::progress::Progress;
@@ -23,12 +24,13 @@ use crate::recompute::{self, Chunk};
 use crate::report::at_risk::{self, AtRisk, Names};
 use crate::report::columns::{ACCOUNTS, RISK_UNITS, accounts_batch, by_account, risk_units_batch};
 use crate::report::distances::{self, Searched};
-use crate::report::encode::{self, Encoded, Encoder};
+use crate::report::encode::{self, Encoded, Encoder, TableFile};
 use crate::report::manifest::{self, Provenance};
 use crate::report::summary::Tally;
 use crate::report::{OutputFile, OutputFolder, Summary, rejects};
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, LoadOptions, Snapshot};
+use crate::snapshot::stream::{Stream, Window};
+use crate::snapshot::{self, InputFile, LoadOptions, Snapshot, Unmargined};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -90,117 +92,206 @@ pub struct RunOutcome {
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> {
     let inputs: Vec<&Path> = std::iter::once(&request.snapshot).chain(&request.shocks).map(PathBuf::as_path).collect();
     let folder = OutputFolder::create(&request.out, request.force, &inputs)?;
-    let mut timings = Timings::default();
-
     let clock = Instant::now();
-    let rules = &request.rules.rules;
-    let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress };
-    let mut snapshot = snapshot::load(&request.snapshot, &options)?;
-    if !request.allow_rules_date {
-        request.rules.check_date(snapshot.as_of_ns)?;
-    }
-    let scenarios = scenarios(request, &mut snapshot, progress)?;
-    timings.read = clock.elapsed();
-
-    let clock = Instant::now();
-    progress.check()?;
-    progress.stage("price", "scenarios", scenarios.len() as u64);
-    let markets = scenarios.par_iter().map(|scenario| {
-        let market = scenario::apply(&snapshot.market, scenario, rules.rate)?;
-        progress.advance(1);
-        Ok(recompute::price(&market, rules))
-    });
-    let priced: Vec<PricedMarket> = markets.collect::<Result<_>>()?;
-    timings.price = clock.elapsed();
-
-    let work = Work {
-        request,
-        snapshot: &snapshot,
-        unit_names: &priced.first().map_or_else(Vec::new, PricedMarket::unit_names),
-        scenarios: &scenarios.into_iter().map(|scenario| scenario.name).collect::<Vec<_>>(),
-        compute: &|accounts| {
-            let chunk = |priced| recompute::chunk(priced, &snapshot.book, accounts.clone());
-            priced.iter().map(chunk).collect()
-        },
-        progress,
-    };
-    work.write(folder, timings)
-}
-
-/// The base case and the scenarios that the request names, whose files are among the inputs then.
-fn scenarios(request: &RunRequest, snapshot: &mut Snapshot, progress: &dyn Progress) -> Result<Vec<Scenario>> {
-    let Some(shocks) = &request.shocks else {
-        if let Some(unused) = snapshot::find_shocks(&request.snapshot)? {
-            tracing::warn!("`{}` is not used: `--shocks` would add it, `remargin stress` uses it", unused.display());
+    let options = LoadOptions { default_spot_offset: request.rules.rules.default_spot_offset, progress };
+    if let Some(stream) = Stream::open(&request.snapshot, &options)? {
+        check_date(request, stream.as_of_ns())?;
+        let job = Job::new(request, stream.market(), clock, progress)?;
+        match job.margin_stream(stream, folder.path(), &options)? {
+            Some(margined) => return job.finish(margined, folder),
+            None => folder.clear()?,
         }
-        return Ok(vec![Scenario::base()]);
-    };
-    let (scenarios, inputs) = snapshot::read_shocks(shocks, &snapshot.market, progress)?;
-    snapshot.inputs.extend(inputs);
-    crate::stress::with_base(&snapshot.market, scenarios)
+        tracing::info!("the tables are not sorted by account id: they are read whole");
+    }
+    let snapshot = snapshot::load(&request.snapshot, &options)?;
+    check_date(request, snapshot.as_of_ns)?;
+    let job = Job::new(request, &snapshot.market, clock, progress)?;
+    let margined = job.margin_loaded(snapshot, folder.path())?;
+    job.finish(margined, folder)
 }
 
-/// Everything after pricing.
-struct Work<'a> {
+fn check_date(request: &RunRequest, as_of_ns: i64) -> Result<()> {
+    if request.allow_rules_date { Ok(()) } else { request.rules.check_date(as_of_ns) }
+}
+
+type Compute<'a> = Box<dyn Fn(&Book, Range<usize>) -> Result<Vec<Chunk>> + Sync + 'a>;
+
+/// A market, priced in all scenarios; what comes after is accounts.
+struct Job<'a> {
     request: &'a RunRequest,
-    snapshot: &'a Snapshot,
-    unit_names: &'a [String],
-    /// Names of the scenarios, the base case first.
-    scenarios: &'a [String],
-    /// The margins of some accounts, one chunk a scenario.
-    compute: &'a (dyn Fn(Range<usize>) -> Result<Vec<Chunk>> + Sync),
+    /// The margins of some accounts of a book, one chunk a scenario, the base case first.
+    compute: Compute<'a>,
+    unit_names: Vec<String>,
+    scenarios: Vec<String>,
+    /// Files beside the snapshot's own.
+    more_inputs: Vec<InputFile>,
+    read: Duration,
+    price: Duration,
     progress: &'a dyn Progress,
 }
 
-/// One chunk, ready to be appended.
+/// What became of some consecutive accounts, ready to be appended.
 struct Part {
     accounts: Encoded,
     risk_units: Encoded,
+    /// Their accounts are those of `flagged`.
     at_risk: Vec<AtRisk>,
+    flagged: Book,
     tally: Tally,
 }
 
-/// The two large tables, written, and what was gathered on the way.
+/// All accounts, margined: the two large tables are written, the rest is gathered.
 struct Margined {
+    /// Its book is empty or not used any more.
+    snapshot: Snapshot,
     files: [OutputFile; 2],
     at_risk: Vec<AtRisk>,
+    flagged: Book,
     tally: Tally,
+    compute: Duration,
+    append: Duration,
 }
 
-impl Work<'_> {
-    fn write(&self, folder: OutputFolder, mut timings: Timings) -> Result<RunOutcome> {
+impl<'a> Job<'a> {
+    fn new(request: &'a RunRequest, market: &Market, clock: Instant, progress: &'a dyn Progress) -> Result<Self> {
+        let rules = &request.rules.rules;
+        let (scenarios, more_inputs) = scenarios(request, market, progress)?;
+        let read = clock.elapsed();
         let clock = Instant::now();
-        let book = &self.snapshot.book;
+        progress.check()?;
+        progress.stage("price", "scenarios", scenarios.len() as u64);
+        let markets = scenarios.par_iter().map(|scenario| {
+            let market = scenario::apply(market, scenario, rules.rate)?;
+            progress.advance(1);
+            Ok(recompute::price(&market, rules))
+        });
+        let priced: Vec<PricedMarket> = markets.collect::<Result<_>>()?;
+        let unit_names = priced.first().map_or_else(Vec::new, PricedMarket::unit_names);
+        let scenarios = scenarios.into_iter().map(|scenario| scenario.name).collect();
+        let compute: Compute = Box::new(move |book, range| {
+            priced.iter().map(|priced| recompute::chunk(priced, book, range.clone())).collect()
+        });
+        Ok(Self { request, compute, unit_names, scenarios, more_inputs, read, price: clock.elapsed(), progress })
+    }
+
+    /// Margins accounts while they are read. `None` if they do not come in order.
+    fn margin_stream(&self, stream: Stream, folder: &Path, options: &LoadOptions) -> Result<Option<Margined>> {
+        let clock = Instant::now();
+        self.progress.stage("compute", "rows", stream.rows());
+        let threads = rayon::current_num_threads();
+        let window = Window { row_groups: threads + 1, pieces: 2 * threads };
+        let (encoders, mut writer) = Writer::create(folder, self.request.format)?;
+        let work = |book: Book| self.part(&book, 0..book.len(), &encoders);
+        let read = stream.run(self.piece_accounts(), window, options, work, |part| writer.append(part))?;
+        read.map(|snapshot| writer.finish(snapshot, clock)).transpose()
+    }
+
+    /// Margins the accounts of a book.
+    fn margin_loaded(&self, mut snapshot: Snapshot, folder: &Path) -> Result<Margined> {
+        let clock = Instant::now();
+        let book = std::mem::take(&mut snapshot.book);
         self.progress.stage("compute", "accounts", book.len() as u64);
-        let Margined { files, mut at_risk, tally } = self.margin_all(folder.path(), &mut timings.append)?;
-        let Self { request, snapshot, unit_names, scenarios, progress, .. } = *self;
-        let searched = Searched { market: &snapshot.market, rules: &request.rules.rules, book, progress };
+        let pieces = pieces(&book, &snapshot.unmargined, self.piece_accounts());
+        let (encoders, mut writer) = Writer::create(folder, self.request.format)?;
+        parallel::in_order(
+            pieces.len(),
+            rayon::current_num_threads() * 2,
+            |task| {
+                let part = self.part(&book, pieces[task].clone(), &encoders)?;
+                self.progress.advance(pieces[task].len() as u64);
+                Ok(part)
+            },
+            |part| writer.append(part),
+        )?;
+        writer.finish(snapshot, clock)
+    }
+
+    /// A piece makes as many rows, whatever the number of scenarios.
+    fn piece_accounts(&self) -> usize {
+        (CHUNK_ACCOUNTS / self.scenarios.len().max(1)).max(1)
+    }
+
+    fn part(&self, book: &Book, range: Range<usize>, encoders: &[Encoder; 2]) -> Result<Part> {
+        self.progress.check()?;
+        let chunks = (self.compute)(book, range.clone())?;
+        let is_whole = |chunk: &Chunk| {
+            (chunk.first_account, chunk.accounts.len(), chunk.unit_end.len()) == (range.start, range.len(), range.len())
+        };
+        let whole = chunks.len() == self.scenarios.len() && chunks.iter().all(is_whole);
+        let (Some(base), true) = (chunks.first(), whole) else {
+            return Err(Error::Runtime(format!("the margins of accounts {range:?} are not complete")));
+        };
+        let tally = Tally::of(base, self.unit_names.len());
+        let selected = chunks.iter().enumerate().flat_map(|(scenario, chunk)| at_risk::select(chunk, scenario));
+        let mut at_risk: Vec<AtRisk> = selected.collect();
+        let flagged = self.flag(book, range, &mut at_risk);
+        let rows = by_account(chunks);
+        let [accounts, risk_units] = encoders;
+        Ok(Part {
+            accounts: accounts.encode(accounts_batch(&rows, book, &self.scenarios)?)?,
+            risk_units: risk_units.encode(risk_units_batch(&rows, book, &self.unit_names, &self.scenarios)?)?,
+            at_risk,
+            flagged,
+            tally,
+        })
+    }
+
+    /// The accounts that will be looked at once more, as a book; `at_risk` refers to it from now on. Their rows come
+    /// with them only if distances will be searched.
+    fn flag(&self, book: &Book, range: Range<usize>, at_risk: &mut [AtRisk]) -> Book {
+        let mut builder = BookBuilder::default();
+        let accounts: Vec<usize> = match self.request.distance {
+            Whose::All => range.collect(),
+            Whose::AtRisk | Whose::None => {
+                let mut accounts: Vec<usize> = at_risk.iter().map(|row| row.account).collect();
+                accounts.sort_unstable();
+                accounts.dedup();
+                accounts
+            }
+        };
+        for &account in &accounts {
+            if self.request.distance == Whose::None {
+                builder.finish_account(book.accounts.get(account), book.spot_offset[account]);
+            } else {
+                builder.copy_account(book, account);
+            }
+        }
+        for row in at_risk {
+            row.account = accounts.partition_point(|&account| account < row.account);
+        }
+        builder.build()
+    }
+
+    /// Everything after the accounts.
+    fn finish(&self, margined: Margined, folder: OutputFolder) -> Result<RunOutcome> {
+        let Margined { mut snapshot, files, mut at_risk, flagged, tally, compute, append } = margined;
+        let Self { request, unit_names, scenarios, progress, .. } = self;
+        snapshot.inputs.extend(self.more_inputs.iter().cloned());
+        let mut timings = Timings { read: self.read, price: self.price, compute, append, ..Timings::default() };
+        let clock = Instant::now();
+        let searched =
+            Searched { market: &snapshot.market, rules: &request.rules.rules, book: &flagged, progress: *progress };
         let distances = distances::write(folder.path(), request.format, request.distance, searched, &mut at_risk)?;
-        timings.compute = clock.elapsed();
+        timings.compute += clock.elapsed();
 
         let clock = Instant::now();
-        self.progress.stage("write", "files", 0);
-        self.progress.check()?;
-        let mut summary = tally.summary(snapshot, &request.rules, unit_names, at_risk.len())?;
+        progress.stage("write", "files", 0);
+        progress.check()?;
+        let mut summary = tally.summary(&snapshot, &request.rules, unit_names, at_risk.len())?;
         summary.scenarios = scenarios.len() as u64;
         let mut outputs = Vec::from(files);
-        outputs.extend(at_risk::write(
-            folder.path(),
-            at_risk,
-            book,
-            Names { units: unit_names, scenarios },
-            request.format,
-        )?);
+        let names = Names { units: unit_names, scenarios };
+        outputs.extend(at_risk::write(folder.path(), at_risk, &flagged, names, request.format)?);
         outputs.extend(distances);
         outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
         outputs.push(encode::write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
-        self.progress.check()?;
+        progress.check()?;
         timings.finish = clock.elapsed();
 
         let provenance = Provenance {
             command_line: &request.command_line,
             snapshot_dir: &request.snapshot,
-            snapshot,
+            snapshot: &snapshot,
             rules: &request.rules,
             timings: &timings,
         };
@@ -212,63 +303,98 @@ impl Work<'_> {
         let too_many_rejects = request.max_rejects.exceeded(summary.rejects.broken, rows_in);
         Ok(RunOutcome { summary, too_many_rejects, timings })
     }
+}
 
-    fn margin_all(&self, folder: &Path, append: &mut Duration) -> Result<Margined> {
-        let format = self.request.format;
-        let (accounts_encoder, mut accounts) = encode::create(folder, &ACCOUNTS, format)?;
-        let (units_encoder, mut risk_units) = encode::create(folder, &RISK_UNITS, format)?;
-        let mut at_risk = Vec::new();
-        let mut tally = Tally::default();
-        let book = &self.snapshot.book;
-        parallel::in_order(
-            book.len().div_ceil(self.chunk_accounts()),
-            rayon::current_num_threads() * 2,
-            |task| self.part(book, task, &accounts_encoder, &units_encoder),
-            |part: Part| {
-                let clock = Instant::now();
-                accounts.append(part.accounts)?;
-                risk_units.append(part.risk_units)?;
-                at_risk.extend(part.at_risk);
-                tally.merge(&part.tally);
-                *append += clock.elapsed();
-                Ok(())
-            },
-        )?;
+/// The base case and the scenarios that the request names, and the files that they come from.
+fn scenarios(
+    request: &RunRequest,
+    market: &Market,
+    progress: &dyn Progress,
+) -> Result<(Vec<Scenario>, Vec<InputFile>)> {
+    let Some(shocks) = &request.shocks else {
+        if let Some(unused) = snapshot::find_shocks(&request.snapshot)? {
+            tracing::warn!("`{}` is not used: `--shocks` would add it, `remargin stress` uses it", unused.display());
+        }
+        return Ok((vec![Scenario::base()], Vec::new()));
+    };
+    let (scenarios, inputs) = snapshot::read_shocks(shocks, market, progress)?;
+    Ok((crate::stress::with_base(market, scenarios)?, inputs))
+}
+
+/// Ranges of the book that hold `size` consecutive accounts of the snapshot, those that were left out counted, so that
+/// files are cut in the same places however a snapshot is read.
+fn pieces(book: &Book, unmargined: &[Unmargined], size: usize) -> Vec<Range<usize>> {
+    let before = |id: &str| {
+        let (mut low, mut high) = (0, book.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if book.accounts.get(middle) < id { low = middle + 1 } else { high = middle }
+        }
+        low
+    };
+    // Rank of each account that was left out, among all of the snapshot.
+    let ranks: Vec<usize> =
+        unmargined.iter().enumerate().map(|(earlier, account)| before(&account.account_id) + earlier).collect();
+    let all = book.len() + ranks.len();
+    let cut = |rank: usize| rank - ranks.partition_point(|&left_out| left_out < rank);
+    (0..all).step_by(size).map(|start| cut(start)..cut(all.min(start + size))).collect()
+}
+
+/// The two large tables while they are written, and what is gathered beside them.
+struct Writer {
+    tables: [TableFile; 2],
+    at_risk: Vec<AtRisk>,
+    flagged: BookBuilder,
+    flagged_accounts: usize,
+    tally: Tally,
+    append: Duration,
+}
+
+impl Writer {
+    fn create(folder: &Path, format: Format) -> Result<([Encoder; 2], Self)> {
+        let (accounts_encoder, accounts) = encode::create(folder, &ACCOUNTS, format)?;
+        let (units_encoder, risk_units) = encode::create(folder, &RISK_UNITS, format)?;
+        let writer = Self {
+            tables: [accounts, risk_units],
+            at_risk: Vec::new(),
+            flagged: BookBuilder::default(),
+            flagged_accounts: 0,
+            tally: Tally::default(),
+            append: Duration::ZERO,
+        };
+        Ok(([accounts_encoder, units_encoder], writer))
+    }
+
+    fn append(&mut self, part: Part) -> Result<()> {
         let clock = Instant::now();
+        let [accounts, risk_units] = &mut self.tables;
+        accounts.append(part.accounts)?;
+        risk_units.append(part.risk_units)?;
+        let first = self.flagged_accounts;
+        self.at_risk.extend(part.at_risk.into_iter().map(|row| AtRisk { account: first + row.account, ..row }));
+        for account in 0..part.flagged.len() {
+            self.flagged.copy_account(&part.flagged, account);
+        }
+        self.flagged_accounts += part.flagged.len();
+        self.tally.merge(&part.tally);
+        self.append += clock.elapsed();
+        Ok(())
+    }
+
+    fn finish(mut self, snapshot: Snapshot, clock: Instant) -> Result<Margined> {
+        let closing = Instant::now();
+        let [accounts, risk_units] = self.tables;
         let files = [accounts.finish()?, risk_units.finish()?];
-        *append += clock.elapsed();
-        Ok(Margined { files, at_risk, tally })
-    }
-
-    /// A chunk has as many rows, whatever the number of scenarios.
-    fn chunk_accounts(&self) -> usize {
-        (CHUNK_ACCOUNTS / self.scenarios.len().max(1)).max(1)
-    }
-
-    fn part(&self, book: &Book, task: usize, accounts: &Encoder, risk_units: &Encoder) -> Result<Part> {
-        self.progress.check()?;
-        let size = self.chunk_accounts();
-        let range = task * size..book.len().min((task + 1) * size);
-        let chunks = (self.compute)(range.clone())?;
-        let is_whole = |chunk: &Chunk| {
-            (chunk.first_account, chunk.accounts.len(), chunk.unit_end.len()) == (range.start, range.len(), range.len())
-        };
-        let (Some(base), true) = (chunks.first(), chunks.len() == self.scenarios.len() && chunks.iter().all(is_whole))
-        else {
-            return Err(Error::Runtime(format!("the margins of accounts {range:?} are not complete")));
-        };
-        let tally = Tally::of(base, self.unit_names.len());
-        let at_risk =
-            chunks.iter().enumerate().flat_map(|(scenario, chunk)| at_risk::select(chunk, scenario)).collect();
-        let rows = by_account(chunks);
-        let part = Part {
-            accounts: accounts.encode(accounts_batch(&rows, book, self.scenarios)?)?,
-            risk_units: risk_units.encode(risk_units_batch(&rows, book, self.unit_names, self.scenarios)?)?,
-            at_risk,
-            tally,
-        };
-        self.progress.advance(range.len() as u64);
-        Ok(part)
+        self.append += closing.elapsed();
+        Ok(Margined {
+            snapshot,
+            files,
+            at_risk: self.at_risk,
+            flagged: self.flagged.build(),
+            tally: self.tally,
+            compute: clock.elapsed(),
+            append: self.append,
+        })
     }
 }
 

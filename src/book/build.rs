@@ -125,6 +125,14 @@ impl Book {
         self.sort_balances();
     }
 
+    /// As [`Book::sort_inside_accounts`], on one thread.
+    pub(super) fn sort_each_account(&mut self) {
+        let columns =
+            PositionColumns { instrument: &mut self.instrument, qty: &mut self.qty, avg_px: &mut self.avg_px };
+        columns.sort_each(&self.position_start);
+        self.sort_balances();
+    }
+
     fn sort_balances(&mut self) {
         let mut scratch = Vec::new();
         for bounds in self.balance_start.windows(2) {

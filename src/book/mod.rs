@@ -5,9 +5,11 @@
 //! ids, an account's positions stand in order of instrument, quantity and average price, and its balances in order
 //! of currency, each once. The result of a run therefore depends neither on the order of input rows nor on threads.
 
+mod append;
 mod build;
 mod ids;
 
+pub use append::BookBuilder;
 pub use build::{BalanceRows, PositionRows};
 pub use ids::{IdTable, Interner};
 

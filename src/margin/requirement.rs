@@ -219,12 +219,13 @@ pub fn evaluate(
         let params = &priced.units[sums.unit as usize];
         let spot = spot_of(priced, account, work, sums);
         let margin = sums.stress(params, rules, spot);
-        let unhedged = if spot.coin == 0.0 { margin } else { sums.stress(params, rules, Spot::default()) };
+        let mmr_no_hedge =
+            if spot.coin == 0.0 { margin.mmr } else { sums.requirement(&margin, params, rules, Spot::default()) };
         sum.upl += margin.upl;
         sum.deriv_mmr += margin.mmr;
         sum.deriv_imr += margin.imr;
-        sum.deriv_mmr_no_hedge += unhedged.mmr;
-        sum.deriv_imr_no_hedge += unhedged.imr;
+        sum.deriv_mmr_no_hedge += mmr_no_hedge;
+        sum.deriv_imr_no_hedge += rules.imr_multiplier * mmr_no_hedge;
         units.push(margin);
     }
     for (ccy, ledger) in work.currencies() {
@@ -355,18 +356,19 @@ impl Status {
 
 impl AccountMargin {
     fn is_finite(&self) -> bool {
-        [self.adj_eq, self.total_eq, self.upl, self.mmr, self.imr, self.liquidation_fee, self.mmr_no_hedge]
-            .iter()
-            .chain(&self.margin_ratio)
-            .chain(&[self.imr_no_hedge])
-            .all(|figure| figure.is_finite())
+        let ratio = self.margin_ratio.unwrap_or(0.0);
+        all_finite(&[self.adj_eq, self.total_eq, self.upl, self.mmr, self.imr, self.liquidation_fee, ratio])
+            && all_finite(&[self.mmr_no_hedge, self.imr_no_hedge])
     }
 }
 
 fn unit_is_finite(unit: &UnitMargin) -> bool {
     // The components reach `mmr`; what does not is checked on its own. NaN fails `max`, so each is looked at.
-    [unit.mr1, unit.mr2, unit.mr3, unit.mr4, unit.mr5, unit.mr6, unit.mr7, unit.mr9, unit.mmr, unit.imr]
-        .iter()
-        .chain(&[unit.cash_delta, unit.gamma, unit.vega, unit.theta, unit.spot_in_use, unit.upl])
-        .all(|figure| figure.is_finite())
+    all_finite(&[unit.mr1, unit.mr2, unit.mr3, unit.mr4, unit.mr5, unit.mr6, unit.mr7, unit.mr9, unit.mmr, unit.imr])
+        && all_finite(&[unit.cash_delta, unit.gamma, unit.vega, unit.theta, unit.spot_in_use, unit.upl])
+}
+
+/// Zero times a figure is zero unless the figure is infinite or no number; one comparison then tells of all.
+fn all_finite(figures: &[f64]) -> bool {
+    figures.iter().map(|figure| figure * 0.0).sum::<f64>() == 0.0
 }

@@ -108,6 +108,12 @@ pub struct UnitSums {
     pub expiry_delta_usd: Vec<f64>,
     /// P&L of volatility up, by expiry.
     pub expiry_vol_usd: Vec<f64>,
+    /// The expiries that some position has, in order of their first position: all others hold zero, and the sums over
+    /// expiries pass them by.
+    expiries: Vec<u32>,
+    is_touched: Vec<bool>,
+    /// Without options every volatility state is the same, and MR2, MR3 and MR5 are zero.
+    has_options: bool,
 }
 
 /// Spot in use, as a position of the unit.
@@ -135,18 +141,30 @@ impl UnitSums {
             group_delta_usd: [0.0; 3],
             expiry_delta_usd: Vec::new(),
             expiry_vol_usd: Vec::new(),
+            expiries: Vec::new(),
+            is_touched: Vec::new(),
+            has_options: false,
         }
     }
 
     /// Empties the sums for a unit with `expiries` expiry buckets, keeping the buffers.
     pub fn reset(&mut self, unit: u32, expiries: usize) {
-        let (mut delta, mut vol) =
-            (std::mem::take(&mut self.expiry_delta_usd), std::mem::take(&mut self.expiry_vol_usd));
-        for buckets in [&mut delta, &mut vol] {
-            buckets.clear();
-            buckets.resize(expiries, 0.0);
+        for &expiry in &self.expiries {
+            self.expiry_delta_usd[expiry as usize] = 0.0;
+            self.expiry_vol_usd[expiry as usize] = 0.0;
+            self.is_touched[expiry as usize] = false;
         }
-        *self = Self { unit, expiry_delta_usd: delta, expiry_vol_usd: vol, ..Self::new() };
+        self.expiries.clear();
+        self.expiry_delta_usd.resize(expiries, 0.0);
+        self.expiry_vol_usd.resize(expiries, 0.0);
+        self.is_touched.resize(expiries, false);
+        if self.has_options {
+            self.options = [0.0; OPTION_COLUMNS];
+            self.has_options = false;
+        }
+        self.unit = unit;
+        (self.slope_usd, self.slope_gross_usd, self.delta_coin, self.cash_delta_usd) = (0.0, 0.0, 0.0, 0.0);
+        (self.upl_usd, self.charge_usd, self.group_delta_usd) = (0.0, 0.0, [0.0; 3]);
     }
 
     /// Adds a position of `n` contracts.
@@ -154,15 +172,21 @@ impl UnitSums {
         let cash_delta = n * contract.cash_delta_usd;
         self.delta_coin += n * contract.delta_coin;
         self.cash_delta_usd += cash_delta;
-        self.expiry_delta_usd[contract.expiry as usize] += cash_delta;
+        let expiry = contract.expiry as usize;
+        if !self.is_touched[expiry] {
+            self.is_touched[expiry] = true;
+            self.expiries.push(contract.expiry);
+        }
+        self.expiry_delta_usd[expiry] += cash_delta;
         self.group_delta_usd[contract.group] += cash_delta;
         self.charge_usd += if n < 0.0 { -n * contract.charge_short_usd } else { n * contract.charge_long_usd };
         if let ContractKind::Option { row } = contract.kind {
             let row = &option_rows[row as usize];
+            self.has_options = true;
             for (sum, column) in self.options.iter_mut().zip(row) {
                 *sum += n * column;
             }
-            self.expiry_vol_usd[contract.expiry as usize] += n * row[TERM];
+            self.expiry_vol_usd[expiry] += n * row[TERM];
         } else {
             let slope = n * contract.slope_usd;
             self.slope_usd += slope;
@@ -204,7 +228,7 @@ impl UnitSums {
     /// All components and the requirement of the unit under an amount of spot in use.
     #[must_use]
     pub fn stress(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> UnitMargin {
-        let (worst, state, column) = worst_of(&self.grid(params, rules, spot));
+        let (worst, state, column) = self.worst(params, rules, spot);
         let extreme = self.extreme(params, rules, spot);
         let rise_is_worse = extreme[1] < extreme[0];
         let size = rules.mr6.price.get(params.class_mr467);
@@ -214,7 +238,7 @@ impl UnitSums {
             mr3: self.term_structure(rules),
             mr4: self.basis(params),
             mr5: loss(self.options[RATES].min(self.options[RATES + 1])),
-            mr6: rules.mr6.charge * loss(extreme[usize::from(rise_is_worse)]),
+            mr6: rules.mr6.charge * loss(lower(extreme)),
             mr7: rules.mr7.tiers.get(params.class_mr467).apply(self.charge_usd),
             mr9: self.stablecoin_hedge(rules),
         };
@@ -243,19 +267,46 @@ impl UnitSums {
         }
     }
 
+    /// The requirement of the unit with another amount of spot in use than `margin` has: only MR1 and MR6 depend on it.
+    #[must_use]
+    pub fn requirement(&self, margin: &UnitMargin, params: &UnitParams, rules: &Rules, spot: Spot) -> f64 {
+        let &UnitMargin { mr2, mr3, mr4, mr5, mr7, mr9, .. } = margin;
+        let mr1 = loss(self.worst(params, rules, spot).0);
+        let mr6 = rules.mr6.charge * loss(lower(self.extreme(params, rules, spot)));
+        Components { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 }.combined()
+    }
+
+    /// The worst cell of [`UnitSums::grid`].
+    fn worst(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> (f64, VolState, usize) {
+        if self.has_options {
+            return worst_of(&self.grid(params, rules, spot));
+        }
+        let slope = self.slope(spot);
+        let (column, pnl) = lowest(&rules.mr1.price.get(params.class_mr1).map(|price_move| slope * price_move));
+        (pnl, VolState::Up, column)
+    }
+
     /// MR3: `offset_charge x (sum over expiries of |W_e| - |sum of W_e|)`, the volatility P&L that expiries of
     /// opposite sign set off against one another.
     #[must_use]
     pub fn term_structure(&self, rules: &Rules) -> f64 {
-        let gross: f64 = self.expiry_vol_usd.iter().map(|pnl| pnl.abs()).sum();
-        let net: f64 = self.expiry_vol_usd.iter().sum();
+        if !self.has_options {
+            return 0.0;
+        }
+        let (mut gross, mut net) = (0.0, 0.0f64);
+        for &expiry in &self.expiries {
+            let pnl = self.expiry_vol_usd[expiry as usize];
+            gross += pnl.abs();
+            net += pnl;
+        }
         rules.mr3_offset_charge * (gross - net.abs()).max(0.0)
     }
 
     /// MR4: `sum over expiries of |D_e| x max(floor, annualized T_e)`. Spot in use has no basis.
     #[must_use]
     pub fn basis(&self, params: &UnitParams) -> f64 {
-        self.expiry_delta_usd.iter().zip(&params.basis_rate).map(|(delta, rate)| delta.abs() * rate).sum()
+        let charge = |&expiry: &u32| self.expiry_delta_usd[expiry as usize].abs() * params.basis_rate[expiry as usize];
+        self.expiries.iter().map(charge).sum()
     }
 
     /// MR9: for each pair of settle groups in order, what their cash deltas hedge of one another bears the
@@ -328,17 +379,22 @@ fn loss(pnl: f64) -> f64 {
     if pnl < 0.0 { -pnl } else { 0.0 }
 }
 
+/// The lower of two, the first if they are equal.
+fn lower([first, second]: [f64; 2]) -> f64 {
+    if second < first { second } else { first }
+}
+
 /// The lowest cell of the grid; of equal cells the first in order of state and price.
 fn worst_of(grid: &[[f64; MR1_MOVES]; 3]) -> (f64, VolState, usize) {
-    let mut worst = (grid[0][0], VolState::Up, 0);
-    for (row, state) in grid.iter().zip(VolState::ALL) {
-        for (column, &pnl) in row.iter().enumerate() {
-            if pnl < worst.0 {
-                worst = (pnl, state, column);
-            }
-        }
-    }
-    worst
+    let (cell, pnl) = lowest(grid.as_flattened());
+    (pnl, VolState::ALL[cell / MR1_MOVES], cell % MR1_MOVES)
+}
+
+/// Place and value of the lowest figure, the first of equals. The value alone first: that loop has no branches.
+fn lowest(figures: &[f64]) -> (usize, f64) {
+    let least = figures.iter().fold(f64::INFINITY, |least, &figure| if figure < least { figure } else { least });
+    let place = figures.iter().position(|&figure| figure == least).unwrap_or(0);
+    (place, figures.get(place).copied().unwrap_or(f64::NAN))
 }
 
 #[cfg(test)]

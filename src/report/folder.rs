@@ -56,6 +56,19 @@ impl OutputFolder {
         self.building.path()
     }
 
+    /// Removes what was written so far.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if something cannot be removed.
+    pub fn clear(&self) -> Result<()> {
+        let entries = fs::read_dir(self.path()).map_err(|err| Error::io("read", self.path(), err))?;
+        for entry in entries {
+            let path = entry.map_err(|err| Error::io("read", self.path(), err))?.path();
+            fs::remove_file(&path).map_err(|err| Error::io("remove", &path, err))?;
+        }
+        Ok(())
+    }
+
     /// Gives the folder its name. Files in it must have been brought to the disk by whoever wrote them.
     ///
     /// # Errors

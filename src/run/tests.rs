@@ -38,17 +38,18 @@ fn run_with(
     progress: &dyn Progress,
 ) -> Result<RunOutcome> {
     let folder = OutputFolder::create(&request.out, request.force, &[&request.snapshot])?;
-    let (snapshot, unit_names) = (fixture::snapshot(accounts), fixture::unit_names());
-    let (scenarios, compute) = ([BASE.to_owned()], |range: Range<usize>| compute(range).map(|chunk| vec![chunk]));
-    let work = Work {
+    let job = Job {
         request,
-        snapshot: &snapshot,
-        unit_names: &unit_names,
-        scenarios: &scenarios,
-        compute: &compute,
+        compute: Box::new(|_, range| compute(range).map(|chunk| vec![chunk])),
+        unit_names: fixture::unit_names(),
+        scenarios: vec![BASE.to_owned()],
+        more_inputs: Vec::new(),
+        read: Duration::ZERO,
+        price: Duration::ZERO,
         progress,
     };
-    work.write(folder, Timings::default())
+    let margined = job.margin_loaded(fixture::snapshot(accounts), folder.path())?;
+    job.finish(margined, folder)
 }
 
 fn run_fixture(request: &RunRequest, accounts: usize) -> RunOutcome {

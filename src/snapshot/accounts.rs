@@ -7,6 +7,8 @@ use super::text::cut;
 use crate::book::{IdTable, Interner};
 use crate::margin::rules::SpotOffset;
 use crate::{Invalid, Result};
+use std::iter::repeat_n;
+use std::ops::Range;
 
 /// Numbers of accounts in order of first appearance.
 ///
@@ -43,27 +45,75 @@ impl AccountNumbers {
     }
 
     /// The number here of the account of each run in `local`.
-    pub fn translate(&mut self, local: &AccountRuns) -> Result<Vec<u32>> {
-        local.0.iter().map(|id| self.number(id)).collect()
+    fn translate(&mut self, local: &AccountRuns) -> Result<Vec<u32>> {
+        local.ids.iter().map(|id| self.number(id)).collect()
+    }
+
+    /// Appends the accounts of the sound rows of a part to `all`; returns the number of each run's account.
+    pub fn append(&mut self, local: &AccountRuns, sound: usize, all: &mut Vec<u32>) -> Result<Vec<u32>> {
+        let numbers = self.translate(local)?;
+        local.expand(sound, &numbers, all);
+        Ok(numbers)
     }
 }
 
 /// The accounts of a part of a table, one entry for each run of rows of one account: nothing is hashed where many
 /// threads read, and an account that comes back later gets its number when the parts are merged.
 #[derive(Default)]
-pub(super) struct AccountRuns(IdTable);
+pub(super) struct AccountRuns {
+    ids: IdTable,
+    /// Sound rows of the part before each run.
+    starts: Vec<u32>,
+    /// Number of each run's first row in the table.
+    first_rows: Vec<u64>,
+}
 
 impl AccountRuns {
-    /// The number of the run that a row of this account belongs to, new if the row before was another's.
-    pub fn number(&mut self, id: &str) -> Result<u32> {
-        let runs = self.0.len();
-        if runs > 0 && self.0.get(runs - 1) == id {
+    /// The number of the run that a row of this account belongs to, new if the row before was another's. `sound` is
+    /// the number of sound rows so far, `row` the number of the row in the table.
+    pub fn number(&mut self, id: &str, sound: usize, row: u64) -> Result<u32> {
+        let runs = self.ids.len();
+        if runs > 0 && self.ids.get(runs - 1) == id {
             return Ok(runs as u32 - 1);
         }
-        if runs >= (u32::MAX - 1) as usize {
+        if runs >= (u32::MAX - 1) as usize || sound >= u32::MAX as usize {
             return Err(Invalid::new("too many rows in one part of a table").into());
         }
-        Ok(self.0.push(id))
+        self.starts.push(sound as u32);
+        self.first_rows.push(row);
+        Ok(self.ids.push(id))
+    }
+
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub fn id(&self, run: usize) -> &str {
+        self.ids.get(run)
+    }
+
+    /// Number of the first row of a run in the table.
+    pub fn first_row(&self, run: usize) -> u64 {
+        self.first_rows[run]
+    }
+
+    /// The sound rows of a run, of `sound` in all.
+    pub fn rows(&self, run: usize, sound: usize) -> Range<usize> {
+        let end = self.starts.get(run + 1).map_or(sound, |&start| start as usize);
+        self.starts[run] as usize..end
+    }
+
+    /// True if each account comes once, in byte order.
+    pub fn ascend(&self) -> bool {
+        (1..self.len()).all(|run| self.id(run - 1) < self.id(run))
+    }
+
+    /// Appends the account number of each of `sound` rows to `all`.
+    fn expand(&self, sound: usize, numbers: &[u32], all: &mut Vec<u32>) {
+        all.reserve(sound);
+        for (run, &number) in numbers.iter().enumerate() {
+            all.extend(repeat_n(number, self.rows(run, sound).len()));
+        }
     }
 }
 
@@ -81,18 +131,19 @@ pub(super) fn sound_rows(broken: &[Broken]) -> impl Iterator<Item = u64> + '_ {
     (1..).filter(move |row| broken.next_if_eq(row).is_none())
 }
 
-/// The rows of the table `accounts`.
+/// Rows of a part of the table `accounts`.
 #[derive(Default)]
-pub(super) struct AccountRows {
-    runs: AccountRuns,
-    pub account: Vec<u32>,
+pub(super) struct Settings {
+    pub runs: AccountRuns,
+    /// Spot hedging mode of each sound row, `None` for the rules' default.
     pub offset: Vec<Option<SpotOffset>>,
     pub broken: Vec<Broken>,
 }
 
-impl AccountRows {
+impl Settings {
     pub fn read(&mut self, batch: &Batch) -> Result<()> {
         let (ids, offsets) = (batch.text("account_id")?, batch.text("spot_offset")?);
+        let mut memo = offsets.memo();
         for row in 0..batch.rows {
             let broken = |account, reason, column, value| Broken {
                 row: batch.first_row + row as u64,
@@ -105,23 +156,31 @@ impl AccountRows {
                 self.broken.push(broken(None, Reason::MissingAccountId, "account_id", String::new()));
                 continue;
             };
-            let account = self.runs.number(id)?;
-            let offset = offsets.get(row).map(SpotOffset::from_name);
+            let account = self.runs.number(id, self.offset.len(), batch.first_row + row as u64)?;
+            let offset = memo.get(&offsets, row, |name| Ok::<_, crate::Error>(SpotOffset::from_name(name)))?;
             if offset == Some(None) {
                 let value = offsets.raw(row);
                 self.broken.push(broken(Some(account), Reason::InvalidSpotOffset, "spot_offset", value));
                 continue;
             }
-            self.account.push(account);
             self.offset.push(offset.flatten());
         }
         Ok(())
     }
+}
 
+/// All rows of the table `accounts`.
+#[derive(Default)]
+pub(super) struct AccountRows {
+    pub account: Vec<u32>,
+    pub offset: Vec<Option<SpotOffset>>,
+    pub broken: Vec<Broken>,
+}
+
+impl AccountRows {
     /// Appends the rows that follow.
-    pub fn merge(&mut self, local: Self, accounts: &mut AccountNumbers) -> Result<()> {
-        let numbers = accounts.translate(&local.runs)?;
-        self.account.extend(local.account.iter().map(|&account| numbers[account as usize]));
+    pub fn merge(&mut self, local: Settings, accounts: &mut AccountNumbers) -> Result<()> {
+        let numbers = accounts.append(&local.runs, local.offset.len(), &mut self.account)?;
         self.offset.extend(local.offset);
         append_broken(&mut self.broken, local.broken, &numbers);
         Ok(())

@@ -3,75 +3,80 @@
 use super::accounts::{AccountNumbers, AccountRuns, append_broken, retain, sound_rows};
 use super::batch::Batch;
 use super::number::{NumberError, Numbers};
-use super::prices::Indices;
 use super::reject::{Broken, Reason};
-use super::text::cut;
+use super::text::{Text, cut};
 use crate::Result;
 use crate::book::{BalanceRows, IdTable, Interner};
 use crate::market::Market;
 use rayon::prelude::*;
 
-/// Rows of a part of the table, or of all of it. Currencies have numbers in order of appearance until
-/// [`Balances::renumber_currencies`].
+/// Rows of a part of the table. Currencies have numbers in order of appearance.
 #[derive(Default)]
 pub(super) struct Balances {
-    runs: AccountRuns,
-    currencies: Interner,
-    pub rows: BalanceRows,
+    pub runs: AccountRuns,
+    pub currencies: Interner,
+    pub ccy: Vec<u32>,
+    pub cash: Vec<f64>,
+    pub interest: Vec<f64>,
+    pub spot_in_use_cap: Vec<f64>,
     pub broken: Vec<Broken>,
-    /// Account and currency of the broken rows that have both: they too can be half of a duplicate.
-    broken_keys: Vec<(u32, u32)>,
+    /// Run and currency of the broken rows that have both: they too can be half of a duplicate.
+    pub broken_keys: Vec<(u32, u32)>,
 }
 
 type Fault = (Reason, &'static str, String);
 
-impl Balances {
-    /// All currencies that a row names.
-    pub fn currencies(&self) -> &IdTable {
-        self.currencies.ids()
-    }
+/// The columns of a batch.
+struct Columns {
+    accounts: Text,
+    currencies: Text,
+    amounts: Amounts,
+}
 
-    pub fn read(&mut self, batch: &Batch, indices: &Indices) -> Result<()> {
-        let (accounts, currencies) = (batch.text("account_id")?, batch.text("ccy")?);
-        let amounts = Amounts {
-            cash: batch.numbers("cash")?,
-            interest: batch.numbers("interest")?,
-            cap: batch.numbers("spot_in_use_cap")?,
+impl Balances {
+    /// Takes the rows of a batch; `is_priced` tells whether a currency has a USD value.
+    pub fn read(&mut self, batch: &Batch, is_priced: impl Fn(&str) -> bool) -> Result<()> {
+        let columns = Columns {
+            accounts: batch.text("account_id")?,
+            currencies: batch.text("ccy")?,
+            amounts: Amounts {
+                cash: batch.numbers("cash")?,
+                interest: batch.numbers("interest")?,
+                cap: batch.numbers("spot_in_use_cap")?,
+            },
         };
-        let mut memo = currencies.memo();
-        let mut priced: Vec<Option<bool>> = Vec::new();
+        let mut memo = columns.currencies.memo();
+        let mut priced: Vec<bool> = self.currencies.ids().iter().map(&is_priced).collect();
         for row in 0..batch.rows {
-            let broken = |account, (reason, column, value): Fault| Broken {
-                row: batch.first_row + row as u64,
-                account,
-                reason,
-                column,
-                value,
-            };
-            let Some(id) = accounts.get(row) else {
+            let number = batch.first_row + row as u64;
+            let broken =
+                |account, (reason, column, value): Fault| Broken { row: number, account, reason, column, value };
+            let Some(id) = columns.accounts.get(row) else {
                 self.broken.push(broken(None, (Reason::MissingAccountId, "account_id", String::new())));
                 continue;
             };
-            let account = self.runs.number(id)?;
-            let Some(ccy) = memo.get(&currencies, row, |name| Ok::<_, crate::Error>(self.currencies.intern(name)))?
-            else {
+            let account = self.runs.number(id, self.ccy.len(), number)?;
+            let intern = |name: &str| {
+                let ccy = self.currencies.intern(name);
+                if ccy as usize == priced.len() {
+                    priced.push(is_priced(name));
+                }
+                Ok::<_, crate::Error>(ccy)
+            };
+            let Some(ccy) = memo.get(&columns.currencies, row, intern)? else {
                 self.broken.push(broken(Some(account), (Reason::MissingCcy, "ccy", String::new())));
                 continue;
             };
-            let fault = match amounts.check(row) {
+            let fault = match columns.amounts.check(row) {
                 Ok((cash, interest, cap)) => {
-                    priced.resize(self.currencies.len(), None);
-                    let name = || self.currencies.ids().get(ccy as usize);
-                    let known = priced[ccy as usize].get_or_insert_with(|| indices.fx(name()).is_some());
-                    if *known || (cash == 0.0 && interest == 0.0) {
-                        self.rows.account.push(account);
-                        self.rows.ccy.push(ccy);
-                        self.rows.cash.push(cash);
-                        self.rows.interest.push(interest);
-                        self.rows.spot_in_use_cap.push(cap);
+                    if priced[ccy as usize] || (cash == 0.0 && interest == 0.0) {
+                        self.ccy.push(ccy);
+                        self.cash.push(cash);
+                        self.interest.push(interest);
+                        self.spot_in_use_cap.push(cap);
                         continue;
                     }
-                    (Reason::MissingFx, "ccy", cut(name()))
+                    (Reason::MissingFx, "ccy", cut(self.currencies.ids().get(ccy as usize)))
                 }
                 Err(fault) => fault,
             };
@@ -80,18 +85,33 @@ impl Balances {
         }
         Ok(())
     }
+}
+
+/// All rows of the table. Currencies have numbers in order of appearance until [`AllBalances::renumber_currencies`].
+#[derive(Default)]
+pub(super) struct AllBalances {
+    currencies: Interner,
+    pub rows: BalanceRows,
+    pub broken: Vec<Broken>,
+    broken_keys: Vec<(u32, u32)>,
+}
+
+impl AllBalances {
+    /// All currencies that a row names.
+    pub fn currencies(&self) -> &IdTable {
+        self.currencies.ids()
+    }
 
     /// Appends the rows that follow.
-    pub fn merge(&mut self, local: Self, accounts: &mut AccountNumbers) -> Result<()> {
-        let numbers = accounts.translate(&local.runs)?;
+    pub fn merge(&mut self, local: Balances, accounts: &mut AccountNumbers) -> Result<()> {
+        let numbers = accounts.append(&local.runs, local.ccy.len(), &mut self.rows.account)?;
         let currencies: Vec<u32> = local.currencies.ids().iter().map(|name| self.currencies.intern(name)).collect();
         let key = |(account, ccy): (u32, u32)| (numbers[account as usize], currencies[ccy as usize]);
         self.broken_keys.extend(local.broken_keys.into_iter().map(key));
-        self.rows.account.extend(local.rows.account.iter().map(|&account| numbers[account as usize]));
-        self.rows.ccy.extend(local.rows.ccy.iter().map(|&ccy| currencies[ccy as usize]));
-        self.rows.cash.extend(local.rows.cash);
-        self.rows.interest.extend(local.rows.interest);
-        self.rows.spot_in_use_cap.extend(local.rows.spot_in_use_cap);
+        self.rows.ccy.extend(local.ccy.iter().map(|&ccy| currencies[ccy as usize]));
+        self.rows.cash.extend(local.cash);
+        self.rows.interest.extend(local.interest);
+        self.rows.spot_in_use_cap.extend(local.spot_in_use_cap);
         append_broken(&mut self.broken, local.broken, &numbers);
         Ok(())
     }

@@ -30,6 +30,7 @@ mod scan;
 mod schema;
 mod shocks;
 mod source;
+pub mod stream;
 mod tables;
 mod text;
 mod time;
@@ -94,19 +95,49 @@ pub struct Snapshot {
 
 const MANIFEST: &str = "snapshot.toml";
 
+/// What lies in the folder of a snapshot.
+struct Survey {
+    as_of_ns: i64,
+    sources: Vec<(Table, Source)>,
+    orders: Option<Source>,
+    /// All files, `snapshot.toml` first, then those of each table.
+    files: Vec<PathBuf>,
+}
+
+impl Survey {
+    fn new(dir: &Path) -> Result<Self> {
+        let manifest = dir.join(MANIFEST);
+        let as_of_ns = time::read_as_of(&manifest)?;
+        let sources = find_tables(dir)?;
+        let orders = source::find(dir, "orders")?;
+        let mut files = vec![manifest];
+        files.extend(sources.iter().map(|(_, source)| source).chain(&orders).flat_map(|source| source.files.clone()));
+        Ok(Self { as_of_ns, sources, orders, files })
+    }
+}
+
+/// The files with their hashes and rows; `rows` are those of the tables' files in order.
+fn input_files(
+    dir: &Path,
+    files: &[PathBuf],
+    hashes: Vec<(u64, String)>,
+    rows: impl IntoIterator<Item = u64>,
+) -> Vec<InputFile> {
+    let rows = std::iter::once(None).chain(rows.into_iter().map(Some));
+    let described = files.iter().zip(hashes).zip(rows).map(|((file, (bytes, blake3)), rows)| {
+        let path = file.strip_prefix(dir).unwrap_or(file).to_path_buf();
+        InputFile { path, bytes, rows, blake3 }
+    });
+    described.collect()
+}
+
 /// Reads the snapshot in the folder `dir`.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a broken table or `snapshot.toml`, and for a table `orders` that is not empty;
 /// [`Error::Interrupted`] if the user stopped.
 pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
-    let manifest = dir.join(MANIFEST);
-    let as_of_ns = time::read_as_of(&manifest)?;
-    let sources = find_tables(dir)?;
-    let orders = source::find(dir, "orders")?;
-    let mut files = vec![manifest];
-    files.extend(sources.iter().map(|(_, source)| source).chain(&orders).flat_map(|source| source.files.clone()));
-
+    let Survey { as_of_ns, sources, orders, files } = Survey::new(dir)?;
     let (hashes, loaded) = rayon::join(
         || source::hash_all(&files, options.progress),
         || {
@@ -117,16 +148,7 @@ pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
         },
     );
     let (mut snapshot, rows) = loaded?;
-    let rows = std::iter::once(None).chain(rows.into_iter().map(Some));
-    snapshot.inputs = files
-        .iter()
-        .zip(hashes?)
-        .zip(rows)
-        .map(|((file, (bytes, blake3)), rows)| {
-            let path = file.strip_prefix(dir).unwrap_or(file).to_path_buf();
-            InputFile { path, bytes, rows, blake3 }
-        })
-        .collect();
+    snapshot.inputs = input_files(dir, &files, hashes?, rows);
     Ok(snapshot)
 }
 

@@ -136,6 +136,16 @@ impl Numbers {
         })
     }
 
+    /// All rows as they are stored, if each is a number in range. A negative zero is still one.
+    pub fn in_range(&self) -> Option<&[f64]> {
+        let Self::Float(array) = self else { return None };
+        let values = array.values();
+        let fits = |x: &f64| (x.abs() >= SMALLEST && x.abs() <= LARGEST) | (*x == 0.0);
+        // Without a way out early the loop has no branches.
+        let sound = array.null_count() == 0 && values.iter().fold(true, |sound, x| sound & fits(x));
+        sound.then_some(values)
+    }
+
     /// The number of a row; `None` if it is missing (null or an empty string).
     pub fn get(&self, row: usize) -> Result<Option<f64>, NumberError> {
         let number = match self {

@@ -1,10 +1,10 @@
 //! All tables in the order in which they depend on one another, and the snapshot that they make.
 
-use super::accounts::{AccountNumbers, AccountRows, Section, settle};
-use super::balances::Balances;
+use super::accounts::{AccountNumbers, AccountRows, Section, Settings, settle};
+use super::balances::{AllBalances, Balances};
 use super::batch::Batch;
 use super::contracts::{self, ContractRow, Fault, base_quote};
-use super::positions::Positions;
+use super::positions::{AllPositions, Positions};
 use super::prices::{self, Indices};
 use super::reject::{Broken, Reason};
 use super::scan::{Opened, scan};
@@ -13,36 +13,28 @@ use super::text::cut;
 use super::{LoadOptions, Snapshot, Table, market, relate};
 use crate::book::Book;
 use crate::{Error, Invalid, Result};
+use std::path::PathBuf;
 
 /// Reads all tables. Returns the rows of each file too; the snapshot's `inputs` are still empty.
 pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOptions) -> Result<(Snapshot, Vec<u64>)> {
     let mut pending = Pending::open(sources, options)?;
-    let mut file_rows = Vec::new();
-
-    let instruments = SmallTable::read(pending.take(Table::Instruments)?, options, contracts::read)?;
-    instruments.check_unique("duplicate instrument", "inst_id", |row| row.inst_id.as_deref())?;
-    let marks = SmallTable::read(pending.take(Table::Marks)?, options, prices::read_marks)?;
-    marks.check_unique("duplicate mark", "inst_id", |row| row.inst_id.as_deref())?;
-    let index_table = SmallTable::read(pending.take(Table::Indices)?, options, prices::read_indices)?;
-    index_table.check_unique("duplicate index", "index_id", |row| row.index_id.as_deref())?;
-    let indices = Indices::new(&index_table.rows);
-    for rows in [&instruments.file_rows, &marks.file_rows, &index_table.file_rows] {
-        file_rows.extend(rows);
-    }
+    let tables = MarketTables::read(&mut pending, options)?;
+    let indices = tables.indices();
+    let mut file_rows = tables.file_rows();
 
     let mut accounts = AccountNumbers::default();
-    let mut balances = Balances::default();
+    let mut balances = AllBalances::default();
     let balance_rows = scan(
         pending.take(Table::Balances)?.1,
         options.progress,
-        |local: &mut Balances, batch| local.read(batch, &indices),
+        |local: &mut Balances, batch| local.read(batch, |name| indices.fx(name).is_some()),
         |local| balances.merge(local, &mut accounts),
     )?;
     balances.reject_duplicates();
     let names = || balances.currencies().iter();
-    let (market, listings) = market::build(as_of_ns, &instruments.rows, &marks.rows, &index_table.rows, names())?;
+    let (market, listings) = tables.market(as_of_ns, names())?;
 
-    let mut positions = Positions::default();
+    let mut positions = AllPositions::default();
     let (_, opened) = pending.take(Table::Positions)?;
     positions.reserve(opened.rows().unwrap_or(0));
     let position_rows = scan(
@@ -58,25 +50,12 @@ pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOpt
     let mut settings_rows = None;
     if let Ok((_, opened)) = pending.take(Table::Accounts) {
         let merge = |local| settings.merge(local, &mut accounts);
-        settings_rows = Some(scan(opened, options.progress, AccountRows::read, merge)?);
+        settings_rows = Some(scan(opened, options.progress, Settings::read, merge)?);
         settings.reject_duplicates(&accounts);
     }
     file_rows.extend(position_rows.iter().chain(&balance_rows).chain(settings_rows.iter().flatten()));
 
-    let mut sections = vec![
-        instruments.section(Table::Instruments, instruments.broken(broken_contract)),
-        marks.section(
-            Table::Marks,
-            marks.broken(|row| row.inst_id.is_none().then(|| (Reason::MissingInstId, "inst_id", String::new()))),
-        ),
-        index_table.section(
-            Table::Indices,
-            index_table.broken(|row| {
-                let name = row.index_id.as_deref().unwrap_or_default();
-                base_quote(name).is_none().then(|| (Reason::InvalidIndexId, "index_id", cut(name)))
-            }),
-        ),
-    ];
+    let mut sections = tables.sections();
     for (table, rows, accounts, broken) in [
         (Table::Positions, Some(&position_rows), &positions.rows.account, &mut positions.broken),
         (Table::Balances, Some(&balance_rows), &balances.rows.account, &mut balances.broken),
@@ -109,6 +88,62 @@ pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOpt
     Ok((snapshot, file_rows))
 }
 
+/// The tables that make the market, whole.
+pub(super) struct MarketTables {
+    instruments: SmallTable<ContractRow>,
+    marks: SmallTable<prices::MarkRow>,
+    indices: SmallTable<prices::IndexRow>,
+}
+
+impl MarketTables {
+    pub fn read(pending: &mut Pending, options: &LoadOptions) -> Result<Self> {
+        let instruments = SmallTable::read(pending.take(Table::Instruments)?, options, contracts::read)?;
+        instruments.check_unique("duplicate instrument", "inst_id", |row| row.inst_id.as_deref())?;
+        let marks = SmallTable::read(pending.take(Table::Marks)?, options, prices::read_marks)?;
+        marks.check_unique("duplicate mark", "inst_id", |row| row.inst_id.as_deref())?;
+        let indices = SmallTable::read(pending.take(Table::Indices)?, options, prices::read_indices)?;
+        indices.check_unique("duplicate index", "index_id", |row| row.index_id.as_deref())?;
+        Ok(Self { instruments, marks, indices })
+    }
+
+    pub fn indices(&self) -> Indices<'_> {
+        Indices::new(&self.indices.rows)
+    }
+
+    /// The market and what positions find in it; `currencies` are names that balances may have.
+    pub fn market<'n>(
+        &'n self,
+        as_of_ns: i64,
+        currencies: impl Iterator<Item = &'n str>,
+    ) -> Result<(crate::market::Market, market::Listings)> {
+        market::build(as_of_ns, &self.instruments.rows, &self.marks.rows, &self.indices.rows, currencies)
+    }
+
+    /// Rows of each file, in the order of the tables.
+    pub fn file_rows(&self) -> Vec<u64> {
+        [&self.instruments.file_rows, &self.marks.file_rows, &self.indices.file_rows].into_iter().flatten().copied().collect()
+    }
+
+    /// Rows and broken rows of each table.
+    pub fn sections(&self) -> Vec<Section<'static>> {
+        let Self { instruments, marks, indices } = self;
+        vec![
+            instruments.section(Table::Instruments, instruments.broken(broken_contract)),
+            marks.section(
+                Table::Marks,
+                marks.broken(|row| row.inst_id.is_none().then(|| (Reason::MissingInstId, "inst_id", String::new()))),
+            ),
+            indices.section(
+                Table::Indices,
+                indices.broken(|row| {
+                    let name = row.index_id.as_deref().unwrap_or_default();
+                    base_quote(name).is_none().then(|| (Reason::InvalidIndexId, "index_id", cut(name)))
+                }),
+            ),
+        ]
+    }
+}
+
 fn broken_contract(row: &ContractRow) -> Option<(Reason, &'static str, String)> {
     match (&row.inst_id, &row.contract) {
         (None, _) => Some((Reason::MissingInstId, "inst_id", String::new())),
@@ -118,38 +153,38 @@ fn broken_contract(row: &ContractRow) -> Option<(Reason, &'static str, String)> 
 }
 
 /// Tables whose columns have been checked and whose rows have not been touched yet.
-struct Pending<'a>(Vec<(Table, &'a Source, Opened)>);
+pub(super) struct Pending(Vec<(Table, Vec<PathBuf>, Opened)>);
 
-impl<'a> Pending<'a> {
+impl Pending {
     /// Opens all tables, so that a broken one is found before any is read.
-    fn open(sources: &'a [(Table, Source)], options: &LoadOptions) -> Result<Self> {
+    pub fn open(sources: &[(Table, Source)], options: &LoadOptions) -> Result<Self> {
         let mut tables = Vec::new();
         for (table, source) in sources {
-            tables.push((*table, source, Opened::new(source, table.columns())?));
+            tables.push((*table, source.files.clone(), Opened::new(source, table.columns())?));
         }
         let total = tables.iter().map(|(_, _, opened)| opened.rows()).sum::<Option<u64>>();
         options.progress.stage("read", "rows", total.unwrap_or(0));
         Ok(Self(tables))
     }
 
-    fn take(&mut self, table: Table) -> Result<(&'a Source, Opened)> {
+    pub fn take(&mut self, table: Table) -> Result<(Vec<PathBuf>, Opened)> {
         let found = self.0.iter().position(|(found, _, _)| *found == table);
         let found = found.ok_or_else(|| Error::Runtime(format!("table `{}` was not opened", table.name())))?;
-        let (_, source, opened) = self.0.swap_remove(found);
-        Ok((source, opened))
+        let (_, files, opened) = self.0.swap_remove(found);
+        Ok((files, opened))
     }
 }
 
 /// A table of the market, whole.
-struct SmallTable<'a, T> {
-    source: &'a Source,
+struct SmallTable<T> {
+    files: Vec<PathBuf>,
     rows: Vec<T>,
     file_rows: Vec<u64>,
 }
 
-impl<'a, T: Send> SmallTable<'a, T> {
+impl<T: Send> SmallTable<T> {
     fn read(
-        (source, opened): (&'a Source, Opened),
+        (files, opened): (Vec<PathBuf>, Opened),
         options: &LoadOptions,
         read: impl Fn(&mut Vec<T>, &Batch) -> Result<()> + Sync,
     ) -> Result<Self> {
@@ -158,7 +193,7 @@ impl<'a, T: Send> SmallTable<'a, T> {
             rows.append(&mut local);
             Ok(())
         })?;
-        Ok(Self { source, rows, file_rows })
+        Ok(Self { files, rows, file_rows })
     }
 
     /// # Errors
@@ -167,12 +202,12 @@ impl<'a, T: Send> SmallTable<'a, T> {
         let keys: Vec<_> = self.rows.iter().map(&key).collect();
         let Some(found) = relate::first_duplicate(&keys)? else { return Ok(()) };
         let (mut file, mut row) = (0, found as u64);
-        while file + 1 < self.source.files.len() && row >= self.file_rows[file] {
+        while file + 1 < self.files.len() && row >= self.file_rows[file] {
             row -= self.file_rows[file];
             file += 1;
         }
         Err(Invalid::new(problem)
-            .file(&self.source.files[file])
+            .file(&self.files[file])
             .column(column)
             .row(row + 1)
             .value(cut(keys[found].unwrap_or_default()))

@@ -88,6 +88,33 @@ impl Text {
         }
     }
 
+    /// Place among the dictionary's values of each row, if there is a dictionary and no row is missing.
+    pub fn keys(&self) -> Option<&[i32]> {
+        self.keys.as_ref().filter(|keys| keys.null_count() == 0).map(|keys| &keys.values()[..])
+    }
+
+    /// Runs of equal strings: first row and string of each. `None` if a row has no string.
+    pub fn runs(&self, rows: usize) -> Option<Vec<(usize, &str)>> {
+        let mut runs: Vec<(usize, &str)> = Vec::new();
+        if let Some(keys) = self.keys() {
+            let mut last = None;
+            for (row, &key) in keys.iter().enumerate() {
+                if last != Some(key) {
+                    last = Some(key);
+                    runs.push((row, self.values.get(key as usize)?));
+                }
+            }
+            return Some(runs);
+        }
+        for row in 0..rows {
+            let text = self.get(row)?;
+            if runs.last().is_none_or(|(_, last)| *last != text) {
+                runs.push((row, text));
+            }
+        }
+        Some(runs)
+    }
+
     /// The string of a row, for reports.
     pub fn raw(&self, row: usize) -> String {
         cut(self.get(row).unwrap_or_default())
@@ -106,6 +133,11 @@ pub(super) struct Memo<T> {
 }
 
 impl<T: Copy> Memo<T> {
+    /// What was looked up for a value of the dictionary.
+    pub fn known(&self, key: i32) -> Option<T> {
+        self.known.get(key as usize).copied().flatten()
+    }
+
     /// What `lookup` says of the string of a row; `None` if the string is missing.
     pub fn get<E>(
         &mut self,

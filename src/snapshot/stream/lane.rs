@@ -1,0 +1,258 @@
+//! One table that flows: its row groups, decoded ahead of where the merge stands.
+
+use super::super::accounts::{AccountRuns, Settings};
+use super::super::balances::Balances;
+use super::super::batch::Batch;
+use super::super::market::Listings;
+use super::super::parquet::Part;
+use super::super::positions::Positions;
+use super::super::reject::Broken;
+use crate::Result;
+use crate::market::Market;
+use crate::parallel::Running;
+use crate::progress::Progress;
+use rayon::ScopeFifo;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// What decoding needs besides the rows.
+pub(super) struct Decoder<'a> {
+    listings: &'a Listings,
+    /// Index and whether there is a price, by name.
+    currencies: HashMap<&'a str, (u32, bool)>,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> Decoder<'a> {
+    pub fn new(listings: &'a Listings, market: &'a Market, progress: &'a dyn Progress) -> Self {
+        let named = market.currencies.iter().zip(0..);
+        let currencies = named.map(|(currency, index)| (currency.name.as_str(), (index, currency.fx.is_some())));
+        Self { listings, currencies: currencies.collect(), progress }
+    }
+}
+
+/// The rows of one row group of a table.
+pub(super) trait Rows: Default + Send + Sync {
+    fn read(&mut self, batch: &Batch, decoder: &Decoder) -> Result<()>;
+    /// After the last batch.
+    fn complete(&mut self, _decoder: &Decoder) {}
+    fn runs(&self) -> &AccountRuns;
+    /// Number of sound rows.
+    fn sound(&self) -> usize;
+    fn broken(&self) -> &[Broken];
+}
+
+impl Rows for Positions {
+    fn read(&mut self, batch: &Batch, decoder: &Decoder) -> Result<()> {
+        Self::read(self, batch, decoder.listings)
+    }
+    fn runs(&self) -> &AccountRuns {
+        &self.runs
+    }
+    fn sound(&self) -> usize {
+        self.instrument.len()
+    }
+    fn broken(&self) -> &[Broken] {
+        &self.broken
+    }
+}
+
+/// Balances, and the market's index of each of their currencies: `None` for one the market does not know, of which
+/// sound rows hold nothing.
+#[derive(Default)]
+pub(super) struct NumberedBalances {
+    pub rows: Balances,
+    pub index: Vec<Option<u32>>,
+}
+
+impl Rows for NumberedBalances {
+    fn read(&mut self, batch: &Batch, decoder: &Decoder) -> Result<()> {
+        self.rows.read(batch, |name| decoder.currencies.get(name).is_some_and(|&(_, priced)| priced))
+    }
+    fn complete(&mut self, decoder: &Decoder) {
+        let index = |name| decoder.currencies.get(name).map(|&(index, _)| index);
+        self.index = self.rows.currencies.ids().iter().map(index).collect();
+    }
+    fn runs(&self) -> &AccountRuns {
+        &self.rows.runs
+    }
+    fn sound(&self) -> usize {
+        self.rows.ccy.len()
+    }
+    fn broken(&self) -> &[Broken] {
+        &self.rows.broken
+    }
+}
+
+impl Rows for Settings {
+    fn read(&mut self, batch: &Batch, _: &Decoder) -> Result<()> {
+        Self::read(self, batch)
+    }
+    fn runs(&self) -> &AccountRuns {
+        &self.runs
+    }
+    fn sound(&self) -> usize {
+        self.offset.len()
+    }
+    fn broken(&self) -> &[Broken] {
+        &self.broken
+    }
+}
+
+/// A row group, decoded.
+pub(super) struct Group<R> {
+    pub rows: R,
+    /// Number of the row after its last one.
+    pub end_row: u64,
+    ascends: bool,
+}
+
+impl<R: Rows> Group<R> {
+    fn decode(part: &Part, group: usize, first_row: u64, decoder: &Decoder) -> Result<Self> {
+        let mut rows = R::default();
+        part.read_group(group, first_row, |batch| {
+            decoder.progress.check()?;
+            rows.read(batch, decoder)?;
+            decoder.progress.advance(batch.rows as u64);
+            Ok(())
+        })?;
+        rows.complete(decoder);
+        let ascends = rows.runs().ascend();
+        Ok(Self { rows, end_row: first_row + part.groups[group], ascends })
+    }
+
+    /// The rows of a run, by number in the table.
+    pub fn row_numbers(&self, run: usize) -> std::ops::Range<u64> {
+        let runs = self.rows.runs();
+        let end = if run + 1 < runs.len() { runs.first_row(run + 1) } else { self.end_row };
+        runs.first_row(run)..end
+    }
+
+    /// The broken rows of a run, and those without an account among them.
+    pub fn broken(&self, run: usize) -> &[Broken] {
+        let (broken, rows) = (self.rows.broken(), self.row_numbers(run));
+        let place = |row: u64| broken.partition_point(|broken| broken.row < row);
+        &broken[place(rows.start)..place(rows.end)]
+    }
+}
+
+/// Where a table stands.
+pub(super) enum Head<'a> {
+    /// At this account, whose rows make so many runs.
+    At(&'a str, usize),
+    /// The next row groups are not decoded yet.
+    Waiting,
+    /// Behind its last row.
+    Exhausted,
+}
+
+/// A table that flows.
+pub(super) struct Lane<'a, R> {
+    groups: Vec<(&'a Part, usize, u64)>,
+    next_group: usize,
+    decoding: VecDeque<Running<Group<R>>>,
+    /// Decoded; the first of them is where the table stands.
+    pub ready: VecDeque<Arc<Group<R>>>,
+    /// Run of the first group.
+    pub run: usize,
+    /// Greatest account id so far.
+    last_id: String,
+    pub is_unsorted: bool,
+}
+
+impl<'a, R: Rows + 'a> Lane<'a, R> {
+    pub fn new(parts: &'a [Part]) -> Self {
+        let mut groups = Vec::new();
+        let mut first_row = 1u64;
+        for part in parts {
+            for (group, rows) in part.groups.iter().enumerate() {
+                if *rows > 0 {
+                    groups.push((part, group, first_row));
+                }
+                first_row = rows.saturating_add(first_row);
+            }
+        }
+        Self {
+            groups,
+            next_group: 0,
+            decoding: VecDeque::new(),
+            ready: VecDeque::new(),
+            run: 0,
+            last_id: String::new(),
+            is_unsorted: false,
+        }
+    }
+
+    /// Keeps row groups coming. Each one that is there is shown to `see`. True if something happened.
+    pub fn read_ahead<'s>(
+        &mut self,
+        scope: &ScopeFifo<'s>,
+        decoder: &'s Decoder<'s>,
+        window: usize,
+        mut see: impl FnMut(&Group<R>),
+    ) -> Result<bool>
+    where
+        'a: 's,
+        R: 's,
+    {
+        let mut moved = false;
+        while let Some(first) = self.decoding.front()
+            && let Some(group) = first.poll()?
+        {
+            self.decoding.pop_front();
+            see(&group);
+            self.accept(group);
+            moved = true;
+        }
+        let starving = matches!(self.head(), Head::Waiting) && self.decoding.is_empty();
+        let wanted = window.max(1).saturating_sub(self.decoding.len() + self.ready.len()).max(usize::from(starving));
+        for _ in 0..wanted {
+            let Some(&(part, group, first_row)) = self.groups.get(self.next_group) else { break };
+            self.next_group += 1;
+            self.decoding.push_back(Running::start(scope, move || Group::decode(part, group, first_row, decoder)));
+            moved = true;
+        }
+        Ok(moved)
+    }
+
+    fn accept(&mut self, group: Group<R>) {
+        let runs = group.rows.runs();
+        if runs.len() == 0 {
+            return;
+        }
+        if !group.ascends || runs.id(0) < self.last_id.as_str() {
+            self.is_unsorted = true;
+        }
+        self.last_id.clear();
+        self.last_id.push_str(runs.id(runs.len() - 1));
+        self.ready.push_back(Arc::new(group));
+    }
+
+    fn is_complete(&self) -> bool {
+        self.next_group == self.groups.len() && self.decoding.is_empty()
+    }
+
+    /// Where the table stands. An account whose last run ends a row group may go on in the next one.
+    pub fn head(&self) -> Head<'_> {
+        let Some(group) = self.ready.front() else {
+            return if self.is_complete() { Head::Exhausted } else { Head::Waiting };
+        };
+        let runs = group.rows.runs();
+        let id = runs.id(self.run);
+        if self.run + 1 < runs.len() {
+            return Head::At(id, 1);
+        }
+        let mut count = 1;
+        for later in self.ready.iter().skip(1) {
+            let runs = later.rows.runs();
+            if runs.id(0) != id {
+                return Head::At(id, count);
+            }
+            count += 1;
+            if runs.len() > 1 {
+                return Head::At(id, count);
+            }
+        }
+        if self.is_complete() { Head::At(id, count) } else { Head::Waiting }
+    }
+}

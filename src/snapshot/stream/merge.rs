@@ -1,0 +1,150 @@
+//! The merge of the tables by account id, cut into pieces of whole accounts.
+
+use super::super::accounts::Settings;
+use super::super::parquet::Part;
+use super::super::positions::Positions;
+use super::super::reject::Reject;
+use super::lane::{Decoder, Group, Head, Lane, NumberedBalances, Rows};
+use super::piece::{Piece, Slices};
+use super::{Aside, FLOWING};
+use crate::Result;
+use rayon::ScopeFifo;
+use std::collections::BTreeSet;
+
+/// The three tables and the piece that is being cut.
+pub(super) struct Merge<'a> {
+    positions: Lane<'a, Positions>,
+    balances: Lane<'a, NumberedBalances>,
+    settings: Lane<'a, Settings>,
+    piece: Piece,
+    accounts: usize,
+    currencies: BTreeSet<String>,
+    nameless: Aside,
+}
+
+/// What comes next.
+pub(super) enum Next {
+    Piece(Piece),
+    /// More row groups must be decoded first.
+    Waiting,
+    /// All accounts are cut.
+    End,
+}
+
+impl<'a> Merge<'a> {
+    /// Pieces have `accounts` accounts, the last one may have fewer.
+    pub fn new(positions: &'a [Part], balances: &'a [Part], settings: Option<&'a [Part]>, accounts: usize) -> Self {
+        Self {
+            positions: Lane::new(positions),
+            balances: Lane::new(balances),
+            settings: Lane::new(settings.unwrap_or_default()),
+            piece: Piece::default(),
+            accounts,
+            currencies: BTreeSet::new(),
+            nameless: Aside::default(),
+        }
+    }
+
+    /// Keeps row groups coming in all tables. True if something happened.
+    pub fn read_ahead<'s>(
+        &mut self,
+        scope: &ScopeFifo<'s>,
+        decoder: &'s Decoder<'s>,
+        window: usize,
+    ) -> Result<bool>
+    where
+        'a: 's,
+    {
+        let (nameless, currencies) = (&mut self.nameless, &mut self.currencies);
+        let positions = self.positions.read_ahead(scope, decoder, window, |group| set_aside(nameless, 0, group))?;
+        let balances = self.balances.read_ahead(scope, decoder, window, |group| {
+            set_aside(nameless, 1, group);
+            for name in group.rows.rows.currencies.ids().iter() {
+                if !currencies.contains(name) {
+                    currencies.insert(name.to_owned());
+                }
+            }
+        })?;
+        let settings = self.settings.read_ahead(scope, decoder, window, |group| set_aside(nameless, 2, group))?;
+        Ok(positions | balances | settings)
+    }
+
+    /// True if a table's accounts do not ascend.
+    pub fn is_unsorted(&self) -> bool {
+        self.positions.is_unsorted || self.balances.is_unsorted || self.settings.is_unsorted
+    }
+
+    /// True once every account is in a piece that was handed out.
+    pub fn is_finished(&self) -> bool {
+        let heads = [self.positions.head(), self.balances.head(), self.settings.head()];
+        self.piece.len() == 0 && heads.iter().all(|head| matches!(head, Head::Exhausted))
+    }
+
+    /// The next piece.
+    pub fn next(&mut self) -> Next {
+        if self.is_unsorted() {
+            return Next::Waiting;
+        }
+        while self.piece.len() < self.accounts {
+            let heads = [self.positions.head(), self.balances.head(), self.settings.head()];
+            let mut least: Option<&str> = None;
+            for head in &heads {
+                match *head {
+                    Head::Waiting => return Next::Waiting,
+                    Head::Exhausted => {}
+                    Head::At(id, _) => least = Some(least.map_or(id, |least| least.min(id))),
+                }
+            }
+            let Some(least) = least else {
+                let end = self.piece.len() == 0;
+                return if end { Next::End } else { Next::Piece(std::mem::take(&mut self.piece)) };
+            };
+            let runs = heads.map(|head| match head {
+                Head::At(id, runs) if id == least => runs,
+                _ => 0,
+            });
+            take(&mut self.positions, &mut self.piece.positions, runs[0]);
+            take(&mut self.balances, &mut self.piece.balances, runs[1]);
+            take(&mut self.settings, &mut self.piece.settings, runs[2]);
+            self.piece.runs.push(runs.map(|runs| runs as u32));
+        }
+        Next::Piece(std::mem::take(&mut self.piece))
+    }
+
+    /// The rows without an account id, which belong to no piece.
+    pub fn take_nameless(&mut self) -> Aside {
+        std::mem::take(&mut self.nameless)
+    }
+
+    /// Every currency that a balance names.
+    pub fn into_currencies(self) -> Vec<String> {
+        self.currencies.into_iter().collect()
+    }
+}
+
+/// Moves so many runs of a table to a piece.
+fn take<'a, R: Rows + 'a>(lane: &mut Lane<'a, R>, piece: &mut Slices<R>, runs: usize) {
+    for _ in 0..runs {
+        let Some(group) = lane.ready.front() else { return };
+        piece.push(group, lane.run);
+        lane.run += 1;
+        if lane.run == group.rows.runs().len() {
+            lane.ready.pop_front();
+            lane.run = 0;
+        }
+    }
+}
+
+fn set_aside<R: Rows>(aside: &mut Aside, table: usize, group: &Group<R>) {
+    for broken in group.rows.broken().iter().filter(|broken| broken.account.is_none()) {
+        aside.broken[table] += 1;
+        aside.rejects.push(Reject {
+            table: FLOWING[table],
+            row: broken.row,
+            account_id: None,
+            reason: broken.reason,
+            column: broken.column,
+            value: broken.value.clone(),
+        });
+    }
+}

@@ -1,0 +1,244 @@
+//! A snapshot that flows: row groups are read, cut into pieces of whole accounts, and dropped again.
+//!
+//! ```text
+//! positions   row group | row group | ...   -- decoded side by side -->  parts  \
+//! balances    row group | ...               -- decoded side by side -->  parts   >  merged by account id,
+//! accounts    row group | ...               -- decoded side by side -->  parts  /   cut every n accounts
+//!
+//! piece (n accounts: ranges of the parts)  -- in parallel -->  Book  -->  work  -->  results, in order
+//! ```
+//!
+//! This needs tables in Parquet whose rows ascend by account id (byte order); whether they do shows on the way. What
+//! is in memory at once is a few row groups and a few pieces, however long the tables are.
+
+mod lane;
+mod merge;
+mod piece;
+
+use super::market::Listings;
+use super::reject::{Reject, TableCount, Unmargined};
+use super::scan::Opened;
+use super::source::{Format, hash_all};
+use super::tables::{MarketTables, Pending};
+use super::{LoadOptions, Snapshot, Survey, Table, input_files, parquet, refuse_orders};
+use crate::book::Book;
+use crate::market::Market;
+use crate::parallel::{Running, work_or_pause};
+use crate::{Error, Result};
+use lane::Decoder;
+use merge::{Merge, Next};
+use piece::{Built, PieceContext};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+/// How much may be in memory at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Row groups of each table that are decoded and not yet used up.
+    pub row_groups: usize,
+    /// Pieces at work or waiting for their turn.
+    pub pieces: usize,
+}
+
+/// A snapshot whose market is read and whose accounts are still in their files.
+pub struct Stream {
+    dir: PathBuf,
+    files: Vec<PathBuf>,
+    as_of_ns: i64,
+    tables: MarketTables,
+    market: Market,
+    listings: Listings,
+    positions: Vec<parquet::Part>,
+    balances: Vec<parquet::Part>,
+    settings: Option<Vec<parquet::Part>>,
+    order_rows: Vec<u64>,
+}
+
+/// A market needs no more currencies than its indices name, and USD: no other has a value.
+const ALWAYS_PRICED: &str = "USD";
+
+impl Stream {
+    /// Reads the market of the snapshot in `dir`. `None` if its tables are not of a kind that can flow.
+    ///
+    /// # Errors
+    /// Those of [`super::load`] that concern the market and the columns of the tables.
+    pub fn open(dir: &Path, options: &LoadOptions) -> Result<Option<Self>> {
+        let Survey { as_of_ns, sources, orders, files } = Survey::new(dir)?;
+        let flows = |table| {
+            let mut found = sources.iter().filter(|(other, _)| *other == table);
+            found.all(|(_, source)| source.format == Format::Parquet)
+        };
+        if ![Table::Positions, Table::Balances, Table::Accounts].into_iter().all(flows) {
+            return Ok(None);
+        }
+        let order_rows = orders.as_ref().map(|orders| refuse_orders(orders, options)).transpose()?.unwrap_or_default();
+        let mut pending = Pending::open(&sources, options)?;
+        let tables = MarketTables::read(&mut pending, options)?;
+        let (market, listings) = tables.market(as_of_ns, std::iter::once(ALWAYS_PRICED))?;
+        let mut parts = |table| match pending.take(table)?.1 {
+            Opened::Parquet(parts) => Ok(parts),
+            _ => Err(Error::Runtime(format!("table `{}` is not Parquet after all", table.name()))),
+        };
+        let (positions, balances) = (parts(Table::Positions)?, parts(Table::Balances)?);
+        let has_settings = sources.iter().any(|(table, _)| *table == Table::Accounts);
+        let settings = has_settings.then(|| parts(Table::Accounts)).transpose()?;
+        let dir = dir.to_path_buf();
+        Ok(Some(Self { dir, files, as_of_ns, tables, market, listings, positions, balances, settings, order_rows }))
+    }
+
+    /// The market. It knows every currency that has a price; the accounts' other currencies are worth nothing.
+    #[must_use]
+    pub fn market(&self) -> &Market {
+        &self.market
+    }
+
+    /// Valuation time in nanoseconds since 1970 UTC.
+    #[must_use]
+    pub fn as_of_ns(&self) -> i64 {
+        self.as_of_ns
+    }
+
+    /// Rows of the tables that flow.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        let tables = [Some(&self.positions), Some(&self.balances), self.settings.as_ref()];
+        tables.into_iter().flatten().flatten().flat_map(|part| &part.groups).sum()
+    }
+
+    /// Rows of the largest row group of each table that flows.
+    #[must_use]
+    pub fn largest_row_groups(&self) -> u64 {
+        let tables = [Some(&self.positions), Some(&self.balances), self.settings.as_ref()];
+        let largest = |parts: &Vec<parquet::Part>| parts.iter().flat_map(|part| &part.groups).max().copied();
+        tables.into_iter().flatten().filter_map(largest).sum()
+    }
+
+    /// Hands all accounts to `work`, `accounts` of them in one book, in order of their ids, and the results in the
+    /// same order to `sink`. Accounts that are left out count among the `accounts` of a book.
+    ///
+    /// Returns the snapshot without its book, or `None` as soon as a table turns out not to be sorted.
+    ///
+    /// # Errors
+    /// Those of [`super::load`], of `work` and of `sink`.
+    pub fn run<T: Send>(
+        self,
+        accounts: usize,
+        window: Window,
+        options: &LoadOptions,
+        work: impl Fn(Book) -> Result<T> + Sync,
+        mut sink: impl FnMut(T) -> Result<()>,
+    ) -> Result<Option<Snapshot>> {
+        let decoder = Decoder::new(&self.listings, &self.market, options.progress);
+        let context = PieceContext { default_spot_offset: options.default_spot_offset };
+        let mut found = Found::default();
+        let (files, progress) = (&self.files, options.progress);
+        let (work, decoder, context) = (&work, &decoder, &context);
+        let mut merge = Merge::new(&self.positions, &self.balances, self.settings.as_deref(), accounts);
+        let done = rayon::in_place_scope_fifo(|scope| {
+            let hashes = Running::start(scope, move || hash_all(files, progress));
+            let mut running: VecDeque<Running<(Aside, T)>> = VecDeque::new();
+            loop {
+                let mut moved = merge.read_ahead(scope, decoder, window.row_groups)?;
+                while running.len() < window.pieces
+                    && let Next::Piece(piece) = merge.next()
+                {
+                    running.push_back(Running::start(scope, move || {
+                        let Built { book, aside } = piece.build(context);
+                        Ok((aside, work(book)?))
+                    }));
+                    moved = true;
+                }
+                if merge.is_unsorted() {
+                    return Ok(None);
+                }
+                if let Some(first) = running.front()
+                    && let Some((aside, result)) = first.poll()?
+                {
+                    running.pop_front();
+                    found.add(aside);
+                    sink(result)?;
+                    moved = true;
+                }
+                if running.is_empty() && merge.is_finished() {
+                    return hashes.wait().map(Some);
+                }
+                if !moved {
+                    work_or_pause();
+                }
+            }
+        })?;
+        let Some(hashes) = done else { return Ok(None) };
+        found.add(merge.take_nameless());
+        let currencies = merge.into_currencies();
+        self.finish(hashes, found, &currencies).map(Some)
+    }
+
+    fn finish(self, hashes: Vec<(u64, String)>, found: Found, currencies: &[String]) -> Result<Snapshot> {
+        let indices = self.tables.indices();
+        let unused_price_gaps =
+            self.listings.unused_gaps(&self.market, &indices, currencies.iter().map(String::as_str));
+        let mut file_rows = self.tables.file_rows();
+        let mut settled = super::accounts::settle(&crate::book::IdTable::default(), self.tables.sections());
+        for (table, parts) in [
+            (Table::Positions, Some(&self.positions)),
+            (Table::Balances, Some(&self.balances)),
+            (Table::Accounts, self.settings.as_ref()),
+        ] {
+            let Some(parts) = parts else { continue };
+            let rows: Vec<u64> = parts.iter().map(|part| part.groups.iter().sum()).collect();
+            settled.tables.push(found.count(table, rows.iter().sum()));
+            file_rows.extend(rows);
+        }
+        file_rows.extend(&self.order_rows);
+        settled.rejects.extend(found.aside.rejects);
+        settled.rejects.sort_by_key(|reject| (reject.table, reject.row));
+        Ok(Snapshot {
+            as_of_ns: self.as_of_ns,
+            market: self.market,
+            book: Book::default(),
+            rejects: settled.rejects,
+            unmargined: found.aside.unmargined,
+            tables: settled.tables,
+            inputs: input_files(&self.dir, &self.files, hashes, file_rows),
+            unused_price_gaps,
+        })
+    }
+}
+
+/// What is set aside of some accounts.
+#[derive(Default)]
+struct Aside {
+    rejects: Vec<Reject>,
+    unmargined: Vec<Unmargined>,
+    /// Rows of each table that are broken themselves, and sound rows of accounts that are left out.
+    broken: [u64; 3],
+    left_out: [u64; 3],
+}
+
+/// The tables that flow, as [`Aside`] counts them.
+const FLOWING: [Table; 3] = [Table::Positions, Table::Balances, Table::Accounts];
+
+/// What is set aside of all accounts.
+#[derive(Default)]
+struct Found {
+    aside: Aside,
+}
+
+impl Found {
+    fn add(&mut self, later: Aside) {
+        let all = &mut self.aside;
+        all.rejects.extend(later.rejects);
+        all.unmargined.extend(later.unmargined);
+        for table in 0..FLOWING.len() {
+            all.broken[table] += later.broken[table];
+            all.left_out[table] += later.left_out[table];
+        }
+    }
+
+    fn count(&self, table: Table, rows_in: u64) -> TableCount {
+        let place = FLOWING.iter().position(|other| *other == table).unwrap_or_default();
+        let (rows_broken, rows_left_out) = (self.aside.broken[place], self.aside.left_out[place]);
+        let rows_rejected = rows_broken + rows_left_out;
+        TableCount { table, rows_in, rows_used: rows_in - rows_rejected, rows_rejected, rows_broken, rows_left_out }
+    }
+}

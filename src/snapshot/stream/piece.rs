@@ -1,0 +1,274 @@
+//! A piece of the tables, whole accounts, and the book that it makes.
+
+use super::super::accounts::Settings;
+use super::super::positions::Positions;
+use super::super::reject::{Broken, Reason, Reject, Unmargined};
+use super::super::text::cut;
+use super::lane::{Group, NumberedBalances, Rows};
+use super::{Aside, FLOWING};
+use crate::book::{Book, BookBuilder};
+use crate::margin::rules::SpotOffset;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Consecutive runs of a table: ranges of row groups.
+pub(super) struct Slices<R>(Vec<(Arc<Group<R>>, Range<usize>)>);
+
+impl<R> Default for Slices<R> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<R: Rows> Slices<R> {
+    /// Adds the run that follows.
+    pub fn push(&mut self, group: &Arc<Group<R>>, run: usize) {
+        match self.0.last_mut() {
+            Some((last, range)) if Arc::ptr_eq(last, group) => range.end = run + 1,
+            _ => self.0.push((Arc::clone(group), run..run + 1)),
+        }
+    }
+
+    fn runs(&self) -> impl Iterator<Item = Run<'_, R>> {
+        self.0.iter().flat_map(|(group, runs)| runs.clone().map(move |run| Run { group, run }))
+    }
+}
+
+/// Rows of one account that follow one another in a row group.
+struct Run<'a, R> {
+    group: &'a Group<R>,
+    run: usize,
+}
+
+impl<R: Rows> Run<'_, R> {
+    fn rows(&self) -> Range<usize> {
+        self.group.rows.runs().rows(self.run, self.group.rows.sound())
+    }
+
+    /// The sound rows by place and number in the table, and the broken ones.
+    fn split(&self) -> (Vec<(usize, u64)>, &[Broken]) {
+        let broken = self.group.broken(self.run);
+        let numbers = self.group.row_numbers(self.run);
+        let sound = numbers.filter(|row| broken.binary_search_by_key(row, |broken| broken.row).is_err());
+        (self.rows().zip(sound).collect(), broken)
+    }
+}
+
+/// Whole accounts, by the runs of the three tables that each has.
+#[derive(Default)]
+pub(super) struct Piece {
+    pub positions: Slices<Positions>,
+    pub balances: Slices<NumberedBalances>,
+    pub settings: Slices<Settings>,
+    /// Runs of each account in positions, balances and accounts.
+    pub runs: Vec<[u32; 3]>,
+}
+
+/// What a piece needs to become a book.
+pub(super) struct PieceContext {
+    pub default_spot_offset: SpotOffset,
+}
+
+/// A piece, built.
+pub(super) struct Built {
+    pub book: Book,
+    pub aside: Aside,
+}
+
+/// One account of a piece.
+struct Account<'a> {
+    id: &'a str,
+    positions: &'a [Run<'a, Positions>],
+    balances: &'a [Run<'a, NumberedBalances>],
+    settings: &'a [Run<'a, Settings>],
+}
+
+impl Piece {
+    pub fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// The book of the sound accounts, and what is set aside.
+    pub fn build(&self, context: &PieceContext) -> Built {
+        let mut aside = Aside::default();
+        let mut builder = BookBuilder::with_capacity(self.len(), self.positions.rows(), self.balances.rows());
+        let (positions, balances, settings): (Vec<_>, Vec<_>, Vec<_>) =
+            (self.positions.runs().collect(), self.balances.runs().collect(), self.settings.runs().collect());
+        let mut next = [0; 3];
+        for runs in &self.runs {
+            let begin = next;
+            for (next, runs) in next.iter_mut().zip(runs) {
+                *next += *runs as usize;
+            }
+            let account = Account::new(
+                &positions[begin[0]..next[0]],
+                &balances[begin[1]..next[1]],
+                &settings[begin[2]..next[2]],
+            );
+            let mode = account.spot_offset().unwrap_or(context.default_spot_offset);
+            if !(account.is_plainly_sound() || account.judge(&mut aside)) {
+                continue;
+            }
+            account.enter(&mut builder);
+            builder.finish_account(account.id, mode);
+        }
+        Built { book: builder.build(), aside }
+    }
+}
+
+impl<R: Rows> Slices<R> {
+    /// Number of sound rows.
+    fn rows(&self) -> usize {
+        let count = |(group, runs): &(Arc<Group<R>>, Range<usize>)| {
+            let (table, sound) = (group.rows.runs(), group.rows.sound());
+            table.rows(runs.end - 1, sound).end - table.rows(runs.start, sound).start
+        };
+        self.0.iter().map(count).sum()
+    }
+}
+
+impl<'a> Account<'a> {
+    fn new(
+        positions: &'a [Run<'a, Positions>],
+        balances: &'a [Run<'a, NumberedBalances>],
+        settings: &'a [Run<'a, Settings>],
+    ) -> Self {
+        let id = match (positions.first(), balances.first(), settings.first()) {
+            (Some(run), _, _) => run.group.rows.runs().id(run.run),
+            (_, Some(run), _) => run.group.rows.runs().id(run.run),
+            (_, _, Some(run)) => run.group.rows.runs().id(run.run),
+            _ => "",
+        };
+        Self { id, positions, balances, settings }
+    }
+
+    /// What the table `accounts` says.
+    fn spot_offset(&self) -> Option<SpotOffset> {
+        let mut rows = self.settings.iter().flat_map(|run| run.rows().map(|row| run.group.rows.offset[row]));
+        rows.next().flatten()
+    }
+
+    /// True if there is nothing to look at: no broken row near, no currency twice, none that is unknown.
+    fn is_plainly_sound(&self) -> bool {
+        let unbroken = self.positions.iter().all(|run| run.group.rows.broken().is_empty())
+            && self.balances.iter().all(|run| run.group.rows.broken().is_empty())
+            && self.settings.iter().all(|run| run.group.rows.broken().is_empty());
+        if !unbroken || self.settings.iter().map(|run| run.rows().len()).sum::<usize>() > 1 {
+            return false;
+        }
+        let [run] = self.balances else { return self.balances.is_empty() };
+        let rows = &run.group.rows.rows.ccy[run.rows()];
+        let known = rows.iter().all(|&ccy| run.group.rows.index[ccy as usize].is_some());
+        known && (1..rows.len()).all(|row| !rows[..row].contains(&rows[row]))
+    }
+
+    /// Looks at every row. An account with a broken one is set aside whole, and false returned.
+    fn judge(&self, aside: &mut Aside) -> bool {
+        let tables = [self.judge_positions(), self.judge_balances(), self.judge_settings()];
+        let faults = || tables.iter().flatten().filter_map(|(_, fault)| fault.as_ref());
+        let Some(reason) = faults().map(|fault| fault.reason).min() else { return true };
+        let broken_rows = faults().count() as u64;
+        aside.unmargined.push(Unmargined { account_id: self.id.to_owned(), reason, broken_rows });
+        for (table, rows) in tables.into_iter().enumerate() {
+            for (row, fault) in rows {
+                let counter = if fault.is_some() { &mut aside.broken } else { &mut aside.left_out };
+                counter[table] += 1;
+                let Fault { reason, column, value } = fault.unwrap_or_else(|| Fault {
+                    reason: Reason::AccountUnmargined,
+                    column: "account_id",
+                    value: cut(self.id),
+                });
+                let account_id = Some(self.id.to_owned());
+                aside.rejects.push(Reject { table: FLOWING[table], row, account_id, reason, column, value });
+            }
+        }
+        false
+    }
+
+    fn judge_positions(&self) -> Vec<Judged> {
+        let mut rows = Vec::new();
+        for run in self.positions {
+            judge_run(run, &mut rows, |_| None);
+        }
+        rows
+    }
+
+    /// Rows whose currency stands in another row, sound or broken, are duplicates.
+    fn judge_balances(&self) -> Vec<Judged> {
+        let name = |run: &Run<NumberedBalances>, ccy: u32| {
+            let names = run.group.rows.rows.currencies.ids();
+            names.get(ccy as usize).to_owned()
+        };
+        let mut names = Vec::new();
+        for run in self.balances {
+            let table = &run.group.rows.rows;
+            names.extend(table.ccy[run.rows()].iter().map(|&ccy| name(run, ccy)));
+            let number = run.run as u32;
+            let first = table.broken_keys.partition_point(|key| key.0 < number);
+            let mine = table.broken_keys[first..].iter().take_while(|key| key.0 == number);
+            names.extend(mine.map(|key| name(run, key.1)));
+        }
+        let mut rows = Vec::new();
+        for run in self.balances {
+            judge_run(run, &mut rows, |place| {
+                let name = name(run, run.group.rows.rows.ccy[place]);
+                let repeated = names.iter().filter(|other| **other == name).count() > 1;
+                repeated.then(|| Fault { reason: Reason::DuplicateBalance, column: "ccy", value: cut(&name) })
+            });
+        }
+        rows
+    }
+
+    fn judge_settings(&self) -> Vec<Judged> {
+        let all: usize = self.settings.iter().map(|run| run.rows().len() + named(run.group.broken(run.run)).count()).sum();
+        let mut rows = Vec::new();
+        for run in self.settings {
+            judge_run(run, &mut rows, |_| {
+                let (reason, column) = (Reason::DuplicateAccount, "account_id");
+                (all > 1).then(|| Fault { reason, column, value: cut(self.id) })
+            });
+        }
+        rows
+    }
+
+    fn enter(&self, builder: &mut BookBuilder) {
+        for run in self.positions {
+            let (table, rows) = (&run.group.rows, run.rows());
+            builder.positions(&table.instrument[rows.clone()], &table.qty[rows.clone()], &table.avg_px[rows]);
+        }
+        for run in self.balances {
+            let NumberedBalances { rows: table, index } = &run.group.rows;
+            for row in run.rows() {
+                // A currency that the market does not know has no value; such a row holds nothing.
+                if let Some(ccy) = index[table.ccy[row] as usize] {
+                    builder.balance(ccy, table.cash[row], table.interest[row], table.spot_in_use_cap[row]);
+                }
+            }
+        }
+    }
+}
+
+/// What is wrong with a row.
+struct Fault {
+    reason: Reason,
+    column: &'static str,
+    value: String,
+}
+
+/// A row by its number, and what is wrong with it.
+type Judged = (u64, Option<Fault>);
+
+/// Broken rows that name an account.
+fn named(broken: &[Broken]) -> impl Iterator<Item = &Broken> {
+    broken.iter().filter(|broken| broken.account.is_some())
+}
+
+/// Appends the rows of a run; `fault` judges the sound ones by their place.
+fn judge_run<R: Rows>(run: &Run<R>, judged: &mut Vec<Judged>, fault: impl Fn(usize) -> Option<Fault>) {
+    let (sound, broken) = run.split();
+    judged.extend(sound.into_iter().map(|(place, row)| (row, fault(place))));
+    judged.extend(named(broken).map(|broken| {
+        let &Broken { row, reason, column, ref value, .. } = broken;
+        (row, Some(Fault { reason, column, value: value.clone() }))
+    }));
+}
