@@ -44,10 +44,7 @@ pub struct Running<T>(Receiver<Result<T>>);
 
 impl<T: Send> Running<T> {
     /// Hands `work` to the threads of the pool, behind what they have already.
-    pub fn start<'scope>(
-        scope: &ScopeFifo<'scope>,
-        work: impl FnOnce() -> Result<T> + Send + 'scope,
-    ) -> Self
+    pub fn start<'scope>(scope: &ScopeFifo<'scope>, work: impl FnOnce() -> Result<T> + Send + 'scope) -> Self
     where
         T: 'scope,
     {

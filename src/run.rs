@@ -22,10 +22,11 @@ use crate::parallel;
 use crate::progress::Progress;
 use crate::recompute::{self, Chunk};
 use crate::report::at_risk::{self, AtRisk, Names};
-use crate::report::columns::{ACCOUNTS, RISK_UNITS, accounts_batch, by_account, risk_units_batch};
+use crate::report::columns::{ACCOUNTS, RISK_UNITS, by_account};
 use crate::report::distances::{self, Searched};
 use crate::report::encode::{self, Encoded, Encoder, TableFile};
 use crate::report::manifest::{self, Provenance};
+use crate::report::rows::{AccountRows, UnitRows};
 use crate::report::summary::Tally;
 use crate::report::{OutputFile, OutputFolder, Summary, rejects};
 use crate::rules::LoadedRules;
@@ -46,6 +47,9 @@ pub use crate::report::rejects::MaxRejects;
 /// Fixed, so that files do not depend on threads. With ten positions an account a chunk is about ten megabytes
 /// encoded: small enough that the chunks in flight stay below a hundred, large enough that readers do not mind.
 pub const CHUNK_ACCOUNTS: usize = 16_384;
+
+/// Accounts whose margins are in memory at once: with a few units each they fit the second-level cache.
+const BLOCK_ACCOUNTS: usize = 512;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -213,27 +217,47 @@ impl<'a> Job<'a> {
 
     fn part(&self, book: &Book, range: Range<usize>, encoders: &[Encoder; 2]) -> Result<Part> {
         self.progress.check()?;
-        let chunks = (self.compute)(book, range.clone())?;
-        let is_whole = |chunk: &Chunk| {
-            (chunk.first_account, chunk.accounts.len(), chunk.unit_end.len()) == (range.start, range.len(), range.len())
-        };
-        let whole = chunks.len() == self.scenarios.len() && chunks.iter().all(is_whole);
-        let (Some(base), true) = (chunks.first(), whole) else {
-            return Err(Error::Runtime(format!("the margins of accounts {range:?} are not complete")));
-        };
-        let tally = Tally::of(base, self.unit_names.len());
-        let selected = chunks.iter().enumerate().flat_map(|(scenario, chunk)| at_risk::select(chunk, scenario));
-        let mut at_risk: Vec<AtRisk> = selected.collect();
+        let mut tally = Tally::new(self.unit_names.len());
+        let mut at_risk = Vec::new();
+        // An account has no more units than positions.
+        let positions = book.position_start[range.end] - book.position_start[range.start];
+        let scenarios = self.scenarios.len();
+        let mut accounts = AccountRows::with_capacity(range.len() * scenarios);
+        let mut risk_units = UnitRows::with_capacity(positions * scenarios);
+        for start in range.clone().step_by(BLOCK_ACCOUNTS) {
+            let block = start..range.end.min(start + BLOCK_ACCOUNTS);
+            let chunks = self.margins(book, block)?;
+            if let Some(base) = chunks.first() {
+                tally.count(base);
+            }
+            for (scenario, chunk) in chunks.iter().enumerate() {
+                at_risk.extend(at_risk::select(chunk, scenario));
+            }
+            let rows = by_account(chunks);
+            accounts.extend(&rows, book, &self.scenarios)?;
+            risk_units.extend(&rows, book, &self.unit_names, &self.scenarios)?;
+        }
         let flagged = self.flag(book, range, &mut at_risk);
-        let rows = by_account(chunks);
-        let [accounts, risk_units] = encoders;
+        let [accounts_encoder, units_encoder] = encoders;
         Ok(Part {
-            accounts: accounts.encode(accounts_batch(&rows, book, &self.scenarios)?)?,
-            risk_units: risk_units.encode(risk_units_batch(&rows, book, &self.unit_names, &self.scenarios)?)?,
+            accounts: accounts_encoder.encode(accounts.finish()?)?,
+            risk_units: units_encoder.encode(risk_units.finish()?)?,
             at_risk,
             flagged,
             tally,
         })
+    }
+
+    /// The margins of a block of accounts, one chunk a scenario.
+    fn margins(&self, book: &Book, block: Range<usize>) -> Result<Vec<Chunk>> {
+        let chunks = (self.compute)(book, block.clone())?;
+        let is_whole = |chunk: &Chunk| {
+            (chunk.first_account, chunk.accounts.len(), chunk.unit_end.len()) == (block.start, block.len(), block.len())
+        };
+        if chunks.len() == self.scenarios.len() && chunks.iter().all(is_whole) {
+            return Ok(chunks);
+        }
+        Err(Error::Runtime(format!("the margins of accounts {block:?} are not complete")))
     }
 
     /// The accounts that will be looked at once more, as a book; `at_risk` refers to it from now on. Their rows come

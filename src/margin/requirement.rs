@@ -368,7 +368,8 @@ fn unit_is_finite(unit: &UnitMargin) -> bool {
         && all_finite(&[unit.cash_delta, unit.gamma, unit.vega, unit.theta, unit.spot_in_use, unit.upl])
 }
 
-/// Zero times a figure is zero unless the figure is infinite or no number; one comparison then tells of all.
+/// True if no figure is infinite or no number: its exponent would be all ones.
 fn all_finite(figures: &[f64]) -> bool {
-    figures.iter().map(|figure| figure * 0.0).sum::<f64>() == 0.0
+    const EXPONENT: u64 = 0x7FF0_0000_0000_0000;
+    figures.iter().fold(true, |finite, figure| finite & (figure.to_bits() & EXPONENT != EXPONENT))
 }

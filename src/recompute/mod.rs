@@ -70,6 +70,8 @@ pub fn chunk_with(
     let mut chunk = Chunk { first_account: accounts.start, ..Chunk::default() };
     chunk.accounts.reserve_exact(accounts.len());
     chunk.unit_end.reserve_exact(accounts.len());
+    // An account has no more units than positions.
+    chunk.units.reserve(book.position_start[accounts.end] - book.position_start[accounts.start]);
     for account in accounts {
         let (rows, first_unit) = (account_of(book, account), chunk.units.len());
         let margin = evaluate(priced, &rows, &mut work, &mut chunk.units).map_err(|_| {

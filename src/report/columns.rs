@@ -2,13 +2,13 @@
 //!
 //! Column names, order and types are fixed; a new column goes to the end. All money is USD, spot in use is coins.
 
+use super::rows::{AccountRows, UnitRows};
 use crate::book::Book;
-use crate::margin::{AccountMargin, UnitMargin};
+use crate::margin::UnitMargin;
 use crate::recompute::Chunk;
 use crate::{Error, Result};
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use std::iter;
 use std::sync::Arc;
 
 /// What a column holds, which decides its Arrow type and how Parquet stores it.
@@ -20,6 +20,8 @@ pub enum Kind {
     Label,
     /// `f64`, stored plain: a dictionary of margins would be larger than the margins and slow to build.
     Number,
+    /// `f64` of which a table holds few different values: stored through a dictionary.
+    Level,
     /// True or false.
     Flag,
     /// A row number or a count, 64 bits signed.
@@ -57,6 +59,10 @@ pub(super) const fn number(name: &'static str) -> Column {
     Column::new(name, Kind::Number)
 }
 
+const fn level(name: &'static str) -> Column {
+    Column::new(name, Kind::Level)
+}
+
 pub(super) const fn label(name: &'static str) -> Column {
     Column::new(name, Kind::Label)
 }
@@ -83,7 +89,7 @@ impl TableSpec {
         let field = |column: &Column| {
             let data_type = match column.kind {
                 Kind::Text | Kind::Label => DataType::Utf8,
-                Kind::Number => DataType::Float64,
+                Kind::Number | Kind::Level => DataType::Float64,
                 Kind::Flag => DataType::Boolean,
                 Kind::Count => DataType::Int64,
             };
@@ -135,7 +141,7 @@ pub const RISK_UNITS: TableSpec = TableSpec {
         label("scenario"),
         label("risk_unit").with_statistics(),
         number("mr1"),
-        number("mr1_price"),
+        level("mr1_price"),
         label("mr1_vol"),
         number("mr2"),
         number("mr3"),
@@ -221,28 +227,9 @@ pub fn by_account(mut chunks: Vec<Chunk>) -> Chunk {
 /// # Errors
 /// [`Error::Runtime`] if the ids of one chunk exceed 2 GiB of text.
 pub fn accounts_batch(chunk: &Chunk, book: &Book, scenarios: &[String]) -> Result<RecordBatch> {
-    let rows = &chunk.accounts;
-    let number = |field: fn(&AccountMargin) -> f64| numbers(rows.iter().map(field));
-    let ids = (0..rows.len()).map(|row| book.accounts.get(chunk.first_account + row / scenarios.len()));
-    ACCOUNTS.batch(vec![
-        texts(ids)?,
-        texts((0..rows.len()).map(|row| scenarios[row % scenarios.len()].as_str()))?,
-        number(|row| row.adj_eq),
-        number(|row| row.total_eq),
-        number(|row| row.upl),
-        number(|row| row.mmr),
-        number(|row| row.imr),
-        number(|row| row.deriv_mmr),
-        number(|row| row.borrow_mmr),
-        number(|row| row.borrow_imr),
-        number(|row| row.liquidation_fee),
-        optional_numbers(rows.iter().map(|row| row.margin_ratio)),
-        texts(rows.iter().map(|row| row.status.name()))?,
-        flags(rows.iter().map(|row| row.im_deficit)),
-        flags(rows.iter().map(|row| row.ineligible)),
-        number(|row| row.mmr_no_hedge),
-        number(|row| row.imr_no_hedge),
-    ])
+    let mut rows = AccountRows::default();
+    rows.extend(chunk, book, scenarios)?;
+    rows.finish()
 }
 
 /// The rows of [`RISK_UNITS`] for a chunk as in [`accounts_batch`]. `unit_names` are those of the priced market.
@@ -255,33 +242,9 @@ pub fn risk_units_batch(
     unit_names: &[String],
     scenarios: &[String],
 ) -> Result<RecordBatch> {
-    let rows = &chunk.units;
-    let number = |field: fn(&UnitMargin) -> f64| numbers(rows.iter().map(field));
-    let by_row = || units_by_account(chunk).flat_map(|(row, units)| iter::repeat_n(row, units.len()));
-    RISK_UNITS.batch(vec![
-        texts(by_row().map(|row| book.accounts.get(chunk.first_account + row / scenarios.len())))?,
-        texts(by_row().map(|row| scenarios[row % scenarios.len()].as_str()))?,
-        texts(rows.iter().map(|row| unit_names[row.unit as usize].as_str()))?,
-        number(|row| row.mr1),
-        number(|row| row.mr1_price),
-        texts(rows.iter().map(|row| row.mr1_vol.name()))?,
-        number(|row| row.mr2),
-        number(|row| row.mr3),
-        number(|row| row.mr4),
-        number(|row| row.mr5),
-        number(|row| row.mr6),
-        number(|row| row.mr6_price),
-        number(|row| row.mr7),
-        number(|row| row.mr9),
-        number(|row| row.mmr),
-        number(|row| row.imr),
-        number(|row| row.cash_delta),
-        number(|row| row.gamma),
-        number(|row| row.vega),
-        number(|row| row.theta),
-        number(|row| row.spot_in_use),
-        number(|row| row.upl),
-    ])
+    let mut rows = UnitRows::default();
+    rows.extend(chunk, book, unit_names, scenarios)?;
+    rows.finish()
 }
 
 /// Each account of a chunk, by its place there, with its units.

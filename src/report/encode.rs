@@ -4,25 +4,17 @@
 //! by all threads; a [`TableFile`] appends them one after another. One batch is one Parquet row group, so the layout
 //! of a file depends on the batches alone.
 
-use super::columns::{Kind, TableSpec};
-use super::csv;
+use super::columns::TableSpec;
+use super::{csv, parquet};
 use crate::{Error, Result};
+use ::parquet::file::writer::SerializedFileWriter;
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use arrow::ipc::writer::FileWriter;
-use parquet::arrow::ArrowSchemaConverter;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::ColumnPath;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Rows of a row group in the small tables (`at_risk`, `rejects`), which are not written by account.
 pub(super) const GROUP_ROWS: usize = 65_536;
@@ -75,29 +67,49 @@ pub struct OutputFile {
     pub blake3: String,
 }
 
-/// A new file, counted and hashed while it is written.
+/// A new file, counted and hashed while it is written. Bytes are gathered first: the hash is several times faster
+/// over large blocks.
 #[derive(Debug)]
-pub(super) struct HashedFile {
-    file: BufWriter<File>,
+pub(super) struct HashedFile(BufWriter<Hashed>);
+
+#[derive(Debug)]
+struct Hashed {
+    file: File,
     hasher: Box<blake3::Hasher>,
     bytes: u64,
 }
 
+/// Bytes that are hashed and written at once.
+const BLOCK_BYTES: usize = 1 << 18;
+
 impl HashedFile {
     fn create(path: &Path) -> Result<Self> {
         let file = File::create_new(path).map_err(|err| Error::io("create", path, err))?;
-        Ok(Self { file: BufWriter::with_capacity(1 << 18, file), hasher: Box::default(), bytes: 0 })
+        Ok(Self(BufWriter::with_capacity(BLOCK_BYTES, Hashed { file, hasher: Box::default(), bytes: 0 })))
     }
 
     /// Flushes to the disk itself.
     fn finish(self, name: String, rows: Option<u64>) -> Result<OutputFile> {
-        let sync = |file: BufWriter<File>| file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all();
-        sync(self.file).map_err(|err| Error::io("write", &name, err))?;
-        Ok(OutputFile { name, bytes: self.bytes, rows, blake3: self.hasher.finalize().to_hex().to_string() })
+        let flush = |file: BufWriter<Hashed>| {
+            let hashed = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+            hashed.file.sync_all().map(|()| hashed)
+        };
+        let Hashed { hasher, bytes, .. } = flush(self.0).map_err(|err| Error::io("write", &name, err))?;
+        Ok(OutputFile { name, bytes, rows, blake3: hasher.finalize().to_hex().to_string() })
     }
 }
 
 impl Write for HashedFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.hasher.update(&bytes[..written]);
@@ -127,7 +139,7 @@ pub struct Encoder {
 
 #[derive(Debug)]
 enum EncoderKind {
-    Parquet(ArrowRowGroupWriterFactory, SchemaRef),
+    Parquet(Box<parquet::Encoder>),
     Arrow,
     Csv,
 }
@@ -141,7 +153,7 @@ pub struct Encoded {
 
 #[derive(Debug)]
 enum Body {
-    Parquet(Vec<ArrowColumnChunk>),
+    Parquet(Vec<parquet::Column>),
     Arrow(RecordBatch),
     Csv(Vec<u8>),
 }
@@ -173,12 +185,8 @@ pub fn create(folder: &Path, spec: &TableSpec, format: Format) -> Result<(Encode
     let schema = spec.schema();
     let (kind, sink) = match format {
         Format::Parquet => {
-            let root =
-                ArrowSchemaConverter::new().convert(&schema).map_err(failed("lay out", &name))?.root_schema_ptr();
-            let properties = Arc::new(parquet_properties(spec));
-            let writer = SerializedFileWriter::new(file, root, properties).map_err(failed("write", &name))?;
-            let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&schema));
-            (EncoderKind::Parquet(factory, schema), Sink::Parquet(writer))
+            let (encoder, writer) = parquet::start(spec, file).map_err(failed("write", &name))?;
+            (EncoderKind::Parquet(Box::new(encoder)), Sink::Parquet(writer))
         }
         Format::Arrow => {
             let writer = FileWriter::try_new(file, &schema).map_err(failed("write", &name))?;
@@ -192,32 +200,6 @@ pub fn create(folder: &Path, spec: &TableSpec, format: Format) -> Result<(Encode
     Ok((Encoder { name: name.clone(), kind }, TableFile { name, rows: 0, sink }))
 }
 
-/// Text zstd level 1; numbers snappy, which skips what does not compress and folds the many columns that are all
-/// zero. To be measured against no compression.
-fn parquet_properties(spec: &TableSpec) -> WriterProperties {
-    let zstd = Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default());
-    let mut properties = WriterProperties::builder()
-        .set_created_by(concat!("remargin version ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::SNAPPY)
-        .set_dictionary_enabled(false)
-        .set_statistics_enabled(EnabledStatistics::None)
-        .set_max_row_group_row_count(None);
-    for column in spec.columns {
-        let path = || ColumnPath::from(column.name);
-        if matches!(column.kind, Kind::Text | Kind::Label) {
-            properties = properties.set_column_compression(path(), zstd);
-        }
-        if column.kind == Kind::Label {
-            properties = properties.set_column_dictionary_enabled(path(), true);
-        }
-        if column.statistics {
-            properties = properties.set_column_statistics_enabled(path(), EnabledStatistics::Chunk);
-        }
-    }
-    let sorting = |column_idx: i32| vec![SortingColumn { column_idx, descending: false, nulls_first: false }];
-    properties.set_sorting_columns(spec.sorted_by.map(sorting)).build()
-}
-
 impl Encoder {
     /// Encodes a batch whole: no work but copying is left for [`TableFile::append`].
     ///
@@ -226,32 +208,14 @@ impl Encoder {
     pub fn encode(&self, batch: RecordBatch) -> Result<Encoded> {
         let rows = batch.num_rows() as u64;
         let body = match &self.kind {
-            EncoderKind::Parquet(factory, schema) => {
-                Body::Parquet(column_chunks(factory, schema, &batch).map_err(failed("encode", &self.name))?)
+            EncoderKind::Parquet(encoder) => {
+                Body::Parquet(encoder.encode(&batch).map_err(failed("encode", &self.name))?)
             }
             EncoderKind::Arrow => Body::Arrow(batch),
             EncoderKind::Csv => Body::Csv(csv::rows(&batch)?),
         };
         Ok(Encoded { rows, body })
     }
-}
-
-fn column_chunks(
-    factory: &ArrowRowGroupWriterFactory,
-    schema: &SchemaRef,
-    batch: &RecordBatch,
-) -> parquet::errors::Result<Vec<ArrowColumnChunk>> {
-    // Every column is flat: one field, one leaf, one writer. The index matters to encryption only.
-    let writers = factory.create_column_writers(0)?;
-    let columns = writers.into_iter().zip(schema.fields()).zip(batch.columns());
-    columns
-        .map(|((mut writer, field), array)| {
-            for leaf in compute_leaves(field, array)? {
-                writer.write(&leaf)?;
-            }
-            writer.close()
-        })
-        .collect()
 }
 
 impl TableFile {
@@ -265,8 +229,8 @@ impl TableFile {
         }
         self.rows += encoded.rows;
         match (&mut self.sink, encoded.body) {
-            (Sink::Parquet(writer), Body::Parquet(chunks)) => {
-                append_row_group(writer, chunks).map_err(failed("write", &self.name))
+            (Sink::Parquet(writer), Body::Parquet(columns)) => {
+                parquet::append(writer, columns).map_err(failed("write", &self.name))
             }
             (Sink::Arrow(writer), Body::Arrow(batch)) => writer.write(&batch).map_err(failed("write", &self.name)),
             (Sink::Csv(file), Body::Csv(text)) => file.write_all(&text).map_err(failed("write", &self.name)),
@@ -286,18 +250,6 @@ impl TableFile {
         };
         file.finish(self.name, Some(self.rows))
     }
-}
-
-fn append_row_group(
-    writer: &mut SerializedFileWriter<HashedFile>,
-    chunks: Vec<ArrowColumnChunk>,
-) -> parquet::errors::Result<()> {
-    let mut group = writer.next_row_group()?;
-    for chunk in chunks {
-        chunk.append_to_row_group(&mut group)?;
-    }
-    group.close()?;
-    Ok(())
 }
 
 /// Writes a small table of `rows` rows; `batch` makes the rows of a range.

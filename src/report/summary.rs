@@ -4,7 +4,6 @@
 //! same bits for any number of threads. Nothing here knows of time, paths or the machine.
 
 use super::at_risk::Binding;
-use super::columns::units_by_account;
 use super::sum::Sum;
 use crate::margin::{AccountMargin, Status};
 use crate::recompute::Chunk;
@@ -212,20 +211,31 @@ struct UnitTally {
 }
 
 impl Tally {
-    /// Counts one chunk. `units` is the number of risk units of the priced market.
+    /// Nothing counted yet. `units` is the number of risk units of the priced market.
+    #[must_use]
+    pub fn new(units: usize) -> Self {
+        Self { units: vec![UnitTally::default(); units], ..Self::default() }
+    }
+
+    /// Counts one chunk.
     #[must_use]
     pub fn of(chunk: &Chunk, units: usize) -> Self {
-        let mut tally = Self { units: vec![UnitTally::default(); units], ..Self::default() };
+        let mut tally = Self::new(units);
+        tally.count(chunk);
+        tally
+    }
+
+    /// Counts the chunk that follows.
+    pub fn count(&mut self, chunk: &Chunk) {
         for margin in &chunk.accounts {
-            tally.count_account(margin);
+            self.count_account(margin);
         }
-        for unit in units_by_account(chunk).flat_map(|(_, units)| units) {
-            let entry = &mut tally.units[unit.unit as usize];
+        for unit in &chunk.units {
+            let entry = &mut self.units[unit.unit as usize];
             entry.accounts += 1;
             entry.mmr.add(unit.mmr);
             *entry.binding.of(Binding::of(unit)) += 1;
         }
-        tally
     }
 
     fn count_account(&mut self, margin: &AccountMargin) {

@@ -8,6 +8,8 @@ use crate::{Invalid, Result};
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Encoding;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -74,12 +76,13 @@ impl Part {
 }
 
 /// Asks for string columns as dictionaries, so that a name is looked up once for each dictionary and not for each
-/// row. Account ids stay plain: they are many, and their runs are found by comparing neighbours.
+/// row. Account ids are many: they come as dictionaries only where the file holds nothing else, since to build one
+/// would cost more than it saves.
 fn keep_dictionaries(columns: &[Column], metadata: ArrowReaderMetadata) -> ArrowReaderMetadata {
     let wanted = |field: &Field| {
         is_text(field.data_type())
-            && field.name() != "account_id"
             && columns.iter().any(|column| column.kind == Kind::Id && column.name == field.name())
+            && (field.name() != "account_id" || is_all_dictionary(metadata.metadata(), field.name()))
     };
     let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let fields: Vec<Field> = metadata
@@ -93,4 +96,14 @@ fn keep_dictionaries(columns: &[Column], metadata: ArrowReaderMetadata) -> Arrow
         .collect();
     let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
     ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).unwrap_or(metadata)
+}
+
+/// True if all pages of a flat column refer to dictionaries, as far as the file says.
+fn is_all_dictionary(metadata: &ParquetMetaData, name: &str) -> bool {
+    let refers = |chunk: &ColumnChunkMetaData| {
+        let pages = chunk.page_encoding_stats_mask();
+        pages.is_some_and(|mask| mask.is_only(Encoding::RLE_DICTIONARY) || mask.is_only(Encoding::PLAIN_DICTIONARY))
+    };
+    let mut chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+    chunks.all(|chunk| chunk.column_path().parts() != [name] || refers(chunk))
 }

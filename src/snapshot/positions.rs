@@ -106,8 +106,7 @@ impl Positions {
         memo: &mut Memo<u32>,
     ) -> Result<()> {
         let number = batch.first_row + row as u64;
-        let broken =
-            |account, (reason, column, value): Fault| Broken { row: number, account, reason, column, value };
+        let broken = |account, (reason, column, value): Fault| Broken { row: number, account, reason, column, value };
         let Some(id) = columns.accounts.get(row) else {
             self.broken.push(broken(None, (Reason::MissingAccountId, "account_id", String::new())));
             return Ok(());

@@ -121,7 +121,11 @@ impl MarketTables {
 
     /// Rows of each file, in the order of the tables.
     pub fn file_rows(&self) -> Vec<u64> {
-        [&self.instruments.file_rows, &self.marks.file_rows, &self.indices.file_rows].into_iter().flatten().copied().collect()
+        [&self.instruments.file_rows, &self.marks.file_rows, &self.indices.file_rows]
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect()
     }
 
     /// Rows and broken rows of each table.

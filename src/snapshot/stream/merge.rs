@@ -46,12 +46,7 @@ impl<'a> Merge<'a> {
     }
 
     /// Keeps row groups coming in all tables. True if something happened.
-    pub fn read_ahead<'s>(
-        &mut self,
-        scope: &ScopeFifo<'s>,
-        decoder: &'s Decoder<'s>,
-        window: usize,
-    ) -> Result<bool>
+    pub fn read_ahead<'s>(&mut self, scope: &ScopeFifo<'s>, decoder: &'s Decoder<'s>, window: usize) -> Result<bool>
     where
         'a: 's,
     {

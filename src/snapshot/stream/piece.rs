@@ -100,11 +100,8 @@ impl Piece {
             for (next, runs) in next.iter_mut().zip(runs) {
                 *next += *runs as usize;
             }
-            let account = Account::new(
-                &positions[begin[0]..next[0]],
-                &balances[begin[1]..next[1]],
-                &settings[begin[2]..next[2]],
-            );
+            let account =
+                Account::new(&positions[begin[0]..next[0]], &balances[begin[1]..next[1]], &settings[begin[2]..next[2]]);
             let mode = account.spot_offset().unwrap_or(context.default_spot_offset);
             if !(account.is_plainly_sound() || account.judge(&mut aside)) {
                 continue;
@@ -220,7 +217,8 @@ impl<'a> Account<'a> {
     }
 
     fn judge_settings(&self) -> Vec<Judged> {
-        let all: usize = self.settings.iter().map(|run| run.rows().len() + named(run.group.broken(run.run)).count()).sum();
+        let all: usize =
+            self.settings.iter().map(|run| run.rows().len() + named(run.group.broken(run.run)).count()).sum();
         let mut rows = Vec::new();
         for run in self.settings {
             judge_run(run, &mut rows, |_| {
