@@ -52,7 +52,7 @@ fn compute(criterion: &mut Criterion) {
 
 fn write(folder: &Path, spec: &TableSpec, format: Format, batch: RecordBatch) -> OutputFile {
     let (encoder, mut file) = encode::create(folder, spec, format).expect("a file");
-    file.append(encoder.encode(batch).expect("encoded")).expect("appended");
+    file.append(encoder.encode(&batch).expect("encoded")).expect("appended");
     file.finish().expect("written")
 }
 

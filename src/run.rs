@@ -222,8 +222,8 @@ impl<'a> Job<'a> {
         // An account has no more units than positions.
         let positions = book.position_start[range.end] - book.position_start[range.start];
         let scenarios = self.scenarios.len();
-        let mut accounts = AccountRows::with_capacity(range.len() * scenarios);
-        let mut risk_units = UnitRows::with_capacity(positions * scenarios);
+        let mut accounts = AccountRows::with_capacity(range.len() * scenarios, &self.scenarios);
+        let mut risk_units = UnitRows::with_capacity(positions * scenarios, &self.unit_names, &self.scenarios);
         for start in range.clone().step_by(BLOCK_ACCOUNTS) {
             let block = start..range.end.min(start + BLOCK_ACCOUNTS);
             let chunks = self.margins(book, block)?;
@@ -234,14 +234,14 @@ impl<'a> Job<'a> {
                 at_risk.extend(at_risk::select(chunk, scenario));
             }
             let rows = by_account(chunks);
-            accounts.extend(&rows, book, &self.scenarios)?;
-            risk_units.extend(&rows, book, &self.unit_names, &self.scenarios)?;
+            accounts.extend(&rows, book, scenarios)?;
+            risk_units.extend(&rows, book, scenarios)?;
         }
         let flagged = self.flag(book, range, &mut at_risk);
         let [accounts_encoder, units_encoder] = encoders;
         Ok(Part {
-            accounts: accounts_encoder.encode(accounts.finish()?)?,
-            risk_units: units_encoder.encode(risk_units.finish()?)?,
+            accounts: accounts_encoder.encode(&accounts.finish()?)?,
+            risk_units: units_encoder.encode(&risk_units.finish()?)?,
             at_risk,
             flagged,
             tally,

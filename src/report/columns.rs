@@ -98,12 +98,18 @@ impl TableSpec {
         Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
     }
 
-    /// A batch of this table.
+    /// A batch of this table. Labels may come as dictionaries.
     ///
     /// # Errors
     /// [`Error::Runtime`] when `arrays` do not fit the columns, which is a fault of this crate.
     pub fn batch(&self, arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
-        RecordBatch::try_new(self.schema(), arrays)
+        let declared = self.schema();
+        let fields = declared.fields().iter().zip(&arrays).map(|(field, array)| match array.data_type() {
+            kind @ DataType::Dictionary(..) => Arc::new(field.as_ref().clone().with_data_type(kind.clone())),
+            _ => Arc::clone(field),
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        RecordBatch::try_new(schema, arrays)
             .map_err(|err| Error::Runtime(format!("cannot form a batch of table `{}`: {err}", self.name)))
     }
 }
@@ -227,8 +233,8 @@ pub fn by_account(mut chunks: Vec<Chunk>) -> Chunk {
 /// # Errors
 /// [`Error::Runtime`] if the ids of one chunk exceed 2 GiB of text.
 pub fn accounts_batch(chunk: &Chunk, book: &Book, scenarios: &[String]) -> Result<RecordBatch> {
-    let mut rows = AccountRows::default();
-    rows.extend(chunk, book, scenarios)?;
+    let mut rows = AccountRows::with_capacity(chunk.accounts.len(), scenarios);
+    rows.extend(chunk, book, scenarios.len())?;
     rows.finish()
 }
 
@@ -242,8 +248,8 @@ pub fn risk_units_batch(
     unit_names: &[String],
     scenarios: &[String],
 ) -> Result<RecordBatch> {
-    let mut rows = UnitRows::default();
-    rows.extend(chunk, book, unit_names, scenarios)?;
+    let mut rows = UnitRows::with_capacity(chunk.units.len(), unit_names, scenarios);
+    rows.extend(chunk, book, scenarios.len())?;
     rows.finish()
 }
 

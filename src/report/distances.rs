@@ -95,7 +95,7 @@ impl Table<'_> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.file.append(self.encoder.encode(batch(&self.rows, self.book)?)?)?;
+        self.file.append(self.encoder.encode(&batch(&self.rows, self.book)?)?)?;
         self.rows.clear();
         Ok(())
     }

@@ -8,13 +8,17 @@ use super::columns::TableSpec;
 use super::{csv, parquet};
 use crate::{Error, Result};
 use ::parquet::file::writer::SerializedFileWriter;
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Schema};
+use arrow::error::ArrowError;
 use arrow::ipc::writer::FileWriter;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Rows of a row group in the small tables (`at_risk`, `rejects`), which are not written by account.
 pub(super) const GROUP_ROWS: usize = 65_536;
@@ -205,17 +209,31 @@ impl Encoder {
     ///
     /// # Errors
     /// [`Error::Runtime`] if the library refuses the batch.
-    pub fn encode(&self, batch: RecordBatch) -> Result<Encoded> {
+    pub fn encode(&self, batch: &RecordBatch) -> Result<Encoded> {
         let rows = batch.num_rows() as u64;
         let body = match &self.kind {
             EncoderKind::Parquet(encoder) => {
-                Body::Parquet(encoder.encode(&batch).map_err(failed("encode", &self.name))?)
+                Body::Parquet(encoder.encode(batch).map_err(failed("encode", &self.name))?)
             }
-            EncoderKind::Arrow => Body::Arrow(batch),
-            EncoderKind::Csv => Body::Csv(csv::rows(&batch)?),
+            EncoderKind::Arrow => Body::Arrow(without_dictionaries(batch).map_err(failed("encode", &self.name))?),
+            EncoderKind::Csv => {
+                Body::Csv(csv::rows(&without_dictionaries(batch).map_err(failed("encode", &self.name))?)?)
+            }
         };
         Ok(Encoded { rows, body })
     }
+}
+
+/// The batch with its labels written out.
+fn without_dictionaries(batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
+    let plain = |array: &ArrayRef| {
+        if array.as_any_dictionary_opt().is_some() { cast(array, &DataType::Utf8) } else { Ok(Arc::clone(array)) }
+    };
+    let arrays = batch.columns().iter().map(plain).collect::<std::result::Result<Vec<_>, _>>()?;
+    let fields = batch.schema_ref().fields().iter().zip(&arrays);
+    let fields: Vec<_> =
+        fields.map(|(field, array)| field.as_ref().clone().with_data_type(array.data_type().clone())).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
 }
 
 impl TableFile {
@@ -265,7 +283,7 @@ pub(super) fn write_table(
 ) -> Result<OutputFile> {
     let (encoder, mut file) = create(folder, spec, format)?;
     for start in (0..rows).step_by(GROUP_ROWS) {
-        file.append(encoder.encode(batch(start..rows.min(start + GROUP_ROWS))?)?)?;
+        file.append(encoder.encode(&batch(start..rows.min(start + GROUP_ROWS))?)?)?;
     }
     file.finish()
 }

@@ -20,6 +20,8 @@ pub(crate) fn book(accounts: usize) -> Book {
     Book {
         accounts: ids.iter().map(String::as_str).collect(),
         spot_offset: vec![SpotOffset::Usdt; accounts],
+        position_start: vec![0; accounts + 1],
+        balance_start: vec![0; accounts + 1],
         ..Book::default()
     }
 }

@@ -15,6 +15,7 @@ mod csv;
 pub mod distances;
 pub mod encode;
 pub mod folder;
+mod labels;
 pub mod manifest;
 mod parquet;
 pub mod rejects;

@@ -5,8 +5,9 @@
 //! decided by its content.
 
 use super::columns::{Kind, TableSpec};
+use super::labels;
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, SchemaRef};
+use arrow::datatypes::{Float64Type, SchemaRef, UInt32Type};
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
@@ -25,7 +26,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) enum Column {
     Arrow(Box<ArrowColumnChunk>),
-    Numbers(Bytes, Box<ColumnCloseResult>),
+    Finished(Bytes, Box<ColumnCloseResult>),
 }
 
 /// Encodes the batches of one table.
@@ -59,6 +60,8 @@ fn properties(spec: &TableSpec, numbers: Compression) -> WriterProperties {
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_max_row_group_row_count(None)
+        // A column chunk is a page or two: nothing to find inside it.
+        .set_offset_index_disabled(true)
         .set_data_page_size_limit(PAGE_BYTES)
         .set_write_batch_size(PAGE_BYTES / size_of::<f64>());
     for column in spec.columns {
@@ -92,6 +95,10 @@ impl Encoder {
         if matches!(column.kind, Kind::Number | Kind::Level) && !column.nullable && array.null_count() == 0 {
             return self.encode_numbers(place, array.as_primitive::<Float64Type>().values());
         }
+        if let Some(labels) = array.as_dictionary_opt::<UInt32Type>() {
+            let (bytes, close) = labels::encode(self.columns.column(place), labels, column.statistics)?;
+            return Ok(Column::Finished(bytes, Box::new(close)));
+        }
         for leaf in compute_leaves(self.schema.field(place), array)? {
             writer.write(&leaf)?;
         }
@@ -106,15 +113,19 @@ impl Encoder {
         let mut writer = get_typed_column_writer::<DoubleType>(writer);
         writer.write_batch(values, None, None)?;
         let close = writer.close()?;
-        Ok(Column::Numbers(Bytes::from(sink.into_inner()?), Box::new(close)))
+        Ok(Column::Finished(Bytes::from(sink.into_inner()?), Box::new(close)))
     }
 }
 
-/// True if at least one value in eight is that of the row before, as where most rows are zero: what does not repeat
-/// does not compress either.
+/// Values that stand for their column.
+const SAMPLE: usize = 8_192;
+
+/// True if at least every second value is that of the row before, as where most rows are zero. To compress others
+/// costs more than to write them.
 fn repeats(values: &[f64]) -> bool {
+    let values = &values[..values.len().min(SAMPLE)];
     let same: usize = values.windows(2).map(|pair| usize::from(pair[0].to_bits() == pair[1].to_bits())).sum();
-    same * 8 >= values.len()
+    same * 2 >= values.len()
 }
 
 /// Appends the columns of a row group.
@@ -123,7 +134,7 @@ pub(super) fn append<W: Write + Send>(writer: &mut SerializedFileWriter<W>, colu
     for column in columns {
         match column {
             Column::Arrow(chunk) => chunk.append_to_row_group(&mut group)?,
-            Column::Numbers(bytes, close) => group.append_column(&bytes, *close)?,
+            Column::Finished(bytes, close) => group.append_column(&bytes, *close)?,
         }
     }
     group.close()?;

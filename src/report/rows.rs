@@ -4,8 +4,10 @@
 //! computed in. The columns become a record batch without a copy.
 
 use super::columns::{ACCOUNTS, RISK_UNITS, units_by_account};
+use super::labels::Labels;
 use crate::book::Book;
-use crate::margin::{AccountMargin, UnitMargin};
+use crate::margin::stress::VolState;
+use crate::margin::{AccountMargin, Status, UnitMargin};
 use crate::recompute::Chunk;
 use crate::{Error, Result};
 use arrow::array::{ArrayRef, BooleanBuilder, Float64Array, Float64Builder, RecordBatch, StringBuilder};
@@ -54,15 +56,10 @@ struct Texts {
 }
 
 impl Texts {
-    fn push(&mut self, text: &str, times: usize) -> Result<()> {
-        self.bytes += text.len() * times;
-        if i32::try_from(self.bytes).is_err() {
-            let rows = self.column.validity_slice().map_or(0, <[u8]>::len);
-            return Err(Error::Runtime(format!("{rows} rows hold {} bytes of ids, more than a batch can", self.bytes)));
-        }
-        for _ in 0..times {
-            self.column.append_value(text);
-        }
+    fn push(&mut self, text: &str) -> Result<()> {
+        self.bytes += text.len();
+        within_batch(self.bytes)?;
+        self.column.append_value(text);
         Ok(())
     }
 
@@ -71,14 +68,20 @@ impl Texts {
     }
 }
 
+fn within_batch(bytes: usize) -> Result<()> {
+    if i32::try_from(bytes).is_ok() {
+        return Ok(());
+    }
+    Err(Error::Runtime(format!("the ids of one batch are {bytes} bytes, more than a batch can hold")))
+}
+
 /// Rows of [`ACCOUNTS`] in the making.
-#[derive(Default)]
 pub struct AccountRows {
     account_id: Texts,
-    scenario: Texts,
+    scenario: Labels,
     numbers: AccountNumbers,
     margin_ratio: Float64Builder,
-    status: Texts,
+    status: Labels,
     im_deficit: BooleanBuilder,
     ineligible: BooleanBuilder,
 }
@@ -86,24 +89,37 @@ pub struct AccountRows {
 impl AccountRows {
     /// No rows, with room for so many.
     #[must_use]
-    pub fn with_capacity(rows: usize) -> Self {
-        let mut table = Self::default();
+    pub fn with_capacity(rows: usize, scenarios: &[String]) -> Self {
+        let mut table = Self {
+            account_id: Texts::default(),
+            scenario: Labels::of(scenarios.iter().map(String::as_str)),
+            numbers: AccountNumbers::default(),
+            margin_ratio: Float64Builder::with_capacity(rows),
+            status: Labels::of(Status::ALL.into_iter().map(Status::name)),
+            im_deficit: BooleanBuilder::with_capacity(rows),
+            ineligible: BooleanBuilder::with_capacity(rows),
+        };
         table.numbers.reserve(rows);
+        table.scenario.reserve(rows);
+        table.status.reserve(rows);
         table
     }
 
-    /// Adds the rows of a chunk, which holds each account once for each of the scenarios, see
+    /// Adds the rows of a chunk, which holds each account once for each of the `scenarios`, see
     /// [`by_account`](super::columns::by_account).
     ///
     /// # Errors
     /// [`Error::Runtime`] if the ids exceed 2 GiB of text.
-    pub fn extend(&mut self, chunk: &Chunk, book: &Book, scenarios: &[String]) -> Result<()> {
+    pub fn extend(&mut self, chunk: &Chunk, book: &Book, scenarios: usize) -> Result<()> {
         self.numbers.extend(&chunk.accounts);
-        for (row, margin) in chunk.accounts.iter().enumerate() {
-            self.account_id.push(book.accounts.get(chunk.first_account + row / scenarios.len()), 1)?;
-            self.scenario.push(&scenarios[row % scenarios.len()], 1)?;
+        for row in 0..chunk.accounts.len() {
+            self.account_id.push(book.accounts.get(chunk.first_account + row / scenarios))?;
+        }
+        let rank = |status: Status| Status::ALL.iter().position(|other| *other == status).unwrap_or(usize::MAX) as u32;
+        self.scenario.extend((0..chunk.accounts.len()).map(|row| (row % scenarios) as u32));
+        self.status.extend(chunk.accounts.iter().map(|margin| rank(margin.status)));
+        for margin in &chunk.accounts {
             self.margin_ratio.append_option(margin.margin_ratio);
-            self.status.push(margin.status.name(), 1)?;
             self.im_deficit.append_value(margin.im_deficit);
             self.ineligible.append_value(margin.ineligible);
         }
@@ -118,7 +134,7 @@ impl AccountRows {
         let numbers = self.numbers;
         ACCOUNTS.batch(vec![
             self.account_id.finish(),
-            self.scenario.finish(),
+            self.scenario.finish()?,
             number(numbers.adj_eq),
             number(numbers.total_eq),
             number(numbers.upl),
@@ -129,7 +145,7 @@ impl AccountRows {
             number(numbers.borrow_imr),
             number(numbers.liquidation_fee),
             Arc::new(self.margin_ratio.finish()),
-            self.status.finish(),
+            self.status.finish()?,
             Arc::new(self.im_deficit.finish()),
             Arc::new(self.ineligible.finish()),
             number(numbers.mmr_no_hedge),
@@ -139,38 +155,53 @@ impl AccountRows {
 }
 
 /// Rows of [`RISK_UNITS`] in the making.
-#[derive(Default)]
 pub struct UnitRows {
-    account_id: Texts,
-    scenario: Texts,
-    risk_unit: Texts,
-    mr1_vol: Texts,
+    account_id: Labels,
+    id_bytes: usize,
+    scenario: Labels,
+    risk_unit: Labels,
+    mr1_vol: Labels,
     numbers: UnitNumbers,
 }
 
 impl UnitRows {
-    /// No rows, with room for so many.
+    /// No rows, with room for so many. `unit_names` are those of the priced market.
     #[must_use]
-    pub fn with_capacity(rows: usize) -> Self {
-        let mut table = Self::default();
+    pub fn with_capacity(rows: usize, unit_names: &[String], scenarios: &[String]) -> Self {
+        let mut table = Self {
+            account_id: Labels::default(),
+            id_bytes: 0,
+            scenario: Labels::of(scenarios.iter().map(String::as_str)),
+            risk_unit: Labels::of(unit_names.iter().map(String::as_str)),
+            mr1_vol: Labels::of(VolState::ALL.into_iter().map(VolState::name)),
+            numbers: UnitNumbers::default(),
+        };
         table.numbers.reserve(rows);
+        for labels in [&mut table.account_id, &mut table.scenario, &mut table.risk_unit, &mut table.mr1_vol] {
+            labels.reserve(rows);
+        }
         table
     }
 
-    /// Adds the rows of a chunk as in [`AccountRows::extend`]. `unit_names` are those of the priced market.
+    /// Adds the rows of a chunk as in [`AccountRows::extend`].
     ///
     /// # Errors
     /// [`Error::Runtime`] if the ids exceed 2 GiB of text.
-    pub fn extend(&mut self, chunk: &Chunk, book: &Book, unit_names: &[String], scenarios: &[String]) -> Result<()> {
+    pub fn extend(&mut self, chunk: &Chunk, book: &Book, scenarios: usize) -> Result<()> {
         self.numbers.extend(&chunk.units);
+        let mut key = 0;
         for (row, units) in units_by_account(chunk) {
-            self.account_id.push(book.accounts.get(chunk.first_account + row / scenarios.len()), units.len())?;
-            self.scenario.push(&scenarios[row % scenarios.len()], units.len())?;
+            if row % scenarios == 0 {
+                let id = book.accounts.get(chunk.first_account + row / scenarios);
+                self.id_bytes += id.len();
+                within_batch(self.id_bytes)?;
+                key = self.account_id.value(id);
+            }
+            self.account_id.push(key, units.len());
+            self.scenario.push((row % scenarios) as u32, units.len());
         }
-        for unit in &chunk.units {
-            self.risk_unit.push(&unit_names[unit.unit as usize], 1)?;
-            self.mr1_vol.push(unit.mr1_vol.name(), 1)?;
-        }
+        self.risk_unit.extend(chunk.units.iter().map(|unit| unit.unit));
+        self.mr1_vol.extend(chunk.units.iter().map(|unit| unit.mr1_vol as u32));
         Ok(())
     }
 
@@ -181,12 +212,12 @@ impl UnitRows {
     pub fn finish(self) -> Result<RecordBatch> {
         let numbers = self.numbers;
         RISK_UNITS.batch(vec![
-            self.account_id.finish(),
-            self.scenario.finish(),
-            self.risk_unit.finish(),
+            self.account_id.finish()?,
+            self.scenario.finish()?,
+            self.risk_unit.finish()?,
             number(numbers.mr1),
             number(numbers.mr1_price),
-            self.mr1_vol.finish(),
+            self.mr1_vol.finish()?,
             number(numbers.mr2),
             number(numbers.mr3),
             number(numbers.mr4),

@@ -232,7 +232,7 @@ impl<'a, R> Stream<'a, R> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.file.append(self.encoder.encode((self.batch)(&self.rows)?)?)?;
+        self.file.append(self.encoder.encode(&(self.batch)(&self.rows)?)?)?;
         self.rows.clear();
         Ok(())
     }

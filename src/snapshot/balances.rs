@@ -47,6 +47,9 @@ impl Balances {
         };
         let mut memo = columns.currencies.memo();
         let mut priced: Vec<bool> = self.currencies.ids().iter().map(&is_priced).collect();
+        if self.read_sound(batch, &columns, &is_priced, &mut priced)? {
+            return Ok(());
+        }
         for row in 0..batch.rows {
             let number = batch.first_row + row as u64;
             let broken =
@@ -84,6 +87,57 @@ impl Balances {
             self.broken.push(broken(Some(account), fault));
         }
         Ok(())
+    }
+}
+
+impl Balances {
+    /// Takes a batch whole if nothing is wrong with any of its rows, which is nearly always so; otherwise leaves the
+    /// rows as they were and returns false.
+    fn read_sound(
+        &mut self,
+        batch: &Batch,
+        columns: &Columns,
+        is_priced: impl Fn(&str) -> bool,
+        priced: &mut Vec<bool>,
+    ) -> Result<bool> {
+        let Amounts { cash, interest, cap } = &columns.amounts;
+        let (Some(cash), Some(keys), Some(runs)) =
+            (cash.in_range(), columns.currencies.keys(), columns.accounts.runs(batch.rows))
+        else {
+            return Ok(false);
+        };
+        let (Some(interest), Some(cap)) = (interest.filled(batch.rows, 0.0), cap.filled(batch.rows, f64::INFINITY))
+        else {
+            return Ok(false);
+        };
+        let mut memo = columns.currencies.memo();
+        let before = self.ccy.len();
+        for (row, &key) in keys.iter().enumerate() {
+            let intern = |name: &str| {
+                let ccy = self.currencies.intern(name);
+                if ccy as usize == priced.len() {
+                    priced.push(is_priced(name));
+                }
+                Ok::<_, crate::Error>(ccy)
+            };
+            let ccy = match memo.known(key) {
+                Some(ccy) => Some(ccy),
+                None => memo.get(&columns.currencies, row, intern)?,
+            };
+            let Some(ccy) = ccy.filter(|&ccy| priced[ccy as usize]) else {
+                self.ccy.truncate(before);
+                return Ok(false);
+            };
+            self.ccy.push(ccy);
+        }
+        for (start, id) in runs {
+            self.runs.number(id, before + start, batch.first_row + start as u64)?;
+        }
+        // Adding zero makes a negative zero positive.
+        self.cash.extend(cash.iter().map(|cash| cash + 0.0));
+        self.interest.extend(interest);
+        self.spot_in_use_cap.extend(cap);
+        Ok(true)
     }
 }
 

@@ -140,10 +140,23 @@ impl Numbers {
     pub fn in_range(&self) -> Option<&[f64]> {
         let Self::Float(array) = self else { return None };
         let values = array.values();
-        let fits = |x: &f64| (x.abs() >= SMALLEST && x.abs() <= LARGEST) | (*x == 0.0);
-        // Without a way out early the loop has no branches.
-        let sound = array.null_count() == 0 && values.iter().fold(true, |sound, x| sound & fits(x));
+        let fits = |x: &f64| *x == 0.0 || (SMALLEST..=LARGEST).contains(&x.abs());
+        let sound = array.null_count() == 0 && values.iter().all(fits);
         sound.then_some(values)
+    }
+
+    /// All `rows` with `missing` in place of what is missing, if each is in range and not negative.
+    pub fn filled(&self, rows: usize, missing: f64) -> Option<Vec<f64>> {
+        let array = match self {
+            Self::Absent => return Some(vec![missing; rows]),
+            Self::Float(array) => array,
+            _ => return None,
+        };
+        let fits = |x: f64| x == 0.0 || (SMALLEST..=LARGEST).contains(&x);
+        if array.null_count() == 0 {
+            return array.values().iter().all(|&x| fits(x)).then(|| array.values().iter().map(|x| x + 0.0).collect());
+        }
+        array.iter().map(|x| x.map_or(Some(missing), |x| fits(x).then_some(x + 0.0))).collect()
     }
 
     /// The number of a row; `None` if it is missing (null or an empty string).

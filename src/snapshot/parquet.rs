@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Encoding;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -104,6 +104,6 @@ fn is_all_dictionary(metadata: &ParquetMetaData, name: &str) -> bool {
         let pages = chunk.page_encoding_stats_mask();
         pages.is_some_and(|mask| mask.is_only(Encoding::RLE_DICTIONARY) || mask.is_only(Encoding::PLAIN_DICTIONARY))
     };
-    let mut chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let mut chunks = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     chunks.all(|chunk| chunk.column_path().parts() != [name] || refers(chunk))
 }

@@ -155,8 +155,8 @@ impl Pass<'_> {
                 let (book, names) = (self.book, self.names);
                 let rows = by_account(chunks);
                 Some((
-                    accounts.encode(accounts_batch(&rows, book, names.scenarios)?)?,
-                    units.encode(risk_units_batch(&rows, book, names.units, names.scenarios)?)?,
+                    accounts.encode(&accounts_batch(&rows, book, names.scenarios)?)?,
+                    units.encode(&risk_units_batch(&rows, book, names.units, names.scenarios)?)?,
                 ))
             }
             None => None,

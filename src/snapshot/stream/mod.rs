@@ -170,10 +170,10 @@ impl Stream {
         let Some(hashes) = done else { return Ok(None) };
         found.add(merge.take_nameless());
         let currencies = merge.into_currencies();
-        self.finish(hashes, found, &currencies).map(Some)
+        Ok(Some(self.finish(hashes, found, &currencies)))
     }
 
-    fn finish(self, hashes: Vec<(u64, String)>, found: Found, currencies: &[String]) -> Result<Snapshot> {
+    fn finish(self, hashes: Vec<(u64, String)>, found: Found, currencies: &[String]) -> Snapshot {
         let indices = self.tables.indices();
         let unused_price_gaps =
             self.listings.unused_gaps(&self.market, &indices, currencies.iter().map(String::as_str));
@@ -192,7 +192,7 @@ impl Stream {
         file_rows.extend(&self.order_rows);
         settled.rejects.extend(found.aside.rejects);
         settled.rejects.sort_by_key(|reject| (reject.table, reject.row));
-        Ok(Snapshot {
+        Snapshot {
             as_of_ns: self.as_of_ns,
             market: self.market,
             book: Book::default(),
@@ -201,7 +201,7 @@ impl Stream {
             tables: settled.tables,
             inputs: input_files(&self.dir, &self.files, hashes, file_rows),
             unused_price_gaps,
-        })
+        }
     }
 }
 
