@@ -183,7 +183,7 @@ impl<'a> Job<'a> {
         let clock = Instant::now();
         self.progress.stage("compute", "rows", stream.rows());
         let threads = rayon::current_num_threads();
-        let window = Window { row_groups: threads + 1, pieces: 2 * threads };
+        let window = Window { row_groups: threads, pieces: 2 * threads };
         let (encoders, mut writer) = Writer::create(folder, self.request.format)?;
         let work = |book: Book| self.part(&book, 0..book.len(), &encoders);
         let read = stream.run(self.piece_accounts(), window, options, work, |part| writer.append(part))?;

@@ -55,8 +55,19 @@ impl Binding {
     }
 }
 
-/// An account at risk.
+/// The unit with the largest MMR of an account.
 #[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WorstUnit {
+    /// Index of the risk unit in its priced table.
+    pub unit: u32,
+    /// Its MMR in USD.
+    pub mmr: f64,
+    /// The term that decides it.
+    pub binding: Option<Binding>,
+}
+
+/// An account at risk. There may be many: what they hold is kept small.
+#[derive(Debug, Clone, PartialEq)]
 pub struct AtRisk {
     /// Index into the book.
     pub account: usize,
@@ -65,10 +76,10 @@ pub struct AtRisk {
     /// Its margin.
     pub margin: AccountMargin,
     /// The unit with the largest MMR, the first of equals; `None` for an account without units.
-    pub worst_unit: Option<UnitMargin>,
+    pub worst_unit: Option<WorstUnit>,
     /// The nearest fall and rise of all coins together at which the margin ratio reaches the liquidation threshold,
     /// from the market as it is; `None` where they were not searched, as in every scenario but the base case.
-    pub all_coins: Option<[Reach; 2]>,
+    pub all_coins: Option<Box<[Reach; 2]>>,
 }
 
 impl AtRisk {
@@ -100,8 +111,9 @@ pub fn select(chunk: &Chunk, scenario: usize) -> Vec<AtRisk> {
     let mut rows = Vec::new();
     for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
         if margin.im_deficit || matches!(margin.status, Status::Liquidation | Status::NearLiquidation) {
-            let larger = |worst: UnitMargin, unit: &UnitMargin| if unit.mmr > worst.mmr { *unit } else { worst };
-            let worst_unit = units.iter().copied().reduce(|worst, unit| larger(worst, &unit));
+            let worst_unit = units.iter().reduce(|worst, unit| if unit.mmr > worst.mmr { unit } else { worst });
+            let worst_unit =
+                worst_unit.map(|unit| WorstUnit { unit: unit.unit, mmr: unit.mmr, binding: Binding::of(unit) });
             rows.push(AtRisk {
                 account: chunk.first_account + place,
                 scenario,
@@ -141,9 +153,10 @@ pub(crate) struct Names<'a> {
 pub(super) fn batch(rows: &[AtRisk], book: &Book, names: Names) -> Result<RecordBatch> {
     let number = |field: fn(&AtRisk) -> f64| numbers(rows.iter().map(field));
     let unit_name = |row: &AtRisk| row.worst_unit.map(|unit| names.units[unit.unit as usize].as_str());
-    let binding = |row: &AtRisk| row.worst_unit.and_then(|unit| Binding::of(&unit)).map(Binding::name);
+    let binding = |row: &AtRisk| row.worst_unit.and_then(|unit| unit.binding).map(Binding::name);
     let distance_move = |way: usize| {
-        let found = |row: &AtRisk| row.all_coins.and_then(|reach| reach[way].found().map(|found| found.price_move));
+        let found =
+            |row: &AtRisk| row.all_coins.as_ref().and_then(|reach| reach[way].found().map(|found| found.price_move));
         optional_numbers(rows.iter().map(found))
     };
     AT_RISK.batch(vec![

@@ -66,7 +66,7 @@ pub(crate) fn write(
     let mut flagged = flagged.into_iter().peekable();
     distance::for_each(market, rules, book, &accounts, progress, |found| {
         if let (Some(row), Some(all)) = (flagged.next_if(|row| row.account == found.account), found.rows.first()) {
-            row.all_coins = Some([all.down, all.up]);
+            row.all_coins = Some(Box::new([all.down, all.up]));
         }
         table.add(found)
     })?;
