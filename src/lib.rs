@@ -89,6 +89,7 @@ pub mod generate;
 pub mod import;
 pub mod margin;
 pub mod market;
+pub mod memory;
 pub mod parallel;
 pub mod progress;
 pub mod recompute;

@@ -18,6 +18,7 @@ use crate::distance::Whose;
 use crate::margin::priced::PricedMarket;
 use crate::market::Market;
 use crate::market::scenario::{self, Scenario};
+use crate::memory::MemoryLimit;
 use crate::parallel;
 use crate::progress::Progress;
 use crate::recompute::{self, Chunk};
@@ -30,7 +31,7 @@ use crate::report::rows::{AccountRows, UnitRows};
 use crate::report::summary::Tally;
 use crate::report::{OutputFile, OutputFolder, Summary, rejects};
 use crate::rules::LoadedRules;
-use crate::snapshot::stream::{Stream, Window};
+use crate::snapshot::stream::{Spill, Stream, Window};
 use crate::snapshot::{self, InputFile, LoadOptions, Snapshot, Unmargined};
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -72,6 +73,8 @@ pub struct RunRequest {
     pub force: bool,
     /// How many broken rows are tolerated.
     pub max_rejects: MaxRejects,
+    /// How much memory may be resident. Results do not depend on it.
+    pub memory_limit: MemoryLimit,
     /// For the manifest.
     pub command_line: Vec<String>,
 }
@@ -98,19 +101,37 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
     let folder = OutputFolder::create(&request.out, request.force, &inputs)?;
     let clock = Instant::now();
     let options = LoadOptions { default_spot_offset: request.rules.rules.default_spot_offset, progress };
-    if let Some(stream) = Stream::open(&request.snapshot, &options)? {
-        check_date(request, stream.as_of_ns())?;
-        let job = Job::new(request, stream.market(), clock, progress)?;
-        match job.margin_stream(stream, folder.path(), &options)? {
-            Some(margined) => return job.finish(margined, folder),
-            None => folder.clear()?,
+    let (limit, threads) = (request.memory_limit, rayon::current_num_threads());
+    if let Some(stream) = Stream::open(&request.snapshot, None, &options)? {
+        match limit.window(stream.largest_row_groups(), threads) {
+            None => tracing::info!("the row groups are too large for the memory limit"),
+            Some(window) => {
+                check_date(request, stream.as_of_ns())?;
+                let job = Job::new(request, stream.market(), clock, progress)?;
+                if let Some(margined) = job.margin_stream(stream, window, folder.path(), &options)? {
+                    return job.finish(margined, folder);
+                }
+                folder.clear()?;
+                tracing::info!("the tables are not sorted by account id");
+            }
         }
-        tracing::info!("the tables are not sorted by account id: they are read whole");
     }
-    let snapshot = snapshot::load(&request.snapshot, &options)?;
-    check_date(request, snapshot.as_of_ns)?;
-    let job = Job::new(request, &snapshot.market, clock, progress)?;
-    let margined = job.margin_loaded(snapshot, folder.path())?;
+    if limit.holds(snapshot::weigh(&request.snapshot)?, threads) {
+        let snapshot = snapshot::load(&request.snapshot, &options)?;
+        check_date(request, snapshot.as_of_ns)?;
+        let job = Job::new(request, &snapshot.market, clock, progress)?;
+        let margined = job.margin_loaded(snapshot, folder.path())?;
+        return job.finish(margined, folder);
+    }
+    tracing::info!("the book is larger than the memory limit: it is brought to disk and sorted there");
+    let too_small = || limit.exceeded("the book cannot be sorted in ranges small enough");
+    let spill = Spill { place: folder.path(), rows: limit.sorted_rows() };
+    let stream = Stream::open(&request.snapshot, Some(spill), &options)?.ok_or_else(too_small)?;
+    let window = limit.sorting_window(stream.largest_row_groups(), threads).ok_or_else(too_small)?;
+    check_date(request, stream.as_of_ns())?;
+    let job = Job::new(request, stream.market(), clock, progress)?;
+    let unsorted = || Error::Runtime("tables that were sorted on disk are not sorted".into());
+    let margined = job.margin_stream(stream, window, folder.path(), &options)?.ok_or_else(unsorted)?;
     job.finish(margined, folder)
 }
 
@@ -179,11 +200,15 @@ impl<'a> Job<'a> {
     }
 
     /// Margins accounts while they are read. `None` if they do not come in order.
-    fn margin_stream(&self, stream: Stream, folder: &Path, options: &LoadOptions) -> Result<Option<Margined>> {
+    fn margin_stream(
+        &self,
+        stream: Stream,
+        window: Window,
+        folder: &Path,
+        options: &LoadOptions,
+    ) -> Result<Option<Margined>> {
         let clock = Instant::now();
         self.progress.stage("compute", "rows", stream.rows());
-        let threads = rayon::current_num_threads();
-        let window = Window { row_groups: threads, pieces: 2 * threads };
         let (encoders, mut writer) = Writer::create(folder, self.request.format)?;
         let work = |book: Book| self.part(&book, 0..book.len(), &encoders);
         let read = stream.run(self.piece_accounts(), window, options, work, |part| writer.append(part))?;

@@ -305,7 +305,7 @@ const BANS: &[Ban] = &[
 ];
 
 /// Modules that may touch files at all.
-const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench", "import"];
+const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench", "import", "memory"];
 const FILE_NAMES: &[&str] = &["std::fs", "fs", "File", "OpenOptions", "tempfile"];
 
 /// What the reference model may know of `margin`: parameters, and the types in which results are compared.

@@ -62,6 +62,7 @@ pub fn measure(job: &Job, rules: LoadedRules, progress: &dyn Progress) -> Result
         format: Format::Parquet,
         force: false,
         max_rejects: MaxRejects::Rows(0),
+        memory_limit: crate::memory::MemoryLimit::of_machine(),
         command_line: Vec::new(),
     };
     let clock = StageClock { inner: progress, started: Instant::now(), marks: Mutex::default() };

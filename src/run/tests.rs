@@ -27,6 +27,7 @@ fn request(out: &Path) -> RunRequest {
         format: Format::Parquet,
         force: false,
         max_rejects: MaxRejects::default(),
+        memory_limit: crate::memory::MemoryLimit::of_machine(),
         command_line: vec!["remargin".into(), "run".into()],
     }
 }

@@ -131,6 +131,26 @@ fn input_files(
     described.collect()
 }
 
+/// Rows of the tables of accounts, about: what the footers of Parquet files say, and for other files what their size
+/// lets one expect.
+///
+/// # Errors
+/// [`Error::Invalid`] if a table is missing or a file cannot be opened.
+pub fn weigh(dir: &Path) -> Result<u64> {
+    // Least bytes of a row of text or of an IPC file.
+    const ROW_BYTES: u64 = 24;
+    let mut rows = 0u64;
+    for (table, source) in find_tables(dir)? {
+        if ![Table::Positions, Table::Balances, Table::Accounts].contains(&table) {
+            continue;
+        }
+        let known = if source.format == source::Format::Parquet { Opened::new(&source, &[])?.rows() } else { None };
+        let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+        rows = rows.saturating_add(known.unwrap_or_else(|| source.files.iter().map(size).sum::<u64>() / ROW_BYTES));
+    }
+    Ok(rows)
+}
+
 /// Reads the snapshot in the folder `dir`.
 ///
 /// # Errors

@@ -90,6 +90,7 @@ impl Place {
                 format: Format::Csv,
                 force: false,
                 max_rejects: MaxRejects::Rows(0),
+                memory_limit: remargin::memory::MemoryLimit::of_machine(),
                 command_line: Vec::new(),
             },
             &Silent,

@@ -7,6 +7,7 @@ use super::super::market::Listings;
 use super::super::parquet::Part;
 use super::super::positions::Positions;
 use super::super::reject::Broken;
+use super::spill::{Bucket, Spilled};
 use crate::Result;
 use crate::market::Market;
 use crate::parallel::Running;
@@ -99,29 +100,101 @@ impl Rows for Settings {
     }
 }
 
-/// A row group, decoded.
+/// A table that flows.
+pub(super) enum Flow {
+    /// Row groups, sorted we hope.
+    Parts(Vec<Part>),
+    /// Sorted on disk.
+    Spilled(Spilled),
+}
+
+impl Flow {
+    /// Rows of each file of the table.
+    pub fn file_rows(&self) -> Vec<u64> {
+        match self {
+            Self::Parts(parts) => parts.iter().map(|part| part.groups.iter().sum()).collect(),
+            Self::Spilled(spilled) => spilled.file_rows.clone(),
+        }
+    }
+
+    /// Rows of the largest piece that is decoded at once.
+    pub fn largest(&self) -> u64 {
+        match self {
+            Self::Parts(parts) => parts.iter().flat_map(|part| &part.groups).max().copied().unwrap_or(0),
+            Self::Spilled(spilled) => spilled.buckets.iter().map(|bucket| bucket.rows).max().unwrap_or(0),
+        }
+    }
+
+    /// The pieces that are not empty, in order.
+    fn pieces(&self) -> Vec<Piece<'_>> {
+        let mut pieces = Vec::new();
+        match self {
+            Self::Parts(parts) => {
+                let mut first_row = 1u64;
+                for part in parts {
+                    for (group, rows) in part.groups.iter().enumerate() {
+                        if *rows > 0 {
+                            pieces.push(Piece::RowGroup { part, group, first_row });
+                        }
+                        first_row = rows.saturating_add(first_row);
+                    }
+                }
+            }
+            Self::Spilled(spilled) => pieces.extend(spilled.buckets.iter().map(Piece::Bucket)),
+        }
+        pieces
+    }
+}
+
+/// What is decoded at once.
+#[derive(Clone, Copy)]
+enum Piece<'a> {
+    RowGroup { part: &'a Part, group: usize, first_row: u64 },
+    Bucket(&'a Bucket),
+}
+
+/// A row group or a bucket, decoded.
 pub(super) struct Group<R> {
     pub rows: R,
     /// Number of the row after its last one.
-    pub end_row: u64,
+    end_row: u64,
     ascends: bool,
+    /// Number in the table of each row, where the rows were sorted; they are counted from 1 here then.
+    numbers: Option<Vec<u64>>,
 }
 
 impl<R: Rows> Group<R> {
-    fn decode(part: &Part, group: usize, first_row: u64, decoder: &Decoder) -> Result<Self> {
-        let mut rows = R::default();
-        part.read_group(group, first_row, |batch| {
-            decoder.progress.check()?;
-            rows.read(batch, decoder)?;
-            decoder.progress.advance(batch.rows as u64);
-            Ok(())
-        })?;
+    fn decode(piece: Piece, decoder: &Decoder) -> Result<Self> {
+        decoder.progress.check()?;
+        let (mut rows, end_row, numbers) = match piece {
+            Piece::RowGroup { part, group, first_row } => {
+                let mut rows = R::default();
+                part.read_group(group, first_row, |batch| {
+                    decoder.progress.check()?;
+                    rows.read(batch, decoder)?;
+                    decoder.progress.advance(batch.rows as u64);
+                    Ok(())
+                })?;
+                (rows, first_row + part.groups[group], None)
+            }
+            Piece::Bucket(bucket) => {
+                let (rows, numbers) = bucket.read::<R>(decoder)?;
+                decoder.progress.advance(bucket.rows);
+                (rows, 1 + bucket.rows, Some(numbers))
+            }
+        };
         rows.complete(decoder);
         let ascends = rows.runs().ascend();
-        Ok(Self { rows, end_row: first_row + part.groups[group], ascends })
+        Ok(Self { rows, end_row, ascends, numbers })
     }
 
-    /// The rows of a run, by number in the table.
+    /// The number of a row in the table.
+    pub fn number(&self, row: u64) -> u64 {
+        let place = usize::try_from(row).unwrap_or(usize::MAX).wrapping_sub(1);
+        self.numbers.as_ref().map_or(row, |numbers| numbers.get(place).copied().unwrap_or(row))
+    }
+
+    /// The rows of a run, by number in the group; see [`Group::number`].
     pub fn row_numbers(&self, run: usize) -> std::ops::Range<u64> {
         let runs = self.rows.runs();
         let end = if run + 1 < runs.len() { runs.first_row(run + 1) } else { self.end_row };
@@ -148,7 +221,7 @@ pub(super) enum Head<'a> {
 
 /// A table that flows.
 pub(super) struct Lane<'a, R> {
-    groups: Vec<(&'a Part, usize, u64)>,
+    groups: Vec<Piece<'a>>,
     next_group: usize,
     decoding: VecDeque<Running<Group<R>>>,
     /// Decoded; the first of them is where the table stands.
@@ -161,19 +234,9 @@ pub(super) struct Lane<'a, R> {
 }
 
 impl<'a, R: Rows + 'a> Lane<'a, R> {
-    pub fn new(parts: &'a [Part]) -> Self {
-        let mut groups = Vec::new();
-        let mut first_row = 1u64;
-        for part in parts {
-            for (group, rows) in part.groups.iter().enumerate() {
-                if *rows > 0 {
-                    groups.push((part, group, first_row));
-                }
-                first_row = rows.saturating_add(first_row);
-            }
-        }
+    pub fn new(flow: Option<&'a Flow>) -> Self {
         Self {
-            groups,
+            groups: flow.map_or_else(Vec::new, Flow::pieces),
             next_group: 0,
             decoding: VecDeque::new(),
             ready: VecDeque::new(),
@@ -207,9 +270,9 @@ impl<'a, R: Rows + 'a> Lane<'a, R> {
         let starving = matches!(self.head(), Head::Waiting) && self.decoding.is_empty();
         let wanted = window.max(1).saturating_sub(self.decoding.len() + self.ready.len()).max(usize::from(starving));
         for _ in 0..wanted {
-            let Some(&(part, group, first_row)) = self.groups.get(self.next_group) else { break };
+            let Some(&piece) = self.groups.get(self.next_group) else { break };
             self.next_group += 1;
-            self.decoding.push_back(Running::start(scope, move || Group::decode(part, group, first_row, decoder)));
+            self.decoding.push_back(Running::start(scope, move || Group::decode(piece, decoder)));
             moved = true;
         }
         Ok(moved)

@@ -1,10 +1,9 @@
 //! The merge of the tables by account id, cut into pieces of whole accounts.
 
 use super::super::accounts::Settings;
-use super::super::parquet::Part;
 use super::super::positions::Positions;
 use super::super::reject::Reject;
-use super::lane::{Decoder, Group, Head, Lane, NumberedBalances, Rows};
+use super::lane::{Decoder, Flow, Group, Head, Lane, NumberedBalances, Rows};
 use super::piece::{Piece, Slices};
 use super::{Aside, FLOWING};
 use crate::Result;
@@ -33,11 +32,11 @@ pub(super) enum Next {
 
 impl<'a> Merge<'a> {
     /// Pieces have `accounts` accounts, the last one may have fewer.
-    pub fn new(positions: &'a [Part], balances: &'a [Part], settings: Option<&'a [Part]>, accounts: usize) -> Self {
+    pub fn new([positions, balances, settings]: [Option<&'a Flow>; 3], accounts: usize) -> Self {
         Self {
             positions: Lane::new(positions),
             balances: Lane::new(balances),
-            settings: Lane::new(settings.unwrap_or_default()),
+            settings: Lane::new(settings),
             piece: Piece::default(),
             accounts,
             currencies: BTreeSet::new(),
@@ -135,7 +134,7 @@ fn set_aside<R: Rows>(aside: &mut Aside, table: usize, group: &Group<R>) {
         aside.broken[table] += 1;
         aside.rejects.push(Reject {
             table: FLOWING[table],
-            row: broken.row,
+            row: group.number(broken.row),
             account_id: None,
             reason: broken.reason,
             column: broken.column,

@@ -8,26 +8,31 @@
 //! piece (n accounts: ranges of the parts)  -- in parallel -->  Book  -->  work  -->  results, in order
 //! ```
 //!
-//! This needs tables in Parquet whose rows ascend by account id (byte order); whether they do shows on the way. What
-//! is in memory at once is a few row groups and a few pieces, however long the tables are.
+//! This needs tables in Parquet whose rows ascend by account id (byte order); whether they do shows on the way. Other
+//! tables are brought to disk first, see [`Spill`]. What is in memory at once is a few row groups and a few pieces,
+//! however long the tables are.
 
 mod lane;
 mod merge;
 mod piece;
+mod spill;
+
+pub use spill::Spill;
 
 use super::market::Listings;
 use super::reject::{Reject, TableCount, Unmargined};
 use super::scan::Opened;
 use super::source::{Format, hash_all};
 use super::tables::{MarketTables, Pending};
-use super::{LoadOptions, Snapshot, Survey, Table, input_files, parquet, refuse_orders};
+use super::{LoadOptions, Snapshot, Survey, Table, input_files, refuse_orders};
+use crate::Result;
 use crate::book::Book;
 use crate::market::Market;
 use crate::parallel::{Running, work_or_pause};
-use crate::{Error, Result};
-use lane::Decoder;
+use lane::{Decoder, Flow};
 use merge::{Merge, Next};
 use piece::{Built, PieceContext};
+use spill::Spilled;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
@@ -48,9 +53,8 @@ pub struct Stream {
     tables: MarketTables,
     market: Market,
     listings: Listings,
-    positions: Vec<parquet::Part>,
-    balances: Vec<parquet::Part>,
-    settings: Option<Vec<parquet::Part>>,
+    /// Positions, balances, accounts.
+    flows: [Option<Flow>; 3],
     order_rows: Vec<u64>,
 }
 
@@ -58,32 +62,34 @@ pub struct Stream {
 const ALWAYS_PRICED: &str = "USD";
 
 impl Stream {
-    /// Reads the market of the snapshot in `dir`. `None` if its tables are not of a kind that can flow.
+    /// Reads the market of the snapshot in `dir`. `None` if its tables are not of a kind that can flow from where they
+    /// are. With `spill` any table can: its rows are brought to disk and sorted there.
     ///
     /// # Errors
-    /// Those of [`super::load`] that concern the market and the columns of the tables.
-    pub fn open(dir: &Path, options: &LoadOptions) -> Result<Option<Self>> {
+    /// Those of [`super::load`] that concern the market and the columns of the tables; with `spill` [`crate::Error::Io`]
+    /// and [`crate::Error::Runtime`] if the disk does not take the rows.
+    pub fn open(dir: &Path, spill: Option<Spill>, options: &LoadOptions) -> Result<Option<Self>> {
         let Survey { as_of_ns, sources, orders, files } = Survey::new(dir)?;
-        let flows = |table| {
-            let mut found = sources.iter().filter(|(other, _)| *other == table);
-            found.all(|(_, source)| source.format == Format::Parquet)
-        };
-        if ![Table::Positions, Table::Balances, Table::Accounts].into_iter().all(flows) {
+        let source_of = |table| sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source);
+        let is_parquet = |table| source_of(table).is_none_or(|source| source.format == Format::Parquet);
+        if spill.is_none() && !FLOWING.into_iter().all(is_parquet) {
             return Ok(None);
         }
         let order_rows = orders.as_ref().map(|orders| refuse_orders(orders, options)).transpose()?.unwrap_or_default();
         let mut pending = Pending::open(&sources, options)?;
         let tables = MarketTables::read(&mut pending, options)?;
         let (market, listings) = tables.market(as_of_ns, std::iter::once(ALWAYS_PRICED))?;
-        let mut parts = |table| match pending.take(table)?.1 {
-            Opened::Parquet(parts) => Ok(parts),
-            _ => Err(Error::Runtime(format!("table `{}` is not Parquet after all", table.name()))),
-        };
-        let (positions, balances) = (parts(Table::Positions)?, parts(Table::Balances)?);
-        let has_settings = sources.iter().any(|(table, _)| *table == Table::Accounts);
-        let settings = has_settings.then(|| parts(Table::Accounts)).transpose()?;
+        let mut flows = [None, None, None];
+        for (flow, table) in flows.iter_mut().zip(FLOWING) {
+            let Some(source) = source_of(table) else { continue };
+            *flow = Some(match (spill, pending.take(table)?.1) {
+                (Some(spill), _) => Flow::Spilled(Spilled::new(table, source, spill, options.progress)?),
+                (None, Opened::Parquet(parts)) => Flow::Parts(parts),
+                (None, _) => return Ok(None),
+            });
+        }
         let dir = dir.to_path_buf();
-        Ok(Some(Self { dir, files, as_of_ns, tables, market, listings, positions, balances, settings, order_rows }))
+        Ok(Some(Self { dir, files, as_of_ns, tables, market, listings, flows, order_rows }))
     }
 
     /// The market. It knows every currency that has a price; the accounts' other currencies are worth nothing.
@@ -101,16 +107,13 @@ impl Stream {
     /// Rows of the tables that flow.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        let tables = [Some(&self.positions), Some(&self.balances), self.settings.as_ref()];
-        tables.into_iter().flatten().flatten().flat_map(|part| &part.groups).sum()
+        self.flows.iter().flatten().flat_map(Flow::file_rows).sum()
     }
 
-    /// Rows of the largest row group of each table that flows.
+    /// Rows of the largest row group of each table that flows, summed.
     #[must_use]
     pub fn largest_row_groups(&self) -> u64 {
-        let tables = [Some(&self.positions), Some(&self.balances), self.settings.as_ref()];
-        let largest = |parts: &Vec<parquet::Part>| parts.iter().flat_map(|part| &part.groups).max().copied();
-        tables.into_iter().flatten().filter_map(largest).sum()
+        self.flows.iter().flatten().map(Flow::largest).sum()
     }
 
     /// Hands all accounts to `work`, `accounts` of them in one book, in order of their ids, and the results in the
@@ -133,7 +136,7 @@ impl Stream {
         let mut found = Found::default();
         let (files, progress) = (&self.files, options.progress);
         let (work, decoder, context) = (&work, &decoder, &context);
-        let mut merge = Merge::new(&self.positions, &self.balances, self.settings.as_deref(), accounts);
+        let mut merge = Merge::new(self.flows.each_ref().map(Option::as_ref), accounts);
         let done = rayon::in_place_scope_fifo(|scope| {
             let hashes = Running::start(scope, move || hash_all(files, progress));
             let mut running: VecDeque<Running<(Aside, T)>> = VecDeque::new();
@@ -179,13 +182,9 @@ impl Stream {
             self.listings.unused_gaps(&self.market, &indices, currencies.iter().map(String::as_str));
         let mut file_rows = self.tables.file_rows();
         let mut settled = super::accounts::settle(&crate::book::IdTable::default(), self.tables.sections());
-        for (table, parts) in [
-            (Table::Positions, Some(&self.positions)),
-            (Table::Balances, Some(&self.balances)),
-            (Table::Accounts, self.settings.as_ref()),
-        ] {
-            let Some(parts) = parts else { continue };
-            let rows: Vec<u64> = parts.iter().map(|part| part.groups.iter().sum()).collect();
+        for (table, flow) in FLOWING.into_iter().zip(&self.flows) {
+            let Some(flow) = flow else { continue };
+            let rows = flow.file_rows();
             settled.tables.push(found.count(table, rows.iter().sum()));
             file_rows.extend(rows);
         }

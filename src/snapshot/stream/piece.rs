@@ -45,7 +45,7 @@ impl<R: Rows> Run<'_, R> {
         self.group.rows.runs().rows(self.run, self.group.rows.sound())
     }
 
-    /// The sound rows by place and number in the table, and the broken ones.
+    /// The sound rows by place and by number in the group, and the broken ones.
     fn split(&self) -> (Vec<(usize, u64)>, &[Broken]) {
         let broken = self.group.broken(self.run);
         let numbers = self.group.row_numbers(self.run);
@@ -264,9 +264,10 @@ fn named(broken: &[Broken]) -> impl Iterator<Item = &Broken> {
 /// Appends the rows of a run; `fault` judges the sound ones by their place.
 fn judge_run<R: Rows>(run: &Run<R>, judged: &mut Vec<Judged>, fault: impl Fn(usize) -> Option<Fault>) {
     let (sound, broken) = run.split();
-    judged.extend(sound.into_iter().map(|(place, row)| (row, fault(place))));
+    let number = |row| run.group.number(row);
+    judged.extend(sound.into_iter().map(|(place, row)| (number(row), fault(place))));
     judged.extend(named(broken).map(|broken| {
         let &Broken { row, reason, column, ref value, .. } = broken;
-        (row, Some(Fault { reason, column, value: value.clone() }))
+        (number(row), Some(Fault { reason, column, value: value.clone() }))
     }));
 }

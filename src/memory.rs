@@ -1,0 +1,176 @@
+//! How much memory a run may take, and what fits into it.
+//!
+//! Nothing here measures: the needs are estimates by what was seen to be resident, on the safe side. See
+//! `scripts/memory.sh` for the comparison.
+
+use crate::snapshot::stream::Window;
+use crate::{Error, Result};
+use std::fmt;
+use std::str::FromStr;
+
+/// Most bytes that a run should have resident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MemoryLimit(u64);
+
+const MIB: u64 = 1 << 20;
+
+/// The program, the market, file buffers, what the allocator keeps for later.
+const BASE: u64 = 112 * MIB;
+/// A piece of 16,384 accounts at work: its book, its rows, the encoded columns.
+const PIECE: u64 = 24 * MIB;
+/// A row of a row group that is decoded and waits.
+const DECODED_ROW: u64 = 64;
+/// A row of a range that was brought to disk, while it is sorted.
+const SORTED_ROW: u64 = 224;
+/// A row of a book that is read whole.
+const LOADED_ROW: u64 = 64;
+
+impl MemoryLimit {
+    /// From a number of bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// In bytes.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+
+    /// Three fifths of the memory of the machine or, if that is less, of the container; 4 GiB where neither is known.
+    #[must_use]
+    pub fn of_machine() -> Self {
+        let known = [machine_bytes(), container_bytes()].into_iter().flatten().min();
+        Self(known.map_or(4096 * MIB, |bytes| bytes / 5 * 3))
+    }
+
+    /// The widest window that fits, if row groups of the tables that flow have so many rows together.
+    #[must_use]
+    pub fn window(self, rows: u64, threads: usize) -> Option<Window> {
+        self.widest(rows.saturating_mul(DECODED_ROW), threads)
+    }
+
+    /// As [`MemoryLimit::window`], for ranges that are sorted when they are read back.
+    #[must_use]
+    pub fn sorting_window(self, rows: u64, threads: usize) -> Option<Window> {
+        self.widest(rows.saturating_mul(SORTED_ROW), threads)
+    }
+
+    fn widest(self, group_bytes: u64, threads: usize) -> Option<Window> {
+        let row_groups = (1..=threads.max(1)).rev();
+        let windows = row_groups.flat_map(|row_groups| {
+            let pieces = (row_groups..=2 * threads.max(1)).rev();
+            pieces.map(move |pieces| Window { row_groups, pieces })
+        });
+        let need = |window: &Window| {
+            let groups = group_bytes.saturating_mul(window.row_groups as u64);
+            groups.saturating_add(BASE + PIECE * window.pieces as u64)
+        };
+        windows.into_iter().find(|window| need(window) <= self.0)
+    }
+
+    /// Rows of a range that can be sorted within the limit, three tables side by side.
+    #[must_use]
+    pub fn sorted_rows(self) -> u64 {
+        self.0.saturating_sub(BASE + 2 * PIECE) / (3 * SORTED_ROW)
+    }
+
+    /// True if a book of so many rows can be read whole.
+    #[must_use]
+    pub fn holds(self, rows: u64, threads: usize) -> bool {
+        rows.saturating_mul(LOADED_ROW).saturating_add(BASE + 2 * threads as u64 * PIECE) <= self.0
+    }
+
+    /// The error of a limit that does not suffice.
+    #[must_use]
+    pub fn exceeded(self, what: &str) -> Error {
+        Error::Memory(format!(
+            "the memory limit of {self} does not suffice: {what}\n  hint:     raise --memory-limit, or use fewer --threads"
+        ))
+    }
+}
+
+impl fmt::Display for MemoryLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_multiple_of(MIB) { write!(f, "{} MiB", self.0 / MIB) } else { write!(f, "{} bytes", self.0) }
+    }
+}
+
+impl FromStr for MemoryLimit {
+    type Err = String;
+
+    /// A number with a unit: `512MiB`, `4GiB` (powers of 1024, also `512M`, `4G`), `800MB`, `2GB` (powers of 1000).
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || format!("`{text}` is no size: expected a number and a unit, such as `512MiB` or `4GB`");
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let number: u64 = number.parse().map_err(|_| expected())?;
+        let factor = match unit.trim().to_ascii_lowercase().as_str() {
+            "b" => 1,
+            "k" | "kib" => 1 << 10,
+            "m" | "mib" => MIB,
+            "g" | "gib" => 1 << 30,
+            "t" | "tib" => 1 << 40,
+            "kb" => 1_000,
+            "mb" => 1_000_000,
+            "gb" => 1_000_000_000,
+            "tb" => 1_000_000_000_000,
+            _ => return Err(expected()),
+        };
+        number.checked_mul(factor).map(Self).ok_or_else(expected)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn machine_bytes() -> Option<u64> {
+    nix::sys::sysinfo::sysinfo().ok().map(|info| info.ram_total())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn machine_bytes() -> Option<u64> {
+    None
+}
+
+/// What the control group of the process allows.
+fn container_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("512MiB", Some(512 * MIB)),
+            ("512m", Some(512 * MIB)),
+            ("2 GB", Some(2_000_000_000)),
+            ("1T", Some(1 << 40)),
+            ("7b", Some(7)),
+            ("512", None),
+            ("", None),
+            ("MiB", None),
+            ("1.5G", None),
+            ("-1G", None),
+            ("99999999999999999999G", None),
+            ("999999999999T", None),
+        ] {
+            assert_eq!(text.parse::<MemoryLimit>().ok().map(MemoryLimit::bytes), bytes, "{text}");
+        }
+        assert_eq!(MemoryLimit(512 * MIB).to_string(), "512 MiB");
+    }
+
+    #[test]
+    fn windows_shrink_with_the_limit() {
+        let window = |mib: u64| MemoryLimit(mib * MIB).window(1 << 18, 2);
+        assert_eq!(window(4096), Some(Window { row_groups: 2, pieces: 4 }));
+        assert_eq!(window(192), Some(Window { row_groups: 2, pieces: 2 }));
+        assert_eq!(window(160), Some(Window { row_groups: 1, pieces: 1 }));
+        assert_eq!(window(140), None);
+        assert!(MemoryLimit(1 << 30).holds(1_000_000, 2) && !MemoryLimit(1 << 30).holds(100_000_000, 2));
+        assert!(MemoryLimit::of_machine().bytes() > 0);
+    }
+}
