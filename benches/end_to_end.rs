@@ -24,6 +24,7 @@ fn margin(generation: &Generation) -> RunOutcome {
         format: Format::Parquet,
         force: true,
         max_rejects: MaxRejects::Rows(0),
+        memory_limit: remargin::memory::MemoryLimit::of_machine(),
         command_line: Vec::new(),
     };
     run(&request, &Silent).expect("a run")

@@ -1,7 +1,6 @@
 //! How much memory a run may take, and what fits into it.
 //!
-//! Nothing here measures: the needs are estimates by what was seen to be resident, on the safe side. See
-//! `scripts/memory.sh` for the comparison.
+//! Nothing here measures: the needs are estimates by what was seen to be resident, on the safe side.
 
 use crate::snapshot::stream::Window;
 use crate::{Error, Result};
@@ -14,8 +13,10 @@ pub struct MemoryLimit(u64);
 
 const MIB: u64 = 1 << 20;
 
-/// The program, the market, file buffers, what the allocator keeps for later.
-const BASE: u64 = 112 * MIB;
+/// The program, the market, file buffers.
+const BASE: u64 = 96 * MIB;
+/// What the allocator keeps for each thread, and what a thread works with beside row groups and pieces.
+const THREAD: u64 = 48 * MIB;
 /// A piece of 16,384 accounts at work: its book, its rows, the encoded columns.
 const PIECE: u64 = 24 * MIB;
 /// A row of a row group that is decoded and waits.
@@ -24,6 +25,10 @@ const DECODED_ROW: u64 = 64;
 const SORTED_ROW: u64 = 224;
 /// A row of a book that is read whole.
 const LOADED_ROW: u64 = 64;
+
+fn base(threads: usize) -> u64 {
+    BASE + THREAD * threads as u64
+}
 
 impl MemoryLimit {
     /// From a number of bytes.
@@ -65,21 +70,21 @@ impl MemoryLimit {
         });
         let need = |window: &Window| {
             let groups = group_bytes.saturating_mul(window.row_groups as u64);
-            groups.saturating_add(BASE + PIECE * window.pieces as u64)
+            groups.saturating_add(base(threads) + PIECE * window.pieces as u64)
         };
         windows.into_iter().find(|window| need(window) <= self.0)
     }
 
     /// Rows of a range that can be sorted within the limit, three tables side by side.
     #[must_use]
-    pub fn sorted_rows(self) -> u64 {
-        self.0.saturating_sub(BASE + 2 * PIECE) / (3 * SORTED_ROW)
+    pub fn sorted_rows(self, threads: usize) -> u64 {
+        self.0.saturating_sub(base(threads) + 2 * PIECE) / (3 * SORTED_ROW)
     }
 
     /// True if a book of so many rows can be read whole.
     #[must_use]
     pub fn holds(self, rows: u64, threads: usize) -> bool {
-        rows.saturating_mul(LOADED_ROW).saturating_add(BASE + 2 * threads as u64 * PIECE) <= self.0
+        rows.saturating_mul(LOADED_ROW).saturating_add(base(threads) + 2 * threads as u64 * PIECE) <= self.0
     }
 
     /// The error of a limit that does not suffice.
@@ -167,9 +172,9 @@ mod tests {
     fn windows_shrink_with_the_limit() {
         let window = |mib: u64| MemoryLimit(mib * MIB).window(1 << 18, 2);
         assert_eq!(window(4096), Some(Window { row_groups: 2, pieces: 4 }));
-        assert_eq!(window(192), Some(Window { row_groups: 2, pieces: 2 }));
-        assert_eq!(window(160), Some(Window { row_groups: 1, pieces: 1 }));
-        assert_eq!(window(140), None);
+        assert_eq!(window(272), Some(Window { row_groups: 2, pieces: 2 }));
+        assert_eq!(window(232), Some(Window { row_groups: 1, pieces: 1 }));
+        assert_eq!(window(230), None);
         assert!(MemoryLimit(1 << 30).holds(1_000_000, 2) && !MemoryLimit(1 << 30).holds(100_000_000, 2));
         assert!(MemoryLimit::of_machine().bytes() > 0);
     }

@@ -125,7 +125,7 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
     }
     tracing::info!("the book is larger than the memory limit: it is brought to disk and sorted there");
     let too_small = || limit.exceeded("the book cannot be sorted in ranges small enough");
-    let spill = Spill { place: folder.path(), rows: limit.sorted_rows() };
+    let spill = Spill { place: folder.path(), rows: limit.sorted_rows(threads) };
     let stream = Stream::open(&request.snapshot, Some(spill), &options)?.ok_or_else(too_small)?;
     let window = limit.sorting_window(stream.largest_row_groups(), threads).ok_or_else(too_small)?;
     check_date(request, stream.as_of_ns())?;
