@@ -64,7 +64,7 @@ impl Spilled {
         for _ in 0..=cuts.len() {
             let file =
                 tempfile::tempfile_in(spill.place).map_err(|err| Error::io("create a file in", spill.place, err))?;
-            writers.push(Writer { file, writer: None, rows: 0 });
+            writers.push(Writer { file, stream: None, rows: 0 });
         }
         let file_rows = scan(
             Opened::new(source, table.columns())?,
@@ -144,19 +144,19 @@ fn plain(table: Table, batch: &Batch) -> std::result::Result<RecordBatch, ArrowE
 /// A bucket that is being written.
 struct Writer {
     file: File,
-    writer: Option<(SchemaRef, StreamWriter<BufWriter<File>>)>,
+    stream: Option<(SchemaRef, StreamWriter<BufWriter<File>>)>,
     rows: u64,
 }
 
 impl Writer {
     fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         self.rows += rows.num_rows() as u64;
-        if self.writer.is_none() {
+        if self.stream.is_none() {
             let file = self.file.try_clone().map_err(|error| failed(&error.into()))?;
             let writer = StreamWriter::try_new(BufWriter::with_capacity(BUFFER_BYTES, file), rows.schema_ref());
-            self.writer = Some((rows.schema(), writer.map_err(|error| failed(&error))?));
+            self.stream = Some((rows.schema(), writer.map_err(|error| failed(&error))?));
         }
-        let Some((schema, writer)) = &mut self.writer else { return Ok(()) };
+        let Some((schema, writer)) = &mut self.stream else { return Ok(()) };
         if *schema != rows.schema() {
             let text = "the parts of a table have columns of different types, so the table cannot be brought to disk \
                         and would have to fit the memory limit\n  hint:     raise --memory-limit";
@@ -166,12 +166,14 @@ impl Writer {
     }
 
     fn finish(mut self, source: &Arc<Path>) -> Result<Bucket> {
-        if let Some((_, writer)) = &mut self.writer {
+        if let Some((_, writer)) = &mut self.stream {
             writer.finish().and_then(|()| writer.flush()).map_err(|error| failed(&error))?;
         }
         Ok(Bucket { source: Arc::clone(source), file: self.file, rows: self.rows })
     }
 }
+
+type NamedColumns = Vec<(String, ArrayRef)>;
 
 impl Bucket {
     /// The rows in order of account and number, and their numbers. Rows without an account come first.
@@ -187,7 +189,7 @@ impl Bucket {
         Ok((rows, numbers))
     }
 
-    fn sorted(&self) -> std::result::Result<(Vec<(String, ArrayRef)>, Vec<u64>), ArrowError> {
+    fn sorted(&self) -> std::result::Result<(NamedColumns, Vec<u64>), ArrowError> {
         let mut file = &self.file;
         file.rewind()?;
         let reader = StreamReader::try_new(BufReader::with_capacity(1 << 18, file), None)?;
