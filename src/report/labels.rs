@@ -4,17 +4,15 @@
 //! Pages as in the Parquet format: a dictionary page (plain values) and one data page (the width of a key in bits, then
 //! the keys as runs and bit-packed groups of eight, the "RLE / bit-packing hybrid").
 
+use super::pages::{Chunk, Codec, How};
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, StringBuilder, UInt32Array};
 use arrow::datatypes::UInt32Type;
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::basic::Encoding;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::ByteArray;
-use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::errors::Result;
 use parquet::file::statistics::Statistics;
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use std::sync::Arc;
 
@@ -72,6 +70,7 @@ pub(super) fn encode(
     column: ColumnDescPtr,
     array: &DictionaryArray<UInt32Type>,
     statistics: bool,
+    codec: &mut Codec,
 ) -> Result<(Bytes, ColumnCloseResult)> {
     let (values, keys) = (array.values().as_string::<i32>(), array.keys().values());
     let mut dictionary = Vec::with_capacity(values.value_data().len() + 4 * values.len());
@@ -79,60 +78,20 @@ pub(super) fn encode(
         dictionary.extend((value.len() as u32).to_le_bytes());
         dictionary.extend(value.as_bytes());
     }
-    let rows = u32::try_from(keys.len()).map_err(|_| ParquetError::General("too many rows in one page".into()))?;
-
-    let mut sink = TrackedWrite::new(Vec::new());
-    let mut pages = SerializedPageWriter::new(&mut sink);
-    let dictionary = page(&dictionary, |buf| Page::DictionaryPage {
-        buf,
-        num_values: values.len() as u32,
-        encoding: Encoding::PLAIN,
-        is_sorted: false,
-    })?;
-    let data = page(&hybrid(keys, values.len()), |buf| Page::DataPage {
-        buf,
-        num_values: rows,
+    let bounds = if statistics { bounds(array) } else { None };
+    let chunk = Chunk {
+        column,
+        rows: keys.len(),
+        how: How::Zstd,
+        dictionary: Some((Bytes::from(dictionary), values.len())),
         encoding: Encoding::RLE_DICTIONARY,
-        def_level_encoding: Encoding::RLE,
-        rep_level_encoding: Encoding::RLE,
-        statistics: None,
-    })?;
-    let (dictionary, data) = (pages.write_page(dictionary)?, pages.write_page(data)?);
-
-    let mut metadata = ColumnChunkMetaData::builder(column)
-        .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
-        .set_num_values(i64::from(rows))
-        .set_total_compressed_size(signed(dictionary.compressed_size + data.compressed_size)?)
-        .set_total_uncompressed_size(signed(dictionary.uncompressed_size + data.uncompressed_size)?)
-        .set_dictionary_page_offset(Some(signed(dictionary.offset)?))
-        .set_data_page_offset(signed(data.offset)?);
-    if statistics && let Some((least, greatest)) = bounds(array) {
-        let [least, greatest] = [least, greatest].map(|value| Some(ByteArray::from(value)));
-        metadata = metadata.set_statistics(Statistics::byte_array(least, greatest, None, Some(0), false));
-    }
-    let bytes = Bytes::from(sink.into_inner()?);
-    let close = ColumnCloseResult {
-        bytes_written: bytes.len() as u64,
-        rows_written: u64::from(rows),
-        metadata: metadata.build()?,
-        bloom_filter: None,
-        column_index: None,
-        offset_index: None,
+        data: Bytes::from(hybrid(keys, values.len())),
+        statistics: bounds.map(|(least, greatest)| {
+            let [least, greatest] = [least, greatest].map(|value| Some(ByteArray::from(value)));
+            Statistics::byte_array(least, greatest, None, Some(0), false)
+        }),
     };
-    Ok((bytes, close))
-}
-
-/// A size or offset as the format counts it.
-fn signed(count: impl TryInto<i64>) -> Result<i64> {
-    count.try_into().map_err(|_| ParquetError::General("a column chunk of more than 8 EiB".into()))
-}
-
-const ZSTD_LEVEL: i32 = 1;
-
-fn page(bytes: &[u8], page: impl FnOnce(Bytes) -> Page) -> Result<CompressedPage> {
-    let compressed = zstd::bulk::compress(bytes, ZSTD_LEVEL).map_err(|err| ParquetError::External(Box::new(err)))?;
-    Ok(CompressedPage::new(page(Bytes::from(compressed)), bytes.len()))
+    chunk.finish(codec)
 }
 
 /// Least and greatest value of the rows.

@@ -17,6 +17,7 @@ pub mod encode;
 pub mod folder;
 mod labels;
 pub mod manifest;
+mod pages;
 mod parquet;
 pub mod rejects;
 pub mod rows;

@@ -1,17 +1,19 @@
 //! How a table is laid out in Parquet, and batches become finished columns.
 //!
-//! Columns of numbers without gaps are most of the bytes. They go straight from their slice into a page; the Arrow
-//! writer would first list the indices of all values and gather them. Whether a page of numbers is compressed is
-//! decided by its content.
+//! Columns of numbers without gaps are most of the bytes. The memory they were computed in becomes their page; the
+//! Arrow writer would first list the indices of all values, gather them, and copy them twice more. Whether a page of
+//! numbers is compressed is decided by its content.
 
 use super::columns::{Kind, TableSpec};
 use super::labels;
-use arrow::array::{Array, AsArray, RecordBatch};
+use super::pages::{Chunk, Codec, How};
+use arrow::array::{Array, AsArray, Float64Array, RecordBatch};
+use arrow::buffer::Buffer;
 use arrow::datatypes::{Float64Type, SchemaRef, UInt32Type};
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::writer::{ColumnCloseResult, get_column_writer, get_typed_column_writer};
 use parquet::data_type::DoubleType;
 use parquet::errors::Result;
@@ -36,27 +38,25 @@ pub(super) struct Encoder {
     schema: SchemaRef,
     columns: SchemaDescPtr,
     factory: ArrowRowGroupWriterFactory,
-    compressed: WriterPropertiesPtr,
-    uncompressed: WriterPropertiesPtr,
+    properties: WriterPropertiesPtr,
 }
 
 /// Begins a file of the table.
 pub(super) fn start<W: Write + Send>(spec: &TableSpec, file: W) -> Result<(Encoder, SerializedFileWriter<W>)> {
     let schema = spec.schema();
     let columns = Arc::new(ArrowSchemaConverter::new().convert(&schema)?);
-    let [compressed, uncompressed] =
-        [Compression::SNAPPY, Compression::UNCOMPRESSED].map(|numbers| Arc::new(properties(spec, numbers)));
-    let writer = SerializedFileWriter::new(file, columns.root_schema_ptr(), Arc::clone(&compressed))?;
+    let properties = Arc::new(properties(spec));
+    let writer = SerializedFileWriter::new(file, columns.root_schema_ptr(), Arc::clone(&properties))?;
     let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&schema));
-    Ok((Encoder { spec: *spec, schema, columns, factory, compressed, uncompressed }, writer))
+    Ok((Encoder { spec: *spec, schema, columns, factory, properties }, writer))
 }
 
-/// Text is compressed with zstd level 1.
-fn properties(spec: &TableSpec, numbers: Compression) -> WriterProperties {
+/// How the library writes the columns that we leave to it: text is compressed with zstd level 1.
+fn properties(spec: &TableSpec) -> WriterProperties {
     let zstd = Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default());
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("remargin version ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(numbers)
+        .set_compression(Compression::SNAPPY)
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_max_row_group_row_count(None)
@@ -87,16 +87,29 @@ impl Encoder {
     pub fn encode(&self, batch: &RecordBatch) -> Result<Vec<Column>> {
         // Every column is flat: one field, one leaf, one writer. The index matters to encryption only.
         let writers = self.factory.create_column_writers(0)?;
-        writers.into_iter().enumerate().map(|(place, writer)| self.encode_column(batch, place, writer)).collect()
+        let mut codec = Codec::new()?;
+        let columns = writers.into_iter().enumerate();
+        columns.map(|(place, writer)| self.encode_column(batch, place, writer, &mut codec)).collect()
     }
 
-    fn encode_column(&self, batch: &RecordBatch, place: usize, mut writer: ArrowColumnWriter) -> Result<Column> {
+    fn encode_column(
+        &self,
+        batch: &RecordBatch,
+        place: usize,
+        mut writer: ArrowColumnWriter,
+        codec: &mut Codec,
+    ) -> Result<Column> {
         let (array, column) = (batch.column(place), &self.spec.columns[place]);
-        if matches!(column.kind, Kind::Number | Kind::Level) && !column.nullable && array.null_count() == 0 {
-            return self.encode_numbers(place, array.as_primitive::<Float64Type>().values());
+        let is_whole = !column.nullable && array.null_count() == 0 && !array.is_empty();
+        if is_whole && column.kind == Kind::Number && !column.statistics && array.len() <= PAGE_ROWS {
+            let (bytes, close) = self.encode_numbers(place, array.as_primitive::<Float64Type>(), codec)?;
+            return Ok(Column::Finished(bytes, Box::new(close)));
+        }
+        if is_whole && column.kind == Kind::Level {
+            return self.encode_levels(place, array.as_primitive::<Float64Type>().values());
         }
         if let Some(labels) = array.as_dictionary_opt::<UInt32Type>() {
-            let (bytes, close) = labels::encode(self.columns.column(place), labels, column.statistics)?;
+            let (bytes, close) = labels::encode(self.columns.column(place), labels, column.statistics, codec)?;
             return Ok(Column::Finished(bytes, Box::new(close)));
         }
         for leaf in compute_leaves(self.schema.field(place), array)? {
@@ -105,17 +118,53 @@ impl Encoder {
         writer.close().map(|chunk| Column::Arrow(Box::new(chunk)))
     }
 
-    fn encode_numbers(&self, place: usize, values: &[f64]) -> Result<Column> {
-        let properties = if repeats(values) { &self.compressed } else { &self.uncompressed };
+    /// Values one after another, as they are in memory.
+    fn encode_numbers(
+        &self,
+        place: usize,
+        array: &Float64Array,
+        codec: &mut Codec,
+    ) -> Result<(Bytes, ColumnCloseResult)> {
+        let values = array.values();
+        let chunk = Chunk {
+            column: self.columns.column(place),
+            rows: values.len(),
+            how: if repeats(values) { How::Snappy } else { How::Not },
+            dictionary: None,
+            encoding: Encoding::PLAIN,
+            data: if cfg!(target_endian = "little") {
+                Bytes::from_owner(Values(values.inner().clone()))
+            } else {
+                values.iter().flat_map(|value| value.to_le_bytes()).collect()
+            },
+            statistics: None,
+        };
+        chunk.finish(codec)
+    }
+
+    /// Few different values, through a dictionary.
+    fn encode_levels(&self, place: usize, values: &[f64]) -> Result<Column> {
         let mut sink = TrackedWrite::new(Vec::new());
         let pages = Box::new(SerializedPageWriter::new(&mut sink));
-        let writer = get_column_writer(self.columns.column(place), Arc::clone(properties), pages);
+        let writer = get_column_writer(self.columns.column(place), Arc::clone(&self.properties), pages);
         let mut writer = get_typed_column_writer::<DoubleType>(writer);
         writer.write_batch(values, None, None)?;
         let close = writer.close()?;
         Ok(Column::Finished(Bytes::from(sink.into_inner()?), Box::new(close)))
     }
 }
+
+/// The memory of a column, shared with a page.
+struct Values(Buffer);
+
+impl AsRef<[u8]> for Values {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+}
+
+/// Most rows of a page of numbers; there are no more in a batch of the large tables.
+const PAGE_ROWS: usize = 1 << 20;
 
 /// Values that stand for their column.
 const SAMPLE: usize = 8_192;

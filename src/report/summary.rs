@@ -181,25 +181,31 @@ impl Summary {
     }
 }
 
-const TOTALS: [fn(&AccountMargin) -> f64; 11] = [
-    |row| row.adj_eq,
-    |row| row.total_eq,
-    |row| row.upl,
-    |row| row.mmr,
-    |row| row.imr,
-    |row| row.deriv_mmr,
-    |row| row.borrow_mmr,
-    |row| row.borrow_imr,
-    |row| row.liquidation_fee,
-    |row| row.mmr_no_hedge,
-    |row| row.imr_no_hedge,
-];
+/// Number of figures in [`Totals`].
+const TOTALS: usize = 11;
+
+/// The figures of an account that [`Totals`] sums, in its order.
+fn totals_of(row: &AccountMargin) -> [f64; TOTALS] {
+    [
+        row.adj_eq,
+        row.total_eq,
+        row.upl,
+        row.mmr,
+        row.imr,
+        row.deriv_mmr,
+        row.borrow_mmr,
+        row.borrow_imr,
+        row.liquidation_fee,
+        row.mmr_no_hedge,
+        row.imr_no_hedge,
+    ]
+}
 
 /// Counts and sums of some consecutive chunks.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     counts: AccountCounts,
-    totals: [Sum; TOTALS.len()],
+    totals: [Sum; TOTALS],
     units: Vec<UnitTally>,
 }
 
@@ -243,8 +249,8 @@ impl Tally {
         self.counts.im_deficit += u64::from(margin.im_deficit);
         self.counts.ineligible += u64::from(margin.ineligible);
         *self.counts.by_status.of(margin.status) += 1;
-        for (sum, field) in self.totals.iter_mut().zip(TOTALS) {
-            sum.add(field(margin));
+        for (sum, value) in self.totals.iter_mut().zip(totals_of(margin)) {
+            sum.add(value);
         }
     }
 
