@@ -96,6 +96,10 @@ pub struct UnitParams {
     pub spot_usd: f64,
     /// Class for MR1.
     pub class_mr1: Class,
+    /// Place of the lowest of MR1's price moves, the first of equals.
+    pub lowest_move: usize,
+    /// Place of the highest of MR1's price moves, the first of equals.
+    pub highest_move: usize,
     /// Class for MR4, MR6 and MR7.
     pub class_mr467: Class,
     /// `max(floor, annualized T_e)` of each expiry.
@@ -321,6 +325,18 @@ impl PricedMarket {
 }
 
 impl UnitParams {
+    /// Places of the lowest and the highest of MR1's price moves, the first of equals each.
+    #[must_use]
+    pub fn extreme_moves(rules: &Rules, class: Class) -> (usize, usize) {
+        let moves = rules.mr1.price.get(class);
+        (1..moves.len()).fold((0, 0), |(lowest, highest), place| {
+            (
+                if moves[place] < moves[lowest] { place } else { lowest },
+                if moves[place] > moves[highest] { place } else { highest },
+            )
+        })
+    }
+
     /// MR4 rate of an expiry `years` away: `max(floor, annualized x years)`.
     #[must_use]
     pub fn basis_rate_of(rules: &Rules, class: Class, years: f64) -> f64 {

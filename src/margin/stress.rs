@@ -281,9 +281,16 @@ impl UnitSums {
         if self.has_options {
             return worst_of(&self.grid(params, rules, spot));
         }
+        // A straight line is lowest at an end.
         let slope = self.slope(spot);
-        let (column, pnl) = lowest(&rules.mr1.price.get(params.class_mr1).map(|price_move| slope * price_move));
-        (pnl, VolState::Up, column)
+        let column = if slope > 0.0 {
+            params.lowest_move
+        } else if slope < 0.0 {
+            params.highest_move
+        } else {
+            0
+        };
+        (slope * rules.mr1.price.get(params.class_mr1)[column], VolState::Up, column)
     }
 
     /// MR3: `offset_charge x (sum over expiries of |W_e| - |sum of W_e|)`, the volatility P&L that expiries of
@@ -386,15 +393,18 @@ fn lower([first, second]: [f64; 2]) -> f64 {
 
 /// The lowest cell of the grid; of equal cells the first in order of state and price.
 fn worst_of(grid: &[[f64; MR1_MOVES]; 3]) -> (f64, VolState, usize) {
-    let (cell, pnl) = lowest(grid.as_flattened());
-    (pnl, VolState::ALL[cell / MR1_MOVES], cell % MR1_MOVES)
-}
-
-/// Place and value of the lowest figure, the first of equals. The value alone first: that loop has no branches.
-fn lowest(figures: &[f64]) -> (usize, f64) {
-    let least = figures.iter().fold(f64::INFINITY, |least, &figure| if figure < least { figure } else { least });
-    let place = figures.iter().position(|&figure| figure == least).unwrap_or(0);
-    (place, figures.get(place).copied().unwrap_or(f64::NAN))
+    let lower = |least: f64, pnl: f64| if pnl < least { pnl } else { least };
+    // The value alone first, state by state side by side: that loop has no branches.
+    let mut least = [f64::INFINITY; 3];
+    for column in 0..MR1_MOVES {
+        for (least, row) in least.iter_mut().zip(grid) {
+            *least = lower(*least, row[column]);
+        }
+    }
+    let worst = least.into_iter().fold(f64::INFINITY, lower);
+    let cell = grid.as_flattened().iter().position(|&pnl| pnl == worst).unwrap_or(0);
+    let (state, column) = (cell / MR1_MOVES, cell % MR1_MOVES);
+    (grid[state][column], VolState::ALL[state], column)
 }
 
 #[cfg(test)]

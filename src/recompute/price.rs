@@ -105,12 +105,16 @@ fn unit_params(market: &Market, rules: &Rules, name: &str, underlying: u32, expi
     let class_mr467 = rules.mr467_classes.of(&base.name);
     let basis_rate =
         expiries.iter().map(|&expiry| UnitParams::basis_rate_of(rules, class_mr467, market.years_to(expiry))).collect();
+    let class_mr1 = rules.mr1_classes.of(&base.name);
+    let (lowest_move, highest_move) = UnitParams::extreme_moves(rules, class_mr1);
     UnitParams {
         name: name.to_string(),
         base: underlying.base,
         quote: if merged { String::new() } else { quote.name.clone() },
         spot_usd: spot_usd.unwrap_or(f64::NAN),
-        class_mr1: rules.mr1_classes.of(&base.name),
+        class_mr1,
+        lowest_move,
+        highest_move,
         class_mr467,
         basis_rate,
         expiries,
