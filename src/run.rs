@@ -1,17 +1,20 @@
 //! The end-of-day run: a snapshot in, the margin of every account out.
 //!
 //! ```text
-//! snapshot::load -> Market, Book, rejects            read
-//! recompute::price                                   price
-//! accounts in chunks of 16,384, on all threads:      compute
-//!     recompute::chunk -> batches -> encoded bytes,
+//! Stream::open -> Market                               read
+//! recompute::price                                     price
+//! pieces of 16,384 accounts, on all threads:           compute
+//!     row groups -> Book of the piece                    decoded and merged ahead of their turn
+//!     recompute::chunk -> columns -> encoded bytes,
 //!     at-risk rows, counts and sums
-//!   appended in order by one thread                    (append)
-//! at_risk, rejects, summary.json, manifest.json      finish
+//!   appended in order by one thread                      (append)
+//! at_risk, rejects, summary.json, manifest.json        finish
 //! rename
 //! ```
 //!
-//! No more than a few chunks a thread are in memory at once, and beside them the at-risk rows.
+//! A few row groups and a few pieces are in memory at once, and the at-risk rows. That holds for Parquet tables whose
+//! rows ascend by account id. Other snapshots are read whole if they fit [`RunRequest::memory_limit`], and are brought
+//! to disk and sorted there if they do not. Every file has the same bytes either way.
 
 use crate::book::{Book, BookBuilder};
 use crate::distance::Whose;
@@ -43,10 +46,11 @@ pub use crate::report::Format;
 pub use crate::report::manifest::Timings;
 pub use crate::report::rejects::MaxRejects;
 
-/// Accounts of one chunk, which is one task and one Parquet row group of `accounts` and of `risk_units`.
+/// Accounts of one piece, which is one task and one Parquet row group of `accounts` and of `risk_units`. Accounts that
+/// are left out count.
 ///
-/// Fixed, so that files do not depend on threads. With ten positions an account a chunk is about ten megabytes
-/// encoded: small enough that the chunks in flight stay below a hundred, large enough that readers do not mind.
+/// Fixed, so that files do not depend on threads. With ten positions an account a piece is about ten megabytes
+/// encoded: small enough that the pieces in flight stay below a hundred, large enough that readers do not mind.
 pub const CHUNK_ACCOUNTS: usize = 16_384;
 
 /// Accounts whose margins are in memory at once: with a few units each they fit the second-level cache.

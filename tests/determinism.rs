@@ -3,8 +3,9 @@
 #[path = "common/e2e.rs"]
 mod e2e;
 
-use arrow::array::{RecordBatch, UInt32Array};
+use arrow::array::{AsArray, Float64Array, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
+use arrow::datatypes::Float64Type;
 use arrow::ipc::writer::FileWriter;
 use e2e::{TABLES, files, generate, json, read_arrow, read_parquet, remargin, rows, rows_of, shuffled};
 use parquet::arrow::ArrowWriter;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const THREADS: [usize; 4] = [1, 2, 3, 8];
 
@@ -186,6 +188,56 @@ fn several_chunks_are_written_in_order_in_every_format() {
             assert_same(&expected, &run(&root, *threads, &flags));
         }
     }
+}
+
+/// Sorted Parquet flows, other books are read whole or, under a limit that they do not fit, sorted on disk; accounts
+/// that are left out do not move the places where files are cut.
+#[test]
+fn neither_memory_limits_nor_the_way_of_reading_change_a_byte() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("wide");
+    generate(&root, 2 * CHUNK_ACCOUNTS + 500, 1.0, 9, "parquet");
+    let file = root.join("snapshot/positions.parquet");
+    let batch = read_parquet(&file);
+    let mut columns = batch.columns().to_vec();
+    let place_of_qty = batch.schema().index_of("qty").unwrap();
+    let qty = columns[place_of_qty].as_primitive::<Float64Type>().iter().enumerate();
+    let broken = |(row, qty): (usize, Option<f64>)| if row % 4001 == 17 { Some(f64::NAN) } else { qty };
+    columns[place_of_qty] = Arc::new(qty.map(broken).collect::<Float64Array>());
+    let mut writer = ArrowWriter::try_new(File::create(&file).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&RecordBatch::try_new(batch.schema(), columns).unwrap()).unwrap();
+    writer.close().unwrap();
+    let shuffled_root = place.path().join("shuffled");
+    let form = Form::Parts { parts: 2, group_rows: 9000 };
+    rewrite(&root.join("snapshot"), &shuffled_root.join("snapshot"), Some(5), form);
+
+    // Two threads alone take 192 MiB, a piece 24 MiB; to read this book whole takes four pieces.
+    let limits = ["4GiB", "250MiB"];
+    let expected = run_with_code(&root, 2, &["--memory-limit", limits[0]], 4);
+    for (root, limit) in [(&root, limits[1]), (&shuffled_root, limits[0]), (&shuffled_root, limits[1])] {
+        let mut found = run_with_code(root, 2, &["--memory-limit", limit], 4);
+        assert_eq!(expected.files.keys().collect::<Vec<_>>(), found.files.keys().collect::<Vec<_>>());
+        // Broken rows have other numbers in a shuffled table.
+        found.files.remove("rejects.parquet");
+        for (name, bytes) in &found.files {
+            assert!(*bytes == expected.files[name], "`{name}` differs: {}", found.what);
+        }
+    }
+    let summary: Value = serde_json::from_slice(&expected.files["summary.json"]).unwrap();
+    assert!(summary["unmargined"].as_array().unwrap().len() >= 5, "{}", summary["unmargined"]);
+}
+
+#[test]
+fn a_memory_limit_that_does_not_suffice_is_said_and_leaves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    generate(place.path(), 50, 5.0, 3, "csv");
+    let outcome = remargin(place.path(), &["run", "snapshot", "--out", "out", "--memory-limit", "20MiB"]);
+    assert_eq!(outcome.code, Some(6), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("memory limit of 20 MiB"), "{}", outcome.stderr);
+    assert_eq!(e2e::entries(place.path()), ["snapshot"]);
+    let outcome = remargin(place.path(), &["run", "snapshot", "--out", "out", "--memory-limit", "lots"]);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("512MiB"), "{}", outcome.stderr);
 }
 
 /// The same figures in every format, to the last bit, in the same columns.
