@@ -91,7 +91,8 @@ impl MemoryLimit {
     #[must_use]
     pub fn exceeded(self, what: &str) -> Error {
         Error::Memory(format!(
-            "the memory limit of {self} does not suffice: {what}\n  hint:     raise --memory-limit, or use fewer --threads"
+            "the memory limit of {self} does not suffice: {what}\n  \
+             hint:     raise --memory-limit, or use fewer --threads"
         ))
     }
 }

@@ -66,8 +66,8 @@ impl Stream {
     /// are. With `spill` any table can: its rows are brought to disk and sorted there.
     ///
     /// # Errors
-    /// Those of [`super::load`] that concern the market and the columns of the tables; with `spill` [`crate::Error::Io`]
-    /// and [`crate::Error::Runtime`] if the disk does not take the rows.
+    /// Those of [`super::load`] that concern the market and the columns of the tables; with `spill`
+    /// [`crate::Error::Io`] and [`crate::Error::Runtime`] if the disk does not take the rows.
     pub fn open(dir: &Path, spill: Option<Spill>, options: &LoadOptions) -> Result<Option<Self>> {
         let Survey { as_of_ns, sources, orders, files } = Survey::new(dir)?;
         let source_of = |table| sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source);
