@@ -72,6 +72,7 @@
 //!     format: Format::Parquet,
 //!     force: false,
 //!     max_rejects: MaxRejects::Rows(0),
+//!     memory_limit: remargin::memory::MemoryLimit::of_machine(),
 //!     command_line: Vec::new(),
 //! };
 //! let outcome = run::run(&request, &Silent)?;

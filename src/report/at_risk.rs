@@ -9,6 +9,7 @@ use crate::distance::Reach;
 use crate::margin::{AccountMargin, Status, UnitMargin};
 use crate::recompute::Chunk;
 use arrow::array::RecordBatch;
+use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::path::Path;
 
@@ -138,7 +139,7 @@ pub(crate) fn write(
     rows.sort_unstable_by(AtRisk::worse_first);
     let binary = if format == Format::Arrow { Format::Arrow } else { Format::Parquet };
     [binary, Format::Csv]
-        .into_iter()
+        .into_par_iter()
         .map(|format| write_table(folder, &AT_RISK, format, rows.len(), |range| batch(&rows[range], book, names)))
         .collect()
 }
