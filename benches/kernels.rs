@@ -6,7 +6,7 @@ mod common;
 
 use common::{Generation, assert_reference, positions, rules};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use remargin::book::{BalanceRows, Book, IdTable, PositionRows};
+use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
 use remargin::margin::black76;
 use remargin::margin::rules::SpotOffset;
 use remargin::market::Kind;
@@ -99,7 +99,7 @@ fn one_account(snapshot: Snapshot, rows: usize) -> Snapshot {
         spot_in_use_cap: vec![f64::INFINITY],
     };
     let ids: IdTable = ["one"].into_iter().collect();
-    let book = Book::from_rows(&ids, &[SpotOffset::Usdt], &[false], positions, balances);
+    let book = Book::from_rows(&ids, &[SpotOffset::Usdt], &[false], positions, balances, OrderRows::default());
     Snapshot { book, ..snapshot }
 }
 

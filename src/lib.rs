@@ -42,7 +42,7 @@
 //! 4. [`rules`], [`snapshot`]: what comes in, checked; the only modules that read files.
 //! 5. [`report`], [`mod@run`]: what goes out, and the end-of-day run that ties everything together.
 //! 6. [`mod@stress`], [`mod@distance`]: price scenarios over all accounts, and how far each is from liquidation.
-//! 7. [`explain`]: every step of one account's margin.
+//! 7. [`explain`]: every step of one account's margin; [`simulate`]: what it would be after an order or a transfer.
 //! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
 //! 9. [`generate`](mod@generate), [`bench`](mod@bench): synthetic snapshots, and the capacity of a machine, measured.
 //! 10. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers.
@@ -99,6 +99,7 @@ pub mod reference;
 pub mod report;
 pub mod rules;
 pub mod run;
+pub mod simulate;
 pub mod snapshot;
 pub mod stress;
 

@@ -463,10 +463,6 @@ const BROKEN_TABLES: &[(&[Edit], &[&str])] = &[
     ),
     (&[Replace("positions.csv", "300,88000", "300")], &["positions.csv", "row 2", "3 cells", "expected: 4 cells"]),
     (&[Replace("positions.csv", "a2,BTC", "\"a2,BTC")], &["positions.csv", "never closed in line 3"]),
-    (
-        &[Write("orders.csv", "account_id,inst_id,side,qty,px\na1,BTC-USDT,buy,1,90000\n")],
-        &["pending orders", "orders.csv", "1 orders", "expected: ", "IMR"],
-    ),
     (&[Write("marks.parquet", "PAR1")], &["table `marks` is there twice", "marks.csv", "marks.parquet"]),
 ];
 

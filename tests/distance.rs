@@ -5,7 +5,7 @@ mod common;
 use common::Case;
 use common::strategies::world;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
-use remargin::book::{BalanceRows, Book, IdTable, PositionRows};
+use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
 use remargin::distance::reverse::{Statement, book_state, reverse};
 use remargin::distance::{AccountDistances, Distance, HIGHEST_MOVE, LOWEST_MOVE, Reach, distances, for_each};
 use remargin::generate::{GenerateRequest, TableFormat, generate};
@@ -120,6 +120,7 @@ fn small(accounts: &[Holder]) -> Case {
         settle: 3,
         multiplier: 1.0,
         expiry_ns: None,
+        lot_sz: 1.0,
         mark_px: 1e5,
         mark_vol: 0.0,
         fwd_px: 0.0,
@@ -162,7 +163,7 @@ fn small(accounts: &[Holder]) -> Case {
         }
     }
     let modes = vec![SpotOffset::None; accounts.len()];
-    let book = Book::from_rows(&ids, &modes, &vec![false; accounts.len()], positions, balances);
+    let book = Book::from_rows(&ids, &modes, &vec![false; accounts.len()], positions, balances, OrderRows::default());
     let rules = rules::load(None, &["liquidation_fee.derivatives=0.0005".to_owned()]).unwrap().rules;
     Case { market, book, rules }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 /// Columns of `accounts` under `totals`.
-const TOTALS: [&str; 15] = [
+const TOTALS: [&str; 16] = [
     "adj_eq",
     "total_eq",
     "upl",
@@ -27,6 +27,7 @@ const TOTALS: [&str; 15] = [
     "ineligible",
     "mmr_no_hedge",
     "imr_no_hedge",
+    "order_imr",
 ];
 
 /// Columns of `risk_units` and where they stand in a unit.

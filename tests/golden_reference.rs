@@ -55,6 +55,7 @@ fn market(indices: &[(&str, f64)], swaps: &[(&str, &str, &str, f64, f64)]) -> Ma
         settle: ccy(settle),
         multiplier,
         expiry_ns: None,
+        lot_sz: 1.0,
         mark_px,
         mark_vol: 0.0,
         fwd_px: 0.0,
@@ -142,6 +143,7 @@ fn position_builder_2025_01() {
             .map(|row| cash(&market, &text(&row["ccy"]), number(&row["cash"])))
             .collect(),
         spot_offset: SpotOffset::Usdt,
+        orders: vec![],
     };
     let result = margin(&account).unwrap();
 
@@ -211,6 +213,7 @@ fn spot_hedge_2024_06() {
             positions: vec![Position { instrument: 0, qty: number(&position["qty"]), avg_px: mark }],
             balances: vec![cash(&market, balance["ccy"].as_str().unwrap(), number(&balance["cash"]))],
             spot_offset: SpotOffset::Usdt,
+            orders: vec![],
         };
         let result = margin(&account).unwrap();
         assert_eq!(result.units.len(), 1);
@@ -251,8 +254,14 @@ fn option_2022_03() {
     call.expiry_ns = Some(market.as_of_ns + 18 * 86_400_000_000_000);
     (call.mark_vol, call.fwd_px) = (0.7, index);
     let positions = vec![Position { instrument: 0, qty: -1.0, avg_px: 0.005 }];
-    let account =
-        Account { market: &market, rules: &rules, positions, balances: vec![], spot_offset: SpotOffset::None };
+    let account = Account {
+        market: &market,
+        rules: &rules,
+        positions,
+        balances: vec![],
+        spot_offset: SpotOffset::None,
+        orders: vec![],
+    };
     let mr7 = margin(&account).unwrap().units[0].parts.mr7 / index;
     close("mr7", mr7, expected("mr7"), nine_digits(expected("mr7")));
 }
@@ -282,6 +291,7 @@ fn mr9_tiers_2024_11() {
             positions: vec![row(0, -1.5 * hedged), row(1, hedged)],
             balances: vec![],
             spot_offset: SpotOffset::None,
+            orders: vec![],
         };
         let mr9 = reference::margin(&account).unwrap().units[0].parts.mr9;
         close("mr9", mr9, expected, nine_digits(expected));

@@ -1,6 +1,7 @@
 //! A book made account by account, in order of their ids.
 
 use super::Book;
+use crate::margin::orders::Order;
 use crate::margin::rules::SpotOffset;
 
 /// A [`Book`] in the making. Accounts come in byte order of their ids, the rows of each before its
@@ -31,6 +32,7 @@ impl BookBuilder {
         book.spot_in_use_cap.reserve_exact(balances);
         book.position_start.push(0);
         book.balance_start.push(0);
+        book.order_start.push(0);
         Self(book)
     }
 
@@ -49,12 +51,18 @@ impl BookBuilder {
         self.0.spot_in_use_cap.push(spot_in_use_cap);
     }
 
+    /// Pending orders of the account at hand.
+    pub fn orders(&mut self, orders: &[Order]) {
+        self.0.orders.extend_from_slice(orders);
+    }
+
     /// Ends the account at hand.
     pub fn finish_account(&mut self, id: &str, spot_offset: SpotOffset) {
         self.0.accounts.push(id);
         self.0.spot_offset.push(spot_offset);
         self.0.position_start.push(self.0.instrument.len());
         self.0.balance_start.push(self.0.ccy.len());
+        self.0.order_start.push(self.0.orders.len());
     }
 
     /// Adds an account of another book over the same market.
@@ -64,6 +72,7 @@ impl BookBuilder {
         for row in book.balance_start[account]..book.balance_start[account + 1] {
             self.balance(book.ccy[row], book.cash[row], book.interest[row], book.spot_in_use_cap[row]);
         }
+        self.orders(book.orders_of(account));
         self.finish_account(book.accounts.get(account), book.spot_offset[account]);
     }
 

@@ -1,6 +1,7 @@
 //! From rows in any order to a [`Book`]: a counting sort by account, then the canonical order inside each account.
 
 use super::{Book, IdTable};
+use crate::margin::orders::{Order, Traded};
 use crate::margin::rules::SpotOffset;
 use rayon::prelude::*;
 
@@ -32,6 +33,15 @@ pub struct BalanceRows {
     pub spot_in_use_cap: Vec<f64>,
 }
 
+/// Pending orders as they were read.
+#[derive(Debug, Clone, Default)]
+pub struct OrderRows {
+    /// Number of the account.
+    pub account: Vec<u32>,
+    /// The order.
+    pub order: Vec<Order>,
+}
+
 /// Where each input row goes: rows of account rank `r` fill `start[r]..start[r + 1]`.
 struct Placement {
     start: Vec<usize>,
@@ -58,8 +68,13 @@ impl Placement {
 
     /// Scatters one column to its place; columns go one after another so that only one is ever held twice.
     fn scatter<T: Copy + Default>(&self, accounts: &[u32], column: Vec<T>) -> Vec<T> {
+        self.scatter_over(T::default(), accounts, column)
+    }
+
+    /// As [`Placement::scatter`]; `filler` is what stands in each place before.
+    fn scatter_over<T: Copy>(&self, filler: T, accounts: &[u32], column: Vec<T>) -> Vec<T> {
         let mut next = self.start.clone();
-        let mut placed = vec![T::default(); *self.start.last().unwrap_or(&0)];
+        let mut placed = vec![filler; *self.start.last().unwrap_or(&0)];
         for (&account, value) in accounts.iter().zip(column) {
             let rank = self.rank[account as usize];
             if rank != LEFT_OUT {
@@ -84,6 +99,7 @@ impl Book {
         left_out: &[bool],
         positions: PositionRows,
         balances: BalanceRows,
+        orders: OrderRows,
     ) -> Self {
         let mut order: Vec<u32> = (0..ids.len() as u32).filter(|&number| !left_out[number as usize]).collect();
         let by_id = |a: &u32, b: &u32| ids.get(*a as usize).cmp(ids.get(*b as usize));
@@ -113,7 +129,13 @@ impl Book {
         book.cash = placement.scatter(&balances.account, balances.cash);
         book.interest = placement.scatter(&balances.account, balances.interest);
         book.spot_in_use_cap = placement.scatter(&balances.account, balances.spot_in_use_cap);
-        book.balance_start = placement.start;
+        let Placement { start, rank } = placement;
+        book.balance_start = start;
+
+        let placement = Placement::new(rank, order.len(), &orders.account);
+        let filler = Order { traded: Traded::Contract(0), qty: 0.0, px: 0.0 };
+        book.orders = placement.scatter_over(filler, &orders.account, orders.order);
+        book.order_start = placement.start;
         book.sort_inside_accounts();
         book
     }
@@ -123,6 +145,7 @@ impl Book {
             PositionColumns { instrument: &mut self.instrument, qty: &mut self.qty, avg_px: &mut self.avg_px };
         columns.sort_accounts(&self.position_start);
         self.sort_balances();
+        self.sort_orders();
     }
 
     /// As [`Book::sort_inside_accounts`], on one thread.
@@ -131,6 +154,16 @@ impl Book {
             PositionColumns { instrument: &mut self.instrument, qty: &mut self.qty, avg_px: &mut self.avg_px };
         columns.sort_each(&self.position_start);
         self.sort_balances();
+        self.sort_orders();
+    }
+
+    fn sort_orders(&mut self) {
+        if self.orders.is_empty() {
+            self.order_start.clear();
+        }
+        for bounds in self.order_start.windows(2) {
+            self.orders[bounds[0]..bounds[1]].sort_unstable_by(Order::canonical);
+        }
     }
 
     fn sort_balances(&mut self) {
@@ -226,7 +259,8 @@ mod tests {
             spot_in_use_cap: vec![f64::INFINITY, 7.0, f64::INFINITY, 0.0],
         };
         let modes = [SpotOffset::Usdt, SpotOffset::Usdt, SpotOffset::Coin, SpotOffset::None];
-        let book = Book::from_rows(&ids, &modes, &[false, true, false, false], positions, balances);
+        let book =
+            Book::from_rows(&ids, &modes, &[false, true, false, false], positions, balances, OrderRows::default());
         assert_eq!(book.accounts.iter().collect::<Vec<_>>(), ["a", "b", "empty"]);
         assert_eq!(book.spot_offset, [SpotOffset::Coin, SpotOffset::Usdt, SpotOffset::None]);
         assert_eq!(book.position_start, [0, 2, 5, 5]);

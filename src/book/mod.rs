@@ -2,17 +2,18 @@
 //!
 //! A [`Book`] that exists is valid: every row refers to an instrument and a currency of its
 //! [`Market`](crate::market::Market), every number is finite and in range, accounts stand in byte order of their
-//! ids, an account's positions stand in order of instrument, quantity and average price, and its balances in order
-//! of currency, each once. The result of a run therefore depends neither on the order of input rows nor on threads.
+//! ids, an account's positions stand in order of instrument, quantity and average price, its balances in order of
+//! currency, each once, and its pending orders in order of what they trade, quantity and price. The result of a run therefore depends neither on the order of input rows nor on threads.
 
 mod append;
 mod build;
 mod ids;
 
 pub use append::BookBuilder;
-pub use build::{BalanceRows, PositionRows};
+pub use build::{BalanceRows, OrderRows, PositionRows};
 pub use ids::{IdTable, Interner};
 
+use crate::margin::orders::Order;
 use crate::margin::rules::SpotOffset;
 
 /// Accounts with their positions and balances (struct of arrays; one allocation a column).
@@ -46,6 +47,10 @@ pub struct Book {
     pub interest: Vec<f64>,
     /// The account's own limit of spot in use, in coins; infinity if it set none.
     pub spot_in_use_cap: Vec<f64>,
+    /// Account `a` owns orders `order_start[a]..order_start[a + 1]`; empty if no account has any.
+    pub order_start: Vec<usize>,
+    /// Pending orders, in the order of [`Order::canonical`] inside an account.
+    pub orders: Vec<Order>,
 }
 
 impl Book {
@@ -59,5 +64,14 @@ impl Book {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.spot_offset.is_empty()
+    }
+
+    /// The pending orders of an account.
+    #[must_use]
+    pub fn orders_of(&self, account: usize) -> &[Order] {
+        if self.orders.is_empty() {
+            return &[];
+        }
+        &self.orders[self.order_start[account]..self.order_start[account + 1]]
     }
 }

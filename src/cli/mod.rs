@@ -1,6 +1,6 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
-//! One file a subcommand ([`run`], [`stress`], [`check`], [`explain`], [`rules`], [`generate`], [`import`],
+//! One file a subcommand ([`run`], [`stress`], [`simulate`], [`check`], [`explain`], [`rules`], [`generate`], [`import`],
 //! [`reconcile`], [`bench`]), [`common`] for the flags they share and [`terminal`] for what a person sees: progress,
 //! colour, errors, Ctrl-C. Results go to stdout or to files, everything else to stderr.
 
@@ -13,6 +13,7 @@ mod import;
 mod reconcile;
 mod rules;
 mod run;
+mod simulate;
 mod stress;
 mod terminal;
 
@@ -65,6 +66,7 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Stress(stress::StressArgs),
+    Simulate(simulate::SimulateArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Rules(rules::RulesCommand),
@@ -110,6 +112,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
     match command {
         Command::Run(command) => command.execute(args, terminal),
         Command::Stress(command) => command.execute(args, terminal),
+        Command::Simulate(command) => command.execute(args, terminal),
         Command::Check(command) => command.execute(terminal),
         Command::Explain(command) => command.execute(terminal),
         Command::Rules(command) => command.execute(),

@@ -152,6 +152,7 @@ fn totals(margin: &AccountMargin) -> Totals {
         ineligible: margin.ineligible,
         mmr_no_hedge: margin.mmr_no_hedge,
         imr_no_hedge: margin.imr_no_hedge,
+        order_imr: margin.order_imr,
     }
 }
 

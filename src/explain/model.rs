@@ -119,6 +119,8 @@ pub struct UnitStep {
     pub mmr: f64,
     /// Initial margin.
     pub imr: f64,
+    /// What pending orders freeze; `null` if the account has none.
+    pub orders: Option<OrderStep>,
     /// Summed cash deltas.
     pub cash_delta: f64,
     /// Change of the options' delta for +1 % of the index.
@@ -129,6 +131,17 @@ pub struct UnitStep {
     pub theta: f64,
     /// Unrealised P&L of swaps and futures.
     pub upl: f64,
+}
+
+/// Pending orders: IMR is taken on the largest of the unit's MMR and these two.
+#[derive(Debug, Clone, Serialize)]
+pub struct OrderStep {
+    /// MMR with all buys of the account filled.
+    pub mmr_with_buys: f64,
+    /// MMR with all sells filled.
+    pub mmr_with_sells: f64,
+    /// What they add to IMR.
+    pub order_imr: f64,
 }
 
 /// One position row.
@@ -374,4 +387,6 @@ pub struct Totals {
     pub mmr_no_hedge: f64,
     /// IMR with spot hedging off.
     pub imr_no_hedge: f64,
+    /// What pending orders add to IMR.
+    pub order_imr: f64,
 }

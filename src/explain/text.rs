@@ -65,7 +65,7 @@ impl Explanation {
     fn write_totals(&self, out: &mut String) -> fmt::Result {
         let totals = &self.totals;
         writeln!(out, "\n{}. Account, USD", self.units.len() + 2)?;
-        let lines = [
+        let mut lines = vec![
             ("adjusted equity", usd(totals.adj_eq)),
             ("total equity", usd(totals.total_eq)),
             ("unrealised P&L", usd(totals.upl)),
@@ -77,6 +77,9 @@ impl Explanation {
             ("MMR, hedging off", usd(totals.mmr_no_hedge)),
             ("IMR, hedging off", usd(totals.imr_no_hedge)),
         ];
+        if totals.order_imr > 0.0 {
+            lines.push(("IMR of pending orders", usd(totals.order_imr)));
+        }
         out.push_str(&table(&["", "USD"], lines.into_iter().map(|(name, amount)| vec![name.to_string(), amount])));
         match totals.margin_ratio {
             Some(ratio) => writeln!(
@@ -110,6 +113,15 @@ impl UnitStep {
         writeln!(out, "   MMR = max( max(MR1, MR2, MR6) + MR3 + MR4 + MR5 + MR9, MR7 )")?;
         writeln!(out, "       = max( {worst} + {sums}, {} )", usd(self.mr7.charge))?;
         writeln!(out, "       = {}   ({} binds)   IMR {}", usd(self.mmr), self.binding, usd(self.imr))?;
+        if let Some(orders) = &self.orders {
+            writeln!(
+                out,
+                "   pending orders: MMR with all buys filled {}, with all sells {}: they add {} to IMR",
+                usd(orders.mmr_with_buys),
+                usd(orders.mmr_with_sells),
+                usd(orders.order_imr)
+            )?;
+        }
         writeln!(
             out,
             "   Greeks, USD: cash delta {}, gamma {}, vega {}, theta {}",

@@ -1,8 +1,8 @@
 //! The explanation of one risk unit.
 
 use super::model::{
-    BasisLine, BasisStep, DecayStep, ExpiryPnl, ExtremeStep, GridStep, MinimumStep, OptionStep, PositionStep, RateStep,
-    SpotStep, StablecoinPair, StablecoinStep, TermStep, TierStep, UnitStep,
+    BasisLine, BasisStep, DecayStep, ExpiryPnl, ExtremeStep, GridStep, MinimumStep, OptionStep, OrderStep,
+    PositionStep, RateStep, SpotStep, StablecoinPair, StablecoinStep, TermStep, TierStep, UnitStep,
 };
 use crate::margin::UnitMargin;
 use crate::margin::black76::Terms;
@@ -63,12 +63,18 @@ pub fn unit_step(context: &Context<'_>, sums: &UnitSums, margin: &UnitMargin) ->
         binding: binding(margin),
         mmr: margin.mmr,
         imr: margin.imr,
+        orders: order_step(context, margin),
         cash_delta: margin.cash_delta,
         gamma: margin.gamma,
         vega: margin.vega,
         theta: margin.theta,
         upl: margin.upl,
     }
+}
+
+fn order_step(context: &Context<'_>, margin: &UnitMargin) -> Option<OrderStep> {
+    let [buys, sells] = context.work.orders()?.filled(margin.unit);
+    Some(OrderStep { mmr_with_buys: buys.mmr, mmr_with_sells: sells.mmr, order_imr: margin.order_imr })
 }
 
 /// The component that decides the requirement.

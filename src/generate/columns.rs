@@ -43,6 +43,7 @@ pub(super) fn market_tables(prices: &Prices) -> Result<Vec<(&'static str, Record
         ("expiry", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true),
         ("strike", DataType::Float64, true),
         ("opt_type", DataType::Utf8, true),
+        ("lot_sz", DataType::Float64, true),
     ]);
     let expiry: TimestampMillisecondArray = specs().map(|spec| spec.expiry.map(|(_, ns)| ns / 1_000_000)).collect();
     let instruments = batch(
@@ -58,6 +59,7 @@ pub(super) fn market_tables(prices: &Prices) -> Result<Vec<(&'static str, Record
             Arc::new(expiry.with_timezone("UTC")),
             numbers(specs().map(|spec| spec.option.map(|(strike, _)| strike))),
             text(specs().map(|spec| spec.option.map(|(_, call)| if call { "C" } else { "P" }))),
+            numbers(specs().map(|spec| Some(spec.lot))),
         ],
     )?;
     let marks = schema(&[

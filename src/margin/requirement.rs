@@ -6,6 +6,7 @@
 
 use super::borrowing;
 use super::equity;
+use super::orders::{Order, OrderSpace};
 use super::priced::{Contract, ContractKind, PricedMarket};
 use super::rules::{Rules, SpotOffset};
 use super::spot_hedge::spot_in_use;
@@ -76,6 +77,8 @@ pub struct AccountMargin {
     pub mmr_no_hedge: f64,
     /// IMR with spot hedging off.
     pub imr_no_hedge: f64,
+    /// What pending orders add to IMR.
+    pub order_imr: f64,
 }
 
 /// Below this, in USD, there is nothing to maintain and no ratio.
@@ -100,6 +103,8 @@ pub struct Account<'a> {
     pub interest: &'a [f64],
     /// Limit of spot in use of each balance, infinity if none.
     pub spot_in_use_cap: &'a [f64],
+    /// Pending orders, which freeze margin: they count in IMR only.
+    pub orders: &'a [Order],
 }
 
 /// What an account has in one currency, in currency units.
@@ -139,6 +144,9 @@ pub struct Workspace {
     touched: Vec<u32>,
     sums: Vec<UnitSums>,
     units: usize,
+    /// Made for the first account with pending orders.
+    orders: Option<Box<OrderSpace>>,
+    has_orders: bool,
 }
 
 impl Workspace {
@@ -160,10 +168,41 @@ impl Workspace {
         &self.sums[..self.units]
     }
 
+    /// The pending orders of the last account, filled; `None` if it has none.
+    #[must_use]
+    pub fn orders(&self) -> Option<&OrderSpace> {
+        self.orders.as_deref().filter(|_| self.has_orders)
+    }
+
     /// The ledger of a currency; empty if the last account has nothing in it.
     #[must_use]
     pub fn ledger(&self, ccy: u32) -> &Ledger {
         &self.ledgers[ccy as usize]
+    }
+
+    /// First pass without the sums by unit. Returns what the liquidation fee of derivatives is taken on.
+    pub(super) fn gather_ledgers(&mut self, priced: &PricedMarket, account: &Account<'_>) -> Result<f64, NotFinite> {
+        self.enter_balances(account);
+        let mut fee_base_usd = 0.0;
+        for (index, &instrument) in account.instrument.iter().enumerate() {
+            let contract = priced.contracts[instrument as usize].as_ref().ok_or(NotFinite)?;
+            let n = account.qty[index];
+            let ledger = self.ledger_mut(contract.settle);
+            ledger.upl += upl_settle(contract, n, account.avg_px[index]);
+            ledger.options += n * contract.value_settle;
+            fee_base_usd += n.abs() * contract.fee_base_usd;
+        }
+        self.touched.sort_unstable();
+        Ok(fee_base_usd)
+    }
+
+    fn enter_balances(&mut self, account: &Account<'_>) {
+        self.clear();
+        for (index, &ccy) in account.ccy.iter().enumerate() {
+            let ledger = self.ledger_mut(ccy);
+            ledger.cash = account.cash[index] - account.interest[index];
+            ledger.spot_in_use_cap = account.spot_in_use_cap[index];
+        }
     }
 
     fn clear(&mut self) {
@@ -183,6 +222,10 @@ impl Workspace {
         &mut self.ledgers[ccy as usize]
     }
 
+    fn sort_units(&mut self) {
+        self.sums[..self.units].sort_by_key(|sums| sums.unit);
+    }
+
     /// The sums of a unit; positions of one unit stand together, so it is the last one or new.
     fn sums_mut(&mut self, unit: u32, priced: &PricedMarket) -> &mut UnitSums {
         if self.units == 0 || self.sums[self.units - 1].unit != unit {
@@ -194,6 +237,25 @@ impl Workspace {
         }
         &mut self.sums[self.units - 1]
     }
+}
+
+/// Fills the pending orders of the account whose rows were gathered last. The units that only its orders have join its
+/// own, empty.
+fn fill_orders(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspace) -> Result<(), NotFinite> {
+    work.has_orders = !account.orders.is_empty();
+    if !work.has_orders {
+        return Ok(());
+    }
+    let mut space = work.orders.take().unwrap_or_else(|| Box::new(OrderSpace::new(priced)));
+    space.evaluate(priced, account)?;
+    for unit in space.units() {
+        if work.unit_sums().iter().all(|sums| sums.unit != unit) {
+            work.sums_mut(unit, priced);
+        }
+    }
+    work.orders = Some(space);
+    work.sort_units();
+    Ok(())
 }
 
 /// A figure of the result is not finite.
@@ -212,38 +274,31 @@ pub fn evaluate(
     units: &mut Vec<UnitMargin>,
 ) -> Result<AccountMargin, NotFinite> {
     let fee_base_usd = gather(priced, account, work)?;
+    fill_orders(priced, account, work)?;
     let rules = &priced.rules;
-    let mut sum = Totals { fee_usd: rules.liquidation_fee_derivatives * fee_base_usd, ..Totals::default() };
+    let mut sum = Totals::new(priced, fee_base_usd);
     let first_unit = units.len();
     for sums in &work.sums[..work.units] {
         let params = &priced.units[sums.unit as usize];
         let spot = spot_of(priced, account, work, sums);
-        let margin = sums.stress(params, rules, spot);
+        let mut margin = sums.stress(params, rules, spot);
         let mmr_no_hedge =
             if spot.coin == 0.0 { margin.mmr } else { sums.requirement(&margin, params, rules, Spot::default()) };
-        sum.upl += margin.upl;
-        sum.deriv_mmr += margin.mmr;
-        sum.deriv_imr += margin.imr;
-        sum.deriv_mmr_no_hedge += mmr_no_hedge;
-        sum.deriv_imr_no_hedge += rules.imr_multiplier * mmr_no_hedge;
+        let mut largest_no_hedge = mmr_no_hedge;
+        if let Some(orders) = work.orders() {
+            let [buys, sells] = orders.filled(sums.unit);
+            margin.freeze(rules, buys.mmr.max(sells.mmr));
+            largest_no_hedge = largest_no_hedge.max(buys.mmr_no_hedge).max(sells.mmr_no_hedge);
+        }
+        sum.add_unit(&margin, mmr_no_hedge, rules.imr_multiplier * largest_no_hedge);
         units.push(margin);
     }
-    for (ccy, ledger) in work.currencies() {
-        sum.add_currency(priced, ccy, ledger.equity());
-    }
-    let margin = sum.finish(rules);
-    let finite = margin.is_finite() && units[first_unit..].iter().all(unit_is_finite);
-    if finite { Ok(margin) } else { Err(NotFinite) }
+    sum.finish_account(priced, work, &units[first_unit..])
 }
 
 /// First pass: equity by currency and sums by unit. Returns what the liquidation fee of derivatives is taken on.
-fn gather(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspace) -> Result<f64, NotFinite> {
-    work.clear();
-    for (index, &ccy) in account.ccy.iter().enumerate() {
-        let ledger = work.ledger_mut(ccy);
-        ledger.cash = account.cash[index] - account.interest[index];
-        ledger.spot_in_use_cap = account.spot_in_use_cap[index];
-    }
+pub(super) fn gather(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspace) -> Result<f64, NotFinite> {
+    work.enter_balances(account);
     let mut fee_base_usd = 0.0;
     for (index, &instrument) in account.instrument.iter().enumerate() {
         let Some(contract) = priced.contracts[instrument as usize].as_ref() else { return Err(NotFinite) };
@@ -258,8 +313,7 @@ fn gather(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspace) ->
         fee_base_usd += n.abs() * contract.fee_base_usd;
     }
     work.touched.sort_unstable();
-    let count = work.units;
-    work.sums[..count].sort_by_key(|sums| sums.unit);
+    work.sort_units();
     Ok(fee_base_usd)
 }
 
@@ -277,17 +331,28 @@ pub fn upl_settle(contract: &Contract, n: f64, avg_px: f64) -> f64 {
 /// The spot that hedges a unit of the account whose rows were gathered last.
 #[must_use]
 pub fn spot_of(priced: &PricedMarket, account: &Account<'_>, work: &Workspace, sums: &UnitSums) -> Spot {
-    let params = &priced.units[sums.unit as usize];
+    spot_with(priced, account, work, sums.unit, sums.delta_coin)
+}
+
+/// The spot that hedges a unit whose coin deltas sum to `delta_coin`.
+pub(super) fn spot_with(
+    priced: &PricedMarket,
+    account: &Account<'_>,
+    work: &Workspace,
+    unit: u32,
+    delta_coin: f64,
+) -> Spot {
+    let params = &priced.units[unit as usize];
     if !params.is_hedged_by(account.spot_offset, priced.rules.risk_unit) {
         return Spot::default();
     }
     let ledger = work.ledger(params.base);
-    let coin = spot_in_use(ledger.hedging_equity(), sums.delta_coin, ledger.spot_in_use_cap);
+    let coin = spot_in_use(ledger.hedging_equity(), delta_coin, ledger.spot_in_use_cap);
     Spot { coin, px_usd: params.spot_usd }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Totals {
+pub(super) struct Totals {
     adj_eq: f64,
     total_eq: f64,
     upl: f64,
@@ -295,12 +360,40 @@ struct Totals {
     deriv_imr: f64,
     deriv_mmr_no_hedge: f64,
     deriv_imr_no_hedge: f64,
+    order_imr: f64,
     borrow_mmr: f64,
     borrow_imr: f64,
     fee_usd: f64,
 }
 
 impl Totals {
+    pub(super) fn new(priced: &PricedMarket, fee_base_usd: f64) -> Self {
+        Self { fee_usd: priced.rules.liquidation_fee_derivatives * fee_base_usd, ..Self::default() }
+    }
+
+    pub(super) fn add_unit(&mut self, margin: &UnitMargin, mmr_no_hedge: f64, imr_no_hedge: f64) {
+        self.upl += margin.upl;
+        self.deriv_mmr += margin.mmr;
+        self.deriv_imr += margin.imr;
+        self.deriv_mmr_no_hedge += mmr_no_hedge;
+        self.deriv_imr_no_hedge += imr_no_hedge;
+        self.order_imr += margin.order_imr;
+    }
+
+    /// Adds the currencies of the account whose rows were gathered last; `units` are those that were added.
+    pub(super) fn finish_account(
+        mut self,
+        priced: &PricedMarket,
+        work: &Workspace,
+        units: &[UnitMargin],
+    ) -> Result<AccountMargin, NotFinite> {
+        for (ccy, ledger) in work.currencies() {
+            self.add_currency(priced, ccy, ledger.equity());
+        }
+        let margin = self.finish(&priced.rules);
+        if margin.is_finite() && units.iter().all(unit_is_finite) { Ok(margin) } else { Err(NotFinite) }
+    }
+
     fn add_currency(&mut self, priced: &PricedMarket, ccy: u32, equity_coin: f64) {
         let params = &priced.currencies[ccy as usize];
         let rules = &priced.rules;
@@ -336,6 +429,7 @@ impl Totals {
             ineligible: self.total_eq < rules.min_net_equity_usd,
             mmr_no_hedge: self.deriv_mmr_no_hedge + self.borrow_mmr,
             imr_no_hedge: self.deriv_imr_no_hedge + self.borrow_imr,
+            order_imr: self.order_imr,
         }
     }
 }
@@ -358,7 +452,7 @@ impl AccountMargin {
     fn is_finite(&self) -> bool {
         let ratio = self.margin_ratio.unwrap_or(0.0);
         all_finite(&[self.adj_eq, self.total_eq, self.upl, self.mmr, self.imr, self.liquidation_fee, ratio])
-            && all_finite(&[self.mmr_no_hedge, self.imr_no_hedge])
+            && all_finite(&[self.mmr_no_hedge, self.imr_no_hedge, self.order_imr])
     }
 }
 

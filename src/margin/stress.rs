@@ -64,7 +64,7 @@ pub struct UnitMargin {
     pub mr9: f64,
     /// Maintenance margin, `max(max(MR1, MR2, MR6) + MR3 + MR4 + MR5 + MR9, MR7)`.
     pub mmr: f64,
-    /// Initial margin, `imr_multiplier x mmr`.
+    /// Initial margin, `imr_multiplier x mmr`, and what pending orders add to it.
     pub imr: f64,
     /// Sum of cash deltas.
     pub cash_delta: f64,
@@ -78,6 +78,19 @@ pub struct UnitMargin {
     pub spot_in_use: f64,
     /// Unrealised P&L of swaps and futures.
     pub upl: f64,
+    /// What pending orders add to IMR.
+    pub order_imr: f64,
+}
+
+impl UnitMargin {
+    /// Raises IMR to what the unit would need with its orders filled, whose MMR is `filled_mmr`.
+    pub fn freeze(&mut self, rules: &Rules, filled_mmr: f64) {
+        let imr = rules.imr_multiplier * filled_mmr;
+        if imr > self.imr {
+            self.order_imr = imr - self.imr;
+            self.imr = imr;
+        }
+    }
 }
 
 /// A slope below this share of the absolute sum of its terms is a perfect hedge with rounding: exactly zero.
@@ -264,6 +277,7 @@ impl UnitSums {
             theta: self.options[DECAY],
             spot_in_use: spot.coin,
             upl: self.upl_usd,
+            order_imr: 0.0,
         }
     }
 

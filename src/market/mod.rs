@@ -76,6 +76,8 @@ pub struct Instrument {
     pub multiplier: f64,
     /// Expiry in nanoseconds since 1970 UTC; `None` for swaps.
     pub expiry_ns: Option<i64>,
+    /// Smallest step of an order's quantity, contracts.
+    pub lot_sz: f64,
     /// Mark price (linear: quote; inverse: quote per coin; option: settle currency per coin). NaN with a gap.
     pub mark_px: f64,
     /// Mark volatility of an option, else 0. NaN with a gap.

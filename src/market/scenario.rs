@@ -309,6 +309,7 @@ mod tests {
             settle,
             multiplier: 0.01,
             expiry_ns: days.map(|days| days * 86_400_000_000_000),
+            lot_sz: 1.0,
             mark_px: prices[0],
             mark_vol: prices[1],
             fwd_px: prices[2],

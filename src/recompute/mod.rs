@@ -45,6 +45,7 @@ pub fn account_of(book: &Book, account: usize) -> Account<'_> {
         cash: &book.cash[balances.clone()],
         interest: &book.interest[balances.clone()],
         spot_in_use_cap: &book.spot_in_use_cap[balances],
+        orders: book.orders_of(account),
     }
 }
 

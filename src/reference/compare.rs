@@ -146,6 +146,7 @@ fn compare_unit(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
         ("mr9", kernel.mr9, parts.mr9, money),
         ("mmr", kernel.mmr, reference.mmr, money),
         ("imr", kernel.imr, reference.imr, own(reference.imr)),
+        ("order_imr", kernel.order_imr, reference.order_imr, own(reference.imr)),
         ("cash_delta", kernel.cash_delta, reference.cash_delta, money),
         ("gamma", kernel.gamma, reference.gamma, own(reference.gamma)),
         ("vega", kernel.vega, reference.vega, own(reference.vega)),
@@ -207,7 +208,7 @@ fn rank(ratio: f64, rules: &StatusRules) -> usize {
     [rules.warning, rules.near, rules.liquidation].iter().filter(|&&threshold| ratio <= threshold).count()
 }
 
-fn reference_money(margin: &Margin) -> [(&'static str, f64); 11] {
+fn reference_money(margin: &Margin) -> [(&'static str, f64); 12] {
     [
         ("adj_eq", margin.adj_eq),
         ("total_eq", margin.total_eq),
@@ -220,10 +221,11 @@ fn reference_money(margin: &Margin) -> [(&'static str, f64); 11] {
         ("liquidation_fee", margin.liquidation_fee),
         ("mmr_no_hedge", margin.mmr_no_hedge),
         ("imr_no_hedge", margin.imr_no_hedge),
+        ("order_imr", margin.order_imr),
     ]
 }
 
-fn kernel_money(margin: &AccountMargin) -> [(&'static str, f64); 11] {
+fn kernel_money(margin: &AccountMargin) -> [(&'static str, f64); 12] {
     [
         ("adj_eq", margin.adj_eq),
         ("total_eq", margin.total_eq),
@@ -236,6 +238,7 @@ fn kernel_money(margin: &AccountMargin) -> [(&'static str, f64); 11] {
         ("liquidation_fee", margin.liquidation_fee),
         ("mmr_no_hedge", margin.mmr_no_hedge),
         ("imr_no_hedge", margin.imr_no_hedge),
+        ("order_imr", margin.order_imr),
     ]
 }
 
@@ -257,6 +260,7 @@ pub(super) fn finite(margin: &Margin) -> Result<()> {
             ("mr9", parts.mr9),
             ("mmr", unit.mmr),
             ("imr", unit.imr),
+            ("order_imr", unit.order_imr),
             ("cash_delta", unit.cash_delta),
             ("gamma", unit.gamma),
             ("vega", unit.vega),

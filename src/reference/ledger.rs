@@ -6,6 +6,7 @@ use super::prices::Prices;
 use super::{Account, Equity, incremental_num};
 use crate::Result;
 use crate::margin::rules::Rules;
+use crate::market::Market;
 use std::collections::BTreeMap;
 
 /// One currency of an account, in its own units. USD figures are signed.
@@ -113,6 +114,15 @@ pub(super) fn lines(account: &Account, legs: &[Leg]) -> Result<BTreeMap<String, 
         line.gross = line.gross + leg.upl().abs() + leg.option_value().abs();
     }
     Ok(lines)
+}
+
+/// Adds to the cash of a currency.
+pub(super) fn add_cash(lines: &mut BTreeMap<String, Line>, market: &Market, ccy: usize, amount: Num) -> Result<()> {
+    let prices = Prices::new(market);
+    let line = entry(lines, &prices, prices.currency(ccy)?)?;
+    line.cash = line.cash + amount;
+    line.gross = line.gross + amount.abs();
+    Ok(())
 }
 
 fn entry<'a>(lines: &'a mut BTreeMap<String, Line>, prices: &Prices, ccy: &str) -> Result<&'a mut Line> {

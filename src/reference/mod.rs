@@ -15,6 +15,7 @@ mod compare;
 mod ledger;
 mod leg;
 mod number;
+mod orders;
 mod prices;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,26 @@ pub struct Balance {
     pub cap: Option<f64>,
 }
 
+/// A pending order, taken as filled at its price.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PendingOrder {
+    /// What is traded.
+    pub on: Traded,
+    /// Contracts or coins, bought +, sold -.
+    pub qty: f64,
+    /// Price.
+    pub px: f64,
+}
+
+/// What an order trades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traded {
+    /// Index into [`Market::instruments`].
+    Contract(usize),
+    /// Base and quote of a spot pair, indices into [`Market::currencies`].
+    Spot(usize, usize),
+}
+
 /// One account in one market, under one set of rules.
 #[derive(Debug, Clone)]
 pub struct Account<'a> {
@@ -71,6 +92,8 @@ pub struct Account<'a> {
     pub balances: Vec<Balance>,
     /// Its spot hedging mode.
     pub spot_offset: SpotOffset,
+    /// Its pending orders.
+    pub orders: Vec<PendingOrder>,
 }
 
 /// The margin of one account. Money in USD.
@@ -106,7 +129,9 @@ pub struct Margin {
     pub mmr_no_hedge: f64,
     /// IMR with spot hedging off.
     pub imr_no_hedge: f64,
-    /// Risk units in byte order of their names: every unit in which the account has a position row.
+    /// What pending orders add to IMR.
+    pub order_imr: f64,
+    /// Risk units in byte order of their names: every unit in which the account has a position row or an order.
     pub units: Vec<Unit>,
     /// Equity by currency, in byte order.
     pub equity: Vec<Equity>,
@@ -173,8 +198,10 @@ pub struct Unit {
     pub mr6_price: f64,
     /// Maintenance margin.
     pub mmr: f64,
-    /// Initial margin.
+    /// Initial margin, what pending orders add included.
     pub imr: f64,
+    /// What pending orders add to IMR.
+    pub order_imr: f64,
     /// Sum of cash deltas.
     pub cash_delta: f64,
     /// Change of the options' coin delta for +1 % of the index, in USD.
@@ -218,7 +245,16 @@ pub fn account_of<'a>(market: &'a Market, book: &Book, rules: &'a Rules, index: 
             cap: Some(book.spot_in_use_cap[row]).filter(|cap| cap.is_finite()),
         })
         .collect();
-    Some(Account { market, rules, positions, balances, spot_offset })
+    let orders = book.orders_of(index).iter().map(|order| PendingOrder {
+        on: match order.traded {
+            orders::BookTraded::Contract(instrument) => Traded::Contract(instrument as usize),
+            orders::BookTraded::Spot { base, quote } => Traded::Spot(base as usize, quote as usize),
+        },
+        qty: order.qty,
+        px: order.px,
+    });
+    let orders = orders.collect();
+    Some(Account { market, rules, positions, balances, spot_offset, orders })
 }
 
 /// The margin of an account. An option at its expiry, which only a scenario brings about, counts in equity only.
@@ -240,8 +276,10 @@ pub fn margin(account: &Account) -> Result<Margin> {
     let liquidation_fee =
         sum(&|line| line.borrowing(rules).fee) + Num::from(rules.liquidation_fee_derivatives) * fee_base;
 
-    let units = unit_margins(account.spot_offset, rules, &legs, &lines);
-    let unhedged = unit_margins(SpotOffset::None, rules, &legs, &lines);
+    let mut units = unit_margins(account.spot_offset, rules, &legs, &lines);
+    let mut unhedged = unit_margins(SpotOffset::None, rules, &legs, &lines);
+    orders::freeze(account, account.spot_offset, &mut units)?;
+    orders::freeze(account, SpotOffset::None, &mut unhedged)?;
     let deriv_mmr = total(&units, |unit| unit.mmr);
     let mmr = deriv_mmr + borrow_mmr;
     let imr = total(&units, |unit| unit.imr) + borrow_imr;
@@ -264,6 +302,7 @@ pub fn margin(account: &Account) -> Result<Margin> {
         ineligible: total_eq < Num::from(rules.min_net_equity_usd),
         mmr_no_hedge: (total(&unhedged, |unit| unit.mmr) + borrow_mmr).to_f64(),
         imr_no_hedge: (total(&unhedged, |unit| unit.imr) + borrow_imr).to_f64(),
+        order_imr: total(&units, |unit| unit.order_imr).to_f64(),
         units,
         equity: lines.values().map(|line| line.report(rules)).collect(),
         gross_eq: sum(&Line::gross_usd).to_f64(),

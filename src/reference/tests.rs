@@ -103,6 +103,7 @@ fn market() -> Market {
             settle: ccy(settle),
             multiplier: if matches!(kind, Kind::Inverse) { 10.0 } else { 1.0 },
             expiry_ns: days.map(|days| days * DAY_NS),
+            lot_sz: 1.0,
             mark_px,
             mark_vol: if option { 0.5 } else { 0.0 },
             fwd_px: if option { 100.0 } else { 0.0 },
@@ -142,7 +143,7 @@ fn cash(ccy: usize, cash: f64) -> Balance {
 fn margin_of(rules: &Rules, mode: SpotOffset, positions: &[Position], balances: &[Balance]) -> Margin {
     let market = market();
     let (positions, balances) = (positions.to_vec(), balances.to_vec());
-    margin(&Account { market: &market, rules, positions, balances, spot_offset: mode }).unwrap()
+    margin(&Account { market: &market, rules, positions, balances, spot_offset: mode, orders: vec![] }).unwrap()
 }
 
 #[test]
@@ -285,7 +286,7 @@ fn equity_discounts_and_borrowing() {
 fn what_has_no_price_is_an_error() {
     let rules = rules();
     let result = |market: &Market, positions: Vec<Position>, balances: Vec<Balance>| {
-        margin(&Account { market, rules: &rules, positions, balances, spot_offset: SpotOffset::Usdt })
+        margin(&Account { market, rules: &rules, positions, balances, spot_offset: SpotOffset::Usdt, orders: vec![] })
             .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_string())
     };
     let mut no_fx = market();
@@ -314,8 +315,14 @@ fn sizes_beyond_28_digits_scale() {
         market.instruments[SWAP_USDT].mark_px = px;
         let rules = rules();
         let positions = vec![at(SWAP_USDT, qty, 2.0 * px)];
-        let account =
-            Account { market: &market, rules: &rules, positions, balances: vec![], spot_offset: SpotOffset::None };
+        let account = Account {
+            market: &market,
+            rules: &rules,
+            positions,
+            balances: vec![],
+            spot_offset: SpotOffset::None,
+            orders: vec![],
+        };
         let result = margin(&account).unwrap();
         let unit = &result.units[0];
         let usd = qty * px;
@@ -345,6 +352,7 @@ fn as_kernel(margin: &Margin) -> (AccountMargin, Vec<UnitMargin>, Vec<String>) {
         ineligible: margin.ineligible,
         mmr_no_hedge: margin.mmr_no_hedge,
         imr_no_hedge: margin.imr_no_hedge,
+        order_imr: margin.order_imr,
     };
     let unit = |(number, unit): (usize, &Unit)| UnitMargin {
         unit: number as u32,
@@ -367,6 +375,7 @@ fn as_kernel(margin: &Margin) -> (AccountMargin, Vec<UnitMargin>, Vec<String>) {
         theta: unit.theta,
         spot_in_use: unit.spot_in_use,
         upl: unit.upl,
+        order_imr: unit.order_imr,
     };
     let names = margin.units.iter().map(|unit| unit.name.clone()).collect();
     (account, margin.units.iter().enumerate().map(unit).collect(), names)

@@ -18,9 +18,10 @@ pub(super) struct SpotInUse {
 const PERFECT_HEDGE: f64 = 1e-12;
 const DAYS_A_YEAR: f64 = 365.0;
 
-/// The margin of the unit `name` made of `legs` (all of one base currency, at least one).
+/// The margin of the unit `name` made of `legs`, all of one base currency; none where the unit has orders only.
 pub(super) fn unit_margin(name: &str, legs: &[&Leg], spot: SpotInUse, rules: &Rules) -> Unit {
-    let base = legs.first().map_or("", |leg| leg.base);
+    let named = name.split('-').next().unwrap_or_default();
+    let base = legs.first().map_or(named, |leg| leg.base);
     let class = rules.mr467_classes.of(base);
     let prices = *rules.mr1.price.get(rules.mr1_classes.of(base));
     let slope = linear_slope(legs, spot);
@@ -57,6 +58,7 @@ pub(super) fn unit_margin(name: &str, legs: &[&Leg], spot: SpotInUse, rules: &Ru
         mr6_price: if rise_is_worse { moves[1] } else { moves[0] },
         mmr: mmr.to_f64(),
         imr: (Num::from(rules.imr_multiplier) * mmr).to_f64(),
+        order_imr: 0.0,
         cash_delta: legs.iter().map(|leg| leg.cash_delta()).sum::<Num>().to_f64(),
         gamma: gamma(legs).to_f64(),
         vega: vega(legs).to_f64(),

@@ -135,6 +135,7 @@ pub const ACCOUNTS: TableSpec = TableSpec {
         Column::new("ineligible", Kind::Flag),
         number("mmr_no_hedge"),
         number("imr_no_hedge"),
+        number("order_imr"),
     ],
     sorted_by: Some(0),
 };
@@ -165,6 +166,7 @@ pub const RISK_UNITS: TableSpec = TableSpec {
         number("theta"),
         number("spot_in_use"),
         number("upl"),
+        number("order_imr"),
     ],
     sorted_by: Some(0),
 };

@@ -46,6 +46,7 @@ pub(crate) fn account(n: usize) -> AccountMargin {
         ineligible: n.is_multiple_of(3),
         mmr_no_hedge: x + 1.1,
         imr_no_hedge: x + 1.2,
+        order_imr: x + 1.3,
     }
 }
 
@@ -77,6 +78,7 @@ pub(crate) fn units(n: usize) -> impl Iterator<Item = UnitMargin> {
             theta: x + 6.0,
             spot_in_use: x + 7.0,
             upl: x + 8.0,
+            order_imr: x + 9.0,
         }
     })
 }
@@ -119,6 +121,7 @@ pub(crate) fn snapshot(accounts: usize) -> Snapshot {
             count(Table::Balances, 10, 0, 1),
         ],
         inputs: vec![InputFile { path: "positions.parquet".into(), bytes: 7, rows: Some(100), blake3: "00".into() }],
+        untradable: std::collections::BTreeMap::new(),
         unused_price_gaps: 3,
     }
 }

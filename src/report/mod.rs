@@ -10,6 +10,7 @@
 //! paths or the machine.
 
 pub mod at_risk;
+pub mod checks;
 pub mod columns;
 mod csv;
 pub mod distances;

@@ -34,13 +34,14 @@ macro_rules! number_columns {
 number_columns! {
     AccountNumbers of AccountMargin {
         adj_eq, total_eq, upl, mmr, imr, deriv_mmr, borrow_mmr, borrow_imr, liquidation_fee, mmr_no_hedge, imr_no_hedge,
+        order_imr,
     }
 }
 
 number_columns! {
     UnitNumbers of UnitMargin {
         mr1, mr1_price, mr2, mr3, mr4, mr5, mr6, mr6_price, mr7, mr9, mmr, imr, cash_delta, gamma, vega, theta,
-        spot_in_use, upl,
+        spot_in_use, upl, order_imr,
     }
 }
 
@@ -150,6 +151,7 @@ impl AccountRows {
             Arc::new(self.ineligible.finish()),
             number(numbers.mmr_no_hedge),
             number(numbers.imr_no_hedge),
+            number(numbers.order_imr),
         ])
     }
 }
@@ -234,6 +236,7 @@ impl UnitRows {
             number(numbers.theta),
             number(numbers.spot_in_use),
             number(numbers.upl),
+            number(numbers.order_imr),
         ])
     }
 }

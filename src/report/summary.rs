@@ -92,6 +92,7 @@ pub struct Totals {
     pub liquidation_fee: f64,
     pub mmr_no_hedge: f64,
     pub imr_no_hedge: f64,
+    pub order_imr: f64,
 }
 
 /// Margin with spot hedging off, less margin with it on. Negative where hedging by delta costs more than it saves.
@@ -182,7 +183,7 @@ impl Summary {
 }
 
 /// Number of figures in [`Totals`].
-const TOTALS: usize = 11;
+const TOTALS: usize = 12;
 
 /// The figures of an account that [`Totals`] sums, in its order.
 fn totals_of(row: &AccountMargin) -> [f64; TOTALS] {
@@ -198,6 +199,7 @@ fn totals_of(row: &AccountMargin) -> [f64; TOTALS] {
         row.liquidation_fee,
         row.mmr_no_hedge,
         row.imr_no_hedge,
+        row.order_imr,
     ]
 }
 
@@ -323,6 +325,7 @@ impl Tally {
             liquidation_fee,
             mmr_no_hedge,
             imr_no_hedge,
+            order_imr,
         ] = self.totals.map(Sum::value);
         Totals {
             adj_eq,
@@ -336,6 +339,7 @@ impl Tally {
             liquidation_fee,
             mmr_no_hedge,
             imr_no_hedge,
+            order_imr,
         }
     }
 
@@ -385,7 +389,7 @@ fn finite(summary: Summary) -> Result<Summary> {
     let totals =
         [t.adj_eq, t.total_eq, t.upl, t.mmr, t.imr, t.deriv_mmr, t.borrow_mmr, t.borrow_imr, t.liquidation_fee];
     let units = summary.risk_units.iter().map(|unit| unit.mmr);
-    let more = [t.mmr_no_hedge, t.imr_no_hedge, summary.hedge_saving.mmr, summary.hedge_saving.imr];
+    let more = [t.mmr_no_hedge, t.imr_no_hedge, t.order_imr, summary.hedge_saving.mmr, summary.hedge_saving.imr];
     if totals.into_iter().chain(more).chain(units).all(f64::is_finite) {
         Ok(summary)
     } else {

@@ -94,7 +94,7 @@ fn accounts_read_back() {
     assert_eq!(
         names(&batch),
         "account_id, scenario, adj_eq, total_eq, upl, mmr, imr, deriv_mmr, borrow_mmr, borrow_imr, liquidation_fee, \
-         margin_ratio, status, im_deficit, ineligible, mmr_no_hedge, imr_no_hedge"
+         margin_ratio, status, im_deficit, ineligible, mmr_no_hedge, imr_no_hedge, order_imr"
     );
     let rows: Vec<_> = (0..FIVE_CHUNKS).map(fixture::account).collect();
     let ids: Vec<String> = (0..FIVE_CHUNKS).map(|n| format!("a{n:07}")).collect();
@@ -112,6 +112,7 @@ fn accounts_read_back() {
         (10, |row| row.liquidation_fee),
         (15, |row| row.mmr_no_hedge),
         (16, |row| row.imr_no_hedge),
+        (17, |row| row.order_imr),
     ] {
         assert_eq!(f64s(batch.column(column)), rows.iter().map(field).collect::<Vec<_>>(), "column {column}");
     }
@@ -236,16 +237,16 @@ fn csv_text() {
     assert_eq!(
         read("accounts.csv"),
         "account_id,scenario,adj_eq,total_eq,upl,mmr,imr,deriv_mmr,borrow_mmr,borrow_imr,liquidation_fee,margin_ratio,\
-         status,im_deficit,ineligible,mmr_no_hedge,imr_no_hedge\n\
-         a0000000,base,0.1,0.2,-0.0,0.4,0.5,0.6,0.7,0.8,0.9,1.0,liquidation,false,true,1.1,1.2\n\
-         a0000001,base,1.1,1.2,-1.0,1.4,1.5,1.6,1.7,1.8,1.9,0.5,near_liquidation,false,false,2.1,2.2\n"
+         status,im_deficit,ineligible,mmr_no_hedge,imr_no_hedge,order_imr\n\
+         a0000000,base,0.1,0.2,-0.0,0.4,0.5,0.6,0.7,0.8,0.9,1.0,liquidation,false,true,1.1,1.2,1.3\n\
+         a0000001,base,1.1,1.2,-1.0,1.4,1.5,1.6,1.7,1.8,1.9,0.5,near_liquidation,false,false,2.1,2.2,2.3\n"
     );
     assert_eq!(
         read("risk_units.csv"),
         "account_id,scenario,risk_unit,mr1,mr1_price,mr1_vol,mr2,mr3,mr4,mr5,mr6,mr6_price,mr7,mr9,mmr,imr,cash_delta,\
-         gamma,vega,theta,spot_in_use,upl\n\
+         gamma,vega,theta,spot_in_use,upl,order_imr\n\
          a0000001,base,BTC-USDT,1.0,-0.12,same,1000001.0,1.25,1.5,1.75,1.0,0.24,1.0,2.0,1000004.0,3.0,-4.0,5.0,6.0,7.0,\
-         8.0,9.0\n"
+         8.0,9.0,10.0\n"
     );
     assert_eq!(
         read("rejects.csv"),

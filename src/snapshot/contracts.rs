@@ -28,6 +28,8 @@ pub(super) struct Contract {
     pub settle: String,
     pub multiplier: f64,
     pub expiry_ns: Option<i64>,
+    /// Smallest step of an order's quantity, contracts.
+    pub lot_sz: f64,
 }
 
 /// Base and quote of `BASE-QUOTE`.
@@ -38,6 +40,9 @@ pub(super) fn base_quote(name: &str) -> Option<(&str, &str)> {
 
 /// Currencies, besides the quote, in which a linear contract may settle.
 const DOLLARS: [&str; 3] = ["USD", "USDT", "USDC"];
+
+/// The lot of an instrument that names none.
+const ONE_CONTRACT: f64 = 1.0;
 
 struct Columns {
     inst_id: Text,
@@ -50,6 +55,7 @@ struct Columns {
     expiry: Times,
     strike: Numbers,
     opt_type: Text,
+    lot_sz: Numbers,
 }
 
 /// Appends the rows of a batch.
@@ -65,6 +71,7 @@ pub(super) fn read(rows: &mut Vec<ContractRow>, batch: &Batch) -> Result<()> {
         expiry: batch.times("expiry")?,
         strike: batch.numbers("strike")?,
         opt_type: batch.text("opt_type")?,
+        lot_sz: batch.numbers("lot_sz")?,
     };
     rows.extend((0..batch.rows).map(|row| ContractRow {
         inst_id: columns.inst_id.get(row).map(str::to_owned),
@@ -128,6 +135,10 @@ impl Columns {
         } else {
             Kind::Linear
         };
-        Ok(Contract { kind, uly: uly.to_owned(), settle: settle.to_owned(), multiplier, expiry_ns })
+        let lot_sz = match self.lot_sz.get(row) {
+            Ok(None) => ONE_CONTRACT,
+            _ => positive("lot_sz", &self.lot_sz)?,
+        };
+        Ok(Contract { kind, uly: uly.to_owned(), settle: settle.to_owned(), multiplier, expiry_ns, lot_sz })
     }
 }

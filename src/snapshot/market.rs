@@ -7,7 +7,7 @@ use super::relate::left_join;
 use crate::market::{Currency, Instrument, Kind, Market, PriceGap, Underlying};
 use crate::{Error, Result};
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering as Memory};
 
 /// What stands against a position in an instrument.
@@ -52,6 +52,14 @@ impl Listings {
         &self.entries[number as usize]
     }
 
+    /// The instruments without a place in the market, and why.
+    pub fn untradable(&self) -> BTreeMap<String, Reason> {
+        let listed = self.numbers.iter().map(|(inst_id, &number)| (inst_id, &self.entries[number as usize]));
+        let refused = listed.filter(|(_, listing)| listing.instrument.is_none());
+        let reason = |listing: &Listing| listing.refusal.as_ref().map(|refusal| refusal.reason);
+        refused.filter_map(|(inst_id, listing)| Some((inst_id.clone(), reason(listing)?))).collect()
+    }
+
     fn add(&mut self, inst_id: &str, listing: Listing) {
         self.numbers.insert(inst_id.to_owned(), self.entries.len() as u32);
         self.entries.push(listing);
@@ -84,6 +92,21 @@ impl Listings {
         }
         needed.extend(currencies.into_iter().flat_map(|ccy| indices.fx_path(ccy)));
         unused + indices.iter().filter(|(name, px)| px.is_err() && !needed.contains(*name)).count() as u64
+    }
+}
+
+/// The currencies that have a USD value, by name.
+pub(super) struct Priced<'a>(HashMap<&'a str, u32>);
+
+impl<'a> Priced<'a> {
+    pub fn new(market: &'a Market) -> Self {
+        let named = market.currencies.iter().zip(0..).filter(|(currency, _)| currency.fx.is_some());
+        Self(named.map(|(currency, index)| (currency.name.as_str(), index)).collect())
+    }
+
+    /// Index of a currency in the market.
+    pub fn index(&self, name: &str) -> Option<u32> {
+        self.0.get(name).copied()
     }
 }
 
@@ -143,6 +166,7 @@ pub(super) fn build<'a>(
             settle: names.currency(&contract.settle),
             multiplier: contract.multiplier,
             expiry_ns: contract.expiry_ns,
+            lot_sz: contract.lot_sz,
             mark_px,
             mark_vol,
             fwd_px,

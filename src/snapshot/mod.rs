@@ -3,7 +3,7 @@
 //! ```text
 //! snapshot.toml ---------------------------------- as_of
 //! instruments, marks, indices -- joins ---------- Market + what stands against a position in each instrument
-//! accounts, balances, positions -- checks ------- Book   + broken rows
+//! accounts, balances, positions, orders -- checks  Book   + broken rows
 //! broken rows ------ their accounts left out ---- rejects, unmargined; rows in = used + rejected, per table
 //! ```
 //!
@@ -19,6 +19,8 @@ mod csv;
 mod ipc;
 mod market;
 mod number;
+mod operations;
+mod orders;
 mod parquet;
 mod positions;
 mod prices;
@@ -35,6 +37,7 @@ mod tables;
 mod text;
 mod time;
 
+pub use operations::{Asked, Given, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use results::{ResultRow, read_result};
 pub use schema::Table;
@@ -44,7 +47,7 @@ use crate::book::Book;
 use crate::margin::rules::SpotOffset;
 use crate::market::Market;
 use crate::progress::Progress;
-use crate::{Error, Invalid, Result};
+use crate::{Invalid, Result};
 use scan::{Opened, scan};
 use source::Source;
 use std::path::{Path, PathBuf};
@@ -88,6 +91,8 @@ pub struct Snapshot {
     pub tables: Vec<TableCount>,
     /// Every file that was read, `snapshot.toml` first.
     pub inputs: Vec<InputFile>,
+    /// Instruments that are listed and that nobody can hold, since they are invalid or expired, and why.
+    pub untradable: std::collections::BTreeMap<String, Reason>,
     /// Missing prices that nobody needs: instruments with a gap that no position refers to, and broken index rows
     /// behind nothing that is held.
     pub unused_price_gaps: u64,
@@ -99,7 +104,6 @@ const MANIFEST: &str = "snapshot.toml";
 struct Survey {
     as_of_ns: i64,
     sources: Vec<(Table, Source)>,
-    orders: Option<Source>,
     /// All files, `snapshot.toml` first, then those of each table.
     files: Vec<PathBuf>,
 }
@@ -109,10 +113,9 @@ impl Survey {
         let manifest = dir.join(MANIFEST);
         let as_of_ns = time::read_as_of(&manifest)?;
         let sources = find_tables(dir)?;
-        let orders = source::find(dir, "orders")?;
         let mut files = vec![manifest];
-        files.extend(sources.iter().map(|(_, source)| source).chain(&orders).flat_map(|source| source.files.clone()));
-        Ok(Self { as_of_ns, sources, orders, files })
+        files.extend(sources.iter().flat_map(|(_, source)| source.files.clone()));
+        Ok(Self { as_of_ns, sources, files })
     }
 }
 
@@ -141,7 +144,7 @@ pub fn weigh(dir: &Path) -> Result<u64> {
     const ROW_BYTES: u64 = 24;
     let mut rows = 0u64;
     for (table, source) in find_tables(dir)? {
-        if ![Table::Positions, Table::Balances, Table::Accounts].contains(&table) {
+        if ![Table::Positions, Table::Balances, Table::Accounts, Table::Orders].contains(&table) {
             continue;
         }
         let known = if source.format == source::Format::Parquet { Opened::new(&source, &[])?.rows() } else { None };
@@ -154,19 +157,11 @@ pub fn weigh(dir: &Path) -> Result<u64> {
 /// Reads the snapshot in the folder `dir`.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a broken table or `snapshot.toml`, and for a table `orders` that is not empty;
-/// [`Error::Interrupted`] if the user stopped.
+/// [`Error::Invalid`] for a broken table or `snapshot.toml`; [`Error::Interrupted`] if the user stopped.
 pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
-    let Survey { as_of_ns, sources, orders, files } = Survey::new(dir)?;
-    let (hashes, loaded) = rayon::join(
-        || source::hash_all(&files, options.progress),
-        || {
-            let order_rows = orders.as_ref().map(|orders| refuse_orders(orders, options)).transpose()?;
-            let (snapshot, mut rows) = tables::read(as_of_ns, &sources, options)?;
-            rows.extend(order_rows.unwrap_or_default());
-            Ok::<_, Error>((snapshot, rows))
-        },
-    );
+    let Survey { as_of_ns, sources, files } = Survey::new(dir)?;
+    let (hashes, loaded) =
+        rayon::join(|| source::hash_all(&files, options.progress), || tables::read(as_of_ns, &sources, options));
     let (mut snapshot, rows) = loaded?;
     snapshot.inputs = input_files(dir, &files, hashes?, rows);
     Ok(snapshot)
@@ -190,19 +185,4 @@ fn find_tables(dir: &Path) -> Result<Vec<(Table, Source)>> {
         }
     }
     Ok(sources)
-}
-
-/// Pending orders freeze margin; leaving them out would understate IMR. An empty table is fine.
-fn refuse_orders(orders: &Source, options: &LoadOptions) -> Result<Vec<u64>> {
-    let rows = scan(Opened::new(orders, &[])?, options.progress, |(): &mut (), _| Ok(()), |()| Ok(()))?;
-    let total: u64 = rows.iter().sum();
-    if total == 0 {
-        return Ok(rows);
-    }
-    Err(Invalid::new("pending orders are not supported by this version")
-        .file(&orders.files[0])
-        .value(format!("{total} orders"))
-        .expected("no table `orders`, or an empty one: without the orders IMR would be too low")
-        .hint("move the table out of the folder to margin the positions alone: same MMR, IMR without the orders")
-        .into())
 }

@@ -25,7 +25,7 @@ pub enum Reason {
     ExpiredInstrument,
     /// No `qty`.
     MissingQuantity,
-    /// A `qty` that is not a finite number.
+    /// A `qty` that is not a finite number; of an order also one that is not greater than zero.
     InvalidQuantity,
     /// No `avg_px`.
     MissingAvgPx,
@@ -33,6 +33,12 @@ pub enum Reason {
     InvalidAvgPx,
     /// An `avg_px` that is zero or negative.
     NonPositiveAvgPx,
+    /// No `px`.
+    MissingPx,
+    /// A `px` that is not a finite number greater than zero.
+    InvalidPx,
+    /// A `side` that is neither `buy` nor `sell`.
+    InvalidSide,
     /// No `cash`.
     MissingCash,
     /// A `cash` that is not a finite number.
@@ -80,6 +86,9 @@ impl Reason {
             Self::MissingAvgPx => "missing_avg_px",
             Self::InvalidAvgPx => "invalid_avg_px",
             Self::NonPositiveAvgPx => "non_positive_avg_px",
+            Self::MissingPx => "missing_px",
+            Self::InvalidPx => "invalid_px",
+            Self::InvalidSide => "invalid_side",
             Self::MissingCash => "missing_cash",
             Self::InvalidCash => "invalid_cash",
             Self::InvalidInterest => "invalid_interest",

@@ -15,12 +15,14 @@ pub enum Table {
     Balances,
     /// Settings of accounts.
     Accounts,
+    /// Pending orders of accounts.
+    Orders,
 }
 
 impl Table {
     /// All tables, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Instruments, Self::Marks, Self::Indices, Self::Positions, Self::Balances, Self::Accounts];
+    pub const ALL: [Self; 7] =
+        [Self::Instruments, Self::Marks, Self::Indices, Self::Positions, Self::Balances, Self::Accounts, Self::Orders];
 
     /// The name of its file.
     #[must_use]
@@ -32,12 +34,13 @@ impl Table {
             Self::Positions => "positions",
             Self::Balances => "balances",
             Self::Accounts => "accounts",
+            Self::Orders => "orders",
         }
     }
 
     /// True if a snapshot may lack it.
     pub(super) fn optional(self) -> bool {
-        self == Self::Accounts
+        matches!(self, Self::Accounts | Self::Orders)
     }
 
     pub(super) fn columns(self) -> &'static [Column] {
@@ -48,6 +51,7 @@ impl Table {
             Self::Positions => POSITIONS,
             Self::Balances => BALANCES,
             Self::Accounts => ACCOUNTS,
+            Self::Orders => ORDERS,
         }
     }
 }
@@ -99,6 +103,7 @@ const INSTRUMENTS: &[Column] = &[
     Column { name: "expiry", kind: Kind::Time, required: true },
     number("strike"),
     id("opt_type"),
+    Column { name: "lot_sz", kind: Kind::Number, required: false },
 ];
 const MARKS: &[Column] = &[id("inst_id"), number("mark_px"), number("mark_vol"), number("fwd_px")];
 const INDICES: &[Column] = &[id("index_id"), number("px")];
@@ -111,6 +116,24 @@ const BALANCES: &[Column] = &[
     Column { name: "spot_in_use_cap", kind: Kind::Number, required: false },
 ];
 const ACCOUNTS: &[Column] = &[id("account_id"), id("spot_offset")];
+const ORDERS: &[Column] = &[id("account_id"), id("inst_id"), id("side"), number("qty"), number("px")];
+const fn optional_id(name: &'static str) -> Column {
+    Column { name, kind: Kind::Id, required: false }
+}
+
+/// Of the operations that `simulate` checks: see [`super::operations`].
+pub(super) const OPERATIONS: &[Column] = &[
+    id("op_id"),
+    id("account_id"),
+    id("kind"),
+    optional_id("inst_id"),
+    optional_id("ccy"),
+    optional_id("side"),
+    Column { name: "qty", kind: Kind::Number, required: false },
+    Column { name: "px", kind: Kind::Number, required: false },
+    optional_id("spot_offset"),
+    optional_id("group"),
+];
 /// Of `shocks`, which is no part of the book: see [`super::shocks`].
 pub(super) const SHOCKS: &[Column] = &[
     id("scenario"),

@@ -4,6 +4,7 @@ use super::accounts::{AccountNumbers, AccountRows, Section, Settings, settle};
 use super::balances::{AllBalances, Balances};
 use super::batch::Batch;
 use super::contracts::{self, ContractRow, Fault, base_quote};
+use super::orders::{AllOrders, Orders};
 use super::positions::{AllPositions, Positions};
 use super::prices::{self, Indices};
 use super::reject::{Broken, Reason};
@@ -43,8 +44,6 @@ pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOpt
         |local: &mut Positions, batch| local.read(batch, &listings),
         |local| positions.merge(local, &mut accounts),
     )?;
-    let unused_price_gaps = listings.unused_gaps(&market, &indices, names());
-    balances.renumber_currencies(&market);
 
     let mut settings = AccountRows::default();
     let mut settings_rows = None;
@@ -53,13 +52,24 @@ pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOpt
         settings_rows = Some(scan(opened, options.progress, Settings::read, merge)?);
         settings.reject_duplicates(&accounts);
     }
-    file_rows.extend(position_rows.iter().chain(&balance_rows).chain(settings_rows.iter().flatten()));
+    let mut orders = AllOrders::default();
+    let mut order_rows = None;
+    if let Ok((_, opened)) = pending.take(Table::Orders) {
+        let priced = market::Priced::new(&market);
+        let read = |local: &mut Orders, batch: &Batch| local.read(batch, &listings, &priced);
+        order_rows = Some(scan(opened, options.progress, read, |local| orders.merge(local, &mut accounts))?);
+    }
+    let unused_price_gaps = listings.unused_gaps(&market, &indices, names());
+    balances.renumber_currencies(&market);
+    let optional_rows = settings_rows.iter().chain(&order_rows).flatten();
+    file_rows.extend(position_rows.iter().chain(&balance_rows).chain(optional_rows));
 
     let mut sections = tables.sections();
     for (table, rows, accounts, broken) in [
         (Table::Positions, Some(&position_rows), &positions.rows.account, &mut positions.broken),
         (Table::Balances, Some(&balance_rows), &balances.rows.account, &mut balances.broken),
         (Table::Accounts, settings_rows.as_ref(), &settings.account, &mut settings.broken),
+        (Table::Orders, order_rows.as_ref(), &orders.rows.account, &mut orders.broken),
     ] {
         if let Some(rows) = rows {
             sections.push(Section { table, rows_in: rows.iter().sum(), accounts, broken: std::mem::take(broken) });
@@ -74,7 +84,8 @@ pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOpt
         }
     }
     options.progress.check()?;
-    let book = Book::from_rows(accounts.ids(), &spot_offset, &settled.left_out, positions.rows, balances.rows);
+    let left_out = &settled.left_out;
+    let book = Book::from_rows(accounts.ids(), &spot_offset, left_out, positions.rows, balances.rows, orders.rows);
     let snapshot = Snapshot {
         as_of_ns,
         market,
@@ -83,6 +94,7 @@ pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOpt
         unmargined: settled.unmargined,
         tables: settled.tables,
         inputs: Vec::new(),
+        untradable: listings.untradable(),
         unused_price_gaps,
     };
     Ok((snapshot, file_rows))

@@ -1,6 +1,6 @@
 //! Random worlds: every kind of contract, every hedging mode, sizes from dust to whales.
 
-use super::world::{BASES, Base, Contract, Echo, Holding, Knobs, Money, Quote, Shape, Terms, Trader, World};
+use super::world::{BASES, Base, Contract, Echo, Holding, Knobs, Money, Pending, Quote, Shape, Terms, Trader, World};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -77,11 +77,18 @@ fn terms() -> impl Strategy<Value = Terms> {
 
 fn trader() -> impl Strategy<Value = Trader> {
     let mode = select(vec![SpotOffset::Usdt, SpotOffset::Usdc, SpotOffset::Coin, SpotOffset::None]);
-    (mode, vec(holding(), 0..=10), vec(money(), 0..=5)).prop_map(|(mode, positions, balances)| Trader {
+    let orders = prop_oneof![2 => Just(Vec::new()), 1 => vec(pending(), 1..=4)];
+    (mode, vec(holding(), 0..=10), vec(money(), 0..=5), orders).prop_map(|(mode, positions, balances, orders)| Trader {
         mode,
         positions,
         balances,
+        orders,
     })
+}
+
+fn pending() -> impl Strategy<Value = Pending> {
+    let away = prop_oneof![Just(0.0), -0.5..0.5];
+    (0usize..64, signed(2.0, 7.0), away).prop_map(|(on, usd, away)| Pending { on, usd, away })
 }
 
 fn holding() -> impl Strategy<Value = Holding> {

@@ -3,7 +3,8 @@
 //! The descriptions are what proptest draws, shrinks and prints; everything here is deterministic.
 
 use super::Case;
-use remargin::book::{BalanceRows, Book, IdTable, PositionRows};
+use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
+use remargin::margin::orders::{Order, Traded};
 use remargin::margin::rules::SpotOffset;
 use remargin::market::{Currency, Instrument, Kind, Market, Underlying};
 
@@ -97,6 +98,18 @@ pub struct Trader {
     pub mode: SpotOffset,
     pub positions: Vec<Holding>,
     pub balances: Vec<Money>,
+    pub orders: Vec<Pending>,
+}
+
+/// A pending order, sized by its notional.
+#[derive(Debug, Clone, Copy)]
+pub struct Pending {
+    /// Contracts of the world, then its coins against each of its quotes; taken modulo their number.
+    pub on: usize,
+    /// Signed USD of notional.
+    pub usd: f64,
+    /// Price over mark or index, less one.
+    pub away: f64,
 }
 
 /// A position row, sized by its notional.
@@ -205,6 +218,7 @@ impl World {
         let ids: IdTable = ids.iter().map(String::as_str).collect();
         let modes: Vec<SpotOffset> = self.accounts.iter().map(|trader| trader.mode).collect();
         let (mut positions, mut balances) = (PositionRows::default(), BalanceRows::default());
+        let mut orders = OrderRows::default();
         for (account, trader) in self.accounts.iter().enumerate() {
             let mut ledger: Vec<Option<[f64; 3]>> = vec![None; market.currencies.len()];
             for money in &trader.balances {
@@ -212,6 +226,10 @@ impl World {
             }
             for holding in &trader.positions {
                 holding.enter(account as u32, market, &mut positions, &mut ledger);
+            }
+            for pending in &trader.orders {
+                orders.account.push(account as u32);
+                orders.order.push(pending.order(market));
             }
             for (ccy, line) in ledger.into_iter().enumerate() {
                 let Some([cash, interest, cap]) = line else { continue };
@@ -222,7 +240,7 @@ impl World {
                 balances.spot_in_use_cap.push(cap);
             }
         }
-        Book::from_rows(&ids, &modes, &vec![false; modes.len()], positions, balances)
+        Book::from_rows(&ids, &modes, &vec![false; modes.len()], positions, balances, orders)
     }
 }
 
@@ -254,6 +272,7 @@ impl Contract {
             settle: 0,
             multiplier: self.multiplier,
             expiry_ns,
+            lot_sz: 1.0,
             mark_px: forward,
             mark_vol: 0.0,
             fwd_px: 0.0,
@@ -281,6 +300,25 @@ impl Money {
         let cash = self.usd / market.currencies[ccy].fx.unwrap();
         let cap = self.cap.map_or(f64::INFINITY, |share| share * cash.abs());
         ledger[ccy] = Some([cash, self.interest * cash.abs(), cap]);
+    }
+}
+
+impl Pending {
+    fn order(&self, market: &Market) -> Order {
+        let contracts = market.instruments.len();
+        let priced: Vec<&Underlying> = market.underlyings.iter().filter(|index| index.index_px.is_some()).collect();
+        let on = self.on % (contracts + priced.len());
+        let (traded, px, unit_usd) = if on < contracts {
+            let instrument = &market.instruments[on];
+            let coin_usd = market.currencies[market.underlyings[instrument.underlying as usize].base as usize].fx;
+            let unit_usd =
+                instrument.multiplier * if instrument.kind == Kind::Inverse { 1.0 } else { coin_usd.unwrap() };
+            (Traded::Contract(on as u32), instrument.mark_px.max(1e-4), unit_usd)
+        } else {
+            let &&Underlying { base, quote, index_px, .. } = &priced[on - contracts];
+            (Traded::Spot { base, quote }, index_px.unwrap(), market.currencies[base as usize].fx.unwrap())
+        };
+        Order { traded, qty: self.usd / unit_usd, px: px * (1.0 + self.away) }
     }
 }
 

@@ -225,6 +225,7 @@ mod tests {
             expiry_ms: None,
             strike: None,
             opt_type: None,
+            lot_sz: None,
         };
         for (spec, qty, avg, mark, expected) in [
             (spec("SWAP", "linear", "0.01", "1"), "-10", "100000", "97093.7", "290.63"),

@@ -20,6 +20,7 @@ pub(super) struct Spec {
     pub expiry_ms: Option<String>,
     pub strike: Option<String>,
     pub opt_type: Option<String>,
+    pub lot_sz: Option<String>,
 }
 
 /// Volatility and forward of an option.
@@ -185,6 +186,7 @@ fn spec(row: Row) -> Result<(String, Spec), Stop> {
         expiry_ms: row.text(&["expTime"])?.filter(|_| inst_type != "SWAP"),
         strike: row.text(&["stk"])?,
         opt_type: row.text(&["optType"])?,
+        lot_sz: row.text(&["lotSz"])?,
         inst_type,
     };
     Ok((inst_id, spec))

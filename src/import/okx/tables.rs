@@ -75,6 +75,7 @@ fn instruments(public: &PublicData) -> TextTable {
             spec.expiry_ms.as_deref().map(instant),
             spec.strike.clone(),
             spec.opt_type.clone(),
+            spec.lot_sz.clone(),
         ]
     });
     TextTable {
@@ -90,6 +91,7 @@ fn instruments(public: &PublicData) -> TextTable {
             "expiry",
             "strike",
             "opt_type",
+            "lot_sz",
         ],
         rows: rows.collect(),
     }

@@ -224,6 +224,7 @@ mod tests {
             expiry_ms: Some("86400000".into()),
             strike: None,
             opt_type: None,
+            lot_sz: None,
         };
         let points = [(100f64.ln(), 0.6), (400f64.ln(), 0.8)];
         for (strike, expected) in [("50", 0.6), ("100", 0.6), ("200", 0.7), ("400", 0.8), ("900", 0.8)] {

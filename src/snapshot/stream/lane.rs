@@ -3,7 +3,8 @@
 use super::super::accounts::{AccountRuns, Settings};
 use super::super::balances::Balances;
 use super::super::batch::Batch;
-use super::super::market::Listings;
+use super::super::market::{Listings, Priced};
+use super::super::orders::Orders;
 use super::super::parquet::Part;
 use super::super::positions::Positions;
 use super::super::reject::Broken;
@@ -21,6 +22,7 @@ pub(super) struct Decoder<'a> {
     listings: &'a Listings,
     /// Index and whether there is a price, by name.
     currencies: HashMap<&'a str, (u32, bool)>,
+    priced: Priced<'a>,
     progress: &'a dyn Progress,
 }
 
@@ -28,7 +30,7 @@ impl<'a> Decoder<'a> {
     pub fn new(listings: &'a Listings, market: &'a Market, progress: &'a dyn Progress) -> Self {
         let named = market.currencies.iter().zip(0..);
         let currencies = named.map(|(currency, index)| (currency.name.as_str(), (index, currency.fx.is_some())));
-        Self { listings, currencies: currencies.collect(), progress }
+        Self { listings, currencies: currencies.collect(), priced: Priced::new(market), progress }
     }
 }
 
@@ -94,6 +96,21 @@ impl Rows for Settings {
     }
     fn sound(&self) -> usize {
         self.offset.len()
+    }
+    fn broken(&self) -> &[Broken] {
+        &self.broken
+    }
+}
+
+impl Rows for Orders {
+    fn read(&mut self, batch: &Batch, decoder: &Decoder) -> Result<()> {
+        Self::read(self, batch, decoder.listings, &decoder.priced)
+    }
+    fn runs(&self) -> &AccountRuns {
+        &self.runs
+    }
+    fn sound(&self) -> usize {
+        self.order.len()
     }
     fn broken(&self) -> &[Broken] {
         &self.broken

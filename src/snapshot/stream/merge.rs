@@ -1,6 +1,7 @@
 //! The merge of the tables by account id, cut into pieces of whole accounts.
 
 use super::super::accounts::Settings;
+use super::super::orders::Orders;
 use super::super::positions::Positions;
 use super::super::reject::Reject;
 use super::lane::{Decoder, Flow, Group, Head, Lane, NumberedBalances, Rows};
@@ -10,11 +11,12 @@ use crate::Result;
 use rayon::ScopeFifo;
 use std::collections::BTreeSet;
 
-/// The three tables and the piece that is being cut.
+/// The tables and the piece that is being cut.
 pub(super) struct Merge<'a> {
     positions: Lane<'a, Positions>,
     balances: Lane<'a, NumberedBalances>,
     settings: Lane<'a, Settings>,
+    orders: Lane<'a, Orders>,
     piece: Piece,
     accounts: usize,
     currencies: BTreeSet<String>,
@@ -32,11 +34,12 @@ pub(super) enum Next {
 
 impl<'a> Merge<'a> {
     /// Pieces have `accounts` accounts, the last one may have fewer.
-    pub fn new([positions, balances, settings]: [Option<&'a Flow>; 3], accounts: usize) -> Self {
+    pub fn new([positions, balances, settings, orders]: [Option<&'a Flow>; 4], accounts: usize) -> Self {
         Self {
             positions: Lane::new(positions),
             balances: Lane::new(balances),
             settings: Lane::new(settings),
+            orders: Lane::new(orders),
             piece: Piece::default(),
             accounts,
             currencies: BTreeSet::new(),
@@ -60,18 +63,22 @@ impl<'a> Merge<'a> {
             }
         })?;
         let settings = self.settings.read_ahead(scope, decoder, window, |group| set_aside(nameless, 2, group))?;
-        Ok(positions | balances | settings)
+        let orders = self.orders.read_ahead(scope, decoder, window, |group| set_aside(nameless, 3, group))?;
+        Ok(positions | balances | settings | orders)
     }
 
     /// True if a table's accounts do not ascend.
     pub fn is_unsorted(&self) -> bool {
-        self.positions.is_unsorted || self.balances.is_unsorted || self.settings.is_unsorted
+        self.positions.is_unsorted || self.balances.is_unsorted || self.settings.is_unsorted || self.orders.is_unsorted
     }
 
     /// True once every account is in a piece that was handed out.
     pub fn is_finished(&self) -> bool {
-        let heads = [self.positions.head(), self.balances.head(), self.settings.head()];
-        self.piece.len() == 0 && heads.iter().all(|head| matches!(head, Head::Exhausted))
+        self.piece.len() == 0 && self.heads().iter().all(|head| matches!(head, Head::Exhausted))
+    }
+
+    fn heads(&self) -> [Head<'_>; 4] {
+        [self.positions.head(), self.balances.head(), self.settings.head(), self.orders.head()]
     }
 
     /// The next piece.
@@ -80,7 +87,7 @@ impl<'a> Merge<'a> {
             return Next::Waiting;
         }
         while self.piece.len() < self.accounts {
-            let heads = [self.positions.head(), self.balances.head(), self.settings.head()];
+            let heads = self.heads();
             let mut least: Option<&str> = None;
             for head in &heads {
                 match *head {
@@ -100,6 +107,7 @@ impl<'a> Merge<'a> {
             take(&mut self.positions, &mut self.piece.positions, runs[0]);
             take(&mut self.balances, &mut self.piece.balances, runs[1]);
             take(&mut self.settings, &mut self.piece.settings, runs[2]);
+            take(&mut self.orders, &mut self.piece.orders, runs[3]);
             self.piece.runs.push(runs.map(|runs| runs as u32));
         }
         Next::Piece(std::mem::take(&mut self.piece))

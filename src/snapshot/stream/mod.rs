@@ -3,7 +3,8 @@
 //! ```text
 //! positions   row group | row group | ...   -- decoded side by side -->  parts  \
 //! balances    row group | ...               -- decoded side by side -->  parts   >  merged by account id,
-//! accounts    row group | ...               -- decoded side by side -->  parts  /   cut every n accounts
+//! accounts    row group | ...               -- decoded side by side -->  parts   >  cut every n accounts
+//! orders      row group | ...               -- decoded side by side -->  parts  /
 //!
 //! piece (n accounts: ranges of the parts)  -- in parallel -->  Book  -->  work  -->  results, in order
 //! ```
@@ -24,7 +25,7 @@ use super::reject::{Reject, TableCount, Unmargined};
 use super::scan::Opened;
 use super::source::{Format, hash_all};
 use super::tables::{MarketTables, Pending};
-use super::{LoadOptions, Snapshot, Survey, Table, input_files, refuse_orders};
+use super::{LoadOptions, Snapshot, Survey, Table, input_files};
 use crate::Result;
 use crate::book::Book;
 use crate::market::Market;
@@ -53,9 +54,8 @@ pub struct Stream {
     tables: MarketTables,
     market: Market,
     listings: Listings,
-    /// Positions, balances, accounts.
-    flows: [Option<Flow>; 3],
-    order_rows: Vec<u64>,
+    /// Positions, balances, accounts, orders.
+    flows: [Option<Flow>; 4],
 }
 
 /// A market needs no more currencies than its indices name, and USD: no other has a value.
@@ -69,17 +69,16 @@ impl Stream {
     /// Those of [`super::load`] that concern the market and the columns of the tables; with `spill`
     /// [`crate::Error::Io`] and [`crate::Error::Runtime`] if the disk does not take the rows.
     pub fn open(dir: &Path, spill: Option<Spill>, options: &LoadOptions) -> Result<Option<Self>> {
-        let Survey { as_of_ns, sources, orders, files } = Survey::new(dir)?;
+        let Survey { as_of_ns, sources, files } = Survey::new(dir)?;
         let source_of = |table| sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source);
         let is_parquet = |table| source_of(table).is_none_or(|source| source.format == Format::Parquet);
         if spill.is_none() && !FLOWING.into_iter().all(is_parquet) {
             return Ok(None);
         }
-        let order_rows = orders.as_ref().map(|orders| refuse_orders(orders, options)).transpose()?.unwrap_or_default();
         let mut pending = Pending::open(&sources, options)?;
         let tables = MarketTables::read(&mut pending, options)?;
         let (market, listings) = tables.market(as_of_ns, std::iter::once(ALWAYS_PRICED))?;
-        let mut flows = [None, None, None];
+        let mut flows = [None, None, None, None];
         for (flow, table) in flows.iter_mut().zip(FLOWING) {
             let Some(source) = source_of(table) else { continue };
             *flow = Some(match (spill, pending.take(table)?.1) {
@@ -89,7 +88,7 @@ impl Stream {
             });
         }
         let dir = dir.to_path_buf();
-        Ok(Some(Self { dir, files, as_of_ns, tables, market, listings, flows, order_rows }))
+        Ok(Some(Self { dir, files, as_of_ns, tables, market, listings, flows }))
     }
 
     /// The market. It knows every currency that has a price; the accounts' other currencies are worth nothing.
@@ -188,7 +187,6 @@ impl Stream {
             settled.tables.push(found.count(table, rows.iter().sum()));
             file_rows.extend(rows);
         }
-        file_rows.extend(&self.order_rows);
         settled.rejects.extend(found.aside.rejects);
         settled.rejects.sort_by_key(|reject| (reject.table, reject.row));
         Snapshot {
@@ -199,6 +197,7 @@ impl Stream {
             unmargined: found.aside.unmargined,
             tables: settled.tables,
             inputs: input_files(&self.dir, &self.files, hashes, file_rows),
+            untradable: self.listings.untradable(),
             unused_price_gaps,
         }
     }
@@ -210,12 +209,12 @@ struct Aside {
     rejects: Vec<Reject>,
     unmargined: Vec<Unmargined>,
     /// Rows of each table that are broken themselves, and sound rows of accounts that are left out.
-    broken: [u64; 3],
-    left_out: [u64; 3],
+    broken: [u64; 4],
+    left_out: [u64; 4],
 }
 
 /// The tables that flow, as [`Aside`] counts them.
-const FLOWING: [Table; 3] = [Table::Positions, Table::Balances, Table::Accounts];
+const FLOWING: [Table; 4] = [Table::Positions, Table::Balances, Table::Accounts, Table::Orders];
 
 /// What is set aside of all accounts.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! A piece of the tables, whole accounts, and the book that it makes.
 
 use super::super::accounts::Settings;
+use super::super::orders::Orders;
 use super::super::positions::Positions;
 use super::super::reject::{Broken, Reason, Reject, Unmargined};
 use super::super::text::cut;
@@ -54,14 +55,15 @@ impl<R: Rows> Run<'_, R> {
     }
 }
 
-/// Whole accounts, by the runs of the three tables that each has.
+/// Whole accounts, by the runs of the tables that each has.
 #[derive(Default)]
 pub(super) struct Piece {
     pub positions: Slices<Positions>,
     pub balances: Slices<NumberedBalances>,
     pub settings: Slices<Settings>,
-    /// Runs of each account in positions, balances and accounts.
-    pub runs: Vec<[u32; 3]>,
+    pub orders: Slices<Orders>,
+    /// Runs of each account in positions, balances, accounts and orders.
+    pub runs: Vec<[u32; 4]>,
 }
 
 /// What a piece needs to become a book.
@@ -81,6 +83,7 @@ struct Account<'a> {
     positions: &'a [Run<'a, Positions>],
     balances: &'a [Run<'a, NumberedBalances>],
     settings: &'a [Run<'a, Settings>],
+    orders: &'a [Run<'a, Orders>],
 }
 
 impl Piece {
@@ -92,16 +95,20 @@ impl Piece {
     pub fn build(&self, context: &PieceContext) -> Built {
         let mut aside = Aside::default();
         let mut builder = BookBuilder::with_capacity(self.len(), self.positions.rows(), self.balances.rows());
-        let (positions, balances, settings): (Vec<_>, Vec<_>, Vec<_>) =
-            (self.positions.runs().collect(), self.balances.runs().collect(), self.settings.runs().collect());
-        let mut next = [0; 3];
+        let (positions, balances): (Vec<_>, Vec<_>) = (self.positions.runs().collect(), self.balances.runs().collect());
+        let (settings, orders): (Vec<_>, Vec<_>) = (self.settings.runs().collect(), self.orders.runs().collect());
+        let mut next = [0; 4];
         for runs in &self.runs {
             let begin = next;
             for (next, runs) in next.iter_mut().zip(runs) {
                 *next += *runs as usize;
             }
-            let account =
-                Account::new(&positions[begin[0]..next[0]], &balances[begin[1]..next[1]], &settings[begin[2]..next[2]]);
+            let account = Account::new(
+                &positions[begin[0]..next[0]],
+                &balances[begin[1]..next[1]],
+                &settings[begin[2]..next[2]],
+                &orders[begin[3]..next[3]],
+            );
             let mode = account.spot_offset().unwrap_or(context.default_spot_offset);
             if !(account.is_plainly_sound() || account.judge(&mut aside)) {
                 continue;
@@ -129,14 +136,16 @@ impl<'a> Account<'a> {
         positions: &'a [Run<'a, Positions>],
         balances: &'a [Run<'a, NumberedBalances>],
         settings: &'a [Run<'a, Settings>],
+        orders: &'a [Run<'a, Orders>],
     ) -> Self {
-        let id = match (positions.first(), balances.first(), settings.first()) {
-            (Some(run), _, _) => run.group.rows.runs().id(run.run),
-            (_, Some(run), _) => run.group.rows.runs().id(run.run),
-            (_, _, Some(run)) => run.group.rows.runs().id(run.run),
+        let id = match (positions.first(), balances.first(), settings.first(), orders.first()) {
+            (Some(run), ..) => run.group.rows.runs().id(run.run),
+            (_, Some(run), ..) => run.group.rows.runs().id(run.run),
+            (_, _, Some(run), _) => run.group.rows.runs().id(run.run),
+            (.., Some(run)) => run.group.rows.runs().id(run.run),
             _ => "",
         };
-        Self { id, positions, balances, settings }
+        Self { id, positions, balances, settings, orders }
     }
 
     /// What the table `accounts` says.
@@ -149,7 +158,8 @@ impl<'a> Account<'a> {
     fn is_plainly_sound(&self) -> bool {
         let unbroken = self.positions.iter().all(|run| run.group.rows.broken().is_empty())
             && self.balances.iter().all(|run| run.group.rows.broken().is_empty())
-            && self.settings.iter().all(|run| run.group.rows.broken().is_empty());
+            && self.settings.iter().all(|run| run.group.rows.broken().is_empty())
+            && self.orders.iter().all(|run| run.group.rows.broken().is_empty());
         if !unbroken || self.settings.iter().map(|run| run.rows().len()).sum::<usize>() > 1 {
             return false;
         }
@@ -161,7 +171,7 @@ impl<'a> Account<'a> {
 
     /// Looks at every row. An account with a broken one is set aside whole, and false returned.
     fn judge(&self, aside: &mut Aside) -> bool {
-        let tables = [self.judge_positions(), self.judge_balances(), self.judge_settings()];
+        let tables = [judge_all(self.positions), self.judge_balances(), self.judge_settings(), judge_all(self.orders)];
         let faults = || tables.iter().flatten().filter_map(|(_, fault)| fault.as_ref());
         let Some(reason) = faults().map(|fault| fault.reason).min() else { return true };
         let broken_rows = faults().count() as u64;
@@ -180,14 +190,6 @@ impl<'a> Account<'a> {
             }
         }
         false
-    }
-
-    fn judge_positions(&self) -> Vec<Judged> {
-        let mut rows = Vec::new();
-        for run in self.positions {
-            judge_run(run, &mut rows, |_| None);
-        }
-        rows
     }
 
     /// Rows whose currency stands in another row, sound or broken, are duplicates.
@@ -243,6 +245,9 @@ impl<'a> Account<'a> {
                 }
             }
         }
+        for run in self.orders {
+            builder.orders(&run.group.rows.order[run.rows()]);
+        }
     }
 }
 
@@ -259,6 +264,15 @@ type Judged = (u64, Option<Fault>);
 /// Broken rows that name an account.
 fn named(broken: &[Broken]) -> impl Iterator<Item = &Broken> {
     broken.iter().filter(|broken| broken.account.is_some())
+}
+
+/// The rows of runs of a table in which no sound row is at odds with another.
+fn judge_all<R: Rows>(runs: &[Run<R>]) -> Vec<Judged> {
+    let mut rows = Vec::new();
+    for run in runs {
+        judge_run(run, &mut rows, |_| None);
+    }
+    rows
 }
 
 /// Appends the rows of a run; `fault` judges the sound ones by their place.

@@ -1,0 +1,144 @@
+//! `remargin simulate`: orders, transfers and changes of hedging, checked before they happen.
+
+use super::common::{OutputFormat, RulesArgs, StrictArgs};
+use super::exit;
+use super::terminal::Terminal;
+use clap::Args;
+use remargin::recompute;
+use remargin::simulate::{self, Desk, LimitRequest, SimulateRequest};
+use remargin::{Error, Result};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+
+const AFTER_HELP: &str = "\
+Examples:
+  remargin simulate data/sample --ops ops.csv --out checks
+  remargin simulate data/sample --out limits --max-withdraw --max-order BTC-USDT-SWAP
+  echo '{\"op_id\":1,\"account_id\":\"A00000001\",\"kind\":\"transfer_out\",\"ccy\":\"USDT\",\"qty\":100}' |
+    remargin simulate data/sample --ops -
+
+Columns of --ops: op_id, account_id, kind, inst_id, ccy, side, qty, px, spot_offset, group
+
+  kind               needs                   what happens
+  order              inst_id, side, qty, px  a contract or a spot pair (BTC-USDT) is bought or sold at px
+  transfer_out, _in  ccy, qty                cash leaves or enters the account
+  spot_offset        spot_offset             another spot hedging mode: usdt, usdc, coin, none
+  spot_in_use_cap    ccy, qty (none: lifted)  another limit of spot in use
+  close_hedge        ccy, qty (none: all)    coins leave spot in use
+
+Each operation is checked against the snapshot as it stands; those of one `group` are applied together. The verdict is
+`pass`, `adjust` (with the largest amount that passes), `reject`, or `invalid` with a reason.";
+
+/// Order, transfer and hedge checks before they happen, in batch
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct SimulateArgs {
+    /// Folder with `snapshot.toml` and one table a file
+    snapshot: PathBuf,
+    /// Operations: a table (*.csv, *.parquet, *.arrow), JSON lines (*.jsonl), or `-` for JSON lines on stdin
+    ///
+    /// JSON lines are answered on stdout, each as soon as it is read; tables need --out.
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["max_withdraw", "max_order"])]
+    ops: Option<PathBuf>,
+    /// Folder to write; must not exist unless --force
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Search the largest withdrawal of every currency that an account has (table `max_withdraw`)
+    #[arg(long, requires = "out")]
+    max_withdraw: bool,
+    /// Search the largest buy and sell of an instrument or spot pair at its mark (table `max_order`); repeatable
+    #[arg(long, value_name = "INST", requires = "out")]
+    max_order: Vec<String>,
+    /// Search limits of this account only; repeatable [default: all accounts]
+    #[arg(long, value_name = "ID")]
+    account: Vec<String>,
+    /// Format of the tables
+    #[arg(long, default_value = "parquet")]
+    format: OutputFormat,
+    /// Replace an existing output folder
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    rules: RulesArgs,
+    #[command(flatten)]
+    strict: StrictArgs,
+}
+
+impl SimulateArgs {
+    pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
+        match (&self.ops, &self.out) {
+            (Some(ops), _) if is_lines(ops) => self.answer_lines(ops, terminal),
+            (_, Some(out)) => self.write(out, args, terminal),
+            (_, None) => Err(Error::Usage(
+                "answers to a table of operations need a folder\n  hint:     add `--out DIR`, or give the operations as \
+                 JSON lines (`--ops -`, `--ops FILE.jsonl`)"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// Answers on stdout.
+    fn answer_lines(&self, ops: &Path, terminal: &Terminal) -> Result<u8> {
+        if self.out.is_some() {
+            let problem = "JSON lines are answered on stdout, not in a folder\n  hint:     leave `--out` away";
+            return Err(Error::Usage(problem.to_owned()));
+        }
+        let rules = self.rules.load()?;
+        let snapshot = simulate::load(&self.snapshot, &rules, self.strict.date.allow_rules_date, terminal)?;
+        let priced = recompute::price(&snapshot.market, &rules.rules);
+        let desk = Desk::new(&snapshot, &priced);
+        let mut input: Box<dyn BufRead> = if ops == Path::new("-") {
+            Box::new(io::stdin().lock())
+        } else {
+            Box::new(BufReader::new(File::open(ops).map_err(|error| Error::io("read", ops, error))?))
+        };
+        let mut output = BufWriter::new(io::stdout().lock());
+        simulate::answer_lines(&desk, &mut input, &mut output)?;
+        Ok(exit::DONE)
+    }
+
+    fn write(&self, out: &Path, args: &[OsString], terminal: &Terminal) -> Result<u8> {
+        let request = SimulateRequest {
+            snapshot: self.snapshot.clone(),
+            operations: self.ops.clone(),
+            limits: LimitRequest {
+                withdraw: self.max_withdraw,
+                orders: self.max_order.clone(),
+                accounts: self.account.clone(),
+            },
+            out: out.to_path_buf(),
+            rules: self.rules.load()?,
+            allow_rules_date: self.strict.date.allow_rules_date,
+            format: self.format.into(),
+            force: self.force,
+            max_rejects: self.strict.max_rejects,
+            command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        };
+        let outcome = simulate::run(&request, terminal)?;
+        let counts = &outcome.counts;
+        if self.ops.is_some() {
+            let listed = |counts: &std::collections::BTreeMap<&str, u64>| {
+                counts.iter().map(|(name, count)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
+            };
+            terminal.note(format_args!("{} operations: {}", counts.operations, listed(&counts.by_verdict)));
+            if !counts.invalid.is_empty() {
+                terminal.note(format_args!("not answered: {}", listed(&counts.invalid)));
+            }
+        }
+        terminal.note(format_args!("wrote {}", out.display()));
+        if outcome.too_many_rejects {
+            terminal.error(format_args!(
+                "more rows are broken than `--max-rejects` allows; table `rejects` in `{}` lists them",
+                out.display()
+            ));
+            return Ok(exit::TOO_MANY_REJECTS);
+        }
+        Ok(exit::DONE)
+    }
+}
+
+fn is_lines(ops: &Path) -> bool {
+    ops == Path::new("-") || ops.extension().is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
+}

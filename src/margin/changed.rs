@@ -1,0 +1,153 @@
+//! An account again after a change of some of its rows: only the risk units that the change reaches are stressed anew.
+//!
+//! A unit is reached if rows of it changed or if its spot in use did. The ledgers, which cost little, are summed over
+//! all rows, in the same order as in a full evaluation, so that both give the same bits.
+
+use super::priced::PricedMarket;
+use super::requirement::{Account, AccountMargin, NotFinite, Totals, Workspace, evaluate, spot_with, upl_settle};
+use super::stress::{Spot, UnitMargin, UnitSums};
+
+/// A risk unit of the account as it was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KnownUnit {
+    /// Its margin.
+    pub margin: UnitMargin,
+    /// Summed coin deltas, which size spot in use.
+    pub delta_coin: f64,
+    /// MMR with spot hedging off.
+    pub mmr_no_hedge: f64,
+}
+
+/// The margin of an account before a change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// The account.
+    pub margin: AccountMargin,
+    /// Its units, ascending.
+    pub units: Vec<KnownUnit>,
+}
+
+impl Known {
+    /// Evaluates an account.
+    ///
+    /// # Errors
+    /// Those of [`evaluate`].
+    pub fn new(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspace) -> Result<Self, NotFinite> {
+        let mut margins = Vec::new();
+        let margin = evaluate(priced, account, work, &mut margins)?;
+        let units = work.unit_sums().iter().zip(margins).map(|(sums, margin)| {
+            let mmr_no_hedge = mmr_without_spot(priced, sums, &margin);
+            KnownUnit { margin, delta_coin: sums.delta_coin, mmr_no_hedge }
+        });
+        Ok(Self { margin, units: units.collect() })
+    }
+
+    /// The unit with this index.
+    #[must_use]
+    pub fn unit(&self, unit: u32) -> Option<&KnownUnit> {
+        self.units.binary_search_by_key(&unit, |known| known.margin.unit).ok().and_then(|place| self.units.get(place))
+    }
+}
+
+fn mmr_without_spot(priced: &PricedMarket, sums: &UnitSums, margin: &UnitMargin) -> f64 {
+    if margin.spot_in_use == 0.0 {
+        return margin.mmr;
+    }
+    sums.requirement(margin, &priced.units[sums.unit as usize], &priced.rules, Spot::default())
+}
+
+/// Buffers of [`Changes::evaluate`].
+#[derive(Debug, Clone)]
+pub struct Changes {
+    work: Workspace,
+    sums: UnitSums,
+    units: Vec<UnitMargin>,
+}
+
+impl Changes {
+    /// Buffers for a market.
+    #[must_use]
+    pub fn new(priced: &PricedMarket) -> Self {
+        Self { work: Workspace::new(priced), sums: UnitSums::new(), units: Vec::new() }
+    }
+
+    /// The units of the last evaluation, ascending.
+    #[must_use]
+    pub fn units(&self) -> &[UnitMargin] {
+        &self.units
+    }
+
+    /// The margin of `account`, which differs from the one that `known` is of by the rows of the units in `touched`
+    /// and by its cash, limits and mode.
+    ///
+    /// # Errors
+    /// [`NotFinite`] as in [`evaluate`].
+    pub fn evaluate(
+        &mut self,
+        priced: &PricedMarket,
+        account: &Account<'_>,
+        known: &Known,
+        touched: &[u32],
+    ) -> Result<AccountMargin, NotFinite> {
+        self.units.clear();
+        if !account.orders.is_empty() {
+            // Filled orders reach most units; nothing would be saved.
+            return evaluate(priced, account, &mut self.work, &mut self.units);
+        }
+        let fee_base_usd = self.work.gather_ledgers(priced, account)?;
+        let mut sum = Totals::new(priced, fee_base_usd);
+        let mut row = 0;
+        let mut rows_of_units = Vec::new();
+        while let Some(unit) = unit_at(priced, account, row)? {
+            let first = row;
+            while unit_at(priced, account, row)? == Some(unit) {
+                row += 1;
+            }
+            rows_of_units.push((unit, first..row));
+        }
+        rows_of_units.sort_unstable_by_key(|(unit, _)| *unit);
+        for (unit, rows) in rows_of_units {
+            let same_rows = known.unit(unit).filter(|_| !touched.contains(&unit));
+            let (margin, mmr_no_hedge) = match same_rows {
+                Some(was) if self.spot(priced, account, unit, was.delta_coin).coin == was.margin.spot_in_use => {
+                    (was.margin, was.mmr_no_hedge)
+                }
+                _ => self.stress(priced, account, unit, rows)?,
+            };
+            sum.add_unit(&margin, mmr_no_hedge, priced.rules.imr_multiplier * mmr_no_hedge);
+            self.units.push(margin);
+        }
+        sum.finish_account(priced, &self.work, &self.units)
+    }
+
+    fn spot(&self, priced: &PricedMarket, account: &Account<'_>, unit: u32, delta_coin: f64) -> Spot {
+        spot_with(priced, account, &self.work, unit, delta_coin)
+    }
+
+    fn stress(
+        &mut self,
+        priced: &PricedMarket,
+        account: &Account<'_>,
+        unit: u32,
+        rows: std::ops::Range<usize>,
+    ) -> Result<(UnitMargin, f64), NotFinite> {
+        let params = &priced.units[unit as usize];
+        self.sums.reset(unit, params.expiries.len());
+        for row in rows {
+            let contract = priced.contracts[account.instrument[row] as usize].as_ref().ok_or(NotFinite)?;
+            let upl = upl_settle(contract, account.qty[row], account.avg_px[row]);
+            self.sums.add(contract, account.qty[row], &priced.option_rows);
+            self.sums.upl_usd += upl * priced.currencies[contract.settle as usize].fx_usd;
+        }
+        let spot = self.spot(priced, account, unit, self.sums.delta_coin);
+        let margin = self.sums.stress(params, &priced.rules, spot);
+        Ok((margin, mmr_without_spot(priced, &self.sums, &margin)))
+    }
+}
+
+/// The unit of a position row; `None` behind the last.
+fn unit_at(priced: &PricedMarket, account: &Account<'_>, row: usize) -> Result<Option<u32>, NotFinite> {
+    let Some(&instrument) = account.instrument.get(row) else { return Ok(None) };
+    let contract = priced.contracts[instrument as usize].as_ref().ok_or(NotFinite)?;
+    Ok(Some(contract.unit))
+}

@@ -1,0 +1,130 @@
+//! Amounts in whole lots, and the search for the largest that passes.
+
+/// The smallest step of an amount, such that `amount(n)` is the double nearest to `n` lots.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lot {
+    /// Lots in one unit, where that is a whole number; `n / per_unit` is then rounded once.
+    per_unit: f64,
+    /// Units of a lot, where it is not.
+    size: Option<f64>,
+}
+
+/// Steps of a currency: 1e-8 of a unit.
+const CURRENCY_STEPS: f64 = 1e8;
+/// More lots than this are not told apart by doubles.
+const MOST_LOTS: f64 = (1u64 << 52) as f64;
+
+impl Lot {
+    /// The lot of a contract, in contracts.
+    #[must_use]
+    pub fn contracts(lot_sz: f64) -> Self {
+        let per_unit = (1.0 / lot_sz).round();
+        if per_unit >= 1.0 && (per_unit * lot_sz - 1.0).abs() < 1e-9 {
+            Self { per_unit, size: None }
+        } else {
+            Self { per_unit: 1.0 / lot_sz, size: Some(lot_sz) }
+        }
+    }
+
+    /// 1e-8 of a currency; for amounts so large that doubles do not tell such steps apart, the next power of ten.
+    #[must_use]
+    pub fn currency(largest: f64) -> Self {
+        let mut per_unit = CURRENCY_STEPS;
+        while largest * per_unit > MOST_LOTS {
+            per_unit /= 10.0;
+        }
+        Self { per_unit, size: None }
+    }
+
+    /// So many lots.
+    #[must_use]
+    pub fn amount(&self, lots: u64) -> f64 {
+        match self.size {
+            None => lots as f64 / self.per_unit,
+            Some(size) => lots as f64 * size,
+        }
+    }
+
+    /// Whole lots in an amount that is not negative.
+    #[must_use]
+    pub fn lots_in(&self, amount: f64) -> u64 {
+        let mut lots = (amount * self.per_unit).min(MOST_LOTS).floor() as u64;
+        while lots > 0 && self.amount(lots) > amount {
+            lots -= 1;
+        }
+        while (lots as f64) < MOST_LOTS && self.amount(lots + 1) <= amount {
+            lots += 1;
+        }
+        lots
+    }
+}
+
+/// The largest number of lots below `failing` that passes, 0 if none does. `failing` itself does not.
+///
+/// Margin against an amount is a chain of arcs, each with one stretch at most that passes; they meet where a position
+/// or a hedge changes sign, which `corners` lists. From the top down, the corners, sixteen even steps and halves of
+/// them down to one lot are tried; from the first that passes, halving finds the lot above which the next one fails.
+pub fn largest(failing: u64, corners: &[u64], mut passes: impl FnMut(u64) -> bool) -> u64 {
+    const EVEN_STEPS: u64 = 16;
+    let even = (1..EVEN_STEPS).map(|step| (u128::from(failing) * u128::from(step) / u128::from(EVEN_STEPS)) as u64);
+    let halves = (1..u64::BITS).map(|shift| failing >> shift);
+    let around = corners.iter().flat_map(|&corner| [corner, corner.saturating_add(1)]);
+    let mut tried: Vec<u64> = even.chain(halves).chain(around).filter(|&lots| lots > 0 && lots < failing).collect();
+    tried.sort_unstable_by(|a, b| b.cmp(a));
+    tried.dedup();
+    let mut above = failing;
+    for lots in tried {
+        if passes(lots) {
+            return boundary(lots, above, passes);
+        }
+        above = lots;
+    }
+    0
+}
+
+/// Between `low`, which passes, and `high`, which does not: a number of lots that passes while one more does not.
+pub fn boundary(mut low: u64, mut high: u64, mut passes: impl FnMut(u64) -> bool) -> u64 {
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if passes(middle) { low = middle } else { high = middle }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_the_nearest_doubles() {
+        for (lot, lots, amount) in [
+            (Lot::contracts(0.1), 3, 0.3),
+            (Lot::contracts(0.01), 7, 0.07),
+            (Lot::contracts(1.0), 12, 12.0),
+            (Lot::contracts(10.0), 3, 30.0),
+            (Lot::currency(1.0), 310_000_000, 3.1),
+            (Lot::currency(1.0), 1, 1e-8),
+        ] {
+            assert_eq!(lot.amount(lots), amount);
+            assert_eq!(lot.lots_in(amount), lots, "{amount}");
+            assert_eq!(lot.lots_in(amount * (1.0 - 1e-15)), lots - 1, "{amount}");
+        }
+        let large = Lot::currency(1e12);
+        assert!(large.amount(large.lots_in(1e12)) <= 1e12 && large.lots_in(1e12) > 1 << 40);
+    }
+
+    #[test]
+    fn the_largest_passes_and_the_next_does_not() {
+        for limit in [0u64, 1, 2, 7, 63, 64, 99, 12_345, 999_999] {
+            let mut calls = 0;
+            let found = largest(1_000_000, &[], |lots| {
+                calls += 1;
+                lots <= limit
+            });
+            assert_eq!(found, limit);
+            assert!(calls < 64, "{calls}");
+        }
+        // Passes between 40 and 45 only: found by its corner.
+        assert_eq!(largest(1_000, &[40], |lots| (40..=45).contains(&lots)), 45);
+    }
+}

@@ -1,0 +1,427 @@
+//! One check: an account before and after some actions, the verdict, and the largest amount that passes.
+
+use super::amount::{Lot, largest};
+use super::operation::{Action, Refusal};
+use crate::book::Book;
+use crate::margin::changed::{Changes, Known};
+use crate::margin::orders::{Holdings, Traded};
+use crate::margin::priced::PricedMarket;
+use crate::margin::requirement::{Account, Workspace, evaluate};
+use crate::margin::rules::SpotOffset;
+use crate::margin::{AccountMargin, UnitMargin};
+use crate::market::Market;
+use crate::recompute::account_of;
+
+/// Whether an operation may go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Adjusted equity covers IMR afterwards, or falls short of it by no more than before.
+    Pass,
+    /// Not the amount that was asked for, but a smaller one.
+    Adjust,
+    /// No amount.
+    Reject,
+}
+
+impl Verdict {
+    /// The name in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Adjust => "adjust",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// What an amount counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Contracts.
+    Contracts,
+    /// Units of a currency, by its index.
+    Currency(u32),
+    /// A share of every hedge.
+    Share,
+}
+
+/// A largest amount.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Most {
+    /// Of an order, a transfer or a closing the amount that may be done; of a limit of spot in use the limit that may
+    /// be set.
+    pub amount: f64,
+    /// What it counts.
+    pub unit: Unit,
+}
+
+/// The answer to a check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The account as it is.
+    pub before: AccountMargin,
+    /// With everything applied.
+    pub after: AccountMargin,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Of each action, for [`Verdict::Adjust`]: the largest amount. Amounts of a group keep their proportions.
+    pub most: Vec<Option<Most>>,
+    /// The units that change, before and after; `None` where there is no such unit.
+    pub units: Vec<(Option<UnitMargin>, Option<UnitMargin>)>,
+}
+
+/// Checks operations on the accounts of a book, one account after another.
+pub struct Checker<'a> {
+    market: &'a Market,
+    priced: &'a PricedMarket,
+    book: &'a Book,
+    known: Option<(usize, Known)>,
+    work: Workspace,
+    changes: Changes,
+    holdings: Holdings,
+}
+
+/// An action, and how its amount divides.
+#[derive(Debug, Clone, Copy)]
+struct Leg {
+    action: Action,
+    lot: Lot,
+    /// Whole lots in the amount; zero where it does not divide.
+    lots: u64,
+    unit: Unit,
+    /// Coins of spot in use that the amount is taken off, or that it is added to.
+    hedge: f64,
+}
+
+/// How much of the legs is applied.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    All,
+    /// So many of so many steps, each leg in whole lots.
+    Steps(u64, u64),
+}
+
+impl<'a> Checker<'a> {
+    /// Nothing is evaluated yet.
+    #[must_use]
+    pub fn new(market: &'a Market, priced: &'a PricedMarket, book: &'a Book) -> Self {
+        Self {
+            market,
+            priced,
+            book,
+            known: None,
+            work: Workspace::new(priced),
+            changes: Changes::new(priced),
+            holdings: Holdings::default(),
+        }
+    }
+
+    /// The account as it is; evaluated once for all operations on it that follow one another.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFinite`].
+    pub fn known(&mut self, account: usize) -> Result<&Known, Refusal> {
+        if self.known.as_ref().is_none_or(|(of, _)| *of != account) {
+            let rows = account_of(self.book, account);
+            let known = Known::new(self.priced, &rows, &mut self.work).map_err(|_| Refusal::NotFinite)?;
+            self.known = Some((account, known));
+        }
+        self.known.as_ref().map(|(_, known)| known).ok_or(Refusal::NotFinite)
+    }
+
+    /// Equity of each currency in which an account has something.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFinite`].
+    pub fn equities(&mut self, account: usize) -> Result<Vec<(u32, f64)>, Refusal> {
+        let rows = account_of(self.book, account);
+        let mut units = Vec::new();
+        evaluate(self.priced, &rows, &mut self.work, &mut units).map_err(|_| Refusal::NotFinite)?;
+        Ok(self.work.currencies().map(|(ccy, ledger)| (ccy, ledger.equity())).collect())
+    }
+
+    /// Applies all `actions` together.
+    ///
+    /// # Errors
+    /// [`Refusal::NoHedge`] if there is no hedge to close, [`Refusal::NotFinite`] if a figure overflows.
+    pub fn check(&mut self, account: usize, actions: &[Action]) -> Result<Answer, Refusal> {
+        let legs = self.legs(account, actions)?;
+        let before = self.known(account)?.margin;
+        let after = self.apply(account, &legs, Part::All)?;
+        let units = self.changed_units(account)?;
+        let mut answer = Answer { before, after, verdict: Verdict::Pass, most: vec![None; legs.len()], units };
+        if passes(&before, &after) {
+            return Ok(answer);
+        }
+        let steps = legs.iter().map(|leg| leg.lots).max().unwrap_or(0);
+        // The amount asked for may lie between two lots; then the lot below it has not been tried.
+        let whole = legs.iter().all(|leg| leg.lots == 0 || leg.lot.amount(leg.lots) == leg.asked());
+        let failing = if whole { steps } else { steps + 1 };
+        let corners = self.corners(account, &legs, steps);
+        let found = largest(failing, &corners, |step| {
+            self.apply(account, &legs, Part::Steps(step, steps)).is_ok_and(|after| passes(&before, &after))
+        });
+        if found == 0 {
+            answer.verdict = Verdict::Reject;
+            return Ok(answer);
+        }
+        answer.verdict = Verdict::Adjust;
+        for (most, leg) in answer.most.iter_mut().zip(&legs) {
+            *most = leg.most(Part::Steps(found, steps));
+        }
+        Ok(answer)
+    }
+
+    /// True if the account passes with these actions.
+    pub(super) fn passes(&mut self, account: usize, action: Action) -> bool {
+        let Ok(legs) = self.legs(account, &[action]) else { return false };
+        let Ok(before) = self.known(account).map(|known| known.margin) else { return false };
+        self.apply(account, &legs, Part::All).is_ok_and(|after| passes(&before, &after))
+    }
+
+    /// Places where the margin of an account has a corner as a transfer or an order grows.
+    pub(super) fn corners_of(&mut self, account: usize, action: Action, lots: u64) -> Vec<u64> {
+        self.legs(account, &[action]).map(|legs| self.corners(account, &legs, lots)).unwrap_or_default()
+    }
+
+    fn legs(&mut self, account: usize, actions: &[Action]) -> Result<Vec<Leg>, Refusal> {
+        self.known(account)?;
+        actions.iter().map(|action| self.leg(account, *action)).collect()
+    }
+
+    fn leg(&self, account: usize, action: Action) -> Result<Leg, Refusal> {
+        let undivided = Leg { action, lot: Lot::currency(1.0), lots: 0, unit: Unit::Share, hedge: 0.0 };
+        let divided = |unit, lot: Lot, amount: f64, hedge| Leg { lot, lots: lot.lots_in(amount), unit, hedge, action };
+        let of_currency =
+            |ccy, amount, hedge| divided(Unit::Currency(ccy), Lot::currency(f64::max(amount, hedge)), amount, hedge);
+        Ok(match action {
+            Action::Order(order) => match order.traded {
+                Traded::Contract(instrument) => {
+                    let lot = Lot::contracts(self.market.instruments[instrument as usize].lot_sz);
+                    divided(Unit::Contracts, lot, order.qty.abs(), 0.0)
+                }
+                Traded::Spot { base, .. } => of_currency(base, order.qty.abs(), 0.0),
+            },
+            Action::Transfer { ccy, qty, .. } => of_currency(ccy, qty, 0.0),
+            Action::CloseHedge { ccy, qty } => {
+                let hedge = self.hedge(account, ccy);
+                if hedge == 0.0 {
+                    return Err(Refusal::NoHedge);
+                }
+                let closed = qty.unwrap_or(hedge).min(hedge);
+                let action = Action::CloseHedge { ccy, qty: Some(closed) };
+                Leg { action, ..of_currency(ccy, closed, hedge) }
+            }
+            Action::SpotInUseCap { ccy, cap } => {
+                let hedge = self.hedge(account, ccy);
+                let now = self.cap(account, ccy);
+                let most = self.delta(account, ccy).abs();
+                if cap < hedge {
+                    of_currency(ccy, hedge - cap, hedge)
+                } else if now < cap.min(most) {
+                    of_currency(ccy, cap.min(most) - now, now)
+                } else {
+                    undivided
+                }
+            }
+            Action::SpotOffset(SpotOffset::None) => match self.hedges(account).as_slice() {
+                [] => undivided,
+                &[(ccy, hedge)] => of_currency(ccy, hedge, hedge),
+                _ => divided(Unit::Share, Lot::currency(1.0), 1.0, 1.0),
+            },
+            Action::SpotOffset(_) => undivided,
+        })
+    }
+
+    /// Coins of spot in use of a currency, not signed.
+    fn hedge(&self, account: usize, ccy: u32) -> f64 {
+        self.hedges(account).into_iter().find(|(other, _)| *other == ccy).map_or(0.0, |(_, coins)| coins)
+    }
+
+    /// Currencies whose spot is in use, and how much.
+    fn hedges(&self, account: usize) -> Vec<(u32, f64)> {
+        let used = self.hedged_units(account).map(|(base, unit)| (base, unit.margin.spot_in_use.abs()));
+        used.filter(|(_, coins)| *coins > 0.0).collect()
+    }
+
+    /// Coin delta of the unit that a currency hedges.
+    fn delta(&self, account: usize, ccy: u32) -> f64 {
+        self.hedged_units(account).find(|(base, _)| *base == ccy).map_or(0.0, |(_, unit)| unit.delta_coin)
+    }
+
+    fn hedged_units(&self, account: usize) -> impl Iterator<Item = (u32, &crate::margin::changed::KnownUnit)> {
+        let mode = self.book.spot_offset[account];
+        let units = self.known.iter().flat_map(|(_, known)| &known.units);
+        units.filter_map(move |unit| {
+            let params = &self.priced.units[unit.margin.unit as usize];
+            params.is_hedged_by(mode, self.priced.rules.risk_unit).then_some((params.base, unit))
+        })
+    }
+
+    fn cap(&self, account: usize, ccy: u32) -> f64 {
+        let rows = account_of(self.book, account);
+        rows.ccy.binary_search(&ccy).map_or(f64::INFINITY, |row| rows.spot_in_use_cap[row])
+    }
+
+    /// The margin with a part of the legs applied.
+    fn apply(&mut self, account: usize, legs: &[Leg], part: Part) -> Result<AccountMargin, Refusal> {
+        let rows = account_of(self.book, account);
+        let mut mode = rows.spot_offset;
+        self.holdings.copy_from(&rows);
+        for leg in legs {
+            self.apply_leg(leg, part, &mut mode, account)?;
+        }
+        let mut touched = Vec::new();
+        for leg in legs {
+            if let Action::Order(order) = leg.action
+                && let Traded::Contract(instrument) = order.traded
+                && let Some(contract) = &self.priced.contracts[instrument as usize]
+            {
+                touched.push(contract.unit);
+            }
+        }
+        let changed: Account = self.holdings.account(mode, rows.orders);
+        let (_, known) = self.known.as_ref().ok_or(Refusal::NotFinite)?;
+        self.changes.evaluate(self.priced, &changed, known, &touched).map_err(|_| Refusal::NotFinite)
+    }
+
+    fn apply_leg(&mut self, leg: &Leg, part: Part, mode: &mut SpotOffset, account: usize) -> Result<(), Refusal> {
+        let amount = leg.amount(part);
+        match leg.action {
+            Action::Order(order) => {
+                let filled = crate::margin::orders::Order { qty: amount.copysign(order.qty), ..order };
+                if amount > 0.0 {
+                    self.holdings.fill(self.priced, &filled).map_err(|_| Refusal::NotFinite)?;
+                }
+            }
+            Action::Transfer { ccy, out, .. } => self.holdings.add_cash(ccy, if out { -amount } else { amount }),
+            Action::CloseHedge { ccy, .. } => self.holdings.set_cap(ccy, leg.hedge - amount),
+            Action::SpotInUseCap { ccy, .. } => self.holdings.set_cap(ccy, leg.cap(part)),
+            Action::SpotOffset(to) => match (part, leg.unit) {
+                (Part::All, _) => *mode = to,
+                _ if leg.lots == 0 => *mode = to,
+                (_, Unit::Currency(ccy)) => self.holdings.set_cap(ccy, leg.hedge - amount),
+                _ => {
+                    for (ccy, hedge) in self.hedges(account) {
+                        self.holdings.set_cap(ccy, hedge * (1.0 - amount));
+                    }
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// The units of the last evaluation that are not as they were.
+    fn changed_units(&self, account: usize) -> Result<Vec<(Option<UnitMargin>, Option<UnitMargin>)>, Refusal> {
+        let (_, known) = self.known.as_ref().filter(|(of, _)| *of == account).ok_or(Refusal::NotFinite)?;
+        let mut before = known.units.iter().map(|unit| unit.margin).peekable();
+        let mut after = self.changes.units().iter().copied().peekable();
+        let mut changed = Vec::new();
+        loop {
+            let pair = match (before.peek(), after.peek()) {
+                (None, None) => return Ok(changed),
+                (Some(_), None) => (before.next(), None),
+                (None, Some(_)) => (None, after.next()),
+                (Some(was), Some(is)) => match was.unit.cmp(&is.unit) {
+                    std::cmp::Ordering::Less => (before.next(), None),
+                    std::cmp::Ordering::Greater => (None, after.next()),
+                    std::cmp::Ordering::Equal => (before.next(), after.next()),
+                },
+            };
+            if pair.0 != pair.1 {
+                changed.push(pair);
+            }
+        }
+    }
+
+    /// Steps at which a position, an equity or a hedge turns.
+    fn corners(&self, account: usize, legs: &[Leg], steps: u64) -> Vec<u64> {
+        let rows = account_of(self.book, account);
+        let mut corners = Vec::new();
+        for leg in legs.iter().filter(|leg| leg.lots > 0) {
+            let mut at = |amount: f64| {
+                if amount > 0.0 {
+                    let lots = u128::from(leg.lot.lots_in(amount));
+                    corners.push((lots * u128::from(steps) / u128::from(leg.lots)) as u64);
+                }
+            };
+            let (ccy, sign) = match leg.action {
+                Action::Order(order) => match order.traded {
+                    Traded::Contract(instrument) => {
+                        let held = rows.instrument.iter().zip(rows.qty).filter(|(other, _)| **other == instrument);
+                        at(held.map(|(_, qty)| -qty * order.qty.signum()).sum());
+                        let delta = self.priced.contracts[instrument as usize].as_ref();
+                        if let Some(contract) = delta.filter(|contract| contract.delta_coin != 0.0) {
+                            let base = self.priced.units[contract.unit as usize].base;
+                            let per_contract = contract.delta_coin * order.qty.signum();
+                            at(-self.delta(account, base) / per_contract);
+                            at(-(self.delta(account, base) + self.equity(account, base)) / per_contract);
+                        }
+                        continue;
+                    }
+                    Traded::Spot { base, .. } => (base, order.qty.signum()),
+                },
+                Action::Transfer { ccy, out, .. } => (ccy, if out { -1.0 } else { 1.0 }),
+                Action::SpotOffset(_) | Action::SpotInUseCap { .. } | Action::CloseHedge { .. } => continue,
+            };
+            let (equity, delta) = (self.equity(account, ccy), self.delta(account, ccy));
+            at(-equity * sign);
+            at((-delta - equity) * sign);
+        }
+        corners
+    }
+
+    /// Cash of a currency, which is near enough to its equity to look for a corner.
+    fn equity(&self, account: usize, ccy: u32) -> f64 {
+        let rows = account_of(self.book, account);
+        rows.ccy.binary_search(&ccy).map_or(0.0, |row| rows.cash[row] - rows.interest[row])
+    }
+}
+
+/// Adjusted equity covers IMR, or the gap is no wider than before.
+fn passes(before: &AccountMargin, after: &AccountMargin) -> bool {
+    after.adj_eq >= after.imr || after.adj_eq - after.imr >= before.adj_eq - before.imr
+}
+
+impl Leg {
+    /// The amount that was asked for.
+    fn asked(&self) -> f64 {
+        match self.action {
+            Action::Order(order) => order.qty.abs(),
+            Action::Transfer { qty, .. } => qty,
+            Action::CloseHedge { qty, .. } => qty.unwrap_or(self.hedge),
+            Action::SpotInUseCap { .. } | Action::SpotOffset(_) => self.lot.amount(self.lots),
+        }
+    }
+
+    fn amount(&self, part: Part) -> f64 {
+        match part {
+            Part::All => self.asked(),
+            Part::Steps(step, steps) if step >= steps => self.lot.amount(self.lots),
+            Part::Steps(step, steps) => {
+                let lots = u128::from(self.lots) * u128::from(step) / u128::from(steps.max(1));
+                self.lot.amount(lots as u64)
+            }
+        }
+    }
+
+    /// The limit of spot in use that a part of the change brings.
+    fn cap(&self, part: Part) -> f64 {
+        match (self.action, part) {
+            (Action::SpotInUseCap { cap, .. }, _) if self.lots == 0 => cap,
+            (Action::SpotInUseCap { cap, .. }, Part::All) => cap,
+            (Action::SpotInUseCap { cap, .. }, _) if cap < self.hedge => self.hedge - self.amount(part),
+            _ => self.hedge + self.amount(part),
+        }
+    }
+
+    fn most(&self, part: Part) -> Option<Most> {
+        if self.lots == 0 {
+            return None;
+        }
+        let amount =
+            if matches!(self.action, Action::SpotInUseCap { .. }) { self.cap(part) } else { self.amount(part) };
+        Some(Most { amount, unit: self.unit })
+    }
+}

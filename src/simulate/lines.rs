@@ -1,0 +1,194 @@
+//! Operations as JSON lines, answered as JSON lines: one object a line, in the order in which they come.
+
+use super::operation::{Operation, Resolver};
+use super::{Desk, Row};
+use crate::margin::AccountMargin;
+use crate::report::checks::Fields;
+use crate::snapshot::{Asked, Given};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::io::{BufRead, Write};
+
+/// An operation as it stands in a line. Numbers may be numbers or decimal strings.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    op_id: Option<Value>,
+    account_id: Option<Value>,
+    group: Option<Value>,
+    kind: Option<String>,
+    inst_id: Option<String>,
+    ccy: Option<String>,
+    side: Option<String>,
+    spot_offset: Option<String>,
+    qty: Option<Value>,
+    px: Option<Value>,
+}
+
+/// A line that is no operation.
+#[derive(Serialize)]
+struct Malformed<'a> {
+    op_id: Option<&'a str>,
+    verdict: &'static str,
+    reason: &'static str,
+    why: String,
+}
+
+/// Answers each line of `input` with a line of `output`. Lines of one group that follow one another are applied
+/// together; they are answered when the group ends. An operation that cannot be carried out, or a line that is none,
+/// is answered with a reason. Returns the number of lines.
+///
+/// # Errors
+/// [`Error::Runtime`] if the input cannot be read or the output not be written.
+pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn Write) -> Result<u64> {
+    let resolver = Resolver::new(desk.snapshot);
+    let mut checker = desk.checker();
+    let mut group: Vec<Operation> = Vec::new();
+    let mut answered = 0;
+    let mut text = String::new();
+    loop {
+        text.clear();
+        let read = input.read_line(&mut text);
+        let length = read.map_err(|error| Error::Runtime(format!("cannot read an operation: {error}")))?;
+        if length > 0 && text.trim().is_empty() {
+            continue;
+        }
+        let next = if length == 0 { None } else { Some(parse(&text, &resolver)) };
+        let goes_on = match (&next, group.first()) {
+            (Some(Ok(next)), Some(first)) => next.group.is_some() && next.group == first.group,
+            (_, None) => true,
+            _ => false,
+        };
+        if !goes_on {
+            answered += group.len() as u64;
+            answer(desk, &mut checker, std::mem::take(&mut group), output)?;
+        }
+        match next {
+            None => return Ok(answered),
+            Some(Ok(operation)) if operation.group.is_some() => group.push(operation),
+            Some(Ok(operation)) => {
+                answered += 1;
+                answer(desk, &mut checker, vec![operation], output)?;
+            }
+            Some(Err(problem)) => {
+                answered += 1;
+                let why = format!("the line is no operation: {problem}");
+                let malformed = Malformed { op_id: None, verdict: "invalid", reason: "malformed_line", why };
+                write(output, &malformed)?;
+            }
+        }
+    }
+}
+
+fn parse(text: &str, resolver: &Resolver<'_>) -> Result<Operation, String> {
+    let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let name = |value: &Option<Value>| match value {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(other) => Some(other.to_string()),
+    };
+    let number = |value: &Option<Value>| match value {
+        None | Some(Value::Null) => Given::Nothing,
+        Some(Value::String(text)) => Given::parse(text),
+        Some(other) => Given::parse(&other.to_string()),
+    };
+    let (op_id, account_id, group) = (name(&line.op_id), name(&line.account_id), name(&line.group));
+    fn filled(text: &Option<String>) -> Option<&str> {
+        text.as_deref().filter(|text| !text.is_empty())
+    }
+    Ok(resolver.resolve(&Asked {
+        op_id: filled(&op_id),
+        account_id: filled(&account_id),
+        group: filled(&group),
+        kind: filled(&line.kind),
+        inst_id: filled(&line.inst_id),
+        ccy: filled(&line.ccy),
+        side: filled(&line.side),
+        spot_offset: filled(&line.spot_offset),
+        qty: number(&line.qty),
+        px: number(&line.px),
+    }))
+}
+
+fn answer<'a>(
+    desk: &Desk<'a>,
+    checker: &mut super::check::Checker<'a>,
+    mut operations: Vec<Operation>,
+    output: &mut dyn Write,
+) -> Result<()> {
+    if operations.is_empty() {
+        return Ok(());
+    }
+    desk.refuse_at_odds(&mut operations);
+    for row in desk.answer(checker, &operations) {
+        write(output, &object(desk, &row))?;
+    }
+    // Somebody may wait for this answer before the next question.
+    output.flush().map_err(|error| failed(&error))
+}
+
+fn object(desk: &Desk<'_>, row: &Row<'_>) -> serde_json::Map<String, Value> {
+    let fields = Fields::of(row, desk.snapshot);
+    let mut object = serde_json::Map::new();
+    let text = |text: &str| if text.is_empty() { Value::Null } else { Value::from(text) };
+    for (name, value) in [
+        ("op_id", fields.op_id),
+        ("account_id", fields.account_id),
+        ("group", fields.group),
+        ("kind", &fields.words.kind),
+        ("inst_id", &fields.words.inst_id),
+        ("ccy", &fields.words.ccy),
+        ("side", &fields.words.side),
+        ("qty", &fields.words.qty),
+        ("px", &fields.words.px),
+        ("verdict", fields.verdict),
+        ("reason", fields.reason),
+    ] {
+        object.insert(name.to_owned(), text(value));
+    }
+    object.insert("max_qty".to_owned(), fields.most.map_or(Value::Null, |(amount, _)| Value::from(amount)));
+    object.insert("max_unit".to_owned(), fields.most.map_or(Value::Null, |(_, unit)| Value::from(unit)));
+    if let Ok((answer, _)) = &row.answer {
+        object.insert("before".to_owned(), margin(&answer.before));
+        object.insert("after".to_owned(), margin(&answer.after));
+        let units = answer.units.iter().map(|(before, after)| {
+            let unit = before.or(*after).map_or(0, |unit| unit.unit);
+            let name = desk.unit_names.get(unit as usize).cloned().unwrap_or_default();
+            serde_json::json!({ "risk_unit": name, "before": before.map(unit_margin), "after": after.map(unit_margin) })
+        });
+        object.insert("risk_units".to_owned(), units.collect());
+    }
+    object.insert("why".to_owned(), text(&row.why));
+    object
+}
+
+fn margin(margin: &AccountMargin) -> Value {
+    serde_json::json!({
+        "adj_eq": margin.adj_eq,
+        "mmr": margin.mmr,
+        "imr": margin.imr,
+        "margin_ratio": margin.margin_ratio,
+        "status": margin.status.name(),
+        "im_deficit": margin.im_deficit,
+        "order_imr": margin.order_imr,
+    })
+}
+
+fn unit_margin(unit: crate::margin::UnitMargin) -> Value {
+    serde_json::json!({
+        "mr1": unit.mr1, "mr2": unit.mr2, "mr3": unit.mr3, "mr4": unit.mr4, "mr5": unit.mr5, "mr6": unit.mr6,
+        "mr7": unit.mr7, "mr9": unit.mr9, "mmr": unit.mmr, "imr": unit.imr, "cash_delta": unit.cash_delta,
+        "spot_in_use": unit.spot_in_use,
+    })
+}
+
+fn write(output: &mut dyn Write, value: &impl Serialize) -> Result<()> {
+    let mut line = serde_json::to_vec(value).map_err(|error| Error::Runtime(error.to_string()))?;
+    line.push(b'\n');
+    output.write_all(&line).map_err(|error| failed(&error))
+}
+
+fn failed(error: &std::io::Error) -> Error {
+    Error::Runtime(format!("cannot write an answer: {error}"))
+}

@@ -1,0 +1,135 @@
+//! The table of operations that `simulate` checks: rows handed on as they stand, one by one.
+
+use super::InputFile;
+use super::number::{NumberError, Numbers, parse};
+use super::scan::{Opened, scan};
+use super::schema::OPERATIONS;
+use super::source;
+use super::text::cut;
+use crate::progress::Progress;
+use crate::{Invalid, Result};
+use std::path::Path;
+
+/// A number of an operation: absent, in range, or not to be used.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Given {
+    /// Not there.
+    Nothing,
+    /// A finite number, zero or between 1e-18 and 1e18 in size.
+    Number(f64),
+    /// The text of something that is no number.
+    NotANumber(String),
+    /// The text of a number beyond that range.
+    OutOfRange(String),
+}
+
+impl Given {
+    /// Reads a decimal number.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match parse(text) {
+            Ok(number) => Self::Number(number),
+            Err(NumberError::Invalid) => Self::NotANumber(cut(text)),
+            Err(NumberError::OutOfRange) => Self::OutOfRange(cut(text)),
+        }
+    }
+
+    fn cell(numbers: &Numbers, row: usize) -> Self {
+        match numbers.get(row) {
+            Ok(None) => Self::Nothing,
+            Ok(Some(number)) => Self::Number(number),
+            Err(NumberError::Invalid) => Self::NotANumber(cut(&numbers.raw(row))),
+            Err(NumberError::OutOfRange) => Self::OutOfRange(cut(&numbers.raw(row))),
+        }
+    }
+
+    /// As it was given; empty if it was not.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Nothing => String::new(),
+            Self::Number(number) => super::number::written(*number),
+            Self::NotANumber(text) | Self::OutOfRange(text) => text.clone(),
+        }
+    }
+}
+
+/// An operation as it was asked for. Missing and empty text are the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked<'a> {
+    /// The caller's own name for it.
+    pub op_id: Option<&'a str>,
+    /// Whose account.
+    pub account_id: Option<&'a str>,
+    /// Operations of one group are applied together.
+    pub group: Option<&'a str>,
+    /// `order`, `transfer_out`, and so on.
+    pub kind: Option<&'a str>,
+    /// Contract or spot pair.
+    pub inst_id: Option<&'a str>,
+    /// Currency.
+    pub ccy: Option<&'a str>,
+    /// `buy` or `sell`.
+    pub side: Option<&'a str>,
+    /// Mode to switch to.
+    pub spot_offset: Option<&'a str>,
+    /// Contracts or currency units.
+    pub qty: Given,
+    /// Price.
+    pub px: Given,
+}
+
+/// Reads a table of operations (`*.csv`, `*.parquet`, `*.arrow`, or a folder of Parquet parts) and keeps of each row
+/// what `keep` makes of it, in the order of the rows.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] if the file cannot be read or lacks a column; [`crate::Error::Interrupted`].
+pub fn read_operations<T: Send>(
+    path: &Path,
+    keep: impl Fn(&Asked<'_>) -> T + Sync,
+    progress: &dyn Progress,
+) -> Result<(Vec<T>, Vec<InputFile>)> {
+    let source = source::at(path)?;
+    let mut inputs = Vec::new();
+    for (file, (bytes, blake3)) in source.files.iter().zip(source::hash_all(&source.files, progress)?) {
+        inputs.push(InputFile { path: file.clone(), bytes, rows: None, blake3 });
+    }
+    let mut kept = Vec::new();
+    let rows = scan(
+        Opened::new(&source, OPERATIONS)?,
+        progress,
+        |local: &mut Vec<T>, batch| {
+            let text = |name| batch.text(name);
+            let (op_id, account_id, group, kind) = (text("op_id")?, text("account_id")?, text("group")?, text("kind")?);
+            let (inst_id, ccy, side, mode) = (text("inst_id")?, text("ccy")?, text("side")?, text("spot_offset")?);
+            let (qty, px) = (batch.numbers("qty")?, batch.numbers("px")?);
+            local.extend((0..batch.rows).map(|row| {
+                keep(&Asked {
+                    op_id: op_id.get(row),
+                    account_id: account_id.get(row),
+                    group: group.get(row),
+                    kind: kind.get(row),
+                    inst_id: inst_id.get(row),
+                    ccy: ccy.get(row),
+                    side: side.get(row),
+                    spot_offset: mode.get(row),
+                    qty: Given::cell(&qty, row),
+                    px: Given::cell(&px, row),
+                })
+            }));
+            Ok(())
+        },
+        |mut local| {
+            kept.append(&mut local);
+            Ok(())
+        },
+    )?;
+    if u32::try_from(kept.len()).is_err() {
+        let most = format!("no more than {}", u32::MAX);
+        return Err(Invalid::new("too many operations").file(path).value(kept.len().to_string()).expected(most).into());
+    }
+    for (input, rows) in inputs.iter_mut().zip(rows) {
+        input.rows = Some(rows);
+    }
+    Ok((kept, inputs))
+}
