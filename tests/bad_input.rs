@@ -167,7 +167,7 @@ type Broken = (&'static str, usize, &'static str, &'static str, &'static str, &'
 /// The data rows of a CSV table: their accounts, where they have one.
 fn accounts_of(place: &TempDir, table: &str) -> Vec<Option<String>> {
     let text = fs::read_to_string(place.path().join(format!("snapshot/{table}.csv"))).unwrap();
-    let of_book = ["positions", "balances", "accounts"].contains(&table);
+    let of_book = ["positions", "balances", "accounts", "orders"].contains(&table);
     let account = |line: &str| line.split(',').next().filter(|id| of_book && !id.is_empty()).map(str::to_owned);
     text.lines().skip(1).map(account).collect()
 }
@@ -179,7 +179,8 @@ fn assert_reconciled(place: &TempDir, broken: &[Broken]) {
     let left_out: BTreeSet<&str> = broken.iter().map(|row| row.2).filter(|account| !account.is_empty()).collect();
     let mut expected = Vec::new();
     let mut counts = Vec::new();
-    for table in TABLES {
+    let has_orders = place.path().join("snapshot/orders.csv").exists();
+    for table in TABLES.into_iter().chain(has_orders.then_some("orders")) {
         let accounts = accounts_of(place, table);
         let (mut rows_broken, mut rows_left_out) = (0, 0);
         for (row, account) in (1..).zip(&accounts) {
@@ -239,6 +240,13 @@ fn assert_others_unchanged(place: &TempDir, clean: &Clean, broken: &[Broken]) {
     }
 }
 
+/// Orders that take so little that they leave IMR as it is: they close what is held, or buy what is worth little.
+const ORDERS: &str = "account_id,inst_id,side,qty,px
+a1,BTC-USDT-SWAP,buy,1,90000
+a2,BTC-USD-SWAP,sell,20,89000
+a1,BTC-USDT,buy,0.000001,90000
+";
+
 /// Broken rows. Where a case breaks several rows of an account, all have the same reason.
 const BROKEN_ROWS: &[(&[Edit], &[Broken])] = &[
     (
@@ -286,6 +294,34 @@ const BROKEN_ROWS: &[(&[Edit], &[Broken])] = &[
             ("balances", 4, "a3", "duplicate_balance", "ccy", "BTC"),
             ("balances", 10, "a3", "duplicate_balance", "ccy", "BTC"),
         ],
+    ),
+    (
+        &[Write("orders.csv", ORDERS), Replace("orders.csv", "a2,BTC-USD-SWAP", "a2,DOGE-USD-SWAP")],
+        &[("orders", 2, "a2", "unknown_instrument", "inst_id", "DOGE-USD-SWAP")],
+    ),
+    (
+        &[Write("orders.csv", ORDERS), Replace("orders.csv", "a1,BTC-USDT,", "a1,DOGE-USDT,")],
+        &[("orders", 3, "a1", "missing_fx", "inst_id", "DOGE")],
+    ),
+    (
+        &[Write("orders.csv", ORDERS), Replace("orders.csv", "sell,20", "short,20")],
+        &[("orders", 2, "a2", "invalid_side", "side", "short")],
+    ),
+    (
+        &[Write("orders.csv", ORDERS), Replace("orders.csv", "sell,20", "sell,-20")],
+        &[("orders", 2, "a2", "invalid_quantity", "qty", "-20")],
+    ),
+    (
+        &[Write("orders.csv", ORDERS), Replace("orders.csv", ",89000", ",")],
+        &[("orders", 2, "a2", "missing_px", "px", "")],
+    ),
+    (
+        &[Write("orders.csv", ORDERS), Replace("orders.csv", ",89000", ",0")],
+        &[("orders", 2, "a2", "invalid_px", "px", "0")],
+    ),
+    (
+        &[Write("orders.csv", ORDERS), Replace("orders.csv", "a2,BTC", ",BTC")],
+        &[("orders", 2, "", "missing_account_id", "account_id", "")],
     ),
     (
         &[Replace("accounts.csv", "a2,coin", "a2,coins")],

@@ -87,6 +87,9 @@ fn random_books_reach_every_part_of_the_model() {
         "vol same",
         "vol down",
         "perfect hedge",
+        "orders freeze",
+        "orders freeze nothing",
+        "a unit of orders alone",
     ];
     let absent: Vec<&str> = parts.into_iter().filter(|&part| seen.get(part).is_none_or(|&count| count == 0)).collect();
     assert!(absent.is_empty(), "absent: {absent:?} in {seen:?}");
@@ -101,6 +104,9 @@ fn count(seen: &mut BTreeMap<String, u32>, margin: &Margin) {
     saw("hedging saves", margin.mmr < margin.mmr_no_hedge);
     saw("hedging costs", margin.mmr > margin.mmr_no_hedge);
     for unit in &margin.units {
+        saw("orders freeze", unit.order_imr > 0.0);
+        saw("orders freeze nothing", unit.order_imr == 0.0 && margin.order_imr > 0.0);
+        saw("a unit of orders alone", unit.order_imr > 0.0 && unit.mmr == 0.0 && unit.cash_delta == 0.0);
         let parts = &unit.parts;
         let stressed = unit.mmr > parts.mr7;
         saw("mr1 binds", stressed && parts.mr1 > parts.mr2.max(parts.mr6));

@@ -10,6 +10,7 @@ use e2e::{generate, read_parquet, shuffled};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use remargin::book::Book;
+use remargin::margin::orders::{Order, Traded};
 use remargin::margin::rules::SpotOffset;
 use remargin::market::Market;
 use remargin::progress::Silent;
@@ -152,7 +153,16 @@ fn lines(market: &Market, book: &Book) -> Vec<String> {
             .filter(|(currency, _)| currency.fx.is_some())
             .map(|(currency, row)| (&currency.name, book.cash[row], book.interest[row], book.spot_in_use_cap[row]))
             .collect();
-        format!("{} {:?} {positions:?} {balances:?}", book.accounts.get(account), book.spot_offset[account])
+        let traded = |order: &Order| match order.traded {
+            Traded::Contract(number) => market.instruments[number as usize].inst_id.clone(),
+            Traded::Spot { base, quote } => {
+                [base, quote].map(|ccy| market.currencies[ccy as usize].name.as_str()).join("-")
+            }
+        };
+        // Pairs stand in the order of the currencies' indices, which a market with more currencies does not change.
+        let orders: Vec<_> = book.orders_of(account).iter().map(|order| (traded(order), order.qty, order.px)).collect();
+        let id = book.accounts.get(account);
+        format!("{id} {:?} {positions:?} {balances:?} {orders:?}", book.spot_offset[account])
     };
     (0..book.len()).map(line).collect()
 }
@@ -200,11 +210,41 @@ struct Tables {
     positions: Cells,
     balances: Cells,
     accounts: Cells,
+    orders: Cells,
+}
+
+/// An order on what every third position row holds, and on a pair of coins.
+fn orders(positions: &Cells) -> Cells {
+    let names = ["account_id", "inst_id", "side", "qty", "px"].map(str::to_owned).to_vec();
+    let (id, inst_id) = (positions.place("account_id"), positions.place("inst_id"));
+    let mut rows = Vec::new();
+    for (place, row) in positions.rows.iter().enumerate().step_by(3) {
+        let side = text(if place % 2 == 0 { "buy" } else { "sell" });
+        let qty = Cell::Number(Some(1.0 + place as f64));
+        rows.push(vec![row[id].clone(), row[inst_id].clone(), side.clone(), qty.clone(), Cell::Number(Some(5.0))]);
+        if place % 2 == 0 {
+            rows.push(vec![row[id].clone(), text("BTC-USDT"), side, qty, Cell::Number(Some(70_000.0))]);
+        }
+    }
+    Cells { names, rows }
 }
 
 /// Breaks some rows of every kind, and adds accounts that stand in one table alone.
 fn break_rows(tables: &mut Tables, dice: &mut Dice) {
-    let Tables { positions, balances, accounts } = tables;
+    let Tables { positions, balances, accounts, orders } = tables;
+    for _ in 0..dice.below(4) {
+        let row = dice.below(orders.rows.len());
+        match dice.below(8) {
+            0 => orders.set(row, "account_id", Cell::Text(None)),
+            1 => orders.set(row, "inst_id", text("NO-SUCH-SWAP")),
+            2 => orders.set(row, "inst_id", text("NOCOIN-USDT")),
+            3 => orders.set(row, "side", text("hold")),
+            4 => orders.set(row, "qty", Cell::Number(Some(0.0))),
+            5 => orders.set(row, "px", Cell::Number(None)),
+            6 => orders.copy(row, &[]),
+            _ => orders.copy(row, &[("account_id", text("only-an-order"))]),
+        }
+    }
     for _ in 0..dice.below(4) {
         let row = dice.below(positions.rows.len());
         match dice.below(6) {
@@ -251,13 +291,19 @@ fn whatever_way_a_snapshot_is_read_the_same_comes_out() {
     generate(place.path(), 120, 6.0, 5, "parquet");
     let clean = place.path().join("snapshot");
     let read = |table: &str| Cells::read(&clean.join(format!("{table}.parquet")));
-    let original = Tables { positions: read("positions"), balances: read("balances"), accounts: read("accounts") };
+    let positions = read("positions");
+    let orders = orders(&positions);
+    let original = Tables { positions, balances: read("balances"), accounts: read("accounts"), orders };
     let mut rejected = BTreeSet::new();
     for seed in 0..40 {
         let mut dice = Dice::new(seed);
-        let Tables { positions, balances, accounts } = &original;
-        let mut tables =
-            Tables { positions: positions.clone(), balances: balances.clone(), accounts: accounts.clone() };
+        let Tables { positions, balances, accounts, orders } = &original;
+        let mut tables = Tables {
+            positions: positions.clone(),
+            balances: balances.clone(),
+            accounts: accounts.clone(),
+            orders: orders.clone(),
+        };
         break_rows(&mut tables, &mut dice);
         let dir = place.path().join(format!("seed-{seed}"));
         fs::create_dir(&dir).unwrap();
@@ -271,6 +317,7 @@ fn whatever_way_a_snapshot_is_read_the_same_comes_out() {
             ("positions", &mut tables.positions),
             ("balances", &mut tables.balances),
             ("accounts", &mut tables.accounts),
+            ("orders", &mut tables.orders),
         ];
         let mut named = named.map(|(name, cells)| (dir.join(format!("{name}.parquet")), cells));
         for (file, cells) in &mut named {

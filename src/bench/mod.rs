@@ -11,6 +11,7 @@
 pub mod measure;
 pub mod plot;
 pub mod scaling;
+pub mod simulate;
 pub mod stress;
 pub mod text;
 

@@ -228,7 +228,7 @@ fn agree(summary: &StressSummary, scenarios: &[Scenario], totals: &[f64]) -> Res
 }
 
 /// Runs a step several times; the run with the median wall time counts.
-fn median(repeat: usize, mut step: impl FnMut() -> Result<()>) -> Result<Cost> {
+pub(super) fn median(repeat: usize, mut step: impl FnMut() -> Result<()>) -> Result<Cost> {
     let mut costs = Vec::with_capacity(repeat);
     for _ in 0..repeat {
         let (clock, cpu) = (Instant::now(), usage::cpu_seconds()?);

@@ -3,7 +3,8 @@
 //! A [`Book`] that exists is valid: every row refers to an instrument and a currency of its
 //! [`Market`](crate::market::Market), every number is finite and in range, accounts stand in byte order of their
 //! ids, an account's positions stand in order of instrument, quantity and average price, its balances in order of
-//! currency, each once, and its pending orders in order of what they trade, quantity and price. The result of a run therefore depends neither on the order of input rows nor on threads.
+//! currency, each once, and its pending orders in order of what they trade, quantity and price.
+//! The result of a run therefore depends neither on the order of input rows nor on threads.
 
 mod append;
 mod build;

@@ -4,6 +4,7 @@ use super::common::{RulesArgs, TextFormat};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::Args;
+use remargin::bench::simulate::SimulateBenchRequest;
 use remargin::bench::stress::StressBenchRequest;
 use remargin::bench::{self, BenchReport, BenchRequest, Job, Measurement};
 use remargin::progress::Progress;
@@ -18,6 +19,7 @@ Examples:
   remargin bench --budget 300 --max-positions 50000000 --plot capacity.svg
   remargin bench --format json --window 30m --set risk_unit=merged > capacity.json
   remargin bench --stress --scenarios 64                 what one more price scenario costs
+  remargin bench --simulate                              checks of orders and transfers a second
 
 Books are generated, always the same ones, in a temporary folder that is removed at the end. Every run is a process of
 its own; it reads, checks, computes, encodes and writes everything that `remargin run` does.";
@@ -50,6 +52,9 @@ pub struct BenchArgs {
     /// Scenarios that `--stress` adds
     #[arg(long, value_name = "N", default_value = "32", requires = "stress")]
     scenarios: std::num::NonZeroUsize,
+    /// Measure `remargin simulate` instead: one operation for every account
+    #[arg(long, conflicts_with_all = ["budget", "window", "plot", "stress"])]
+    simulate: bool,
     /// Folder for generated books and their results [default: the system's]
     #[arg(long, value_name = "DIR")]
     temp_dir: Option<PathBuf>,
@@ -70,6 +75,9 @@ impl BenchArgs {
         }
         if self.stress {
             return self.stress(terminal);
+        }
+        if self.simulate {
+            return self.simulate(terminal);
         }
         let budget = Duration::try_from_secs_f64(self.budget)
             .map_err(|error| Error::Usage(format!("`--budget {}`: {error}", self.budget)))?;
@@ -101,6 +109,21 @@ impl BenchArgs {
             temp: self.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
         };
         let report = bench::stress::run(&request, &self.rules.load()?, terminal)?;
+        terminal.finish();
+        match self.format {
+            TextFormat::Text => terminal::print(&report.to_text())?,
+            TextFormat::Json => print_json(&report)?,
+        }
+        Ok(exit::DONE)
+    }
+
+    fn simulate(&self, terminal: &Terminal) -> Result<u8> {
+        let request = SimulateBenchRequest {
+            accounts: self.max_positions / 10,
+            repeat: self.repeat.get(),
+            temp: self.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
+        };
+        let report = bench::simulate::run(&request, &self.rules.load()?, terminal)?;
         terminal.finish();
         match self.format {
             TextFormat::Text => terminal::print(&report.to_text())?,

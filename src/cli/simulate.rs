@@ -6,10 +6,10 @@ use super::terminal::Terminal;
 use clap::Args;
 use remargin::recompute;
 use remargin::simulate::{self, Desk, LimitRequest, SimulateRequest};
+use remargin::snapshot as tables;
 use remargin::{Error, Result};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 const AFTER_HELP: &str = "\
@@ -71,11 +71,10 @@ impl SimulateArgs {
         match (&self.ops, &self.out) {
             (Some(ops), _) if is_lines(ops) => self.answer_lines(ops, terminal),
             (_, Some(out)) => self.write(out, args, terminal),
-            (_, None) => Err(Error::Usage(
-                "answers to a table of operations need a folder\n  hint:     add `--out DIR`, or give the operations as \
-                 JSON lines (`--ops -`, `--ops FILE.jsonl`)"
-                    .to_owned(),
-            )),
+            (_, None) => {
+                let hint = "add `--out DIR`, or give the operations as JSON lines (`--ops -`, `--ops FILE.jsonl`)";
+                Err(Error::Usage(format!("answers to a table of operations need a folder\n  hint:     {hint}")))
+            }
         }
     }
 
@@ -89,11 +88,7 @@ impl SimulateArgs {
         let snapshot = simulate::load(&self.snapshot, &rules, self.strict.date.allow_rules_date, terminal)?;
         let priced = recompute::price(&snapshot.market, &rules.rules);
         let desk = Desk::new(&snapshot, &priced);
-        let mut input: Box<dyn BufRead> = if ops == Path::new("-") {
-            Box::new(io::stdin().lock())
-        } else {
-            Box::new(BufReader::new(File::open(ops).map_err(|error| Error::io("read", ops, error))?))
-        };
+        let mut input = tables::open_lines(ops)?;
         let mut output = BufWriter::new(io::stdout().lock());
         simulate::answer_lines(&desk, &mut input, &mut output)?;
         Ok(exit::DONE)

@@ -136,7 +136,7 @@ fn risk_units_read_back() {
     assert_eq!(
         names(&batch),
         "account_id, scenario, risk_unit, mr1, mr1_price, mr1_vol, mr2, mr3, mr4, mr5, mr6, mr6_price, mr7, mr9, mmr, \
-         imr, cash_delta, gamma, vega, theta, spot_in_use, upl"
+         imr, cash_delta, gamma, vega, theta, spot_in_use, upl, order_imr"
     );
     let rows: Vec<_> = (0..FIVE_CHUNKS).flat_map(|n| fixture::units(n).map(move |unit| (n, unit))).collect();
     let ids: Vec<String> = rows.iter().map(|(n, _)| format!("a{n:07}")).collect();
@@ -165,6 +165,7 @@ fn risk_units_read_back() {
         (19, |row| row.theta),
         (20, |row| row.spot_in_use),
         (21, |row| row.upl),
+        (22, |row| row.order_imr),
     ] {
         let expected: Vec<f64> = rows.iter().map(|(_, row)| field(row)).collect();
         assert_eq!(f64s(batch.column(column)), expected, "column {column}");
@@ -331,7 +332,7 @@ fn an_empty_book_has_all_files() {
         assert_eq!(files(&out).len(), 7);
     }
     let batch = read(&place.path().join("parquet/accounts.parquet"));
-    assert_eq!((batch.num_rows(), batch.num_columns()), (0, 17));
+    assert_eq!((batch.num_rows(), batch.num_columns()), (0, 18));
 }
 
 #[test]

@@ -37,7 +37,7 @@ mod tables;
 mod text;
 mod time;
 
-pub use operations::{Asked, Given, read_operations};
+pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use results::{ResultRow, read_result};
 pub use schema::Table;

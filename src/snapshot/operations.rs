@@ -8,6 +8,8 @@ use super::source;
 use super::text::cut;
 use crate::progress::Progress;
 use crate::{Invalid, Result};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// A number of an operation: absent, in range, or not to be used.
@@ -77,6 +79,18 @@ pub struct Asked<'a> {
     pub qty: Given,
     /// Price.
     pub px: Given,
+}
+
+/// Operations as JSON lines: a file, or standard input for `-`.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] if the file cannot be opened.
+pub fn open_lines(path: &Path) -> Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    let file = File::open(path).map_err(|error| source::unreadable(path, &error))?;
+    Ok(Box::new(BufReader::new(file)))
 }
 
 /// Reads a table of operations (`*.csv`, `*.parquet`, `*.arrow`, or a folder of Parquet parts) and keeps of each row

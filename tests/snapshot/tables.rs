@@ -144,7 +144,7 @@ fn what_is_no_error() {
     reconcile(&empty);
     assert!(empty.book.is_empty() && empty.rejects.is_empty());
     folder.remove("accounts.csv");
-    assert_eq!(folder.load().unwrap().tables.len(), 5);
+    assert_eq!(folder.load().unwrap().tables.len(), 6, "five tables that must be there, and orders");
 }
 
 #[test]
