@@ -11,7 +11,7 @@
 //!
 //! Swaps and futures need no row: their P&L for an index move `s` is `slope x s` in every volatility state.
 
-use super::black76::Terms;
+use super::black76::{Greeks, States, Terms};
 use super::rules::{Class, MR1_MOVES, Mr1Rules, RiskUnitMode, Rules};
 use super::tiers::{BorrowTiers, Tiers};
 
@@ -217,7 +217,8 @@ pub fn price_delta_one(spec: &DeltaOne, place: Place, rules: &Rules) -> Contract
 #[must_use]
 pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules) -> (Contract, OptionRow) {
     let scale = spec.multiplier * spec.phi_usd;
-    let base = spec.terms.value();
+    let values = scenario_values(spec, rules);
+    let base = values[BASE];
     let greeks = spec.terms.greeks();
     let option_charge = rules.mr7.option.get(spec.class_mr467) * spec.index_px;
     let long_charge = option_charge.min(rules.mr7.option_premium_cap * base);
@@ -237,7 +238,7 @@ pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules
         charge_short_usd: scale * option_charge,
         fee_base_usd: scale * spec.index_px,
     };
-    (contract, option_row(spec, base, scale, rules))
+    (contract, option_row(spec, &values, &greeks, scale, rules))
 }
 
 /// An option at its expiry (`T = 0`), which only a scenario brings about: its value counts in equity, and nothing else
@@ -263,30 +264,41 @@ pub fn settle_option(spec: &OptionContract, place: Place, row: u32) -> (Contract
     (contract, [0.0; OPTION_COLUMNS])
 }
 
-fn option_row(spec: &OptionContract, base: f64, scale: f64, rules: &Rules) -> OptionRow {
+/// Values per coin in the scenarios of the columns up to [`DECAY`], and in none.
+type ScenarioValues = [f64; DECAY + 2];
+/// The value in no scenario.
+const BASE: usize = DECAY + 1;
+
+/// Values an option in all its scenarios, side by side.
+fn scenario_values(spec: &OptionContract, rules: &Rules) -> ScenarioValues {
     let terms = &spec.terms;
     let shift = vol_shift(&rules.mr1, terms.vol, terms.years);
     let up = terms.vol + shift;
     let down = (terms.vol - shift).max(terms.vol.min(rules.mr1.vol_floor));
-    let moved = |price_move: f64, vol: f64| {
-        let forward = (terms.forward + spec.index_px * price_move).max(rules.forward_floor * terms.forward);
-        scale * (Terms { forward, vol, ..*terms }.value() - base)
-    };
-    let greeks = terms.greeks();
-    let mut row = [0.0; OPTION_COLUMNS];
+    let moved = |price_move: f64| (terms.forward + spec.index_px * price_move).max(rules.forward_floor * terms.forward);
+    let mut states =
+        States { forward: [terms.forward; BASE + 1], vol: [terms.vol; BASE + 1], years: [terms.years; BASE + 1] };
     let moves = rules.mr1.price.get(spec.class_mr1);
     for (state, vol) in [up, terms.vol, down].into_iter().enumerate() {
         for (column, &price_move) in moves.iter().enumerate() {
-            row[GRID + state * MR1_MOVES + column] = moved(price_move, vol);
+            let lane = GRID + state * MR1_MOVES + column;
+            (states.forward[lane], states.vol[lane]) = (moved(price_move), vol);
         }
     }
     let extreme = *rules.mr6.price.get(spec.class_mr467);
-    row[EXTREME] = moved(-extreme, terms.vol);
-    row[EXTREME + 1] = moved(extreme, terms.vol);
-    row[TERM] = moved(0.0, up);
-    let later = (terms.years - rules.mr2_days / 365.0).max(0.0);
-    row[DECAY] = scale * (Terms { years: later, ..*terms }.value() - base);
-    let rate_move = rules.mr5_rate_shift * terms.years;
+    (states.forward[EXTREME], states.forward[EXTREME + 1]) = (moved(-extreme), moved(extreme));
+    (states.forward[TERM], states.vol[TERM]) = (moved(0.0), up);
+    states.years[DECAY] = (terms.years - rules.mr2_days / 365.0).max(0.0);
+    terms.values(&states)
+}
+
+fn option_row(spec: &OptionContract, values: &ScenarioValues, greeks: &Greeks, scale: f64, rules: &Rules) -> OptionRow {
+    let base = values[BASE];
+    let mut row = [0.0; OPTION_COLUMNS];
+    for (cell, value) in row.iter_mut().zip(&values[..BASE]) {
+        *cell = scale * (value - base);
+    }
+    let rate_move = rules.mr5_rate_shift * spec.terms.years;
     row[RATES] = scale * base * (-rate_move).exp_m1();
     row[RATES + 1] = scale * base * rate_move.exp_m1();
     row[GAMMA] = scale * greeks.gamma * 0.01 * spec.index_px * spec.index_px;
