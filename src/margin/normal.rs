@@ -118,7 +118,7 @@ pub(super) fn near_drop(z: f64, step: f64) -> f64 {
     for down in 0..LAST {
         let n = LAST - down;
         (above, moment) = (moment, above + z * DESCENT[n] * moment);
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             sum = sum * square + moment * ODD[n - 1];
         }
     }

@@ -6,7 +6,7 @@
 
 use super::borrowing;
 use super::equity;
-use super::priced::{Contract, ContractKind, PricedMarket};
+use super::priced::{Contract, PricedMarket};
 use super::rules::{Rules, SpotOffset};
 use super::spot_hedge::spot_in_use;
 use super::stress::{Spot, UnitMargin, UnitSums};
@@ -134,24 +134,39 @@ impl Ledger {
 /// Buffers of the account pass, and the intermediate results of the last account.
 #[derive(Debug, Clone, Default)]
 pub struct Workspace {
-    ledgers: Vec<Ledger>,
-    is_touched: Vec<bool>,
+    /// One for each currency.
+    slots: Vec<Slot>,
+    /// Currencies of the account.
     touched: Vec<u32>,
+    /// Number of the account: slots with another one hold nothing of it.
+    account: u64,
     sums: Vec<UnitSums>,
+    /// How many of the sums are the account's.
     units: usize,
+    /// Unit of the last of them.
+    unit: u32,
 }
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    ledger: Ledger,
+    account: u64,
+}
+
+/// The ledger of a currency in which an account has nothing.
+const NOTHING: &Ledger = &Ledger::EMPTY;
 
 impl Workspace {
     /// Buffers for a market.
     #[must_use]
     pub fn new(priced: &PricedMarket) -> Self {
-        let currencies = priced.currencies.len();
-        Self { ledgers: vec![Ledger::EMPTY; currencies], is_touched: vec![false; currencies], ..Self::default() }
+        let unused = Slot { ledger: Ledger::EMPTY, account: 0 };
+        Self { slots: vec![unused; priced.currencies.len()], account: 1, ..Self::default() }
     }
 
     /// Currencies of the last account, ascending.
     pub fn currencies(&self) -> impl Iterator<Item = (u32, &Ledger)> {
-        self.touched.iter().map(|&ccy| (ccy, &self.ledgers[ccy as usize]))
+        self.touched.iter().map(|&ccy| (ccy, &self.slots[ccy as usize].ledger))
     }
 
     /// Sums of the last account's risk units, in order of the unit.
@@ -163,38 +178,42 @@ impl Workspace {
     /// The ledger of a currency; empty if the last account has nothing in it.
     #[must_use]
     pub fn ledger(&self, ccy: u32) -> &Ledger {
-        &self.ledgers[ccy as usize]
+        let slot = &self.slots[ccy as usize];
+        if slot.account == self.account { &slot.ledger } else { NOTHING }
     }
 
     fn clear(&mut self) {
-        for &ccy in &self.touched {
-            self.ledgers[ccy as usize] = Ledger::EMPTY;
-            self.is_touched[ccy as usize] = false;
-        }
+        self.account += 1;
         self.touched.clear();
-        self.units = 0;
+        (self.units, self.unit) = (0, NONE);
     }
 
     fn ledger_mut(&mut self, ccy: u32) -> &mut Ledger {
-        if !self.is_touched[ccy as usize] {
-            self.is_touched[ccy as usize] = true;
+        let slot = &mut self.slots[ccy as usize];
+        if slot.account != self.account {
+            *slot = Slot { ledger: Ledger::EMPTY, account: self.account };
             self.touched.push(ccy);
         }
-        &mut self.ledgers[ccy as usize]
+        &mut slot.ledger
     }
 
-    /// The sums of a unit; positions of one unit stand together, so it is the last one or new.
-    fn sums_mut(&mut self, unit: u32, priced: &PricedMarket) -> &mut UnitSums {
-        if self.units == 0 || self.sums[self.units - 1].unit != unit {
+    /// The sums of a contract's unit; positions of one unit stand together, so it is the last one or new.
+    #[inline]
+    fn sums_mut(&mut self, contract: &Contract) -> &mut UnitSums {
+        if self.unit != contract.unit {
+            self.unit = contract.unit;
             if self.units == self.sums.len() {
                 self.sums.push(UnitSums::new());
             }
-            self.sums[self.units].reset(unit, priced.units[unit as usize].expiries.len());
+            self.sums[self.units].reset(contract.unit, contract.expiry);
             self.units += 1;
         }
         &mut self.sums[self.units - 1]
     }
 }
+
+/// No unit.
+const NONE: u32 = u32::MAX;
 
 /// A figure of the result is not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,26 +233,26 @@ pub fn evaluate(
     let fee_base_usd = gather(priced, account, work)?;
     let rules = &priced.rules;
     let mut sum = Totals { fee_usd: rules.liquidation_fee_derivatives * fee_base_usd, ..Totals::default() };
-    let first_unit = units.len();
-    for sums in &work.sums[..work.units] {
+    // A sum is finite only if all its terms are; none is so large that others would matter.
+    let mut all_figures = 0.0;
+    units.extend(work.sums[..work.units].iter().map(|sums| {
         let params = &priced.units[sums.unit as usize];
         let spot = spot_of(priced, account, work, sums);
-        let margin = sums.stress(params, rules, spot);
-        let mmr_no_hedge =
-            if spot.coin == 0.0 { margin.mmr } else { sums.requirement(&margin, params, rules, Spot::default()) };
+        let (margin, mmr_no_hedge) = sums.stress_both(params, rules, spot);
         sum.upl += margin.upl;
         sum.deriv_mmr += margin.mmr;
         sum.deriv_imr += margin.imr;
         sum.deriv_mmr_no_hedge += mmr_no_hedge;
         sum.deriv_imr_no_hedge += rules.imr_multiplier * mmr_no_hedge;
-        units.push(margin);
-    }
+        all_figures += margin.sum();
+        margin
+    }));
     for (ccy, ledger) in work.currencies() {
         sum.add_currency(priced, ccy, ledger.equity());
     }
     let margin = sum.finish(rules);
-    let finite = margin.is_finite() && units[first_unit..].iter().all(unit_is_finite);
-    if finite { Ok(margin) } else { Err(NotFinite) }
+    all_figures += margin.sum();
+    if all_figures.is_finite() { Ok(margin) } else { Err(NotFinite) }
 }
 
 /// First pass: equity by currency and sums by unit. Returns what the liquidation fee of derivatives is taken on.
@@ -245,45 +264,45 @@ fn gather(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspace) ->
         ledger.spot_in_use_cap = account.spot_in_use_cap[index];
     }
     let mut fee_base_usd = 0.0;
-    for (index, &instrument) in account.instrument.iter().enumerate() {
-        let Some(contract) = priced.contracts[instrument as usize].as_ref() else { return Err(NotFinite) };
-        let n = account.qty[index];
-        let upl = upl_settle(contract, n, account.avg_px[index]);
+    let positions = account.instrument.iter().zip(account.qty).zip(account.avg_px);
+    for ((&instrument, &n), &avg_px) in positions {
+        let Some(Some(contract)) = priced.contracts.get(instrument as usize) else { return Err(NotFinite) };
+        let upl = upl_settle(contract, n, avg_px);
         let ledger = work.ledger_mut(contract.settle);
         ledger.upl += upl;
         ledger.options += n * contract.value_settle;
-        let sums = work.sums_mut(contract.unit, priced);
+        let sums = work.sums_mut(contract);
         sums.add(contract, n, &priced.option_rows);
         sums.upl_usd += upl * priced.currencies[contract.settle as usize].fx_usd;
         fee_base_usd += n.abs() * contract.fee_base_usd;
     }
-    work.touched.sort_unstable();
-    let count = work.units;
-    work.sums[..count].sort_by_key(|sums| sums.unit);
+    // Mostly so already: instruments stand in byte order, as units and currencies do.
+    if !work.touched.is_sorted() {
+        work.touched.sort_unstable();
+    }
+    let sums = &mut work.sums[..work.units];
+    if !sums.is_sorted_by_key(|sums| sums.unit) {
+        sums.sort_by_key(|sums| sums.unit);
+    }
     Ok(fee_base_usd)
 }
 
 /// Unrealised P&L in the settle currency: linear `n m (mark - avg)`, inverse `n m (1/avg - 1/mark)`, options none.
 #[must_use]
 pub fn upl_settle(contract: &Contract, n: f64, avg_px: f64) -> f64 {
-    let gain = contract.mark_px - avg_px;
-    match contract.kind {
-        ContractKind::Linear => n * contract.multiplier * gain,
-        ContractKind::Inverse => n * contract.multiplier * (gain / (avg_px * contract.mark_px)),
-        ContractKind::Option { .. } => 0.0,
-    }
+    let divisor = avg_px * contract.mark_px * contract.inverse + (1.0 - contract.inverse);
+    n * contract.upl_multiplier * ((contract.mark_px - avg_px) / divisor)
 }
 
 /// The spot that hedges a unit of the account whose rows were gathered last.
 #[must_use]
 pub fn spot_of(priced: &PricedMarket, account: &Account<'_>, work: &Workspace, sums: &UnitSums) -> Spot {
     let params = &priced.units[sums.unit as usize];
-    if !params.is_hedged_by(account.spot_offset, priced.rules.risk_unit) {
-        return Spot::default();
-    }
     let ledger = work.ledger(params.base);
     let coin = spot_in_use(ledger.hedging_equity(), sums.delta_coin, ledger.spot_in_use_cap);
-    Spot { coin, px_usd: params.spot_usd }
+    // A factor, since a branch would be foreseen wrongly; zero has no sign.
+    let hedges = f64::from(u8::from(params.is_hedged_by(account.spot_offset)));
+    Spot { coin: coin * hedges + 0.0, px_usd: params.spot_usd }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -355,21 +374,9 @@ impl Status {
 }
 
 impl AccountMargin {
-    fn is_finite(&self) -> bool {
-        let ratio = self.margin_ratio.unwrap_or(0.0);
-        all_finite(&[self.adj_eq, self.total_eq, self.upl, self.mmr, self.imr, self.liquidation_fee, ratio])
-            && all_finite(&[self.mmr_no_hedge, self.imr_no_hedge])
+    /// The sum of all figures.
+    fn sum(&self) -> f64 {
+        let required = self.mmr + self.imr + self.liquidation_fee + self.mmr_no_hedge + self.imr_no_hedge;
+        self.adj_eq + self.total_eq + self.upl + required + self.margin_ratio.unwrap_or(0.0)
     }
-}
-
-fn unit_is_finite(unit: &UnitMargin) -> bool {
-    // The components reach `mmr`; what does not is checked on its own. NaN fails `max`, so each is looked at.
-    all_finite(&[unit.mr1, unit.mr2, unit.mr3, unit.mr4, unit.mr5, unit.mr6, unit.mr7, unit.mr9, unit.mmr, unit.imr])
-        && all_finite(&[unit.cash_delta, unit.gamma, unit.vega, unit.theta, unit.spot_in_use, unit.upl])
-}
-
-/// True if no figure is infinite or no number: its exponent would be all ones.
-fn all_finite(figures: &[f64]) -> bool {
-    const EXPONENT: u64 = 0x7FF0_0000_0000_0000;
-    figures.iter().fold(true, |finite, figure| finite & (figure.to_bits() & EXPONENT != EXPONENT))
 }
