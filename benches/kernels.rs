@@ -7,7 +7,7 @@ mod common;
 use common::{Generation, assert_reference, positions, rules};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
-use remargin::margin::black76;
+use remargin::margin::black76::{self, States, Terms};
 use remargin::margin::rules::SpotOffset;
 use remargin::market::Kind;
 use remargin::recompute::{account_of, chunk, price};
@@ -31,6 +31,19 @@ fn golden() -> Vec<Case> {
     GOLDEN.lines().skip(1).map(case).collect()
 }
 
+/// As many states as the scenarios of an option, the last one the case itself.
+const SCENARIOS: usize = 26;
+
+fn scenarios(case: &Case) -> (Terms, States<SCENARIOS>) {
+    let &(forward, strike, vol, years, rate, call, _) = case;
+    let mut states = States { forward: [forward; SCENARIOS], vol: [vol; SCENARIOS], years: [years; SCENARIOS] };
+    for lane in 0..SCENARIOS - 1 {
+        states.forward[lane] = forward * (0.8 + 0.016 * lane as f64);
+        states.vol[lane] = vol * (0.75 + 0.25 * (lane % 3) as f64);
+    }
+    (Terms { forward, strike, vol, years, rate, call }, states)
+}
+
 fn black_76(criterion: &mut Criterion) {
     let cases = golden();
     let value = |case: &Case| black76::value(case.0, case.1, case.2, case.3, case.4, case.5);
@@ -39,7 +52,30 @@ fn black_76(criterion: &mut Criterion) {
     }
     let mut group = criterion.benchmark_group("black76");
     group.throughput(Throughput::Elements(cases.len() as u64));
-    group.bench_function("value", |bench| bench.iter(|| black_box(&cases).iter().map(value).sum::<f64>()));
+    group.bench_function("one by one", |bench| bench.iter(|| black_box(&cases).iter().map(value).sum::<f64>()));
+    let rows: Vec<(Terms, States<SCENARIOS>)> = cases.iter().map(scenarios).collect();
+    for (terms, states) in &rows {
+        let values = terms.values(states);
+        for lane in 0..SCENARIOS {
+            let (forward, vol, years) = (states.forward[lane], states.vol[lane], states.years[lane]);
+            let alone = Terms { forward, vol, years, ..*terms }.value();
+            assert_eq!(values[lane].to_bits(), alone.to_bits(), "{terms:?} lane {lane}");
+        }
+    }
+    group.throughput(Throughput::Elements((rows.len() * SCENARIOS) as u64));
+    group.bench_function("side by side", |bench| {
+        bench.iter(|| black_box(&rows).iter().map(|(terms, states)| terms.values(states)[SCENARIOS - 1]).sum::<f64>());
+    });
+    group.bench_function("scenarios one by one", |bench| {
+        let alone = |(terms, states): &(Terms, States<SCENARIOS>)| {
+            let at = |lane| {
+                let (forward, vol, years) = (states.forward[lane], states.vol[lane], states.years[lane]);
+                Terms { forward, vol, years, ..*terms }.value()
+            };
+            (0..SCENARIOS).map(at).sum::<f64>()
+        };
+        bench.iter(|| black_box(&rows).iter().map(alone).sum::<f64>());
+    });
     group.finish();
 }
 

@@ -1,7 +1,8 @@
 """Prints data/golden/black76.csv: option values computed with 60 digits and rounded once. Needs mpmath.
 
 The first block is a grid of ordinary terms, the second spans strikes of 0.05 to 20 forwards, volatilities of 0.01 to
-5 and times of one hour to five years, with many strikes near the forward; values below 1e-290 are left out.
+5 and times of one hour to five years, with many strikes near the forward, the third the far tails and the
+volatilities where one formula of src/margin/black76.rs takes over from the other. Values below 1e-290 are left out.
 """
 
 import itertools
@@ -48,8 +49,21 @@ def wide(count, seed):
         yield (forward, forward * ratios[number % 3]), vol, years, 0.0, number % 2 == 0
 
 
+def tails(count, seed):
+    stream = random.Random(seed)
+    for number in range(count):
+        forward = 1000 * stream.uniform(0.5, 2)
+        years = math.exp(stream.uniform(math.log(HOUR), math.log(5)))
+        deviation = stream.uniform(0.69, 0.71) if number % 3 == 0 else math.exp(stream.uniform(math.log(1e-4), 2))
+        distance = stream.uniform(0, 3) if number % 3 == 0 else stream.uniform(3, 37)
+        strike = forward * math.exp(stream.choice((-1, 1)) * distance * deviation)
+        vol = deviation / math.sqrt(years)
+        if 0.05 <= strike / forward <= 20 and 0.01 <= vol <= 5:
+            yield (forward, strike), vol, years, 0.0, strike > forward
+
+
 print("forward,strike,vol,years,rate,call,value")
-for (forward, strike), vol, years, rate, call in itertools.chain(grid(), wide(400, 11)):
+for (forward, strike), vol, years, rate, call in itertools.chain(grid(), wide(400, 11), tails(900, 12)):
     exact = value(forward, strike, vol, years, rate, call)
     if exact >= mpf("1e-290"):
         print(f"{forward!r},{strike!r},{vol!r},{years!r},{rate!r},{str(call).lower()},{float(exact)!r}")

@@ -9,7 +9,7 @@ use crate::margin::black76::Terms;
 use crate::margin::priced::{Contract, ContractKind, DECAY, GAMMA, PricedMarket, RATES, UnitParams, VEGA, vol_shift};
 use crate::margin::requirement::{Account, Workspace, spot_of, upl_settle};
 use crate::margin::rules::RiskUnitMode;
-use crate::margin::stress::{Spot, UnitSums, hedged_pairs};
+use crate::margin::stress::{ExpirySums, Spot, UnitSums, hedged_pairs};
 use crate::market::{Instrument, Kind, Market};
 
 /// What a unit's explanation reads.
@@ -31,7 +31,7 @@ pub fn unit_step(context: &Context<'_>, sums: &UnitSums, margin: &UnitMargin) ->
     let rules = &priced.rules;
     let params = &priced.units[sums.unit as usize];
     let spot = spot_of(priced, context.account, context.work, sums);
-    let extreme = sums.extreme(params, rules, spot);
+    let extreme = sums.extreme(params, spot);
     UnitStep {
         risk_unit: params.name.clone(),
         class_mr1: params.class_mr1.name(),
@@ -160,7 +160,7 @@ fn option_step(context: &Context<'_>, instrument: &Instrument) -> Option<OptionS
 
 fn spot_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, spot: Spot) -> SpotStep {
     let ledger = context.work.ledger(params.base);
-    let hedges = params.is_hedged_by(context.account.spot_offset, context.priced.rules.risk_unit);
+    let hedges = params.is_hedged_by(context.account.spot_offset);
     let (equity, delta, cap) = (ledger.hedging_equity(), sums.delta_coin, ledger.spot_in_use_cap);
     let reason = if !hedges {
         "the account's spot does not hedge this unit"
@@ -188,7 +188,7 @@ fn spot_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, spot: 
 
 fn grid_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, spot: Spot, margin: &UnitMargin) -> GridStep {
     let rules = &context.priced.rules;
-    let [up, same, down] = sums.grid(params, rules, spot).map(|row| row.to_vec());
+    let [up, same, down] = sums.grid(params, spot).map(|row| row.to_vec());
     GridStep {
         moves: rules.mr1.price.get(params.class_mr1).to_vec(),
         up,
@@ -201,15 +201,12 @@ fn grid_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, spot: 
 }
 
 fn term_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, margin: &UnitMargin) -> TermStep {
-    let gross: f64 = sums.expiry_vol_usd.iter().map(|pnl| pnl.abs()).sum();
-    let net: f64 = sums.expiry_vol_usd.iter().sum();
+    let gross: f64 = sums.expiries.iter().map(|sums| sums.vol_usd.abs()).sum();
+    let net: f64 = sums.expiries.iter().map(|sums| sums.vol_usd).sum();
     TermStep {
-        expiries: params
-            .expiries
-            .iter()
-            .zip(&sums.expiry_vol_usd)
-            .filter(|(_, pnl)| **pnl != 0.0)
-            .map(|(&expiry, &pnl)| ExpiryPnl { expiry: expiry_name(expiry), pnl })
+        expiries: by_expiry(sums)
+            .filter(|sums| sums.vol_usd != 0.0)
+            .map(|sums| ExpiryPnl { expiry: expiry_name(params.expiries[sums.expiry as usize]), pnl: sums.vol_usd })
             .collect(),
         offset: (gross - net.abs()).max(0.0),
         rate: context.priced.rules.mr3_offset_charge,
@@ -218,19 +215,19 @@ fn term_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, margin
 }
 
 fn basis_step(sums: &UnitSums, params: &UnitParams, margin: &UnitMargin) -> BasisStep {
-    let lines = params.expiries.iter().zip(&params.basis_rate).zip(&sums.expiry_delta_usd);
-    BasisStep {
-        expiries: lines
-            .filter(|(_, delta)| **delta != 0.0)
-            .map(|((&expiry, &rate), &cash_delta)| BasisLine {
-                expiry: expiry_name(expiry),
-                cash_delta,
-                rate,
-                charge: cash_delta.abs() * rate,
-            })
-            .collect(),
-        charge: margin.mr4,
-    }
+    let line = |sums: ExpirySums| {
+        let (cash_delta, rate) = (sums.delta_usd, params.basis_rate[sums.expiry as usize]);
+        let expiry = expiry_name(params.expiries[sums.expiry as usize]);
+        BasisLine { expiry, cash_delta, rate, charge: cash_delta.abs() * rate }
+    };
+    BasisStep { expiries: by_expiry(sums).filter(|sums| sums.delta_usd != 0.0).map(line).collect(), charge: margin.mr4 }
+}
+
+/// The sums of each expiry, in order of the expiries.
+fn by_expiry(sums: &UnitSums) -> impl Iterator<Item = ExpirySums> {
+    let mut expiries = sums.expiries.clone();
+    expiries.sort_unstable_by_key(|sums| sums.expiry);
+    expiries.into_iter()
 }
 
 fn stablecoin_step(context: &Context<'_>, sums: &UnitSums, margin: &UnitMargin) -> StablecoinStep {

@@ -2,8 +2,8 @@
 //!
 //! Sources: F. Black, "The pricing of commodity contracts" (1976). All functions are per coin of underlying.
 
-use super::normal::{cdf, cdf_rise, erfcx_drop, pdf};
-use std::f64::consts::FRAC_1_SQRT_2;
+use super::elementary::{exp, ln_ratio};
+use super::normal::{INV_SQRT_TAU, NEAR, cdf, near_drop, pdf, tail};
 
 /// An option and the state of its market.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,6 +20,17 @@ pub struct Terms {
     pub rate: f64,
     /// Call or put.
     pub call: bool,
+}
+
+/// `N` states of the market of one option.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct States<const N: usize> {
+    /// Forward prices.
+    pub forward: [f64; N],
+    /// Volatilities.
+    pub vol: [f64; N],
+    /// Years to expiry.
+    pub years: [f64; N],
 }
 
 /// First derivatives that the model uses.
@@ -51,14 +62,36 @@ pub fn value(forward: f64, strike: f64, vol: f64, years: f64, rate: f64, call: b
 }
 
 impl Terms {
-    /// See [`value`]. The option that is out of the money is priced, the other follows from put-call parity: its
-    /// time value would otherwise drown in its intrinsic value.
+    /// See [`value`].
     #[must_use]
     pub fn value(&self) -> f64 {
-        let (low, high) = (self.forward.min(self.strike), self.forward.max(self.strike));
-        let intrinsic = if self.call { self.forward - self.strike } else { self.strike - self.forward };
-        let deviation = self.vol * self.years.sqrt();
-        self.discount() * (intrinsic.max(0.0) + time_value(low, high, deviation))
+        let states = States { forward: [self.forward], vol: [self.vol], years: [self.years] };
+        self.values(&states)[0]
+    }
+
+    /// The values of the option in other states of its market, side by side; each is what [`value`] gives, bit for
+    /// bit.
+    ///
+    /// The option that is out of the money is priced, the other follows from put-call parity: its time value would
+    /// otherwise drown in its intrinsic value.
+    #[must_use]
+    pub fn values<const N: usize>(&self, states: &States<N>) -> [f64; N] {
+        let (mut low, mut high, mut deviation) = ([0.0; N], [0.0; N], [0.0; N]);
+        for lane in 0..N {
+            let forward = states.forward[lane];
+            let is_below = forward < self.strike;
+            low[lane] = if is_below { forward } else { self.strike };
+            high[lane] = if is_below { self.strike } else { forward };
+            deviation[lane] = states.vol[lane] * states.years[lane].sqrt();
+        }
+        let mut values = time_values(&low, &high, &deviation);
+        let sign = if self.call { 1.0 } else { -1.0 };
+        for lane in 0..N {
+            let intrinsic = sign * (states.forward[lane] - self.strike);
+            let intrinsic = if intrinsic > 0.0 { intrinsic } else { 0.0 };
+            values[lane] = exp(-self.rate * states.years[lane]) * (intrinsic + values[lane]);
+        }
+        values
     }
 
     /// Derivatives of the value; at `T = 0` the limits away from the strike: no gamma, no vega.
@@ -82,33 +115,56 @@ impl Terms {
     }
 
     fn discount(&self) -> f64 {
-        (-self.rate * self.years).exp()
+        exp(-self.rate * self.years)
     }
 }
 
-/// Undiscounted value of the option that is out of the money, `low N(d1) - high N(d2)`: a call on `low` struck at
+/// Undiscounted values of options that are out of the money, `low N(d1) - high N(d2)`: a call on `low` struck at
 /// `high` and a put on `high` struck at `low` are worth the same.
 ///
-/// Far out (`d1 < 0`) both terms carry the factor `low N'(d1) = high N'(d2)`; taken out, what remains is a difference
-/// of scaled tails that neither underflows nor cancels. Near the money the value is what the probability between `d2`
-/// and `d1` brings, less what the distance to the strike costs.
-fn time_value(low: f64, high: f64, deviation: f64) -> f64 {
-    if deviation == 0.0 {
-        return 0.0;
+/// With `z = ln(high / low) / s >= 0`, `s` the deviation, `d1 = s/2 - z` and `d2 = -s/2 - z`, both terms carry the
+/// factor `low N'(d1) = high N'(d2)`. Taken out, a difference of tails `M_0(-d1) - M_0(-d2)` remains, which does not
+/// underflow. Where `s` is small it is a series; elsewhere the tails are far enough apart to be subtracted, the first
+/// one, if `d1 > 0`, by way of `M_0(-d1) = 1 / N'(d1) - M_0(d1)`.
+///
+/// The loops have no branch and no call. Which of the two formulas run is asked once for all options; a lane's value
+/// does not depend on its neighbours.
+#[inline]
+fn time_values<const N: usize>(low: &[f64; N], high: &[f64; N], deviation: &[f64; N]) -> [f64; N] {
+    let mut distance = [0.0; N];
+    let mut density = [0.0; N];
+    for lane in 0..N {
+        let (log, s) = (ln_ratio(high[lane], low[lane]), deviation[lane]);
+        // No deviation leaves no time value, whatever z is. Beyond 100 the density is zero.
+        let z = log / if s < 1e-300 { 1e-300 } else { s };
+        let z = if z > 100.0 { 100.0 } else { z };
+        let d1 = 0.5 * s - z;
+        distance[lane] = z;
+        density[lane] = INV_SQRT_TAU * exp(-0.5 * d1 * d1);
     }
-    let d1 = log_ratio(low, high) / deviation + 0.5 * deviation;
-    let d2 = d1 - deviation;
-    if d1 < 0.0 {
-        let tails = erfcx_drop(-d1 * FRAC_1_SQRT_2, deviation * FRAC_1_SQRT_2);
-        low * 0.5 * tails * (-0.5 * d1 * d1).exp()
-    } else {
-        low * cdf_rise(d2, deviation) - (high - low) * cdf(d2)
+    let mut values = [0.0; N];
+    if deviation.iter().any(|&s| s < NEAR) {
+        for lane in 0..N {
+            let s = deviation[lane];
+            values[lane] = low[lane] * density[lane] * s * near_drop(distance[lane], s);
+        }
     }
+    // Also where one is not a number, which the value then is not either.
+    if !deviation.iter().all(|&s| s < NEAR) {
+        for lane in 0..N {
+            let (s, z) = (deviation[lane], distance[lane]);
+            let (first, second) = (z - 0.5 * s, z + 0.5 * s);
+            let (near, far) = (density[lane] * tail(first.abs()), density[lane] * tail(second));
+            let apart = low[lane] * if first < 0.0 { 1.0 - near - far } else { near - far };
+            values[lane] = if s < NEAR { values[lane] } else { apart };
+        }
+    }
+    values
 }
 
-/// `ln(a / b)`. Near one another, `a - b` is exact while the quotient is not.
+/// `ln(a / b)`.
 fn log_ratio(a: f64, b: f64) -> f64 {
-    if 0.5 * b < a && a < 2.0 * b { ((a - b) / b).ln_1p() } else { (a / b).ln() }
+    if a < b { -ln_ratio(b, a) } else { ln_ratio(a, b) }
 }
 
 #[cfg(test)]

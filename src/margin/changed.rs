@@ -4,7 +4,7 @@
 //! all rows, in the same order as in a full evaluation, so that both give the same bits.
 
 use super::priced::PricedMarket;
-use super::requirement::{Account, AccountMargin, NotFinite, Totals, Workspace, evaluate, spot_with, upl_settle};
+use super::requirement::{Account, AccountMargin, NotFinite, Totals, Workspace, evaluate, spot_of, spot_with, upl_settle};
 use super::stress::{Spot, UnitMargin, UnitSums};
 
 /// A risk unit of the account as it was.
@@ -36,7 +36,8 @@ impl Known {
         let mut margins = Vec::new();
         let margin = evaluate(priced, account, work, &mut margins)?;
         let units = work.unit_sums().iter().zip(margins).map(|(sums, margin)| {
-            let mmr_no_hedge = mmr_without_spot(priced, sums, &margin);
+            let params = &priced.units[sums.unit as usize];
+            let (_, mmr_no_hedge) = sums.stress_both(params, &priced.rules, spot_of(priced, account, work, sums));
             KnownUnit { margin, delta_coin: sums.delta_coin, mmr_no_hedge }
         });
         Ok(Self { margin, units: units.collect() })
@@ -47,13 +48,6 @@ impl Known {
     pub fn unit(&self, unit: u32) -> Option<&KnownUnit> {
         self.units.binary_search_by_key(&unit, |known| known.margin.unit).ok().and_then(|place| self.units.get(place))
     }
-}
-
-fn mmr_without_spot(priced: &PricedMarket, sums: &UnitSums, margin: &UnitMargin) -> f64 {
-    if margin.spot_in_use == 0.0 {
-        return margin.mmr;
-    }
-    sums.requirement(margin, &priced.units[sums.unit as usize], &priced.rules, Spot::default())
 }
 
 /// Buffers of [`Changes::evaluate`].
@@ -117,7 +111,7 @@ impl Changes {
             sum.add_unit(&margin, mmr_no_hedge, priced.rules.imr_multiplier * mmr_no_hedge);
             self.units.push(margin);
         }
-        sum.finish_account(priced, &self.work, &self.units)
+        sum.finish_account(priced, &self.work)
     }
 
     fn spot(&self, priced: &PricedMarket, account: &Account<'_>, unit: u32, delta_coin: f64) -> Spot {
@@ -132,16 +126,18 @@ impl Changes {
         rows: std::ops::Range<usize>,
     ) -> Result<(UnitMargin, f64), NotFinite> {
         let params = &priced.units[unit as usize];
-        self.sums.reset(unit, params.expiries.len());
+        let first = rows.start;
         for row in rows {
             let contract = priced.contracts[account.instrument[row] as usize].as_ref().ok_or(NotFinite)?;
+            if row == first {
+                self.sums.reset(unit, contract.expiry);
+            }
             let upl = upl_settle(contract, account.qty[row], account.avg_px[row]);
             self.sums.add(contract, account.qty[row], &priced.option_rows);
             self.sums.upl_usd += upl * priced.currencies[contract.settle as usize].fx_usd;
         }
         let spot = self.spot(priced, account, unit, self.sums.delta_coin);
-        let margin = self.sums.stress(params, &priced.rules, spot);
-        Ok((margin, mmr_without_spot(priced, &self.sums, &margin)))
+        Ok(self.sums.stress_both(params, &priced.rules, spot))
     }
 }
 

@@ -4,15 +4,16 @@
 //! depends on its arguments alone. `margin` is one account in one market; [`crate::recompute`] is many accounts in
 //! many markets.
 //!
-//! In reading order: [`rules`] (parameters), [`tiers`], [`black76`] (option value and Greeks), [`implied`] (its
-//! inverse), [`priced`] (what one contract of an instrument adds to each scenario), [`spot_hedge`] (spot in use),
-//! [`stress`] (MR1..MR7 and MR9 of one risk unit), [`borrowing`] (MR8), [`equity`] (discounts), [`requirement`]
-//! (totals, ratio, status of an account), [`orders`] (what pending orders freeze; orders and transfers
-//! applied), [`changed`] (an account again after a change).
+//! In reading order: [`rules`] (parameters), [`tiers`], [`black76`] (option value and Greeks; under it [`normal`] and
+//! `elementary`, functions that vectorise), [`implied`] (its inverse), [`priced`] (what one contract of an instrument
+//! adds to each scenario), [`spot_hedge`] (spot in use), [`stress`] (MR1..MR7 and MR9 of one risk unit),
+//! [`borrowing`] (MR8), [`equity`] (discounts), [`requirement`] (totals, ratio, status of an account), [`orders`] (what
+//! pending orders freeze; orders and transfers applied), [`changed`] (an account again after a change).
 
 pub mod black76;
 pub mod borrowing;
 pub mod changed;
+mod elementary;
 pub mod equity;
 pub mod implied;
 pub mod normal;

@@ -12,7 +12,7 @@
 use super::priced::{Contract, ContractKind, PricedMarket};
 use super::requirement::{Account, NotFinite, Workspace, gather, spot_of, upl_settle};
 use super::rules::SpotOffset;
-use super::stress::{Spot, UnitSums};
+use super::stress::UnitSums;
 
 /// What an order buys or sells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -284,8 +284,7 @@ impl OrderSpace {
             let mmr = |sums: &UnitSums| {
                 let (params, rules) = (&priced.units[sums.unit as usize], &priced.rules);
                 let spot = spot_of(priced, &filled, &self.work, sums);
-                let margin = sums.stress(params, rules, spot);
-                let mmr_no_hedge = sums.requirement(&margin, params, rules, Spot::default());
+                let (margin, mmr_no_hedge) = sums.stress_both(params, rules, spot);
                 FilledMmr { unit: sums.unit, mmr: margin.mmr, mmr_no_hedge }
             };
             case.extend(self.work.unit_sums().iter().map(mmr));

@@ -11,8 +11,8 @@
 //!
 //! Swaps and futures need no row: their P&L for an index move `s` is `slope x s` in every volatility state.
 
-use super::black76::Terms;
-use super::rules::{Class, MR1_MOVES, Mr1Rules, RiskUnitMode, Rules};
+use super::black76::{Greeks, States, Terms};
+use super::rules::{Class, MR1_MOVES, Mr1Rules, RiskUnitMode, Rules, SpotOffset};
 use super::tiers::{BorrowTiers, Tiers};
 
 /// Columns of an option row.
@@ -49,8 +49,9 @@ pub enum ContractKind {
     },
 }
 
-/// One long contract, priced. USD unless the name says otherwise.
+/// One long contract, priced. USD unless the name says otherwise. Two cache lines exactly.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(align(64))]
 pub struct Contract {
     /// Which formulas.
     pub kind: ContractKind,
@@ -64,6 +65,10 @@ pub struct Contract {
     pub group: usize,
     /// `m`: coins, or USD face.
     pub multiplier: f64,
+    /// What the unrealised P&L counts: `m`, zero for options.
+    pub upl_multiplier: f64,
+    /// 1 for inverse contracts, 0 for others: a factor costs less than a branch that is hard to foresee.
+    pub inverse: f64,
     /// Mark price.
     pub mark_px: f64,
     /// Value of an option in its settle currency, `m mark`; zero for swaps and futures.
@@ -96,16 +101,31 @@ pub struct UnitParams {
     pub spot_usd: f64,
     /// Class for MR1.
     pub class_mr1: Class,
-    /// Place of the lowest of MR1's price moves, the first of equals.
-    pub lowest_move: usize,
-    /// Place of the highest of MR1's price moves, the first of equals.
-    pub highest_move: usize,
     /// Class for MR4, MR6 and MR7.
     pub class_mr467: Class,
+    /// What the rules say of the classes.
+    pub figures: ClassFigures,
+    /// Whether spot hedges this unit, by [`SpotOffset`].
+    pub hedged_by: [bool; SpotOffset::COUNT],
     /// `max(floor, annualized T_e)` of each expiry.
     pub basis_rate: Vec<f64>,
     /// Each expiry in nanoseconds since 1970 UTC, `None` for the bucket of perpetuals.
     pub expiries: Vec<Option<i64>>,
+}
+
+/// What the rules say of a unit's classes, looked up once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassFigures {
+    /// MR1's price moves.
+    pub moves: [f64; MR1_MOVES],
+    /// The lowest of them.
+    pub lowest_move: f64,
+    /// The highest of them.
+    pub highest_move: f64,
+    /// MR6's move.
+    pub extreme: f64,
+    /// MR7's multipliers.
+    pub charge: Tiers,
 }
 
 /// A currency's own parameters.
@@ -202,6 +222,8 @@ pub fn price_delta_one(spec: &DeltaOne, place: Place, rules: &Rules) -> Contract
         settle: place.settle,
         group: place.group,
         multiplier: m,
+        upl_multiplier: m,
+        inverse: f64::from(u8::from(spec.inverse)),
         mark_px: spec.mark_px,
         value_settle: 0.0,
         slope_usd,
@@ -217,7 +239,8 @@ pub fn price_delta_one(spec: &DeltaOne, place: Place, rules: &Rules) -> Contract
 #[must_use]
 pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules) -> (Contract, OptionRow) {
     let scale = spec.multiplier * spec.phi_usd;
-    let base = spec.terms.value();
+    let values = scenario_values(spec, rules);
+    let base = values[BASE];
     let greeks = spec.terms.greeks();
     let option_charge = rules.mr7.option.get(spec.class_mr467) * spec.index_px;
     let long_charge = option_charge.min(rules.mr7.option_premium_cap * base);
@@ -228,6 +251,8 @@ pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules
         settle: place.settle,
         group: place.group,
         multiplier: spec.multiplier,
+        upl_multiplier: 0.0,
+        inverse: 0.0,
         mark_px: spec.mark_px,
         value_settle: spec.multiplier * spec.mark_px,
         slope_usd: 0.0,
@@ -237,7 +262,7 @@ pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules
         charge_short_usd: scale * option_charge,
         fee_base_usd: scale * spec.index_px,
     };
-    (contract, option_row(spec, base, scale, rules))
+    (contract, option_row(spec, &values, &greeks, scale, rules))
 }
 
 /// An option at its expiry (`T = 0`), which only a scenario brings about: its value counts in equity, and nothing else
@@ -251,6 +276,8 @@ pub fn settle_option(spec: &OptionContract, place: Place, row: u32) -> (Contract
         settle: place.settle,
         group: place.group,
         multiplier: spec.multiplier,
+        upl_multiplier: 0.0,
+        inverse: 0.0,
         mark_px: spec.mark_px,
         value_settle: spec.multiplier * spec.mark_px,
         slope_usd: 0.0,
@@ -263,30 +290,41 @@ pub fn settle_option(spec: &OptionContract, place: Place, row: u32) -> (Contract
     (contract, [0.0; OPTION_COLUMNS])
 }
 
-fn option_row(spec: &OptionContract, base: f64, scale: f64, rules: &Rules) -> OptionRow {
+/// Values per coin in the scenarios of the columns up to [`DECAY`], and in none.
+type ScenarioValues = [f64; DECAY + 2];
+/// The value in no scenario.
+const BASE: usize = DECAY + 1;
+
+/// Values an option in all its scenarios, side by side.
+fn scenario_values(spec: &OptionContract, rules: &Rules) -> ScenarioValues {
     let terms = &spec.terms;
     let shift = vol_shift(&rules.mr1, terms.vol, terms.years);
     let up = terms.vol + shift;
     let down = (terms.vol - shift).max(terms.vol.min(rules.mr1.vol_floor));
-    let moved = |price_move: f64, vol: f64| {
-        let forward = (terms.forward + spec.index_px * price_move).max(rules.forward_floor * terms.forward);
-        scale * (Terms { forward, vol, ..*terms }.value() - base)
-    };
-    let greeks = terms.greeks();
-    let mut row = [0.0; OPTION_COLUMNS];
+    let moved = |price_move: f64| (terms.forward + spec.index_px * price_move).max(rules.forward_floor * terms.forward);
+    let mut states =
+        States { forward: [terms.forward; BASE + 1], vol: [terms.vol; BASE + 1], years: [terms.years; BASE + 1] };
     let moves = rules.mr1.price.get(spec.class_mr1);
     for (state, vol) in [up, terms.vol, down].into_iter().enumerate() {
         for (column, &price_move) in moves.iter().enumerate() {
-            row[GRID + state * MR1_MOVES + column] = moved(price_move, vol);
+            let lane = GRID + state * MR1_MOVES + column;
+            (states.forward[lane], states.vol[lane]) = (moved(price_move), vol);
         }
     }
     let extreme = *rules.mr6.price.get(spec.class_mr467);
-    row[EXTREME] = moved(-extreme, terms.vol);
-    row[EXTREME + 1] = moved(extreme, terms.vol);
-    row[TERM] = moved(0.0, up);
-    let later = (terms.years - rules.mr2_days / 365.0).max(0.0);
-    row[DECAY] = scale * (Terms { years: later, ..*terms }.value() - base);
-    let rate_move = rules.mr5_rate_shift * terms.years;
+    (states.forward[EXTREME], states.forward[EXTREME + 1]) = (moved(-extreme), moved(extreme));
+    (states.forward[TERM], states.vol[TERM]) = (moved(0.0), up);
+    states.years[DECAY] = (terms.years - rules.mr2_days / 365.0).max(0.0);
+    terms.values(&states)
+}
+
+fn option_row(spec: &OptionContract, values: &ScenarioValues, greeks: &Greeks, scale: f64, rules: &Rules) -> OptionRow {
+    let base = values[BASE];
+    let mut row = [0.0; OPTION_COLUMNS];
+    for (cell, value) in row.iter_mut().zip(&values[..BASE]) {
+        *cell = scale * (value - base);
+    }
+    let rate_move = rules.mr5_rate_shift * spec.terms.years;
     row[RATES] = scale * base * (-rate_move).exp_m1();
     row[RATES + 1] = scale * base * rate_move.exp_m1();
     row[GAMMA] = scale * greeks.gamma * 0.01 * spec.index_px * spec.index_px;
@@ -325,28 +363,39 @@ impl PricedMarket {
 }
 
 impl UnitParams {
-    /// Places of the lowest and the highest of MR1's price moves, the first of equals each.
-    #[must_use]
-    pub fn extreme_moves(rules: &Rules, class: Class) -> (usize, usize) {
-        let moves = rules.mr1.price.get(class);
-        (1..moves.len()).fold((0, 0), |(lowest, highest), place| {
-            (
-                if moves[place] < moves[lowest] { place } else { lowest },
-                if moves[place] > moves[highest] { place } else { highest },
-            )
-        })
-    }
-
     /// MR4 rate of an expiry `years` away: `max(floor, annualized x years)`.
     #[must_use]
     pub fn basis_rate_of(rules: &Rules, class: Class, years: f64) -> f64 {
         rules.mr4.floor.get(class).max(rules.mr4.annualized.get(class) * years)
     }
 
+    /// [`UnitParams::hedged_by`] of a unit whose quote currency is `quote`, empty in merged books.
+    #[must_use]
+    pub fn hedged_by(quote: &str, risk_unit: RiskUnitMode) -> [bool; SpotOffset::COUNT] {
+        let hedges =
+            |mode: SpotOffset| mode.quote().is_some_and(|hedged| risk_unit == RiskUnitMode::Merged || hedged == quote);
+        SpotOffset::ALL.map(hedges)
+    }
+
     /// True if spot of the unit's base, under this mode, hedges this unit.
     #[must_use]
-    pub fn is_hedged_by(&self, mode: super::rules::SpotOffset, risk_unit: RiskUnitMode) -> bool {
-        mode.quote().is_some_and(|quote| risk_unit == RiskUnitMode::Merged || quote == self.quote)
+    pub fn is_hedged_by(&self, mode: SpotOffset) -> bool {
+        self.hedged_by[mode as usize]
+    }
+}
+
+impl ClassFigures {
+    /// The figures of a class for MR1 and one for MR6 and MR7.
+    #[must_use]
+    pub fn of(rules: &Rules, class_mr1: Class, class_mr467: Class) -> Self {
+        let moves = *rules.mr1.price.get(class_mr1);
+        Self {
+            moves,
+            lowest_move: moves.into_iter().fold(f64::INFINITY, f64::min),
+            highest_move: moves.into_iter().fold(f64::NEG_INFINITY, f64::max),
+            extreme: *rules.mr6.price.get(class_mr467),
+            charge: rules.mr7.tiers.get(class_mr467).clone(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 use super::borrowing;
 use super::equity;
 use super::orders::{Order, OrderSpace};
-use super::priced::{Contract, ContractKind, PricedMarket};
+use super::priced::{Contract, PricedMarket};
 use super::rules::{Rules, SpotOffset};
 use super::spot_hedge::spot_in_use;
 use super::stress::{Spot, UnitMargin, UnitSums};
@@ -139,27 +139,42 @@ impl Ledger {
 /// Buffers of the account pass, and the intermediate results of the last account.
 #[derive(Debug, Clone, Default)]
 pub struct Workspace {
-    ledgers: Vec<Ledger>,
-    is_touched: Vec<bool>,
+    /// One for each currency.
+    slots: Vec<Slot>,
+    /// Currencies of the account.
     touched: Vec<u32>,
+    /// Number of the account: slots with another one hold nothing of it.
+    account: u64,
     sums: Vec<UnitSums>,
+    /// How many of the sums are the account's.
     units: usize,
+    /// Unit of the last of them.
+    unit: u32,
     /// Made for the first account with pending orders.
     orders: Option<Box<OrderSpace>>,
     has_orders: bool,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    ledger: Ledger,
+    account: u64,
+}
+
+/// The ledger of a currency in which an account has nothing.
+const NOTHING: &Ledger = &Ledger::EMPTY;
+
 impl Workspace {
     /// Buffers for a market.
     #[must_use]
     pub fn new(priced: &PricedMarket) -> Self {
-        let currencies = priced.currencies.len();
-        Self { ledgers: vec![Ledger::EMPTY; currencies], is_touched: vec![false; currencies], ..Self::default() }
+        let unused = Slot { ledger: Ledger::EMPTY, account: 0 };
+        Self { slots: vec![unused; priced.currencies.len()], account: 1, ..Self::default() }
     }
 
     /// Currencies of the last account, ascending.
     pub fn currencies(&self) -> impl Iterator<Item = (u32, &Ledger)> {
-        self.touched.iter().map(|&ccy| (ccy, &self.ledgers[ccy as usize]))
+        self.touched.iter().map(|&ccy| (ccy, &self.slots[ccy as usize].ledger))
     }
 
     /// Sums of the last account's risk units, in order of the unit.
@@ -177,22 +192,23 @@ impl Workspace {
     /// The ledger of a currency; empty if the last account has nothing in it.
     #[must_use]
     pub fn ledger(&self, ccy: u32) -> &Ledger {
-        &self.ledgers[ccy as usize]
+        let slot = &self.slots[ccy as usize];
+        if slot.account == self.account { &slot.ledger } else { NOTHING }
     }
 
     /// First pass without the sums by unit. Returns what the liquidation fee of derivatives is taken on.
     pub(super) fn gather_ledgers(&mut self, priced: &PricedMarket, account: &Account<'_>) -> Result<f64, NotFinite> {
         self.enter_balances(account);
         let mut fee_base_usd = 0.0;
-        for (index, &instrument) in account.instrument.iter().enumerate() {
-            let contract = priced.contracts[instrument as usize].as_ref().ok_or(NotFinite)?;
-            let n = account.qty[index];
+        let positions = account.instrument.iter().zip(account.qty).zip(account.avg_px);
+        for ((&instrument, &n), &avg_px) in positions {
+            let Some(Some(contract)) = priced.contracts.get(instrument as usize) else { return Err(NotFinite) };
             let ledger = self.ledger_mut(contract.settle);
-            ledger.upl += upl_settle(contract, n, account.avg_px[index]);
+            ledger.upl += upl_settle(contract, n, avg_px);
             ledger.options += n * contract.value_settle;
             fee_base_usd += n.abs() * contract.fee_base_usd;
         }
-        self.touched.sort_unstable();
+        self.sort_currencies();
         Ok(fee_base_usd)
     }
 
@@ -205,58 +221,73 @@ impl Workspace {
         }
     }
 
-    fn clear(&mut self) {
-        for &ccy in &self.touched {
-            self.ledgers[ccy as usize] = Ledger::EMPTY;
-            self.is_touched[ccy as usize] = false;
+    /// Mostly sorted already: instruments stand in byte order, as units and currencies do.
+    fn sort_currencies(&mut self) {
+        if !self.touched.is_sorted() {
+            self.touched.sort_unstable();
         }
-        self.touched.clear();
-        self.units = 0;
-    }
-
-    fn ledger_mut(&mut self, ccy: u32) -> &mut Ledger {
-        if !self.is_touched[ccy as usize] {
-            self.is_touched[ccy as usize] = true;
-            self.touched.push(ccy);
-        }
-        &mut self.ledgers[ccy as usize]
     }
 
     fn sort_units(&mut self) {
-        self.sums[..self.units].sort_by_key(|sums| sums.unit);
+        let sums = &mut self.sums[..self.units];
+        if !sums.is_sorted_by_key(|sums| sums.unit) {
+            sums.sort_by_key(|sums| sums.unit);
+        }
     }
 
-    /// The sums of a unit; positions of one unit stand together, so it is the last one or new.
-    fn sums_mut(&mut self, unit: u32, priced: &PricedMarket) -> &mut UnitSums {
-        if self.units == 0 || self.sums[self.units - 1].unit != unit {
-            if self.units == self.sums.len() {
-                self.sums.push(UnitSums::new());
-            }
-            self.sums[self.units].reset(unit, priced.units[unit as usize].expiries.len());
-            self.units += 1;
+    fn clear(&mut self) {
+        self.account += 1;
+        self.touched.clear();
+        (self.units, self.unit) = (0, NONE);
+    }
+
+    fn ledger_mut(&mut self, ccy: u32) -> &mut Ledger {
+        let slot = &mut self.slots[ccy as usize];
+        if slot.account != self.account {
+            *slot = Slot { ledger: Ledger::EMPTY, account: self.account };
+            self.touched.push(ccy);
+        }
+        &mut slot.ledger
+    }
+
+    /// The sums of a contract's unit; positions of one unit stand together, so it is the last one or new.
+    #[inline]
+    fn sums_mut(&mut self, contract: &Contract) -> &mut UnitSums {
+        if self.unit != contract.unit {
+            self.begin_unit(contract.unit, contract.expiry);
         }
         &mut self.sums[self.units - 1]
+    }
+
+    #[inline]
+    fn begin_unit(&mut self, unit: u32, expiry: u32) {
+        self.unit = unit;
+        if self.units == self.sums.len() {
+            self.sums.push(UnitSums::new());
+        }
+        self.sums[self.units].reset(unit, expiry);
+        self.units += 1;
     }
 }
 
 /// Fills the pending orders of the account whose rows were gathered last. The units that only its orders have join its
 /// own, empty.
+#[cold]
 fn fill_orders(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspace) -> Result<(), NotFinite> {
-    work.has_orders = !account.orders.is_empty();
-    if !work.has_orders {
-        return Ok(());
-    }
     let mut space = work.orders.take().unwrap_or_else(|| Box::new(OrderSpace::new(priced)));
     space.evaluate(priced, account)?;
     for unit in space.units() {
         if work.unit_sums().iter().all(|sums| sums.unit != unit) {
-            work.sums_mut(unit, priced);
+            work.begin_unit(unit, 0);
         }
     }
     work.orders = Some(space);
     work.sort_units();
     Ok(())
 }
+
+/// No unit.
+const NONE: u32 = u32::MAX;
 
 /// A figure of the result is not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,45 +305,46 @@ pub fn evaluate(
     units: &mut Vec<UnitMargin>,
 ) -> Result<AccountMargin, NotFinite> {
     let fee_base_usd = gather(priced, account, work)?;
-    fill_orders(priced, account, work)?;
+    work.has_orders = !account.orders.is_empty();
+    if work.has_orders {
+        fill_orders(priced, account, work)?;
+    }
     let rules = &priced.rules;
     let mut sum = Totals::new(priced, fee_base_usd);
-    let first_unit = units.len();
-    for sums in &work.sums[..work.units] {
+    let orders = work.orders();
+    units.extend(work.sums[..work.units].iter().map(|sums| {
         let params = &priced.units[sums.unit as usize];
         let spot = spot_of(priced, account, work, sums);
-        let mut margin = sums.stress(params, rules, spot);
-        let mmr_no_hedge =
-            if spot.coin == 0.0 { margin.mmr } else { sums.requirement(&margin, params, rules, Spot::default()) };
+        let (mut margin, mmr_no_hedge) = sums.stress_both(params, rules, spot);
         let mut largest_no_hedge = mmr_no_hedge;
-        if let Some(orders) = work.orders() {
+        if let Some(orders) = orders {
             let [buys, sells] = orders.filled(sums.unit);
             margin.freeze(rules, buys.mmr.max(sells.mmr));
             largest_no_hedge = largest_no_hedge.max(buys.mmr_no_hedge).max(sells.mmr_no_hedge);
         }
         sum.add_unit(&margin, mmr_no_hedge, rules.imr_multiplier * largest_no_hedge);
-        units.push(margin);
-    }
-    sum.finish_account(priced, work, &units[first_unit..])
+        margin
+    }));
+    sum.finish_account(priced, work)
 }
 
 /// First pass: equity by currency and sums by unit. Returns what the liquidation fee of derivatives is taken on.
 pub(super) fn gather(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspace) -> Result<f64, NotFinite> {
     work.enter_balances(account);
     let mut fee_base_usd = 0.0;
-    for (index, &instrument) in account.instrument.iter().enumerate() {
-        let Some(contract) = priced.contracts[instrument as usize].as_ref() else { return Err(NotFinite) };
-        let n = account.qty[index];
-        let upl = upl_settle(contract, n, account.avg_px[index]);
+    let positions = account.instrument.iter().zip(account.qty).zip(account.avg_px);
+    for ((&instrument, &n), &avg_px) in positions {
+        let Some(Some(contract)) = priced.contracts.get(instrument as usize) else { return Err(NotFinite) };
+        let upl = upl_settle(contract, n, avg_px);
         let ledger = work.ledger_mut(contract.settle);
         ledger.upl += upl;
         ledger.options += n * contract.value_settle;
-        let sums = work.sums_mut(contract.unit, priced);
+        let sums = work.sums_mut(contract);
         sums.add(contract, n, &priced.option_rows);
         sums.upl_usd += upl * priced.currencies[contract.settle as usize].fx_usd;
         fee_base_usd += n.abs() * contract.fee_base_usd;
     }
-    work.touched.sort_unstable();
+    work.sort_currencies();
     work.sort_units();
     Ok(fee_base_usd)
 }
@@ -320,21 +352,19 @@ pub(super) fn gather(priced: &PricedMarket, account: &Account<'_>, work: &mut Wo
 /// Unrealised P&L in the settle currency: linear `n m (mark - avg)`, inverse `n m (1/avg - 1/mark)`, options none.
 #[must_use]
 pub fn upl_settle(contract: &Contract, n: f64, avg_px: f64) -> f64 {
-    let gain = contract.mark_px - avg_px;
-    match contract.kind {
-        ContractKind::Linear => n * contract.multiplier * gain,
-        ContractKind::Inverse => n * contract.multiplier * (gain / (avg_px * contract.mark_px)),
-        ContractKind::Option { .. } => 0.0,
-    }
+    let divisor = avg_px * contract.mark_px * contract.inverse + (1.0 - contract.inverse);
+    n * contract.upl_multiplier * ((contract.mark_px - avg_px) / divisor)
 }
 
 /// The spot that hedges a unit of the account whose rows were gathered last.
 #[must_use]
+#[inline]
 pub fn spot_of(priced: &PricedMarket, account: &Account<'_>, work: &Workspace, sums: &UnitSums) -> Spot {
     spot_with(priced, account, work, sums.unit, sums.delta_coin)
 }
 
 /// The spot that hedges a unit whose coin deltas sum to `delta_coin`.
+#[inline]
 pub(super) fn spot_with(
     priced: &PricedMarket,
     account: &Account<'_>,
@@ -343,12 +373,11 @@ pub(super) fn spot_with(
     delta_coin: f64,
 ) -> Spot {
     let params = &priced.units[unit as usize];
-    if !params.is_hedged_by(account.spot_offset, priced.rules.risk_unit) {
-        return Spot::default();
-    }
     let ledger = work.ledger(params.base);
     let coin = spot_in_use(ledger.hedging_equity(), delta_coin, ledger.spot_in_use_cap);
-    Spot { coin, px_usd: params.spot_usd }
+    // A factor, since a branch would be foreseen wrongly; zero has no sign.
+    let hedges = f64::from(u8::from(params.is_hedged_by(account.spot_offset)));
+    Spot { coin: coin * hedges + 0.0, px_usd: params.spot_usd }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -361,6 +390,9 @@ pub(super) struct Totals {
     deriv_mmr_no_hedge: f64,
     deriv_imr_no_hedge: f64,
     order_imr: f64,
+    /// Every figure of the units: a sum is finite only if all its terms are, and none is so large that others would
+    /// not matter.
+    all_figures: f64,
     borrow_mmr: f64,
     borrow_imr: f64,
     fee_usd: f64,
@@ -371,6 +403,7 @@ impl Totals {
         Self { fee_usd: priced.rules.liquidation_fee_derivatives * fee_base_usd, ..Self::default() }
     }
 
+    #[inline]
     pub(super) fn add_unit(&mut self, margin: &UnitMargin, mmr_no_hedge: f64, imr_no_hedge: f64) {
         self.upl += margin.upl;
         self.deriv_mmr += margin.mmr;
@@ -378,20 +411,21 @@ impl Totals {
         self.deriv_mmr_no_hedge += mmr_no_hedge;
         self.deriv_imr_no_hedge += imr_no_hedge;
         self.order_imr += margin.order_imr;
+        self.all_figures += margin.sum();
     }
 
-    /// Adds the currencies of the account whose rows were gathered last; `units` are those that were added.
+    /// Adds the currencies of the account whose rows were gathered last.
+    #[inline]
     pub(super) fn finish_account(
         mut self,
         priced: &PricedMarket,
         work: &Workspace,
-        units: &[UnitMargin],
     ) -> Result<AccountMargin, NotFinite> {
         for (ccy, ledger) in work.currencies() {
             self.add_currency(priced, ccy, ledger.equity());
         }
         let margin = self.finish(&priced.rules);
-        if margin.is_finite() && units.iter().all(unit_is_finite) { Ok(margin) } else { Err(NotFinite) }
+        if (self.all_figures + margin.sum()).is_finite() { Ok(margin) } else { Err(NotFinite) }
     }
 
     fn add_currency(&mut self, priced: &PricedMarket, ccy: u32, equity_coin: f64) {
@@ -449,21 +483,9 @@ impl Status {
 }
 
 impl AccountMargin {
-    fn is_finite(&self) -> bool {
-        let ratio = self.margin_ratio.unwrap_or(0.0);
-        all_finite(&[self.adj_eq, self.total_eq, self.upl, self.mmr, self.imr, self.liquidation_fee, ratio])
-            && all_finite(&[self.mmr_no_hedge, self.imr_no_hedge, self.order_imr])
+    /// The sum of all figures.
+    fn sum(&self) -> f64 {
+        let required = self.mmr + self.imr + self.liquidation_fee + self.mmr_no_hedge + self.imr_no_hedge + self.order_imr;
+        self.adj_eq + self.total_eq + self.upl + required + self.margin_ratio.unwrap_or(0.0)
     }
-}
-
-fn unit_is_finite(unit: &UnitMargin) -> bool {
-    // The components reach `mmr`; what does not is checked on its own. NaN fails `max`, so each is looked at.
-    all_finite(&[unit.mr1, unit.mr2, unit.mr3, unit.mr4, unit.mr5, unit.mr6, unit.mr7, unit.mr9, unit.mmr, unit.imr])
-        && all_finite(&[unit.cash_delta, unit.gamma, unit.vega, unit.theta, unit.spot_in_use, unit.upl])
-}
-
-/// True if no figure is infinite or no number: its exponent would be all ones.
-fn all_finite(figures: &[f64]) -> bool {
-    const EXPONENT: u64 = 0x7FF0_0000_0000_0000;
-    figures.iter().fold(true, |finite, figure| finite & (figure.to_bits() & EXPONENT != EXPONENT))
 }

@@ -113,6 +113,11 @@ pub enum SpotOffset {
 }
 
 impl SpotOffset {
+    /// All modes, in the order of their index.
+    pub const ALL: [Self; Self::COUNT] = [Self::Usdt, Self::Usdc, Self::Coin, Self::None];
+    /// Number of modes.
+    pub const COUNT: usize = 4;
+
     /// The name in tables and rules.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -127,7 +132,7 @@ impl SpotOffset {
     /// The mode of a name, `None` if there is no such mode.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Usdt, Self::Usdc, Self::Coin, Self::None].into_iter().find(|mode| mode.name() == name)
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
     }
 
     /// The quote currency of the unit that spot hedges in separate mode; `None` for [`SpotOffset::None`].

@@ -15,10 +15,10 @@
 /// ```
 #[must_use]
 pub fn spot_in_use(equity_coin: f64, delta_coin: f64, cap_coin: f64) -> f64 {
-    let opposed = (equity_coin > 0.0 && delta_coin < 0.0) || (equity_coin < 0.0 && delta_coin > 0.0);
-    if !opposed {
-        return 0.0;
-    }
-    let size = equity_coin.abs().min(delta_coin.abs()).min(cap_coin);
-    if size == 0.0 { 0.0 } else { size.copysign(equity_coin) }
+    // Both signs are as good as random: selected, since a branch would be foreseen wrongly.
+    let least = |a: f64, b: f64| if a < b { a } else { b };
+    let size = least(least(equity_coin.abs(), delta_coin.abs()), cap_coin);
+    let hedging = if equity_coin * delta_coin < 0.0 { size.copysign(equity_coin) } else { 0.0 };
+    // A limit of zero leaves no negative zero.
+    hedging + 0.0
 }

@@ -91,6 +91,13 @@ impl UnitMargin {
             self.imr = imr;
         }
     }
+
+    /// The sum of all figures.
+    pub(super) fn sum(&self) -> f64 {
+        let components = self.mr1 + self.mr2 + self.mr3 + self.mr4 + self.mr5 + self.mr6 + self.mr7 + self.mr9;
+        let greeks = self.cash_delta + self.gamma + self.vega + self.theta;
+        components + self.mmr + self.imr + greeks + self.spot_in_use + self.upl + self.order_imr
+    }
 }
 
 /// A slope below this share of the absolute sum of its terms is a perfect hedge with rounding: exactly zero.
@@ -117,16 +124,21 @@ pub struct UnitSums {
     pub charge_usd: f64,
     /// Cash delta by settle group.
     pub group_delta_usd: [f64; 3],
-    /// Cash delta by expiry.
-    pub expiry_delta_usd: Vec<f64>,
-    /// P&L of volatility up, by expiry.
-    pub expiry_vol_usd: Vec<f64>,
-    /// The expiries that some position has, in order of their first position: all others hold zero, and the sums over
-    /// expiries pass them by.
-    expiries: Vec<u32>,
-    is_touched: Vec<bool>,
+    /// The expiries that some position has, in order of their first position; never empty after [`UnitSums::reset`].
+    pub expiries: Vec<ExpirySums>,
     /// Without options every volatility state is the same, and MR2, MR3 and MR5 are zero.
     has_options: bool,
+}
+
+/// What the positions of one expiry add up to, USD.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExpirySums {
+    /// Place of the expiry among the unit's.
+    pub expiry: u32,
+    /// Cash delta.
+    pub delta_usd: f64,
+    /// P&L of volatility up.
+    pub vol_usd: f64,
 }
 
 /// Spot in use, as a position of the unit.
@@ -152,25 +164,16 @@ impl UnitSums {
             upl_usd: 0.0,
             charge_usd: 0.0,
             group_delta_usd: [0.0; 3],
-            expiry_delta_usd: Vec::new(),
-            expiry_vol_usd: Vec::new(),
             expiries: Vec::new(),
-            is_touched: Vec::new(),
             has_options: false,
         }
     }
 
-    /// Empties the sums for a unit with `expiries` expiry buckets, keeping the buffers.
-    pub fn reset(&mut self, unit: u32, expiries: usize) {
-        for &expiry in &self.expiries {
-            self.expiry_delta_usd[expiry as usize] = 0.0;
-            self.expiry_vol_usd[expiry as usize] = 0.0;
-            self.is_touched[expiry as usize] = false;
-        }
+    /// Empties the sums for the unit and expiry of a first position, keeping the buffers.
+    #[inline]
+    pub fn reset(&mut self, unit: u32, expiry: u32) {
         self.expiries.clear();
-        self.expiry_delta_usd.resize(expiries, 0.0);
-        self.expiry_vol_usd.resize(expiries, 0.0);
-        self.is_touched.resize(expiries, false);
+        self.expiries.push(ExpirySums { expiry, delta_usd: 0.0, vol_usd: 0.0 });
         if self.has_options {
             self.options = [0.0; OPTION_COLUMNS];
             self.has_options = false;
@@ -181,35 +184,52 @@ impl UnitSums {
     }
 
     /// Adds a position of `n` contracts.
+    #[inline]
     pub fn add(&mut self, contract: &Contract, n: f64, option_rows: &[OptionRow]) {
         let cash_delta = n * contract.cash_delta_usd;
         self.delta_coin += n * contract.delta_coin;
         self.cash_delta_usd += cash_delta;
-        let expiry = contract.expiry as usize;
-        if !self.is_touched[expiry] {
-            self.is_touched[expiry] = true;
-            self.expiries.push(contract.expiry);
-        }
-        self.expiry_delta_usd[expiry] += cash_delta;
         self.group_delta_usd[contract.group] += cash_delta;
-        self.charge_usd += if n < 0.0 { -n * contract.charge_short_usd } else { n * contract.charge_long_usd };
+        self.charge_usd += n.abs() * if n < 0.0 { contract.charge_short_usd } else { contract.charge_long_usd };
+        // The slope of an option is zero.
+        let slope = n * contract.slope_usd;
+        self.slope_usd += slope;
+        self.slope_gross_usd += slope.abs();
+        let mut vol = 0.0;
         if let ContractKind::Option { row } = contract.kind {
             let row = &option_rows[row as usize];
             self.has_options = true;
             for (sum, column) in self.options.iter_mut().zip(row) {
                 *sum += n * column;
             }
-            self.expiry_vol_usd[expiry] += n * row[TERM];
-        } else {
-            let slope = n * contract.slope_usd;
-            self.slope_usd += slope;
-            self.slope_gross_usd += slope.abs();
+            vol = n * row[TERM];
         }
+        let sums = self.expiry_mut(contract.expiry);
+        sums.delta_usd += cash_delta;
+        sums.vol_usd += vol;
+    }
+
+    /// The sums of an expiry. Positions stand in order of their instruments, so it is mostly the last one.
+    #[inline]
+    fn expiry_mut(&mut self, expiry: u32) -> &mut ExpirySums {
+        let last = self.expiries.len().saturating_sub(1);
+        let is_last = self.expiries.get(last).is_some_and(|sums| sums.expiry == expiry);
+        let place = if is_last { last } else { self.place_of(expiry) };
+        &mut self.expiries[place]
+    }
+
+    #[cold]
+    fn place_of(&mut self, expiry: u32) -> usize {
+        self.expiries.iter().position(|sums| sums.expiry == expiry).unwrap_or_else(|| {
+            self.expiries.push(ExpirySums { expiry, delta_usd: 0.0, vol_usd: 0.0 });
+            self.expiries.len() - 1
+        })
     }
 
     /// The slope of the unit's linear part, spot in use included: `L = sum n m S phi + sum n m + h S phi`, exactly
     /// zero for a perfect hedge.
     #[must_use]
+    #[inline]
     pub fn slope(&self, spot: Spot) -> f64 {
         let of_spot = if spot.coin == 0.0 { 0.0 } else { spot.coin * spot.px_usd };
         let slope = self.slope_usd + of_spot;
@@ -218,13 +238,12 @@ impl UnitSums {
 
     /// P&L of the MR1 grid: volatility states `up`, `same`, `down`, each over the price moves of the unit's class.
     #[must_use]
-    pub fn grid(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> [[f64; MR1_MOVES]; 3] {
+    pub fn grid(&self, params: &UnitParams, spot: Spot) -> [[f64; MR1_MOVES]; 3] {
         let slope = self.slope(spot);
-        let moves = rules.mr1.price.get(params.class_mr1);
         let mut grid = [[0.0; MR1_MOVES]; 3];
         for (state, row) in grid.iter_mut().enumerate() {
             for (column, cell) in row.iter_mut().enumerate() {
-                *cell = self.options[GRID + state * MR1_MOVES + column] + slope * moves[column];
+                *cell = self.options[GRID + state * MR1_MOVES + column] + slope * params.figures.moves[column];
             }
         }
         grid
@@ -232,41 +251,94 @@ impl UnitSums {
 
     /// P&L of MR6's two moves, the fall first.
     #[must_use]
-    pub fn extreme(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> [f64; 2] {
-        let slope = self.slope(spot);
-        let size = rules.mr6.price.get(params.class_mr467);
-        [self.options[EXTREME] - slope * size, self.options[EXTREME + 1] + slope * size]
+    #[inline]
+    pub fn extreme(&self, params: &UnitParams, spot: Spot) -> [f64; 2] {
+        let move_pnl = self.slope(spot) * params.figures.extreme;
+        [self.options[EXTREME] - move_pnl, self.options[EXTREME + 1] + move_pnl]
     }
 
     /// All components and the requirement of the unit under an amount of spot in use.
     #[must_use]
     pub fn stress(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> UnitMargin {
-        let (worst, state, column) = self.worst(params, rules, spot);
-        let extreme = self.extreme(params, rules, spot);
-        let rise_is_worse = extreme[1] < extreme[0];
-        let size = rules.mr6.price.get(params.class_mr467);
+        self.stress_both(params, rules, spot).0
+    }
+
+    /// As [`UnitSums::stress`], and the MMR without spot in use: only MR1 and MR6 depend on it.
+    #[must_use]
+    #[inline]
+    pub fn stress_both(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> (UnitMargin, f64) {
+        if self.has_options { self.stress_options(params, rules, spot) } else { self.stress_line(params, rules, spot) }
+    }
+
+    /// Nine of ten units hold no option: their P&L is a straight line, which is lowest at an end, and what remains
+    /// needs no branch.
+    #[inline]
+    fn stress_line(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> (UnitMargin, f64) {
+        let figures = &params.figures;
+        let line = |slope: f64| {
+            let falling = if slope < 0.0 { figures.highest_move } else { figures.moves[0] };
+            let price = if slope > 0.0 { figures.lowest_move } else { falling };
+            (price, loss(slope * price), rules.mr6.charge * (slope.abs() * figures.extreme))
+        };
+        let (slope, slope_no_hedge) = (self.slope(spot), self.slope(Spot::default()));
+        let (mr1_price, mr1, mr6) = line(slope);
+        let (mr4, mr9) = (self.basis(params), self.stablecoin_hedge(rules));
+        let mr7 = figures.charge.apply(self.charge_usd);
+        let requirement = |mr1: f64, mr6: f64| higher(higher(mr1, mr6) + mr4 + mr9, mr7);
+        let mmr = requirement(mr1, mr6);
+        let margin = UnitMargin {
+            unit: self.unit,
+            mr1,
+            mr1_price,
+            mr1_vol: VolState::Up,
+            mr2: 0.0,
+            mr3: 0.0,
+            mr4,
+            mr5: 0.0,
+            mr6,
+            mr6_price: if slope < 0.0 { figures.extreme } else { -figures.extreme },
+            mr7,
+            mr9,
+            mmr,
+            imr: rules.imr_multiplier * mmr,
+            cash_delta: self.cash_delta_usd,
+            gamma: 0.0,
+            vega: 0.0,
+            theta: 0.0,
+            spot_in_use: spot.coin,
+            upl: self.upl_usd,
+            order_imr: 0.0,
+        };
+        let (_, mr1, mr6) = line(slope_no_hedge);
+        (margin, requirement(mr1, mr6))
+    }
+
+    fn stress_options(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> (UnitMargin, f64) {
+        let worst = worst_of(&self.grid(params, spot));
+        let extreme = self.extreme(params, spot);
+        let size = params.figures.extreme;
         let components = Components {
-            mr1: loss(worst),
+            mr1: loss(worst.pnl),
             mr2: loss(self.options[DECAY]),
             mr3: self.term_structure(rules),
             mr4: self.basis(params),
-            mr5: loss(self.options[RATES].min(self.options[RATES + 1])),
+            mr5: loss(lower([self.options[RATES], self.options[RATES + 1]])),
             mr6: rules.mr6.charge * loss(lower(extreme)),
-            mr7: rules.mr7.tiers.get(params.class_mr467).apply(self.charge_usd),
+            mr7: params.figures.charge.apply(self.charge_usd),
             mr9: self.stablecoin_hedge(rules),
         };
         let mmr = components.combined();
-        UnitMargin {
+        let margin = UnitMargin {
             unit: self.unit,
             mr1: components.mr1,
-            mr1_price: rules.mr1.price.get(params.class_mr1)[column],
-            mr1_vol: state,
+            mr1_price: params.figures.moves[worst.column],
+            mr1_vol: worst.vol,
             mr2: components.mr2,
             mr3: components.mr3,
             mr4: components.mr4,
             mr5: components.mr5,
             mr6: components.mr6,
-            mr6_price: if rise_is_worse { *size } else { -size },
+            mr6_price: if extreme[1] < extreme[0] { size } else { -size },
             mr7: components.mr7,
             mr9: components.mr9,
             mmr,
@@ -278,33 +350,13 @@ impl UnitSums {
             spot_in_use: spot.coin,
             upl: self.upl_usd,
             order_imr: 0.0,
-        }
-    }
-
-    /// The requirement of the unit with another amount of spot in use than `margin` has: only MR1 and MR6 depend on it.
-    #[must_use]
-    pub fn requirement(&self, margin: &UnitMargin, params: &UnitParams, rules: &Rules, spot: Spot) -> f64 {
-        let &UnitMargin { mr2, mr3, mr4, mr5, mr7, mr9, .. } = margin;
-        let mr1 = loss(self.worst(params, rules, spot).0);
-        let mr6 = rules.mr6.charge * loss(lower(self.extreme(params, rules, spot)));
-        Components { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 }.combined()
-    }
-
-    /// The worst cell of [`UnitSums::grid`].
-    fn worst(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> (f64, VolState, usize) {
-        if self.has_options {
-            return worst_of(&self.grid(params, rules, spot));
-        }
-        // A straight line is lowest at an end.
-        let slope = self.slope(spot);
-        let column = if slope > 0.0 {
-            params.lowest_move
-        } else if slope < 0.0 {
-            params.highest_move
-        } else {
-            0
         };
-        (slope * rules.mr1.price.get(params.class_mr1)[column], VolState::Up, column)
+        if spot.coin == 0.0 {
+            return (margin, mmr);
+        }
+        let mr1 = loss(worst_of(&self.grid(params, Spot::default())).pnl);
+        let mr6 = rules.mr6.charge * loss(lower(self.extreme(params, Spot::default())));
+        (margin, Components { mr1, mr6, ..components }.combined())
     }
 
     /// MR3: `offset_charge x (sum over expiries of |W_e| - |sum of W_e|)`, the volatility P&L that expiries of
@@ -315,10 +367,9 @@ impl UnitSums {
             return 0.0;
         }
         let (mut gross, mut net) = (0.0, 0.0f64);
-        for &expiry in &self.expiries {
-            let pnl = self.expiry_vol_usd[expiry as usize];
-            gross += pnl.abs();
-            net += pnl;
+        for sums in &self.expiries {
+            gross += sums.vol_usd.abs();
+            net += sums.vol_usd;
         }
         rules.mr3_offset_charge * (gross - net.abs()).max(0.0)
     }
@@ -326,17 +377,20 @@ impl UnitSums {
     /// MR4: `sum over expiries of |D_e| x max(floor, annualized T_e)`. Spot in use has no basis.
     #[must_use]
     pub fn basis(&self, params: &UnitParams) -> f64 {
-        let charge = |&expiry: &u32| self.expiry_delta_usd[expiry as usize].abs() * params.basis_rate[expiry as usize];
+        let charge = |sums: &ExpirySums| sums.delta_usd.abs() * params.basis_rate[sums.expiry as usize];
         self.expiries.iter().map(charge).sum()
     }
 
     /// MR9: for each pair of settle groups in order, what their cash deltas hedge of one another bears the
     /// incremental rate and is taken off both. Nothing in separate books.
     #[must_use]
+    #[inline]
     pub fn stablecoin_hedge(&self, rules: &Rules) -> f64 {
-        if rules.risk_unit == RiskUnitMode::Separate {
-            return 0.0;
-        }
+        if rules.risk_unit == RiskUnitMode::Separate { 0.0 } else { self.charged_pairs(rules) }
+    }
+
+    #[inline(never)]
+    fn charged_pairs(&self, rules: &Rules) -> f64 {
         hedged_pairs(&self.group_delta_usd, &rules.mr9.pairs).map(|(_, _, hedged)| rules.mr9.tiers.apply(hedged)).sum()
     }
 }
@@ -390,8 +444,8 @@ impl Components {
     /// `max( max(MR1, MR2, MR6) + MR3 + MR4 + MR5 + MR9, MR7 )`.
     #[must_use]
     pub fn combined(&self) -> f64 {
-        let worst = self.mr1.max(self.mr2).max(self.mr6);
-        (worst + self.mr3 + self.mr4 + self.mr5 + self.mr9).max(self.mr7)
+        let worst = higher(higher(self.mr1, self.mr2), self.mr6);
+        higher(worst + self.mr3 + self.mr4 + self.mr5 + self.mr9, self.mr7)
     }
 }
 
@@ -400,25 +454,37 @@ fn loss(pnl: f64) -> f64 {
     if pnl < 0.0 { -pnl } else { 0.0 }
 }
 
+/// The higher of two.
+fn higher(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
+}
+
 /// The lower of two, the first if they are equal.
 fn lower([first, second]: [f64; 2]) -> f64 {
     if second < first { second } else { first }
 }
 
+/// A cell of the MR1 grid.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Worst {
+    pnl: f64,
+    vol: VolState,
+    column: usize,
+}
+
 /// The lowest cell of the grid; of equal cells the first in order of state and price.
-fn worst_of(grid: &[[f64; MR1_MOVES]; 3]) -> (f64, VolState, usize) {
-    let lower = |least: f64, pnl: f64| if pnl < least { pnl } else { least };
+fn worst_of(grid: &[[f64; MR1_MOVES]; 3]) -> Worst {
     // The value alone first, state by state side by side: that loop has no branches.
     let mut least = [f64::INFINITY; 3];
     for column in 0..MR1_MOVES {
         for (least, row) in least.iter_mut().zip(grid) {
-            *least = lower(*least, row[column]);
+            *least = lower([*least, row[column]]);
         }
     }
-    let worst = least.into_iter().fold(f64::INFINITY, lower);
+    let worst = least.into_iter().fold(f64::INFINITY, |least, pnl| lower([least, pnl]));
     let cell = grid.as_flattened().iter().position(|&pnl| pnl == worst).unwrap_or(0);
     let (state, column) = (cell / MR1_MOVES, cell % MR1_MOVES);
-    (grid[state][column], VolState::ALL[state], column)
+    Worst { pnl: grid[state][column], vol: VolState::ALL[state], column }
 }
 
 #[cfg(test)]
@@ -459,9 +525,9 @@ mod tests {
     #[test]
     fn ties_go_to_the_earlier_scenario() {
         let mut grid = [[0.0; MR1_MOVES]; 3];
-        assert_eq!(worst_of(&grid), (0.0, VolState::Up, 0));
+        assert_eq!(worst_of(&grid), Worst { pnl: 0.0, vol: VolState::Up, column: 0 });
         grid[2][1] = -3.0;
         grid[1][6] = -3.0;
-        assert_eq!(worst_of(&grid), (-3.0, VolState::Same, 6));
+        assert_eq!(worst_of(&grid), Worst { pnl: -3.0, vol: VolState::Same, column: 6 });
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::margin::black76::Terms;
 use crate::margin::priced::{
-    Contract, ContractKind, CurrencyParams, DeltaOne, OptionContract, OptionRow, Place, PricedMarket, UnitParams,
-    price_delta_one, price_option, settle_option,
+    ClassFigures, Contract, ContractKind, CurrencyParams, DeltaOne, OptionContract, OptionRow, Place, PricedMarket,
+    UnitParams, price_delta_one, price_option, settle_option,
 };
 use crate::margin::rules::{RiskUnitMode, Rules, SettleGroup};
 use crate::market::{Instrument, Kind, Market};
@@ -106,16 +106,16 @@ fn unit_params(market: &Market, rules: &Rules, name: &str, underlying: u32, expi
     let basis_rate =
         expiries.iter().map(|&expiry| UnitParams::basis_rate_of(rules, class_mr467, market.years_to(expiry))).collect();
     let class_mr1 = rules.mr1_classes.of(&base.name);
-    let (lowest_move, highest_move) = UnitParams::extreme_moves(rules, class_mr1);
+    let quote = if merged { String::new() } else { quote.name.clone() };
     UnitParams {
         name: name.to_string(),
         base: underlying.base,
-        quote: if merged { String::new() } else { quote.name.clone() },
+        hedged_by: UnitParams::hedged_by(&quote, rules.risk_unit),
+        quote,
         spot_usd: spot_usd.unwrap_or(f64::NAN),
         class_mr1,
-        lowest_move,
-        highest_move,
         class_mr467,
+        figures: ClassFigures::of(rules, class_mr1, class_mr467),
         basis_rate,
         expiries,
     }

@@ -255,7 +255,7 @@ impl<'a> Checker<'a> {
         let units = self.known.iter().flat_map(|(_, known)| &known.units);
         units.filter_map(move |unit| {
             let params = &self.priced.units[unit.margin.unit as usize];
-            params.is_hedged_by(mode, self.priced.rules.risk_unit).then_some((params.base, unit))
+            params.is_hedged_by(mode).then_some((params.base, unit))
         })
     }
 

@@ -219,7 +219,7 @@ impl Pass<'_> {
 /// The hedge of the account that was margined last in one of its risk units.
 fn hedge_of(priced: &PricedMarket, account: &Account, work: &Workspace, sums: &UnitSums, spot_coin: f64) -> Hedge {
     let params = &priced.units[sums.unit as usize];
-    if !params.is_hedged_by(account.spot_offset, priced.rules.risk_unit) {
+    if !params.is_hedged_by(account.spot_offset) {
         return Hedge { unhedged_coin: sums.delta_coin.abs(), ..Hedge::default() };
     }
     let ledger = work.ledger(params.base);
