@@ -2,8 +2,8 @@
 //!
 //! In reading order: [`columns`] (which columns, and record batches from a [`Chunk`](crate::recompute::Chunk)),
 //! [`encode`] (a batch becomes finished bytes in any thread, an ordered sink appends them), [`at_risk`], [`rejects`],
-//! [`summary`] (counts and totals), [`stress`] (the tables of price scenarios), [`manifest`] (provenance),
-//! [`terminal`] (the table a person sees), [`folder`] (whole or not at all). [`crate::run`] and
+//! [`summary`] (counts and totals), [`stress`] (the tables of price scenarios), [`manifest`] (provenance), [`recorded`]
+//! (provenance read back), [`terminal`] (the table a person sees), [`folder`] (whole or not at all). [`crate::run`] and
 //! [`mod@crate::stress`] put them together.
 //!
 //! The bytes of every file but `manifest.json` depend on the snapshot and the rules alone: not on threads, time,
@@ -19,6 +19,7 @@ mod labels;
 pub mod manifest;
 mod pages;
 mod parquet;
+pub mod recorded;
 pub mod rejects;
 pub mod rows;
 pub mod stress;
