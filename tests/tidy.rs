@@ -258,7 +258,7 @@ const BANS: &[Ban] = &[
         reason: "the reference model shares no formula code with the fast one",
     },
     Ban {
-        modules: &["snapshot", "rules", "cli", "report", "distance", "run", "stress", "bench", "import", "reconcile"],
+        modules: &["snapshot", "rules", "cli", "report", "distance", "run", "stress", "bench", "import", "reconcile", "verify"],
         names: &[".unwrap", ".expect", "panic!"],
         reason: "what comes from outside must end in an error, not in a panic",
     },
@@ -279,6 +279,7 @@ const BANS: &[Ban] = &[
             "run",
             "stress",
             "bench",
+            "verify",
         ],
         names: &["print!", "println!", "eprint!", "eprintln!", "dbg!"],
         reason: "the library never writes to the terminal",
@@ -305,7 +306,7 @@ const BANS: &[Ban] = &[
 ];
 
 /// Modules that may touch files at all.
-const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench", "import", "memory"];
+const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench", "import", "memory", "verify"];
 const FILE_NAMES: &[&str] = &["std::fs", "fs", "File", "OpenOptions", "tempfile"];
 
 /// What the reference model may know of `margin`: parameters, and the types in which results are compared.

@@ -1,7 +1,7 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
 //! One file a subcommand ([`run`], [`stress`], [`check`], [`explain`], [`rules`], [`generate`], [`import`],
-//! [`reconcile`], [`bench`]), [`common`] for the flags they share and [`terminal`] for what a person sees: progress,
+//! [`reconcile`], [`verify`], [`replay`], [`bench`]), [`common`] for the flags they share and [`terminal`] for what a person sees: progress,
 //! colour, errors, Ctrl-C. Results go to stdout or to files, everything else to stderr.
 
 mod bench;
@@ -11,10 +11,12 @@ mod explain;
 mod generate;
 mod import;
 mod reconcile;
+mod replay;
 mod rules;
 mod run;
 mod stress;
 mod terminal;
+mod verify;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use common::GlobalArgs;
@@ -38,7 +40,8 @@ Example:
 
 Exit codes:
   0    done
-  1    runtime failure; of `reconcile` also: figures differ from the exchange's
+  1    runtime failure; of `reconcile` also: figures differ from the exchange's;
+       of `verify` and `replay`: the run is not what it says
   2    usage
   3    the snapshot or the rules are invalid; nothing was written
   4    more rejected rows than allowed; the reports are written
@@ -72,6 +75,8 @@ enum Command {
     Bench(bench::BenchArgs),
     Import(import::ImportCommand),
     Reconcile(reconcile::ReconcileArgs),
+    Verify(verify::VerifyArgs),
+    Replay(replay::ReplayArgs),
 }
 
 /// Runs one command line and returns the exit code of the process.
@@ -117,6 +122,8 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Bench(command) => command.execute(terminal),
         Command::Import(command) => command.execute(terminal),
         Command::Reconcile(command) => command.execute(terminal),
+        Command::Verify(command) => command.execute(terminal),
+        Command::Replay(command) => command.execute(terminal),
     }
 }
 

@@ -25,10 +25,11 @@ pub mod rows;
 pub mod stress;
 pub mod stress_stats;
 pub mod stress_summary;
-mod sum;
+pub(crate) mod sum;
 pub mod summary;
 pub mod terminal;
 
+pub(crate) use csv::formula_safe;
 pub use encode::{Format, OutputFile};
 pub use folder::OutputFolder;
 pub use summary::Summary;
