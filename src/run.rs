@@ -459,4 +459,6 @@ impl Writer {
 }
 
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod tests;
