@@ -51,7 +51,8 @@ fn help_of_every_command_shows_an_example() {
 #[test]
 fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
     let help = stdout(&remargin(&["--help"]));
-    let commands = ["run", "stress", "check", "explain", "rules", "generate", "import", "reconcile", "verify", "replay", "bench"];
+    let commands =
+        ["run", "stress", "check", "explain", "rules", "generate", "import", "reconcile", "verify", "replay", "bench"];
     for command in commands {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}:\n{help}");
     }

@@ -37,7 +37,11 @@ pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<u8>> {
 
 /// Text as it stands in a cell.
 pub(crate) fn formula_safe(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn write_cell(cell: &mut String, column: &dyn Array, row: usize) -> Result<()> {

@@ -29,6 +29,8 @@ pub struct OutputFolder {
     old: PathBuf,
     target: PathBuf,
     force: bool,
+    /// The folder has its name; what is left under the other one is an old run.
+    is_published: bool,
     // Fields drop in order: the lock goes before the parents that were made for it.
     _lock: Lock,
     made_parents: MadeParents,
@@ -61,7 +63,7 @@ impl OutputFolder {
         recover(&target, &building, &old, &lock)?;
         check_free(&target, force, inputs)?;
         disk::create_dir(&building).map_err(|err| Error::io("create", &building, err))?;
-        Ok(Self { building, old, target, force, _lock: lock, made_parents })
+        Ok(Self { building, old, target, force, is_published: false, _lock: lock, made_parents })
     }
 
     /// Where to write.
@@ -97,7 +99,9 @@ impl OutputFolder {
         } else {
             self.replace()?
         };
+        self.is_published = true;
         let parents = std::mem::take(&mut self.made_parents.0);
+        // Until the new name is on the medium, the old run stays whole: a power failure may bring it back.
         sync(parent(&self.target))?;
         parents.iter().try_for_each(|made| sync(parent(made)))?;
         if let Some(replaced) = replaced {
@@ -143,8 +147,9 @@ impl OutputFolder {
 
 impl Drop for OutputFolder {
     fn drop(&mut self) {
-        // Published, it is there no more under this name.
-        let _ = disk::remove_dir_all(&self.building);
+        if !self.is_published {
+            let _ = disk::remove_dir_all(&self.building);
+        }
     }
 }
 
@@ -319,7 +324,8 @@ mod tests {
             fs::create_dir(&out).unwrap();
             fs::write(out.join("thesis.txt"), "x").unwrap();
             let error = folder.publish().unwrap_err();
-            let says = if force { "no `manifest.json` of a finished run" } else { "appeared while this run was at work" };
+            let says =
+                if force { "no `manifest.json` of a finished run" } else { "appeared while this run was at work" };
             assert!(error.to_string().contains(says), "{error}");
             assert_eq!((entries(place.path()), entries(&out)), (1, 1));
             fs::remove_dir_all(&out).unwrap();

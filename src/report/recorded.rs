@@ -119,8 +119,7 @@ impl Recorded {
     /// [`Error::Invalid`] if they are no set of rules, or another one than the recorded hash says.
     pub fn rules(&self, manifest: &Path) -> Result<LoadedRules> {
         let values = self.rules.values.iter();
-        let text: String =
-            values.flat_map(|line| [line.key.as_str(), " = ", line.value.as_str(), "\n"]).collect();
+        let text: String = values.flat_map(|line| [line.key.as_str(), " = ", line.value.as_str(), "\n"]).collect();
         let loaded = rules::load_text(&text, manifest)?;
         if loaded.hash == self.rules.hash {
             return Ok(loaded);

@@ -375,7 +375,8 @@ mod tests {
 
     #[test]
     fn axes_read_back() {
-        for text in ["BTC=-50%..50%/10%", "*=0%..1%/0.3%", "vol=5%", "vol:ETH=0%..50%/50%", "days=0..7/1", "USDT=-5%..-5%/1%"]
+        for text in
+            ["BTC=-50%..50%/10%", "*=0%..1%/0.3%", "vol=5%", "vol:ETH=0%..50%/50%", "days=0..7/1", "USDT=-5%..-5%/1%"]
         {
             let axis: Axis = text.parse().unwrap();
             assert_eq!(axis.to_string().parse::<Axis>().unwrap(), axis, "{text}: {axis}");

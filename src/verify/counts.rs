@@ -118,7 +118,8 @@ impl Summed<'_> {
     fn origin(&mut self, origin: &Origin) {
         let (summary, snapshot) = (self.summary, &origin.snapshot);
         self.equal("accounts.margined", &summary.accounts.margined, &(snapshot.book.len() as u64));
-        self.equal("scenarios", &self.scenarios, &(origin.scenarios.len() as u64));
+        let scenarios = self.scenarios;
+        self.equal("scenarios", &scenarios, &(origin.scenarios.len() as u64));
         self.equal("rejects.rows", &summary.rejects.rows, &(snapshot.rejects.len() as u64));
         self.equal("unused_price_gaps", &summary.unused_price_gaps, &snapshot.unused_price_gaps);
         for count in &snapshot.tables {

@@ -25,7 +25,13 @@ pub(super) fn outputs(
     let mut checked = hash_all(&files, findings, progress)?;
     for absent in &checked.absent {
         let (found, expected) = ("no file".to_owned(), "the file that the run wrote".to_owned());
-        findings.differ(Difference { file: absent.clone(), column: "file".into(), found, expected, ..Difference::default() });
+        findings.differ(Difference {
+            file: absent.clone(),
+            column: "file".into(),
+            found,
+            expected,
+            ..Difference::default()
+        });
     }
     let named: BTreeSet<&str> = recorded.outputs.iter().map(|file| file.path.as_str()).chain([MANIFEST]).collect();
     for entry in std::fs::read_dir(run).map_err(|err| Error::io("read", run, err))? {
@@ -49,8 +55,7 @@ pub(super) fn inputs(
         let absent = recorded.inputs.iter().map(|file| file.path.clone()).collect();
         return Ok(FilesChecked { named: recorded.inputs.len() as u64, absent, ..FilesChecked::default() });
     };
-    let files: Vec<_> =
-        recorded.inputs.iter().map(|file| (file, Recorded::input_path(file, snapshot))).collect();
+    let files: Vec<_> = recorded.inputs.iter().map(|file| (file, Recorded::input_path(file, snapshot))).collect();
     hash_all(&files, findings, progress)
 }
 

@@ -23,8 +23,8 @@ use crate::book::Book;
 use crate::market::scenario::Scenario;
 use crate::progress::Progress;
 use crate::report::manifest::MANIFEST;
-use crate::report::{Format, formula_safe};
 use crate::report::recorded::{Recorded, Request};
+use crate::report::{Format, formula_safe};
 use crate::rules::LoadedRules;
 use crate::snapshot::{self, LoadOptions, Snapshot};
 use crate::stress::{ScenarioSources, with_base};
@@ -174,7 +174,13 @@ impl Findings {
         self.compared += 1;
         if found != expected {
             let (found, expected) = (found.to_string(), expected.to_string());
-            self.differ(Difference { file: file.into(), column: column.into(), found, expected, ..Difference::default() });
+            self.differ(Difference {
+                file: file.into(),
+                column: column.into(),
+                found,
+                expected,
+                ..Difference::default()
+            });
         }
     }
 

@@ -131,14 +131,18 @@ fn check_inputs(recorded: &Recorded, asked: &Request, progress: &dyn Progress) -
 }
 
 fn compare(now: &RecordedFile, then: Option<&RecordedFile>, old: &Path, new: &Path) -> Result<ReplayedFile> {
-    let replayed = |compared, difference| ReplayedFile { name: now.path.clone(), bytes: now.bytes, compared, difference };
+    let replayed =
+        |compared, difference| ReplayedFile { name: now.path.clone(), bytes: now.bytes, compared, difference };
     let Some(then) = then else {
         return Ok(replayed(false, Some("the run did not write it".to_owned())));
     };
     if old.is_file()
         && let Some(at) = first_difference(old, new)?
     {
-        return Ok(replayed(true, Some(format!("at byte {at}; it has {} bytes now, the run noted {}", now.bytes, then.bytes))));
+        return Ok(replayed(
+            true,
+            Some(format!("at byte {at}; it has {} bytes now, the run noted {}", now.bytes, then.bytes)),
+        ));
     }
     let another = (now.blake3 != then.blake3).then(|| format!("hash {}, the manifest has {}", now.blake3, then.blake3));
     Ok(replayed(old.is_file(), another))

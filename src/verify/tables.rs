@@ -93,7 +93,8 @@ impl AccountsPass {
         let (scenarios, index) = (origin.scenarios.len() as u64, row - 1);
         let account = (index / scenarios) as usize;
         let expected_id = (account < origin.book().len()).then(|| origin.book().accounts.get(account));
-        let expected_scenario = origin.scenarios.get((index % scenarios) as usize).map(|scenario| scenario.name.as_str());
+        let expected_scenario =
+            origin.scenarios.get((index % scenarios) as usize).map(|scenario| scenario.name.as_str());
         for (column, found, expected) in
             [("account_id", names[0], expected_id), ("scenario", names[1], expected_scenario)]
         {

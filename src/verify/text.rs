@@ -28,7 +28,8 @@ impl Verification {
         let mut text = format!("{run}: as of {as_of}, rules {rules}, by remargin {remargin}\n\n");
         for (what, files) in [("outputs", outputs), ("inputs", inputs)] {
             let (same, named) = (grouped(files.same), grouped(files.named));
-            let _ = writeln!(text, "{what:<10} {same} of {named} files have their hash, {} bytes", grouped(files.bytes));
+            let _ =
+                writeln!(text, "{what:<10} {same} of {named} files have their hash, {} bytes", grouped(files.bytes));
             if !files.absent.is_empty() {
                 let _ = writeln!(text, "{:<10} not there any more: {}", "", files.absent.join(", "));
             }
@@ -88,8 +89,7 @@ impl Difference {
                 let _ = write!(place, ", {what} `{name}`");
             }
         }
-        let tolerance =
-            if self.tolerance > 0.0 { format!(", tolerance {:e}", self.tolerance) } else { String::new() };
+        let tolerance = if self.tolerance > 0.0 { format!(", tolerance {:e}", self.tolerance) } else { String::new() };
         format!("  at:       {place}\n  found:    {}\n  expected: {}{tolerance}", self.found, self.expected)
     }
 }
