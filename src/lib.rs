@@ -45,8 +45,9 @@
 //! 7. [`explain`]: every step of one account's margin; [`simulate`]: what it would be after an order or a transfer.
 //! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
 //! 9. [`generate`](mod@generate), [`bench`](mod@bench): synthetic snapshots, and the capacity of a machine, measured.
-//! 10. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers.
-//! 11. [`error`], [`progress`]: how work fails, and how it says how far it is.
+//! 10. [`mod@verify`]: a finished run hashed, reconciled and derived again, or replayed from its manifest.
+//! 11. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers.
+//! 12. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!
 //! # Numbers
 //!
@@ -102,5 +103,6 @@ pub mod run;
 pub mod simulate;
 pub mod snapshot;
 pub mod stress;
+pub mod verify;
 
 pub use error::{Error, Invalid, Result};

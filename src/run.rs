@@ -30,6 +30,7 @@ use crate::report::columns::{ACCOUNTS, RISK_UNITS, by_account};
 use crate::report::distances::{self, Searched};
 use crate::report::encode::{self, Encoded, Encoder, TableFile};
 use crate::report::manifest::{self, Provenance};
+use crate::report::recorded::absolute;
 use crate::report::rows::{AccountRows, UnitRows};
 use crate::report::summary::Tally;
 use crate::report::{OutputFile, OutputFolder, Summary, rejects};
@@ -41,6 +42,8 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+mod recorded;
 
 pub use crate::report::Format;
 pub use crate::report::manifest::Timings;
@@ -347,6 +350,7 @@ impl<'a> Job<'a> {
             snapshot: &snapshot,
             rules: &request.rules,
             timings: &timings,
+            request: request.recorded()?,
         };
         manifest::write(&folder, &provenance, &outputs)?;
         folder.publish()?;
@@ -370,7 +374,10 @@ fn scenarios(
         }
         return Ok((vec![Scenario::base()], Vec::new()));
     };
-    let (scenarios, inputs) = snapshot::read_shocks(shocks, market, progress)?;
+    let (scenarios, mut inputs) = snapshot::read_shocks(shocks, market, progress)?;
+    for input in &mut inputs {
+        input.path = absolute(&input.path)?.into();
+    }
     Ok((crate::stress::with_base(market, scenarios)?, inputs))
 }
 
@@ -451,5 +458,7 @@ impl Writer {
     }
 }
 
+#[cfg(test)]
+mod fault_tests;
 #[cfg(test)]
 mod tests;

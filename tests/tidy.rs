@@ -270,6 +270,7 @@ const BANS: &[Ban] = &[
             "bench",
             "import",
             "reconcile",
+            "verify",
         ],
         names: &[".unwrap", ".expect", "panic!"],
         reason: "what comes from outside must end in an error, not in a panic",
@@ -292,6 +293,7 @@ const BANS: &[Ban] = &[
             "stress",
             "simulate",
             "bench",
+            "verify",
         ],
         names: &["print!", "println!", "eprint!", "eprintln!", "dbg!"],
         reason: "the library never writes to the terminal",
@@ -318,7 +320,7 @@ const BANS: &[Ban] = &[
 ];
 
 /// Modules that may touch files at all.
-const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench", "import", "memory"];
+const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench", "import", "memory", "verify"];
 const FILE_NAMES: &[&str] = &["std::fs", "fs", "File", "OpenOptions", "tempfile"];
 
 /// What the reference model may know of `margin`: parameters, and the types in which results are compared.

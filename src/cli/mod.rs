@@ -1,7 +1,6 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
-//! One file a subcommand ([`run`], [`stress`], [`simulate`], [`check`], [`explain`], [`rules`], [`generate`],
-//! [`import`], [`reconcile`], [`bench`]), [`common`] for the flags they share and [`terminal`] for what a person sees: progress,
+//! One file a subcommand, [`common`] for the flags they share and [`terminal`] for what a person sees: progress,
 //! colour, errors, Ctrl-C. Results go to stdout or to files, everything else to stderr.
 
 mod bench;
@@ -11,11 +10,13 @@ mod explain;
 mod generate;
 mod import;
 mod reconcile;
+mod replay;
 mod rules;
 mod run;
 mod simulate;
 mod stress;
 mod terminal;
+mod verify;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use common::GlobalArgs;
@@ -39,7 +40,8 @@ Example:
 
 Exit codes:
   0    done
-  1    runtime failure; of `reconcile` also: figures differ from the exchange's
+  1    runtime failure; of `reconcile` also: figures differ from the exchange's;
+       of `verify` and `replay`: the run is not what it says
   2    usage
   3    the snapshot or the rules are invalid; nothing was written
   4    more rejected rows than allowed; the reports are written
@@ -74,6 +76,8 @@ enum Command {
     Bench(bench::BenchArgs),
     Import(import::ImportCommand),
     Reconcile(reconcile::ReconcileArgs),
+    Verify(verify::VerifyArgs),
+    Replay(replay::ReplayArgs),
 }
 
 /// Runs one command line and returns the exit code of the process.
@@ -120,6 +124,8 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Bench(command) => command.execute(terminal),
         Command::Import(command) => command.execute(terminal),
         Command::Reconcile(command) => command.execute(terminal),
+        Command::Verify(command) => command.execute(terminal),
+        Command::Replay(command) => command.execute(terminal),
     }
 }
 

@@ -38,7 +38,8 @@ use account::Own;
 use search::Point;
 
 /// Whose distances a report holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Whose {
     /// Every account's.
     All,

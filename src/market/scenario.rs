@@ -32,7 +32,7 @@ const DAY_NS: f64 = 86_400.0 * 1e9;
 const STABLE: [&str; 3] = ["USD", "USDC", "USDT"];
 
 /// One price scenario (section 8 of the model). All moves are relative: -0.3 is a fall of 30 %.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Scenario {
     /// Its name in the tables.
     pub name: String,
@@ -45,7 +45,7 @@ pub struct Scenario {
 }
 
 /// The moves of one base currency. A field it lacks is taken from [`EVERY_COIN`], else it is zero.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Shock {
     /// `BTC`, or [`EVERY_COIN`].
     pub base: String,

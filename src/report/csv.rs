@@ -8,6 +8,7 @@ use super::columns::TableSpec;
 use crate::{Error, Result};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The header line of a table.
@@ -34,17 +35,22 @@ pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<u8>> {
     out.into_inner().map_err(|err| failed(&err))
 }
 
+/// Text as it stands in a cell.
+pub(crate) fn formula_safe(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 fn write_cell(cell: &mut String, column: &dyn Array, row: usize) -> Result<()> {
     if column.is_null(row) {
         return Ok(());
     }
     let written = match column.data_type() {
         DataType::Utf8 => {
-            let text = column.as_string::<i32>().value(row);
-            if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-                cell.push('\'');
-            }
-            cell.push_str(text);
+            cell.push_str(&formula_safe(column.as_string::<i32>().value(row)));
             Ok(())
         }
         DataType::Float64 => write!(cell, "{:?}", column.as_primitive::<Float64Type>().value(row)),

@@ -5,6 +5,7 @@
 //! of a file depends on the batches alone.
 
 use super::columns::TableSpec;
+use super::disk::NewFile;
 use super::{csv, parquet};
 use crate::{Error, Result};
 use ::parquet::file::writer::SerializedFileWriter;
@@ -13,9 +14,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::FileWriter;
-use std::fmt::Display;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +24,8 @@ use std::sync::Arc;
 pub(super) const GROUP_ROWS: usize = 65_536;
 
 /// How tables are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Parquet.
     #[default]
@@ -78,7 +79,7 @@ pub(super) struct HashedFile(BufWriter<Hashed>);
 
 #[derive(Debug)]
 struct Hashed {
-    file: File,
+    file: NewFile,
     hasher: Box<blake3::Hasher>,
     bytes: u64,
 }
@@ -88,7 +89,7 @@ const BLOCK_BYTES: usize = 1 << 18;
 
 impl HashedFile {
     fn create(path: &Path) -> Result<Self> {
-        let file = File::create_new(path).map_err(|err| Error::io("create", path, err))?;
+        let file = NewFile::create(path).map_err(|err| Error::io("create", path, err))?;
         Ok(Self(BufWriter::with_capacity(BLOCK_BYTES, Hashed { file, hasher: Box::default(), bytes: 0 })))
     }
 
@@ -96,7 +97,7 @@ impl HashedFile {
     fn finish(self, name: String, rows: Option<u64>) -> Result<OutputFile> {
         let flush = |file: BufWriter<Hashed>| {
             let hashed = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-            hashed.file.sync_all().map(|()| hashed)
+            hashed.file.sync().map(|()| hashed)
         };
         let Hashed { hasher, bytes, .. } = flush(self.0).map_err(|err| Error::io("write", &name, err))?;
         Ok(OutputFile { name, bytes, rows, blake3: hasher.finalize().to_hex().to_string() })
@@ -175,8 +176,18 @@ enum Sink {
     Csv(HashedFile),
 }
 
-fn failed<E: Display>(action: &'static str, name: &str) -> impl Fn(E) -> Error {
-    move |err| Error::Runtime(format!("cannot {action} `{name}`: {err}"))
+/// The error of a library, or that of the operating system inside it.
+fn failed<E: std::error::Error + 'static>(action: &'static str, name: &str) -> impl Fn(E) -> Error {
+    move |err| {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&err);
+        while let Some(inner) = cause {
+            if let Some(system) = inner.downcast_ref::<io::Error>() {
+                return Error::io(action, name, io::Error::new(system.kind(), system.to_string()));
+            }
+            cause = inner.source();
+        }
+        Error::Runtime(format!("cannot {action} `{name}`: {err}"))
+    }
 }
 
 /// Starts `folder/NAME.EXTENSION`.

@@ -1,33 +1,51 @@
 //! An output folder that appears whole or not at all.
 //!
-//! It is built as `.NAME.remargin-XXXXXX` beside its final name, so that the last step is one rename on one file
-//! system. Whatever ends the work early, an error or an interruption, removes it again.
+//! It is built as `.NAME.remargin-partial` beside its final name, so that the last step is one rename on one file
+//! system. Whatever ends the work early, an error or an interruption, removes it again; after a kill or a power failure
+//! the next run to the same place does.
+//!
+//! ```text
+//! .NAME.remargin-lock      taken first, so that one run at a time works here
+//! .NAME.remargin-partial   filled; every file, then the folder is brought to the medium
+//! NAME                     new: renamed. Replaced: the two folders change names in one step, and there is no moment
+//!                          without a whole NAME; then the old one goes
+//! .NAME.remargin-old       the old one, where names cannot be changed in one step: set aside, and put back by the next
+//!                          run if this one dies before NAME is there again
+//! ```
 
+use super::disk;
+use super::lock::Lock;
 use super::manifest::MANIFEST;
 use crate::{Error, Result};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
 /// A folder under construction.
 #[derive(Debug)]
 pub struct OutputFolder {
-    // Fields drop in order: the folder goes before the parents that were made for it.
-    building: TempDir,
-    made_parents: MadeParents,
+    building: PathBuf,
+    old: PathBuf,
     target: PathBuf,
     force: bool,
+    /// The folder has its name; what is left under the other one is an old run.
+    is_published: bool,
+    // Fields drop in order: the lock goes before the parents that were made for it.
+    _lock: Lock,
+    made_parents: MadeParents,
 }
 
 impl OutputFolder {
     /// Prepares to build `out`; nothing is visible under that name until [`OutputFolder::publish`]. Missing parents
     /// are made. `inputs` are what the work will read, and must not lie inside a folder that is to be replaced.
     ///
+    /// What a run that was killed left behind is cleared away, and said in the log.
+    ///
     /// # Errors
     /// [`Error::Usage`] if `out` exists without `force`, or is not a finished run that could be replaced (a file, a
-    /// folder of other things, one that holds the inputs); [`Error::Io`] if the place cannot be written.
+    /// folder of other things, one that holds the inputs); [`Error::Runtime`] if another run is writing there;
+    /// [`Error::Io`] if the place cannot be written.
     pub fn create(out: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
         // A link is followed, so that what is replaced is the folder and not the link.
         let target = match fs::symlink_metadata(out) {
@@ -35,25 +53,23 @@ impl OutputFolder {
             Err(err) if err.kind() == io::ErrorKind::NotFound => out.to_path_buf(),
             Err(err) => return Err(Error::io("open", out, err)),
         };
-        if target.exists() {
-            if !force {
-                let text = format!("`{}` exists already\n  hint:     --force replaces it", out.display());
-                return Err(Error::Usage(text));
-            }
-            check_replaceable(&target, inputs)?;
-        }
+        check_free(&target, force, inputs)?;
         let name = target.file_name().ok_or_else(|| {
             Error::Usage(format!("`{}` cannot be an output folder: it has no name of its own", out.display()))
         })?;
         let made_parents = MadeParents::make(parent(&target))?;
-        let building = temp_dir(parent(&target), name, "remargin-", 0o777)?;
-        Ok(Self { building, made_parents, target, force })
+        let lock = Lock::take(beside(&target, name, "lock"), &target)?;
+        let (building, old) = (beside(&target, name, "partial"), beside(&target, name, "old"));
+        recover(&target, &building, &old, &lock)?;
+        check_free(&target, force, inputs)?;
+        disk::create_dir(&building).map_err(|err| Error::io("create", &building, err))?;
+        Ok(Self { building, old, target, force, is_published: false, _lock: lock, made_parents })
     }
 
     /// Where to write.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.building.path()
+        &self.building
     }
 
     /// Removes what was written so far.
@@ -64,7 +80,7 @@ impl OutputFolder {
         let entries = fs::read_dir(self.path()).map_err(|err| Error::io("read", self.path(), err))?;
         for entry in entries {
             let path = entry.map_err(|err| Error::io("read", self.path(), err))?.path();
-            fs::remove_file(&path).map_err(|err| Error::io("remove", &path, err))?;
+            disk::remove_file(&path).map_err(|err| Error::io("remove", &path, err))?;
         }
         Ok(())
     }
@@ -72,50 +88,105 @@ impl OutputFolder {
     /// Gives the folder its name. Files in it must have been brought to the disk by whoever wrote them.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the name was taken in the meantime, [`Error::Io`] if it cannot be given. Then nothing
-    /// has changed.
-    pub fn publish(self) -> Result<()> {
-        sync(self.building.path())?;
-        let aside = self.move_aside()?;
-        if let Err(err) = fs::rename(self.building.path(), &self.target) {
-            if let Some(aside) = aside {
-                put_back(aside, &self.target)?;
-            }
-            return Err(Error::io("rename the finished folder to", &self.target, err));
-        }
-        let _ = self.building.keep();
-        self.made_parents.keep();
-        if let Some(aside) = aside {
+    /// [`Error::Runtime`] if the name was taken in the meantime, [`Error::Io`] if it cannot be given: then nothing has
+    /// changed. [`Error::Io`] also if the new name cannot be brought to the medium: then the folder is there, but may
+    /// be gone after a power failure.
+    pub fn publish(mut self) -> Result<()> {
+        sync(&self.building)?;
+        let replaced = if fs::symlink_metadata(&self.target).is_err() {
+            self.give_name()?;
+            None
+        } else {
+            self.replace()?
+        };
+        self.is_published = true;
+        let parents = std::mem::take(&mut self.made_parents.0);
+        // Until the new name is on the medium, the old run stays whole: a power failure may bring it back.
+        sync(parent(&self.target))?;
+        parents.iter().try_for_each(|made| sync(parent(made)))?;
+        if let Some(replaced) = replaced {
             // The run is done; what is left of the old one is a nuisance, not a failure.
-            let place = aside.path().to_path_buf();
-            if let Err(err) = aside.close() {
-                tracing::warn!("cannot remove the replaced folder `{}`: {err}", place.display());
+            if let Err(err) = disk::remove_dir_all(&replaced) {
+                tracing::warn!("cannot remove the replaced folder `{}`: {err}", replaced.display());
             }
         }
-        sync(parent(&self.target))
+        Ok(())
     }
 
-    /// Moves what is to be replaced into a hidden folder beside it, as `old`.
-    fn move_aside(&self) -> Result<Option<TempDir>> {
-        if fs::symlink_metadata(&self.target).is_err() {
-            return Ok(None);
-        }
+    fn give_name(&self) -> Result<()> {
+        disk::rename_new(&self.building, &self.target).map_err(|err| match err.kind() {
+            io::ErrorKind::AlreadyExists => self.appeared(),
+            _ => Error::io("rename the finished folder to", &self.target, err),
+        })
+    }
+
+    /// Takes the place of the old folder; returns where that is now.
+    fn replace(&self) -> Result<Option<PathBuf>> {
         if !self.force {
-            let text = format!("`{}` appeared while this run was at work: nothing was written", self.target.display());
-            return Err(Error::Runtime(text));
+            return Err(self.appeared());
         }
         check_replaceable(&self.target, &[])?;
-        let name = self.target.file_name().unwrap_or_default();
-        let aside = temp_dir(parent(&self.target), name, "remargin-old-", 0o700)?;
-        fs::rename(&self.target, aside.path().join("old")).map_err(|err| Error::io("replace", &self.target, err))?;
-        Ok(Some(aside))
+        let failed = |err| Error::io("replace", &self.target, err);
+        if disk::exchange(&self.building, &self.target).map_err(failed)? {
+            return Ok(Some(self.building.clone()));
+        }
+        disk::rename(&self.target, &self.old).map_err(failed)?;
+        if let Err(err) = disk::rename(&self.building, &self.target) {
+            // The old folder is kept at any price: if it cannot go back, it stays where it is and the error says where.
+            disk::rename(&self.old, &self.target)
+                .map_err(|err| Error::io("move back the replaced folder, which is now", &self.old, err))?;
+            return Err(Error::io("rename the finished folder to", &self.target, err));
+        }
+        Ok(Some(self.old.clone()))
+    }
+
+    fn appeared(&self) -> Error {
+        Error::Runtime(format!("`{}` appeared while this run was at work: nothing was written", self.target.display()))
     }
 }
 
-/// Keeps the old folder at any price: if it cannot go back, it stays where it is and the error says where.
-fn put_back(aside: TempDir, target: &Path) -> Result<()> {
-    let Err(err) = fs::rename(aside.path().join("old"), target) else { return Ok(()) };
-    Err(Error::io("move back the replaced folder, which is now", aside.keep().join("old"), err))
+impl Drop for OutputFolder {
+    fn drop(&mut self) {
+        if !self.is_published {
+            let _ = disk::remove_dir_all(&self.building);
+        }
+    }
+}
+
+/// Clears away what a run that was killed left behind.
+fn recover(target: &Path, building: &Path, old: &Path, lock: &Lock) -> Result<()> {
+    let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
+    if !lock.is_held() && (is_there(building) || is_there(old)) {
+        let left = if is_there(building) { building } else { old };
+        return Err(Error::Runtime(format!(
+            "`{}` is there: another run is writing to `{}`, or was killed\n  hint:     remove it if no run is at work",
+            left.display(),
+            target.display()
+        )));
+    }
+    if is_there(old) && !is_there(target) {
+        disk::rename(old, target).map_err(|err| Error::io("move back the replaced folder, which is now", old, err))?;
+        tracing::warn!("put back `{}`, which a run that was killed had set aside", target.display());
+    }
+    for left in [building, old] {
+        if is_there(left) {
+            disk::remove_dir_all(left).map_err(|err| Error::io("remove", left, err))?;
+            tracing::warn!("removed `{}`, which a run that was killed had left behind", left.display());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a target that is there, unless it may be replaced.
+fn check_free(target: &Path, force: bool, inputs: &[&Path]) -> Result<()> {
+    if !target.exists() {
+        return Ok(());
+    }
+    if !force {
+        let text = format!("`{}` exists already\n  hint:     --force replaces it", target.display());
+        return Err(Error::Usage(text));
+    }
+    check_replaceable(target, inputs)
 }
 
 /// Only what a run left may be replaced: `--force` with a slip in the path must not delete anything else.
@@ -144,27 +215,18 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-#[cfg_attr(not(unix), allow(unused_variables))]
-fn temp_dir(parent: &Path, name: &std::ffi::OsStr, purpose: &str, mode: u32) -> Result<TempDir> {
-    let mut prefix = OsString::from(".");
-    prefix.push(name);
-    prefix.push(".");
-    prefix.push(purpose);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix);
-    // A finished folder has the rights that `mkdir` would give it, not the private ones of temporary folders.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    builder.tempdir_in(parent).map_err(|err| Error::io("create a folder in", parent, err))
+/// `.NAME.remargin-PURPOSE` in the same folder.
+fn beside(target: &Path, name: &OsStr, purpose: &str) -> PathBuf {
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(".remargin-");
+    hidden.push(purpose);
+    parent(target).join(hidden)
 }
 
-/// Brings the entries of a folder to the disk, where the system knows how.
+/// Brings the entries of a folder to the disk.
 fn sync(folder: &Path) -> Result<()> {
-    if cfg!(unix) {
-        let file = fs::File::open(folder).and_then(|file| file.sync_all());
-        file.map_err(|err| Error::io("write", folder, err))?;
-    }
-    Ok(())
+    disk::sync_dir(folder).map_err(|err| Error::io("write", folder, err))
 }
 
 /// Parents that did not exist, outermost first; removed again if still empty when the work fails.
@@ -174,22 +236,24 @@ struct MadeParents(Vec<PathBuf>);
 impl MadeParents {
     fn make(parent: &Path) -> Result<Self> {
         let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
-        let mut made: Vec<PathBuf> = parent.ancestors().take_while(missing).map(Path::to_path_buf).collect();
-        made.reverse();
-        let made = Self(made);
-        fs::create_dir_all(parent).map_err(|err| Error::io("create", parent, err))?;
+        let mut missing: Vec<PathBuf> = parent.ancestors().take_while(missing).map(Path::to_path_buf).collect();
+        missing.reverse();
+        let mut made = Self(Vec::new());
+        for folder in missing {
+            match disk::create_dir(&folder) {
+                Ok(()) => made.0.push(folder),
+                Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(err) => return Err(Error::io("create", &folder, err)),
+            }
+        }
         Ok(made)
-    }
-
-    fn keep(mut self) {
-        self.0.clear();
     }
 }
 
 impl Drop for MadeParents {
     fn drop(&mut self) {
         for parent in self.0.iter().rev() {
-            let _ = fs::remove_dir(parent);
+            let _ = disk::remove_dir(parent);
         }
     }
 }
@@ -238,13 +302,70 @@ mod tests {
     fn the_second_of_two_runs_fails_clearly() {
         let place = tempfile::tempdir().unwrap();
         let out = place.path().join("out");
-        let [first, second] = [(); 2].map(|()| OutputFolder::create(&out, false, &[]).unwrap());
-        for folder in [&first, &second] {
-            fs::write(folder.path().join("table"), "x").unwrap();
+        let first = OutputFolder::create(&out, false, &[]).unwrap();
+        fs::write(first.path().join("table"), "x").unwrap();
+        for force in [false, true] {
+            let error = OutputFolder::create(&out, force, &[]).unwrap_err();
+            assert!(error.to_string().contains("another run is writing to"), "{error}");
+            assert_eq!(error.exit_code(), 1);
         }
         first.publish().unwrap();
-        let error = second.publish().unwrap_err();
-        assert!(error.to_string().contains("appeared while this run was at work"), "{error}");
+        assert_eq!(entries(place.path()), 1);
+        assert!(out.join("table").is_file());
+        assert!(OutputFolder::create(&out, false, &[]).unwrap_err().to_string().contains("exists already"));
+    }
+
+    #[test]
+    fn what_appears_meanwhile_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let out = place.path().join("out");
+        for force in [false, true] {
+            let folder = OutputFolder::create(&out, force, &[]).unwrap();
+            fs::create_dir(&out).unwrap();
+            fs::write(out.join("thesis.txt"), "x").unwrap();
+            let error = folder.publish().unwrap_err();
+            let says =
+                if force { "no `manifest.json` of a finished run" } else { "appeared while this run was at work" };
+            assert!(error.to_string().contains(says), "{error}");
+            assert_eq!((entries(place.path()), entries(&out)), (1, 1));
+            fs::remove_dir_all(&out).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_cleared_away() {
+        let place = tempfile::tempdir().unwrap();
+        let out = place.path().join("out");
+        let make = |name: &str, content: &str| {
+            fs::create_dir(place.path().join(name)).unwrap();
+            fs::write(place.path().join(name).join(MANIFEST), content).unwrap();
+        };
+        make(".out.remargin-partial", "half");
+        make(".out.remargin-old", "old");
+        fs::write(place.path().join(".out.remargin-lock"), "").unwrap();
+        let error = OutputFolder::create(&out, false, &[]).unwrap_err();
+        assert!(error.to_string().contains("exists already"), "what was set aside is back: {error}");
+        assert_eq!(fs::read_to_string(out.join(MANIFEST)).unwrap(), "old");
+        assert_eq!(entries(place.path()), 1);
+
+        make(".out.remargin-partial", "half");
+        make(".out.remargin-old", "older");
+        drop(OutputFolder::create(&out, true, &[]).unwrap());
+        assert_eq!(fs::read_to_string(out.join(MANIFEST)).unwrap(), "old");
+        assert_eq!(entries(place.path()), 1);
+    }
+
+    #[test]
+    fn places_that_cannot_be_written_are_named() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("file"), "x").unwrap();
+        let out = place.path().join("file/out");
+        let error = OutputFolder::create(&out, false, &[]).unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.to_string().contains("file/"), "{error}");
+        let long = "x".repeat(300);
+        let error = OutputFolder::create(&place.path().join(&long), false, &[]).unwrap_err();
+        assert!(error.to_string().contains(&long), "{error}");
         assert_eq!(entries(place.path()), 1);
     }
 

@@ -3,6 +3,7 @@
 //! The only output that knows of time, paths and threads; everything else is the same bytes on every machine.
 
 use super::encode::write_bytes;
+use super::recorded::Request;
 use super::summary::{RulesId, timestamp};
 use super::{OutputFile, OutputFolder};
 use crate::rules::LoadedRules;
@@ -45,6 +46,7 @@ pub(crate) struct Provenance<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) rules: &'a LoadedRules,
     pub(crate) timings: &'a Timings,
+    pub(crate) request: Request,
 }
 
 #[derive(Serialize)]
@@ -58,6 +60,7 @@ struct Manifest<'a> {
     outputs: Vec<ManifestFile<'a>>,
     threads: usize,
     timings_seconds: ManifestTimings,
+    request: &'a Request,
 }
 
 #[derive(Serialize)]
@@ -126,6 +129,7 @@ pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputF
         outputs: outputs.iter().map(output).collect(),
         threads: rayon::current_num_threads(),
         timings_seconds: ManifestTimings::from(from.timings),
+        request: &from.request,
     };
     write_bytes(folder.path(), MANIFEST, &json(MANIFEST, &manifest)?).map(drop)
 }

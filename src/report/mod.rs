@@ -2,9 +2,9 @@
 //!
 //! In reading order: [`columns`] (which columns, and record batches from a [`Chunk`](crate::recompute::Chunk)),
 //! [`encode`] (a batch becomes finished bytes in any thread, an ordered sink appends them), [`at_risk`], [`rejects`],
-//! [`summary`] (counts and totals), [`stress`] (the tables of price scenarios), [`manifest`] (provenance),
-//! [`terminal`] (the table a person sees), [`folder`] (whole or not at all). [`crate::run`] and
-//! [`mod@crate::stress`] put them together.
+//! [`summary`] (counts and totals), [`stress`] (the tables of price scenarios), [`manifest`] (provenance), [`recorded`]
+//! (provenance read back), [`terminal`] (the table a person sees), [`folder`] (whole or not at all; on `disk`, under a
+//! `lock`). [`crate::run`] and [`mod@crate::stress`] put them together.
 //!
 //! The bytes of every file but `manifest.json` depend on the snapshot and the rules alone: not on threads, time,
 //! paths or the machine.
@@ -13,26 +13,32 @@ pub mod at_risk;
 pub mod checks;
 pub mod columns;
 mod csv;
+mod disk;
 pub mod distances;
 pub mod encode;
 pub mod folder;
 mod labels;
+mod lock;
 pub mod manifest;
 mod pages;
 mod parquet;
+pub mod recorded;
 pub mod rejects;
 pub mod rows;
 pub mod stress;
 pub mod stress_stats;
 pub mod stress_summary;
-mod sum;
+pub(crate) mod sum;
 pub mod summary;
 pub mod terminal;
 
+pub(crate) use csv::formula_safe;
 pub use encode::{Format, OutputFile};
 pub use folder::OutputFolder;
 pub use summary::Summary;
 pub use terminal::summary_table;
 
+#[cfg(test)]
+pub(crate) use disk::{Op, fixture::Fault, fixture::How};
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -356,11 +356,11 @@ impl Tally {
     }
 }
 
-const BINDINGS: [Option<Binding>; 5] =
+pub(crate) const BINDINGS: [Option<Binding>; 5] =
     [Some(Binding::Mr1), Some(Binding::Mr2), Some(Binding::Mr6), Some(Binding::Mr7), None];
 
 impl BindingCounts {
-    fn of(&mut self, binding: Option<Binding>) -> &mut u64 {
+    pub(crate) fn of(&mut self, binding: Option<Binding>) -> &mut u64 {
         match binding {
             Some(Binding::Mr1) => &mut self.mr1,
             Some(Binding::Mr2) => &mut self.mr2,
@@ -372,7 +372,7 @@ impl BindingCounts {
 }
 
 impl StatusCounts {
-    fn of(&mut self, status: Status) -> &mut u64 {
+    pub(crate) fn of(&mut self, status: Status) -> &mut u64 {
         match status {
             Status::Liquidation => &mut self.liquidation,
             Status::NearLiquidation => &mut self.near_liquidation,
@@ -381,6 +381,23 @@ impl StatusCounts {
             Status::NoRisk => &mut self.no_risk,
         }
     }
+}
+
+/// The totals with the names of their columns in `accounts`, in order.
+pub(crate) fn totals_named(totals: &Totals) -> [(&'static str, f64); TOTALS] {
+    [
+        ("adj_eq", totals.adj_eq),
+        ("total_eq", totals.total_eq),
+        ("upl", totals.upl),
+        ("mmr", totals.mmr),
+        ("imr", totals.imr),
+        ("deriv_mmr", totals.deriv_mmr),
+        ("borrow_mmr", totals.borrow_mmr),
+        ("borrow_imr", totals.borrow_imr),
+        ("liquidation_fee", totals.liquidation_fee),
+        ("mmr_no_hedge", totals.mmr_no_hedge),
+        ("imr_no_hedge", totals.imr_no_hedge),
+    ]
 }
 
 /// JSON has no infinity, and null would be a figure that quietly vanished.

@@ -141,6 +141,16 @@ pub(super) fn resolve(file: Option<&FilePath>, set: &[String]) -> Result<Resolve
     merged.finish()
 }
 
+/// A full set that stands in `file` as `text`.
+pub(super) fn resolve_text(text: &str, file: &FilePath) -> Result<Resolved> {
+    let built_in = parse(BUILT_IN).map_err(|invalid| Source::BuiltIn.mark(*invalid))?;
+    let source = Source::File(file.to_path_buf());
+    let table = parse(text).map_err(|invalid| source.mark(*invalid))?;
+    let mut set = Layers { known: Known::of(&built_in), leaves: BTreeMap::new(), sources: Vec::new() };
+    set.add(source, table)?;
+    set.finish()
+}
+
 struct Layers {
     known: Known,
     leaves: BTreeMap<Path, Leaf>,

@@ -89,11 +89,22 @@ impl LoadedRules {
 /// [`Invalid`] names the file or the `--set`, the key, the value and what was expected; [`crate::Error::Io`] when the
 /// file cannot be read.
 pub fn load(file: Option<&Path>, set: &[String]) -> Result<LoadedRules> {
-    let resolved = layers::resolve(file, set)?;
-    let rules = schema::read(&resolved).and_then(check::check).map_err(|fault| resolved.blame(fault))?;
+    finish(&layers::resolve(file, set)?)
+}
+
+fn finish(resolved: &layers::Resolved) -> Result<LoadedRules> {
+    let rules = schema::read(resolved).and_then(check::check).map_err(|fault| resolved.blame(fault))?;
     let values = resolved.values();
     let hash = blake3::hash(canonical(&values).as_bytes()).to_hex().to_string();
     Ok(LoadedRules { rules, values, hash })
+}
+
+/// Loads a full set from `text`, as [`LoadedRules::canonical`] writes it; `file` holds it and is named in errors.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(text: &str, file: &Path) -> Result<LoadedRules> {
+    finish(&layers::resolve_text(text, file)?)
 }
 
 fn canonical(values: &[RuleValue]) -> String {

@@ -94,6 +94,7 @@ fn accepts(kind: Kind, found: &DataType) -> bool {
     match (kind, found) {
         (_, DataType::Dictionary(_, values)) => accepts(kind, values),
         (Kind::Time, found) => matches!(found, DataType::Timestamp(..)) || is_text(found),
+        (Kind::Flag, found) => is_text(found) || *found == DataType::Boolean,
         (Kind::Id, found) => is_text(found) || found.is_integer(),
         (Kind::Number, found) => {
             let decimal = matches!(found, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..));

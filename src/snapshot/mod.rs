@@ -39,7 +39,7 @@ mod time;
 
 pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
-pub use results::{ResultRow, read_result};
+pub use results::{ResultColumns, ResultRow, has_result, hash_file, read_result, scan_result};
 pub use schema::Table;
 pub use shocks::{find_shocks, read_shocks};
 

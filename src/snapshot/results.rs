@@ -27,6 +27,59 @@ pub fn read_result(
     keep: impl Fn(&[String]) -> bool + Sync,
     progress: &dyn Progress,
 ) -> Result<Vec<ResultRow>> {
+    let mut rows = Vec::new();
+    let columns = ResultColumns { names, flags: &[], figures };
+    let take = |local: &mut Vec<ResultRow>, _: u64, names: &[&str], figures: &[Option<f64>]| {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        if keep(&names) {
+            local.push(ResultRow { names, figures: figures.to_vec() });
+        }
+    };
+    scan_result(dir, table, columns, progress, take, |local| rows.extend(local))?;
+    Ok(rows)
+}
+
+/// Columns of a table of a finished run.
+#[derive(Debug, Clone, Copy)]
+pub struct ResultColumns<'a> {
+    /// Names.
+    pub names: &'a [&'static str],
+    /// Flags; they follow the names, as `true` and `false`.
+    pub flags: &'a [&'static str],
+    /// Figures.
+    pub figures: &'a [&'static str],
+}
+
+/// True if the run in `dir` has this table.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] if it has it twice.
+pub fn has_result(dir: &Path, table: &str) -> Result<bool> {
+    source::find(dir, table).map(|found| found.is_some())
+}
+
+/// Size and BLAKE3 hash of a file; `None` if there is none.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] if it cannot be read; [`crate::Error::Interrupted`].
+pub fn hash_file(file: &Path, progress: &dyn Progress) -> Result<Option<(u64, String)>> {
+    if file.is_file() { source::hash(file, progress).map(Some) } else { Ok(None) }
+}
+
+/// Reads columns of a table of the run in `dir`: `fold` sees the number of each row (from 1), its names and flags, and
+/// its figures, on many threads; `merge` takes what it gathered, in the order of the rows.
+///
+/// # Errors
+/// Those of [`read_result`].
+pub fn scan_result<T: Default + Send>(
+    dir: &Path,
+    table: &str,
+    columns: ResultColumns,
+    progress: &dyn Progress,
+    fold: impl Fn(&mut T, u64, &[&str], &[Option<f64>]) + Sync,
+    mut merge: impl FnMut(T),
+) -> Result<()> {
+    let ResultColumns { names, flags, figures } = columns;
     let no_run = || {
         Invalid::new("not the folder of a finished run")
             .file(dir)
@@ -37,30 +90,30 @@ pub fn read_result(
     }
     let found = source::find(dir, table)?.ok_or_else(no_run)?;
     let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
-    let columns: Vec<Column> =
-        names.iter().map(column(Kind::Id)).chain(figures.iter().map(column(Kind::Number))).collect();
-    let mut rows = Vec::new();
-    let read = |local: &mut Vec<ResultRow>, batch: &super::batch::Batch| {
-        let name_columns = names.iter().map(|name| batch.text(name)).collect::<Result<Vec<_>>>()?;
+    let columns: Vec<Column> = names
+        .iter()
+        .map(column(Kind::Id))
+        .chain(flags.iter().map(column(Kind::Flag)))
+        .chain(figures.iter().map(column(Kind::Number)))
+        .collect();
+    let read = |local: &mut T, batch: &super::batch::Batch| {
+        let name_columns = names.iter().chain(flags).map(|name| batch.text(name)).collect::<Result<Vec<_>>>()?;
         let figure_columns = figures.iter().map(|name| batch.numbers(name)).collect::<Result<Vec<_>>>()?;
         for row in 0..batch.rows {
-            let names: Vec<String> =
-                name_columns.iter().map(|column| column.get(row).unwrap_or_default().to_owned()).collect();
-            if !keep(&names) {
-                continue;
-            }
+            let names: Vec<&str> = name_columns.iter().map(|column| column.get(row).unwrap_or_default()).collect();
             // A result may be smaller than any input may be.
             let figure = |column: &super::number::Numbers| match column.get(row) {
                 Ok(figure) => figure,
                 Err(_) => column.raw(row).parse().ok(),
             };
-            local.push(ResultRow { names, figures: figure_columns.iter().map(figure).collect() });
+            let figures: Vec<Option<f64>> = figure_columns.iter().map(figure).collect();
+            fold(local, batch.first_row + row as u64, &names, &figures);
         }
         Ok(())
     };
     scan(Opened::new(&found, &columns)?, progress, read, |local| {
-        rows.extend(local);
+        merge(local);
         Ok(())
     })?;
-    Ok(rows)
+    Ok(())
 }

@@ -65,6 +65,8 @@ pub(super) enum Kind {
     Number,
     /// Timestamps, or RFC 3339 strings.
     Time,
+    /// Booleans, or the strings `true` and `false`; only results have them.
+    Flag,
 }
 
 impl Kind {
@@ -73,6 +75,7 @@ impl Kind {
             Self::Id => "strings or integers",
             Self::Number => "Float64, integers, decimals of up to 38 digits or decimal strings",
             Self::Time => "timestamps, or strings such as `2026-03-27T08:00:00Z`",
+            Self::Flag => "booleans",
         }
     }
 }

@@ -115,7 +115,7 @@ pub(super) fn hash_all(files: &[PathBuf], progress: &dyn Progress) -> Result<Vec
     files.par_iter().map(|file| hash(file, progress)).collect()
 }
 
-fn hash(file: &Path, progress: &dyn Progress) -> Result<(u64, String)> {
+pub(super) fn hash(file: &Path, progress: &dyn Progress) -> Result<(u64, String)> {
     let mut input = File::open(file).map_err(|error| unreadable(file, &error))?;
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; 1 << 20];

@@ -30,7 +30,7 @@ impl Values {
             DataType::Utf8 => Self::Plain(array.as_string::<i32>().clone()),
             DataType::LargeUtf8 => Self::Large(array.as_string::<i64>().clone()),
             DataType::Utf8View => Self::View(array.as_string_view().clone()),
-            kind if kind.is_integer() => {
+            kind if kind.is_integer() || *kind == DataType::Boolean => {
                 let text = cast(array, &DataType::Utf8).map_err(|error| error.to_string())?;
                 Self::Plain(text.as_string::<i32>().clone())
             }

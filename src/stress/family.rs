@@ -5,6 +5,7 @@ use crate::market::scenario::{BASE, EVERY_COIN, Scenario, Shock};
 use crate::{Error, Invalid, Result};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 /// Most scenarios that grids may make together.
@@ -123,6 +124,25 @@ impl FromStr for Axis {
             }
         };
         Ok(Self { lever, points })
+    }
+}
+
+/// As it is read: points lie one step apart.
+impl Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = if self.lever == Lever::Days { "" } else { "%" };
+        match &self.lever {
+            Lever::Days => f.write_str("days=")?,
+            Lever::Vol(base) if base == EVERY_COIN => f.write_str("vol=")?,
+            Lever::Vol(base) => write!(f, "vol:{base}=")?,
+            Lever::Price(name) | Lever::Fx(name) => write!(f, "{name}=")?,
+        }
+        match self.points.as_slice() {
+            [first, second, .., last] => write!(f, "{first}{unit}..{last}{unit}/{}{unit}", second - first),
+            [first, last] => write!(f, "{first}{unit}..{last}{unit}/{}{unit}", last - first),
+            [only] => write!(f, "{only}{unit}"),
+            [] => Ok(()),
+        }
     }
 }
 
@@ -350,6 +370,16 @@ mod tests {
         }
         for text in ["BTC=0%..1%/1%,BTC=0%..1%/1%", "BTC=0%..99%/0.01%,ETH=0%..99%/0.01%"] {
             assert_eq!(grid(&parse_axes(text).unwrap()).unwrap_err().exit_code(), 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn axes_read_back() {
+        for text in
+            ["BTC=-50%..50%/10%", "*=0%..1%/0.3%", "vol=5%", "vol:ETH=0%..50%/50%", "days=0..7/1", "USDT=-5%..-5%/1%"]
+        {
+            let axis: Axis = text.parse().unwrap();
+            assert_eq!(axis.to_string().parse::<Axis>().unwrap(), axis, "{text}: {axis}");
         }
     }
 

@@ -17,6 +17,7 @@
 
 mod family;
 mod pass;
+mod recorded;
 
 pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenario, with_base};
 
@@ -28,6 +29,7 @@ use crate::report::at_risk::{AtRisk, Names};
 use crate::report::columns::{ACCOUNTS, RISK_UNITS};
 use crate::report::distances::{self, Searched};
 use crate::report::manifest::{self, Provenance};
+use crate::report::recorded::absolute;
 use crate::report::stress::{ScenarioRow, StressTables};
 use crate::report::stress_stats::ScenarioStats;
 use crate::report::{OutputFile, OutputFolder, encode, rejects, stress_summary};
@@ -81,8 +83,11 @@ impl ScenarioSources {
         let mut all = Vec::new();
         if let Some(path) = self.shocks.as_ref().or(own.as_ref()) {
             let (scenarios, mut inputs) = snapshot::read_shocks(path, &snapshot.market, progress)?;
-            for input in inputs.iter_mut().filter(|_| own.is_some()) {
-                input.path = input.path.strip_prefix(dir).map_or(input.path.clone(), Path::to_path_buf);
+            for input in &mut inputs {
+                input.path = match input.path.strip_prefix(dir) {
+                    Ok(inside) if own.is_some() => inside.to_path_buf(),
+                    _ => absolute(&input.path)?.into(),
+                };
             }
             snapshot.inputs.extend(inputs);
             all.extend(scenarios);
@@ -174,6 +179,7 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
         snapshot: &snapshot,
         rules: &request.rules,
         timings: &timings,
+        request: request.recorded()?,
     };
     manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;

@@ -1,0 +1,58 @@
+//! `remargin replay`: a run built again from its manifest, and compared byte by byte.
+
+use super::common::TextFormat;
+use super::exit;
+use super::terminal::{self, Terminal};
+use clap::Args;
+use remargin::Result;
+use remargin::verify::replay::{self, ReplayRequest};
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Examples:
+  remargin replay out/manifest.json
+  remargin replay archive/out/manifest.json --snapshot archive/book --temp-dir /scratch
+
+Runs again what the manifest records, with its rules and flags, on the same inputs, and compares every output but the
+manifest with the one beside it (or, where that is gone, with its hash). Only the same version is sure to write the same
+bytes.
+
+Exit code 0: same; 1: differs, and where; 3: not a manifest, or an input is not there or has another hash.";
+
+/// Builds a run again from its manifest and compares the bytes
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct ReplayArgs {
+    /// The manifest.json of a finished run, or its folder
+    manifest: PathBuf,
+    /// Where the snapshot is now [default: where the run found it]
+    #[arg(long, value_name = "DIR")]
+    snapshot: Option<PathBuf>,
+    /// Folder for the replayed run, which is removed at the end [default: the system's]
+    #[arg(long, value_name = "DIR")]
+    temp_dir: Option<PathBuf>,
+    /// Form of the answer on stdout
+    #[arg(long, default_value = "text")]
+    format: TextFormat,
+}
+
+impl ReplayArgs {
+    pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
+        let request = ReplayRequest {
+            manifest: replay::manifest_in(&self.manifest),
+            snapshot: self.snapshot.clone(),
+            temp: self.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
+        };
+        let found = replay::replay(&request, terminal)?;
+        terminal.finish();
+        terminal::print(&match self.format {
+            TextFormat::Text => found.to_text(),
+            TextFormat::Json => format!("{:#}\n", found.to_json()?),
+        })?;
+        if found.agrees() {
+            return Ok(exit::DONE);
+        }
+        terminal.error(format_args!("the replay of `{}` has other bytes", request.manifest.display()));
+        Ok(exit::BREAKS)
+    }
+}

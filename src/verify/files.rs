@@ -1,0 +1,101 @@
+//! Files of a run, hashed again.
+
+use super::{Difference, FilesChecked, Findings};
+use crate::Result;
+use crate::progress::Progress;
+use crate::report::manifest::MANIFEST;
+use crate::report::recorded::{Recorded, RecordedFile};
+use crate::snapshot::hash_file;
+use crate::{Error, Invalid};
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+/// The outputs; one that is absent or another is a difference.
+pub(super) fn outputs(
+    run: &Path,
+    recorded: &Recorded,
+    findings: &mut Findings,
+    progress: &dyn Progress,
+) -> Result<FilesChecked> {
+    let mut files = Vec::new();
+    for output in &recorded.outputs {
+        files.push((output, run.join(plain(run, &output.path)?)));
+    }
+    let mut checked = hash_all(&files, findings, progress)?;
+    for absent in &checked.absent {
+        let (found, expected) = ("no file".to_owned(), "the file that the run wrote".to_owned());
+        findings.differ(Difference {
+            file: absent.clone(),
+            column: "file".into(),
+            found,
+            expected,
+            ..Difference::default()
+        });
+    }
+    let named: BTreeSet<&str> = recorded.outputs.iter().map(|file| file.path.as_str()).chain([MANIFEST]).collect();
+    for entry in std::fs::read_dir(run).map_err(|err| Error::io("read", run, err))? {
+        let name = entry.map_err(|err| Error::io("read", run, err))?.file_name().to_string_lossy().into_owned();
+        if !named.contains(name.as_str()) {
+            checked.not_named.push(name);
+        }
+    }
+    checked.not_named.sort();
+    Ok(checked)
+}
+
+/// The inputs; one that is another is a difference, one that is absent is not.
+pub(super) fn inputs(
+    snapshot: Option<&Path>,
+    recorded: &Recorded,
+    findings: &mut Findings,
+    progress: &dyn Progress,
+) -> Result<FilesChecked> {
+    let Some(snapshot) = snapshot else {
+        let absent = recorded.inputs.iter().map(|file| file.path.clone()).collect();
+        return Ok(FilesChecked { named: recorded.inputs.len() as u64, absent, ..FilesChecked::default() });
+    };
+    let files: Vec<_> = recorded.inputs.iter().map(|file| (file, Recorded::input_path(file, snapshot))).collect();
+    hash_all(&files, findings, progress)
+}
+
+/// The name of an output: a manifest that was tampered with must not lead elsewhere.
+pub(super) fn plain<'a>(run: &Path, name: &'a str) -> Result<&'a str> {
+    let mut parts = Path::new(name).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(_)), None) => Ok(name),
+        _ => Err(Invalid::new("an output that is no plain file name")
+            .file(run.join(MANIFEST))
+            .column("outputs")
+            .value(name)
+            .expected("a file of the folder itself")
+            .into()),
+    }
+}
+
+fn hash_all(
+    files: &[(&RecordedFile, PathBuf)],
+    findings: &mut Findings,
+    progress: &dyn Progress,
+) -> Result<FilesChecked> {
+    let hash = |(_, path): &(&RecordedFile, PathBuf)| {
+        let hashed = hash_file(path, progress)?;
+        progress.advance(hashed.as_ref().map_or(0, |(bytes, _)| *bytes));
+        Ok::<_, Error>(hashed)
+    };
+    let hashes: Vec<_> = files.par_iter().map(hash).collect::<Result<_>>()?;
+    let mut checked = FilesChecked { named: files.len() as u64, ..FilesChecked::default() };
+    for ((file, path), hashed) in files.iter().zip(hashes) {
+        let Some((bytes, blake3)) = hashed else {
+            checked.absent.push(file.path.clone());
+            continue;
+        };
+        checked.bytes += bytes;
+        let shown = path.display().to_string();
+        let before = findings.differing;
+        findings.equal(&shown, "bytes", &bytes, &file.bytes);
+        findings.equal(&shown, "blake3", &blake3, &file.blake3);
+        checked.same += u64::from(findings.differing == before);
+    }
+    Ok(checked)
+}

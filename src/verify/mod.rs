@@ -1,0 +1,310 @@
+//! Whether a finished run still is what it says: `remargin verify`.
+//!
+//! ```text
+//! manifest.json -- outputs, inputs ------- hashed again                       files
+//! summary.json --- counts and totals ----- against the manifest, the tables and the snapshot     counts
+//! snapshot, rules, scenarios of the manifest
+//!                  -- a sample of accounts, by the reference model ---- every column of accounts, risk_units   sample
+//! ```
+//!
+//! [`replay`] goes further and builds the whole run again, with the same program that wrote it.
+//!
+//! Nothing here trusts the run: what is compared is read from its files. An input that has another hash than the run
+//! noted is a difference, and nothing is derived from it then.
+
+mod counts;
+mod files;
+pub mod replay;
+mod sample;
+mod tables;
+mod text;
+
+use crate::book::Book;
+use crate::market::scenario::Scenario;
+use crate::progress::Progress;
+use crate::report::manifest::MANIFEST;
+use crate::report::recorded::{Recorded, Request};
+use crate::report::{Format, formula_safe};
+use crate::rules::LoadedRules;
+use crate::snapshot::{self, LoadOptions, Snapshot};
+use crate::stress::{ScenarioSources, with_base};
+use crate::{Error, Result};
+use serde::Serialize;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// What to verify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyRequest {
+    /// Folder of the finished run.
+    pub run: PathBuf,
+    /// Where the snapshot is now, if not where the run found it.
+    pub snapshot: Option<PathBuf>,
+    /// Which accounts to derive again.
+    pub sample: Sample,
+    /// Decides which accounts are in a sample.
+    pub seed: u64,
+}
+
+/// Which accounts are derived again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sample {
+    /// Every account.
+    All,
+    /// So many.
+    Accounts(usize),
+}
+
+/// What was found. It agrees if there is no difference.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verification {
+    /// The folder.
+    pub run: String,
+    /// Version of the program that wrote it.
+    pub remargin: String,
+    /// Valuation time.
+    pub as_of: String,
+    /// Name of the rules.
+    pub rules: String,
+    /// Files that the run wrote.
+    pub outputs: FilesChecked,
+    /// Files that it read.
+    pub inputs: FilesChecked,
+    /// Counts and totals that were compared.
+    pub counts: u64,
+    /// What was derived again; null if nothing was.
+    pub derived: Option<Derived>,
+    /// Why nothing was derived, if that is as it should be.
+    pub not_derived: Option<String>,
+    /// Differences in all.
+    pub differing: u64,
+    /// The first of them.
+    pub differences: Vec<Difference>,
+}
+
+/// Files that were hashed again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FilesChecked {
+    /// Files that the manifest names.
+    pub named: u64,
+    /// Files that are there and have their hash.
+    pub same: u64,
+    /// Bytes that were hashed.
+    pub bytes: u64,
+    /// Files that are there no more; an absent output is a difference, an absent input is not.
+    pub absent: Vec<String>,
+    /// Files in the folder that the manifest does not name; no difference.
+    pub not_named: Vec<String>,
+}
+
+/// How much was derived again by the reference model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Derived {
+    /// Accounts of the sample.
+    pub accounts: u64,
+    /// Accounts of the run.
+    pub of_accounts: u64,
+    /// Scenarios of each, the base case included.
+    pub scenarios: u64,
+    /// Risk units of these accounts, in all scenarios.
+    pub risk_units: u64,
+    /// Figures that were compared.
+    pub figures: u64,
+}
+
+/// Two values that should agree.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Difference {
+    /// The file that holds the value.
+    pub file: String,
+    /// The row, from 1; null where the value is not in a row.
+    pub row: Option<u64>,
+    /// The column, or the dotted key.
+    pub column: String,
+    /// The account.
+    pub account: Option<String>,
+    /// The scenario.
+    pub scenario: Option<String>,
+    /// The risk unit.
+    pub risk_unit: Option<String>,
+    /// What stands there.
+    pub found: String,
+    /// What should.
+    pub expected: String,
+    /// The greatest difference that would have passed; zero where only equality does.
+    pub tolerance: f64,
+}
+
+impl Verification {
+    /// True if nothing differs.
+    #[must_use]
+    pub fn agrees(&self) -> bool {
+        self.differing == 0
+    }
+}
+
+/// Differences that are kept, of each part of the work.
+const KEPT: usize = 1000;
+
+/// Gathers what differs and counts what was compared.
+#[derive(Debug, Default)]
+struct Findings {
+    compared: u64,
+    differing: u64,
+    differences: Vec<Difference>,
+}
+
+impl Findings {
+    fn differ(&mut self, difference: Difference) {
+        self.differing += 1;
+        if self.differences.len() < KEPT {
+            self.differences.push(difference);
+        }
+    }
+
+    fn take(&mut self, later: Self) {
+        self.compared += later.compared;
+        self.differing += later.differing;
+        let room = KEPT.saturating_sub(self.differences.len());
+        self.differences.extend(later.differences.into_iter().take(room));
+    }
+
+    /// Two values that must be equal.
+    fn equal<T: PartialEq + ToString>(&mut self, file: &str, column: &str, found: &T, expected: &T) {
+        self.compared += 1;
+        if found != expected {
+            let (found, expected) = (found.to_string(), expected.to_string());
+            self.differ(Difference {
+                file: file.into(),
+                column: column.into(),
+                found,
+                expected,
+                ..Difference::default()
+            });
+        }
+    }
+
+    /// Two figures that must be closer than `tolerance`. NaN differs from everything.
+    fn close(&mut self, file: &str, column: &str, found: f64, expected: f64, tolerance: f64) {
+        self.compared += 1;
+        let close = (found - expected).abs() <= tolerance;
+        if !close {
+            let (found, expected) = (format!("{found:?}"), format!("{expected:?}"));
+            let (file, column) = (file.to_owned(), column.to_owned());
+            self.differ(Difference { file, column, found, expected, tolerance, ..Difference::default() });
+        }
+    }
+}
+
+/// A run and what it came from, read again.
+struct Origin {
+    snapshot: Snapshot,
+    rules: LoadedRules,
+    scenarios: Vec<Scenario>,
+    format: Format,
+}
+
+impl Origin {
+    /// A name as it stands in the tables of the run.
+    fn written<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        if self.format == Format::Csv { formula_safe(name) } else { Cow::Borrowed(name) }
+    }
+
+    fn book(&self) -> &Book {
+        &self.snapshot.book
+    }
+
+    fn read(dir: &Path, request: &Request, rules: LoadedRules, progress: &dyn Progress) -> Result<Self> {
+        let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, progress };
+        let mut snapshot = snapshot::load(dir, &options)?;
+        let scenarios = match (&request.stress, &request.shocks) {
+            (Some(part), _) => ScenarioSources::recorded(request, part)?.resolve(dir, &mut snapshot, progress)?,
+            (None, Some(shocks)) => {
+                let (scenarios, _) = snapshot::read_shocks(Path::new(shocks), &snapshot.market, progress)?;
+                with_base(&snapshot.market, scenarios)?
+            }
+            (None, None) => vec![Scenario::base()],
+        };
+        Ok(Self { snapshot, rules, scenarios, format: request.format })
+    }
+}
+
+/// Verifies a finished run.
+///
+/// # Errors
+/// [`Error::Invalid`] if the folder is no finished run, or the snapshot cannot be read any more although its hashes
+/// agree; [`Error::Usage`] if accounts are to be derived and the snapshot is not there; [`Error::Interrupted`].
+pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verification> {
+    let manifest = request.run.join(MANIFEST);
+    let recorded = Recorded::read(&manifest)?;
+    let asked = recorded.request.as_ref();
+    let rules = recorded.rules(&manifest)?;
+    let dir = request.snapshot.clone().or(asked.map(|asked| PathBuf::from(&asked.snapshot)));
+
+    let mut findings = Findings::default();
+    let total: u64 = recorded.outputs.iter().chain(&recorded.inputs).map(|file| file.bytes).sum();
+    progress.stage("hash", "bytes", total);
+    let outputs = files::outputs(&request.run, &recorded, &mut findings, progress)?;
+    let damaged = findings.differing > 0;
+    let inputs = files::inputs(dir.as_deref(), &recorded, &mut findings, progress)?;
+
+    let mut origin = None;
+    let mut not_derived = None;
+    if findings.differing > 0 {
+        let what = if damaged { "an output" } else { "an input" };
+        not_derived = Some(format!("{what} is not the file that the run noted"));
+    } else if request.sample == Sample::Accounts(0) {
+        not_derived = Some("not asked for".to_owned());
+    } else {
+        let (Some(dir), Some(asked)) = (&dir, asked) else {
+            return Err(underivable(&manifest, "it does not say what the run was asked for"));
+        };
+        if let Some(absent) = inputs.absent.first() {
+            return Err(underivable(&manifest, &format!("the input `{absent}` is not in `{}`", dir.display())));
+        }
+        origin = Some(Origin::read(dir, asked, rules, progress)?);
+    }
+
+    let mut counts = 0;
+    let mut derived = None;
+    if !damaged {
+        let before = findings.compared;
+        counts::check(&request.run, &recorded, origin.as_ref(), &mut findings, progress)?;
+        counts = findings.compared - before;
+    }
+    if let Some(origin) = &origin {
+        if snapshot::has_result(&request.run, "accounts")? {
+            derived = Some(sample::check(request, origin, &mut findings, progress)?);
+        } else {
+            not_derived = Some("the stress kept no table `accounts`; with `--detail all` it does".to_owned());
+        }
+    }
+    let Findings { differing, mut differences, .. } = findings;
+    for difference in &mut differences {
+        let of_table = |name: &str| name.rsplit_once('.').is_some_and(|(stem, _)| stem == difference.file);
+        if let Some(file) = recorded.outputs.iter().find(|file| of_table(&file.path)) {
+            difference.file.clone_from(&file.path);
+        }
+    }
+    Ok(Verification {
+        run: request.run.display().to_string(),
+        remargin: recorded.remargin,
+        as_of: recorded.as_of,
+        rules: recorded.rules.name,
+        outputs,
+        inputs,
+        counts,
+        derived,
+        not_derived,
+        differing,
+        differences,
+    })
+}
+
+fn underivable(manifest: &Path, why: &str) -> Error {
+    Error::Usage(format!(
+        "no account of `{}` can be derived again: {why}\n  hint:     --snapshot DIR names the snapshot where it is now; \
+         --sample 0 checks hashes and counts only",
+        manifest.display()
+    ))
+}

@@ -1,0 +1,149 @@
+//! Accounts of a run, derived again by the reference model and compared column by column.
+
+use super::tables::{ACCOUNT_COLUMNS, Key, SampleRows, UNIT_COLUMNS};
+use super::{Derived, Difference, Findings, Origin, Sample, VerifyRequest};
+use crate::market::Market;
+use crate::market::scenario;
+use crate::progress::Progress;
+use crate::reference::{self, Mismatch};
+use crate::{Error, Result};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+
+/// Rows of `accounts` that are in memory at once, about.
+const SLICE_ROWS: usize = 1 << 17;
+
+/// Derives the accounts of the sample and compares.
+pub(super) fn check(
+    request: &VerifyRequest,
+    origin: &Origin,
+    findings: &mut Findings,
+    progress: &dyn Progress,
+) -> Result<Derived> {
+    let of_accounts = origin.book().len();
+    let sample: Vec<usize> = match request.sample {
+        Sample::All => (0..of_accounts).collect(),
+        Sample::Accounts(count) => draw(count, of_accounts, request.seed).into_iter().collect(),
+    };
+    let rate = origin.rules.rules.rate;
+    let apply = |scenario| scenario::apply(&origin.snapshot.market, scenario, rate);
+    let markets: Vec<Market> = origin.scenarios.par_iter().map(apply).collect::<Result<_>>()?;
+    let mut derived = Derived {
+        accounts: sample.len() as u64,
+        of_accounts: of_accounts as u64,
+        scenarios: markets.len() as u64,
+        ..Derived::default()
+    };
+    progress.stage("derive", "accounts x scenarios", (sample.len() * markets.len()) as u64);
+    for slice in sample.chunks((SLICE_ROWS / markets.len().max(1)).max(1)) {
+        let rows = SampleRows::read(&request.run, origin, slice, progress)?;
+        let work = |&account: &usize| {
+            let mut found = Findings::default();
+            let mut units = 0;
+            for (place, market) in markets.iter().enumerate() {
+                progress.check()?;
+                units += one(origin, market, (account, place), &rows, &mut found)?;
+                progress.advance(1);
+            }
+            Ok::<_, Error>((found, units))
+        };
+        for (found, units) in slice.par_iter().map(work).collect::<Result<Vec<_>>>()? {
+            derived.figures += found.compared;
+            derived.risk_units += units;
+            findings.take(found);
+        }
+    }
+    Ok(derived)
+}
+
+/// `count` different numbers below `all`, by the seed alone (Floyd's way of drawing without putting back).
+fn draw(count: usize, all: usize, seed: u64) -> BTreeSet<usize> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut drawn = BTreeSet::new();
+    for last in all.saturating_sub(count)..all {
+        let number = ((u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64) as usize;
+        if !drawn.insert(number) {
+            drawn.insert(last);
+        }
+    }
+    drawn
+}
+
+/// One account in one market; returns the number of its risk units.
+fn one(origin: &Origin, market: &Market, key: Key, rows: &SampleRows, found: &mut Findings) -> Result<u64> {
+    let (book, rules) = (origin.book(), &origin.rules.rules);
+    let id = book.accounts.get(key.0);
+    let scenario = origin.scenarios.get(key.1).map_or("", |scenario| scenario.name.as_str());
+    let difference = |file: &str, row: Option<u64>, column: &str, found: &str, expected: &str| Difference {
+        file: file.to_owned(),
+        row,
+        column: column.to_owned(),
+        account: Some(id.to_owned()),
+        scenario: Some(scenario.to_owned()),
+        found: found.to_owned(),
+        expected: expected.to_owned(),
+        ..Difference::default()
+    };
+    let no_account = || Error::Runtime(format!("account `{id}` is not in the book"));
+    let account = reference::account_of(market, book, rules, key.0).ok_or_else(no_account)?;
+    let expected = reference::margin(&account)?;
+
+    let of_account = rows.accounts.get(&key).map_or(&[][..], Vec::as_slice);
+    let [(row, kernel)] = of_account else {
+        let second = of_account.get(1).map(|(row, _)| *row);
+        let count = format!("{} rows", of_account.len());
+        found.differ(difference("accounts", second, "account_id", &count, "one row of the account and scenario"));
+        return Ok(0);
+    };
+    let kernel = match kernel {
+        Ok(kernel) => kernel,
+        Err(status) => {
+            found.differ(difference("accounts", Some(*row), "status", status, expected.status.name()));
+            return Ok(0);
+        }
+    };
+    let of_units = rows.units.get(&key).map_or(&[][..], Vec::as_slice);
+    let (mut units, mut names) = (Vec::new(), Vec::new());
+    for (number, (row, name, unit)) in (0u32..).zip(of_units) {
+        match unit {
+            Ok(unit) => units.push(crate::margin::UnitMargin { unit: number, ..*unit }),
+            Err(vol) => {
+                found.differ(difference("risk_units", Some(*row), "mr1_vol", vol, "a state of volatility"));
+                return Ok(0);
+            }
+        }
+        names.push(name.clone());
+    }
+    found.compared += ACCOUNT_COLUMNS + UNIT_COLUMNS * units.len() as u64;
+    for mismatch in reference::compare(kernel, &units, &names, &expected, rules) {
+        let Mismatch { unit, column, kernel, reference, tolerance } = mismatch;
+        let of_unit = of_units.iter().find(|(_, name, _)| unit.as_ref() == Some(name)).map(|(row, _, _)| *row);
+        let in_units = unit.is_some() || column == "risk_unit";
+        let (file, row) = if in_units { ("risk_units", of_unit) } else { ("accounts", Some(*row)) };
+        let plain = difference(file, row, column, &kernel, &reference);
+        found.differ(Difference { risk_unit: unit, tolerance, ..plain });
+    }
+    Ok(units.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_drawn_by_their_seed_alone() {
+        for (count, all, drawn) in [(0, 10, 0), (3, 10, 3), (10, 10, 10), (11, 10, 10), (5, 0, 0)] {
+            let sample = draw(count, all, 1);
+            assert_eq!(sample.len(), drawn, "{count} of {all}");
+            assert!(sample.iter().all(|&account| account < all));
+            assert_eq!(sample, draw(count, all, 1));
+        }
+        assert_ne!(draw(10, 1000, 1), draw(10, 1000, 2));
+        // Every number is drawn about as often as every other.
+        let mut hits = [0u32; 20];
+        (0..2000).flat_map(|seed| draw(5, 20, seed)).for_each(|number| hits[number] += 1);
+        assert!(hits.iter().all(|&hits| (400..600).contains(&hits)), "{hits:?}");
+    }
+}
