@@ -46,7 +46,8 @@
 //! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
 //! 9. [`generate`](mod@generate), [`bench`](mod@bench): synthetic snapshots, and the capacity of a machine, measured.
 //! 10. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers.
-//! 11. [`error`], [`progress`]: how work fails, and how it says how far it is.
+//! 11. [`mod@compare`]: two rule sets over one book, or two finished runs: what changed, for whom, and why.
+//! 12. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!
 //! # Numbers
 //!
@@ -83,6 +84,7 @@
 
 pub mod bench;
 pub mod book;
+pub mod compare;
 pub mod distance;
 pub mod error;
 pub mod explain;

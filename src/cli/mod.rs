@@ -1,12 +1,13 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
 //! One file a subcommand ([`run`], [`stress`], [`check`], [`explain`], [`rules`], [`generate`], [`import`],
-//! [`reconcile`], [`bench`]), [`common`] for the flags they share and [`terminal`] for what a person sees: progress,
+//! [`reconcile`], [`compare`], [`bench`]), [`common`] for the flags they share and [`terminal`] for what a person sees: progress,
 //! colour, errors, Ctrl-C. Results go to stdout or to files, everything else to stderr.
 
 mod bench;
 mod check;
 mod common;
+mod compare;
 mod explain;
 mod generate;
 mod import;
@@ -27,6 +28,7 @@ use terminal::Terminal;
 mod exit {
     pub const DONE: u8 = 0;
     pub const BREAKS: u8 = 1;
+    pub const NOT_ATTRIBUTED: u8 = 1;
     pub const USAGE: u8 = 2;
     pub const TOO_MANY_REJECTS: u8 = 4;
     pub const IN_LIQUIDATION: u8 = 5;
@@ -38,7 +40,7 @@ Example:
 
 Exit codes:
   0    done
-  1    runtime failure; of `reconcile` also: figures differ from the exchange's
+  1    runtime failure; of `reconcile` also: figures differ from the exchange's; of `compare`: no causes
   2    usage
   3    the snapshot or the rules are invalid; nothing was written
   4    more rejected rows than allowed; the reports are written
@@ -70,6 +72,7 @@ enum Command {
     Rules(rules::RulesCommand),
     Generate(generate::GenerateArgs),
     Bench(bench::BenchArgs),
+    Compare(compare::CompareArgs),
     Import(import::ImportCommand),
     Reconcile(reconcile::ReconcileArgs),
 }
@@ -114,6 +117,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Explain(command) => command.execute(terminal),
         Command::Rules(command) => command.execute(),
         Command::Generate(command) => command.execute(terminal),
+        Command::Compare(command) => command.execute(args, terminal),
         Command::Bench(command) => command.execute(terminal),
         Command::Import(command) => command.execute(terminal),
         Command::Reconcile(command) => command.execute(terminal),

@@ -5,7 +5,7 @@
 use super::encode::write_bytes;
 use super::summary::{RulesId, timestamp};
 use super::{OutputFile, OutputFolder};
-use crate::rules::LoadedRules;
+use crate::rules::{LoadedRules, RuleValue};
 use crate::snapshot::{InputFile, Snapshot};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -61,7 +61,7 @@ struct Manifest<'a> {
 }
 
 #[derive(Serialize)]
-struct ManifestRules<'a> {
+pub(super) struct ManifestRules<'a> {
     #[serde(flatten)]
     id: RulesId,
     values: Vec<ManifestValue<'a>>,
@@ -75,7 +75,7 @@ struct ManifestValue<'a> {
 }
 
 #[derive(Serialize)]
-struct ManifestFile<'a> {
+pub(super) struct ManifestFile<'a> {
     path: String,
     bytes: u64,
     rows: Option<u64>,
@@ -113,15 +113,7 @@ pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputF
         command_line: from.command_line,
         as_of: timestamp(from.snapshot.as_of_ns)?,
         snapshot: from.snapshot_dir.display().to_string(),
-        rules: ManifestRules {
-            id: RulesId { name: from.rules.rules.name.clone(), hash: from.rules.hash.clone() },
-            values: from
-                .rules
-                .values
-                .iter()
-                .map(|value| ManifestValue { key: &value.key, value: &value.value, source: &value.source })
-                .collect(),
-        },
+        rules: rules(from.rules),
         inputs: from.snapshot.inputs.iter().map(input).collect(),
         outputs: outputs.iter().map(output).collect(),
         threads: rayon::current_num_threads(),
@@ -130,12 +122,23 @@ pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputF
     write_bytes(folder.path(), MANIFEST, &json(MANIFEST, &manifest)?).map(drop)
 }
 
-fn input(file: &InputFile) -> ManifestFile<'_> {
+pub(super) fn rules(loaded: &LoadedRules) -> ManifestRules<'_> {
+    let value = |value| {
+        let RuleValue { key, value, source } = value;
+        ManifestValue { key, value, source }
+    };
+    ManifestRules {
+        id: RulesId { name: loaded.rules.name.clone(), hash: loaded.hash.clone() },
+        values: loaded.values.iter().map(value).collect(),
+    }
+}
+
+pub(super) fn input(file: &InputFile) -> ManifestFile<'_> {
     let path = file.path.display().to_string();
     ManifestFile { path, bytes: file.bytes, rows: file.rows, blake3: &file.blake3 }
 }
 
-fn output(file: &OutputFile) -> ManifestFile<'_> {
+pub(super) fn output(file: &OutputFile) -> ManifestFile<'_> {
     ManifestFile { path: file.name.clone(), bytes: file.bytes, rows: file.rows, blake3: &file.blake3 }
 }
 

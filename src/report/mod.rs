@@ -2,15 +2,16 @@
 //!
 //! In reading order: [`columns`] (which columns, and record batches from a [`Chunk`](crate::recompute::Chunk)),
 //! [`encode`] (a batch becomes finished bytes in any thread, an ordered sink appends them), [`at_risk`], [`rejects`],
-//! [`summary`] (counts and totals), [`stress`] (the tables of price scenarios), [`manifest`] (provenance),
-//! [`terminal`] (the table a person sees), [`folder`] (whole or not at all). [`crate::run`] and
-//! [`mod@crate::stress`] put them together.
+//! [`summary`] (counts and totals), [`stress`] (the tables of price scenarios), [`compare`] (what changed between two
+//! rule sets or runs), [`manifest`] (provenance), [`terminal`] (the table a person sees), [`folder`] (whole or not at
+//! all). [`crate::run`], [`mod@crate::stress`] and [`mod@crate::compare`] put them together.
 //!
 //! The bytes of every file but `manifest.json` depend on the snapshot and the rules alone: not on threads, time,
 //! paths or the machine.
 
 pub mod at_risk;
 pub mod columns;
+pub mod compare;
 mod csv;
 pub mod distances;
 pub mod encode;

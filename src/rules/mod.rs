@@ -89,8 +89,19 @@ impl LoadedRules {
 /// [`Invalid`] names the file or the `--set`, the key, the value and what was expected; [`crate::Error::Io`] when the
 /// file cannot be read.
 pub fn load(file: Option<&Path>, set: &[String]) -> Result<LoadedRules> {
-    let resolved = layers::resolve(file, set)?;
-    let rules = schema::read(&resolved).and_then(check::check).map_err(|fault| resolved.blame(fault))?;
+    settle(&layers::resolve(file, set)?)
+}
+
+/// Loads a full set from text, such as [`LoadedRules::canonical`] writes; `origin` is the file that it was found in.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(origin: &Path, text: &str) -> Result<LoadedRules> {
+    settle(&layers::resolve_text(origin, text)?)
+}
+
+fn settle(resolved: &layers::Resolved) -> Result<LoadedRules> {
+    let rules = schema::read(resolved).and_then(check::check).map_err(|fault| resolved.blame(fault))?;
     let values = resolved.values();
     let hash = blake3::hash(canonical(&values).as_bytes()).to_hex().to_string();
     Ok(LoadedRules { rules, values, hash })

@@ -16,6 +16,7 @@ mod balances;
 mod batch;
 mod contracts;
 mod csv;
+mod finished;
 mod ipc;
 mod market;
 mod number;
@@ -35,8 +36,9 @@ mod tables;
 mod text;
 mod time;
 
+pub use finished::{FinishedRun, read_finished};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
-pub use results::{ResultRow, read_result};
+pub use results::{ResultRow, each_result, read_result};
 pub use schema::Table;
 pub use shocks::{find_shocks, read_shocks};
 

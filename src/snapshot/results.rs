@@ -27,6 +27,27 @@ pub fn read_result(
     keep: impl Fn(&[String]) -> bool + Sync,
     progress: &dyn Progress,
 ) -> Result<Vec<ResultRow>> {
+    let mut rows = Vec::new();
+    each_result(dir, table, names, figures, keep, progress, |row| {
+        rows.push(row);
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// As [`read_result`], handing the rows over one by one, in their order.
+///
+/// # Errors
+/// Those of [`read_result`] and of `take`.
+pub fn each_result(
+    dir: &Path,
+    table: &str,
+    names: &[&'static str],
+    figures: &[&'static str],
+    keep: impl Fn(&[String]) -> bool + Sync,
+    progress: &dyn Progress,
+    mut take: impl FnMut(ResultRow) -> Result<()>,
+) -> Result<()> {
     let no_run = || {
         Invalid::new("not the folder of a finished run")
             .file(dir)
@@ -39,7 +60,6 @@ pub fn read_result(
     let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
     let columns: Vec<Column> =
         names.iter().map(column(Kind::Id)).chain(figures.iter().map(column(Kind::Number))).collect();
-    let mut rows = Vec::new();
     let read = |local: &mut Vec<ResultRow>, batch: &super::batch::Batch| {
         let name_columns = names.iter().map(|name| batch.text(name)).collect::<Result<Vec<_>>>()?;
         let figure_columns = figures.iter().map(|name| batch.numbers(name)).collect::<Result<Vec<_>>>()?;
@@ -58,9 +78,6 @@ pub fn read_result(
         }
         Ok(())
     };
-    scan(Opened::new(&found, &columns)?, progress, read, |local| {
-        rows.extend(local);
-        Ok(())
-    })?;
-    Ok(rows)
+    scan(Opened::new(&found, &columns)?, progress, read, |local| local.into_iter().try_for_each(&mut take))?;
+    Ok(())
 }
