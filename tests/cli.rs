@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &["run"],
     &["stress"],
     &["check"],
@@ -15,6 +15,7 @@ const COMMANDS: [&[&str]; 12] = [
     &["import"],
     &["import", "okx"],
     &["reconcile"],
+    &["compare"],
 ];
 
 fn remargin(args: &[&str]) -> Output {
@@ -49,7 +50,8 @@ fn help_of_every_command_shows_an_example() {
 #[test]
 fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
     let help = stdout(&remargin(&["--help"]));
-    let commands = ["run", "stress", "check", "explain", "rules", "generate", "import", "reconcile", "bench"];
+    let commands =
+        ["run", "stress", "check", "explain", "rules", "generate", "import", "reconcile", "compare", "bench"];
     for command in commands {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}:\n{help}");
     }

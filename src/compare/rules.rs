@@ -119,7 +119,7 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
             rules: Some(&basis.rules),
             inputs: &snapshot.inputs,
         });
-        manifest::write(&folder, &request.command_line, sides, &outputs, clock.elapsed())?;
+        manifest::write(&folder, &request.command_line, &sides, &outputs, clock.elapsed())?;
         folder.publish()?;
     }
     let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();

@@ -140,12 +140,8 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
     let create = |target: &Target| OutputFolder::create(&target.out, target.force, &inputs);
     let folder = request.target.as_ref().map(create).transpose()?;
     progress.stage("read", "rows", 0);
-    let work = Work {
-        request,
-        runs: [Run::read(&request.a, progress)?, Run::read(&request.b, progress)?],
-        folder: folder.as_ref().map(OutputFolder::path),
-        progress,
-    };
+    let runs = [Run::read(&request.a, progress)?, Run::read(&request.b, progress)?];
+    let work = Work { request, runs: &runs, folder: folder.as_ref().map(OutputFolder::path), progress };
     let (compared, not_attributed) = if request.plain {
         (work.plain()?, None)
     } else {
@@ -159,7 +155,7 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
             Err(error) => return Err(error),
         }
     };
-    let [a, b] = &work.runs;
+    let [a, b] = &runs;
     let unmargined = work.unmargined();
     let plain = || "plain differences were asked for".to_owned();
     let about = About {
@@ -180,12 +176,12 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
         outputs.extend(write_tables(folder.path(), target.format, &stats, &units, &unmargined, &summary)?);
         progress.check()?;
         let side = |side: usize| Side {
-            run: Some(&work.runs[side].about.dir),
+            run: Some(&runs[side].about.dir),
             snapshot: &snapshots[side],
-            rules: work.runs[side].rules.as_ref().ok(),
-            inputs: &work.runs[side].about.inputs,
+            rules: runs[side].rules.as_ref().ok(),
+            inputs: &runs[side].about.inputs,
         };
-        manifest::write(&folder, &request.command_line, [side(0), side(1)], &outputs, clock.elapsed())?;
+        manifest::write(&folder, &request.command_line, &[side(0), side(1)], &outputs, clock.elapsed())?;
         folder.publish()?;
     }
     Ok(CompareOutcome { summary, too_many_rejects: false, not_attributed })
@@ -201,7 +197,7 @@ fn first_line(error: &Error) -> String {
 
 struct Work<'a> {
     request: &'a RunsRequest,
-    runs: [Run; 2],
+    runs: &'a [Run; 2],
     folder: Option<&'a Path>,
     progress: &'a dyn Progress,
 }
@@ -219,7 +215,7 @@ struct Compared {
 impl Work<'_> {
     /// Accounts that a run left out, and how both saw them.
     fn unmargined(&self) -> Vec<(String, [Sight; 2])> {
-        let [a, b] = &self.runs;
+        let [a, b] = self.runs;
         let ids: BTreeSet<&String> = a.about.unmargined.keys().chain(b.about.unmargined.keys()).collect();
         ids.into_iter().map(|id| (id.clone(), [a.sight(id), b.sight(id)])).collect()
     }
@@ -237,7 +233,7 @@ impl Work<'_> {
 
     /// From the tables of the runs.
     fn plain(&self) -> Result<Compared> {
-        let [a, b] = &self.runs;
+        let [a, b] = self.runs;
         let read = |run: &Run| recorded::units(&run.about.dir, &run.accounts, self.progress);
         let units = [read(a)?, read(b)?];
         let groups = Groups::new(&units.each_ref().map(|units| units.names.clone()));
@@ -264,7 +260,7 @@ impl Work<'_> {
 
     /// Margined again, with the states between.
     fn attributed(&self) -> Result<Compared> {
-        let [a, b] = &self.runs;
+        let [a, b] = self.runs;
         let (rules_a, rules_b) = (a.rules()?, b.rules()?);
         let defaults = [rules_a, rules_b].map(|loaded| loaded.rules.default_spot_offset);
         let [moved_a, moved_b] = &self.request.snapshots;

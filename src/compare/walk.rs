@@ -62,7 +62,11 @@ pub(super) fn slice(pairs: &Pairs, range: &Range<usize>, margins: &[Chunk], grou
         changes.push(Change { a, b, why: Some(why) });
         for (state, units) in units.iter_mut().enumerate() {
             // What a new account brings, it brings with its positions.
-            let state = if in_a.is_none() { if state == 0 { continue } else { last } } else { state };
+            let state = match in_a {
+                None if state == 0 => continue,
+                None => last,
+                Some(_) => state,
+            };
             if let Some(account) = [in_a, in_b][side(state)] {
                 units.extend(groups.figures(state, &margins[state], account));
             }

@@ -122,11 +122,8 @@ pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputF
     write_bytes(folder.path(), MANIFEST, &json(MANIFEST, &manifest)?).map(drop)
 }
 
-pub(super) fn rules(loaded: &LoadedRules) -> ManifestRules<'_> {
-    let value = |value| {
-        let RuleValue { key, value, source } = value;
-        ManifestValue { key, value, source }
-    };
+pub(super) fn rules<'a>(loaded: &'a LoadedRules) -> ManifestRules<'a> {
+    let value = |RuleValue { key, value, source }: &'a RuleValue| ManifestValue { key, value, source };
     ManifestRules {
         id: RulesId { name: loaded.rules.name.clone(), hash: loaded.hash.clone() },
         values: loaded.values.iter().map(value).collect(),

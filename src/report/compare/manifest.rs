@@ -57,7 +57,7 @@ fn side<'a>(from: &Side<'a>) -> ManifestSide<'a> {
 pub(crate) fn write(
     folder: &OutputFolder,
     command_line: &[String],
-    sides: [Side; 2],
+    sides: &[Side; 2],
     outputs: &[OutputFile],
     took: Duration,
 ) -> Result<()> {

@@ -113,8 +113,11 @@ pub struct Stats {
     pub(super) breaches: Vec<Moved>,
 }
 
-/// Figures that are summed over accounts, by name.
-pub(super) const TOTALS: [(&str, fn(&Figures) -> f64); 11] = [
+/// A figure by name.
+type Total = (&'static str, fn(&Figures) -> f64);
+
+/// Figures that are summed over accounts.
+pub(super) const TOTALS: [Total; 11] = [
     ("adj_eq", |figures| figures.adj_eq),
     ("total_eq", |figures| figures.total_eq),
     ("upl", |figures| figures.upl),
@@ -261,7 +264,7 @@ impl Stats {
     }
 
     /// New breaches, liquidation before IM deficit, the lowest ratio first.
-    pub(super) fn sort_breaches(&mut self) {
+    pub(crate) fn sort_breaches(&mut self) {
         let ratio = |moved: &Moved| moved.change.b.as_ref().and_then(|b| b.margin_ratio).unwrap_or(f64::INFINITY);
         // Stable: equals stay in order of their ids.
         self.breaches
