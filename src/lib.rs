@@ -45,7 +45,8 @@
 //! 7. [`explain`]: every step of one account's margin; [`simulate`]: what it would be after an order or a transfer.
 //! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
 //! 9. [`generate`](mod@generate), [`bench`](mod@bench): synthetic snapshots, and the capacity of a machine, measured.
-//! 10. [`mod@verify`]: a finished run hashed, reconciled and derived again, or replayed from its manifest.
+//! 10. [`mod@verify`]: a finished run hashed, reconciled and derived again, or replayed from its manifest;
+//!     [`mod@compare`]: two rule sets over one book, or two finished runs: what changed, for whom, and why.
 //! 11. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers.
 //! 12. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!
@@ -84,6 +85,7 @@
 
 pub mod bench;
 pub mod book;
+pub mod compare;
 pub mod distance;
 pub mod error;
 pub mod explain;

@@ -350,7 +350,7 @@ impl<'a> Job<'a> {
             snapshot: &snapshot,
             rules: &request.rules,
             timings: &timings,
-            request: request.recorded()?,
+            request: Some(request.recorded()?),
         };
         manifest::write(&folder, &provenance, &outputs)?;
         folder.publish()?;

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 16] = [
     &["run"],
     &["stress"],
     &["check"],
@@ -17,6 +17,8 @@ const COMMANDS: [&[&str]; 14] = [
     &["reconcile"],
     &["verify"],
     &["replay"],
+    &["compare"],
+    &["simulate"],
 ];
 
 fn remargin(args: &[&str]) -> Output {
@@ -52,7 +54,10 @@ fn help_of_every_command_shows_an_example() {
 fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
     let help = stdout(&remargin(&["--help"]));
     let commands =
-        ["run", "stress", "check", "explain", "rules", "generate", "import", "reconcile", "verify", "replay", "bench"];
+        [
+            "run", "stress", "simulate", "check", "explain", "rules", "generate", "import", "reconcile", "verify", "replay",
+            "compare", "bench",
+        ];
     for command in commands {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}:\n{help}");
     }

@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod common;
+mod compare;
 mod explain;
 mod generate;
 mod import;
@@ -29,6 +30,7 @@ use terminal::Terminal;
 mod exit {
     pub const DONE: u8 = 0;
     pub const BREAKS: u8 = 1;
+    pub const NOT_ATTRIBUTED: u8 = 1;
     pub const USAGE: u8 = 2;
     pub const TOO_MANY_REJECTS: u8 = 4;
     pub const IN_LIQUIDATION: u8 = 5;
@@ -40,7 +42,7 @@ Example:
 
 Exit codes:
   0    done
-  1    runtime failure; of `reconcile` also: figures differ from the exchange's;
+  1    runtime failure; of `reconcile` also: figures differ from the exchange's; of `compare`: no causes;
        of `verify` and `replay`: the run is not what it says
   2    usage
   3    the snapshot or the rules are invalid; nothing was written
@@ -74,6 +76,7 @@ enum Command {
     Rules(rules::RulesCommand),
     Generate(generate::GenerateArgs),
     Bench(bench::BenchArgs),
+    Compare(compare::CompareArgs),
     Import(import::ImportCommand),
     Reconcile(reconcile::ReconcileArgs),
     Verify(verify::VerifyArgs),
@@ -121,6 +124,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Explain(command) => command.execute(terminal),
         Command::Rules(command) => command.execute(),
         Command::Generate(command) => command.execute(terminal),
+        Command::Compare(command) => command.execute(args, terminal),
         Command::Bench(command) => command.execute(terminal),
         Command::Import(command) => command.execute(terminal),
         Command::Reconcile(command) => command.execute(terminal),

@@ -6,7 +6,7 @@ use super::encode::write_bytes;
 use super::recorded::Request;
 use super::summary::{RulesId, timestamp};
 use super::{OutputFile, OutputFolder};
-use crate::rules::LoadedRules;
+use crate::rules::{LoadedRules, RuleValue};
 use crate::snapshot::{InputFile, Snapshot};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -46,7 +46,8 @@ pub(crate) struct Provenance<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) rules: &'a LoadedRules,
     pub(crate) timings: &'a Timings,
-    pub(crate) request: Request,
+    /// What could be run again; nothing of a simulation, whose answers are no margins.
+    pub(crate) request: Option<Request>,
 }
 
 #[derive(Serialize)]
@@ -60,11 +61,12 @@ struct Manifest<'a> {
     outputs: Vec<ManifestFile<'a>>,
     threads: usize,
     timings_seconds: ManifestTimings,
-    request: &'a Request,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a Request>,
 }
 
 #[derive(Serialize)]
-struct ManifestRules<'a> {
+pub(super) struct ManifestRules<'a> {
     #[serde(flatten)]
     id: RulesId,
     values: Vec<ManifestValue<'a>>,
@@ -78,7 +80,7 @@ struct ManifestValue<'a> {
 }
 
 #[derive(Serialize)]
-struct ManifestFile<'a> {
+pub(super) struct ManifestFile<'a> {
     path: String,
     bytes: u64,
     rows: Option<u64>,
@@ -116,30 +118,30 @@ pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputF
         command_line: from.command_line,
         as_of: timestamp(from.snapshot.as_of_ns)?,
         snapshot: from.snapshot_dir.display().to_string(),
-        rules: ManifestRules {
-            id: RulesId { name: from.rules.rules.name.clone(), hash: from.rules.hash.clone() },
-            values: from
-                .rules
-                .values
-                .iter()
-                .map(|value| ManifestValue { key: &value.key, value: &value.value, source: &value.source })
-                .collect(),
-        },
+        rules: rules(from.rules),
         inputs: from.snapshot.inputs.iter().map(input).collect(),
         outputs: outputs.iter().map(output).collect(),
         threads: rayon::current_num_threads(),
         timings_seconds: ManifestTimings::from(from.timings),
-        request: &from.request,
+        request: from.request.as_ref(),
     };
     write_bytes(folder.path(), MANIFEST, &json(MANIFEST, &manifest)?).map(drop)
 }
 
-fn input(file: &InputFile) -> ManifestFile<'_> {
+pub(super) fn rules<'a>(loaded: &'a LoadedRules) -> ManifestRules<'a> {
+    let value = |RuleValue { key, value, source }: &'a RuleValue| ManifestValue { key, value, source };
+    ManifestRules {
+        id: RulesId { name: loaded.rules.name.clone(), hash: loaded.hash.clone() },
+        values: loaded.values.iter().map(value).collect(),
+    }
+}
+
+pub(super) fn input(file: &InputFile) -> ManifestFile<'_> {
     let path = file.path.display().to_string();
     ManifestFile { path, bytes: file.bytes, rows: file.rows, blake3: &file.blake3 }
 }
 
-fn output(file: &OutputFile) -> ManifestFile<'_> {
+pub(super) fn output(file: &OutputFile) -> ManifestFile<'_> {
     ManifestFile { path: file.name.clone(), bytes: file.bytes, rows: file.rows, blake3: &file.blake3 }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! In reading order: [`columns`] (which columns, and record batches from a [`Chunk`](crate::recompute::Chunk)),
 //! [`encode`] (a batch becomes finished bytes in any thread, an ordered sink appends them), [`at_risk`], [`rejects`],
-//! [`summary`] (counts and totals), [`stress`] (the tables of price scenarios), [`manifest`] (provenance), [`recorded`]
-//! (provenance read back), [`terminal`] (the table a person sees), [`folder`] (whole or not at all; on `disk`, under a
-//! `lock`). [`crate::run`] and [`mod@crate::stress`] put them together.
+//! [`summary`] (counts and totals), [`stress`] (the tables of price scenarios), [`compare`] (what changed between two
+//! rule sets or runs), [`checks`] (answers of a simulation), [`manifest`] (provenance), [`recorded`] (provenance read
+//! back), [`terminal`] (the table a person sees), [`folder`] (whole or not at all; on `disk`, under a `lock`).
+//! [`crate::run`], [`mod@crate::stress`] and [`mod@crate::compare`] put them together.
 //!
 //! The bytes of every file but `manifest.json` depend on the snapshot and the rules alone: not on threads, time,
 //! paths or the machine.
@@ -12,6 +13,7 @@
 pub mod at_risk;
 pub mod checks;
 pub mod columns;
+pub mod compare;
 mod csv;
 mod disk;
 pub mod distances;

@@ -397,6 +397,7 @@ pub(crate) fn totals_named(totals: &Totals) -> [(&'static str, f64); TOTALS] {
         ("liquidation_fee", totals.liquidation_fee),
         ("mmr_no_hedge", totals.mmr_no_hedge),
         ("imr_no_hedge", totals.imr_no_hedge),
+        ("order_imr", totals.order_imr),
     ]
 }
 
@@ -447,7 +448,7 @@ fn unmargined(snapshot: &Snapshot) -> Vec<UnmarginedAccount> {
 }
 
 /// RFC 3339 in UTC, with as many decimals as the time has.
-pub(super) fn timestamp(ns: i64) -> Result<String> {
+pub(crate) fn timestamp(ns: i64) -> Result<String> {
     jiff::Timestamp::from_nanosecond(i128::from(ns))
         .map(|time| time.to_string())
         .map_err(|err| Error::Runtime(format!("`as_of` is no time: {err}")))

@@ -64,30 +64,30 @@ fn unit_table(summary: &Summary) -> Table {
     table
 }
 
-fn plain(header: &[&str]) -> Table {
+pub(super) fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.to_vec());
     table
 }
 
-fn number(text: String) -> Cell {
+pub(super) fn number(text: String) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
-fn short(text: &str, most: usize) -> String {
+pub(super) fn short(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
     text.chars().take(most - 1).chain(['…']).collect()
 }
 
-fn count(n: u64) -> String {
+pub(super) fn count(n: u64) -> String {
     grouped(&n.to_string())
 }
 
 /// Whole dollars, beyond 999 trillion in scientific notation. Rounded for people; files hold every bit.
-fn usd(value: f64) -> String {
+pub(super) fn usd(value: f64) -> String {
     if value.abs() >= 1e15 {
         return format!("{value:.3e}");
     }

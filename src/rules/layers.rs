@@ -123,10 +123,18 @@ impl Resolved {
 
 /// Lays the file and the settings over the built-in set. Keys are known and complete afterwards, values unchecked.
 pub(super) fn resolve(file: Option<&FilePath>, set: &[String]) -> Result<Resolved> {
+    lay(file.map(read_file).transpose()?, set)
+}
+
+/// As [`resolve`] for a set that stands in `file` as `text`; the file may hold other things as well.
+pub(super) fn resolve_text(text: &str, file: &FilePath) -> Result<Resolved> {
+    lay(Some(read_text(Source::File(file.to_path_buf()), text)?), &[])
+}
+
+fn lay(overlay: Option<(Source, Table, bool)>, set: &[String]) -> Result<Resolved> {
     let built_in = parse(BUILT_IN).map_err(|invalid| Source::BuiltIn.mark(*invalid))?;
     let known = Known::of(&built_in);
     let mut merged = Layers { known, leaves: BTreeMap::new(), sources: Vec::new() };
-    let overlay = file.map(read_file).transpose()?;
     if overlay.as_ref().is_none_or(|(_, _, extends)| *extends) {
         merged.add(Source::BuiltIn, built_in)?;
     }
@@ -139,16 +147,6 @@ pub(super) fn resolve(file: Option<&FilePath>, set: &[String]) -> Result<Resolve
         merged.add(source, table)?;
     }
     merged.finish()
-}
-
-/// A full set that stands in `file` as `text`.
-pub(super) fn resolve_text(text: &str, file: &FilePath) -> Result<Resolved> {
-    let built_in = parse(BUILT_IN).map_err(|invalid| Source::BuiltIn.mark(*invalid))?;
-    let source = Source::File(file.to_path_buf());
-    let table = parse(text).map_err(|invalid| source.mark(*invalid))?;
-    let mut set = Layers { known: Known::of(&built_in), leaves: BTreeMap::new(), sources: Vec::new() };
-    set.add(source, table)?;
-    set.finish()
 }
 
 struct Layers {
@@ -238,7 +236,11 @@ fn read_file(path: &FilePath) -> Result<(Source, Table, bool)> {
         let line = line_at(err.as_bytes(), err.utf8_error().valid_up_to());
         source.mark(Invalid::new(format!("not a text in UTF-8 at line {line}")).expected("a TOML file"))
     })?;
-    let mut table = parse(&text).map_err(|invalid| source.mark(*invalid))?;
+    read_text(source, &text)
+}
+
+fn read_text(source: Source, text: &str) -> Result<(Source, Table, bool)> {
+    let mut table = parse(text).map_err(|invalid| source.mark(*invalid))?;
     let extends = match table.remove("extends") {
         None => false,
         Some(Value::String(base)) if base == BUILT_IN_NAME => true,

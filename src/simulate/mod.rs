@@ -188,6 +188,7 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
         snapshot: &snapshot,
         rules: &request.rules,
         timings: &timings,
+        request: None,
     };
     manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;

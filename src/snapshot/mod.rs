@@ -16,6 +16,7 @@ mod balances;
 mod batch;
 mod contracts;
 mod csv;
+mod finished;
 mod ipc;
 mod market;
 mod number;
@@ -37,9 +38,10 @@ mod tables;
 mod text;
 mod time;
 
+pub use finished::{FinishedRun, read_finished};
 pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
-pub use results::{ResultColumns, ResultRow, has_result, hash_file, read_result, scan_result};
+pub use results::{ResultColumns, ResultRow, each_result, has_result, hash_file, read_result, scan_result};
 pub use schema::Table;
 pub use shocks::{find_shocks, read_shocks};
 

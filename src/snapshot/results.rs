@@ -28,15 +28,42 @@ pub fn read_result(
     progress: &dyn Progress,
 ) -> Result<Vec<ResultRow>> {
     let mut rows = Vec::new();
+    each_result(dir, table, names, figures, keep, progress, |row| {
+        rows.push(row);
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// As [`read_result`], handing the rows over one by one, in their order.
+///
+/// # Errors
+/// Those of [`read_result`] and of `take`.
+pub fn each_result(
+    dir: &Path,
+    table: &str,
+    names: &[&'static str],
+    figures: &[&'static str],
+    keep: impl Fn(&[String]) -> bool + Sync,
+    progress: &dyn Progress,
+    mut take: impl FnMut(ResultRow) -> Result<()>,
+) -> Result<()> {
     let columns = ResultColumns { names, flags: &[], figures };
-    let take = |local: &mut Vec<ResultRow>, _: u64, names: &[&str], figures: &[Option<f64>]| {
+    let gather = |local: &mut Vec<ResultRow>, _: u64, names: &[&str], figures: &[Option<f64>]| {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         if keep(&names) {
             local.push(ResultRow { names, figures: figures.to_vec() });
         }
     };
-    scan_result(dir, table, columns, progress, take, |local| rows.extend(local))?;
-    Ok(rows)
+    let mut taken = Ok(());
+    scan_result(dir, table, columns, progress, gather, |local| {
+        for row in local {
+            if taken.is_ok() {
+                taken = take(row);
+            }
+        }
+    })?;
+    taken
 }
 
 /// Columns of a table of a finished run.

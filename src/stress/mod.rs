@@ -179,7 +179,7 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
         snapshot: &snapshot,
         rules: &request.rules,
         timings: &timings,
-        request: request.recorded()?,
+        request: Some(request.recorded()?),
     };
     manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Figures that the summary adds up, in its order, and the margin ratio.
-const ACCOUNT_FIGURES: [&str; 12] = [
+const ACCOUNT_FIGURES: [&str; 13] = [
     "adj_eq",
     "total_eq",
     "upl",
@@ -26,9 +26,10 @@ const ACCOUNT_FIGURES: [&str; 12] = [
     "liquidation_fee",
     "mmr_no_hedge",
     "imr_no_hedge",
+    "order_imr",
     "margin_ratio",
 ];
-const SUMMED: usize = 11;
+const SUMMED: usize = 12;
 const ACCOUNTS: ResultColumns = ResultColumns {
     names: &["account_id", "scenario", "status"],
     flags: &["im_deficit", "ineligible"],
@@ -56,11 +57,12 @@ const UNITS: ResultColumns = ResultColumns {
         "theta",
         "spot_in_use",
         "upl",
+        "order_imr",
     ],
 };
 /// Columns of each table that are compared with the reference: all but the keys.
-pub(super) const ACCOUNT_COLUMNS: u64 = 15;
-pub(super) const UNIT_COLUMNS: u64 = 19;
+pub(super) const ACCOUNT_COLUMNS: u64 = 16;
+pub(super) const UNIT_COLUMNS: u64 = 20;
 
 /// All rows of `accounts`, added up.
 #[derive(Default)]
@@ -277,12 +279,13 @@ fn account_of(names: &[&str], figures: &[Option<f64>]) -> Result<AccountMargin, 
         borrow_mmr: figure(6),
         borrow_imr: figure(7),
         liquidation_fee: figure(8),
-        margin_ratio: figures[11],
+        margin_ratio: figures[12],
         status,
         im_deficit: names[3] == "true",
         ineligible: names[4] == "true",
         mmr_no_hedge: figure(9),
         imr_no_hedge: figure(10),
+        order_imr: figure(11),
     })
 }
 
@@ -309,5 +312,6 @@ fn unit_of(unit: u32, mr1_vol: VolState, figures: &[Option<f64>]) -> UnitMargin 
         theta: figure(15),
         spot_in_use: figure(16),
         upl: figure(17),
+        order_imr: figure(18),
     }
 }

@@ -1,0 +1,63 @@
+//! What changed, for whom, and why: `remargin compare`.
+//!
+//! ```text
+//! rules    one snapshot, read once, margined under A and under B                    the effect of parameters
+//! runs     two finished runs, each margined again from its snapshot, and between    positions, prices, volatilities,
+//!          them the book of B in four markets that lead from A's to B's              time, parameters
+//! ```
+//!
+//! Both put accounts of A and B side by side in byte order of their ids, in pieces on all threads, and write the pieces
+//! in order ([`pass`]). [`attribution`] makes the markets between, [`recorded`] reads what runs have written.
+
+pub mod attribution;
+mod groups;
+mod pass;
+mod recorded;
+mod rules;
+mod runs;
+mod walk;
+
+pub use rules::{Basis, RulesRequest, compare_rules};
+pub use runs::{RunsRequest, compare_runs};
+
+use crate::report::Format;
+use crate::report::compare::summary::{CompareSummary, ParameterChange};
+use crate::rules::LoadedRules;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Where a comparison is written.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Folder to write; it appears whole or not at all.
+    pub out: PathBuf,
+    /// How tables are written.
+    pub format: Format,
+    /// Replace an earlier result at `out`.
+    pub force: bool,
+}
+
+/// What a comparison brought.
+#[derive(Debug)]
+pub struct CompareOutcome {
+    /// Counts and totals.
+    pub summary: CompareSummary,
+    /// More rows of the snapshot are broken than the request tolerates (exit 4); everything is written all the same.
+    pub too_many_rejects: bool,
+    /// Why the changes of two runs are not attributed to causes, if so; what the runs say is compared all the same.
+    pub not_attributed: Option<crate::Error>,
+}
+
+/// The parameters whose values differ, in the order of A.
+fn parameter_changes(a: &LoadedRules, b: &LoadedRules) -> Vec<ParameterChange> {
+    let of = |loaded: &LoadedRules| {
+        let pairs = loaded.values.iter().map(|value| (value.key.clone(), value.value.clone()));
+        pairs.collect::<BTreeMap<_, _>>()
+    };
+    let (in_a, in_b) = (of(a), of(b));
+    let more = b.values.iter().filter(|value| !in_a.contains_key(&value.key));
+    let keys = a.values.iter().chain(more).map(|value| &value.key);
+    let changes =
+        keys.map(|key| ParameterChange { key: key.clone(), a: in_a.get(key).cloned(), b: in_b.get(key).cloned() });
+    changes.filter(|change| change.a != change.b).collect()
+}

@@ -1,0 +1,141 @@
+//! What a finished run has written of its accounts and risk units, in the base case.
+
+use crate::book::IdTable;
+use crate::margin::Status;
+use crate::margin::rules::Rules;
+use crate::market::scenario::BASE;
+use crate::progress::Progress;
+use crate::report::compare::{Figures, PARTS, UnitFigures};
+use crate::snapshot::{ResultRow, each_result};
+use crate::{Error, Invalid, Result};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Figures of the table `accounts` that are read, the last of which may be missing.
+const FIGURES: [&str; 12] = [
+    "adj_eq",
+    "total_eq",
+    "upl",
+    "mmr",
+    "imr",
+    "deriv_mmr",
+    "borrow_mmr",
+    "borrow_imr",
+    "liquidation_fee",
+    "mmr_no_hedge",
+    "imr_no_hedge",
+    "margin_ratio",
+];
+
+/// The accounts of a run, in byte order of their ids.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    pub ids: IdTable,
+    pub figures: Vec<Figures>,
+}
+
+/// The risk units of a run.
+#[derive(Debug, Default)]
+pub(super) struct Units {
+    /// In order of first appearance.
+    pub names: Vec<String>,
+    /// In order of account; the group is a place in `names`.
+    pub rows: Vec<UnitFigures>,
+    /// End of each account's rows.
+    pub ends: Vec<usize>,
+}
+
+fn is_base(names: &[String]) -> bool {
+    names.get(1).is_some_and(|scenario| scenario == BASE)
+}
+
+fn broken(dir: &Path, table: &str, problem: &str, account: &str) -> Error {
+    Invalid::new(format!("{problem} in the table `{table}` of a run")).file(dir).value(account).into()
+}
+
+/// Whole figures of a row.
+fn whole<const N: usize>(row: &ResultRow) -> Option<[f64; N]> {
+    let mut figures = [0.0; N];
+    for (place, figure) in figures.iter_mut().enumerate() {
+        *figure = row.figures.get(place).copied().flatten().filter(|figure| figure.is_finite())?;
+    }
+    Some(figures)
+}
+
+fn name(row: &ResultRow, place: usize) -> &str {
+    row.names.get(place).map_or("", String::as_str)
+}
+
+/// Reads the table `accounts` of the run in `dir`. The rules say who is ineligible.
+pub(super) fn accounts(dir: &Path, rules: Option<&Rules>, progress: &dyn Progress) -> Result<Accounts> {
+    let mut accounts = Accounts::default();
+    let names = ["account_id", "scenario", "status"];
+    each_result(dir, "accounts", &names, &FIGURES, is_base, progress, |row| {
+        let id = name(&row, 0);
+        let count = accounts.ids.len();
+        if count > 0 && accounts.ids.get(count - 1) >= id {
+            return Err(broken(dir, "accounts", "accounts are not in byte order", id));
+        }
+        let status = Status::ALL.into_iter().find(|status| status.name() == name(&row, 2));
+        let (Some(figures), Some(status)) = (whole::<11>(&row), status) else {
+            return Err(broken(dir, "accounts", "a figure or the status is missing", id));
+        };
+        let [adj_eq, total_eq, upl, mmr, imr, deriv_mmr, borrow_mmr, borrow_imr, liquidation_fee, ..] = figures;
+        let [.., mmr_no_hedge, imr_no_hedge] = figures;
+        accounts.ids.push(id);
+        accounts.figures.push(Figures {
+            adj_eq,
+            total_eq,
+            upl,
+            mmr,
+            imr,
+            deriv_mmr,
+            borrow_mmr,
+            borrow_imr,
+            liquidation_fee,
+            margin_ratio: row.figures.get(11).copied().flatten(),
+            status,
+            im_deficit: adj_eq < imr,
+            ineligible: rules.map(|rules| total_eq < rules.min_net_equity_usd),
+            mmr_no_hedge,
+            imr_no_hedge,
+        });
+        Ok(())
+    })?;
+    Ok(accounts)
+}
+
+/// Reads the table `risk_units` of the run in `dir`.
+pub(super) fn units(dir: &Path, accounts: &Accounts, progress: &dyn Progress) -> Result<Units> {
+    let mut units = Units { ends: Vec::with_capacity(accounts.ids.len()), ..Units::default() };
+    let mut numbers: HashMap<String, u32> = HashMap::new();
+    let names = ["account_id", "scenario", "risk_unit"];
+    each_result(dir, "risk_units", &names, &PARTS, is_base, progress, |row| {
+        let id = name(&row, 0);
+        // Rows come in order of the accounts; an account may have none.
+        while units.ends.len() < accounts.ids.len() && accounts.ids.get(units.ends.len()) != id {
+            units.ends.push(units.rows.len());
+        }
+        if units.ends.len() == accounts.ids.len() {
+            return Err(broken(dir, "risk_units", "an account is unknown or out of order", id));
+        }
+        let parts = whole(&row).ok_or_else(|| broken(dir, "risk_units", "a figure is missing", id))?;
+        let next = units.names.len() as u32;
+        let unit = *numbers.entry(name(&row, 2).to_owned()).or_insert_with_key(|name| {
+            units.names.push(name.clone());
+            next
+        });
+        units.rows.push(UnitFigures { account: units.ends.len() as u32, group: unit, parts });
+        Ok(())
+    })?;
+    units.ends.resize(accounts.ids.len(), units.rows.len());
+    Ok(units)
+}
+
+impl Units {
+    /// The rows of an account.
+    pub fn of(&self, account: usize) -> &[UnitFigures] {
+        let start = if account == 0 { 0 } else { self.ends[account - 1] };
+        &self.rows[start..self.ends[account]]
+    }
+}

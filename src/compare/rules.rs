@@ -1,0 +1,170 @@
+//! Two rule sets over one book.
+
+use super::groups::Groups;
+use super::pass::{self, Pairs, Slice};
+use super::{CompareOutcome, Target, parameter_changes};
+use crate::book::Book;
+use crate::margin::priced::PricedMarket;
+use crate::margin::rules::SpotOffset;
+use crate::progress::Progress;
+use crate::recompute::{self, Chunk};
+use crate::report::compare::manifest::{self, Side, write_tables};
+use crate::report::compare::summary::{self, About, SideSummary};
+use crate::report::compare::tables::{RULES_CHANGES, Sight};
+use crate::report::compare::{Change, Figures};
+use crate::report::summary::{RulesId, timestamp};
+use crate::report::{OutputFolder, encode, rejects};
+use crate::rules::LoadedRules;
+use crate::run::MaxRejects;
+use crate::snapshot::{self, LoadOptions, Snapshot};
+use crate::{Invalid, Result};
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// One side: what the book is margined under.
+#[derive(Debug, Clone)]
+pub struct Basis {
+    /// The rules.
+    pub rules: LoadedRules,
+    /// A spot hedging mode that every account is taken to have, whatever the table `accounts` says.
+    pub spot_offset: Option<SpotOffset>,
+}
+
+/// What to compare.
+#[derive(Debug, Clone)]
+pub struct RulesRequest {
+    /// Folder of the snapshot.
+    pub snapshot: PathBuf,
+    /// Where to write, if anywhere.
+    pub target: Option<Target>,
+    /// Before.
+    pub a: Basis,
+    /// After.
+    pub b: Basis,
+    /// Compare even if the snapshot is older than a rule set.
+    pub allow_rules_date: bool,
+    /// How many broken rows are tolerated.
+    pub max_rejects: MaxRejects,
+    /// For the manifest.
+    pub command_line: Vec<String>,
+}
+
+/// Margins every account of a snapshot under both rule sets.
+///
+/// # Errors
+/// Those of [`crate::run::run`]. With an error nothing is left behind.
+pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<CompareOutcome> {
+    let clock = Instant::now();
+    let create = |target: &Target| OutputFolder::create(&target.out, target.force, &[&request.snapshot]);
+    let folder = request.target.as_ref().map(create).transpose()?;
+    let bases = [&request.a, &request.b];
+    let (snapshot, default_modes) =
+        load_for(&request.snapshot, bases.map(|basis| basis.rules.rules.default_spot_offset), progress)?;
+    if !request.allow_rules_date {
+        bases.into_iter().try_for_each(|basis| basis.rules.check_date(snapshot.as_of_ns))?;
+    }
+    progress.stage("compare", "accounts", snapshot.book.len() as u64);
+    let [modes_a, modes_b] = default_modes;
+    let all =
+        |basis: &Basis, own: Vec<SpotOffset>| basis.spot_offset.map_or(own, |mode| vec![mode; snapshot.book.len()]);
+    let books =
+        [with_modes(&snapshot.book, all(&request.a, modes_a)), with_modes(&snapshot.book, all(&request.b, modes_b))];
+    let priced = bases.map(|basis| recompute::price(&snapshot.market, &basis.rules.rules));
+    let groups = Groups::new(&priced.each_ref().map(PricedMarket::unit_names));
+    let ids = &snapshot.book.accounts;
+    let pairs = Pairs::new(ids, ids, |_| false);
+    let compute = |range: Range<usize>| {
+        let a = recompute::chunk(&priced[0], &books[0], range.clone())?;
+        let b = recompute::chunk(&priced[1], &books[1], range.clone())?;
+        let units = [&a, &b]
+            .into_iter()
+            .enumerate()
+            .map(|(side, chunk)| range.clone().flat_map(|account| groups.figures(side, chunk, account)).collect());
+        let units = units.collect();
+        Ok(Slice { changes: changes(&a, &b), units })
+    };
+    let table = match (&folder, &request.target) {
+        (Some(folder), Some(target)) => Some(encode::create(folder.path(), &RULES_CHANGES, target.format)?),
+        _ => None,
+    };
+    let (stats, changes) = pass::run(&pairs, compute, groups.names.len(), table, false, progress)?;
+
+    let about = About {
+        a: side_summary(&request.a, &snapshot)?,
+        b: side_summary(&request.b, &snapshot)?,
+        parameters: parameter_changes(&request.a.rules, &request.b.rules),
+        unmargined: snapshot.unmargined.len() as u64,
+        not_attributed: None,
+    };
+    let summary = summary::of(about, &stats, &groups.names)?;
+    if let (Some(folder), Some(target)) = (folder, &request.target) {
+        progress.stage("write", "files", 0);
+        let unmargined: Vec<_> = snapshot
+            .unmargined
+            .iter()
+            .map(|account| {
+                let sight = Sight::Unmargined(account.reason.code().to_owned());
+                (account.account_id.clone(), [sight.clone(), sight])
+            })
+            .collect();
+        let mut outputs: Vec<_> = changes.into_iter().collect();
+        outputs.extend(write_tables(folder.path(), target.format, &stats, &groups.names, &unmargined, &summary)?);
+        outputs.push(rejects::write(folder.path(), &snapshot.rejects, target.format)?);
+        progress.check()?;
+        let sides = bases.map(|basis| Side {
+            run: None,
+            snapshot: &request.snapshot,
+            rules: Some(&basis.rules),
+            inputs: &snapshot.inputs,
+        });
+        manifest::write(&folder, &request.command_line, &sides, &outputs, clock.elapsed())?;
+        folder.publish()?;
+    }
+    let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
+    let rows_broken = snapshot.tables.iter().map(|table| table.rows_broken).sum();
+    let too_many_rejects = request.max_rejects.exceeded(rows_broken, rows_in);
+    Ok(CompareOutcome { summary, too_many_rejects, not_attributed: None })
+}
+
+fn changes(a: &Chunk, b: &Chunk) -> Vec<Change> {
+    let pairs = a.accounts.iter().zip(&b.accounts);
+    pairs.map(|(a, b)| Change { a: Some(Figures::from(a)), b: Some(Figures::from(b)), why: None }).collect()
+}
+
+fn side_summary(basis: &Basis, snapshot: &Snapshot) -> Result<SideSummary> {
+    Ok(SideSummary {
+        as_of: timestamp(snapshot.as_of_ns)?,
+        rules: RulesId { name: basis.rules.rules.name.clone(), hash: basis.rules.hash.clone() },
+        spot_offset: basis.spot_offset.map(SpotOffset::name),
+    })
+}
+
+/// A snapshot, and the spot hedging modes of its accounts under two defaults. Where these differ it is read twice, once
+/// for each: a book does not say who chose no mode.
+pub(super) fn load_for(
+    dir: &Path,
+    [a, b]: [SpotOffset; 2],
+    progress: &dyn Progress,
+) -> Result<(Snapshot, [Vec<SpotOffset>; 2])> {
+    let load = |default_spot_offset| snapshot::load(dir, &LoadOptions { default_spot_offset, progress });
+    let other = if a == b { None } else { load(b).map(|other| Some((other.book.spot_offset, other.inputs)))? };
+    let snapshot = load(a)?;
+    let modes_a = snapshot.book.spot_offset.clone();
+    let modes_b = match other {
+        None => modes_a.clone(),
+        Some((modes, inputs)) if inputs == snapshot.inputs => modes,
+        Some(_) => return Err(Invalid::new("the snapshot has changed while it was read").file(dir).into()),
+    };
+    Ok((snapshot, [modes_a, modes_b]))
+}
+
+/// The book as it would be with these modes.
+pub(super) fn with_modes(book: &Book, modes: Vec<SpotOffset>) -> Cow<'_, Book> {
+    if modes == book.spot_offset {
+        Cow::Borrowed(book)
+    } else {
+        Cow::Owned(Book { spot_offset: modes, ..book.clone() })
+    }
+}

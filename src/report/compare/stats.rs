@@ -1,0 +1,295 @@
+//! Counts and sums of a comparison, merged in order of the accounts, so that they do not depend on threads.
+
+use super::{CAUSES, Causes, Change, Figures, PARTS, UnitFigures};
+use crate::margin::Status;
+use crate::report::sum::Sum;
+use std::cmp::Ordering;
+
+/// How many accounts each list of the largest movers has.
+pub(super) const LARGEST_ACCOUNTS: usize = 10;
+
+/// Statuses, and behind them an account that is not there.
+const PLACES: usize = Status::ALL.len() + 1;
+
+/// An account that is listed by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moved {
+    /// Its id.
+    pub account_id: String,
+    /// Both sides of it.
+    pub change: Change,
+}
+
+impl Moved {
+    pub(super) fn mmr_change(&self) -> f64 {
+        self.change.difference(|figures| figures.mmr)
+    }
+}
+
+/// A risk unit over many accounts.
+#[derive(Debug, Clone, Default)]
+pub struct UnitStats {
+    pub(super) accounts: [u64; 2],
+    /// Sums in A and in B, in the order of [`PARTS`].
+    pub(super) parts: [[Sum; PARTS.len()]; 2],
+    /// MMR after each cause but the last, if causes are told apart.
+    walk: Option<[Sum; CAUSES.len() - 1]>,
+}
+
+impl UnitStats {
+    pub(super) fn change(&self, part: usize) -> f64 {
+        self.parts[1][part].value() - self.parts[0][part].value()
+    }
+
+    /// What each cause contributed to its MMR.
+    pub(super) fn causes(&self) -> Option<Causes> {
+        let walk = self.walk.as_ref()?;
+        let mut states = [0.0; CAUSES.len() + 1];
+        states[0] = self.parts[0][0].value();
+        states[CAUSES.len()] = self.parts[1][0].value();
+        for (state, sum) in states[1..].iter_mut().zip(walk) {
+            *state = sum.value();
+        }
+        Some(contributions(&states))
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.accounts != [0, 0]
+    }
+
+    fn merge(&mut self, later: &Self) {
+        for side in 0..2 {
+            self.accounts[side] += later.accounts[side];
+            for (sum, more) in self.parts[side].iter_mut().zip(&later.parts[side]) {
+                sum.merge(more);
+            }
+        }
+        if let Some(more) = &later.walk {
+            let walk = self.walk.get_or_insert_default();
+            walk.iter_mut().zip(more).for_each(|(sum, more)| sum.merge(more));
+        }
+    }
+}
+
+/// The contributions of causes from the figures before, between and after them. Each is the difference of two
+/// neighbours; the largest also takes what rounding leaves, so that their sum, taken in order, is the whole difference:
+/// to the last bit where some float does it, else to one unit in the last place of the largest.
+#[must_use]
+pub fn contributions(states: &[f64; CAUSES.len() + 1]) -> Causes {
+    let mut parts: Causes = std::array::from_fn(|cause| states[cause + 1] - states[cause]);
+    let whole = states[CAUSES.len()] - states[0];
+    let larger = |best: usize, next: usize| if parts[next].abs() > parts[best].abs() { next } else { best };
+    let largest = (0..CAUSES.len()).reduce(larger).unwrap_or(0);
+    // One step settles nearly every case; a second one the rest, or it swings between two neighbours.
+    for _ in 0..2 {
+        let rest = whole - parts.iter().fold(0.0, |sum, part| sum + part);
+        if rest == 0.0 {
+            break;
+        }
+        parts[largest] += rest;
+    }
+    parts
+}
+
+/// What became of some consecutive accounts.
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    pub(super) kept: u64,
+    pub(super) new: u64,
+    pub(super) closed: u64,
+    pub(super) migration: [[u64; PLACES]; PLACES],
+    pub(super) im_deficit: [u64; 2],
+    pub(super) ineligible: [u64; 2],
+    pub(super) newly: [u64; 2],
+    pub(super) no_longer: [u64; 2],
+    pub(super) totals: [[Sum; TOTALS.len()]; 2],
+    pub(super) mmr_causes: Option<[Sum; CAUSES.len()]>,
+    pub(super) excess_causes: Option<[Sum; CAUSES.len()]>,
+    /// New breaches by main cause: liquidation, IM deficit.
+    pub(super) breaches_by_cause: [[u64; CAUSES.len()]; 2],
+    pub(super) units: Vec<UnitStats>,
+    pub(super) rises: Vec<Moved>,
+    pub(super) falls: Vec<Moved>,
+    pub(super) breaches: Vec<Moved>,
+}
+
+/// A figure by name.
+type Total = (&'static str, fn(&Figures) -> f64);
+
+/// Figures that are summed over accounts.
+pub(super) const TOTALS: [Total; 11] = [
+    ("adj_eq", |figures| figures.adj_eq),
+    ("total_eq", |figures| figures.total_eq),
+    ("upl", |figures| figures.upl),
+    ("mmr", |figures| figures.mmr),
+    ("imr", |figures| figures.imr),
+    ("deriv_mmr", |figures| figures.deriv_mmr),
+    ("borrow_mmr", |figures| figures.borrow_mmr),
+    ("borrow_imr", |figures| figures.borrow_imr),
+    ("liquidation_fee", |figures| figures.liquidation_fee),
+    ("mmr_no_hedge", |figures| figures.mmr_no_hedge),
+    ("imr_no_hedge", |figures| figures.imr_no_hedge),
+];
+
+fn place(figures: Option<&Figures>) -> usize {
+    let status = figures.map(|figures| figures.status);
+    status.and_then(|status| Status::ALL.iter().position(|&other| other == status)).unwrap_or(Status::ALL.len())
+}
+
+impl Stats {
+    /// Of nothing yet.
+    #[must_use]
+    pub fn new(units: usize) -> Self {
+        Self { units: vec![UnitStats::default(); units], ..Self::default() }
+    }
+
+    /// Adds the accounts that follow; `id` names each by its place in `changes`.
+    pub fn add<'a>(&mut self, changes: &[Change], id: impl Fn(usize) -> &'a str) {
+        for change in changes {
+            self.count(change);
+        }
+        let named = |at: usize| Moved { account_id: id(at).to_owned(), change: changes[at] };
+        let by_change = |at: usize| changes[at].difference(|figures| figures.mmr);
+        let most = |worse: fn(f64) -> bool, order: fn(f64, f64) -> Ordering| {
+            let mut places: Vec<usize> = (0..changes.len()).filter(|&at| worse(by_change(at))).collect();
+            places.sort_by(|&x, &y| order(by_change(x), by_change(y)));
+            places.truncate(LARGEST_ACCOUNTS);
+            places.into_iter().map(named).collect::<Vec<_>>()
+        };
+        let rises = most(|change| change > 0.0, |x, y| y.total_cmp(&x));
+        let falls = most(|change| change < 0.0, |x, y| x.total_cmp(&y));
+        extend_largest(&mut self.rises, &rises, |x, y| y.total_cmp(&x));
+        extend_largest(&mut self.falls, &falls, |x, y| x.total_cmp(&y));
+        self.breaches.extend((0..changes.len()).filter(|&at| changes[at].new_breach().is_some()).map(named));
+    }
+
+    fn count(&mut self, change: &Change) {
+        let sides = [change.a.as_ref(), change.b.as_ref()];
+        match sides {
+            [None, _] => self.new += 1,
+            [_, None] => self.closed += 1,
+            _ => self.kept += 1,
+        }
+        self.migration[place(sides[0])][place(sides[1])] += 1;
+        for (side, figures) in sides.into_iter().enumerate() {
+            let Some(figures) = figures else { continue };
+            self.im_deficit[side] += u64::from(figures.im_deficit);
+            self.ineligible[side] += u64::from(figures.ineligible == Some(true));
+            for (sum, (_, of)) in self.totals[side].iter_mut().zip(TOTALS) {
+                sum.add(of(figures));
+            }
+        }
+        let back = Change { a: change.b, b: change.a, why: None };
+        for (which, is) in [Change::is_newly_in_liquidation, Change::has_new_im_deficit].into_iter().enumerate() {
+            self.newly[which] += u64::from(is(change));
+            self.no_longer[which] += u64::from(is(&back));
+        }
+        if let Some(why) = &change.why {
+            for (sums, parts) in [(&mut self.mmr_causes, &why.mmr), (&mut self.excess_causes, &why.excess)] {
+                let sums = sums.get_or_insert_default();
+                sums.iter_mut().zip(parts).for_each(|(sum, part)| sum.add(*part));
+            }
+            if let (Some(breach), Some((cause, _))) = (change.new_breach(), change.main_cause()) {
+                self.breaches_by_cause[breach as usize][cause] += 1;
+            }
+        }
+    }
+
+    /// Adds the risk units of accounts that follow, in order of the accounts. `states` are those in A, after each
+    /// cause if they are told apart, and in B.
+    pub fn add_units(&mut self, states: &[Vec<UnitFigures>]) {
+        let [first, between @ .., last] = states else { return };
+        for (side, units) in [first, last].into_iter().enumerate() {
+            let mut before = None;
+            for unit in units {
+                let Some(stats) = self.units.get_mut(unit.group as usize) else { continue };
+                let key = Some((unit.account, unit.group));
+                // Several units of an account may be one row: they follow one another.
+                stats.accounts[side] += u64::from(key != before);
+                before = key;
+                stats.parts[side].iter_mut().zip(unit.parts).for_each(|(sum, part)| sum.add(part));
+            }
+        }
+        if between.is_empty() {
+            return;
+        }
+        for stats in &mut self.units {
+            stats.walk.get_or_insert_default();
+        }
+        for (step, units) in between.iter().enumerate() {
+            for unit in units {
+                let walk = self.units.get_mut(unit.group as usize).and_then(|stats| stats.walk.as_mut());
+                if let Some(sum) = walk.and_then(|walk| walk.get_mut(step)) {
+                    sum.add(unit.parts[0]);
+                }
+            }
+        }
+    }
+
+    /// Adds the accounts that follow.
+    pub fn merge(&mut self, later: Self) {
+        self.kept += later.kept;
+        self.new += later.new;
+        self.closed += later.closed;
+        for (count, more) in self.migration.iter_mut().flatten().zip(later.migration.into_iter().flatten()) {
+            *count += more;
+        }
+        let counts = [
+            (&mut self.im_deficit, later.im_deficit),
+            (&mut self.ineligible, later.ineligible),
+            (&mut self.newly, later.newly),
+            (&mut self.no_longer, later.no_longer),
+        ];
+        for (mine, more) in counts {
+            mine.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+        }
+        for (sum, more) in self.totals.iter_mut().flatten().zip(later.totals.iter().flatten()) {
+            sum.merge(more);
+        }
+        let causes = [(&mut self.mmr_causes, later.mmr_causes), (&mut self.excess_causes, later.excess_causes)];
+        for (mine, more) in causes {
+            if let Some(more) = more {
+                mine.get_or_insert_default().iter_mut().zip(&more).for_each(|(sum, more)| sum.merge(more));
+            }
+        }
+        let counts = self.breaches_by_cause.iter_mut().flatten();
+        counts.zip(later.breaches_by_cause.into_iter().flatten()).for_each(|(count, more)| *count += more);
+        self.units.resize_with(self.units.len().max(later.units.len()), UnitStats::default);
+        for (unit, more) in self.units.iter_mut().zip(&later.units) {
+            unit.merge(more);
+        }
+        extend_largest(&mut self.rises, &later.rises, |x, y| y.total_cmp(&x));
+        extend_largest(&mut self.falls, &later.falls, |x, y| x.total_cmp(&y));
+        self.breaches.extend(later.breaches);
+    }
+
+    /// New breaches, liquidation before IM deficit, the lowest ratio first.
+    pub(crate) fn sort_breaches(&mut self) {
+        let ratio = |moved: &Moved| moved.change.b.as_ref().and_then(|b| b.margin_ratio).unwrap_or(f64::INFINITY);
+        // Stable: equals stay in order of their ids.
+        self.breaches
+            .sort_by(|x, y| x.change.new_breach().cmp(&y.change.new_breach()).then(ratio(x).total_cmp(&ratio(y))));
+    }
+
+    /// Accounts by status before and after, where there are any.
+    pub(super) fn migrations(&self) -> Vec<(Option<Status>, Option<Status>, u64)> {
+        let status = |place: usize| Status::ALL.get(place).copied();
+        let all = (0..PLACES).flat_map(|from| (0..PLACES).map(move |to| (from, to)));
+        let counted = all.map(|(from, to)| (status(from), status(to), self.migration[from][to]));
+        counted.filter(|(_, _, accounts)| *accounts > 0).collect()
+    }
+
+    /// Accounts of a status in A or in B.
+    pub(super) fn with_status(&self, side: usize, status: usize) -> u64 {
+        (0..PLACES)
+            .map(|other| if side == 0 { self.migration[status][other] } else { self.migration[other][status] })
+            .sum()
+    }
+}
+
+/// Keeps the first of both lists, of equals those that were there.
+fn extend_largest(mine: &mut Vec<Moved>, later: &[Moved], order: fn(f64, f64) -> Ordering) {
+    mine.extend(later.iter().cloned());
+    mine.sort_by(|x, y| order(x.mmr_change(), y.mmr_change()));
+    mine.truncate(LARGEST_ACCOUNTS);
+}
