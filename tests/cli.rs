@@ -53,11 +53,21 @@ fn help_of_every_command_shows_an_example() {
 #[test]
 fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
     let help = stdout(&remargin(&["--help"]));
-    let commands =
-        [
-            "run", "stress", "simulate", "check", "explain", "rules", "generate", "import", "reconcile", "verify", "replay",
-            "compare", "bench",
-        ];
+    let commands = [
+        "run",
+        "stress",
+        "simulate",
+        "check",
+        "explain",
+        "rules",
+        "generate",
+        "import",
+        "reconcile",
+        "verify",
+        "replay",
+        "compare",
+        "bench",
+    ];
     for command in commands {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}:\n{help}");
     }

@@ -71,9 +71,9 @@ impl Sheet {
             self.cash(spec.settle, -order.qty * spec.multiplier * order.px);
         }
         let mut realised = 0.0;
-        for (held, qty, avg) in &mut self.positions {
+        self.positions.retain_mut(|(held, qty, avg)| {
             if *held != instrument || *qty * left >= 0.0 {
-                continue;
+                return true;
             }
             let closed = qty.abs().min(left.abs()).copysign(*qty);
             realised += closed
@@ -85,9 +85,9 @@ impl Sheet {
                 };
             *qty -= closed;
             left += closed;
-        }
+            *qty != 0.0
+        });
         self.cash(spec.settle, realised);
-        self.positions.retain(|(_, qty, _)| *qty != 0.0);
         if left != 0.0 {
             self.positions.push((instrument, left, order.px));
         }

@@ -4,7 +4,9 @@
 //! all rows, in the same order as in a full evaluation, so that both give the same bits.
 
 use super::priced::PricedMarket;
-use super::requirement::{Account, AccountMargin, NotFinite, Totals, Workspace, evaluate, spot_of, spot_with, upl_settle};
+use super::requirement::{
+    Account, AccountMargin, NotFinite, Totals, Workspace, evaluate, spot_of, spot_with, upl_settle,
+};
 use super::stress::{Spot, UnitMargin, UnitSums};
 
 /// A risk unit of the account as it was.

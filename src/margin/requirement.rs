@@ -485,7 +485,8 @@ impl Status {
 impl AccountMargin {
     /// The sum of all figures.
     fn sum(&self) -> f64 {
-        let required = self.mmr + self.imr + self.liquidation_fee + self.mmr_no_hedge + self.imr_no_hedge + self.order_imr;
+        let required =
+            self.mmr + self.imr + self.liquidation_fee + self.mmr_no_hedge + self.imr_no_hedge + self.order_imr;
         self.adj_eq + self.total_eq + self.upl + required + self.margin_ratio.unwrap_or(0.0)
     }
 }
