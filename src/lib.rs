@@ -68,6 +68,7 @@
 //!     distance: Whose::AtRisk,
 //!     shocks: None,
 //!     rules: rules::load(None, &["risk_unit=merged".to_string()])?,
+//!     expectations: run::Expectations::NONE,
 //!     allow_rules_date: false,
 //!     format: Format::Parquet,
 //!     force: false,
@@ -83,6 +84,7 @@
 
 pub mod bench;
 pub mod book;
+mod checksum;
 pub mod distance;
 pub mod error;
 pub mod explain;

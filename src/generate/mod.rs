@@ -33,6 +33,7 @@ pub(crate) mod folder;
 mod levels;
 mod prices;
 mod rng;
+mod sealed;
 mod smile;
 mod strategies;
 pub(crate) mod tables;
@@ -44,12 +45,13 @@ pub use tables::TableFormat;
 
 use crate::parallel::in_order;
 use crate::progress::Progress;
+use crate::snapshot::{CHECKSUMS, form_checksums};
 use crate::{Error, Result};
 use account::Builder;
 use columns::{BookColumns, book_schemas, market_tables};
 use folder::Staged;
 use rng::Rng;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use strategies::Plan;
 use tables::TableFile;
 use world::World;
@@ -144,9 +146,17 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
     }
     let manifest = dir.join("snapshot.toml");
     std::fs::write(&manifest, snapshot_toml(request)).map_err(|err| Error::io("write", &manifest, err))?;
+    write_checksums(&dir, progress)?;
     progress.check()?;
     staged.publish()?;
     Ok(counts)
+}
+
+/// Adds the hashes of its files to a snapshot, by which every command notices that one of them changed.
+fn write_checksums(dir: &Path, progress: &dyn Progress) -> Result<()> {
+    let file = dir.join(CHECKSUMS);
+    let lines = form_checksums(dir, progress)?;
+    std::fs::write(&file, lines).map_err(|err| Error::io("write", &file, err))
 }
 
 fn check(request: &GenerateRequest) -> Result<()> {

@@ -271,7 +271,11 @@ fn the_reader_takes_it_and_the_kernel_margins_it() {
     for (format, count) in [(TableFormat::Csv, 300), (TableFormat::Arrow, 300), (TableFormat::Parquet, 6_000)] {
         let out = dir.path().join(format.name());
         let counts = generate(&request(count, 1, &out, format), &Silent).unwrap();
-        let options = crate::snapshot::LoadOptions { default_spot_offset: SpotOffset::Usdt, progress: &Silent };
+        let options = crate::snapshot::LoadOptions {
+            default_spot_offset: SpotOffset::Usdt,
+            expectations: &crate::snapshot::Expectations::NONE,
+            progress: &Silent,
+        };
         let snapshot = crate::snapshot::load(&out, &options).unwrap();
         assert!(snapshot.rejects.is_empty() && snapshot.unmargined.is_empty(), "{:?}", snapshot.rejects.first());
         assert_eq!(snapshot.unused_price_gaps, 0);

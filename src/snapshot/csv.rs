@@ -87,8 +87,10 @@ fn invalid(file: &Path, row: u64, error: &csv::Error) -> Error {
         ErrorKind::Utf8 { .. } => Invalid::new(format!("bytes that are not text{at}")).expected("UTF-8"),
         // Found while reading ahead: the line is right, the row that is asked for is an earlier one.
         ErrorKind::Io(broken) if broken.kind() == std::io::ErrorKind::InvalidData => {
-            let invalid = Invalid::new(broken.to_string()).expected("a quoted cell to end with its closing quote");
-            return invalid.file(file).into();
+            let problem = broken.to_string();
+            let expected = if problem.contains("quote") { "a quoted cell to end with its closing quote" } else { "" };
+            let invalid = Invalid::new(problem).file(file);
+            return if expected.is_empty() { invalid } else { invalid.expected(expected) }.into();
         }
         _ => Invalid::new(format!("the file cannot be read: {error}")),
     };

@@ -14,11 +14,16 @@
 mod accounts;
 mod balances;
 mod batch;
+mod checksums;
 mod contracts;
 mod csv;
+mod expectations;
+mod guard;
 mod ipc;
+mod ipc_layout;
 mod market;
 mod number;
+mod pages;
 mod parquet;
 mod positions;
 mod prices;
@@ -35,6 +40,8 @@ mod tables;
 mod text;
 mod time;
 
+pub use checksums::{CHECKSUMS, checksum_lines, snapshot_hash};
+pub use expectations::Expectations;
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use results::{ResultRow, read_result};
 pub use schema::Table;
@@ -54,6 +61,8 @@ use std::path::{Path, PathBuf};
 pub struct LoadOptions<'a> {
     /// Spot hedging mode of the accounts that the table `accounts` says nothing of.
     pub default_spot_offset: SpotOffset,
+    /// What is known of the snapshot beforehand.
+    pub expectations: &'a Expectations,
     /// Hears how many rows are read.
     pub progress: &'a dyn Progress,
 }
@@ -123,12 +132,41 @@ fn input_files(
     hashes: Vec<(u64, String)>,
     rows: impl IntoIterator<Item = u64>,
 ) -> Vec<InputFile> {
-    let rows = std::iter::once(None).chain(rows.into_iter().map(Some));
+    let rows = std::iter::once(None).chain(rows.into_iter().map(Some)).chain(std::iter::repeat(None));
     let described = files.iter().zip(hashes).zip(rows).map(|((file, (bytes, blake3)), rows)| {
         let path = file.strip_prefix(dir).unwrap_or(file).to_path_buf();
         InputFile { path, bytes, rows, blake3 }
     });
     described.collect()
+}
+
+/// The file `checksums` for the snapshot in `dir`, see [`CHECKSUMS`].
+///
+/// # Errors
+/// [`Error::Invalid`] if a table is missing or a file cannot be read; [`Error::Interrupted`].
+pub fn form_checksums(dir: &Path, progress: &dyn Progress) -> Result<String> {
+    Ok(checksum_lines(&hashed(dir, progress)?))
+}
+
+fn hashed(dir: &Path, progress: &dyn Progress) -> Result<Vec<InputFile>> {
+    let Survey { files, .. } = Survey::new(dir)?;
+    Ok(input_files(dir, &files, source::hash_all(&files, progress)?, []))
+}
+
+/// A table that cannot be read may be one that was damaged since `checksums` was written, which says more.
+fn blame(dir: &Path, error: Error, progress: &dyn Progress) -> Error {
+    if !matches!(error, Error::Invalid(_)) || !dir.join(CHECKSUMS).exists() {
+        return error;
+    }
+    let verdict = hashed(dir, progress).and_then(|inputs| checksums::verify(dir, &inputs, &Expectations::NONE));
+    match verdict {
+        Err(Error::Invalid(damage)) => {
+            let reader = error.to_string();
+            let reader = reader.lines().next().unwrap_or_default();
+            Invalid { hint: Some(format!("its reader says: {reader}")), ..*damage }.into()
+        }
+        _ => error,
+    }
 }
 
 /// Rows of the tables of accounts, about: what the footers of Parquet files say, and for other files what their size
@@ -154,9 +192,15 @@ pub fn weigh(dir: &Path) -> Result<u64> {
 /// Reads the snapshot in the folder `dir`.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a broken table or `snapshot.toml`, and for a table `orders` that is not empty;
+/// [`Error::Invalid`] for a broken table or `snapshot.toml`, for a table `orders` that is not empty, and for files that
+/// are not those that `checksums` or the expectations name;
 /// [`Error::Interrupted`] if the user stopped.
 pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
+    read(dir, options).map_err(|error| blame(dir, error, options.progress))
+}
+
+fn read(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
+    options.expectations.check()?;
     let Survey { as_of_ns, sources, orders, files } = Survey::new(dir)?;
     let (hashes, loaded) = rayon::join(
         || source::hash_all(&files, options.progress),
@@ -169,6 +213,7 @@ pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
     );
     let (mut snapshot, rows) = loaded?;
     snapshot.inputs = input_files(dir, &files, hashes?, rows);
+    checksums::verify(dir, &snapshot.inputs, options.expectations)?;
     Ok(snapshot)
 }
 

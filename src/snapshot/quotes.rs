@@ -21,11 +21,16 @@ pub(super) struct StrictQuotes<R> {
     line: u64,
     /// Where the last quoted cell began.
     opened: u64,
+    /// Bytes of the line so far.
+    length: u64,
 }
+
+/// Longest line: the reader behind this holds a whole one in memory.
+const LONGEST_LINE: u64 = 1 << 20;
 
 impl<R: Read> StrictQuotes<R> {
     pub fn new(inner: R) -> Self {
-        Self { inner, state: State::Start, line: 1, opened: 0 }
+        Self { inner, state: State::Start, line: 1, opened: 0, length: 0 }
     }
 
     fn check(&mut self, bytes: &[u8]) -> Result<()> {
@@ -41,6 +46,19 @@ impl<R: Read> StrictQuotes<R> {
                 (State::Closed, _) => return Err(broken("text behind a closing quote", self.line)),
                 (State::Start | State::Plain, _) => State::Plain,
             };
+        }
+        Ok(())
+    }
+
+    /// Refuses a line that is too long.
+    fn measure(&mut self, bytes: &[u8]) -> Result<()> {
+        match bytes.iter().rposition(|&byte| byte == b'\n') {
+            // Lines that begin and end among these bytes are no longer than a buffer.
+            Some(last) => self.length = (bytes.len() - last - 1) as u64,
+            None => self.length += bytes.len() as u64,
+        }
+        if self.length > LONGEST_LINE {
+            return Err(broken("a line of more than 1 MiB", self.line));
         }
         Ok(())
     }
@@ -69,6 +87,7 @@ impl<R: Read> Read for StrictQuotes<R> {
         } else {
             self.check(bytes)?;
         }
+        self.measure(bytes)?;
         Ok(count)
     }
 }
@@ -76,6 +95,18 @@ impl<R: Read> Read for StrictQuotes<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_has_an_end() {
+        let lines = |length: usize| [b"a,b\n".to_vec(), vec![b'x'; length], b"\n".to_vec()].concat();
+        for (length, refused) in [(1 << 19, false), ((1 << 20) - 1, false), ((1 << 20) + (1 << 13), true)] {
+            let outcome = StrictQuotes::new(Pieces(&lines(length), 1 << 12)).read_to_end(&mut Vec::new());
+            assert_eq!(outcome.is_err(), refused, "{length}");
+            if let Err(error) = outcome {
+                assert_eq!(error.to_string(), "a line of more than 1 MiB in line 2");
+            }
+        }
+    }
 
     /// Hands out its bytes in pieces of one size.
     struct Pieces<'a>(&'a [u8], usize);

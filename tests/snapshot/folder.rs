@@ -2,7 +2,7 @@
 
 use remargin::margin::rules::SpotOffset;
 use remargin::progress::Silent;
-use remargin::snapshot::{LoadOptions, Snapshot, Table, load};
+use remargin::snapshot::{Expectations, LoadOptions, Snapshot, Table, load};
 use remargin::{Error, Invalid};
 use std::fs;
 use std::path::Path;
@@ -97,7 +97,14 @@ impl Folder {
     }
 
     pub fn load(&self) -> remargin::Result<Snapshot> {
-        load(self.path(), &LoadOptions { default_spot_offset: SpotOffset::Usdt, progress: &Silent })
+        load(
+            self.path(),
+            &LoadOptions {
+                default_spot_offset: SpotOffset::Usdt,
+                expectations: &Expectations::NONE,
+                progress: &Silent,
+            },
+        )
     }
 
     pub fn invalid(&self) -> Invalid {
