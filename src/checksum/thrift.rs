@@ -58,11 +58,6 @@ impl<R: BufRead> Thrift<R> {
         &mut self.input
     }
 
-    /// True if nothing is left.
-    pub fn is_at_end(&mut self) -> Result<bool> {
-        self.input.fill_buf().map(<[u8]>::is_empty).map_err(|error| Damage(error.to_string()))
-    }
-
     fn byte(&mut self) -> Result<u8> {
         let buffer = self.input.fill_buf().map_err(|error| Damage(error.to_string()))?;
         let byte = *buffer.first().ok_or_else(|| Damage::new("it ends in the middle of a value"))?;

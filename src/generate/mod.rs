@@ -48,6 +48,7 @@ use crate::progress::Progress;
 use crate::snapshot::{CHECKSUMS, form_checksums};
 use crate::{Error, Result};
 use account::Builder;
+use arrow::array::RecordBatch;
 use columns::{BookColumns, book_schemas, market_tables};
 use folder::Staged;
 use rng::Rng;
@@ -105,9 +106,7 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
     let mut counts = Generated { instruments: world.terms.len() as u64, ..Generated::default() };
 
     for (name, batch) in market_tables(&world.prices)? {
-        let mut file = TableFile::create(&dir, name, request.format, &batch.schema(), &[])?;
-        file.write(&batch)?;
-        file.finish()?;
+        write_table(&dir, name, request.format, &batch)?;
     }
     let mut files = Vec::new();
     for (name, schema, plain) in book_schemas() {
@@ -150,6 +149,17 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
     progress.check()?;
     staged.publish()?;
     Ok(counts)
+}
+
+/// Writes one table of a snapshot: columns of strings, `Float64` or timestamps in milliseconds; in Parquet with a
+/// checksum of every page.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::Runtime`] if writing fails.
+pub fn write_table(dir: &Path, name: &str, format: TableFormat, batch: &RecordBatch) -> Result<()> {
+    let mut file = TableFile::create(dir, name, format, &batch.schema(), &[])?;
+    file.write(batch)?;
+    file.finish()
 }
 
 /// Adds the hashes of its files to a snapshot, by which every command notices that one of them changed.

@@ -11,6 +11,9 @@
 //! [`Reason`], and its whole account is left out, since a margin without one of its positions would be wrong. Nothing
 //! in the result depends on the order of rows (but the row numbers in the rejects), on their format or on threads.
 
+// What comes from outside must end in an error, not in a panic.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod accounts;
 mod balances;
 mod batch;

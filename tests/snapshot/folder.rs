@@ -97,14 +97,11 @@ impl Folder {
     }
 
     pub fn load(&self) -> remargin::Result<Snapshot> {
-        load(
-            self.path(),
-            &LoadOptions {
-                default_spot_offset: SpotOffset::Usdt,
-                expectations: &Expectations::NONE,
-                progress: &Silent,
-            },
-        )
+        self.load_expecting(&Expectations::NONE)
+    }
+
+    pub fn load_expecting(&self, expectations: &Expectations) -> remargin::Result<Snapshot> {
+        load(self.path(), &LoadOptions { default_spot_offset: SpotOffset::Usdt, expectations, progress: &Silent })
     }
 
     pub fn invalid(&self) -> Invalid {
