@@ -42,7 +42,7 @@ impl CheckArgs {
         let loaded = self.rules.load()?;
         let options = LoadOptions {
             default_spot_offset: loaded.rules.default_spot_offset,
-            expectations: &self.strict.date.expect.expectations(),
+            expectations: &self.strict.date.known.expectations(),
             progress: terminal,
         };
         let snapshot = snapshot::load(&self.snapshot, &options)?;

@@ -79,7 +79,7 @@ pub struct DateArgs {
     #[arg(long)]
     pub allow_rules_date: bool,
     #[command(flatten)]
-    pub expect: ExpectArgs,
+    pub known: ExpectArgs,
 }
 
 /// What is known of a snapshot beforehand.

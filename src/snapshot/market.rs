@@ -1,5 +1,8 @@
 //! Instruments, marks and indices joined to a [`Market`], and what a position in each instrument meets.
 
+// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+#![allow(clippy::indexing_slicing)]
+
 use super::Expectations;
 use super::contracts::{Contract, ContractRow, base_quote};
 use super::prices::{IndexRow, Indices, MarkRow, Price, positive};

@@ -248,7 +248,7 @@ fn refuse_orders(orders: &Source, options: &LoadOptions) -> Result<Vec<u64>> {
         return Ok(rows);
     }
     Err(Invalid::new("pending orders are not supported by this version")
-        .file(&orders.files[0])
+        .file(orders.files.first().map_or(Path::new("orders"), PathBuf::as_path))
         .value(format!("{total} orders"))
         .expected("no table `orders`, or an empty one: without the orders IMR would be too low")
         .hint("move the table out of the folder to margin the positions alone: same MMR, IMR without the orders")

@@ -6,7 +6,7 @@ use super::pages::{self, Chunk};
 use super::schema::{Column, Kind};
 use super::source::unreadable;
 use super::text::is_text;
-use crate::{Invalid, Result};
+use crate::{Error, Invalid, Result};
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -60,7 +60,10 @@ impl Part {
     pub fn read_group(&self, group: usize, first_row: u64, mut each: impl FnMut(&Batch) -> Result<()>) -> Result<()> {
         let file = &*self.file;
         let mut input = File::open(file).map_err(|error| unreadable(file, &error))?;
-        self.chunks[group].iter().try_for_each(|chunk| chunk.check(file, &mut input))?;
+        let (Some(chunks), Some(&promised)) = (self.chunks.get(group), self.groups.get(group)) else {
+            return Err(Error::Runtime(format!("`{}` has no row group {group}", file.display())));
+        };
+        chunks.iter().try_for_each(|chunk| chunk.check(file, &mut input))?;
         let mut reader = guarded(file, || {
             ParquetRecordBatchReaderBuilder::new_with_metadata(input, self.metadata.clone())
                 .with_row_groups(vec![group])
@@ -73,11 +76,10 @@ impl Part {
             let names = batch.schema_ref().fields().iter().map(|field| field.name().clone());
             let columns = names.zip(batch.columns().iter().cloned()).collect();
             let (first_row, count) = (first_row + rows, batch.num_rows());
-            let rows_ahead = self.groups[group].saturating_sub(rows);
+            let rows_ahead = promised.saturating_sub(rows);
             each(&Batch { file: Arc::clone(&self.file), first_row, rows: count, rows_ahead, columns })?;
             rows += count as u64;
         }
-        let promised = self.groups[group];
         if rows != promised {
             return Err(Invalid::new(format!("damaged file: row group {group} holds {rows} rows"))
                 .file(file)

@@ -1,5 +1,8 @@
 //! The table `positions`: the big one. A row costs 20 bytes here and no allocation.
 
+// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+#![allow(clippy::indexing_slicing)]
+
 use super::accounts::{AccountNumbers, AccountRuns, append_broken};
 use super::batch::Batch;
 use super::market::{Listings, Refusal};

@@ -78,8 +78,10 @@ fn broken(problem: &str, line: u64) -> Error {
 impl<R: Read> Read for StrictQuotes<R> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let count = self.inner.read(buffer)?;
-        let bytes = &buffer[..count];
-        if count == 0 && self.state == State::Quoted && !buffer.is_empty() {
+        let is_end = count == 0 && !buffer.is_empty();
+        let bytes =
+            buffer.get(..count).ok_or_else(|| Error::other("a reader that read more than there is room for"))?;
+        if is_end && self.state == State::Quoted {
             return Err(broken("a quote that is never closed", self.opened));
         }
         if matches!(self.state, State::Start | State::Plain) && count > 0 && !bytes.contains(&b'"') {

@@ -1,5 +1,8 @@
 //! All tables in the order in which they depend on one another, and the snapshot that they make.
 
+// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+#![allow(clippy::indexing_slicing)]
+
 use super::accounts::{AccountNumbers, AccountRows, Section, Settings, settle};
 use super::balances::{AllBalances, Balances};
 use super::batch::Batch;

@@ -8,6 +8,9 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
 use remargin::generate::{TableFormat, write_table};
 use std::fs::{self, File};
 use std::sync::Arc;
@@ -60,21 +63,23 @@ fn parquet_footers() {
 
 #[test]
 fn few_bytes_that_stand_for_many_rows() {
-    let rows = 6_000_000;
+    const ROWS: usize = 500_000;
+    let rows = 5 * ROWS;
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("positions.parquet");
-    let column: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n("a", 1_000_000)));
-    let number: ArrayRef = Arc::new(Float64Array::from(vec![1.0; 1_000_000]));
+    let column: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n("a", ROWS)));
+    let number: ArrayRef = Arc::new(Float64Array::from(vec![1.0; ROWS]));
     let names = [("account_id", &column), ("inst_id", &column), ("qty", &number), ("avg_px", &number)];
     let batch = RecordBatch::try_from_iter(names.map(|(name, column)| (name, Arc::clone(column)))).unwrap();
-    let mut writer = ArrowWriter::try_new(File::create(&file).unwrap(), batch.schema(), None).unwrap();
-    for _ in 0..rows / 1_000_000 {
+    let properties = WriterProperties::builder().set_data_page_row_count_limit(rows).build();
+    let mut writer = ArrowWriter::try_new(File::create(&file).unwrap(), batch.schema(), Some(properties)).unwrap();
+    for _ in 0..rows / ROWS {
         writer.write(&batch).unwrap();
     }
     writer.close().unwrap();
     let bytes = fs::read(&file).unwrap();
-    assert!(bytes.len() < 20_000, "{}", bytes.len());
-    refuse("positions.parquet", &bytes, &["more rows than a file of this size may hold", "6000000 rows"]);
+    assert!(bytes.len() < 5_000, "{}", bytes.len());
+    refuse("positions.parquet", &bytes, &["more rows than a file of this size may hold", "2500000 rows"]);
 }
 
 fn ipc(batch: &RecordBatch, compressed: bool) -> Vec<u8> {
@@ -173,11 +178,12 @@ fn a_flipped_bit_in_a_page_is_named() {
     write_table(folder.path(), "positions", TableFormat::Parquet, &batch("positions")).unwrap();
     let file = folder.path().join("positions.parquet");
     let mut bytes = fs::read(&file).unwrap();
-    let at = bytes.windows(8).position(|window| window == 10f64.to_le_bytes()).unwrap();
-    bytes[at + 6] ^= 1;
+    let reader = SerializedFileReader::new(File::open(&file).unwrap()).unwrap();
+    let (start, length) = reader.metadata().row_group(0).column(2).byte_range();
+    bytes[(start + length - 1) as usize] ^= 1;
     fs::write(&file, bytes).unwrap();
     let Outcome::Refused(problem) = judge("flip", || folder.load()) else { panic!("the flip was taken") };
-    for word in ["damaged file: page 0 of the column: its checksum is", "positions.parquet", "column `qty`"] {
+    for word in ["damaged file: page 1 of the column: its checksum is", "positions.parquet", "column `qty`"] {
         assert!(problem.contains(word), "{problem}");
     }
     assert_quiet();

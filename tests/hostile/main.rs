@@ -5,11 +5,12 @@
 //!
 //! | format | alone | with `checksums` beside it |
 //! |---|---|---|
-//! | Parquet, pages with checksums | data pages cannot change unnoticed; headers and footer have no checksum | nothing can |
+//! | Parquet, pages with checksums | pages cannot change unnoticed; headers and footer have none | nothing can |
 //! | Parquet of others, Arrow IPC | a flipped bit can be another number | nothing can |
 //! | CSV | a flipped bit can be another number, a cut a shorter table | nothing can |
 
 #[path = "../snapshot/folder.rs"]
+#[allow(dead_code)] // The edits that other tests make.
 mod folder;
 
 mod crafted;

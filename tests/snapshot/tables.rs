@@ -46,7 +46,7 @@ fn every_broken_table() {
                 f.remove("marks.csv");
                 f.write("marks.parquet", "PAR1 no");
             },
-            &["marks.parquet", "cannot be read"],
+            &["marks.parquet", "too short"],
         ),
         (
             |f| {

@@ -12,6 +12,9 @@
 //! tables are brought to disk first, see [`Spill`]. What is in memory at once is a few row groups and a few pieces,
 //! however long the tables are.
 
+// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+#![allow(clippy::indexing_slicing)]
+
 mod lane;
 mod merge;
 mod piece;
