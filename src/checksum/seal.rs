@@ -42,7 +42,8 @@ pub(crate) fn seal(chunk: &[u8], close: ColumnCloseResult) -> Result<(Bytes, Col
         sealed.extend_from_slice(page);
         rest = behind;
     }
-    let data = data.ok_or_else(|| failed("a column chunk without a data page"))?;
+    // A chunk of no rows has no pages.
+    let data = data.unwrap_or_default();
     let added = (sealed.len() - chunk.len()) as i64;
     let ColumnCloseResult { rows_written, metadata, .. } = close;
     let (packed, unpacked) = (metadata.compressed_size() + added, metadata.uncompressed_size() + added);
