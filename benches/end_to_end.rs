@@ -20,6 +20,7 @@ fn margin(generation: &Generation) -> RunOutcome {
         shocks: None,
         distance: Whose::None,
         rules: remargin::rules::load(None, &[]).expect("the built-in rules"),
+        expectations: remargin::run::Expectations::NONE,
         allow_rules_date: false,
         format: Format::Parquet,
         force: true,

@@ -15,5 +15,10 @@ started=$SECONDS
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+if command -v cargo-deny >/dev/null; then
+    step "licences, bans, sources" cargo deny --log-level error check licenses bans sources
+else
+    printf '\n== licences, bans, sources: not checked, cargo-deny is not installed\n'
+fi
 printf '\n== tests, %d s after the start\n' "$((SECONDS - started))"
 exec cargo test --locked --workspace --no-fail-fast

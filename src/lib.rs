@@ -70,6 +70,7 @@
 //!     distance: Whose::AtRisk,
 //!     shocks: None,
 //!     rules: rules::load(None, &["risk_unit=merged".to_string()])?,
+//!     expectations: run::Expectations::NONE,
 //!     allow_rules_date: false,
 //!     format: Format::Parquet,
 //!     force: false,
@@ -85,6 +86,7 @@
 
 pub mod bench;
 pub mod book;
+mod checksum;
 pub mod compare;
 pub mod distance;
 pub mod error;

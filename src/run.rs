@@ -48,6 +48,7 @@ mod recorded;
 pub use crate::report::Format;
 pub use crate::report::manifest::Timings;
 pub use crate::report::rejects::MaxRejects;
+pub use crate::snapshot::Expectations;
 
 /// Accounts of one piece, which is one task and one Parquet row group of `accounts` and of `risk_units`. Accounts that
 /// are left out count.
@@ -72,6 +73,8 @@ pub struct RunRequest {
     pub distance: Whose,
     /// The rules.
     pub rules: LoadedRules,
+    /// What is known of the snapshot beforehand.
+    pub expectations: Expectations,
     /// Run even if the snapshot is older than the rules.
     pub allow_rules_date: bool,
     /// How tables are written. `at_risk` is always CSV and Parquet (or Arrow) both.
@@ -107,7 +110,11 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
     let inputs: Vec<&Path> = std::iter::once(&request.snapshot).chain(&request.shocks).map(PathBuf::as_path).collect();
     let folder = OutputFolder::create(&request.out, request.force, &inputs)?;
     let clock = Instant::now();
-    let options = LoadOptions { default_spot_offset: request.rules.rules.default_spot_offset, progress };
+    let options = LoadOptions {
+        default_spot_offset: request.rules.rules.default_spot_offset,
+        expectations: &request.expectations,
+        progress,
+    };
     let (limit, threads) = (request.memory_limit, rayon::current_num_threads());
     if let Some(stream) = Stream::open(&request.snapshot, None, &options)? {
         match limit.window(stream.largest_row_groups(), threads) {

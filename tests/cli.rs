@@ -186,3 +186,51 @@ fn bench_measures_the_smallest_book_whatever_the_budget_and_leaves_nothing_behin
     assert!(std::fs::read_to_string(&plot).unwrap().starts_with("<svg"));
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "the books are gone");
 }
+
+/// A generated snapshot brings its hashes; whatever changes afterwards, every command that loads it says so.
+#[test]
+fn a_snapshot_that_changed_is_refused_by_every_command() {
+    let place = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| place.path().join(name).to_str().expect("a path in UTF-8").to_owned();
+    let (snapshot, out) = (path("snapshot"), path("out"));
+    let generate = ["generate", "--quiet", "--accounts", "20", "--format", "csv", "--out", &snapshot];
+    assert_eq!(remargin(&generate).status.code(), Some(0));
+
+    let check = remargin(&["check", &snapshot, "--format", "json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&check.stdout).expect("an answer in JSON");
+    let hash = answer["hash"].as_str().expect("a hash").to_owned();
+    let other = "0".repeat(64);
+    for (flags, code, says) in [
+        (["--expect-hash", &hash], 0, ""),
+        (["--expect-hash", &other], 3, "not the one that was expected"),
+        (["--expect-hash", "abc"], 3, "64 hexadecimal digits"),
+        (["--max-mark-age", "90s"], 3, "column `ts`"),
+        (["--max-mark-age", "soon"], 2, "--max-mark-age"),
+        (["--max-notional-usd", "1e15"], 0, ""),
+        (["--max-notional-usd", "1"], 4, "implausible_notional"),
+        (["--max-notional-usd", "0"], 3, "a positive number of USD"),
+    ] {
+        let output = remargin(&[&["check", snapshot.as_str()], &flags[..]].concat());
+        assert_eq!(output.status.code(), Some(code), "{flags:?}: {}", stderr(&output));
+        let said = format!("{}{}", stdout(&output), stderr(&output));
+        assert!(said.contains(says), "{flags:?}: {said}");
+    }
+
+    let marks = place.path().join("snapshot/marks.csv");
+    let text = std::fs::read_to_string(&marks).expect("the marks");
+    let (at, _) = text.char_indices().rfind(|(_, c)| c.is_ascii_digit()).expect("a digit");
+    let digit = if &text[at..=at] == "1" { "2" } else { "1" };
+    std::fs::write(&marks, format!("{}{digit}{}", &text[..at], &text[at + 1..])).expect("the marks");
+    let account = ["explain", &snapshot, "--account", "A00000001"];
+    let run = ["run", &snapshot, "--out", &out];
+    let stress = ["stress", &snapshot, "--out", &out, "--scenario", "BTC=-10%"];
+    let reverse = ["stress", &snapshot, "--reverse", "*, accounts in liquidation > 1"];
+    for command in [&account[..], &run, &stress, &reverse, &["check", &snapshot]] {
+        let output = remargin(command);
+        assert_eq!(output.status.code(), Some(3), "{command:?}: {}", stderr(&output));
+        for word in ["the file is not the one that `checksums` lists", "marks.csv", "hash"] {
+            assert!(stderr(&output).contains(word), "{command:?}: {}", stderr(&output));
+        }
+        assert!(!place.path().join("out").exists(), "{command:?} left something");
+    }
+}

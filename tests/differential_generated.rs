@@ -7,7 +7,7 @@ use remargin::progress::Silent;
 use remargin::recompute::{Chunk, chunk, price};
 use remargin::reference::{Margin, account_of, compare, margin};
 use remargin::rules;
-use remargin::snapshot::{LoadOptions, Snapshot, load};
+use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
 use std::collections::BTreeMap;
 
 const ACCOUNTS: usize = 10_000;
@@ -29,7 +29,9 @@ fn book() -> Snapshot {
     };
     generate(&request, &Silent).unwrap();
     let default_spot_offset = rules::load(None, &[]).unwrap().rules.default_spot_offset;
-    let snapshot = load(&request.out, &LoadOptions { default_spot_offset, progress: &Silent }).unwrap();
+    let snapshot =
+        load(&request.out, &LoadOptions { default_spot_offset, expectations: &Expectations::NONE, progress: &Silent })
+            .unwrap();
     assert_eq!((snapshot.book.len(), snapshot.rejects.len()), (ACCOUNTS, 0));
     assert!(snapshot.book.qty.len() > 9 * ACCOUNTS, "{} positions", snapshot.book.qty.len());
     snapshot

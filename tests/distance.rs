@@ -17,7 +17,7 @@ use remargin::market::{Currency, Instrument, Kind, Market, Underlying};
 use remargin::progress::Silent;
 use remargin::recompute::{chunk, price};
 use remargin::rules;
-use remargin::snapshot::{LoadOptions, Snapshot, load};
+use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -263,7 +263,11 @@ fn generated() -> (Snapshot, Rules) {
     };
     generate(&request, &Silent).unwrap();
     let rules = rules::load(None, &[]).unwrap().rules;
-    let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress: &Silent };
+    let options = LoadOptions {
+        default_spot_offset: rules.default_spot_offset,
+        expectations: &Expectations::NONE,
+        progress: &Silent,
+    };
     (load(&request.out, &options).unwrap(), rules)
 }
 

@@ -8,7 +8,7 @@ use remargin::margin::{AccountMargin, UnitMargin};
 use remargin::progress::Silent;
 use remargin::recompute::{chunk, price};
 use remargin::rules::load as load_rules;
-use remargin::snapshot::{LoadOptions, load};
+use remargin::snapshot::{Expectations, LoadOptions, load};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
@@ -73,7 +73,11 @@ impl Tables {
         self.write(dir.path());
         let set: Vec<String> = set.iter().map(|pair| (*pair).to_string()).collect();
         let rules = load_rules(None, &set).unwrap().rules;
-        let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress: &Silent };
+        let options = LoadOptions {
+            default_spot_offset: rules.default_spot_offset,
+            expectations: &Expectations::NONE,
+            progress: &Silent,
+        };
         let snapshot = load(dir.path(), &options).unwrap();
         assert!(snapshot.rejects.is_empty(), "{:?}", snapshot.rejects);
         assert_eq!(snapshot.book.len(), 1);

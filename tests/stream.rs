@@ -15,13 +15,14 @@ use remargin::margin::rules::SpotOffset;
 use remargin::market::Market;
 use remargin::progress::Silent;
 use remargin::snapshot::stream::{Spill, Stream, Window};
-use remargin::snapshot::{LoadOptions, Snapshot, load};
+use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
-const OPTIONS: LoadOptions = LoadOptions { default_spot_offset: SpotOffset::Usdt, progress: &Silent };
+const OPTIONS: LoadOptions =
+    LoadOptions { default_spot_offset: SpotOffset::Usdt, expectations: &Expectations::NONE, progress: &Silent };
 
 /// A table as rows of cells, which a test can break.
 #[derive(Clone)]

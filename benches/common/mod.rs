@@ -8,7 +8,7 @@ use remargin::margin::rules::Rules;
 use remargin::progress::Silent;
 use remargin::recompute::Chunk;
 use remargin::reference;
-use remargin::snapshot::{LoadOptions, Snapshot, load};
+use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -43,7 +43,11 @@ impl Generation {
     }
 
     pub fn load(&self, rules: &Rules) -> Snapshot {
-        let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress: &Silent };
+        let options = LoadOptions {
+            default_spot_offset: rules.default_spot_offset,
+            expectations: &Expectations::NONE,
+            progress: &Silent,
+        };
         load(&self.snapshot(), &options).expect("a valid snapshot")
     }
 }

@@ -58,6 +58,7 @@ pub fn measure(job: &Job, rules: LoadedRules, progress: &dyn Progress) -> Result
         distance: Whose::None,
         out: job.out.clone(),
         rules,
+        expectations: crate::run::Expectations::NONE,
         allow_rules_date: false,
         format: Format::Parquet,
         force: false,

@@ -18,7 +18,7 @@ use crate::run::{Format, MaxRejects};
 use crate::simulate::check::{Checker, Verdict};
 use crate::simulate::operation::{Action, Words};
 use crate::simulate::{self, CheckCounts, LimitRequest, SimulateRequest};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Expectations, Snapshot};
 use crate::{Error, Result};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -95,7 +95,7 @@ pub fn run(
         },
         progress,
     )?;
-    let loaded = simulate::load(&book, rules, false, progress)?;
+    let loaded = simulate::load(&book, rules, false, &Expectations::NONE, progress)?;
     let actions: Vec<Action> = (0..loaded.book.len()).map(|account| operation(&loaded, account)).collect();
     verify(&loaded, rules, &actions)?;
     write_operations(folder.path(), &loaded, &actions)?;
@@ -108,6 +108,7 @@ pub fn run(
         out,
         rules: rules.clone(),
         allow_rules_date: false,
+        expectations: Expectations::NONE,
         format: Format::Parquet,
         force: true,
         max_rejects: MaxRejects::Rows(0),

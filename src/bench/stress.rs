@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::report::stress_summary::StressSummary;
 use crate::rules::LoadedRules;
 use crate::run::{Format, MaxRejects};
-use crate::snapshot::{self, LoadOptions, Snapshot};
+use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
 use crate::stress::{self, Detail, ScenarioSources, StressRequest};
 use crate::{Error, Result, recompute};
 use rayon::prelude::*;
@@ -107,7 +107,11 @@ pub fn run(request: &StressBenchRequest, rules: &LoadedRules, progress: &dyn Pro
     let counts = [FEW, FEW + request.scenarios];
     let scenarios = moves(counts[1]);
     let mut totals = Vec::new();
-    let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, progress };
+    let options = LoadOptions {
+        default_spot_offset: rules.rules.default_spot_offset,
+        expectations: &Expectations::NONE,
+        progress,
+    };
     let loaded = snapshot::load(&book, &options)?;
     let kernel = median(request.repeat, || {
         totals = kernel_pass(&loaded, rules, &scenarios, progress)?;
@@ -198,6 +202,7 @@ fn whole_stress(
         detail: Detail::None,
         distance: Whose::None,
         rules: rules.clone(),
+        expectations: Expectations::NONE,
         allow_rules_date: false,
         format: Format::Parquet,
         force: true,
@@ -324,7 +329,11 @@ mod tests {
         };
         generate::generate(&request, &Silent).unwrap();
         let rules = crate::rules::load(None, &[]).unwrap();
-        let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, progress: &Silent };
+        let options = LoadOptions {
+            default_spot_offset: rules.rules.default_spot_offset,
+            expectations: &Expectations::NONE,
+            progress: &Silent,
+        };
         let loaded = snapshot::load(&book, &options).unwrap();
         let mut totals = kernel_pass(&loaded, &rules, &scenarios, &Silent).unwrap();
         let summary = whole_stress(&book, &temp.path().join("out"), &scenarios, &rules, &Silent).unwrap();

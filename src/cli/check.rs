@@ -40,7 +40,11 @@ pub struct CheckArgs {
 impl CheckArgs {
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
         let loaded = self.rules.load()?;
-        let options = LoadOptions { default_spot_offset: loaded.rules.default_spot_offset, progress: terminal };
+        let options = LoadOptions {
+            default_spot_offset: loaded.rules.default_spot_offset,
+            expectations: &self.strict.date.known.expectations(),
+            progress: terminal,
+        };
         let snapshot = snapshot::load(&self.snapshot, &options)?;
         terminal.finish();
         if !self.strict.date.allow_rules_date {
@@ -63,6 +67,7 @@ impl CheckArgs {
 struct Findings<'a> {
     dir: &'a Path,
     as_of: String,
+    hash: String,
     snapshot: &'a Snapshot,
     /// Rejected rows by reason, most frequent first: the number of them and the first few.
     by_reason: Vec<(Reason, usize, Vec<&'a Reject>)>,
@@ -84,11 +89,11 @@ impl<'a> Findings<'a> {
         let mut by_reason: Vec<_> = groups.into_values().collect();
         // Stable: equal counts stay in order of their code. Rows that merely share an account come last.
         by_reason.sort_by_key(|group| (group.0.code() == Reason::AccountUnmargined.code(), std::cmp::Reverse(group.1)));
-        Ok(Self { dir, as_of, snapshot, by_reason })
+        Ok(Self { dir, as_of, hash: snapshot::snapshot_hash(&snapshot.inputs), snapshot, by_reason })
     }
 
     fn to_text(&self) -> String {
-        let mut text = format!("{}, as of {}\n\n", self.dir.display(), self.as_of);
+        let mut text = format!("{}, as of {}\nhash {}\n\n", self.dir.display(), self.as_of, self.hash);
         text += &self.table_counts();
         let _ = writeln!(
             text,
@@ -161,7 +166,7 @@ impl<'a> Findings<'a> {
             })
         }).collect();
         let answer = json!({
-            "snapshot": self.dir.display().to_string(), "as_of": self.as_of,
+            "snapshot": self.dir.display().to_string(), "as_of": self.as_of, "hash": self.hash,
             "accounts": self.snapshot.book.len(), "tables": tables, "rejected": rejected,
             "unmargined": unmargined, "unused_price_gaps": self.snapshot.unused_price_gaps,
         });

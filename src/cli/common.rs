@@ -4,10 +4,11 @@ use clap::{Args, ValueEnum};
 use remargin::distance::Whose;
 use remargin::report::Format;
 use remargin::rules::{self, LoadedRules};
-use remargin::run::MaxRejects;
+use remargin::run::{Expectations, MaxRejects};
 use remargin::{Error, Result};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Flags of every command.
 #[derive(Args)]
@@ -71,12 +72,48 @@ pub struct StrictArgs {
     pub max_rejects: MaxRejects,
 }
 
-/// Which dates to accept.
+/// Which snapshots to accept.
 #[derive(Args)]
 pub struct DateArgs {
     /// Accept a snapshot that is dated before the rules came into force
     #[arg(long)]
     pub allow_rules_date: bool,
+    #[command(flatten)]
+    pub known: ExpectArgs,
+}
+
+/// What is known of a snapshot beforehand.
+#[derive(Args)]
+pub struct ExpectArgs {
+    /// Refuse a snapshot of another hash than this one, which `remargin check` shows
+    ///
+    /// A file `checksums` in the folder, as `b3sum` writes it, is verified without this.
+    #[arg(long, value_name = "HASH")]
+    pub expect_hash: Option<String>,
+    /// Refuse marks and indices whose `ts` is further than this from `as_of`, such as `90s` or `5m`
+    ///
+    /// A mark without a time is refused too. `indices` may lack the column `ts`.
+    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    pub max_mark_age: Option<Duration>,
+    /// Reject a position or a balance worth more than this: contracts and coins may be mixed up
+    #[arg(long, value_name = "USD")]
+    pub max_notional_usd: Option<f64>,
+}
+
+impl ExpectArgs {
+    /// The same for the library.
+    pub fn expectations(&self) -> Expectations {
+        Expectations {
+            hash: self.expect_hash.clone(),
+            max_mark_age: self.max_mark_age,
+            max_notional_usd: self.max_notional_usd,
+        }
+    }
+}
+
+fn parse_age(text: &str) -> Result<Duration, String> {
+    let age: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(age).map_err(|_| "an age is not negative".to_owned())
 }
 
 /// How tables are written.

@@ -45,7 +45,8 @@ impl ExplainArgs {
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
         let rules = self.rules.load()?;
         let date = self.date.allow_rules_date;
-        let explanation = explain::explain(&self.snapshot, &self.account, &rules, date, terminal)?;
+        let expectations = self.date.known.expectations();
+        let explanation = explain::explain(&self.snapshot, &self.account, &rules, date, &expectations, terminal)?;
         terminal.finish();
         terminal::print(&match self.format {
             ExplainFormat::Text => explanation.to_text(),

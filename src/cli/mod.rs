@@ -3,6 +3,9 @@
 //! One file a subcommand, [`common`] for the flags they share and [`terminal`] for what a person sees: progress,
 //! colour, errors, Ctrl-C. Results go to stdout or to files, everything else to stderr.
 
+// What comes from outside must end in an error, not in a panic.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod bench;
 mod check;
 mod common;

@@ -75,6 +75,7 @@ impl RunArgs {
             shocks: self.shocks.clone(),
             distance: self.distance.into(),
             rules: self.rules.load()?,
+            expectations: self.strict.date.known.expectations(),
             allow_rules_date: self.strict.date.allow_rules_date,
             format: self.format.into(),
             force: self.force,

@@ -85,7 +85,13 @@ impl SimulateArgs {
             return Err(Error::Usage(problem.to_owned()));
         }
         let rules = self.rules.load()?;
-        let snapshot = simulate::load(&self.snapshot, &rules, self.strict.date.allow_rules_date, terminal)?;
+        let snapshot = simulate::load(
+            &self.snapshot,
+            &rules,
+            self.strict.date.allow_rules_date,
+            &self.strict.date.known.expectations(),
+            terminal,
+        )?;
         let priced = recompute::price(&snapshot.market, &rules.rules);
         let desk = Desk::new(&snapshot, &priced);
         let mut input = tables::open_lines(ops)?;
@@ -106,6 +112,7 @@ impl SimulateArgs {
             out: out.to_path_buf(),
             rules: self.rules.load()?,
             allow_rules_date: self.strict.date.allow_rules_date,
+            expectations: self.strict.date.known.expectations(),
             format: self.format.into(),
             force: self.force,
             max_rejects: self.strict.max_rejects,

@@ -127,6 +127,7 @@ impl StressArgs {
             },
             distance: self.distance.into(),
             rules: self.rules.load()?,
+            expectations: self.strict.date.known.expectations(),
             allow_rules_date: self.strict.date.allow_rules_date,
             format: self.format.into(),
             force: self.force,
@@ -162,6 +163,7 @@ impl StressArgs {
             snapshot: self.snapshot.clone(),
             statements: self.reverse.clone(),
             rules: self.rules.load()?,
+            expectations: self.strict.date.known.expectations(),
             allow_rules_date: self.strict.date.allow_rules_date,
             max_rejects: self.strict.max_rejects,
         };

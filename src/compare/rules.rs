@@ -148,7 +148,8 @@ pub(super) fn load_for(
     [a, b]: [SpotOffset; 2],
     progress: &dyn Progress,
 ) -> Result<(Snapshot, [Vec<SpotOffset>; 2])> {
-    let load = |default_spot_offset| snapshot::load(dir, &LoadOptions { default_spot_offset, progress });
+    let expectations = &snapshot::Expectations::NONE;
+    let load = |default_spot_offset| snapshot::load(dir, &LoadOptions { default_spot_offset, expectations, progress });
     let other = if a == b { None } else { load(b).map(|other| Some((other.book.spot_offset, other.inputs)))? };
     let snapshot = load(a)?;
     let modes_a = snapshot.book.spot_offset.clone();

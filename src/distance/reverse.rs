@@ -23,7 +23,7 @@ use crate::progress::Progress;
 use crate::recompute::{chunk, price};
 use crate::report::rejects::MaxRejects;
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, LoadOptions, Snapshot};
+use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::fmt;
@@ -257,6 +257,8 @@ pub struct ReverseRequest {
     pub statements: Vec<Statement>,
     /// The rules.
     pub rules: LoadedRules,
+    /// What is known of the snapshot beforehand.
+    pub expectations: Expectations,
     /// Accept a snapshot that is older than the rules.
     pub allow_rules_date: bool,
     /// How many broken rows are tolerated.
@@ -280,7 +282,8 @@ pub struct ReverseOutcome {
 /// [`Error::Invalid`] if the snapshot is invalid or older than the rules, and those of [`reverse`].
 pub fn run(request: &ReverseRequest, progress: &dyn Progress) -> Result<ReverseOutcome> {
     let rules = &request.rules.rules;
-    let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress };
+    let options =
+        LoadOptions { default_spot_offset: rules.default_spot_offset, expectations: &request.expectations, progress };
     let Snapshot { market, book, as_of_ns, unmargined, tables, .. } = snapshot::load(&request.snapshot, &options)?;
     if !request.allow_rules_date {
         request.rules.check_date(as_of_ns)?;

@@ -19,7 +19,7 @@ use crate::market::Market;
 use crate::progress::Progress;
 use crate::recompute::{account_of, price};
 use crate::rules::LoadedRules;
-use crate::snapshot::{LoadOptions, load};
+use crate::snapshot::{Expectations, LoadOptions, load};
 use crate::{Error, Invalid, Result};
 use std::path::Path;
 
@@ -32,9 +32,10 @@ pub fn explain(
     account_id: &str,
     rules: &LoadedRules,
     allow_rules_date: bool,
+    expectations: &Expectations,
     progress: &dyn Progress,
 ) -> Result<Explanation> {
-    let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, progress };
+    let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations, progress };
     let loaded = load(snapshot, &options)?;
     if !allow_rules_date {
         rules.check_date(loaded.as_of_ns)?;

@@ -33,6 +33,7 @@ pub(crate) mod folder;
 mod levels;
 mod prices;
 mod rng;
+mod sealed;
 mod smile;
 mod strategies;
 pub(crate) mod tables;
@@ -44,12 +45,14 @@ pub use tables::TableFormat;
 
 use crate::parallel::in_order;
 use crate::progress::Progress;
+use crate::snapshot::{CHECKSUMS, form_checksums};
 use crate::{Error, Result};
 use account::Builder;
+use arrow::array::RecordBatch;
 use columns::{BookColumns, book_schemas, market_tables};
 use folder::Staged;
 use rng::Rng;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use strategies::Plan;
 use tables::TableFile;
 use world::World;
@@ -103,9 +106,7 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
     let mut counts = Generated { instruments: world.terms.len() as u64, ..Generated::default() };
 
     for (name, batch) in market_tables(&world.prices)? {
-        let mut file = TableFile::create(&dir, name, request.format, &batch.schema(), &[])?;
-        file.write(&batch)?;
-        file.finish()?;
+        write_table(&dir, name, request.format, &batch)?;
     }
     let mut files = Vec::new();
     for (name, schema, plain) in book_schemas() {
@@ -144,9 +145,28 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
     }
     let manifest = dir.join("snapshot.toml");
     std::fs::write(&manifest, snapshot_toml(request)).map_err(|err| Error::io("write", &manifest, err))?;
+    write_checksums(&dir, progress)?;
     progress.check()?;
     staged.publish()?;
     Ok(counts)
+}
+
+/// Writes one table of a snapshot: columns of strings, `Float64` or timestamps in milliseconds; in Parquet with a
+/// checksum of every page.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::Runtime`] if writing fails.
+pub fn write_table(dir: &Path, name: &str, format: TableFormat, batch: &RecordBatch) -> Result<()> {
+    let mut file = TableFile::create(dir, name, format, &batch.schema(), &[])?;
+    file.write(batch)?;
+    file.finish()
+}
+
+/// Adds the hashes of its files to a snapshot, by which every command notices that one of them changed.
+fn write_checksums(dir: &Path, progress: &dyn Progress) -> Result<()> {
+    let file = dir.join(CHECKSUMS);
+    let lines = form_checksums(dir, progress)?;
+    std::fs::write(&file, lines).map_err(|err| Error::io("write", &file, err))
 }
 
 fn check(request: &GenerateRequest) -> Result<()> {

@@ -1,12 +1,11 @@
 //! One table file in any of the three formats, written batch by batch.
 
+use super::sealed::SealedWriter;
 use crate::{Error, Result};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimestampMillisecondType};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ const ROW_GROUP: usize = 1 << 18;
 /// The file format of a snapshot's tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TableFormat {
-    /// `NAME.parquet`, snappy, dictionary-encoded ids.
+    /// `NAME.parquet`, snappy, dictionary-encoded ids, pages with checksums.
     #[default]
     Parquet,
     /// `NAME.csv` with a header, numbers as plain decimals.
@@ -50,7 +49,7 @@ impl FromStr for TableFormat {
 }
 
 enum Sink {
-    Parquet(Box<ArrowWriter<File>>),
+    Parquet(Box<SealedWriter>),
     Arrow(Box<arrow::ipc::writer::FileWriter<BufWriter<File>>>),
     Csv(BufWriter<File>),
 }
@@ -77,14 +76,13 @@ impl TableFile {
             TableFormat::Parquet => {
                 let mut properties = WriterProperties::builder()
                     .set_compression(Compression::SNAPPY)
+                    .set_statistics_enabled(EnabledStatistics::Chunk)
+                    .set_offset_index_disabled(true)
                     .set_max_row_group_row_count(Some(ROW_GROUP));
                 for &column in plain {
                     properties = properties.set_column_dictionary_enabled(column.into(), false);
                 }
-                // Without our in-memory schema the file is plain Parquet, the same to every reader.
-                let options =
-                    ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true);
-                let writer = ArrowWriter::try_new_with_options(file, schema.clone(), options);
+                let writer = SealedWriter::new(file, schema, properties.build());
                 Sink::Parquet(Box::new(writer.map_err(|err| failed(&err))?))
             }
             TableFormat::Arrow => {
@@ -112,7 +110,7 @@ impl TableFile {
 
     pub(crate) fn finish(self) -> Result<()> {
         let finished = match self.sink {
-            Sink::Parquet(writer) => writer.close().map(|_| ()).map_err(|err| err.to_string()),
+            Sink::Parquet(writer) => writer.close().map_err(|err| err.to_string()),
             Sink::Arrow(mut writer) => writer.finish().map_err(|err| err.to_string()),
             Sink::Csv(mut file) => file.flush().map_err(|err| err.to_string()),
         };

@@ -47,7 +47,7 @@ fn a_seed_is_a_book_whatever_the_threads() {
             pool.install(|| generate(&request, &Silent)).unwrap();
         }
         let (one, other) = (bytes(&out("one")), bytes(&out("other")));
-        assert_eq!(one.len(), 7);
+        assert_eq!(one.len(), 8);
         assert!(one == bytes(&out("again")), "{format:?}: the same seed gives the same bytes");
         for name in ["positions", "balances", "accounts", "marks", "indices"] {
             let name = format!("{name}.{}", format.name());
@@ -271,7 +271,11 @@ fn the_reader_takes_it_and_the_kernel_margins_it() {
     for (format, count) in [(TableFormat::Csv, 300), (TableFormat::Arrow, 300), (TableFormat::Parquet, 6_000)] {
         let out = dir.path().join(format.name());
         let counts = generate(&request(count, 1, &out, format), &Silent).unwrap();
-        let options = crate::snapshot::LoadOptions { default_spot_offset: SpotOffset::Usdt, progress: &Silent };
+        let options = crate::snapshot::LoadOptions {
+            default_spot_offset: SpotOffset::Usdt,
+            expectations: &crate::snapshot::Expectations::NONE,
+            progress: &Silent,
+        };
         let snapshot = crate::snapshot::load(&out, &options).unwrap();
         assert!(snapshot.rejects.is_empty() && snapshot.unmargined.is_empty(), "{:?}", snapshot.rejects.first());
         assert_eq!(snapshot.unused_price_gaps, 0);

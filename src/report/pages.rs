@@ -1,5 +1,6 @@
 //! Column chunks of which we lay out the pages ourselves, in the terms of the Parquet format.
 
+use crate::checksum::seal::seal;
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
@@ -64,7 +65,7 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// The chunk as it stands in a file, and what the footer says of it.
+    /// The chunk as it stands in a file, its pages with checksums, and what the footer says of it.
     pub fn finish(self, codec: &mut Codec) -> Result<(Bytes, ColumnCloseResult)> {
         let rows = u32::try_from(self.rows).map_err(|_| ParquetError::General("too many rows in one page".into()))?;
         let mut sink = TrackedWrite::new(Vec::with_capacity(self.data.len() / 2));
@@ -103,7 +104,7 @@ impl Chunk {
         if let Some(statistics) = self.statistics {
             metadata = metadata.set_statistics(statistics);
         }
-        let bytes = Bytes::from(sink.into_inner()?);
+        let bytes = sink.into_inner()?;
         let close = ColumnCloseResult {
             bytes_written: bytes.len() as u64,
             rows_written: u64::from(rows),
@@ -112,7 +113,7 @@ impl Chunk {
             column_index: None,
             offset_index: None,
         };
-        Ok((bytes, close))
+        seal(&bytes, close)
     }
 }
 

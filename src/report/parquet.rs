@@ -7,6 +7,7 @@
 use super::columns::{Kind, TableSpec};
 use super::labels;
 use super::pages::{Chunk, Codec, How};
+use crate::checksum::seal::{seal, seal_row_group};
 use arrow::array::{Array, AsArray, Float64Array, RecordBatch};
 use arrow::buffer::Buffer;
 use arrow::datatypes::{Float64Type, SchemaRef, UInt32Type};
@@ -16,19 +17,25 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRow
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::writer::{ColumnCloseResult, get_column_writer, get_typed_column_writer};
 use parquet::data_type::DoubleType;
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
-use parquet::schema::types::{ColumnPath, SchemaDescPtr};
+use parquet::schema::types::{ColumnPath, SchemaDescPtr, Type};
 use std::io::Write;
 use std::sync::Arc;
 
-/// A column of one row group, ready to be appended.
+/// A column of one row group with checksums, ready to be appended.
 #[derive(Debug)]
-pub(super) enum Column {
-    Arrow(Box<ArrowColumnChunk>),
-    Finished(Bytes, Box<ColumnCloseResult>),
+pub(super) struct Column {
+    bytes: Bytes,
+    close: Box<ColumnCloseResult>,
+}
+
+impl From<(Bytes, ColumnCloseResult)> for Column {
+    fn from((bytes, close): (Bytes, ColumnCloseResult)) -> Self {
+        Self { bytes, close: Box::new(close) }
+    }
 }
 
 /// Encodes the batches of one table.
@@ -102,20 +109,32 @@ impl Encoder {
         let (array, column) = (batch.column(place), &self.spec.columns[place]);
         let is_whole = !column.nullable && array.null_count() == 0 && !array.is_empty();
         if is_whole && column.kind == Kind::Number && !column.statistics && array.len() <= PAGE_ROWS {
-            let (bytes, close) = self.encode_numbers(place, array.as_primitive::<Float64Type>(), codec)?;
-            return Ok(Column::Finished(bytes, Box::new(close)));
+            return self.encode_numbers(place, array.as_primitive::<Float64Type>(), codec).map(Column::from);
         }
         if is_whole && column.kind == Kind::Level {
             return self.encode_levels(place, array.as_primitive::<Float64Type>().values());
         }
         if let Some(labels) = array.as_dictionary_opt::<UInt32Type>() {
-            let (bytes, close) = labels::encode(self.columns.column(place), labels, column.statistics, codec)?;
-            return Ok(Column::Finished(bytes, Box::new(close)));
+            return labels::encode(self.columns.column(place), labels, column.statistics, codec).map(Column::from);
         }
         for leaf in compute_leaves(self.schema.field(place), array)? {
             writer.write(&leaf)?;
         }
-        writer.close().map(|chunk| Column::Arrow(Box::new(chunk)))
+        self.seal_arrow(place, writer.close()?)
+    }
+
+    /// The library keeps the pages of its Arrow columns to itself until they stand in a file: here one in memory, of
+    /// this column alone.
+    fn seal_arrow(&self, place: usize, chunk: ArrowColumnChunk) -> Result<Column> {
+        let root = self.columns.root_schema();
+        let fields = root.get_fields().iter().skip(place).take(1).cloned().collect();
+        let schema = Arc::new(Type::group_type_builder(root.name()).with_fields(fields).build()?);
+        let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::clone(&self.properties))?;
+        let mut group = file.next_row_group()?;
+        chunk.append_to_row_group(&mut group)?;
+        let group = group.close()?;
+        let mut columns = seal_row_group(&file.into_inner()?, 0, &group)?;
+        columns.pop().map(Column::from).ok_or_else(|| ParquetError::General("a column without pages".into()))
     }
 
     /// Values one after another, as they are in memory.
@@ -150,7 +169,7 @@ impl Encoder {
         let mut writer = get_typed_column_writer::<DoubleType>(writer);
         writer.write_batch(values, None, None)?;
         let close = writer.close()?;
-        Ok(Column::Finished(Bytes::from(sink.into_inner()?), Box::new(close)))
+        seal(&sink.into_inner()?, close).map(Column::from)
     }
 }
 
@@ -181,10 +200,7 @@ fn repeats(values: &[f64]) -> bool {
 pub(super) fn append<W: Write + Send>(writer: &mut SerializedFileWriter<W>, columns: Vec<Column>) -> Result<()> {
     let mut group = writer.next_row_group()?;
     for column in columns {
-        match column {
-            Column::Arrow(chunk) => chunk.append_to_row_group(&mut group)?,
-            Column::Finished(bytes, close) => group.append_column(&bytes, *close)?,
-        }
+        group.append_column(&column.bytes, *column.close)?;
     }
     group.close()?;
     Ok(())

@@ -5,6 +5,7 @@ use super::manifest::MANIFEST;
 use crate::distance::Whose;
 use crate::market::scenario::Scenario;
 use crate::rules::{self, LoadedRules};
+use crate::snapshot::Expectations;
 use crate::{Error, Invalid, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Request {
     pub distance: Whose,
     /// The snapshot may be older than the rules.
     pub allow_rules_date: bool,
+    /// What the snapshot was held to besides its form.
+    #[serde(default)]
+    pub expectations: Expectations,
     /// What only a stress is asked for; absent for a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stress: Option<StressPart>,

@@ -120,6 +120,7 @@ fn collect(path: &mut Path, table: &Table, leaves: &mut Vec<Path>) {
 }
 
 /// Levenshtein distance: insertions, deletions and substitutions of one character.
+#[allow(clippy::indexing_slicing)] // `row` has one cell more than `b` has characters.
 fn edits(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -210,7 +210,7 @@ impl Layers {
                 leaves.extend(
                     self.leaves
                         .values()
-                        .filter(|leaf| leaf.path.len() == path.len() && leaf.path[..table] == path[..table])
+                        .filter(|leaf| leaf.path.len() == path.len() && leaf.path.get(..table) == path.get(..table))
                         .filter(|leaf| leaf.path != *path)
                         .cloned(),
                 );

@@ -13,6 +13,9 @@
 //! monotone, and no formula needs to look again. What cannot be used is an [`Invalid`] with the file (or the `--set`),
 //! the dotted key, the value and what was expected.
 
+// What comes from outside must end in an error, not in a panic.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::path::Path;
 
 use jiff::Timestamp;

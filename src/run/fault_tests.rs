@@ -76,6 +76,7 @@ impl Trial {
             distance: crate::distance::Whose::AtRisk,
             rules: rules::load(None, &set).unwrap(),
             allow_rules_date: false,
+            expectations: crate::run::Expectations::NONE,
             format: self.format,
             force: true,
             max_rejects: MaxRejects::default(),

@@ -19,6 +19,7 @@ impl RunRequest {
             distance,
             rules: _,
             allow_rules_date,
+            expectations,
             format,
             force: _,
             max_rejects: _,
@@ -31,6 +32,7 @@ impl RunRequest {
             format: *format,
             distance: *distance,
             allow_rules_date: *allow_rules_date,
+            expectations: expectations.clone(),
             stress: None,
         })
     }
@@ -45,6 +47,7 @@ impl RunRequest {
             distance: recorded.distance,
             rules,
             allow_rules_date: recorded.allow_rules_date,
+            expectations: recorded.expectations.clone(),
             format: recorded.format,
             force: false,
             max_rejects: MaxRejects::default(),

@@ -23,6 +23,7 @@ fn request(out: &Path) -> RunRequest {
         out: out.to_path_buf(),
         shocks: None,
         rules: fixture::rules(),
+        expectations: super::Expectations::NONE,
         allow_rules_date: false,
         format: Format::Parquet,
         force: false,

@@ -32,7 +32,7 @@ use crate::report::manifest::{self, Provenance, Timings};
 use crate::report::rejects::MaxRejects;
 use crate::report::{Format, OutputFolder, encode, rejects};
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, LoadOptions, Reason, Snapshot};
+use crate::snapshot::{self, Expectations, LoadOptions, Reason, Snapshot};
 use crate::{Error, Result};
 use amount::Lot;
 use check::{Answer, Checker, Verdict};
@@ -75,6 +75,8 @@ pub struct SimulateRequest {
     pub rules: LoadedRules,
     /// Run even if the snapshot is older than the rules.
     pub allow_rules_date: bool,
+    /// What the snapshot is held to besides its form.
+    pub expectations: Expectations,
     /// How tables are written.
     pub format: Format,
     /// Replace an earlier run at `out`.
@@ -141,7 +143,8 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
     let mut timings = Timings::default();
 
     let clock = Instant::now();
-    let mut snapshot = load(&request.snapshot, &request.rules, request.allow_rules_date, progress)?;
+    let mut snapshot =
+        load(&request.snapshot, &request.rules, request.allow_rules_date, &request.expectations, progress)?;
     let mut operations = Vec::new();
     if let Some(path) = &request.operations {
         let resolver = Resolver::new(&snapshot);
@@ -202,8 +205,14 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
 ///
 /// # Errors
 /// Those of [`snapshot::load`]; [`Error::Invalid`] if the snapshot is older than the rules.
-pub fn load(dir: &Path, rules: &LoadedRules, allow_rules_date: bool, progress: &dyn Progress) -> Result<Snapshot> {
-    let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, progress };
+pub fn load(
+    dir: &Path,
+    rules: &LoadedRules,
+    allow_rules_date: bool,
+    expectations: &Expectations,
+    progress: &dyn Progress,
+) -> Result<Snapshot> {
+    let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations, progress };
     let snapshot = snapshot::load(dir, &options)?;
     if !allow_rules_date {
         rules.check_date(snapshot.as_of_ns)?;

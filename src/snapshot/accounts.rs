@@ -1,5 +1,8 @@
 //! Account numbers, the table `accounts`, and which accounts are left out.
 
+// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+#![allow(clippy::indexing_slicing)]
+
 use super::batch::Batch;
 use super::reject::{Broken, Reason, Reject, TableCount, Unmargined};
 use super::schema::Table;

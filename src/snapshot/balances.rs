@@ -1,5 +1,8 @@
 //! The table `balances`.
 
+// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+#![allow(clippy::indexing_slicing)]
+
 use super::accounts::{AccountNumbers, AccountRuns, append_broken, retain, sound_rows};
 use super::batch::Batch;
 use super::number::{NumberError, Numbers};
@@ -34,8 +37,8 @@ struct Columns {
 }
 
 impl Balances {
-    /// Takes the rows of a batch; `is_priced` tells whether a currency has a USD value.
-    pub fn read(&mut self, batch: &Batch, is_priced: impl Fn(&str) -> bool) -> Result<()> {
+    /// Takes the rows of a batch; `most` is the most cash that may be held of a currency, if it has a USD value.
+    pub fn read(&mut self, batch: &Batch, most: impl Fn(&str) -> Option<f64>) -> Result<()> {
         let columns = Columns {
             accounts: batch.text("account_id")?,
             currencies: batch.text("ccy")?,
@@ -46,8 +49,8 @@ impl Balances {
             },
         };
         let mut memo = columns.currencies.memo();
-        let mut priced: Vec<bool> = self.currencies.ids().iter().map(&is_priced).collect();
-        if self.read_sound(batch, &columns, &is_priced, &mut priced)? {
+        let mut bounds: Vec<Option<f64>> = self.currencies.ids().iter().map(&most).collect();
+        if self.read_sound(batch, &columns, &most, &mut bounds)? {
             return Ok(());
         }
         for row in 0..batch.rows {
@@ -61,8 +64,8 @@ impl Balances {
             let account = self.runs.number(id, self.ccy.len(), number)?;
             let intern = |name: &str| {
                 let ccy = self.currencies.intern(name);
-                if ccy as usize == priced.len() {
-                    priced.push(is_priced(name));
+                if ccy as usize == bounds.len() {
+                    bounds.push(most(name));
                 }
                 Ok::<_, crate::Error>(ccy)
             };
@@ -71,16 +74,21 @@ impl Balances {
                 continue;
             };
             let fault = match columns.amounts.check(row) {
-                Ok((cash, interest, cap)) => {
-                    if priced[ccy as usize] || (cash == 0.0 && interest == 0.0) {
+                Ok((cash, interest, cap)) => match bounds[ccy as usize] {
+                    Some(most) if cash.abs() > most => {
+                        (Reason::ImplausibleNotional, "cash", cut(&columns.amounts.cash.raw(row)))
+                    }
+                    None if cash != 0.0 || interest != 0.0 => {
+                        (Reason::MissingFx, "ccy", cut(self.currencies.ids().get(ccy as usize)))
+                    }
+                    _ => {
                         self.ccy.push(ccy);
                         self.cash.push(cash);
                         self.interest.push(interest);
                         self.spot_in_use_cap.push(cap);
                         continue;
                     }
-                    (Reason::MissingFx, "ccy", cut(self.currencies.ids().get(ccy as usize)))
-                }
+                },
                 Err(fault) => fault,
             };
             self.broken_keys.push((account, ccy));
@@ -97,8 +105,8 @@ impl Balances {
         &mut self,
         batch: &Batch,
         columns: &Columns,
-        is_priced: impl Fn(&str) -> bool,
-        priced: &mut Vec<bool>,
+        most: impl Fn(&str) -> Option<f64>,
+        bounds: &mut Vec<Option<f64>>,
     ) -> Result<bool> {
         let Amounts { cash, interest, cap } = &columns.amounts;
         let (Some(cash), Some(keys), Some(runs)) =
@@ -115,8 +123,8 @@ impl Balances {
         for (row, &key) in keys.iter().enumerate() {
             let intern = |name: &str| {
                 let ccy = self.currencies.intern(name);
-                if ccy as usize == priced.len() {
-                    priced.push(is_priced(name));
+                if ccy as usize == bounds.len() {
+                    bounds.push(most(name));
                 }
                 Ok::<_, crate::Error>(ccy)
             };
@@ -124,7 +132,8 @@ impl Balances {
                 Some(ccy) => Some(ccy),
                 None => memo.get(&columns.currencies, row, intern)?,
             };
-            let Some(ccy) = ccy.filter(|&ccy| priced[ccy as usize]) else {
+            let is_sound = |ccy: &u32| bounds[*ccy as usize].is_some_and(|most| cash[row].abs() <= most);
+            let Some(ccy) = ccy.filter(is_sound) else {
                 self.ccy.truncate(before);
                 return Ok(false);
             };

@@ -7,8 +7,6 @@ use super::time::Times;
 use crate::{Error, Invalid, Result};
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
-use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,6 +32,11 @@ impl Batch {
 
     pub fn times(&self, name: &str) -> Result<Times> {
         Times::new(self.column(name)).map_err(|problem| self.at(name, problem))
+    }
+
+    /// True if the file has the column.
+    pub fn has(&self, name: &str) -> bool {
+        self.column(name).is_some()
     }
 
     fn column(&self, name: &str) -> Option<&ArrayRef> {
@@ -114,18 +117,4 @@ fn hint(kind: Kind, found: &DataType) -> Option<&'static str> {
         (Kind::Time, found) if found.is_integer() => Some("an integer does not say its unit; write timestamps"),
         _ => None,
     }
-}
-
-/// Runs a step of a library that reads `file`; its errors and its panics become [`Invalid`].
-pub(super) fn guarded<T, E: Display>(file: &Path, step: impl FnOnce() -> Result<T, E>) -> Result<T> {
-    let problem = match catch_unwind(AssertUnwindSafe(step)) {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => format!("the file cannot be read: {error}"),
-        Err(panic) => {
-            let words = panic.downcast_ref::<&str>().map(ToString::to_string);
-            let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-            format!("the file is damaged, its reader gave up: {words}")
-        }
-    };
-    Err(Invalid::new(problem).file(file).into())
 }

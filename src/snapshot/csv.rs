@@ -32,12 +32,13 @@ impl Batches {
         let header = reader.headers().map_err(|error| invalid(file, 0, &error))?.clone();
         let mut names: Vec<&str> = header.iter().collect();
         names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(duplicate(file, pair[0]).into());
+        let twice = |pair: &[&str]| matches!(pair, [first, second] if first == second);
+        if let Some([name, ..]) = names.windows(2).find(|pair| twice(pair)) {
+            return Err(duplicate(file, name).into());
         }
         let found: Vec<_> = header.iter().map(|name| (name, &DataType::Utf8)).collect();
         let places = project(file, columns, &found)?;
-        let columns = places.into_iter().map(|place| (place, header[place].to_owned())).collect();
+        let columns = places.into_iter().filter_map(|place| Some((place, header.get(place)?.to_owned()))).collect();
         Ok(Self { file: file.into(), reader, record: StringRecord::new(), columns, next_row: 1 })
     }
 
@@ -87,8 +88,10 @@ fn invalid(file: &Path, row: u64, error: &csv::Error) -> Error {
         ErrorKind::Utf8 { .. } => Invalid::new(format!("bytes that are not text{at}")).expected("UTF-8"),
         // Found while reading ahead: the line is right, the row that is asked for is an earlier one.
         ErrorKind::Io(broken) if broken.kind() == std::io::ErrorKind::InvalidData => {
-            let invalid = Invalid::new(broken.to_string()).expected("a quoted cell to end with its closing quote");
-            return invalid.file(file).into();
+            let problem = broken.to_string();
+            let expected = if problem.contains("quote") { "a quoted cell to end with its closing quote" } else { "" };
+            let invalid = Invalid::new(problem).file(file);
+            return if expected.is_empty() { invalid } else { invalid.expected(expected) }.into();
         }
         _ => Invalid::new(format!("the file cannot be read: {error}")),
     };

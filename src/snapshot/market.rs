@@ -1,5 +1,9 @@
 //! Instruments, marks and indices joined to a [`Market`], and what a position in each instrument meets.
 
+// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+#![allow(clippy::indexing_slicing)]
+
+use super::Expectations;
 use super::contracts::{Contract, ContractRow, base_quote};
 use super::prices::{IndexRow, Indices, MarkRow, Price, positive};
 use super::reject::Reason;
@@ -38,6 +42,8 @@ impl Listing {
 pub(super) struct Listings {
     numbers: HashMap<String, u32>,
     entries: Vec<Listing>,
+    /// Most contracts that may be held of each instrument of the market.
+    most: Vec<f64>,
 }
 
 impl Listings {
@@ -46,6 +52,11 @@ impl Listings {
         let number = *self.numbers.get(inst_id)?;
         self.entries[number as usize].held.store(true, Memory::Relaxed);
         Some(number)
+    }
+
+    /// True if no more contracts are held of an instrument of the market than plausible.
+    pub fn is_plausible(&self, instrument: u32, qty: f64) -> bool {
+        self.most.get(instrument as usize).is_none_or(|most| qty.abs() <= *most)
     }
 
     pub fn get(&self, number: u32) -> &Listing {
@@ -110,12 +121,11 @@ impl<'a> Priced<'a> {
     }
 }
 
-/// Builds the market. `balance_currencies` are the names in `balances`.
+/// Builds the market from instruments, marks and indices. `balance_currencies` are the names in `balances`.
 pub(super) fn build<'a>(
     as_of_ns: i64,
-    contracts: &'a [ContractRow],
-    marks: &[MarkRow],
-    index_rows: &'a [IndexRow],
+    expectations: &Expectations,
+    (contracts, marks, index_rows): (&'a [ContractRow], &[MarkRow], &'a [IndexRow]),
     balance_currencies: impl Iterator<Item = &'a str>,
 ) -> Result<(Market, Listings)> {
     let indices = Indices::new(index_rows);
@@ -157,6 +167,10 @@ pub(super) fn build<'a>(
             Ok(_) => (None, None),
             Err((gap, refusal)) => (Some(gap), Some(refusal)),
         };
+        if expectations.max_notional_usd.is_some() {
+            let usd = contract_usd(contract, mark_px, &indices);
+            listings.most.push(usd.map_or(f64::INFINITY, |usd| expectations.most_held(usd)));
+        }
         let number = u32::try_from(instruments.len()).map_err(|_| Error::Runtime("too many instruments".into()))?;
         listings.add(inst_id, Listing::new(Some(number), refusal));
         instruments.push(Instrument {
@@ -231,6 +245,18 @@ impl<'a> Names<'a> {
     }
 }
 
+/// What a contract moves with, in USD: the face of an inverse one, the coins of a linear one at the mark, the coins of
+/// an option at the index.
+fn contract_usd(contract: &Contract, mark_px: f64, indices: &Indices) -> Option<f64> {
+    let fx = || indices.fx(base_quote(&contract.uly)?.1);
+    let px = match contract.kind {
+        Kind::Inverse => return Some(contract.multiplier),
+        Kind::Linear => mark_px,
+        Kind::Option { .. } => indices.px(&contract.uly)?,
+    };
+    Some(contract.multiplier * px * fx()?)
+}
+
 /// Mark, volatility and forward of an instrument, or the first gap: mark, volatility, forward, index, fx.
 fn prices(
     contract: &Contract,
@@ -247,6 +273,9 @@ fn prices(
         price => missing(price),
     };
     let mark_px = mark_px.map_err(|value| refuse(PriceGap::Mark, Reason::MissingMark, "mark_px", value))?;
+    if let Some((reason, column, value)) = mark.and_then(|row| row.doubt.clone()) {
+        return Err(refuse(PriceGap::Mark, reason, column, value));
+    }
     let (mut mark_vol, mut fwd_px) = (0.0, 0.0);
     if option {
         mark_vol = missing(mark.map(|row| &row.mark_vol))

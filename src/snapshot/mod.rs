@@ -11,17 +11,25 @@
 //! [`Reason`], and its whole account is left out, since a margin without one of its positions would be wrong. Nothing
 //! in the result depends on the order of rows (but the row numbers in the rejects), on their format or on threads.
 
+// What comes from outside must end in an error, not in a panic.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod accounts;
 mod balances;
 mod batch;
+mod checksums;
 mod contracts;
 mod csv;
+mod expectations;
 mod finished;
+mod guard;
 mod ipc;
+mod ipc_layout;
 mod market;
 mod number;
 mod operations;
 mod orders;
+mod pages;
 mod parquet;
 mod positions;
 mod prices;
@@ -38,6 +46,8 @@ mod tables;
 mod text;
 mod time;
 
+pub use checksums::{CHECKSUMS, checksum_lines, snapshot_hash};
+pub use expectations::Expectations;
 pub use finished::{FinishedRun, read_finished};
 pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
@@ -49,7 +59,7 @@ use crate::book::Book;
 use crate::margin::rules::SpotOffset;
 use crate::market::Market;
 use crate::progress::Progress;
-use crate::{Invalid, Result};
+use crate::{Error, Invalid, Result};
 use scan::{Opened, scan};
 use source::Source;
 use std::path::{Path, PathBuf};
@@ -59,6 +69,8 @@ use std::path::{Path, PathBuf};
 pub struct LoadOptions<'a> {
     /// Spot hedging mode of the accounts that the table `accounts` says nothing of.
     pub default_spot_offset: SpotOffset,
+    /// What is known of the snapshot beforehand.
+    pub expectations: &'a Expectations,
     /// Hears how many rows are read.
     pub progress: &'a dyn Progress,
 }
@@ -128,12 +140,41 @@ fn input_files(
     hashes: Vec<(u64, String)>,
     rows: impl IntoIterator<Item = u64>,
 ) -> Vec<InputFile> {
-    let rows = std::iter::once(None).chain(rows.into_iter().map(Some));
+    let rows = std::iter::once(None).chain(rows.into_iter().map(Some)).chain(std::iter::repeat(None));
     let described = files.iter().zip(hashes).zip(rows).map(|((file, (bytes, blake3)), rows)| {
         let path = file.strip_prefix(dir).unwrap_or(file).to_path_buf();
         InputFile { path, bytes, rows, blake3 }
     });
     described.collect()
+}
+
+/// The file `checksums` for the snapshot in `dir`, see [`CHECKSUMS`].
+///
+/// # Errors
+/// [`Error::Invalid`] if a table is missing or a file cannot be read; [`Error::Interrupted`].
+pub fn form_checksums(dir: &Path, progress: &dyn Progress) -> Result<String> {
+    Ok(checksum_lines(&hashed(dir, progress)?))
+}
+
+fn hashed(dir: &Path, progress: &dyn Progress) -> Result<Vec<InputFile>> {
+    let Survey { files, .. } = Survey::new(dir)?;
+    Ok(input_files(dir, &files, source::hash_all(&files, progress)?, []))
+}
+
+/// A table that cannot be read may be one that was damaged since `checksums` was written, which says more.
+fn blame(dir: &Path, error: Error, progress: &dyn Progress) -> Error {
+    if !matches!(error, Error::Invalid(_)) || !dir.join(CHECKSUMS).exists() {
+        return error;
+    }
+    let verdict = hashed(dir, progress).and_then(|inputs| checksums::verify(dir, &inputs, &Expectations::NONE));
+    match verdict {
+        Err(Error::Invalid(damage)) => {
+            let reader = error.to_string();
+            let reader = reader.lines().next().unwrap_or_default();
+            Invalid { hint: Some(format!("its reader says: {reader}")), ..*damage }.into()
+        }
+        _ => error,
+    }
 }
 
 /// Rows of the tables of accounts, about: what the footers of Parquet files say, and for other files what their size
@@ -159,13 +200,20 @@ pub fn weigh(dir: &Path) -> Result<u64> {
 /// Reads the snapshot in the folder `dir`.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a broken table or `snapshot.toml`; [`Error::Interrupted`] if the user stopped.
+/// [`Error::Invalid`] for a broken table or `snapshot.toml`, and for files that are not those that `checksums` or the
+/// expectations name; [`Error::Interrupted`] if the user stopped.
 pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
+    read(dir, options).map_err(|error| blame(dir, error, options.progress))
+}
+
+fn read(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
+    options.expectations.check()?;
     let Survey { as_of_ns, sources, files } = Survey::new(dir)?;
     let (hashes, loaded) =
         rayon::join(|| source::hash_all(&files, options.progress), || tables::read(as_of_ns, &sources, options));
     let (mut snapshot, rows) = loaded?;
     snapshot.inputs = input_files(dir, &files, hashes?, rows);
+    checksums::verify(dir, &snapshot.inputs, options.expectations)?;
     Ok(snapshot)
 }
 

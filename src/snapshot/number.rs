@@ -59,11 +59,11 @@ pub(super) fn parse(text: &str) -> Result<f64, NumberError> {
 
 /// Whether any digit before the exponent is not zero, and whether the text is a number.
 fn grammar(text: &[u8]) -> (bool, bool) {
-    let digits = |from: usize| text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = |from: usize| text.iter().skip(from).take_while(|byte| byte.is_ascii_digit()).count();
     let mut at = usize::from(matches!(text.first(), Some(b'-' | b'+')));
     let mantissa = at;
     let whole = digits(at);
-    if whole == 0 || (whole > 1 && text[at] == b'0') {
+    if whole == 0 || (whole > 1 && text.get(at) == Some(&b'0')) {
         return (false, false);
     }
     at += whole;
@@ -74,7 +74,7 @@ fn grammar(text: &[u8]) -> (bool, bool) {
         }
         at += 1 + fraction;
     }
-    let nonzero = text[mantissa..at].iter().any(|byte| (b'1'..=b'9').contains(byte));
+    let nonzero = text.iter().take(at).skip(mantissa).any(|byte| (b'1'..=b'9').contains(byte));
     if matches!(text.get(at), Some(b'e' | b'E')) {
         at += 1;
         at += usize::from(matches!(text.get(at), Some(b'-' | b'+')));
@@ -96,10 +96,11 @@ fn decimal(value: i128, scale: i8) -> Result<f64, NumberError> {
         return in_range(value as f64 / power);
     }
     let mut buffer = [0u8; 64];
-    let mut rest = &mut buffer[..];
+    let mut rest = buffer.as_mut_slice();
     let written = write!(rest, "{value}e{}", -i32::from(scale)).map(|()| 64 - rest.len());
     let length = written.map_err(|_| NumberError::Invalid)?;
-    parse(std::str::from_utf8(&buffer[..length]).map_err(|_| NumberError::Invalid)?)
+    let text = buffer.get(..length).and_then(|text| std::str::from_utf8(text).ok());
+    parse(text.ok_or(NumberError::Invalid)?)
 }
 
 /// A column of numbers of any accepted type.

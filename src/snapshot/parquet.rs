@@ -1,10 +1,12 @@
 //! Parquet parts, read one row group at a time.
 
-use super::batch::{Batch, guarded, project};
+use super::batch::{Batch, project};
+use super::guard::{guarded, row_limit};
+use super::pages::{self, Chunk};
 use super::schema::{Column, Kind};
 use super::source::unreadable;
 use super::text::is_text;
-use crate::{Invalid, Result};
+use crate::{Error, Invalid, Result};
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -23,12 +25,15 @@ pub(super) struct Part {
     mask: ProjectionMask,
     /// Rows of each row group.
     pub groups: Vec<u64>,
+    /// Of each row group the chunks of the columns that are read.
+    chunks: Vec<Vec<Chunk>>,
 }
 
 impl Part {
     /// Reads the footer and checks the columns.
     pub fn open(file: &Path, columns: &[Column]) -> Result<Self> {
-        let input = File::open(file).map_err(|error| unreadable(file, &error))?;
+        let mut input = File::open(file).map_err(|error| unreadable(file, &error))?;
+        let end = pages::check_ends(file, &mut input)?;
         let metadata = guarded(file, || ArrowReaderMetadata::load(&input, ArrowReaderOptions::new()))?;
         let fields = metadata.schema().fields();
         let found: Vec<_> = fields.iter().map(|field| (field.name().as_str(), field.data_type())).collect();
@@ -39,15 +44,26 @@ impl Part {
                 Invalid::new("damaged footer: negative number of rows").file(file).value(group.num_rows().to_string())
             })?);
         }
+        row_limit(file, groups.iter().fold(0, |sum, &rows| rows.saturating_add(sum)), end)?;
         let metadata = guarded(file, || Ok::<_, String>(keep_dictionaries(columns, metadata)))?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), places);
-        Ok(Self { file: file.into(), metadata, mask, groups })
+        let chunks_of = |(group, &rows): (&RowGroupMetaData, &u64)| {
+            let leaves = group.columns().iter().enumerate();
+            let leaves = leaves.filter(|(leaf, _)| rows > 0 && mask.leaf_included(*leaf));
+            leaves.map(|(_, column)| Chunk::new(file, column, rows, end)).collect::<Result<Vec<_>>>()
+        };
+        let chunks = metadata.metadata().row_groups().iter().zip(&groups).map(chunks_of).collect::<Result<_>>()?;
+        Ok(Self { file: file.into(), metadata, mask, groups, chunks })
     }
 
     /// Hands the rows of a group to `each`, batch by batch.
     pub fn read_group(&self, group: usize, first_row: u64, mut each: impl FnMut(&Batch) -> Result<()>) -> Result<()> {
         let file = &*self.file;
-        let input = File::open(file).map_err(|error| unreadable(file, &error))?;
+        let mut input = File::open(file).map_err(|error| unreadable(file, &error))?;
+        let (Some(chunks), Some(&promised)) = (self.chunks.get(group), self.groups.get(group)) else {
+            return Err(Error::Runtime(format!("`{}` has no row group {group}", file.display())));
+        };
+        chunks.iter().try_for_each(|chunk| chunk.check(file, &mut input))?;
         let mut reader = guarded(file, || {
             ParquetRecordBatchReaderBuilder::new_with_metadata(input, self.metadata.clone())
                 .with_row_groups(vec![group])
@@ -60,11 +76,10 @@ impl Part {
             let names = batch.schema_ref().fields().iter().map(|field| field.name().clone());
             let columns = names.zip(batch.columns().iter().cloned()).collect();
             let (first_row, count) = (first_row + rows, batch.num_rows());
-            let rows_ahead = self.groups[group].saturating_sub(rows);
+            let rows_ahead = promised.saturating_sub(rows);
             each(&Batch { file: Arc::clone(&self.file), first_row, rows: count, rows_ahead, columns })?;
             rows += count as u64;
         }
-        let promised = self.groups[group];
         if rows != promised {
             return Err(Invalid::new(format!("damaged file: row group {group} holds {rows} rows"))
                 .file(file)

@@ -1,5 +1,8 @@
 //! The table `positions`: the big one. A row costs 20 bytes here and no allocation.
 
+// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+#![allow(clippy::indexing_slicing)]
+
 use super::accounts::{AccountNumbers, AccountRuns, append_broken};
 use super::batch::Batch;
 use super::market::{Listings, Refusal};
@@ -83,7 +86,8 @@ impl Positions {
             };
             self.instrument.push(number);
         }
-        if self.instrument[before..].contains(&UNKNOWN) {
+        let held = || self.instrument[before..].iter().zip(qty);
+        if held().any(|(&number, &qty)| number == UNKNOWN || !listings.is_plausible(number, qty)) {
             self.instrument.truncate(before);
             *memo = columns.instruments.memo();
             return Ok(false);
@@ -179,6 +183,7 @@ fn check(
         Err(NumberError::Invalid) => Err((invalid, column, cut(&numbers.raw(row)))),
         Err(NumberError::OutOfRange) => Err((Reason::OutOfRange, column, cut(&numbers.raw(row)))),
     };
+    let contracts = qty;
     let qty = number(qty, "qty", Reason::MissingQuantity, Reason::InvalidQuantity)?;
     let price = number(avg_px, "avg_px", Reason::MissingAvgPx, Reason::InvalidAvgPx)?;
     if price <= 0.0 {
@@ -186,6 +191,9 @@ fn check(
     }
     match &listing.refusal {
         Some(refusal) => Err(refused(refusal)),
+        None if !listings.is_plausible(instrument, qty) => {
+            Err((Reason::ImplausibleNotional, "qty", cut(&contracts.raw(row))))
+        }
         None => Ok((instrument, qty, price)),
     }
 }

@@ -3,7 +3,8 @@
 use super::batch::Batch;
 use super::contracts::base_quote;
 use super::number::{Numbers, in_range, written};
-use crate::Result;
+use super::{Expectations, Reason};
+use crate::{Invalid, Result};
 use std::collections::HashMap;
 
 /// A number in range, or the text that stands in its place (empty if there is none).
@@ -31,17 +32,42 @@ pub(super) struct MarkRow {
     pub mark_px: Price,
     pub mark_vol: Price,
     pub fwd_px: Price,
+    /// What stands against the mark as a whole: reason, column, value.
+    pub doubt: Option<(Reason, &'static str, String)>,
+}
+
+/// The time at which prices are wanted, and how close to it they must be.
+#[derive(Clone, Copy)]
+pub(super) struct Clock<'a> {
+    pub as_of_ns: i64,
+    pub expectations: &'a Expectations,
 }
 
 /// Appends the rows of a batch of `marks`.
-pub(super) fn read_marks(rows: &mut Vec<MarkRow>, batch: &Batch) -> Result<()> {
+pub(super) fn read_marks(rows: &mut Vec<MarkRow>, batch: &Batch, clock: Clock) -> Result<()> {
     let inst_id = batch.text("inst_id")?;
     let (mark, vol, fwd) = (batch.numbers("mark_px")?, batch.numbers("mark_vol")?, batch.numbers("fwd_px")?);
+    let (bid, ask, ts) = (batch.numbers("bid_px")?, batch.numbers("ask_px")?, batch.times("ts")?);
+    if clock.expectations.max_mark_age.is_some() && !batch.has("ts") {
+        return Err(Invalid::new("missing column")
+            .file(&batch.file)
+            .column("ts")
+            .expected("the time of each mark, since `--max-mark-age` bounds their age")
+            .into());
+    }
+    let doubt = |row| {
+        if matches!((bid.get(row), ask.get(row)), (Ok(Some(bid)), Ok(Some(ask))) if bid > ask) {
+            return Some((Reason::CrossedMark, "bid_px", format!("{} above {}", bid.raw(row), ask.raw(row))));
+        }
+        let is_stale = clock.expectations.is_stale(clock.as_of_ns, ts.get(row).ok().flatten());
+        is_stale.then(|| (Reason::StaleMark, "ts", super::text::cut(&ts.raw(row))))
+    };
     rows.extend((0..batch.rows).map(|row| MarkRow {
         inst_id: inst_id.get(row).map(str::to_owned),
         mark_px: price(&mark, row),
         mark_vol: price(&vol, row),
         fwd_px: price(&fwd, row),
+        doubt: doubt(row),
     }));
     Ok(())
 }
@@ -53,12 +79,17 @@ pub(super) struct IndexRow {
 }
 
 /// Appends the rows of a batch of `indices`.
-pub(super) fn read_indices(rows: &mut Vec<IndexRow>, batch: &Batch) -> Result<()> {
-    let (index_id, px) = (batch.text("index_id")?, batch.numbers("px")?);
-    rows.extend(
-        (0..batch.rows)
-            .map(|row| IndexRow { index_id: index_id.get(row).map(str::to_owned), px: positive(&price(&px, row)) }),
-    );
+pub(super) fn read_indices(rows: &mut Vec<IndexRow>, batch: &Batch, clock: Clock) -> Result<()> {
+    let (index_id, px, ts) = (batch.text("index_id")?, batch.numbers("px")?, batch.times("ts")?);
+    // A table that says nothing of times is taken as it is: indices are often derived.
+    let is_timed = batch.has("ts");
+    let price = |row| {
+        if is_timed && clock.expectations.is_stale(clock.as_of_ns, ts.get(row).ok().flatten()) {
+            return Err(super::text::cut(&format!("{} of {}", px.raw(row), ts.raw(row))));
+        }
+        positive(&price(&px, row))
+    };
+    rows.extend((0..batch.rows).map(|row| IndexRow { index_id: index_id.get(row).map(str::to_owned), px: price(row) }));
     Ok(())
 }
 

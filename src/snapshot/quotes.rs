@@ -21,11 +21,16 @@ pub(super) struct StrictQuotes<R> {
     line: u64,
     /// Where the last quoted cell began.
     opened: u64,
+    /// Bytes of the line so far.
+    length: u64,
 }
+
+/// Longest line: the reader behind this holds a whole one in memory.
+const LONGEST_LINE: u64 = 1 << 20;
 
 impl<R: Read> StrictQuotes<R> {
     pub fn new(inner: R) -> Self {
-        Self { inner, state: State::Start, line: 1, opened: 0 }
+        Self { inner, state: State::Start, line: 1, opened: 0, length: 0 }
     }
 
     fn check(&mut self, bytes: &[u8]) -> Result<()> {
@@ -45,6 +50,19 @@ impl<R: Read> StrictQuotes<R> {
         Ok(())
     }
 
+    /// Refuses a line that is too long.
+    fn measure(&mut self, bytes: &[u8]) -> Result<()> {
+        match bytes.iter().rposition(|&byte| byte == b'\n') {
+            // Lines that begin and end among these bytes are no longer than a buffer.
+            Some(last) => self.length = (bytes.len() - last - 1) as u64,
+            None => self.length += bytes.len() as u64,
+        }
+        if self.length > LONGEST_LINE {
+            return Err(broken("a line of more than 1 MiB", self.line));
+        }
+        Ok(())
+    }
+
     /// As [`Self::check`] for bytes without a quote, which begin outside of quotes.
     fn skip(&mut self, bytes: &[u8]) {
         self.line += bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum::<u64>();
@@ -60,8 +78,10 @@ fn broken(problem: &str, line: u64) -> Error {
 impl<R: Read> Read for StrictQuotes<R> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let count = self.inner.read(buffer)?;
-        let bytes = &buffer[..count];
-        if count == 0 && self.state == State::Quoted && !buffer.is_empty() {
+        let is_end = count == 0 && !buffer.is_empty();
+        let bytes =
+            buffer.get(..count).ok_or_else(|| Error::other("a reader that read more than there is room for"))?;
+        if is_end && self.state == State::Quoted {
             return Err(broken("a quote that is never closed", self.opened));
         }
         if matches!(self.state, State::Start | State::Plain) && count > 0 && !bytes.contains(&b'"') {
@@ -69,6 +89,7 @@ impl<R: Read> Read for StrictQuotes<R> {
         } else {
             self.check(bytes)?;
         }
+        self.measure(bytes)?;
         Ok(count)
     }
 }
@@ -76,6 +97,18 @@ impl<R: Read> Read for StrictQuotes<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_has_an_end() {
+        let lines = |length: usize| [b"a,b\n".to_vec(), vec![b'x'; length], b"\n".to_vec()].concat();
+        for (length, refused) in [(1 << 19, false), ((1 << 20) - 1, false), ((1 << 20) + (1 << 13), true)] {
+            let outcome = StrictQuotes::new(Pieces(&lines(length), 1 << 12)).read_to_end(&mut Vec::new());
+            assert_eq!(outcome.is_err(), refused, "{length}");
+            if let Err(error) = outcome {
+                assert_eq!(error.to_string(), "a line of more than 1 MiB in line 2");
+            }
+        }
+    }
 
     /// Hands out its bytes in pieces of one size.
     struct Pieces<'a>(&'a [u8], usize);

@@ -51,14 +51,20 @@ pub enum Reason {
     OutOfRange,
     /// The instrument has no usable mark price.
     MissingMark,
+    /// The mark's `bid_px` is above its `ask_px`.
+    CrossedMark,
+    /// The mark is of another time than the snapshot, or of unknown time, and `max_mark_age` is set.
+    StaleMark,
     /// The option has no usable mark volatility.
     MissingVol,
     /// The option has no usable forward price.
     MissingForward,
-    /// The underlying has no usable index price.
+    /// The underlying has no usable index price, or one of another time than the snapshot.
     MissingIndex,
     /// A currency has no USD value.
     MissingFx,
+    /// Worth more USD than `max_notional_usd` allows: contracts and coins may be mixed up.
+    ImplausibleNotional,
     /// Another row has the same account and currency. All rows of the key are rejected, whatever their order.
     DuplicateBalance,
     /// A `spot_offset` that is not `usdt`, `usdc`, `coin` or `none`.
@@ -95,10 +101,13 @@ impl Reason {
             Self::InvalidSpotInUseCap => "invalid_spot_in_use_cap",
             Self::OutOfRange => "out_of_range",
             Self::MissingMark => "missing_mark",
+            Self::CrossedMark => "crossed_mark",
+            Self::StaleMark => "stale_mark",
             Self::MissingVol => "missing_vol",
             Self::MissingForward => "missing_forward",
             Self::MissingIndex => "missing_index",
             Self::MissingFx => "missing_fx",
+            Self::ImplausibleNotional => "implausible_notional",
             Self::DuplicateBalance => "duplicate_balance",
             Self::InvalidSpotOffset => "invalid_spot_offset",
             Self::DuplicateAccount => "duplicate_account",

@@ -21,7 +21,7 @@ pub(super) fn first_duplicate(ids: &[Option<&str>]) -> Result<Option<usize>> {
         let mut seen = HashSet::new();
         let candidates = repeated.iter().enumerate().filter(|(_, repeated)| *repeated == Some(true));
         Ok(candidates
-            .filter_map(|(row, _)| Some((row, ids[row]?)))
+            .filter_map(|(row, _)| Some((row, ids.get(row).copied().flatten()?)))
             .find(|(_, id)| !seen.insert(*id))
             .map(|(row, _)| row))
     };

@@ -4,9 +4,9 @@ use super::batch::Batch;
 use super::schema::Column;
 use super::source::{Format, Source};
 use super::{csv, ipc, parquet};
-use crate::Result;
 use crate::parallel::in_order;
 use crate::progress::Progress;
+use crate::{Error, Result};
 use rayon::prelude::*;
 
 /// A table whose columns have been checked.
@@ -85,7 +85,8 @@ fn scan_parquet<T: Default + Send>(
         }
     }
     let work = |task: usize| {
-        let (part, group, first_row): (&parquet::Part, usize, u64) = tasks[task];
+        let &(part, group, first_row): &(&parquet::Part, usize, u64) =
+            tasks.get(task).ok_or_else(|| Error::Runtime(format!("there is no row group number {task}")))?;
         let mut local = T::default();
         part.read_group(group, first_row, |batch| step(&mut local, batch))?;
         Ok(local)

@@ -108,8 +108,18 @@ const INSTRUMENTS: &[Column] = &[
     id("opt_type"),
     Column { name: "lot_sz", kind: Kind::Number, required: false },
 ];
-const MARKS: &[Column] = &[id("inst_id"), number("mark_px"), number("mark_vol"), number("fwd_px")];
-const INDICES: &[Column] = &[id("index_id"), number("px")];
+/// The time of a price, which only `--max-mark-age` asks for.
+const TS: Column = Column { name: "ts", kind: Kind::Time, required: false };
+const MARKS: &[Column] = &[
+    id("inst_id"),
+    number("mark_px"),
+    number("mark_vol"),
+    number("fwd_px"),
+    Column { name: "bid_px", kind: Kind::Number, required: false },
+    Column { name: "ask_px", kind: Kind::Number, required: false },
+    TS,
+];
+const INDICES: &[Column] = &[id("index_id"), number("px"), TS];
 const POSITIONS: &[Column] = &[id("account_id"), id("inst_id"), number("qty"), number("avg_px")];
 const BALANCES: &[Column] = &[
     id("account_id"),

@@ -123,7 +123,7 @@ pub(super) fn hash(file: &Path, progress: &dyn Progress) -> Result<(u64, String)
         progress.check()?;
         match input.read(&mut buffer).map_err(|error| unreadable(file, &error))? {
             0 => return Ok((hasher.count(), hasher.finalize().to_hex().to_string())),
-            read => hasher.update(&buffer[..read]),
+            read => hasher.update(buffer.get(..read).unwrap_or_default()),
         };
     }
 }

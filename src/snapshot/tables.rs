@@ -1,5 +1,8 @@
 //! All tables in the order in which they depend on one another, and the snapshot that they make.
 
+// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+#![allow(clippy::indexing_slicing)]
+
 use super::accounts::{AccountNumbers, AccountRows, Section, Settings, settle};
 use super::balances::{AllBalances, Balances};
 use super::batch::Batch;
@@ -11,7 +14,7 @@ use super::reject::{Broken, Reason};
 use super::scan::{Opened, scan};
 use super::source::Source;
 use super::text::cut;
-use super::{LoadOptions, Snapshot, Table, market, relate};
+use super::{Expectations, LoadOptions, Snapshot, Table, market, relate};
 use crate::book::Book;
 use crate::{Error, Invalid, Result};
 use std::path::PathBuf;
@@ -19,7 +22,7 @@ use std::path::PathBuf;
 /// Reads all tables. Returns the rows of each file too; the snapshot's `inputs` are still empty.
 pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOptions) -> Result<(Snapshot, Vec<u64>)> {
     let mut pending = Pending::open(sources, options)?;
-    let tables = MarketTables::read(&mut pending, options)?;
+    let tables = MarketTables::read(&mut pending, as_of_ns, options)?;
     let indices = tables.indices();
     let mut file_rows = tables.file_rows();
 
@@ -28,12 +31,14 @@ pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOpt
     let balance_rows = scan(
         pending.take(Table::Balances)?.1,
         options.progress,
-        |local: &mut Balances, batch| local.read(batch, |name| indices.fx(name).is_some()),
+        |local: &mut Balances, batch| {
+            local.read(batch, |name| indices.fx(name).map(|fx| options.expectations.most_held(fx)))
+        },
         |local| balances.merge(local, &mut accounts),
     )?;
     balances.reject_duplicates();
     let names = || balances.currencies().iter();
-    let (market, listings) = tables.market(as_of_ns, names())?;
+    let (market, listings) = tables.market(as_of_ns, options.expectations, names())?;
 
     let mut positions = AllPositions::default();
     let (_, opened) = pending.take(Table::Positions)?;
@@ -108,12 +113,17 @@ pub(super) struct MarketTables {
 }
 
 impl MarketTables {
-    pub fn read(pending: &mut Pending, options: &LoadOptions) -> Result<Self> {
+    pub fn read(pending: &mut Pending, as_of_ns: i64, options: &LoadOptions) -> Result<Self> {
+        let clock = prices::Clock { as_of_ns, expectations: options.expectations };
         let instruments = SmallTable::read(pending.take(Table::Instruments)?, options, contracts::read)?;
         instruments.check_unique("duplicate instrument", "inst_id", |row| row.inst_id.as_deref())?;
-        let marks = SmallTable::read(pending.take(Table::Marks)?, options, prices::read_marks)?;
+        let marks = SmallTable::read(pending.take(Table::Marks)?, options, |rows: &mut _, batch: &_| {
+            prices::read_marks(rows, batch, clock)
+        })?;
         marks.check_unique("duplicate mark", "inst_id", |row| row.inst_id.as_deref())?;
-        let indices = SmallTable::read(pending.take(Table::Indices)?, options, prices::read_indices)?;
+        let indices = SmallTable::read(pending.take(Table::Indices)?, options, |rows: &mut _, batch: &_| {
+            prices::read_indices(rows, batch, clock)
+        })?;
         indices.check_unique("duplicate index", "index_id", |row| row.index_id.as_deref())?;
         Ok(Self { instruments, marks, indices })
     }
@@ -126,9 +136,11 @@ impl MarketTables {
     pub fn market<'n>(
         &'n self,
         as_of_ns: i64,
+        expectations: &Expectations,
         currencies: impl Iterator<Item = &'n str>,
     ) -> Result<(crate::market::Market, market::Listings)> {
-        market::build(as_of_ns, &self.instruments.rows, &self.marks.rows, &self.indices.rows, currencies)
+        let tables = (self.instruments.rows.as_slice(), self.marks.rows.as_slice(), self.indices.rows.as_slice());
+        market::build(as_of_ns, expectations, tables, currencies)
     }
 
     /// Rows of each file, in the order of the tables.

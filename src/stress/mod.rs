@@ -35,7 +35,7 @@ use crate::report::stress_stats::ScenarioStats;
 use crate::report::{OutputFile, OutputFolder, encode, rejects, stress_summary};
 use crate::rules::LoadedRules;
 use crate::run::{Format, MaxRejects, Timings};
-use crate::snapshot::{self, LoadOptions, Snapshot};
+use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
 use crate::{Error, Result, recompute};
 use pass::{Pass, State};
 use rayon::prelude::*;
@@ -120,6 +120,8 @@ pub struct StressRequest {
     pub distance: Whose,
     /// The rules.
     pub rules: LoadedRules,
+    /// What is known of the snapshot beforehand.
+    pub expectations: Expectations,
     /// Run even if the snapshot is older than the rules.
     pub allow_rules_date: bool,
     /// How tables are written.
@@ -154,7 +156,11 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     let mut timings = Timings::default();
 
     let clock = Instant::now();
-    let options = LoadOptions { default_spot_offset: request.rules.rules.default_spot_offset, progress };
+    let options = LoadOptions {
+        default_spot_offset: request.rules.rules.default_spot_offset,
+        expectations: &request.expectations,
+        progress,
+    };
     let mut snapshot = snapshot::load(&request.snapshot, &options)?;
     if !request.allow_rules_date {
         request.rules.check_date(snapshot.as_of_ns)?;

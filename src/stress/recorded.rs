@@ -41,6 +41,7 @@ impl StressRequest {
             distance,
             rules: _,
             allow_rules_date,
+            expectations,
             format,
             force: _,
             max_rejects: _,
@@ -52,6 +53,7 @@ impl StressRequest {
             format: *format,
             distance: *distance,
             allow_rules_date: *allow_rules_date,
+            expectations: expectations.clone(),
             stress: Some(StressPart {
                 detail: detail.name().to_owned(),
                 grid: axes.iter().map(ToString::to_string).collect(),
@@ -74,6 +76,7 @@ impl StressRequest {
             distance: recorded.distance,
             rules,
             allow_rules_date: recorded.allow_rules_date,
+            expectations: recorded.expectations.clone(),
             format: recorded.format,
             force: false,
             max_rejects: MaxRejects::default(),

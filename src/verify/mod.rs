@@ -215,7 +215,11 @@ impl Origin {
     }
 
     fn read(dir: &Path, request: &Request, rules: LoadedRules, progress: &dyn Progress) -> Result<Self> {
-        let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, progress };
+        let options = LoadOptions {
+            default_spot_offset: rules.rules.default_spot_offset,
+            expectations: &request.expectations,
+            progress,
+        };
         let mut snapshot = snapshot::load(dir, &options)?;
         let scenarios = match (&request.stress, &request.shocks) {
             (Some(part), _) => ScenarioSources::recorded(request, part)?.resolve(dir, &mut snapshot, progress)?,

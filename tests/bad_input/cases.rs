@@ -154,7 +154,7 @@ pub const BROKEN_TABLES: &[(&[Edit], &[&str])] = &[
         &["duplicate column", "marks.csv", "column `mark_px`"],
     ),
     (&[Do(narrow_quantities)], &["wrong type", "positions.parquet", "column `qty`", "Float32", "expected: Float64"]),
-    (&[Do(truncated_parquet)], &["cannot be read", "positions.parquet"]),
+    (&[Do(truncated_parquet)], &["cut off or never closed", "positions.parquet"]),
     (&[Do(garbage_arrow)], &["balances.arrow"]),
     (
         &[Replace("instruments.csv", "SOL-USDT-SWAP,", "BTC-USD-SWAP,")],

@@ -12,7 +12,7 @@ use remargin::progress::Silent;
 use remargin::report::Format;
 use remargin::rules;
 use remargin::run::{MaxRejects, RunRequest, run};
-use remargin::snapshot::{LoadOptions, Snapshot, load};
+use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,11 @@ impl Place {
 
     fn load(&self) -> Snapshot {
         let rules = rules::load(None, &[]).unwrap().rules;
-        let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress: &Silent };
+        let options = LoadOptions {
+            default_spot_offset: rules.default_spot_offset,
+            expectations: &Expectations::NONE,
+            progress: &Silent,
+        };
         load(&self.path("snapshot"), &options).unwrap()
     }
 
@@ -86,6 +90,7 @@ impl Place {
                 shocks: None,
                 distance: Whose::AtRisk,
                 rules: rules::load(overlay.is_file().then_some(overlay.as_path()), &[]).unwrap(),
+                expectations: remargin::run::Expectations::NONE,
                 allow_rules_date: false,
                 format: Format::Csv,
                 force: false,

@@ -8,7 +8,7 @@ use proptest::test_runner::TestRunner;
 use remargin::import::okx::import;
 use remargin::progress::Silent;
 use remargin::rules;
-use remargin::snapshot::{LoadOptions, load};
+use remargin::snapshot::{Expectations, LoadOptions, load};
 use serde_json::{Value, json};
 use std::cell::Cell;
 
@@ -146,7 +146,11 @@ fn check(responses: &[Vec<Value>], interpolate: bool, imports: &Cell<u32>) -> Re
     prop_assert_eq!(imported.files.len(), responses.len());
     // Every table that was written is one that the loader reads, with as many rows.
     let rules = rules::load(None, &[]).unwrap().rules;
-    let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress: &Silent };
+    let options = LoadOptions {
+        default_spot_offset: rules.default_spot_offset,
+        expectations: &Expectations::NONE,
+        progress: &Silent,
+    };
     if imported.tables.iter().all(|(name, _)| *name != "orders") {
         let snapshot = load(&place.path("snapshot"), &options);
         prop_assert!(snapshot.is_ok(), "{}", snapshot.unwrap_err());

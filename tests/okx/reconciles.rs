@@ -5,6 +5,7 @@ use remargin::explain::explain;
 use remargin::progress::Silent;
 use remargin::reconcile::{ReconcileRequest, Reconciliation, reconcile};
 use remargin::rules;
+use remargin::snapshot::Expectations;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -121,7 +122,8 @@ fn an_explanation_reads_like_the_position_builder() {
     let place = example();
     let overlay = place.path("snapshot").join("rules.toml");
     let rules = rules::load(Some(&overlay), &[]).unwrap();
-    let explained = explain(&place.path("snapshot"), "in", &rules, false, &Silent).unwrap().to_okx();
+    let explained =
+        explain(&place.path("snapshot"), "in", &rules, false, &Expectations::NONE, &Silent).unwrap().to_okx();
     let theirs: Value = serde_json::from_str(&fs::read_to_string(data(BUILDER)).unwrap()).unwrap();
     let (mut our_keys, mut their_keys) = (Vec::new(), Vec::new());
     keys(&explained, "", &mut our_keys);

@@ -2,7 +2,7 @@
 
 use remargin::margin::rules::SpotOffset;
 use remargin::progress::Silent;
-use remargin::snapshot::{LoadOptions, Snapshot, Table, load};
+use remargin::snapshot::{Expectations, LoadOptions, Snapshot, Table, load};
 use remargin::{Error, Invalid};
 use std::fs;
 use std::path::Path;
@@ -97,7 +97,11 @@ impl Folder {
     }
 
     pub fn load(&self) -> remargin::Result<Snapshot> {
-        load(self.path(), &LoadOptions { default_spot_offset: SpotOffset::Usdt, progress: &Silent })
+        self.load_expecting(&Expectations::NONE)
+    }
+
+    pub fn load_expecting(&self, expectations: &Expectations) -> remargin::Result<Snapshot> {
+        load(self.path(), &LoadOptions { default_spot_offset: SpotOffset::Usdt, expectations, progress: &Silent })
     }
 
     pub fn invalid(&self) -> Invalid {

@@ -4,7 +4,7 @@ use crate::folder::{Folder, print, reconcile, table};
 use remargin::Error;
 use remargin::margin::rules::SpotOffset;
 use remargin::progress::Silent;
-use remargin::snapshot::{LoadOptions, load};
+use remargin::snapshot::{Expectations, LoadOptions, load};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,7 @@ fn every_broken_table() {
                 f.remove("marks.csv");
                 f.write("marks.parquet", "PAR1 no");
             },
-            &["marks.parquet", "cannot be read"],
+            &["marks.parquet", "too short"],
         ),
         (
             |f| {
@@ -109,8 +109,10 @@ fn every_broken_table() {
             assert!(message.contains(word), "case {number}: {word:?} is not in\n{message}");
         }
     }
-    let nowhere =
-        load(Path::new("/nonexistent"), &LoadOptions { default_spot_offset: SpotOffset::Usdt, progress: &Silent });
+    let nowhere = load(
+        Path::new("/nonexistent"),
+        &LoadOptions { default_spot_offset: SpotOffset::Usdt, expectations: &Expectations::NONE, progress: &Silent },
+    );
     assert_eq!(nowhere.unwrap_err().exit_code(), 3);
 }
 
@@ -158,6 +160,9 @@ fn an_interrupted_load_stops() {
         }
     }
     let folder = Folder::new();
-    let stopped = load(folder.path(), &LoadOptions { default_spot_offset: SpotOffset::Usdt, progress: &Stop });
+    let stopped = load(
+        folder.path(),
+        &LoadOptions { default_spot_offset: SpotOffset::Usdt, expectations: &Expectations::NONE, progress: &Stop },
+    );
     assert!(matches!(stopped, Err(Error::Interrupted)));
 }

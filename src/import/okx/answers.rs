@@ -40,7 +40,7 @@ impl Accounts {
         for value in &response.rows {
             let time = Row::of(value).map_or(0, |row| row.time_ms(&["ts"]));
             let mut holdings = Holdings::default();
-            let before = tally.0[file].rows;
+            let before = tally.rows(file);
             let builder = response.endpoint == Endpoint::PositionBuilder;
             if builder {
                 for unit in list(value, "riskUnitData") {
@@ -62,7 +62,7 @@ impl Accounts {
                     read(asset, file, known, tally, |row, place| holdings.asset(row, place, &["eq"]));
                 }
             }
-            if tally.0[file].rows == before {
+            if tally.rows(file) == before {
                 let place = tally.row(file);
                 tally.aside(place, if known { Aside::Answer } else { Aside::Nothing });
             }

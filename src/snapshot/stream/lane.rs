@@ -1,5 +1,6 @@
 //! One table that flows: its row groups, decoded ahead of where the merge stands.
 
+use super::super::LoadOptions;
 use super::super::accounts::{AccountRuns, Settings};
 use super::super::balances::Balances;
 use super::super::batch::Batch;
@@ -20,17 +21,19 @@ use std::sync::Arc;
 /// What decoding needs besides the rows.
 pub(super) struct Decoder<'a> {
     listings: &'a Listings,
-    /// Index and whether there is a price, by name.
-    currencies: HashMap<&'a str, (u32, bool)>,
+    /// Index, and the most that may be held if there is a price, by name.
+    currencies: HashMap<&'a str, (u32, Option<f64>)>,
     priced: Priced<'a>,
     progress: &'a dyn Progress,
 }
 
 impl<'a> Decoder<'a> {
-    pub fn new(listings: &'a Listings, market: &'a Market, progress: &'a dyn Progress) -> Self {
+    pub fn new(listings: &'a Listings, market: &'a Market, options: &LoadOptions<'a>) -> Self {
         let named = market.currencies.iter().zip(0..);
-        let currencies = named.map(|(currency, index)| (currency.name.as_str(), (index, currency.fx.is_some())));
-        Self { listings, currencies: currencies.collect(), priced: Priced::new(market), progress }
+        let most = |fx| options.expectations.most_held(fx);
+        let currencies = named.map(|(currency, index)| (currency.name.as_str(), (index, currency.fx.map(most))));
+        let priced = Priced::new(market);
+        Self { listings, currencies: currencies.collect(), priced, progress: options.progress }
     }
 }
 
@@ -70,7 +73,7 @@ pub(super) struct NumberedBalances {
 
 impl Rows for NumberedBalances {
     fn read(&mut self, batch: &Batch, decoder: &Decoder) -> Result<()> {
-        self.rows.read(batch, |name| decoder.currencies.get(name).is_some_and(|&(_, priced)| priced))
+        self.rows.read(batch, |name| decoder.currencies.get(name).and_then(|&(_, most)| most))
     }
     fn complete(&mut self, decoder: &Decoder) {
         let index = |name| decoder.currencies.get(name).map(|&(index, _)| index);

@@ -13,6 +13,9 @@
 //! tables are brought to disk first, see [`Spill`]. What is in memory at once is a few row groups and a few pieces,
 //! however long the tables are.
 
+// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+#![allow(clippy::indexing_slicing)]
+
 mod lane;
 mod merge;
 mod piece;
@@ -25,7 +28,7 @@ use super::reject::{Reject, TableCount, Unmargined};
 use super::scan::Opened;
 use super::source::{Format, hash_all};
 use super::tables::{MarketTables, Pending};
-use super::{LoadOptions, Snapshot, Survey, Table, input_files};
+use super::{LoadOptions, Snapshot, Survey, Table, blame, checksums, input_files};
 use crate::Result;
 use crate::book::Book;
 use crate::market::Market;
@@ -69,6 +72,11 @@ impl Stream {
     /// Those of [`super::load`] that concern the market and the columns of the tables; with `spill`
     /// [`crate::Error::Io`] and [`crate::Error::Runtime`] if the disk does not take the rows.
     pub fn open(dir: &Path, spill: Option<Spill>, options: &LoadOptions) -> Result<Option<Self>> {
+        Self::read(dir, spill, options).map_err(|error| blame(dir, error, options.progress))
+    }
+
+    fn read(dir: &Path, spill: Option<Spill>, options: &LoadOptions) -> Result<Option<Self>> {
+        options.expectations.check()?;
         let Survey { as_of_ns, sources, files } = Survey::new(dir)?;
         let source_of = |table| sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source);
         let is_parquet = |table| source_of(table).is_none_or(|source| source.format == Format::Parquet);
@@ -76,8 +84,8 @@ impl Stream {
             return Ok(None);
         }
         let mut pending = Pending::open(&sources, options)?;
-        let tables = MarketTables::read(&mut pending, options)?;
-        let (market, listings) = tables.market(as_of_ns, std::iter::once(ALWAYS_PRICED))?;
+        let tables = MarketTables::read(&mut pending, as_of_ns, options)?;
+        let (market, listings) = tables.market(as_of_ns, options.expectations, std::iter::once(ALWAYS_PRICED))?;
         let mut flows = [None, None, None, None];
         for (flow, table) in flows.iter_mut().zip(FLOWING) {
             let Some(source) = source_of(table) else { continue };
@@ -128,9 +136,26 @@ impl Stream {
         window: Window,
         options: &LoadOptions,
         work: impl Fn(Book) -> Result<T> + Sync,
+        sink: impl FnMut(T) -> Result<()>,
+    ) -> Result<Option<Snapshot>> {
+        let dir = self.dir.clone();
+        let done = self.flow(accounts, window, options, work, sink);
+        let snapshot = done.map_err(|error| blame(&dir, error, options.progress))?;
+        if let Some(snapshot) = &snapshot {
+            checksums::verify(&dir, &snapshot.inputs, options.expectations)?;
+        }
+        Ok(snapshot)
+    }
+
+    fn flow<T: Send>(
+        self,
+        accounts: usize,
+        window: Window,
+        options: &LoadOptions,
+        work: impl Fn(Book) -> Result<T> + Sync,
         mut sink: impl FnMut(T) -> Result<()>,
     ) -> Result<Option<Snapshot>> {
-        let decoder = Decoder::new(&self.listings, &self.market, options.progress);
+        let decoder = Decoder::new(&self.listings, &self.market, options);
         let context = PieceContext { default_spot_offset: options.default_spot_offset };
         let mut found = Found::default();
         let (files, progress) = (&self.files, options.progress);

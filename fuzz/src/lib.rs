@@ -1,0 +1,212 @@
+//! What the fuzzer feeds: bytes in, and either a coded error or a result that holds together.
+//!
+//! Each target is a function over bytes, so that the gate can call it without a fuzzer (`tests/fuzz.rs`). A target
+//! panics where a promise is broken: an error without a code of input, counts that do not add up, a figure that is
+//! not finite, two models that disagree.
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use remargin::Error;
+use remargin::generate::{TableFormat, write_table};
+use remargin::margin::rules::SpotOffset;
+use remargin::progress::Silent;
+use remargin::recompute::{chunk, price};
+use remargin::reference::{account_of, compare, margin};
+use remargin::rules;
+use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load, read_shocks};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Name and function of every target.
+pub const TARGETS: [(&str, fn(&[u8])); 6] =
+    [("csv", csv), ("parquet", parquet), ("ipc", ipc), ("rules", rules), ("shocks", shocks), ("pipeline", pipeline)];
+
+/// A small sound snapshot.
+const TABLES: [(&str, &str); 6] = [
+    (
+        "instruments",
+        "inst_id,inst_type,uly,settle_ccy,ct_type,ct_val,ct_mult,expiry,strike,opt_type
+BTC-USDT-SWAP,SWAP,BTC-USDT,USDT,linear,0.01,1,,,
+BTC-USD-SWAP,SWAP,BTC-USD,BTC,inverse,100,1,,,
+BTC-USD-260327-90000-C,OPTION,BTC-USD,BTC,,1,0.01,2026-03-27T08:00:00Z,90000,C
+",
+    ),
+    (
+        "marks",
+        "inst_id,mark_px,mark_vol,fwd_px
+BTC-USDT-SWAP,90000.5,,
+BTC-USD-SWAP,90010,,
+BTC-USD-260327-90000-C,0.0525,0.55,90500
+",
+    ),
+    ("indices", "index_id,px\nBTC-USDT,90001\nBTC-USD,90005\nUSDT-USD,0.9998\n"),
+    (
+        "positions",
+        "account_id,inst_id,qty,avg_px
+a1,BTC-USDT-SWAP,10,85000.1
+a1,BTC-USD-SWAP,-5,86000
+a2,BTC-USD-260327-90000-C,-1,0.06
+",
+    ),
+    ("balances", "account_id,ccy,cash,interest,spot_in_use_cap\na1,USDT,1000,0.5,\na1,BTC,-0.25,,2\na2,USDT,500,,\n"),
+    ("accounts", "account_id,spot_offset\na2,coin\na1,\n"),
+];
+
+const SHOCKS: &str = "scenario,base,price,vol,fx_ccy,fx,days
+crash,BTC,-0.4,0.5,,,1
+crash,*,-0.5,,,,
+depeg,,,,USDT,-0.1,
+";
+
+/// Between the tables of a whole snapshot in one input.
+const SEPARATOR: &str = "\n====\n";
+
+/// One table as the fuzzer's bytes, of the format that its name says; the first byte chooses the table.
+fn one_table(data: &[u8], format: TableFormat) {
+    let Some((&first, bytes)) = data.split_first() else { return };
+    let (name, _) = TABLES[usize::from(first) % TABLES.len()];
+    let folder = tempfile::tempdir().expect("a folder");
+    for (other, text) in TABLES.iter().filter(|(other, _)| *other != name) {
+        fs::write(folder.path().join(format!("{other}.csv")), text).expect("a table");
+    }
+    fs::write(folder.path().join(format!("{name}.{}", format.name())), bytes).expect("a table");
+    if let Some(snapshot) = loaded(folder.path()) {
+        margins(&snapshot);
+    }
+}
+
+/// CSV of any content as any table.
+pub fn csv(data: &[u8]) {
+    one_table(data, TableFormat::Csv);
+}
+
+/// A Parquet file of any content as any table.
+pub fn parquet(data: &[u8]) {
+    one_table(data, TableFormat::Parquet);
+}
+
+/// An Arrow IPC file of any content as any table.
+pub fn ipc(data: &[u8]) {
+    one_table(data, TableFormat::Arrow);
+}
+
+/// A rules file of any content. Rules that are accepted can be written out and read back.
+pub fn rules(data: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rules.toml");
+    fs::write(&file, data).expect("the rules");
+    match rules::load(Some(&file), &[]) {
+        Ok(first) => {
+            fs::write(&file, first.canonical()).expect("the rules");
+            let again = rules::load(Some(&file), &[]).expect("rules that were written out");
+            assert_eq!(again.hash, first.hash, "rules differ from what they were written out as");
+        }
+        Err(error) => assert_eq!(error.exit_code(), 3, "{error}"),
+    }
+}
+
+/// A table of shocks of any content, as CSV.
+pub fn shocks(data: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_snapshot(folder.path(), TABLES.map(|(_, text)| text));
+    let snapshot = loaded(folder.path()).expect("the small snapshot");
+    let file = folder.path().join("shocks.csv");
+    fs::write(&file, data).expect("the shocks");
+    match read_shocks(&file, &snapshot.market, &Silent) {
+        Ok((scenarios, _)) => assert!(scenarios.iter().all(|scenario| !scenario.name.is_empty())),
+        Err(error) => assert_eq!(error.exit_code(), 3, "{error}"),
+    }
+}
+
+/// A whole snapshot in CSV, its tables one after another behind lines of `====`.
+pub fn pipeline(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let mut parts = text.split(SEPARATOR);
+    let folder = tempfile::tempdir().expect("a folder");
+    write_snapshot(folder.path(), TABLES.map(|(_, text)| parts.next().unwrap_or(text)));
+    if let Some(snapshot) = loaded(folder.path()) {
+        margins(&snapshot);
+    }
+}
+
+fn write_snapshot(folder: &Path, tables: [&str; 6]) {
+    for ((name, _), text) in TABLES.iter().zip(tables) {
+        fs::write(folder.join(format!("{name}.csv")), text).expect("a table");
+    }
+}
+
+/// The snapshot, unless it is refused as input should be.
+fn loaded(folder: &Path) -> Option<Snapshot> {
+    fs::write(folder.join("snapshot.toml"), "version = 1\nas_of = 2026-01-15T08:00:00Z\n").expect("a manifest");
+    let expectations = &Expectations::NONE;
+    match load(folder, &LoadOptions { default_spot_offset: SpotOffset::Usdt, expectations, progress: &Silent }) {
+        Ok(snapshot) => {
+            for count in &snapshot.tables {
+                assert_eq!(count.rows_in, count.rows_used + count.rows_rejected, "{count:?}");
+            }
+            Some(snapshot)
+        }
+        Err(error @ Error::Invalid(_)) => {
+            assert!(error.to_string().lines().count() > 1, "an error without a place: {error}");
+            None
+        }
+        Err(error) => panic!("not a coded error: {error}"),
+    }
+}
+
+/// Margins every account by both models.
+fn margins(snapshot: &Snapshot) {
+    let rules = rules::load(None, &[]).expect("the built-in rules").rules;
+    let priced = price(&snapshot.market, &rules);
+    let names = priced.unit_names();
+    let accounts = snapshot.book.len();
+    let result = chunk(&priced, &snapshot.book, 0..accounts).expect("margins of a sound book");
+    let mut first_unit = 0;
+    for (number, account) in result.accounts.iter().enumerate().take(64) {
+        let units = &result.units[first_unit..result.unit_end[number]];
+        first_unit = result.unit_end[number];
+        assert!(account.mmr.is_finite() && account.mmr >= 0.0 && account.imr >= account.mmr, "{account:?}");
+        let account_of = account_of(&snapshot.market, &snapshot.book, &rules, number).expect("the account");
+        let reference = margin(&account_of).expect("the reference margin");
+        let mismatches = compare(account, units, &names, &reference, &rules);
+        assert!(mismatches.is_empty(), "{}", mismatches.iter().map(ToString::to_string).collect::<String>());
+    }
+}
+
+/// Where the fuzzer starts for a target: sound input.
+pub fn seeds(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "csv" => TABLES.iter().zip(0..).map(|((_, text), first)| [&[first], text.as_bytes()].concat()).collect(),
+        "parquet" => tables(TableFormat::Parquet),
+        "ipc" => tables(TableFormat::Arrow),
+        "rules" => vec![rules::BUILT_IN.into(), b"extends = \"okx-pm2-2025-01\"\n[mr6]\ncharge = 0.75\n".to_vec()],
+        "shocks" => vec![SHOCKS.into()],
+        "pipeline" => vec![TABLES.map(|(_, text)| text).join(SEPARATOR).into()],
+        other => panic!("no target `{other}`"),
+    }
+}
+
+/// Each table in a binary format, numbers as such where all cells are.
+fn tables(format: TableFormat) -> Vec<Vec<u8>> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let table = |(first, (name, text)): (usize, &(&str, &str))| {
+        let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let names = lines.next().unwrap_or_default();
+        let rows: Vec<Vec<&str>> = lines.collect();
+        let columns = names.iter().enumerate().map(|(place, name)| {
+            let cells = || rows.iter().map(move |row| Some(row[place]).filter(|cell| !cell.is_empty()));
+            let numbers: Option<Float64Array> =
+                cells().map(|cell| cell.map_or(Some(None), |cell| cell.parse::<f64>().ok().map(Some))).collect();
+            let column: ArrayRef = match numbers {
+                Some(numbers) if cells().any(|cell| cell.is_some()) => Arc::new(numbers),
+                _ => Arc::new(cells().collect::<StringArray>()),
+            };
+            (*name, column, true)
+        });
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("a table");
+        write_table(folder.path(), name, format, &batch).expect("a table");
+        let bytes = fs::read(folder.path().join(format!("{name}.{}", format.name()))).expect("a table");
+        [&[first as u8], bytes.as_slice()].concat()
+    };
+    TABLES.iter().enumerate().map(table).collect()
+}

@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""Knocks one part of the model out at a time and looks whether a test fails.
+
+    scripts/knockouts.py            all of the list below
+    scripts/knockouts.py mr3 tier   those whose name holds one of the words
+    scripts/knockouts.py --mutants  cargo-mutants on src/margin instead (needs `cargo install cargo-mutants`);
+                                    what follows is handed to it, such as --shard 0/8
+
+The model needs no table format, so that its modules, alone in a crate of their own, build in seconds: a copy of them
+and of the tests that concern them is made in target/knockouts. Every edit must match its file exactly once, so that
+the list cannot fall behind the code in silence. Exit code 1 if a knock-out is not caught.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CRATE = ROOT / "target" / "knockouts"
+MODULES = ["book", "error.rs", "margin", "market", "progress.rs", "recompute", "reference", "rules"]
+TESTS = ["differential.rs", "golden_reference.rs", "published.rs", "common/mod.rs", "common/strategies.rs", "common/world.rs"]
+NEEDED = ["hashbrown", "jiff", "libm", "rayon", "rust_decimal", "serde", "serde_path_to_error", "thiserror", "toml",
+          "blake3", "serde_json", "tracing"]
+
+STRESS, PRICED, REQUIREMENT = "margin/stress.rs", "margin/priced.rs", "margin/requirement.rs"
+BLACK, NORMAL, TIERS, HEDGE = "margin/black76.rs", "margin/normal.rs", "margin/tiers.rs", "margin/spot_hedge.rs"
+EQUITY, BORROWING, MARKET, PRICE = "margin/equity.rs", "margin/borrowing.rs", "market/mod.rs", "recompute/price.rs"
+UNIT, LEG, LEDGER, REFERENCE = "reference/unit.rs", "reference/leg.rs", "reference/ledger.rs", "reference/mod.rs"
+RULES = "../data/rules/okx-pm2-2025-01.toml"
+
+# Name, file below src, text, what stands there instead.
+KNOCKOUTS = [
+    # The fast kernel: each component gone.
+    ("mr1 gone", STRESS, "            mr1: loss(worst),", "            mr1: 0.0,"),
+    ("mr2 gone", STRESS, "mr2: loss(self.options[DECAY]),", "mr2: 0.0,"),
+    ("mr3 gone", STRESS, "mr3: self.term_structure(rules),", "mr3: 0.0,"),
+    ("mr4 gone", STRESS, "mr4: self.basis(params),", "mr4: 0.0,"),
+    ("mr5 gone", STRESS, "mr5: loss(self.options[RATES].min(self.options[RATES + 1])),", "mr5: 0.0,"),
+    ("mr6 gone", STRESS, "            mr6: rules.mr6.charge * loss(lower(extreme)),", "            mr6: 0.0,"),
+    ("mr7 gone", STRESS, "(worst + self.mr3 + self.mr4 + self.mr5 + self.mr9).max(self.mr7)",
+     "(worst + self.mr3 + self.mr4 + self.mr5 + self.mr9)"),
+    ("mr7 without tiers", STRESS, "rules.mr7.tiers.get(params.class_mr467).apply(self.charge_usd)", "self.charge_usd"),
+    ("mr8 mmr gone", REQUIREMENT, "let mmr = self.deriv_mmr + self.borrow_mmr;", "let mmr = self.deriv_mmr;"),
+    ("mr8 imr gone", REQUIREMENT, "let imr = self.deriv_imr + self.borrow_imr;", "let imr = self.deriv_imr;"),
+    ("mr9 gone", STRESS, "mr9: self.stablecoin_hedge(rules),", "mr9: 0.0,"),
+    # Combination.
+    ("combine adds mr2", STRESS, "self.mr1.max(self.mr2).max(self.mr6);", "(self.mr1 + self.mr2).max(self.mr6);"),
+    ("combine without mr6", STRESS, "self.mr1.max(self.mr2).max(self.mr6);", "self.mr1.max(self.mr2);"),
+    ("combine without mr3", STRESS, "(worst + self.mr3 + self.mr4", "(worst + self.mr4"),
+    ("combine without mr4", STRESS, "+ self.mr4 + self.mr5 + self.mr9)", "+ self.mr5 + self.mr9)"),
+    ("combine without mr5", STRESS, "+ self.mr5 + self.mr9)", "+ self.mr9)"),
+    ("combine without mr9", STRESS, "+ self.mr5 + self.mr9)", "+ self.mr5)"),
+    ("imr equals mmr", STRESS, "imr: rules.imr_multiplier * mmr,", "imr: mmr,"),
+    # Shock signs and sizes.
+    ("mr1 price sign", STRESS, "+ slope * moves[column];", "- slope * moves[column];"),
+    ("mr1 ends swapped", STRESS, "let column = if slope > 0.0 {", "let column = if slope < 0.0 {"),
+    ("mr6 fall sign", STRESS, "[self.options[EXTREME] - slope * size,", "[self.options[EXTREME] + slope * size,"),
+    ("mr6 rise sign", STRESS, "self.options[EXTREME + 1] + slope * size]", "self.options[EXTREME + 1] - slope * size]"),
+    ("mr6 charge of one", STRESS, "            mr6: rules.mr6.charge * loss(lower(extreme)),", "            mr6: loss(lower(extreme)),"),
+    ("mr6 option fall sign", PRICED, "row[EXTREME] = moved(-extreme, terms.vol);", "row[EXTREME] = moved(extreme, terms.vol);"),
+    ("mr6 option rise sign", PRICED, "row[EXTREME + 1] = moved(extreme, terms.vol);", "row[EXTREME + 1] = moved(-extreme, terms.vol);"),
+    ("loss becomes gain", STRESS, "if pnl < 0.0 { -pnl } else { 0.0 }", "if pnl > 0.0 { pnl } else { 0.0 }"),
+    ("lower becomes higher", STRESS, "if second < first { second } else { first }", "if second > first { second } else { first }"),
+    ("vol up is down", PRICED, "let up = terms.vol + shift;", "let up = terms.vol - shift;"),
+    ("vol down is up", PRICED, "let down = (terms.vol - shift)", "let down = (terms.vol + shift)"),
+    ("vol floor gone", PRICED, "(terms.vol - shift).max(terms.vol.min(rules.mr1.vol_floor))", "(terms.vol - shift).max(0.0)"),
+    ("vol points only", PRICED, "points.max(relative * vol)", "points"),
+    ("vol relative only", PRICED, "points.max(relative * vol)", "relative * vol"),
+    ("forward floor gone", PRICED, ".max(rules.forward_floor * terms.forward);", ".max(f64::MIN_POSITIVE);"),
+    ("shock of the forward, not of the index", PRICED, "terms.forward + spec.index_px * price_move", "terms.forward + terms.forward * price_move"),
+    ("theta forward in time", PRICED, "terms.years - rules.mr2_days / 365.0", "terms.years + rules.mr2_days / 365.0"),
+    ("theta in years of 360 days", PRICED, "rules.mr2_days / 365.0", "rules.mr2_days / 360.0"),
+    ("rate shock signs both up", PRICED, "(-rate_move).exp_m1()", "rate_move.exp_m1()"),
+    ("rate shock without years", PRICED, "rules.mr5_rate_shift * terms.years;", "rules.mr5_rate_shift;"),
+    ("mr3 without netting", STRESS, "(gross - net.abs()).max(0.0)", "gross"),
+    ("mr3 charge of one", STRESS, "rules.mr3_offset_charge * (gross", "(gross"),
+    ("mr4 nets expiries", STRESS, "self.expiry_delta_usd[expiry as usize].abs() *", "self.expiry_delta_usd[expiry as usize] *"),
+    ("mr4 floor gone", PRICED, "rules.mr4.floor.get(class).max(rules.mr4.annualized.get(class) * years)", "rules.mr4.annualized.get(class) * years"),
+    ("mr4 annualized gone", PRICED, "rules.mr4.floor.get(class).max(rules.mr4.annualized.get(class) * years)", "*rules.mr4.floor.get(class)"),
+    ("mr7 short charged as long", STRESS, "-n * contract.charge_short_usd", "-n * contract.charge_long_usd"),
+    ("mr7 premium cap gone", PRICED, "option_charge.min(rules.mr7.option_premium_cap * base)", "option_charge"),
+    ("mr9 in separate books", STRESS, "if rules.risk_unit == RiskUnitMode::Separate {", "if false {"),
+    ("mr9 hedge not taken off", STRESS, "left[first as usize] -= hedged.copysign(a);", ""),
+    ("mr9 without tiers", STRESS, "rules.mr9.tiers.apply(hedged)", "hedged"),
+    # Unit conversions.
+    ("linear slope without multiplier", PRICED, "(m * spec.index_px * spec.phi_usd, m * spec.mark_px", "(spec.index_px * spec.phi_usd, m * spec.mark_px"),
+    ("linear slope at the mark", PRICED, "(m * spec.index_px * spec.phi_usd,", "(m * spec.mark_px * spec.phi_usd,"),
+    ("linear slope without fx", PRICED, "(m * spec.index_px * spec.phi_usd,", "(m * spec.index_px,"),
+    ("linear cash delta without fx", PRICED, "m * spec.mark_px * spec.phi_usd, m)", "m * spec.mark_px, m)"),
+    ("inverse delta in contracts", PRICED, "(m, m, m / spec.index_px)", "(m, m, m)"),
+    ("option scale without fx", PRICED, "let scale = spec.multiplier * spec.phi_usd;", "let scale = spec.multiplier;"),
+    ("option scale without multiplier", PRICED, "let scale = spec.multiplier * spec.phi_usd;", "let scale = spec.phi_usd;"),
+    ("option delta without multiplier", PRICED, "delta_coin: spec.multiplier * greeks.delta,", "delta_coin: greeks.delta,"),
+    ("option cash delta at the index", PRICED, "scale * greeks.delta * spec.terms.forward,", "scale * greeks.delta * spec.index_px,"),
+    ("vega per 100 points", PRICED, "scale * greeks.vega * 0.01;", "scale * greeks.vega;"),
+    ("gamma per coin", PRICED, "greeks.gamma * 0.01 * spec.index_px * spec.index_px;", "greeks.gamma * 0.01 * spec.index_px;"),
+    ("inverse upl as linear", REQUIREMENT, "n * contract.multiplier * (gain / (avg_px * contract.mark_px))", "n * contract.multiplier * gain"),
+    ("upl sign", REQUIREMENT, "let gain = contract.mark_px - avg_px;", "let gain = avg_px - contract.mark_px;"),
+    ("upl without fx", REQUIREMENT, "upl * priced.currencies[contract.settle as usize].fx_usd;", "upl;"),
+    ("option value gone", REQUIREMENT, "ledger.options += n * contract.value_settle;", "ledger.options += 0.0;"),
+    ("interest added", REQUIREMENT, "account.cash[index] - account.interest[index];", "account.cash[index] + account.interest[index];"),
+    ("interest gone", REQUIREMENT, "account.cash[index] - account.interest[index];", "account.cash[index];"),
+    ("equity without fx", EQUITY, "let total_usd = equity_coin * fx_usd;", "let total_usd = equity_coin;"),
+    ("discount gone", EQUITY, "tiers.apply(equity_coin) * fx_usd", "total_usd"),
+    ("discount on debt", EQUITY, "if equity_coin > 0.0 { tiers", "if true { tiers"),
+    ("debt without fx", BORROWING, "let liability_usd = liability_coin * fx_usd;", "let liability_usd = liability_coin;"),
+    ("borrowing fee without margin", BORROWING, "liability_usd * (1.0 + mmr) * fee_rate", "liability_usd * fee_rate"),
+    ("borrowing mmr as imr", BORROWING, "imr_usd: liability_usd * imr,", "imr_usd: liability_usd * mmr,"),
+    ("spot without price", STRESS, "spot.coin * spot.px_usd };", "spot.coin };"),
+    ("years of 360 days", MARKET, "365.0 * 86_400.0 * 1e9", "360.0 * 86_400.0 * 1e9"),
+    # Spot hedge, tiers, status.
+    ("spot hedge of the same sign", HEDGE, "(equity_coin > 0.0 && delta_coin < 0.0)", "(equity_coin > 0.0 && delta_coin > 0.0)"),
+    ("spot hedge without delta bound", HEDGE, ".min(delta_coin.abs()).min(cap_coin)", ".min(cap_coin)"),
+    ("spot hedge without cap", HEDGE, ".min(delta_coin.abs()).min(cap_coin)", ".min(delta_coin.abs())"),
+    ("spot hedge counts options", REQUIREMENT, "spot_in_use(ledger.hedging_equity(),", "spot_in_use(ledger.equity(),"),
+    ("spot hedge in every mode", REQUIREMENT, "if !params.is_hedged_by(account.spot_offset, priced.rules.risk_unit) {", "if false {"),
+    ("tiers whole, not incremental", TIERS, "return sum + (amount - below) * rate;", "return amount * rate;"),
+    ("borrow tiers off by one", TIERS, "liability_coin <= row.0", "liability_coin < row.0"),
+    ("liquidation at one is healthy", REQUIREMENT, "ratio <= rules.status.liquidation", "ratio < rules.status.liquidation"),
+    ("fee not in the ratio", REQUIREMENT, "let required = mmr + self.fee_usd;", "let required = mmr;"),
+    ("deficit against mmr", REQUIREMENT, "im_deficit: self.adj_eq < imr,", "im_deficit: self.adj_eq < mmr,"),
+    ("ineligible by adjusted equity", REQUIREMENT, "self.total_eq < rules.min_net_equity_usd", "self.adj_eq < rules.min_net_equity_usd"),
+    ("no hedge hedged", REQUIREMENT, "sums.requirement(&margin, params, rules, Spot::default())", "margin.mmr"),
+    ("classes of mr1 for mr6", PRICE, "let class_mr1 = rules.mr1_classes.of(&base.name);", "let class_mr1 = rules.mr467_classes.of(&base.name);"),
+    ("classes of mr6 for mr1", PRICE, "let class_mr467 = rules.mr467_classes.of(&base.name);", "let class_mr467 = rules.mr1_classes.of(&base.name);"),
+    # Black-76.
+    ("call as put", BLACK, "if self.call { self.forward - self.strike } else { self.strike - self.forward }", "if self.call { self.strike - self.forward } else { self.forward - self.strike }"),
+    ("no discounting", BLACK, "(-self.rate * self.years).exp()", "1.0"),
+    ("deviation without root", BLACK, "let deviation = self.vol * self.years.sqrt();", "let deviation = self.vol * self.years;"),
+    ("put delta sign", BLACK, "{ -discount * cdf(-d1) }", "{ discount * cdf(-d1) }"),
+    # The reference model, which audits the kernel, is itself held to published figures.
+    ("reference mr1 price sign", UNIT, "leg.index.to_f64() * price).max(", "leg.index.to_f64() * -price).max("),
+    ("reference mr3 gone", UNIT, "Num::from(rules.mr3_offset_charge) * (gross - net.abs())", "Num::ZERO"),
+    ("reference mr4 floor gone", UNIT, "Num::from(floor).max(Num::from(annualized) * Num::from(years))", "Num::from(annualized) * Num::from(years)"),
+    ("reference mr7 not the least", UNIT, "stressed.max(n(parts.mr7))", "stressed"),
+    ("reference mr9 gone", UNIT, "charge = charge + incremental_num(&rules.mr9.tiers, hedged);", "let _ = hedged;"),
+    ("reference inverse upl", LEG, "(Num::ONE / self.avg - Num::ONE / self.mark)", "(Num::ONE / self.mark - Num::ONE / self.avg)"),
+    ("reference slope without fx", LEG, "Kind::Linear => self.size() * self.index * self.phi,", "Kind::Linear => self.size() * self.index,"),
+    ("reference size without multiplier", LEG, "self.contracts * self.multiplier\n", "self.contracts\n"),
+    ("reference debt without fx", LEDGER, "let usd = liability * self.fx;", "let usd = liability;"),
+    ("reference interest added", LEDGER, "self.cash - self.interest + self.upl + self.option_value", "self.cash + self.interest + self.upl + self.option_value"),
+    # Each tier table of the built-in rules.
+    ("tier table mr7 major", RULES, "[500_000, 2], [1_000_000, 4]", "[500_000, 2], [1_000_000, 5]"),
+    ("tier table mr7 middle", RULES, "[100_000, 2], [200_000, 4]", "[100_000, 3], [200_000, 4]"),
+    ("tier table mr7 other", RULES, "[40_000, 2], [80_000, 4]", "[50_000, 2], [80_000, 4]"),
+    ("tier table mr8 USDT", RULES, "[10_000_000, 0.03, 0.11], [20_000_000", "[10_000_000, 0.04, 0.11], [20_000_000"),
+    ("tier table mr8 USDC", RULES, "[2_000_000, 0.02, 0.10]", "[2_000_000, 0.02, 0.11]"),
+    ("tier table mr8 BTC", RULES, "[[100, 0.02, 0.10]", "[[110, 0.02, 0.10]"),
+    ("tier table mr8 ETH", RULES, "[[2_000, 0.02, 0.10]", "[[2_000, 0.03, 0.10]"),
+    ("tier table mr8 rest", RULES, '[["inf", 0.05, 0.20]]', '[["inf", 0.06, 0.20]]'),
+    ("tier table mr9", RULES, "[25_000_000, 0.0175]", "[25_000_000, 0.0185]"),
+    ("tier table discount BTC", RULES, "[990, 0.735]", "[990, 0.736]"),
+    ("tier table discount ETH", RULES, "[64_000, 0.60]", "[64_000, 0.61]"),
+    ("tier table discount USDT", RULES, 'USDT = [["inf", 1.0]]', 'USDT = [["inf", 0.99]]'),
+    ("tier table discount rest", RULES, '"*" = [["inf", 0.80]]', '"*" = [["inf", 0.85]]'),
+]
+
+
+def manifest():
+    """The manifest of the crate: the dependencies of ours that the model needs."""
+    ours = (ROOT / "Cargo.toml").read_text()
+    lines = ["[package]", 'name = "remargin"', 'version = "0.0.0"', 'edition = "2024"', "[workspace]", "[dependencies]"]
+    lines += [re.search(rf"^{name} = .*$", ours, re.M).group() for name in NEEDED]
+    lines += ["[dev-dependencies]", re.search(r"^proptest = .*$", ours, re.M).group()]
+    lines += ["[profile.dev]", "debug = false", "opt-level = 1", '[profile.dev.package."*"]', "opt-level = 0"]
+    for name in ("rust_decimal", "libm"):
+        lines += [f"[profile.dev.package.{name}]", "opt-level = 2"]
+    return "\n".join(lines) + "\n"
+
+
+def build_crate():
+    shutil.rmtree(CRATE / "src", ignore_errors=True)
+    shutil.rmtree(CRATE / "tests", ignore_errors=True)
+    (CRATE / "src").mkdir(parents=True)
+    for module in MODULES:
+        source = ROOT / "src" / module
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, CRATE / "src" / module)
+    shutil.copytree(ROOT / "data", CRATE / "data", dirs_exist_ok=True)
+    shutil.copy(ROOT / "Cargo.lock", CRATE / "Cargo.lock")
+    for test in TESTS:
+        (CRATE / "tests" / test).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "tests" / test, CRATE / "tests" / test)
+    names = [module.removesuffix(".rs") for module in MODULES]
+    lib = "//! The model alone.\n" + "".join(f"pub mod {name};\n" for name in names)
+    (CRATE / "src" / "lib.rs").write_text(lib + "pub use error::{Error, Invalid, Result};\n")
+    (CRATE / "Cargo.toml").write_text(manifest())
+
+
+def cargo(*args):
+    # No shrinking: that a test fails is all that counts.
+    env = dict(os.environ, PROPTEST_MAX_SHRINK_ITERS="0", CARGO_TARGET_DIR=str(CRATE / "target"))
+    command = [os.environ.get("CARGO", "cargo"), *args]
+    return subprocess.run(command, cwd=CRATE, env=env, capture_output=True, text=True, check=False)
+
+
+def tests():
+    """The name of a test that fails, None if all pass. Ends the program if the crate does not build."""
+    built = cargo("test", "--no-run", "-q")
+    if built.returncode != 0:
+        sys.exit(f"does not build:\n{built.stderr[-3000:]}")
+    found = cargo("test", "-q")
+    failed = re.search(r"^    (\S+)$", found.stdout[found.stdout.rfind("failures:"):], re.M)
+    return None if found.returncode == 0 else failed.group(1) if failed else "?"
+
+
+def knock_out(words):
+    chosen = [row for row in KNOCKOUTS if not words or any(word in row[0] for word in words)]
+    for name, file, text, _ in chosen:
+        count = (CRATE / "src" / file).read_text().count(text)
+        if count != 1:
+            sys.exit(f"{name}: {file} holds the text {count} times, not once")
+    failed = tests()
+    if failed:
+        sys.exit(f"the model as it is fails {failed}")
+    missed = []
+    for name, file, text, instead in chosen:
+        path = CRATE / "src" / file
+        before = path.read_text()
+        path.write_text(before.replace(text, instead))
+        failed = tests()
+        path.write_text(before)
+        print(f"{'MISSED' if failed is None else 'caught'}  {name}{'' if failed is None else ': ' + failed}", flush=True)
+        if failed is None:
+            missed.append(name)
+    print(f"{len(chosen) - len(missed)} of {len(chosen)} knock-outs caught")
+    return 1 if missed else 0
+
+
+def main():
+    build_crate()
+    if sys.argv[1:2] == ["--mutants"]:
+        command = ["mutants", "--no-shuffle", "--file", "src/margin/*.rs", *sys.argv[2:]]
+        outcome = cargo(*command)
+        print(outcome.stdout, outcome.stderr)
+        return outcome.returncode
+    return knock_out(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+//! Is this the snapshot that was meant? Hashes in a file `checksums` beside the tables, and one hash of all.
+//!
+//! Every file is hashed while it is read, so that to compare costs nothing. Formats other than Parquet have no
+//! checksums of their own, and a digit that changes in a CSV file makes another number: only a hash notices.
+
+use super::source::unreadable;
+use super::{Expectations, InputFile};
+use crate::{Invalid, Result};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+/// The name of the file. Its lines are those of `b3sum`: a hash, two spaces, a path from the folder.
+pub const CHECKSUMS: &str = "checksums";
+
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// The lines of `checksums` for the files of a snapshot.
+#[must_use]
+pub fn checksum_lines(inputs: &[InputFile]) -> String {
+    let mut lines = String::new();
+    for input in inputs {
+        let _ = writeln!(lines, "{}  {}", input.blake3, slashes(&input.path));
+    }
+    lines
+}
+
+/// The hash of a whole snapshot: that of its lines, in the order in which files are read.
+#[must_use]
+pub fn snapshot_hash(inputs: &[InputFile]) -> String {
+    blake3::hash(checksum_lines(inputs).as_bytes()).to_hex().to_string()
+}
+
+/// The same path on every system.
+fn slashes(path: &Path) -> String {
+    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// Holds what was read to the file `checksums` in `dir`, if there is one, and to the hash that is expected, if any.
+pub(super) fn verify(dir: &Path, inputs: &[InputFile], expectations: &Expectations) -> Result<()> {
+    if let Some(listed) = read(dir)? {
+        compare(dir, inputs, &listed)?;
+    }
+    let Some(expected) = &expectations.hash else { return Ok(()) };
+    let found = snapshot_hash(inputs);
+    if found.eq_ignore_ascii_case(expected) {
+        return Ok(());
+    }
+    Err(Invalid::new("the snapshot is not the one that was expected")
+        .file(dir)
+        .value(format!("hash {found}"))
+        .expected(format!("hash {expected}, as `--expect-hash` says"))
+        .into())
+}
+
+/// Hashes by path.
+type Listed = BTreeMap<String, String>;
+
+fn read(dir: &Path) -> Result<Option<Listed>> {
+    let file = dir.join(CHECKSUMS);
+    let Ok(metadata) = file.symlink_metadata() else { return Ok(None) };
+    if metadata.len() > LARGEST_FILE {
+        return Err(Invalid::new("the file is too large").file(file).expected("one line for each file").into());
+    }
+    let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
+    let mut listed = Listed::new();
+    for (line, row) in text.lines().zip(1..) {
+        let invalid = |problem: &str| Invalid::new(problem).file(&file).row(row).value(super::text::cut(line));
+        let parts = line.split_once("  ").or_else(|| line.split_once(" *"));
+        let known = parts.filter(|(hash, _)| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let Some((hash, path)) = known else {
+            let expected = "64 hexadecimal digits (BLAKE3), two spaces, a path: a line of `b3sum`";
+            return Err(invalid("not a checksum").expected(expected).into());
+        };
+        let path = path.trim_start_matches("./").to_owned();
+        if listed.insert(path, hash.to_ascii_lowercase()).is_some() {
+            return Err(invalid("a file is listed twice").expected("each one once").into());
+        }
+    }
+    Ok(Some(listed))
+}
+
+fn compare(dir: &Path, inputs: &[InputFile], listed: &Listed) -> Result<()> {
+    for input in inputs {
+        let path = slashes(&input.path);
+        let expected = listed.get(&path).ok_or_else(|| {
+            Invalid::new("a file that `checksums` does not list")
+                .file(dir.join(&input.path))
+                .expected("every file of the snapshot in `checksums`")
+                .hint("remove `checksums` if the snapshot was changed on purpose, or form it anew with `b3sum`")
+        })?;
+        if *expected != input.blake3 {
+            return Err(Invalid::new("the file is not the one that `checksums` lists")
+                .file(dir.join(&input.path))
+                .value(format!("hash {}", input.blake3))
+                .expected(format!("hash {expected}"))
+                .hint("it was changed or damaged after `checksums` was written")
+                .into());
+        }
+    }
+    for path in listed.keys() {
+        if !inputs.iter().any(|input| slashes(&input.path) == *path) && dir.join(path).symlink_metadata().is_err() {
+            let expected = "every file that `checksums` lists";
+            return Err(Invalid::new("a file is gone").file(dir.join(path)).expected(expected).into());
+        }
+    }
+    Ok(())
+}
