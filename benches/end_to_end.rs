@@ -22,6 +22,7 @@ fn margin(generation: &Generation) -> RunOutcome {
         rules: remargin::rules::load(None, &[]).expect("the built-in rules"),
         allow_rules_date: false,
         format: Format::Parquet,
+        report: true,
         force: true,
         max_rejects: MaxRejects::Rows(0),
         memory_limit: remargin::memory::MemoryLimit::of_machine(),

@@ -200,6 +200,7 @@ fn whole_stress(
         rules: rules.clone(),
         allow_rules_date: false,
         format: Format::Parquet,
+        report: true,
         force: true,
         max_rejects: MaxRejects::Rows(0),
         command_line: Vec::new(),

@@ -47,6 +47,9 @@ pub struct RunArgs {
     /// Replace an existing output folder
     #[arg(long)]
     force: bool,
+    /// Leave out `report.html`
+    #[arg(long)]
+    no_report: bool,
     /// Most memory to take, such as `512MiB` or `4GB` [default: three fifths of the machine's]
     ///
     /// Tables in Parquet that are sorted by account id take little, however long they are. Others are read whole if
@@ -78,6 +81,7 @@ impl RunArgs {
             allow_rules_date: self.strict.date.allow_rules_date,
             format: self.format.into(),
             force: self.force,
+            report: !self.no_report,
             max_rejects: self.strict.max_rejects,
             memory_limit: self.memory_limit.unwrap_or_else(MemoryLimit::of_machine),
             command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),

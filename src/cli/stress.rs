@@ -64,7 +64,7 @@ pub struct StressArgs {
     /// `COIN, accounts in liquidation > N`, `COIN, accounts at risk > P%`, `COIN, shortfall > USD`; `*` is all coins
     /// together. Searched from -99 % to +300 % on full revaluations of the book, to 0.0001 %. Writes no folder.
     #[arg(long, value_name = "STATEMENT", value_parser = parse_statement,
-          conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distance", "force"])]
+          conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distance", "force", "no_report"])]
     reverse: Vec<Statement>,
     /// Form of the answers to --reverse, on stdout
     #[arg(long, default_value = "text", conflicts_with = "out")]
@@ -75,6 +75,9 @@ pub struct StressArgs {
     /// Replace an existing output folder
     #[arg(long)]
     force: bool,
+    /// Leave out `report.html`
+    #[arg(long)]
+    no_report: bool,
     #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
@@ -130,6 +133,7 @@ impl StressArgs {
             allow_rules_date: self.strict.date.allow_rules_date,
             format: self.format.into(),
             force: self.force,
+            report: !self.no_report,
             max_rejects: self.strict.max_rejects,
             command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         };

@@ -78,6 +78,20 @@ pub struct AccountMargin {
     pub imr_no_hedge: f64,
 }
 
+impl AccountMargin {
+    /// USD of equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.
+    #[must_use]
+    pub fn shortfall_mmr_usd(&self) -> f64 {
+        (self.mmr + self.liquidation_fee - self.adj_eq).max(0.0)
+    }
+
+    /// USD of equity short of IMR, `max(0, imr - adj_eq)`.
+    #[must_use]
+    pub fn shortfall_imr_usd(&self) -> f64 {
+        (self.imr - self.adj_eq).max(0.0)
+    }
+}
+
 /// Below this, in USD, there is nothing to maintain and no ratio.
 const LEAST_REQUIREMENT_USD: f64 = 1e-6;
 
@@ -219,13 +233,11 @@ pub fn evaluate(
         let params = &priced.units[sums.unit as usize];
         let spot = spot_of(priced, account, work, sums);
         let margin = sums.stress(params, rules, spot);
-        let mmr_no_hedge =
-            if spot.coin == 0.0 { margin.mmr } else { sums.requirement(&margin, params, rules, Spot::default()) };
         sum.upl += margin.upl;
         sum.deriv_mmr += margin.mmr;
         sum.deriv_imr += margin.imr;
-        sum.deriv_mmr_no_hedge += mmr_no_hedge;
-        sum.deriv_imr_no_hedge += rules.imr_multiplier * mmr_no_hedge;
+        sum.deriv_mmr_no_hedge += margin.mmr_no_hedge;
+        sum.deriv_imr_no_hedge += rules.imr_multiplier * margin.mmr_no_hedge;
         units.push(margin);
     }
     for (ccy, ledger) in work.currencies() {

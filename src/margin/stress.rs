@@ -78,6 +78,8 @@ pub struct UnitMargin {
     pub spot_in_use: f64,
     /// Unrealised P&L of swaps and futures.
     pub upl: f64,
+    /// Maintenance margin with spot hedging off.
+    pub mmr_no_hedge: f64,
 }
 
 /// A slope below this share of the absolute sum of its terms is a perfect hedge with rounding: exactly zero.
@@ -243,7 +245,7 @@ impl UnitSums {
             mr9: self.stablecoin_hedge(rules),
         };
         let mmr = components.combined();
-        UnitMargin {
+        let mut margin = UnitMargin {
             unit: self.unit,
             mr1: components.mr1,
             mr1_price: rules.mr1.price.get(params.class_mr1)[column],
@@ -264,7 +266,12 @@ impl UnitSums {
             theta: self.options[DECAY],
             spot_in_use: spot.coin,
             upl: self.upl_usd,
+            mmr_no_hedge: mmr,
+        };
+        if spot.coin != 0.0 {
+            margin.mmr_no_hedge = self.requirement(&margin, params, rules, Spot::default());
         }
+        margin
     }
 
     /// The requirement of the unit with another amount of spot in use than `margin` has: only MR1 and MR6 depend on it.

@@ -367,6 +367,7 @@ fn as_kernel(margin: &Margin) -> (AccountMargin, Vec<UnitMargin>, Vec<String>) {
         theta: unit.theta,
         spot_in_use: unit.spot_in_use,
         upl: unit.upl,
+        mmr_no_hedge: unit.mmr,
     };
     let names = margin.units.iter().map(|unit| unit.name.clone()).collect();
     (account, margin.units.iter().enumerate().map(unit).collect(), names)

@@ -25,6 +25,7 @@ fn request(out: &Path) -> RunRequest {
         rules: fixture::rules(),
         allow_rules_date: false,
         format: Format::Parquet,
+        report: true,
         force: false,
         max_rejects: MaxRejects::default(),
         memory_limit: crate::memory::MemoryLimit::of_machine(),

@@ -36,7 +36,8 @@ mod text;
 mod time;
 
 pub use reject::{Reason, Reject, TableCount, Unmargined};
-pub use results::{ResultRow, read_result};
+pub(crate) use results::read_table;
+pub use results::{ResultRow, read_json, read_result};
 pub use schema::Table;
 pub use shocks::{find_shocks, read_shocks};
 

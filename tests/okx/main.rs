@@ -88,6 +88,7 @@ impl Place {
                 rules: rules::load(overlay.is_file().then_some(overlay.as_path()), &[]).unwrap(),
                 allow_rules_date: false,
                 format: Format::Csv,
+                report: true,
                 force: false,
                 max_rejects: MaxRejects::Rows(0),
                 memory_limit: remargin::memory::MemoryLimit::of_machine(),
