@@ -63,17 +63,17 @@ function ratioChart(figure, bins, thresholds) {
     if (bars.length === 0) return nothing("No account has a margin ratio.");
     const log = scale === "log";
     return plotted({
-      width, height: 300, marginLeft: 58, marginTop: 42, marginBottom: 40,
+      width, height: 320, marginLeft: 58, marginTop: 56, marginBottom: 44,
       ariaLabel: "Histogram of margin ratios",
       x: { domain: [0, bins.length], ticks: round, tickFormat: (place) => axisRatio(bounds[place]), label: "margin ratio \u2192" },
-      y: log ? { type: "log", domain: [0.7, most * 1.3], label: "accounts (log)", tickFormat: (x) => (Number.isInteger(Math.log10(x)) ? tick(x) : ""), grid: true }
+      y: log ? { type: "log", domain: [0.7, most * 1.3], label: "accounts (log)", ticks: d3.range(0, Math.floor(Math.log10(most * 1.3)) + 1).map((power) => 10 ** power), tickFormat: tick, grid: true }
         : { label: "accounts", tickFormat: tick, grid: true },
       color: statusScale,
       marks: [
         Plot.rect(bars, { x1: "place", x2: (bar) => bar.place + 1, y1: log ? 0.7 : 0, y2: "accounts", fill: "status", insetLeft: 0.5, insetRight: 0.5,
           title: (bar) => `${statusName(bar.status)}\nratio ${range(bar.bin)}\n${count(bar.accounts)} accounts`, tip: true }),
         Plot.ruleX(marks, { x: "place", stroke: "currentColor", strokeDasharray: "3,3", strokeOpacity: 0.6 }),
-        Plot.text(marks, { x: "place", text: "text", frameAnchor: "top", textAnchor: "end", dx: -4, dy: (mark) => 0, lineAnchor: "bottom", fill: "currentColor" }),
+        ...marks.map((mark, place) => Plot.text([mark], { x: "place", text: "text", frameAnchor: "top", textAnchor: "end", lineAnchor: "bottom", dx: -3, dy: -4 - 15 * place, fill: "currentColor" })),
         log ? null : Plot.ruleY([0]),
       ],
     });
@@ -87,7 +87,7 @@ const axisRatio = (bound) => (bound === null ? "" : String(Number(bound.toPrecis
 function statusChart(figure, accounts) {
   const rows = STATUSES.map((status) => ({ status, accounts: accounts.by_status[status] }));
   chart(figure, "Accounts by status", `${count(accounts.margined)} margined`, null, (width) => plotted({
-    width, height: 190, marginLeft: 110, marginRight: 130,
+    width, height: 178, marginTop: 6, marginBottom: 6, marginLeft: 110, marginRight: 150,
     ariaLabel: "Accounts by status",
     x: { axis: null }, y: { domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 }, color: statusScale,
     marks: [
@@ -102,7 +102,7 @@ function concentrationChart(figure, concentration, margined) {
   const rows = concentration.filter((row, place) => row.mmr_share !== null && (place === 0 || concentration[place - 1].accounts < margined));
   const name = (accounts) => (accounts === 1 ? "the largest" : `largest ${count(accounts)}`);
   chart(figure, "Concentration", "share of all MMR that the accounts with the largest MMR have", null, (width) => rows.length === 0 ? nothing("There is no margin.") : plotted({
-    width, height: 190, marginLeft: 110, marginRight: 130,
+    width, height: 178, marginTop: 6, marginBottom: 6, marginLeft: 110, marginRight: 150,
     ariaLabel: "Share of MMR of the largest accounts",
     x: { axis: null, domain: [0, 1] }, y: { domain: rows.map((row) => row.accounts), tickFormat: name, label: null, tickSize: 0 },
     marks: [
@@ -115,7 +115,7 @@ function concentrationChart(figure, concentration, margined) {
 
 /** Risk units shown in charts; the table has more. */
 const CHARTED = 15;
-const rowHeight = (rows) => rows * 24 + 46;
+const rowHeight = (rows) => rows * 24 + 34;
 
 /** MMR by unit and by what it is made of. */
 function unitChart(figure, units) {
@@ -124,7 +124,7 @@ function unitChart(figure, units) {
   const parts = shown.flatMap((unit) => terms.map((term) => ({ unit: unit.risk_unit, term, usd: unit.charges[term], of: unit.mmr })));
   chart(figure, "MMR by risk unit", "USD; the parts add up to the unit's MMR", legend(terms.map((term) => [`${upper(term)} ${TERM_ABOUT[term]}`, TERM_COLORS[term]])),
     (width) => shown.length === 0 ? nothing("No account has a risk unit.") : plotted({
-      width, height: rowHeight(shown.length), marginLeft: 100, marginRight: 64,
+      width, height: rowHeight(shown.length), marginTop: 6, marginLeft: 100, marginRight: 64,
       ariaLabel: "MMR by risk unit and component",
       x: { label: null, tickFormat: tick, grid: true, ticks: 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip }, color: termScale(terms),
       marks: [
@@ -144,7 +144,7 @@ function bindingChart(figure, units) {
   const parts = shown.flatMap((unit) => terms.map((term) => ({ unit: unit.risk_unit, term, share: unit.accounts ? unit.binding[term] / unit.accounts : 0, accounts: unit.binding[term] })));
   chart(figure, "What decides the margin", "share of the accounts in a unit where this term binds", legend(terms.map((term) => [term === "none" ? "no margin" : `${upper(term)} ${TERM_ABOUT[term]}`, TERM_COLORS[term]])),
     (width) => shown.length === 0 ? nothing("No account has a risk unit.") : plotted({
-      width, height: rowHeight(shown.length), marginLeft: 100, marginRight: 24,
+      width, height: rowHeight(shown.length), marginTop: 6, marginLeft: 100, marginRight: 24,
       ariaLabel: "Binding term by risk unit",
       x: { label: null, tickFormat: (x) => percent(x, 0), domain: [0, 1], ticks: 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip }, color: termScale(terms),
       marks: [
@@ -161,7 +161,7 @@ function hedgingChart(figure, units, totals) {
   const label = (unit) => (unit.mmr_no_hedge > 0 ? `${signed((-unit.saving / unit.mmr_no_hedge * 100).toFixed(1))}\u202f%` : "");
   chart(figure, "What spot hedging saves", about, legend([["with hedging", "var(--calm)"], ["saved", "color-mix(in srgb, var(--calm) 30%, transparent)"]]),
     (width) => shown.length === 0 ? nothing("No account has a risk unit.") : plotted({
-      width, height: rowHeight(shown.length), marginLeft: 100, marginRight: 64,
+      width, height: rowHeight(shown.length), marginTop: 6, marginLeft: 100, marginRight: 64,
       ariaLabel: "MMR with and without spot hedging by risk unit",
       x: { label: null, tickFormat: tick, grid: true, ticks: 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip },
       marks: [
@@ -183,9 +183,11 @@ function scenarioChart(figure, scenarios) {
     const all = STATUSES.reduce((sum, _, other) => sum + row.figures[other], 0);
     return { scenario: row.scenario, status, accounts, share: all ? accounts / all : 0 };
   }));
+  // Few accounts are in liquidation even in the worst scenario: each column has a shade of its own.
+  const darkest = Object.fromEntries(STATUSES.map((status) => [status, Math.max(...cells.filter((cell) => cell.status === status).map((cell) => cell.share)) || 1]));
   const owed = shown.map((row) => ({ scenario: row.scenario, shortfall: row.figures[FIGURE.shortfall], accounts: row.figures[FIGURE.shortfall_accounts] }));
   const longest = Math.max(...shown.map((row) => row.scenario.length), 4);
-  const about = "share of accounts by status, and USD that accounts owe beyond all they have; the base case, then the worst first";
+  const about = "share of accounts by status, and USD that accounts owe beyond all they have; each column shaded up to its darkest; the base case, then the worst first";
   chart(figure, "Scenarios", about, null, (width) => {
     const left = Math.min(longest * 7 + 16, Math.floor(width * 0.32));
     const most = Math.max(8, Math.floor((left - 16) / 6.8));
@@ -197,9 +199,9 @@ function scenarioChart(figure, scenarios) {
       ariaLabel: "Heat map of scenarios by status",
       x: { axis: "top", domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 },
       y: { ...y, tickFormat: (text) => (text.length > most ? text.slice(0, most - 1) + "\u2026" : text) },
-      color: statusScale, opacity: { type: "sqrt", domain: [0, 1], range: [0.02, 0.85] },
+      color: statusScale, opacity: { domain: [0, 1], range: [0.03, 0.8] },
       marks: [
-        Plot.cell(cells, { x: "status", y: "scenario", fill: "status", fillOpacity: "share", inset: 0.5, title: (cell) => `${cell.scenario}\n${statusName(cell.status)}: ${count(cell.accounts)} accounts, ${percent(cell.share, 2)}`, tip: true }),
+        Plot.cell(cells, { x: "status", y: "scenario", fill: "status", fillOpacity: (cell) => cell.share / darkest[cell.status], inset: 0.5, title: (cell) => `${cell.scenario}\n${statusName(cell.status)}: ${count(cell.accounts)} accounts, ${percent(cell.share, 2)}`, tip: true }),
         Plot.text(cells, { x: "status", y: "scenario", text: (cell) => percent(cell.share, cell.share < 0.1 ? 2 : 1), fill: "currentColor", pointerEvents: "none" }),
       ],
     });
@@ -223,13 +225,13 @@ function migrationChart(figure, scenarios) {
   let chosen = scenarios[Math.min(1, scenarios.length - 1)];
   const select = h("select", { "aria-label": "Scenario", change: () => { chosen = scenarios[select.selectedIndex]; draw(); } },
     scenarios.map((row) => h("option", row === chosen ? { selected: true } : {}, row.scenario)));
-  const draw = chart(figure, "Migration", "accounts by status in the base case and in the scenario", null, (width) => {
+  const draw = chart(figure, "Migration", "accounts by status: a row for each in the base case, a column for each in the scenario", null, (width) => {
     const cells = STATUSES.flatMap((from, i) => STATUSES.map((to, j) => ({ from, to, accounts: chosen.migration[i][j] })));
     const most = Math.max(1, ...cells.map((cell) => cell.accounts));
     return plotted({
-      width: Math.min(width, 760), height: 5 * 34 + 60, marginTop: 44, marginLeft: 118,
+      width: Math.min(width, 760), height: 5 * 34 + 32, marginTop: 28, marginBottom: 4, marginLeft: 118,
       ariaLabel: "Migration matrix",
-      x: { axis: "top", domain: STATUSES, tickFormat: statusName, label: "in the scenario \u2192", tickSize: 0 }, y: { domain: STATUSES, tickFormat: statusName, label: "\u2193 in the base case", tickSize: 0 },
+      x: { axis: "top", domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 }, y: { domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 },
       color: statusScale, opacity: { type: "sqrt", domain: [0, most], range: [0.05, 0.8] },
       marks: [
         Plot.cell(cells, { x: "to", y: "from", fill: (cell) => (cell.accounts ? cell.to : null), fillOpacity: "accounts", inset: 0.5, title: (cell) => `${statusName(cell.from)} \u2192 ${statusName(cell.to)}\n${count(cell.accounts)} accounts` }),

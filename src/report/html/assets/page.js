@@ -4,17 +4,21 @@ function headline(data) {
   const { accounts, totals, distribution, hedge_saving: saving } = data;
   const share = (x) => percent(accounts.margined ? x / accounts.margined : null, 2) + " of accounts";
   const required = totals.mmr + totals.liquidation_fee;
-  const status = (name) => ["Accounts: " + statusName(name).toLowerCase(), count(accounts.by_status[name]), share(accounts.by_status[name]), statusColor(name)];
+  const worst = (row) => ["In liquidation in the worst scenario", count(row.figures[FIGURE.liquidation]), row.scenario, "var(--liquidation)"];
+  const money = (x) => [short(x), h("small", {}, "USD")];
+  const ten = distribution.concentration.find((row) => row.accounts === 10);
+  const status = (name) => [statusName(name), count(accounts.by_status[name]), share(accounts.by_status[name]), statusColor(name)];
   const tiles = [
     ["Accounts margined", count(accounts.margined), accounts.unmargined ? count(accounts.unmargined) + " left out" : "none left out", null],
     status("liquidation"), status("near_liquidation"), status("warning"),
-    ["Short of MMR", short(distribution.shortfall_mmr) + " USD", "equity that accounts lack", "var(--liquidation)"],
-    ["Below IMR", count(accounts.im_deficit), short(distribution.shortfall_imr) + " USD short", null],
-    ["Adjusted equity", short(totals.adj_eq) + " USD", short(totals.total_eq) + " before discounts", null],
-    ["MMR", short(totals.mmr) + " USD", short(totals.borrow_mmr) + " of it borrowing", null],
-    ["IMR", short(totals.imr) + " USD", percent(totals.adj_eq > 0 ? totals.imr / totals.adj_eq : null) + " of equity", null],
+    ["Below IMR", count(accounts.im_deficit), short(distribution.shortfall_imr) + " USD short of it", null],
+    ["Short of MMR", money(distribution.shortfall_mmr), "equity lacking for MMR and fee", "var(--liquidation)"],
+    ["Adjusted equity", money(totals.adj_eq), short(totals.total_eq) + " before discounts", null],
+    ["MMR", money(totals.mmr), short(totals.borrow_mmr) + " of it borrowing", null],
+    ["IMR", money(totals.imr), percent(totals.adj_eq > 0 ? totals.imr / totals.adj_eq : null) + " of equity", null],
     ["Ratio of the book", required > 0 ? ratio(totals.adj_eq / required) : NONE, "equity over MMR and fee", null],
-    ["Hedging saves", short(saving.mmr) + " USD", percent(totals.mmr_no_hedge > 0 ? saving.mmr / totals.mmr_no_hedge : null) + " of MMR", null],
+    ["Spot hedging saves", money(saving.mmr), percent(totals.mmr_no_hedge > 0 ? saving.mmr / totals.mmr_no_hedge : null) + " of MMR without it", null],
+    data.scenarios && data.scenarios.rows.length > 1 ? worst(data.scenarios.rows[1]) : ["Ten largest accounts", ten ? percent(ten.mmr_share) : NONE, "of all MMR", null],
   ];
   byId("headline").replaceChildren(...tiles.map(([label, value, note, color]) => {
     const tile = h("li", {}, h("div", { class: "label" }, label), h("div", { class: "value" }, value), h("div", { class: "note" }, note));
@@ -78,10 +82,11 @@ function atRiskTable(data) {
   ];
   const total = data.accounts.at_risk;
   const file = data.identity.outputs.map((output) => output.path).find((path) => path.startsWith("at_risk.")) || "at_risk";
-  const about = (total > rows.length && !data.scenarios_total > 1 ? `the worst ${count(rows.length)} of ${count(total)}; all of them in ${file}` : `in liquidation, near it, or below IMR; worst first; also in ${file}`)
+  const all = data.scenarios || data.scenarios_total === 1 ? ` of ${count(total)}` : "";
+  const about = (total > rows.length ? `the worst ${count(rows.length)}${all}; all of them in ${file}` : `in liquidation, near it, or below IMR; also in ${file}`)
     + (searched ? "" : ". Liquidation distances: run with --distance at-risk");
   table(mount, columns, rows, {
-    title: "Accounts at risk", about, placeholder: "Search account, unit, status",
+    title: "Worst first", about, placeholder: "Search account, unit, status",
     search: (row) => [row.cells[AT.id], row.cells[AT.unit], statusName(row.cells[AT.status]), upper(row.cells[AT.binding])].join(" "),
     filter: { label: "Any status", of: (row) => row.cells[AT.status], names: STATUSES.filter((status) => rows.some((row) => row.cells[AT.status] === status)).map((status) => [status, statusName(status)]) },
     drill: table_at_risk.units ? (row) => unitsOf(row, data) : null, name: (row) => row.cells[AT.id],
@@ -170,9 +175,9 @@ function quality(data) {
     table(byId("table-changed"), ["Parameter", "Value", "From"].map((label, place) => ({ label, value: (row) => row[place], kind: "path" })), run.changed,
       { title: "Changed parameters", about: "those that are not the built-in set's" + (run.changed.length < run.changed_total ? `; the first ${count(run.changed.length)}` : ""), search: (row) => row.join(" ") });
   }
-  const files = [...run.inputs.map((file) => ({ ...file, way: "in" })), ...run.outputs.map((file) => ({ ...file, way: "out" }))];
+  const files = [...run.inputs.map((file) => ({ ...file, way: "input" })), ...run.outputs.map((file) => ({ ...file, way: "output" }))];
   table(byId("table-files"), [
-    { label: "", value: (row) => row.way }, { label: "File", value: (row) => row.path, kind: "path" },
+    { label: "Use", value: (row) => row.way }, { label: "File", value: (row) => row.path, kind: "path" },
     { label: "Rows", num: true, value: (row) => row.rows, show: count }, { label: "Bytes", num: true, value: (row) => row.bytes, show: count },
     { label: "BLAKE3", value: (row) => row.blake3, show: (text) => h("code", { title: text }, text) },
   ], files, { title: "Files", about: run.inputs.length < run.inputs_total ? `the first ${count(run.inputs.length)} of ${count(run.inputs_total)} inputs; all of them in manifest.json` : "read and written, with their hashes" });
