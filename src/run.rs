@@ -204,6 +204,7 @@ impl<'a> Job<'a> {
         });
         let priced: Vec<PricedMarket> = markets.collect::<Result<_>>()?;
         let unit_names = priced.first().map_or_else(Vec::new, PricedMarket::unit_names);
+        tracing::info!(scenarios = priced.len(), risk_units = unit_names.len(), "the market is read and priced");
         let scenarios = scenarios.into_iter().map(|scenario| scenario.name).collect();
         let compute: Compute = Box::new(move |book, range| {
             priced.iter().map(|priced| recompute::chunk(priced, book, range.clone())).collect()
@@ -375,6 +376,8 @@ impl<'a> Job<'a> {
         manifest::write(&folder, &provenance, &outputs)?;
         folder.publish()?;
         timings.finish = clock.elapsed();
+        let accounts = summary.accounts.margined;
+        tracing::info!(accounts, seconds = timings.total().as_secs_f64(), "the accounts are margined");
 
         let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
         let too_many_rejects = request.max_rejects.exceeded(summary.rejects.broken, rows_in);

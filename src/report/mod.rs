@@ -35,7 +35,7 @@ pub use encode::{Format, OutputFile};
 pub use folder::OutputFolder;
 pub use html::REPORT;
 pub use summary::Summary;
-pub use terminal::summary_table;
+pub use terminal::{stress_table, summary_table};
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -101,10 +101,12 @@ fn bounds(status: &StatusRules) -> Vec<f64> {
     let steps = DECADES.start() * BINS_PER_DECADE..=DECADES.end() * BINS_PER_DECADE;
     let log = |step: i32| f64::from(step) / f64::from(BINS_PER_DECADE);
     let mut bounds: Vec<f64> = steps.map(|step| libm::pow(10.0, log(step))).collect();
-    for threshold in [status.liquidation, status.near, status.warning] {
-        let distance = |bound: &f64| (bound / threshold).ln().abs();
-        let nearest = (0..bounds.len()).min_by(|&a, &b| distance(&bounds[a]).total_cmp(&distance(&bounds[b])));
-        if let Some(nearest) = nearest.filter(|_| threshold > 0.0) {
+    let thresholds = [status.liquidation, status.near, status.warning];
+    for threshold in thresholds.into_iter().filter(|threshold| *threshold > 0.0) {
+        let distance = |place: &usize| (bounds[*place] / threshold).ln().abs();
+        let free =
+            (0..bounds.len()).filter(|place| !thresholds.contains(&bounds[*place]) || bounds[*place] == threshold);
+        if let Some(nearest) = free.min_by(|a, b| distance(a).total_cmp(&distance(b))) {
             bounds[nearest] = threshold;
         }
     }
@@ -278,7 +280,7 @@ mod tests {
 
     #[test]
     fn thresholds_are_bounds() {
-        for near in [1.5, 1.01, 2.0] {
+        for near in [1.5, 1.01, 2.0, 2.95] {
             let bounds = bounds(&StatusRules { near, ..STATUS });
             for bound in [0.0, 0.1, 1.0, near, 3.0, 1000.0] {
                 assert!(bounds.iter().any(|found| (found - bound).abs() < 1e-12), "{bound}: {bounds:?}");
@@ -299,7 +301,10 @@ mod tests {
         let bins = spread.distribution(1.0).margin_ratios;
         let held = bins.iter().filter(|bin| bin.accounts != StatusCounts::default());
         let found: Vec<_> = held.map(|bin| (bin.above.is_some(), bin.to.map(|to| (to * 1e3).round() / 1e3))).collect();
-        assert_eq!(found, [(false, Some(0.0)), (true, Some(1.0)), (true, Some(1.5)), (true, Some(1.778)), (true, None)]);
+        assert_eq!(
+            found,
+            [(false, Some(0.0)), (true, Some(1.0)), (true, Some(1.5)), (true, Some(1.778)), (true, None)]
+        );
         assert!(bins.windows(2).all(|pair| pair[0].to == pair[1].above), "no gaps");
     }
 
@@ -351,7 +356,9 @@ mod tests {
             let mut merged = Spread::default();
             merged.merge(&of(0..cut));
             merged.merge(&of(cut..accounts));
-            assert_eq!(merged.distribution(100.0), whole, "cut at {cut}");
+            let merged = merged.distribution(100.0);
+            assert_eq!((merged.largest, merged.concentration), (whole.largest.clone(), whole.concentration.clone()));
+            assert_eq!(merged.margin_ratios, whole.margin_ratios, "cut at {cut}");
         }
     }
 }

@@ -270,6 +270,7 @@ fn csv_text() {
             "at_risk.parquet",
             "manifest.json",
             "rejects.csv",
+            "report.html",
             "risk_units.csv",
             "summary.json"
         ]

@@ -118,9 +118,8 @@ fn unguarded(text: &str) -> &str {
 pub fn read_json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
     let file = dir.join(name);
     let expected = "the folder of a finished run, as `remargin run` and `remargin stress` write it";
-    let text = std::fs::read(&file).map_err(|error| {
-        Invalid::new(format!("the file cannot be read: {error}")).file(&file).expected(expected)
-    })?;
+    let text = std::fs::read(&file)
+        .map_err(|error| Invalid::new(format!("the file cannot be read: {error}")).file(&file).expected(expected))?;
     let mut reader = serde_json::Deserializer::from_slice(&text);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let invalid = Invalid::new(format!("not what this version writes: {}", error.inner())).file(&file);

@@ -6,7 +6,7 @@ use super::{AT_RISK_SHOWN, render};
 use crate::market::scenario::BASE;
 use crate::progress::Progress;
 use crate::report::Summary;
-use crate::report::folder::replace_file;
+use crate::report::folder::write_file;
 use crate::report::manifest::MANIFEST;
 use crate::report::stress_summary::StressSummary;
 use crate::report::summary::RulesId;
@@ -68,7 +68,7 @@ pub fn rebuild(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<Rebuil
     let listed = manifest.outputs.iter().find(|file| file.path == super::REPORT).map(|file| file.blake3.clone());
     let bytes = render(&page(dir, manifest, progress)?)?;
     progress.check()?;
-    replace_file(out, &bytes)?;
+    write_file(out, &bytes)?;
     let hash = blake3::hash(&bytes).to_hex();
     Ok(Rebuilt { bytes: bytes.len() as u64, as_listed: listed.map(|listed| listed == hash.as_str()) })
 }
@@ -82,8 +82,7 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
     let values: Vec<RuleValue> =
         values.into_iter().map(|Value { key, value, source }| RuleValue { key, value, source }).collect();
     let rules = RulesId { name, hash };
-    let identity =
-        Identity::new(&summary.as_of, &manifest.remargin, rules, &values, manifest.inputs, manifest.outputs);
+    let identity = Identity::new(&summary.as_of, &manifest.remargin, rules, &values, manifest.inputs, manifest.outputs);
     let scenarios = Scenarios::read(dir, progress)?;
     let is_stress = scenarios.is_some();
     let page = Page::new(identity, &summary, scenarios);

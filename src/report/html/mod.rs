@@ -16,8 +16,8 @@ mod finished;
 mod page;
 mod scenarios;
 
-pub use finished::rebuild;
 pub(crate) use drill::Drill;
+pub use finished::{Rebuilt, rebuild};
 pub(crate) use page::{AtRiskRow, Identity, Page};
 pub(crate) use scenarios::Scenarios;
 

@@ -4,7 +4,8 @@
 //! dollars above, the rest to six digits. Every bit is in the tables, which the page names.
 
 use super::scenarios::Scenarios;
-use super::{AT_RISK_SHOWN, REPORT};
+use super::{AT_RISK_SHOWN, REPORT, escaped};
+use crate::book::Book;
 use crate::distance::Reach;
 use crate::margin::UnitMargin;
 use crate::report::OutputFile;
@@ -13,7 +14,6 @@ use crate::report::spread::Distribution;
 use crate::report::summary::{
     AccountCounts, HedgeSaving, RejectSummary, RulesId, Summary, TableSummary, Totals, UnitSummary, UnmarginedAccount,
 };
-use crate::book::Book;
 use crate::rules::{LoadedRules, RuleValue};
 use crate::snapshot::{InputFile, ResultRow};
 use crate::{Error, Result};
@@ -25,12 +25,15 @@ use std::collections::BTreeMap;
 const UNITS_SHOWN: usize = 200;
 /// Risk units listed of an account at risk, largest MMR first.
 const ACCOUNT_UNITS_SHOWN: usize = 12;
-/// Risk units listed of all accounts at risk together: what keeps the page below three megabytes.
-const DRILL_ROWS: usize = 6000;
+/// Bytes for the risk units of all accounts at risk together: what keeps the page below three megabytes. Those of a
+/// thousand accounts with five units each take 700,000.
+const DRILL_BYTES: usize = 1_200_000;
 /// Accounts that were left out, files and changed parameters listed.
 const LISTED: usize = 100;
-/// Characters of an id, a path or a value.
+/// Characters of a path or a value, of an account id, and of the name of a risk unit.
 const LONGEST_TEXT: usize = 160;
+const LONGEST_ID: usize = 64;
+const LONGEST_UNIT: usize = 24;
 
 /// Everything that a page shows.
 #[derive(Debug, Serialize)]
@@ -114,12 +117,16 @@ impl Identity {
         let value = |key: &str| values.iter().find(|value| value.key == key).map(|value| value.value.clone());
         let threshold = |key: &str| value(key).and_then(|text| text.parse().ok());
         let changed: Vec<&RuleValue> = values.iter().filter(|value| !value.source.starts_with("built-in")).collect();
-        let listed = changed.iter().take(LISTED).map(|value| [&value.key, &value.value, &value.source].map(|s| cut(s)));
+        let listed = changed
+            .iter()
+            .take(LISTED)
+            .map(|value| [&value.key, &value.value, &value.source].map(|text| cut(text, LONGEST_TEXT)));
         let inputs_total = inputs.len();
         inputs.truncate(LISTED);
         outputs.retain(|file| file.path != REPORT);
+        outputs.truncate(LISTED);
         for file in inputs.iter_mut().chain(&mut outputs) {
-            file.path = cut(&file.path);
+            file.path = cut(&file.path, LONGEST_TEXT);
         }
         Self {
             as_of: as_of.to_owned(),
@@ -180,7 +187,11 @@ pub(super) const FIGURES: [&str; 10] = [
 impl AtRiskRow {
     /// The head of a run's rows at risk, which are sorted.
     pub(crate) fn head(rows: &[AtRisk], book: &Book, names: Names) -> Vec<Self> {
-        rows.iter().take_while(|row| row.scenario == 0).take(AT_RISK_SHOWN).map(|row| Self::of(row, book, names)).collect()
+        rows.iter()
+            .take_while(|row| row.scenario == 0)
+            .take(AT_RISK_SHOWN)
+            .map(|row| Self::of(row, book, names))
+            .collect()
     }
 
     fn of(row: &AtRisk, book: &Book, names: Names) -> Self {
@@ -234,9 +245,10 @@ impl AtRiskRow {
 
 impl Serialize for AtRiskRow {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut cells = vec![json!(cut(&self.account_id)), json!(self.status), digits(self.margin_ratio)];
+        let mut cells = vec![json!(cut(&self.account_id, LONGEST_ID)), json!(self.status), digits(self.margin_ratio)];
         cells.extend(self.money.map(money));
-        cells.extend([json!(self.worst_unit), money(self.worst_unit_mmr), json!(self.binding)]);
+        let unit = self.worst_unit.as_ref().map(|unit| cut(unit, LONGEST_UNIT));
+        cells.extend([json!(unit), money(self.worst_unit_mmr), json!(self.binding)]);
         cells.extend(self.moves.map(digits));
         cells.extend(self.reaches.iter().map(|reach| json!(reach)));
         cells.serialize(serializer)
@@ -254,8 +266,24 @@ pub(super) struct UnitRow {
 
 /// Columns of `risk_units` in the drill-down, beside the name and the volatility state of MR1.
 pub(super) const UNIT_FIGURES: [&str; 18] = [
-    "mmr", "imr", "mr1", "mr1_price", "mr2", "mr3", "mr4", "mr5", "mr6", "mr6_price", "mr7", "mr9", "cash_delta", "gamma",
-    "vega", "theta", "spot_in_use", "upl",
+    "mmr",
+    "imr",
+    "mr1",
+    "mr1_price",
+    "mr2",
+    "mr3",
+    "mr4",
+    "mr5",
+    "mr6",
+    "mr6_price",
+    "mr7",
+    "mr9",
+    "cash_delta",
+    "gamma",
+    "vega",
+    "theta",
+    "spot_in_use",
+    "upl",
 ];
 /// Of [`UNIT_FIGURES`], those that are no money: moves, and coins.
 const NO_MONEY: [usize; 3] = [3, 9, 16];
@@ -267,8 +295,24 @@ impl UnitRow {
             name: names.get(u.unit as usize).cloned().unwrap_or_default(),
             mr1_vol: u.mr1_vol.name().to_owned(),
             figures: [
-                u.mmr, u.imr, u.mr1, u.mr1_price, u.mr2, u.mr3, u.mr4, u.mr5, u.mr6, u.mr6_price, u.mr7, u.mr9,
-                u.cash_delta, u.gamma, u.vega, u.theta, u.spot_in_use, u.upl,
+                u.mmr,
+                u.imr,
+                u.mr1,
+                u.mr1_price,
+                u.mr2,
+                u.mr3,
+                u.mr4,
+                u.mr5,
+                u.mr6,
+                u.mr6_price,
+                u.mr7,
+                u.mr9,
+                u.cash_delta,
+                u.gamma,
+                u.vega,
+                u.theta,
+                u.spot_in_use,
+                u.upl,
             ]
             .map(Some),
         }
@@ -278,14 +322,15 @@ impl UnitRow {
         self.figures[0].unwrap_or(0.0)
     }
 
-    /// The term that decides, by the rounded-off figures of the table as well as by those of a run.
+    /// The term that decides its margin.
     fn binding(&self) -> Option<Binding> {
         let figure = |place: usize| self.figures[place].unwrap_or(0.0);
         Binding::among(figure(0), figure(2), figure(4), figure(8), figure(10))
     }
 
     fn cells(&self) -> Value {
-        let mut cells = vec![json!(cut(&self.name)), json!(self.binding().map(Binding::name)), json!(self.mr1_vol)];
+        let mut cells =
+            vec![json!(cut(&self.name, LONGEST_UNIT)), json!(self.binding().map(Binding::name)), json!(self.mr1_vol)];
         let figures = self.figures.iter().enumerate();
         cells.extend(figures.map(|(place, &x)| if NO_MONEY.contains(&place) { digits(x) } else { money(x) }));
         Value::Array(cells)
@@ -303,15 +348,24 @@ pub(super) fn unit_rows(units: BTreeMap<String, Vec<UnitMargin>>, names: &[Strin
 
 impl AtRiskTable {
     fn new(rows: Vec<AtRiskRow>, mut units: Option<UnitsByAccount>) -> Self {
-        let mut left = DRILL_ROWS;
+        let mut left = DRILL_BYTES;
         let units = units.as_mut().map(|units| {
             let of_row = |row: &AtRiskRow| {
                 let mut units = units.remove(&row.account_id).unwrap_or_default();
                 // Stable: of equals the first by name.
                 units.sort_by(|a, b| b.mmr().total_cmp(&a.mmr()));
-                let shown = units.len().min(ACCOUNT_UNITS_SHOWN).min(left);
-                left -= shown;
-                (units[..shown].iter().map(UnitRow::cells).collect(), units.len() - shown)
+                let mut shown = Vec::new();
+                for cells in units.iter().take(ACCOUNT_UNITS_SHOWN).map(UnitRow::cells) {
+                    let bytes = escaped(&cells.to_string()).len() + 1;
+                    if bytes > left {
+                        left = 0;
+                        break;
+                    }
+                    left -= bytes;
+                    shown.push(cells);
+                }
+                let more = units.len() - shown.len();
+                (shown, more)
             };
             rows.iter().map(of_row).collect()
         });
@@ -324,13 +378,14 @@ impl Page {
     pub(crate) fn new(identity: Identity, summary: &Summary, scenarios: Option<Scenarios>) -> Self {
         let mut units: Vec<&UnitSummary> = summary.risk_units.iter().collect();
         units.sort_by(|a, b| b.mmr.total_cmp(&a.mmr));
-        let unmargined = summary.unmargined.iter().take(LISTED).map(|account| UnmarginedAccount {
-            account_id: cut(&account.account_id),
-            ..account.clone()
-        });
+        let unmargined = summary
+            .unmargined
+            .iter()
+            .take(LISTED)
+            .map(|account| UnmarginedAccount { account_id: cut(&account.account_id, LONGEST_ID), ..account.clone() });
         let mut distribution = summary.distribution.clone();
         for account in &mut distribution.largest {
-            account.account_id = cut(&account.account_id);
+            account.account_id = cut(&account.account_id, LONGEST_ID);
         }
         Self {
             identity,
@@ -339,7 +394,7 @@ impl Page {
             totals: summary.totals,
             hedge_saving: summary.hedge_saving,
             distribution,
-            risk_units: units.iter().take(UNITS_SHOWN).map(|unit| (*unit).clone()).collect(),
+            risk_units: units.iter().take(UNITS_SHOWN).map(|unit| listed(unit)).collect(),
             risk_units_total: units.len(),
             tables: summary.tables.clone(),
             rejects: summary.rejects.clone(),
@@ -366,9 +421,13 @@ impl Page {
     }
 }
 
+fn listed(unit: &UnitSummary) -> UnitSummary {
+    UnitSummary { risk_unit: cut(&unit.risk_unit, LONGEST_UNIT), ..unit.clone() }
+}
+
 /// Text of a length that a page can bear.
-pub(super) fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_TEXT) {
+pub(super) fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
     }

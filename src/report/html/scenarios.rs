@@ -12,6 +12,8 @@ use std::path::Path;
 
 /// Scenarios shown: the base case and the worst.
 const SHOWN: usize = 150;
+/// Characters of a name.
+const LONGEST_NAME: usize = 100;
 
 /// The scenarios that a page shows.
 #[derive(Debug, Serialize)]
@@ -74,7 +76,7 @@ impl Scenarios {
             let name = row.names.into_iter().next().unwrap_or_default();
             let value = |(place, &x): (usize, &Option<f64>)| if place == SHARE { digits(x) } else { money(x) };
             Row {
-                scenario: cut(&name),
+                scenario: cut(&name, LONGEST_NAME),
                 figures: row.figures.iter().enumerate().map(value).collect(),
                 migration: migration.remove(&name).unwrap_or_default(),
             }
@@ -83,11 +85,7 @@ impl Scenarios {
     }
 }
 
-fn migration(
-    folder: &Path,
-    shown: &[ResultRow],
-    progress: &dyn Progress,
-) -> Result<BTreeMap<String, [[u64; 5]; 5]>> {
+fn migration(folder: &Path, shown: &[ResultRow], progress: &dyn Progress) -> Result<BTreeMap<String, [[u64; 5]; 5]>> {
     let mut found: BTreeMap<String, [[u64; 5]; 5]> =
         shown.iter().flat_map(|row| row.names.first().cloned()).map(|name| (name, Default::default())).collect();
     let wanted = |names: &[&str]| names.first().is_some_and(|name| found.contains_key(*name));
