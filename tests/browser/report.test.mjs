@@ -359,6 +359,11 @@ test("text stands out from what is behind it, in light and in dark", async () =>
       });
     });
     assert.deepEqual(faint, [], colorScheme);
+    await page.locator("#chart-ratios svg").hover({ position: { x: 700, y: 250 } });
+    const tip = page.locator("#chart-ratios svg g[aria-label=tip]");
+    await tip.locator("text").first().waitFor();
+    const colours = await tip.evaluate((mark) => [mark.querySelector("path"), document.querySelector(".card")].map((element, place) => getComputedStyle(element)[place ? "backgroundColor" : "fill"]));
+    assert.equal(colours[0], colours[1], `the tip in ${colorScheme}`);
     await page.close();
   }
 });

@@ -23,7 +23,7 @@ function chart(figure, title, about, legend, plot, tools) {
 const nothing = (text) => h("p", { class: "empty" }, text);
 
 function plotted(options) {
-  const style = { background: "transparent", color: "inherit", fontSize: "12px", "--plot-background": "var(--panel)" };
+  const style = { background: "transparent", color: "inherit", fontSize: "12px" };
   return Plot.plot({ ...options, style });
 }
 
@@ -174,6 +174,8 @@ function hedgingChart(figure, units, totals) {
 
 /** Scenarios shown in the heat map; the table has more. */
 const HEATED = 30;
+/** Opacities on which text can still be read, in light and in dark. */
+const SHADES = [0.03, 0.5];
 
 /** Scenario x status, and the shortfall. */
 function scenarioChart(figure, scenarios) {
@@ -183,11 +185,16 @@ function scenarioChart(figure, scenarios) {
     const all = STATUSES.reduce((sum, _, other) => sum + row.figures[other], 0);
     return { scenario: row.scenario, status, accounts, share: all ? accounts / all : 0 };
   }));
-  // Few accounts are in liquidation even in the worst scenario: each column has a shade of its own.
-  const darkest = Object.fromEntries(STATUSES.map((status) => [status, Math.max(...cells.filter((cell) => cell.status === status).map((cell) => cell.share)) || 1]));
+  // Few accounts are in liquidation even in the worst scenario: each column is shaded from its least to its most, but
+  // not where they are next to the same.
+  for (const status of STATUSES) {
+    const column = cells.filter((cell) => cell.status === status);
+    const [least, most] = d3.extent(column, (cell) => cell.share);
+    for (const cell of column) cell.shade = (cell.share - least) / Math.max(most - least, 0.02) * 100;
+  }
   const owed = shown.map((row) => ({ scenario: row.scenario, shortfall: row.figures[FIGURE.shortfall], accounts: row.figures[FIGURE.shortfall_accounts] }));
   const longest = Math.max(...shown.map((row) => row.scenario.length), 4);
-  const about = "share of accounts by status, and USD that accounts owe beyond all they have; each column shaded up to its darkest; the base case, then the worst first";
+  const about = "share of accounts by status, and USD that accounts owe beyond all they have; each column shaded from its least to its most; the base case, then the worst first";
   chart(figure, "Scenarios", about, null, (width) => {
     const left = Math.min(longest * 7 + 16, Math.floor(width * 0.32));
     const most = Math.max(8, Math.floor((left - 16) / 6.8));
@@ -199,9 +206,9 @@ function scenarioChart(figure, scenarios) {
       ariaLabel: "Heat map of scenarios by status",
       x: { axis: "top", domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 },
       y: { ...y, tickFormat: (text) => (text.length > most ? text.slice(0, most - 1) + "\u2026" : text) },
-      color: statusScale, opacity: { domain: [0, 1], range: [0.03, 0.8] },
+      color: statusScale, opacity: { domain: [0, 100], range: SHADES },
       marks: [
-        Plot.cell(cells, { x: "status", y: "scenario", fill: "status", fillOpacity: (cell) => cell.share / darkest[cell.status], inset: 0.5, title: (cell) => `${cell.scenario}\n${statusName(cell.status)}: ${count(cell.accounts)} accounts, ${percent(cell.share, 2)}`, tip: true }),
+        Plot.cell(cells, { x: "status", y: "scenario", fill: "status", fillOpacity: "shade", inset: 0.5, title: (cell) => `${cell.scenario}\n${statusName(cell.status)}: ${count(cell.accounts)} accounts, ${percent(cell.share, 2)}`, tip: true }),
         Plot.text(cells, { x: "status", y: "scenario", text: (cell) => percent(cell.share, cell.share < 0.1 ? 2 : 1), fill: "currentColor", pointerEvents: "none" }),
       ],
     });
@@ -210,7 +217,7 @@ function scenarioChart(figure, scenarios) {
       ...shared, width: right, marginLeft: 4, marginRight: 4,
       ariaLabel: "Shortfall by scenario",
       x: { axis: "top", domain: ["Shortfall, USD"], label: null, tickSize: 0 }, y: { ...y, axis: null },
-      opacity: { type: "sqrt", domain: [0, most_owed], range: [0.02, 0.85] },
+      opacity: { type: "sqrt", domain: [0, most_owed], range: SHADES },
       marks: [
         Plot.cell(owed, { x: () => "Shortfall, USD", y: "scenario", fill: "var(--heat)", fillOpacity: "shortfall", inset: 0.5, title: (row) => `${row.scenario}\n${usd(row.shortfall)} USD\n${count(row.accounts)} accounts`, tip: true }),
         Plot.text(owed, { x: () => "Shortfall, USD", y: "scenario", text: (row) => short(row.shortfall), fill: "currentColor", pointerEvents: "none" }),
@@ -232,7 +239,7 @@ function migrationChart(figure, scenarios) {
       width: Math.min(width, 760), height: 5 * 34 + 32, marginTop: 28, marginBottom: 4, marginLeft: 118,
       ariaLabel: "Migration matrix",
       x: { axis: "top", domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 }, y: { domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 },
-      color: statusScale, opacity: { type: "sqrt", domain: [0, most], range: [0.05, 0.8] },
+      color: statusScale, opacity: { type: "sqrt", domain: [0, most], range: SHADES },
       marks: [
         Plot.cell(cells, { x: "to", y: "from", fill: (cell) => (cell.accounts ? cell.to : null), fillOpacity: "accounts", inset: 0.5, title: (cell) => `${statusName(cell.from)} \u2192 ${statusName(cell.to)}\n${count(cell.accounts)} accounts` }),
         Plot.text(cells, { x: "to", y: "from", text: (cell) => (cell.accounts ? count(cell.accounts) : "\u00b7"), fill: "currentColor", fontWeight: (cell) => (cell.from === cell.to ? "bold" : null) }),
