@@ -22,7 +22,7 @@ impl ManArgs {
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
         let pages = pages()?;
         for (name, page) in &pages {
-            report::folder::write_file(&self.dir.join(name), page.as_bytes())?;
+            report::write_file(&self.dir.join(name), page.as_bytes())?;
         }
         terminal.note(format_args!("wrote {} pages to {}", pages.len(), self.dir.display()));
         Ok(exit::DONE)

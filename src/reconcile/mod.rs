@@ -86,9 +86,9 @@ pub fn reconcile(request: &ReconcileRequest, progress: &dyn Progress) -> Result<
     let wanted: BTreeSet<String> =
         answers.figures.iter().map(|figure| figure.account.clone()).chain(request.account.clone()).collect();
     let all_wanted = single && request.account.is_none() && answers.figures.iter().any(|f| f.account.is_empty());
-    let keep = |names: &[&str]| {
-        names.get(1).is_some_and(|name| *name == scenario::BASE)
-            && names.first().is_some_and(|id| all_wanted || wanted.contains(*id))
+    let keep = |names: &[String]| {
+        names.get(1).is_some_and(|name| name == scenario::BASE)
+            && names.first().is_some_and(|id| all_wanted || wanted.contains(id))
     };
     let accounts =
         read_result(&request.run, "accounts", &["account_id", "scenario"], &ACCOUNT_FIGURES, keep, progress)?;

@@ -158,25 +158,6 @@ fn temp_dir(parent: &Path, name: &std::ffi::OsStr, purpose: &str, mode: u32) -> 
     builder.tempdir_in(parent).map_err(|err| Error::io("create a folder in", parent, err))
 }
 
-/// Writes a file in place of what is there, whole or not at all. Missing parents are made.
-///
-/// # Errors
-/// [`Error::Io`] if the place cannot be written.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write;
-    let failed = |err| Error::io("write", path, err);
-    fs::create_dir_all(parent(path)).map_err(|err| Error::io("create", parent(path), err))?;
-    let mut file = tempfile::Builder::new().prefix(".remargin-").tempfile_in(parent(path)).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    #[cfg(unix)]
-    {
-        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        file.as_file().set_permissions(readable).map_err(failed)?;
-    }
-    file.persist(path).map_err(|err| failed(err.error))?;
-    sync(parent(path))
-}
-
 /// Brings the entries of a folder to the disk, where the system knows how.
 fn sync(folder: &Path) -> Result<()> {
     if cfg!(unix) {

@@ -30,12 +30,14 @@ pub mod stress_summary;
 mod sum;
 pub mod summary;
 pub mod terminal;
+mod whole_file;
 
 pub use encode::{Format, OutputFile};
 pub use folder::OutputFolder;
 pub use html::REPORT;
 pub use summary::Summary;
 pub use terminal::{stress_table, summary_table};
+pub use whole_file::write_file;
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -34,12 +34,13 @@ pub mod stream;
 mod tables;
 mod text;
 mod time;
+mod written;
 
 pub use reject::{Reason, Reject, TableCount, Unmargined};
-pub(crate) use results::read_table;
-pub use results::{ResultRow, read_json, read_result};
+pub use results::{ResultRow, read_result};
 pub use schema::Table;
 pub use shocks::{find_shocks, read_shocks};
+pub(crate) use written::{read_json, read_table};
 
 use crate::book::Book;
 use crate::margin::rules::SpotOffset;

@@ -1,15 +1,10 @@
 //! The tables of a finished run, read back: only some columns, only some rows.
 
 use super::schema::{Column, Kind};
-use super::source::{self, Format, Source};
-use super::{Opened, scan};
+use super::{Opened, scan, source};
 use crate::progress::Progress;
 use crate::{Invalid, Result};
-use serde::de::DeserializeOwned;
 use std::path::Path;
-
-/// Most names that a row is asked for.
-const MOST_NAMES: usize = 8;
 
 /// One row: the columns that were asked for, in their order.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,14 +18,13 @@ pub struct ResultRow {
 /// Reads columns of a table of the run in `dir`, of the rows whose names `keep` wants.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if `dir` is no finished run, or its table is missing or broken;
-/// [`crate::Error::Interrupted`].
+/// [`crate::Error::Invalid`] if `dir` is no finished run, or its table is broken; [`crate::Error::Interrupted`].
 pub fn read_result(
     dir: &Path,
     table: &str,
     names: &[&'static str],
     figures: &[&'static str],
-    keep: impl Fn(&[&str]) -> bool + Sync,
+    keep: impl Fn(&[String]) -> bool + Sync,
     progress: &dyn Progress,
 ) -> Result<Vec<ResultRow>> {
     let no_run = || {
@@ -42,32 +36,6 @@ pub fn read_result(
         return Err(no_run().into());
     }
     let found = source::find(dir, table)?.ok_or_else(no_run)?;
-    read(&found, names, figures, keep, progress)
-}
-
-/// As [`read_result`], of a folder that may still be under construction; `None` if the table is not there. Of a table
-/// that is there in two formats, as `at_risk` is, Parquet or Arrow is read.
-pub(crate) fn read_table(
-    dir: &Path,
-    table: &str,
-    names: &[&'static str],
-    figures: &[&'static str],
-    keep: impl Fn(&[&str]) -> bool + Sync,
-    progress: &dyn Progress,
-) -> Result<Option<Vec<ResultRow>>> {
-    let files = ["parquet", "arrow", "csv"].map(|extension| dir.join(format!("{table}.{extension}")));
-    let Some(file) = files.iter().find(|file| file.is_file()) else { return Ok(None) };
-    read(&source::at(file)?, names, figures, keep, progress).map(Some)
-}
-
-fn read(
-    found: &Source,
-    names: &[&'static str],
-    figures: &[&'static str],
-    keep: impl Fn(&[&str]) -> bool + Sync,
-    progress: &dyn Progress,
-) -> Result<Vec<ResultRow>> {
-    let is_csv = found.format == Format::Csv;
     let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
     let columns: Vec<Column> =
         names.iter().map(column(Kind::Id)).chain(figures.iter().map(column(Kind::Number))).collect();
@@ -76,16 +44,11 @@ fn read(
         let name_columns = names.iter().map(|name| batch.text(name)).collect::<Result<Vec<_>>>()?;
         let figure_columns = figures.iter().map(|name| batch.numbers(name)).collect::<Result<Vec<_>>>()?;
         for row in 0..batch.rows {
-            let mut cells = [""; MOST_NAMES];
-            for (cell, column) in cells.iter_mut().zip(&name_columns) {
-                let text = column.get(row).unwrap_or_default();
-                *cell = if is_csv { unguarded(text) } else { text };
-            }
-            let cells = &cells[..name_columns.len().min(MOST_NAMES)];
-            if !keep(cells) {
+            let names: Vec<String> =
+                name_columns.iter().map(|column| column.get(row).unwrap_or_default().to_owned()).collect();
+            if !keep(&names) {
                 continue;
             }
-            let names = cells.iter().map(|name| (*name).to_owned()).collect();
             // A result may be smaller than any input may be.
             let figure = |column: &super::number::Numbers| match column.get(row) {
                 Ok(figure) => figure,
@@ -95,35 +58,9 @@ fn read(
         }
         Ok(())
     };
-    scan(Opened::new(found, &columns)?, progress, read, |local| {
+    scan(Opened::new(&found, &columns)?, progress, read, |local| {
         rows.extend(local);
         Ok(())
     })?;
     Ok(rows)
-}
-
-/// Text without the apostrophe that keeps spreadsheets from running it as a formula. An id that begins with one and a
-/// sign, which nobody has, would lose it.
-fn unguarded(text: &str) -> &str {
-    match text.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(['=', '+', '-', '@', '\t', '\r']) => rest,
-        _ => text,
-    }
-}
-
-/// Reads a JSON file of the finished run in `dir`.
-///
-/// # Errors
-/// [`crate::Error::Invalid`] if it is not there, or is not what this version writes.
-pub fn read_json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
-    let file = dir.join(name);
-    let expected = "the folder of a finished run, as `remargin run` and `remargin stress` write it";
-    let text = std::fs::read(&file)
-        .map_err(|error| Invalid::new(format!("the file cannot be read: {error}")).file(&file).expected(expected))?;
-    let mut reader = serde_json::Deserializer::from_slice(&text);
-    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let invalid = Invalid::new(format!("not what this version writes: {}", error.inner())).file(&file);
-        let hint = "run it again with this version";
-        invalid.column(error.path().to_string()).expected(expected).hint(hint).into()
-    })
 }
