@@ -88,7 +88,7 @@ impl Terminal {
 
     /// The summary of a run on stderr, unless `--quiet`.
     pub fn summary(&self, text: &str) {
-        if self.colour { self.note(painted(text)) } else { self.note(text) }
+        self.note(if self.colour { painted(text) } else { text.to_owned() });
     }
 
     /// A result on stdout.

@@ -78,20 +78,6 @@ pub struct AccountMargin {
     pub imr_no_hedge: f64,
 }
 
-impl AccountMargin {
-    /// USD of equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.
-    #[must_use]
-    pub fn shortfall_mmr_usd(&self) -> f64 {
-        (self.mmr + self.liquidation_fee - self.adj_eq).max(0.0)
-    }
-
-    /// USD of equity short of IMR, `max(0, imr - adj_eq)`.
-    #[must_use]
-    pub fn shortfall_imr_usd(&self) -> f64 {
-        (self.imr - self.adj_eq).max(0.0)
-    }
-}
-
 /// Below this, in USD, there is nothing to maintain and no ratio.
 const LEAST_REQUIREMENT_USD: f64 = 1e-6;
 

@@ -91,13 +91,13 @@ impl AtRisk {
     /// USD of equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.
     #[must_use]
     pub fn shortfall_mmr_usd(&self) -> f64 {
-        self.margin.shortfall_mmr_usd()
+        shortfall_mmr_usd(&self.margin)
     }
 
     /// USD of equity short of IMR, `max(0, imr - adj_eq)`.
     #[must_use]
     pub fn shortfall_imr_usd(&self) -> f64 {
-        self.margin.shortfall_imr_usd()
+        shortfall_imr_usd(&self.margin)
     }
 
     /// By scenario; in it ascending margin ratio, accounts without one last, ties by id (the order of the book).
@@ -105,6 +105,16 @@ impl AtRisk {
         let by_ratio = lower_first(self.margin.margin_ratio, other.margin.margin_ratio);
         self.scenario.cmp(&other.scenario).then(by_ratio).then(self.account.cmp(&other.account))
     }
+}
+
+/// USD of equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.
+pub(super) fn shortfall_mmr_usd(margin: &AccountMargin) -> f64 {
+    (margin.mmr + margin.liquidation_fee - margin.adj_eq).max(0.0)
+}
+
+/// USD of equity short of IMR, `max(0, imr - adj_eq)`.
+pub(super) fn shortfall_imr_usd(margin: &AccountMargin) -> f64 {
+    (margin.imr - margin.adj_eq).max(0.0)
 }
 
 /// Ascending margin ratio, accounts without one last.

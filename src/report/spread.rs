@@ -3,7 +3,7 @@
 //! Gathered from the base case while it is computed, so that nobody has to read the large tables again. Like the
 //! totals, it does not depend on threads.
 
-use super::at_risk::Binding;
+use super::at_risk::{Binding, shortfall_imr_usd, shortfall_mmr_usd};
 use super::sum::Sum;
 use super::summary::{StatusCounts, share};
 use crate::book::Book;
@@ -189,8 +189,8 @@ impl Spread {
                 let bin = self.bounds.partition_point(|&bound| bound < ratio);
                 *self.ratios[bin].of(margin.status) += 1;
             }
-            self.shortfall_mmr.add(margin.shortfall_mmr_usd());
-            self.shortfall_imr.add(margin.shortfall_imr_usd());
+            self.shortfall_mmr.add(shortfall_mmr_usd(margin));
+            self.shortfall_imr.add(shortfall_imr_usd(margin));
             self.largest.offer(margin, book.accounts.get(chunk.first_account + place));
             for unit in units {
                 let entry = &mut self.units[unit.unit as usize];

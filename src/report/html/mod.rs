@@ -6,7 +6,7 @@
 //! a finished folder ----------> finished::page ----------------+
 //! ```
 //!
-//! Both ways lead to the same bytes. A [`Page`] holds aggregates, and of long lists the first rows: it does not grow
+//! Both ways lead to the same bytes. A page holds aggregates, and of long lists the first rows: it does not grow
 //! with the book. The page is a fixed frame (markup, style, script, chart library) and the figures as JSON in a
 //! `<script type="application/json">`, where nothing can end the element; the script shows them as text only. The
 //! page asks the network for nothing, and its `Content-Security-Policy` would not let it.

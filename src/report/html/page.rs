@@ -208,8 +208,8 @@ impl AtRiskRow {
                 margin.mmr,
                 margin.imr,
                 margin.liquidation_fee,
-                margin.shortfall_mmr_usd(),
-                margin.shortfall_imr_usd(),
+                row.shortfall_mmr_usd(),
+                row.shortfall_imr_usd(),
             ]
             .map(Some),
             worst_unit: unit.and_then(|unit| names.units.get(unit.unit as usize).cloned()),

@@ -87,7 +87,7 @@ impl Scenarios {
 
 fn migration(folder: &Path, shown: &[ResultRow], progress: &dyn Progress) -> Result<BTreeMap<String, [[u64; 5]; 5]>> {
     let mut found: BTreeMap<String, [[u64; 5]; 5]> =
-        shown.iter().flat_map(|row| row.names.first().cloned()).map(|name| (name, Default::default())).collect();
+        shown.iter().filter_map(|row| row.names.first().cloned()).map(|name| (name, [[0; 5]; 5])).collect();
     let wanted = |names: &[&str]| names.first().is_some_and(|name| found.contains_key(*name));
     let names = ["scenario", "base_status", "status"];
     let rows = read_table(folder, "migration", &names, &["accounts"], wanted, progress)?.unwrap_or_default();
