@@ -23,6 +23,7 @@ fn margin(generation: &Generation) -> RunOutcome {
         expectations: remargin::run::Expectations::NONE,
         allow_rules_date: false,
         format: Format::Parquet,
+        report: true,
         force: true,
         max_rejects: MaxRejects::Rows(0),
         memory_limit: remargin::memory::MemoryLimit::of_machine(),

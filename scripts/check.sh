@@ -20,5 +20,16 @@ if command -v cargo-deny >/dev/null; then
 else
     printf '\n== licences, bans, sources: not checked, cargo-deny is not installed\n'
 fi
+# The page in a browser: the same binary that the tests below use.
+browser_tests() {
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        echo "no node: .ci/run installs it (apt-get install nodejs npm)" >&2
+        return 1
+    fi
+    npm ci --prefix tests/browser --no-audit --no-fund --silent
+    (cd tests/browser && node --test --test-reporter=spec report.test.mjs)
+}
+step "build" cargo build --locked
+step "browser" browser_tests
 printf '\n== tests, %d s after the start\n' "$((SECONDS - started))"
 exec cargo test --locked --workspace --no-fail-fast

@@ -31,7 +31,7 @@
 //!                              +--> rejects -------> report <------------+
 //!                                                      |
 //!                                                      v
-//!                                  out/: accounts, risk units, at risk, rejects, summary, manifest
+//!                                  out/: accounts, risk units, at risk, rejects, summary, page, manifest
 //! ```
 //!
 //! # Modules in reading order
@@ -75,6 +75,7 @@
 //!     format: Format::Parquet,
 //!     force: false,
 //!     max_rejects: MaxRejects::Rows(0),
+//!     report: true,
 //!     memory_limit: remargin::memory::MemoryLimit::of_machine(),
 //!     command_line: Vec::new(),
 //! };

@@ -8,7 +8,7 @@
 //!     recompute::chunk -> columns -> encoded bytes,
 //!     at-risk rows, counts and sums
 //!   appended in order by one thread                      (append)
-//! at_risk, rejects, summary.json, manifest.json        finish
+//! at_risk, rejects, summary.json, report.html, manifest.json   finish
 //! rename
 //! ```
 //!
@@ -29,9 +29,11 @@ use crate::report::at_risk::{self, AtRisk, Names};
 use crate::report::columns::{ACCOUNTS, RISK_UNITS, by_account};
 use crate::report::distances::{self, Searched};
 use crate::report::encode::{self, Encoded, Encoder, TableFile};
+use crate::report::html::{self, AtRiskRow, Drill, Identity, Page};
 use crate::report::manifest::{self, Provenance};
 use crate::report::recorded::absolute;
 use crate::report::rows::{AccountRows, UnitRows};
+use crate::report::spread::Spread;
 use crate::report::summary::Tally;
 use crate::report::{OutputFile, OutputFolder, Summary, rejects};
 use crate::rules::LoadedRules;
@@ -83,6 +85,8 @@ pub struct RunRequest {
     pub force: bool,
     /// How many broken rows are tolerated.
     pub max_rejects: MaxRejects,
+    /// Write `report.html` as well.
+    pub report: bool,
     /// How much memory may be resident. Results do not depend on it.
     pub memory_limit: MemoryLimit,
     /// For the manifest.
@@ -177,6 +181,8 @@ struct Part {
     at_risk: Vec<AtRisk>,
     flagged: Book,
     tally: Tally,
+    spread: Spread,
+    drill: Drill,
 }
 
 /// All accounts, margined: the two large tables are written, the rest is gathered.
@@ -187,6 +193,8 @@ struct Margined {
     at_risk: Vec<AtRisk>,
     flagged: Book,
     tally: Tally,
+    spread: Spread,
+    drill: Drill,
     compute: Duration,
     append: Duration,
 }
@@ -206,6 +214,7 @@ impl<'a> Job<'a> {
         });
         let priced: Vec<PricedMarket> = markets.collect::<Result<_>>()?;
         let unit_names = priced.first().map_or_else(Vec::new, PricedMarket::unit_names);
+        tracing::info!(scenarios = priced.len(), risk_units = unit_names.len(), "the market is read and priced");
         let scenarios = scenarios.into_iter().map(|scenario| scenario.name).collect();
         let compute: Compute = Box::new(move |book, range| {
             priced.iter().map(|priced| recompute::chunk(priced, book, range.clone())).collect()
@@ -257,6 +266,8 @@ impl<'a> Job<'a> {
     fn part(&self, book: &Book, range: Range<usize>, encoders: &[Encoder; 2]) -> Result<Part> {
         self.progress.check()?;
         let mut tally = Tally::new(self.unit_names.len());
+        let mut spread = Spread::new(self.unit_names.len(), &self.request.rules.rules.status);
+        let mut drill = Drill::default();
         let mut at_risk = Vec::new();
         // An account has no more units than positions.
         let positions = book.position_start[range.end] - book.position_start[range.start];
@@ -266,11 +277,16 @@ impl<'a> Job<'a> {
         for start in range.clone().step_by(BLOCK_ACCOUNTS) {
             let block = start..range.end.min(start + BLOCK_ACCOUNTS);
             let chunks = self.margins(book, block)?;
-            if let Some(base) = chunks.first() {
-                tally.count(base);
-            }
             for (scenario, chunk) in chunks.iter().enumerate() {
-                at_risk.extend(at_risk::select(chunk, scenario));
+                let rows = at_risk::select(chunk, scenario);
+                if scenario == 0 {
+                    tally.count(chunk);
+                    spread.count(chunk, book);
+                    if self.request.report {
+                        drill.offer(chunk, &rows, book);
+                    }
+                }
+                at_risk.extend(rows);
             }
             let rows = by_account(chunks);
             accounts.extend(&rows, book, scenarios)?;
@@ -284,6 +300,8 @@ impl<'a> Job<'a> {
             at_risk,
             flagged,
             tally,
+            spread,
+            drill,
         })
     }
 
@@ -327,7 +345,7 @@ impl<'a> Job<'a> {
 
     /// Everything after the accounts.
     fn finish(&self, margined: Margined, folder: OutputFolder) -> Result<RunOutcome> {
-        let Margined { mut snapshot, files, mut at_risk, flagged, tally, compute, append } = margined;
+        let Margined { mut snapshot, files, mut at_risk, flagged, tally, spread, drill, compute, append } = margined;
         let Self { request, unit_names, scenarios, progress, .. } = self;
         snapshot.inputs.extend(self.more_inputs.iter().cloned());
         let mut timings = Timings { read: self.read, price: self.price, compute, append, ..Timings::default() };
@@ -340,14 +358,21 @@ impl<'a> Job<'a> {
         let clock = Instant::now();
         progress.stage("write", "files", 0);
         progress.check()?;
-        let mut summary = tally.summary(&snapshot, &request.rules, unit_names, at_risk.len())?;
+        let mut summary = tally.summary(&snapshot, &request.rules, unit_names, at_risk.len(), &spread)?;
         summary.scenarios = scenarios.len() as u64;
         let mut outputs = Vec::from(files);
         let names = Names { units: unit_names, scenarios };
-        outputs.extend(at_risk::write(folder.path(), at_risk, &flagged, names, request.format)?);
+        at_risk::sort(&mut at_risk);
+        outputs.extend(at_risk::write(folder.path(), &at_risk, &flagged, names, request.format)?);
         outputs.extend(distances);
         outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
         outputs.push(encode::write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
+        if request.report {
+            let identity = Identity::of_run(&summary.as_of, &request.rules, &snapshot.inputs, &outputs);
+            let rows = AtRiskRow::head(&at_risk, &flagged, names);
+            let page = Page::new(identity, &summary, None).with_at_risk(rows, Some(drill.by_account()), unit_names);
+            outputs.push(html::write(folder.path(), &page)?);
+        }
         progress.check()?;
         timings.finish = clock.elapsed();
 
@@ -362,6 +387,8 @@ impl<'a> Job<'a> {
         manifest::write(&folder, &provenance, &outputs)?;
         folder.publish()?;
         timings.finish = clock.elapsed();
+        let accounts = summary.accounts.margined;
+        tracing::info!(accounts, seconds = timings.total().as_secs_f64(), "the accounts are margined");
 
         let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
         let too_many_rejects = request.max_rejects.exceeded(summary.rejects.broken, rows_in);
@@ -414,6 +441,8 @@ struct Writer {
     flagged: BookBuilder,
     flagged_accounts: usize,
     tally: Tally,
+    spread: Spread,
+    drill: Drill,
     append: Duration,
 }
 
@@ -427,6 +456,8 @@ impl Writer {
             flagged: BookBuilder::default(),
             flagged_accounts: 0,
             tally: Tally::default(),
+            spread: Spread::default(),
+            drill: Drill::default(),
             append: Duration::ZERO,
         };
         Ok(([accounts_encoder, units_encoder], writer))
@@ -444,6 +475,8 @@ impl Writer {
         }
         self.flagged_accounts += part.flagged.len();
         self.tally.merge(&part.tally);
+        self.spread.merge(&part.spread);
+        self.drill.merge(part.drill);
         self.append += clock.elapsed();
         Ok(())
     }
@@ -459,6 +492,8 @@ impl Writer {
             at_risk: self.at_risk,
             flagged: self.flagged.build(),
             tally: self.tally,
+            spread: self.spread,
+            drill: self.drill,
             compute: clock.elapsed(),
             append: self.append,
         })

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 19] = [
     &["run"],
     &["stress"],
     &["check"],
@@ -19,6 +19,9 @@ const COMMANDS: [&[&str]; 16] = [
     &["replay"],
     &["compare"],
     &["simulate"],
+    &["report"],
+    &["completions"],
+    &["man"],
 ];
 
 fn remargin(args: &[&str]) -> Output {
@@ -66,6 +69,7 @@ fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
         "verify",
         "replay",
         "compare",
+        "report",
         "bench",
     ];
     for command in commands {
@@ -114,6 +118,9 @@ fn usage_errors_exit_2_and_leave_stdout_empty() {
         (&["import", "okx", "f"], "--out"),
         (&["import", "okx", "f", "--out", "o", "--as-of", "today"], "2026-01-15T08:00:00Z"),
         (&["reconcile", "out"], "--against"),
+        (&["report"], "DIR"),
+        (&["completions", "cmd"], "cmd"),
+        (&["stress", "s", "--reverse", "BTC, shortfall > 1", "--summary", "json"], "--summary"),
         (&["rules", "--quiet", "--verbose"], "--quiet"),
         (&["rules", "--set", "rate=0.01", "show"], "stand behind"),
     ] {
@@ -155,6 +162,48 @@ fn a_log_filter_that_cannot_be_read_is_a_usage_error() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).starts_with("error: "), "{}", stderr(&output));
     assert!(stderr(&output).contains("REMARGIN_LOG"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_log_is_json_where_asked_for() {
+    let temp = tempfile::tempdir().unwrap();
+    let out = temp.path().join("out");
+    let out = out.to_str().unwrap();
+    let args = ["run", "data/sample", "--out", out, "--log-format", "json", "-vv", "--summary", "json"];
+    let output = Command::new(env!("CARGO_BIN_EXE_remargin"))
+        .args(args)
+        .env_remove("REMARGIN_LOG")
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let log = stderr(&output);
+    let lines: Vec<&str> = log.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(!lines.is_empty(), "{log}");
+    for line in lines {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        for key in ["timestamp", "level", "message", "target"] {
+            assert!(entry[key].is_string(), "{key}: {line}");
+        }
+    }
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("stdout is summary.json");
+    assert_eq!(summary["accounts"]["margined"], 300);
+    assert_eq!(output.stdout, std::fs::read(temp.path().join("out/summary.json")).unwrap());
+}
+
+#[test]
+fn man_pages_and_completions() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("man/man1");
+    let output = remargin(&["man", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let page = std::fs::read_to_string(folder.join("remargin-run.1")).unwrap();
+    assert!(page.contains("no\\-report") && page.contains(".TH"), "{page}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = remargin(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        assert!(stdout(&output).contains("no-report"), "{shell}");
+    }
 }
 
 #[test]

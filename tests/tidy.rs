@@ -478,6 +478,10 @@ fn other_text_has_no_stray_spaces() {
     let mut files: Vec<PathBuf> = names.iter().map(|name| root().join(name)).collect();
     files_below(&root().join("scripts/peers"), "py", &mut files);
     assert!(files.len() > names.len(), "the peers are not where this test looks");
+    let page = ["head.html", "body.html", "page.css", "text.js", "tables.js", "charts.js", "page.js", "README.md"];
+    files.extend(page.map(|name| root().join("src/report/html/assets").join(name)));
+    files
+        .extend(["browser.mjs", "report.test.mjs", "package.json"].map(|name| root().join("tests/browser").join(name)));
     for file in files {
         assert_clean(&check_spaces(&file.to_string_lossy(), &fs::read_to_string(&file).unwrap()));
     }

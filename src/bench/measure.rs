@@ -61,6 +61,7 @@ pub fn measure(job: &Job, rules: LoadedRules, progress: &dyn Progress) -> Result
         expectations: crate::run::Expectations::NONE,
         allow_rules_date: false,
         format: Format::Parquet,
+        report: true,
         force: false,
         max_rejects: MaxRejects::Rows(0),
         memory_limit: crate::memory::MemoryLimit::of_machine(),

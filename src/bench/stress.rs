@@ -205,6 +205,7 @@ fn whole_stress(
         expectations: Expectations::NONE,
         allow_rules_date: false,
         format: Format::Parquet,
+        report: true,
         force: true,
         max_rejects: MaxRejects::Rows(0),
         command_line: Vec::new(),

@@ -29,6 +29,9 @@ pub struct GlobalArgs {
     /// Say nothing on stderr but errors
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Form of the log: lines for people, or one JSON object a line
+    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    pub log_format: TextFormat,
     /// Log to stderr what is done; -vv and -vvv say more
     #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,

@@ -10,11 +10,14 @@ mod bench;
 mod check;
 mod common;
 mod compare;
+mod completions;
 mod explain;
 mod generate;
 mod import;
+mod man;
 mod reconcile;
 mod replay;
+mod report;
 mod rules;
 mod run;
 mod simulate;
@@ -84,6 +87,9 @@ enum Command {
     Reconcile(reconcile::ReconcileArgs),
     Verify(verify::VerifyArgs),
     Replay(replay::ReplayArgs),
+    Report(report::ReportArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Runs one command line and returns the exit code of the process.
@@ -133,12 +139,16 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Reconcile(command) => command.execute(terminal),
         Command::Verify(command) => command.execute(terminal),
         Command::Replay(command) => command.execute(terminal),
+        Command::Report(command) => command.execute(terminal),
+        Command::Completions(command) => command.execute(),
+        Command::Man(command) => command.execute(terminal),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
 
     #[test]
     fn the_parser_is_consistent() {
@@ -154,6 +164,29 @@ mod tests {
             assert!(help.contains("Example"), "`{}` shows no example", command.get_name());
             assert!(help.contains("remargin "), "`{}` shows no command line", command.get_name());
             pending.extend(command.get_subcommands());
+        }
+    }
+
+    #[test]
+    fn every_shell_completes_every_command() {
+        for shell in clap_complete::Shell::value_variants() {
+            let script = completions::script(*shell);
+            for command in Cli::command().get_subcommands() {
+                assert!(script.contains(command.get_name()), "{shell}: `{}`", command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_man_page() {
+        let pages = man::pages().unwrap();
+        let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
+        for name in ["remargin.1", "remargin-run.1", "remargin-rules-show.1", "remargin-import-okx.1"] {
+            assert!(names.contains(&name), "{name}: {names:?}");
+        }
+        for (name, page) in &pages {
+            assert!(page.contains(".SH SYNOPSIS"), "{name}");
+            assert!(page.contains("Example"), "{name}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `remargin run`: the margin of every account, written to a folder.
 
-use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs};
+use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat};
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
@@ -17,6 +17,7 @@ Examples:
   remargin run data/sample --out merged --set risk_unit=merged --format csv
   remargin run data/sample --out out --shocks scenarios.csv
   remargin run data/sample --out out --distance at-risk
+  remargin run data/sample --out out --force --summary json | jq .accounts.by_status
   remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation
 
 `out` appears whole or not at all; its manifest.json is written last.";
@@ -47,6 +48,12 @@ pub struct RunArgs {
     /// Replace an existing output folder
     #[arg(long)]
     force: bool,
+    /// Form of the summary: a table on stderr, or summary.json on stdout
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    summary: TextFormat,
+    /// Leave out `report.html`
+    #[arg(long)]
+    no_report: bool,
     /// Most memory to take, such as `512MiB` or `4GB` [default: three fifths of the machine's]
     ///
     /// Tables in Parquet that are sorted by account id take little, however long they are. Others are read whole if
@@ -79,12 +86,16 @@ impl RunArgs {
             allow_rules_date: self.strict.date.allow_rules_date,
             format: self.format.into(),
             force: self.force,
+            report: !self.no_report,
             max_rejects: self.strict.max_rejects,
             memory_limit: self.memory_limit.unwrap_or_else(MemoryLimit::of_machine),
             command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         };
         let outcome = run::run(&request, terminal)?;
-        terminal.note(report::summary_table(&outcome.summary));
+        match self.summary {
+            TextFormat::Text => terminal.summary(&report::summary_table(&outcome.summary)),
+            TextFormat::Json => terminal.result(&outcome.summary.to_json()?)?,
+        }
         terminal.note(format_args!("wrote {}", self.out.display()));
         if outcome.too_many_rejects {
             terminal.error(format_args!(

@@ -2,12 +2,12 @@
 
 use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat};
 use super::exit;
-use super::terminal::{self, Terminal, grouped};
+use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
 use remargin::distance::reverse::{self, ReverseRequest, Statement};
 use remargin::market::scenario::Scenario;
 use remargin::stress::{self, Axis, Detail, Preset, ScenarioSources, StressRequest};
-use remargin::{Error, Result};
+use remargin::{Error, Result, report};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -24,8 +24,8 @@ A scenario moves the market, then every account is valued afresh. `*` moves ever
 USDT and USDC move against USD. Without --shocks, --grid, --scenario and --preset the snapshot's own table `shocks` is
 used. The base case is always the first scenario.
 
-`out` appears whole or not at all: scenarios, migration, largest, hedges, worst, at_risk, rejects, summary.json and,
-last, manifest.json.";
+`out` appears whole or not at all: scenarios, migration, largest, hedges, worst, at_risk, rejects, summary.json,
+report.html and, last, manifest.json.";
 
 /// Price scenarios over every account: who breaches, how much is lost
 #[derive(Args)]
@@ -64,7 +64,7 @@ pub struct StressArgs {
     /// `COIN, accounts in liquidation > N`, `COIN, accounts at risk > P%`, `COIN, shortfall > USD`; `*` is all coins
     /// together. Searched from -99 % to +300 % on full revaluations of the book, to 0.0001 %. Writes no folder.
     #[arg(long, value_name = "STATEMENT", value_parser = parse_statement,
-          conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distance", "force"])]
+          conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distance", "force", "no_report", "summary"])]
     reverse: Vec<Statement>,
     /// Form of the answers to --reverse, on stdout
     #[arg(long, default_value = "text", conflicts_with = "out")]
@@ -75,6 +75,12 @@ pub struct StressArgs {
     /// Replace an existing output folder
     #[arg(long)]
     force: bool,
+    /// Form of the summary: a table on stderr, or summary.json on stdout
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    summary: TextFormat,
+    /// Leave out `report.html`
+    #[arg(long)]
+    no_report: bool,
     #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
@@ -131,20 +137,15 @@ impl StressArgs {
             allow_rules_date: self.strict.date.allow_rules_date,
             format: self.format.into(),
             force: self.force,
+            report: !self.no_report,
             max_rejects: self.strict.max_rejects,
             command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         };
         let outcome = stress::run(&request, terminal)?;
         let summary = &outcome.summary;
-        let accounts = summary.base.accounts.margined;
-        terminal.note(format_args!("{} accounts in {} scenarios", grouped(accounts), grouped(summary.scenarios)));
-        for worst in &summary.most_liquidations {
-            terminal.note(format_args!(
-                "{:>12} in liquidation, {:>12} USD below zero equity: {}",
-                grouped(worst.liquidation),
-                grouped(worst.shortfall.round() as u64),
-                worst.scenario
-            ));
+        match self.summary {
+            TextFormat::Text => terminal.summary(&report::stress_table(summary)),
+            TextFormat::Json => terminal.result(&summary.to_json()?)?,
         }
         terminal.note(format_args!("wrote {}", out.display()));
         if outcome.too_many_rejects {

@@ -1,7 +1,7 @@
 //! What a person sees on stderr, and how they stop a command: progress, colour, errors, log, Ctrl-C.
 
-use super::common::{GlobalArgs, When};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use super::common::{GlobalArgs, TextFormat, When};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use remargin::progress::Progress;
 use remargin::{Error, Result};
 use std::ffi::OsString;
@@ -86,6 +86,17 @@ impl Terminal {
         }
     }
 
+    /// The summary of a run on stderr, unless `--quiet`.
+    pub fn summary(&self, text: &str) {
+        self.note(if self.colour { painted(text) } else { text.to_owned() });
+    }
+
+    /// A result on stdout.
+    pub fn result(&self, text: &[u8]) -> Result<()> {
+        self.finish();
+        print(&String::from_utf8_lossy(text))
+    }
+
     /// An error on stderr: `error: ...` and the lines that say where.
     pub fn error(&self, text: impl Display) {
         let (start, end) = if self.colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
@@ -134,16 +145,19 @@ impl Progress for Terminal {
     }
 }
 
+/// One line, as wide as the terminal: how far, how fast, how long still.
 fn bar(name: &str, unit: &str, total: u64) -> ProgressBar {
     let (length, template) = if total == 0 {
-        (None, format!("{{prefix:>10}} {{spinner}} {{human_pos}} {unit}, {{per_sec}}"))
+        (None, format!("{{prefix:>8}} {{spinner}} {{human_pos}} {unit}, {{rate}}/s, {{elapsed}}"))
     } else {
-        let counts = format!("{{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left");
-        (Some(total), format!("{{prefix:>10}} [{{bar:30}}] {counts}"))
+        (Some(total), format!("{{prefix:>8}} {{percent:>3}} % [{{wide_bar}}] {{rate}} {unit}/s, {{eta}} left"))
     };
     let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr()).with_prefix(name.to_owned());
     if let Ok(style) = ProgressStyle::with_template(&template) {
-        bar.set_style(style.progress_chars("=> "));
+        let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            let _ = text.write_str(&grouped(state.per_sec() as u64));
+        };
+        bar.set_style(style.progress_chars("=> ").with_key("rate", rate));
     }
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
@@ -180,12 +194,27 @@ pub fn start_log(global: &GlobalArgs) -> Result<()> {
     let wanted = std::env::var("REMARGIN_LOG").ok().filter(|text| !text.is_empty());
     let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(by_flags))
         .map_err(|error| Error::Usage(format!("cannot read the log filter in `REMARGIN_LOG`: {error}")))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(use_colour(global.color, std::io::stderr().is_terminal()))
-        .try_init()
-        .map_err(|error| Error::Runtime(format!("cannot start the log: {error}")))
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match global.log_format {
+        TextFormat::Text => log.with_ansi(use_colour(global.color, std::io::stderr().is_terminal())).try_init(),
+        TextFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+    };
+    started.map_err(|error| Error::Runtime(format!("cannot start the log: {error}")))
+}
+
+/// A summary in colour: its title bold, heads of columns dim, the worst two statuses in red and yellow.
+fn painted(text: &str) -> String {
+    let line = |(number, line): (usize, &str)| {
+        let colour = match line.split_whitespace().next() {
+            Some(_) if number == 0 => "1",
+            Some("accounts" | "risk" | "scenario") => "2",
+            Some("liquidation") => "31",
+            Some("near_liquidation") => "33",
+            _ => return line.to_owned(),
+        };
+        format!("\u{1b}[{colour}m{line}\u{1b}[0m")
+    };
+    text.lines().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn use_colour(color: When, is_terminal: bool) -> bool {
@@ -230,6 +259,17 @@ mod tests {
             let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             assert_eq!(help_colour(&args), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let text = "2026 rules\n\n accounts  USD\n liquidation  3\n healthy  5\n";
+        let painted = painted(text);
+        assert_eq!(painted.matches('\u{1b}').count(), 6);
+        let bare = ["\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[0m"]
+            .iter()
+            .fold(painted, |text, code| text.replace(code, ""));
+        assert_eq!(bare, text.trim_end());
     }
 
     #[test]

@@ -16,13 +16,27 @@ impl Explanation {
 
     fn write(&self, out: &mut String) -> fmt::Result {
         writeln!(out, "Account {}   {}   rules {}", self.account_id, self.as_of, self.rules)?;
-        writeln!(out, "risk units {}, spot hedging mode {}\n", self.risk_unit, self.spot_offset)?;
+        writeln!(out, "risk units {}, spot hedging mode {}", self.risk_unit, self.spot_offset)?;
+        self.write_outcome(out)?;
         self.write_equity(out)?;
         for (number, unit) in self.units.iter().enumerate() {
             writeln!(out, "\n{}. Risk unit {}", number + 2, unit.risk_unit)?;
             unit.write(out)?;
         }
         self.write_totals(out)
+    }
+
+    /// The end of the story first: where the account stands, and which unit weighs most.
+    fn write_outcome(&self, out: &mut String) -> fmt::Result {
+        let totals = &self.totals;
+        let ratio =
+            totals.margin_ratio.map_or_else(|| "no margin ratio".to_owned(), |x| format!("margin ratio {x:.6}"));
+        write!(out, "{}: {ratio}, equity {} USD, MMR {} USD", totals.status, usd(totals.adj_eq), usd(totals.mmr))?;
+        let largest = self.units.iter().reduce(|most, unit| if unit.mmr > most.mmr { unit } else { most });
+        if let Some(unit) = largest.filter(|unit| unit.mmr > 0.0) {
+            write!(out, ", the largest unit {} with {}", unit.risk_unit, usd(unit.mmr))?;
+        }
+        writeln!(out, "\n")
     }
 
     fn write_equity(&self, out: &mut String) -> fmt::Result {

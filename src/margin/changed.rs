@@ -4,9 +4,7 @@
 //! all rows, in the same order as in a full evaluation, so that both give the same bits.
 
 use super::priced::PricedMarket;
-use super::requirement::{
-    Account, AccountMargin, NotFinite, Totals, Workspace, evaluate, spot_of, spot_with, upl_settle,
-};
+use super::requirement::{Account, AccountMargin, NotFinite, Totals, Workspace, evaluate, spot_with, upl_settle};
 use super::stress::{Spot, UnitMargin, UnitSums};
 
 /// A risk unit of the account as it was.
@@ -16,8 +14,6 @@ pub struct KnownUnit {
     pub margin: UnitMargin,
     /// Summed coin deltas, which size spot in use.
     pub delta_coin: f64,
-    /// MMR with spot hedging off.
-    pub mmr_no_hedge: f64,
 }
 
 /// The margin of an account before a change.
@@ -37,11 +33,8 @@ impl Known {
     pub fn new(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspace) -> Result<Self, NotFinite> {
         let mut margins = Vec::new();
         let margin = evaluate(priced, account, work, &mut margins)?;
-        let units = work.unit_sums().iter().zip(margins).map(|(sums, margin)| {
-            let params = &priced.units[sums.unit as usize];
-            let (_, mmr_no_hedge) = sums.stress_both(params, &priced.rules, spot_of(priced, account, work, sums));
-            KnownUnit { margin, delta_coin: sums.delta_coin, mmr_no_hedge }
-        });
+        let sums = work.unit_sums().iter().zip(margins);
+        let units = sums.map(|(sums, margin)| KnownUnit { margin, delta_coin: sums.delta_coin });
         Ok(Self { margin, units: units.collect() })
     }
 
@@ -104,13 +97,13 @@ impl Changes {
         rows_of_units.sort_unstable_by_key(|(unit, _)| *unit);
         for (unit, rows) in rows_of_units {
             let same_rows = known.unit(unit).filter(|_| !touched.contains(&unit));
-            let (margin, mmr_no_hedge) = match same_rows {
+            let margin = match same_rows {
                 Some(was) if self.spot(priced, account, unit, was.delta_coin).coin == was.margin.spot_in_use => {
-                    (was.margin, was.mmr_no_hedge)
+                    was.margin
                 }
                 _ => self.stress(priced, account, unit, rows)?,
             };
-            sum.add_unit(&margin, mmr_no_hedge, priced.rules.imr_multiplier * mmr_no_hedge);
+            sum.add_unit(&margin, priced.rules.imr_multiplier * margin.mmr_no_hedge);
             self.units.push(margin);
         }
         sum.finish_account(priced, &self.work)
@@ -126,7 +119,7 @@ impl Changes {
         account: &Account<'_>,
         unit: u32,
         rows: std::ops::Range<usize>,
-    ) -> Result<(UnitMargin, f64), NotFinite> {
+    ) -> Result<UnitMargin, NotFinite> {
         let params = &priced.units[unit as usize];
         let first = rows.start;
         for row in rows {
@@ -139,7 +132,7 @@ impl Changes {
             self.sums.upl_usd += upl * priced.currencies[contract.settle as usize].fx_usd;
         }
         let spot = self.spot(priced, account, unit, self.sums.delta_coin);
-        Ok(self.sums.stress_both(params, &priced.rules, spot))
+        Ok(self.sums.stress(params, &priced.rules, spot))
     }
 }
 

@@ -284,8 +284,8 @@ impl OrderSpace {
             let mmr = |sums: &UnitSums| {
                 let (params, rules) = (&priced.units[sums.unit as usize], &priced.rules);
                 let spot = spot_of(priced, &filled, &self.work, sums);
-                let (margin, mmr_no_hedge) = sums.stress_both(params, rules, spot);
-                FilledMmr { unit: sums.unit, mmr: margin.mmr, mmr_no_hedge }
+                let margin = sums.stress(params, rules, spot);
+                FilledMmr { unit: sums.unit, mmr: margin.mmr, mmr_no_hedge: margin.mmr_no_hedge }
             };
             case.extend(self.work.unit_sums().iter().map(mmr));
         }

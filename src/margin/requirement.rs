@@ -315,14 +315,14 @@ pub fn evaluate(
     units.extend(work.sums[..work.units].iter().map(|sums| {
         let params = &priced.units[sums.unit as usize];
         let spot = spot_of(priced, account, work, sums);
-        let (mut margin, mmr_no_hedge) = sums.stress_both(params, rules, spot);
-        let mut largest_no_hedge = mmr_no_hedge;
+        let mut margin = sums.stress(params, rules, spot);
+        let mut largest_no_hedge = margin.mmr_no_hedge;
         if let Some(orders) = orders {
             let [buys, sells] = orders.filled(sums.unit);
             margin.freeze(rules, buys.mmr.max(sells.mmr));
             largest_no_hedge = largest_no_hedge.max(buys.mmr_no_hedge).max(sells.mmr_no_hedge);
         }
-        sum.add_unit(&margin, mmr_no_hedge, rules.imr_multiplier * largest_no_hedge);
+        sum.add_unit(&margin, rules.imr_multiplier * largest_no_hedge);
         margin
     }));
     sum.finish_account(priced, work)
@@ -404,11 +404,11 @@ impl Totals {
     }
 
     #[inline]
-    pub(super) fn add_unit(&mut self, margin: &UnitMargin, mmr_no_hedge: f64, imr_no_hedge: f64) {
+    pub(super) fn add_unit(&mut self, margin: &UnitMargin, imr_no_hedge: f64) {
         self.upl += margin.upl;
         self.deriv_mmr += margin.mmr;
         self.deriv_imr += margin.imr;
-        self.deriv_mmr_no_hedge += mmr_no_hedge;
+        self.deriv_mmr_no_hedge += margin.mmr_no_hedge;
         self.deriv_imr_no_hedge += imr_no_hedge;
         self.order_imr += margin.order_imr;
         self.all_figures += margin.sum();

@@ -78,6 +78,8 @@ pub struct UnitMargin {
     pub spot_in_use: f64,
     /// Unrealised P&L of swaps and futures.
     pub upl: f64,
+    /// Maintenance margin with spot hedging off.
+    pub mmr_no_hedge: f64,
     /// What pending orders add to IMR.
     pub order_imr: f64,
 }
@@ -96,7 +98,7 @@ impl UnitMargin {
     pub(super) fn sum(&self) -> f64 {
         let components = self.mr1 + self.mr2 + self.mr3 + self.mr4 + self.mr5 + self.mr6 + self.mr7 + self.mr9;
         let greeks = self.cash_delta + self.gamma + self.vega + self.theta;
-        components + self.mmr + self.imr + greeks + self.spot_in_use + self.upl + self.order_imr
+        components + self.mmr + self.imr + greeks + self.spot_in_use + self.upl + self.mmr_no_hedge + self.order_imr
     }
 }
 
@@ -257,23 +259,18 @@ impl UnitSums {
         [self.options[EXTREME] - move_pnl, self.options[EXTREME + 1] + move_pnl]
     }
 
-    /// All components and the requirement of the unit under an amount of spot in use.
-    #[must_use]
-    pub fn stress(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> UnitMargin {
-        self.stress_both(params, rules, spot).0
-    }
-
-    /// As [`UnitSums::stress`], and the MMR without spot in use: only MR1 and MR6 depend on it.
+    /// All components and the requirement of the unit under an amount of spot in use, and its MMR without: only MR1 and
+    /// MR6 depend on it.
     #[must_use]
     #[inline]
-    pub fn stress_both(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> (UnitMargin, f64) {
+    pub fn stress(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> UnitMargin {
         if self.has_options { self.stress_options(params, rules, spot) } else { self.stress_line(params, rules, spot) }
     }
 
     /// Nine of ten units hold no option: their P&L is a straight line, which is lowest at an end, and what remains
     /// needs no branch.
     #[inline]
-    fn stress_line(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> (UnitMargin, f64) {
+    fn stress_line(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> UnitMargin {
         let figures = &params.figures;
         let line = |slope: f64| {
             let falling = if slope < 0.0 { figures.highest_move } else { figures.moves[0] };
@@ -286,7 +283,8 @@ impl UnitSums {
         let mr7 = figures.charge.apply(self.charge_usd);
         let requirement = |mr1: f64, mr6: f64| higher(higher(mr1, mr6) + mr4 + mr9, mr7);
         let mmr = requirement(mr1, mr6);
-        let margin = UnitMargin {
+        let (_, mr1_no_hedge, mr6_no_hedge) = line(slope_no_hedge);
+        UnitMargin {
             unit: self.unit,
             mr1,
             mr1_price,
@@ -307,13 +305,12 @@ impl UnitSums {
             theta: 0.0,
             spot_in_use: spot.coin,
             upl: self.upl_usd,
+            mmr_no_hedge: requirement(mr1_no_hedge, mr6_no_hedge),
             order_imr: 0.0,
-        };
-        let (_, mr1, mr6) = line(slope_no_hedge);
-        (margin, requirement(mr1, mr6))
+        }
     }
 
-    fn stress_options(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> (UnitMargin, f64) {
+    fn stress_options(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> UnitMargin {
         let worst = worst_of(&self.grid(params, spot));
         let extreme = self.extreme(params, spot);
         let size = params.figures.extreme;
@@ -328,7 +325,7 @@ impl UnitSums {
             mr9: self.stablecoin_hedge(rules),
         };
         let mmr = components.combined();
-        let margin = UnitMargin {
+        let mut margin = UnitMargin {
             unit: self.unit,
             mr1: components.mr1,
             mr1_price: params.figures.moves[worst.column],
@@ -349,14 +346,15 @@ impl UnitSums {
             theta: self.options[DECAY],
             spot_in_use: spot.coin,
             upl: self.upl_usd,
+            mmr_no_hedge: mmr,
             order_imr: 0.0,
         };
-        if spot.coin == 0.0 {
-            return (margin, mmr);
+        if spot.coin != 0.0 {
+            let mr1 = loss(worst_of(&self.grid(params, Spot::default())).pnl);
+            let mr6 = rules.mr6.charge * loss(lower(self.extreme(params, Spot::default())));
+            margin.mmr_no_hedge = Components { mr1, mr6, ..components }.combined();
         }
-        let mr1 = loss(worst_of(&self.grid(params, Spot::default())).pnl);
-        let mr6 = rules.mr6.charge * loss(lower(self.extreme(params, Spot::default())));
-        (margin, Components { mr1, mr6, ..components }.combined())
+        margin
     }
 
     /// MR3: `offset_charge x (sum over expiries of |W_e| - |sum of W_e|)`, the volatility P&L that expiries of

@@ -375,6 +375,7 @@ fn as_kernel(margin: &Margin) -> (AccountMargin, Vec<UnitMargin>, Vec<String>) {
         theta: unit.theta,
         spot_in_use: unit.spot_in_use,
         upl: unit.upl,
+        mmr_no_hedge: unit.mmr,
         order_imr: unit.order_imr,
     };
     let names = margin.units.iter().map(|unit| unit.name.clone()).collect();

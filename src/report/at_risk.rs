@@ -31,13 +31,17 @@ impl Binding {
     /// and MR6, the first of equals. `None` where the unit has no margin.
     #[must_use]
     pub fn of(unit: &UnitMargin) -> Option<Self> {
-        if unit.mmr <= 0.0 {
+        Self::among(unit.mmr, unit.mr1, unit.mr2, unit.mr6, unit.mr7)
+    }
+
+    pub(super) fn among(mmr: f64, mr1: f64, mr2: f64, mr6: f64, mr7: f64) -> Option<Self> {
+        if mmr <= 0.0 {
             None
-        } else if unit.mmr <= unit.mr7 {
+        } else if mmr <= mr7 {
             Some(Self::Mr7)
-        } else if unit.mr1 >= unit.mr2 && unit.mr1 >= unit.mr6 {
+        } else if mr1 >= mr2 && mr1 >= mr6 {
             Some(Self::Mr1)
-        } else if unit.mr2 >= unit.mr6 {
+        } else if mr2 >= mr6 {
             Some(Self::Mr2)
         } else {
             Some(Self::Mr6)
@@ -87,23 +91,43 @@ impl AtRisk {
     /// USD of equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.
     #[must_use]
     pub fn shortfall_mmr_usd(&self) -> f64 {
-        (self.margin.mmr + self.margin.liquidation_fee - self.margin.adj_eq).max(0.0)
+        shortfall_mmr_usd(&self.margin)
     }
 
     /// USD of equity short of IMR, `max(0, imr - adj_eq)`.
     #[must_use]
     pub fn shortfall_imr_usd(&self) -> f64 {
-        (self.margin.imr - self.margin.adj_eq).max(0.0)
+        shortfall_imr_usd(&self.margin)
     }
 
     /// By scenario; in it ascending margin ratio, accounts without one last, ties by id (the order of the book).
     pub(super) fn worse_first(&self, other: &Self) -> Ordering {
-        let by_ratio = match (self.margin.margin_ratio, other.margin.margin_ratio) {
-            (Some(a), Some(b)) => a.total_cmp(&b),
-            (a, b) => b.is_some().cmp(&a.is_some()),
-        };
+        let by_ratio = lower_first(self.margin.margin_ratio, other.margin.margin_ratio);
         self.scenario.cmp(&other.scenario).then(by_ratio).then(self.account.cmp(&other.account))
     }
+}
+
+/// USD of equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.
+pub(super) fn shortfall_mmr_usd(margin: &AccountMargin) -> f64 {
+    (margin.mmr + margin.liquidation_fee - margin.adj_eq).max(0.0)
+}
+
+/// USD of equity short of IMR, `max(0, imr - adj_eq)`.
+pub(super) fn shortfall_imr_usd(margin: &AccountMargin) -> f64 {
+    (margin.imr - margin.adj_eq).max(0.0)
+}
+
+/// Ascending margin ratio, accounts without one last.
+pub(super) fn lower_first(ratio: Option<f64>, other: Option<f64>) -> Ordering {
+    match (ratio, other) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    }
+}
+
+/// Sorts rows worst first in each scenario, as the table has them.
+pub(crate) fn sort(rows: &mut [AtRisk]) {
+    rows.sort_unstable_by(AtRisk::worse_first);
 }
 
 /// The accounts of a chunk in `liquidation`, `near_liquidation` or with an IM deficit, in order of the book.
@@ -127,16 +151,14 @@ pub fn select(chunk: &Chunk, scenario: usize) -> Vec<AtRisk> {
     rows
 }
 
-/// Sorts the rows worst first in each scenario and writes `at_risk` as CSV for people and, for programs, as Arrow or
-/// Parquet.
+/// Writes `at_risk`, whose rows [`sort`] has put in order, as CSV for people and, for programs, as Arrow or Parquet.
 pub(crate) fn write(
     folder: &Path,
-    mut rows: Vec<AtRisk>,
+    rows: &[AtRisk],
     book: &Book,
     names: Names,
     format: Format,
 ) -> Result<Vec<OutputFile>> {
-    rows.sort_unstable_by(AtRisk::worse_first);
     let binary = if format == Format::Arrow { Format::Arrow } else { Format::Parquet };
     [binary, Format::Csv]
         .into_par_iter()

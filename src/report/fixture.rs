@@ -78,6 +78,7 @@ pub(crate) fn units(n: usize) -> impl Iterator<Item = UnitMargin> {
             theta: x + 6.0,
             spot_in_use: x + 7.0,
             upl: x + 8.0,
+            mmr_no_hedge: x + 9.0,
             order_imr: x + 9.0,
         }
     })

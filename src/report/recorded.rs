@@ -28,6 +28,9 @@ pub struct Request {
     pub distance: Whose,
     /// The snapshot may be older than the rules.
     pub allow_rules_date: bool,
+    /// With `report.html`.
+    #[serde(default)]
+    pub report: bool,
     /// What the snapshot was held to besides its form.
     #[serde(default)]
     pub expectations: Expectations,

@@ -7,7 +7,7 @@ use super::at_risk::{self, AtRisk, Names};
 use super::columns::{Column, TableSpec, counts, flags, label, number, numbers, optional_numbers, text, texts};
 use super::encode::{Encoder, Format, GROUP_ROWS, OutputFile, TableFile, create};
 use super::stress_stats::{HedgeStats, Largest, ScenarioStats, place, shortfall_usd};
-use super::summary::{AccountCounts, Totals};
+use super::summary::{AccountCounts, Totals, share};
 use crate::Result;
 use crate::book::Book;
 use crate::margin::{AccountMargin, Status};
@@ -352,10 +352,6 @@ impl<'a> StressTables<'a> {
 
 fn whole(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn share(part: f64, total: f64) -> Option<f64> {
-    (total > 0.0).then(|| part / total)
 }
 
 fn scenarios_batch(rows: &[ScenarioRow], names: Names) -> Result<RecordBatch> {

@@ -4,6 +4,7 @@
 //! same bits for any number of threads. Nothing here knows of time, paths or the machine.
 
 use super::at_risk::Binding;
+use super::spread::{Charges, Distribution, Spread};
 use super::sum::Sum;
 use crate::margin::{AccountMargin, Status};
 use crate::recompute::Chunk;
@@ -38,6 +39,8 @@ pub struct Summary {
     pub unused_price_gaps: u64,
     /// Every account that was left out, in byte order of its id.
     pub unmargined: Vec<UnmarginedAccount>,
+    /// How the accounts lie.
+    pub distribution: Distribution,
 }
 
 /// A rule set, identified.
@@ -116,6 +119,10 @@ pub struct UnitSummary {
     pub mmr_share: Option<f64>,
     /// In how many accounts each term decides its margin.
     pub binding: BindingCounts,
+    /// What its MMR is made of.
+    pub charges: Charges,
+    /// Its MMR with spot hedging off.
+    pub mmr_no_hedge: f64,
 }
 
 /// How often each term decides a unit's margin.
@@ -288,6 +295,7 @@ impl Tally {
         rules: &LoadedRules,
         unit_names: &[String],
         at_risk: usize,
+        spread: &Spread,
     ) -> Result<Summary> {
         let totals = self.totals();
         let unmargined = unmargined(snapshot);
@@ -298,11 +306,12 @@ impl Tally {
             accounts: AccountCounts { unmargined: unmargined.len() as u64, at_risk: at_risk as u64, ..self.counts },
             totals,
             hedge_saving: HedgeSaving { mmr: totals.mmr_no_hedge - totals.mmr, imr: totals.imr_no_hedge - totals.imr },
-            risk_units: self.risk_units(unit_names, totals.deriv_mmr),
+            risk_units: self.risk_units(unit_names, totals.deriv_mmr, spread),
             tables: snapshot.tables.iter().map(table_summary).collect(),
             rejects: reject_summary(snapshot),
             unused_price_gaps: snapshot.unused_price_gaps,
             unmargined,
+            distribution: spread.distribution(totals.mmr),
         })
         .and_then(finite)
     }
@@ -343,17 +352,27 @@ impl Tally {
         }
     }
 
-    fn risk_units(&self, unit_names: &[String], deriv_mmr: f64) -> Vec<UnitSummary> {
-        let held = unit_names.iter().zip(&self.units).filter(|(_, unit)| unit.accounts > 0);
-        held.map(|(name, unit)| UnitSummary {
-            risk_unit: name.clone(),
-            accounts: unit.accounts,
-            mmr: unit.mmr.value(),
-            mmr_share: (deriv_mmr > 0.0).then(|| unit.mmr.value() / deriv_mmr),
-            binding: unit.binding,
+    fn risk_units(&self, unit_names: &[String], deriv_mmr: f64, spread: &Spread) -> Vec<UnitSummary> {
+        let held = unit_names.iter().zip(&self.units).enumerate().filter(|(_, (_, unit))| unit.accounts > 0);
+        held.map(|(number, (name, unit))| {
+            let (charges, mmr_no_hedge) = spread.unit(number);
+            UnitSummary {
+                risk_unit: name.clone(),
+                accounts: unit.accounts,
+                mmr: unit.mmr.value(),
+                mmr_share: share(unit.mmr.value(), deriv_mmr),
+                binding: unit.binding,
+                charges,
+                mmr_no_hedge,
+            }
         })
         .collect()
     }
+}
+
+/// `part` of `total`, where there is one.
+pub(super) fn share(part: f64, total: f64) -> Option<f64> {
+    (total > 0.0).then(|| part / total)
 }
 
 pub(crate) const BINDINGS: [Option<Binding>; 5] =
@@ -406,8 +425,10 @@ fn finite(summary: Summary) -> Result<Summary> {
     let t = &summary.totals;
     let totals =
         [t.adj_eq, t.total_eq, t.upl, t.mmr, t.imr, t.deriv_mmr, t.borrow_mmr, t.borrow_imr, t.liquidation_fee];
-    let units = summary.risk_units.iter().map(|unit| unit.mmr);
-    let more = [t.mmr_no_hedge, t.imr_no_hedge, t.order_imr, summary.hedge_saving.mmr, summary.hedge_saving.imr];
+    let units = summary.risk_units.iter().flat_map(|unit| [unit.mmr, unit.mmr_no_hedge]);
+    let d = &summary.distribution;
+    let saving = [t.mmr_no_hedge, t.imr_no_hedge, t.order_imr, summary.hedge_saving.mmr, summary.hedge_saving.imr];
+    let more = saving.into_iter().chain([d.shortfall_mmr, d.shortfall_imr]);
     if totals.into_iter().chain(more).chain(units).all(f64::is_finite) {
         Ok(summary)
     } else {

@@ -1,6 +1,7 @@
 //! The summary as a person reads it at the end of a run.
 
 use super::Summary;
+use super::stress_summary::StressSummary;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 /// Risk units shown; the rest is summed up in one line.
@@ -41,6 +42,26 @@ pub fn summary_table(summary: &Summary) -> String {
     }
     let title = format!("{} · rules {}", summary.as_of, short(&summary.rules.name, 40));
     format!("{title}\n\n{}\n\n{}", table.trim_fmt(), unit_table(summary).trim_fmt())
+}
+
+/// The base case and the scenarios that bring most accounts into liquidation: a few lines of text, at most 80 columns
+/// wide, without colour.
+#[must_use]
+pub fn stress_table(summary: &StressSummary) -> String {
+    let base = &summary.base;
+    let mut table = plain(&["scenario", "liquidation", "newly", "below IMR", "USD below zero"]);
+    for row in &summary.most_liquidations {
+        table.add_row([
+            short(&row.scenario, 22).into(),
+            number(count(row.liquidation)),
+            number(count(row.newly_liquidation)),
+            number(count(row.im_deficit)),
+            number(usd(row.shortfall)),
+        ]);
+    }
+    let title = format!("{} · rules {}", base.as_of, short(&base.rules.name, 40));
+    let (accounts, scenarios) = (count(base.accounts.margined), count(summary.scenarios));
+    format!("{title}\n{accounts} accounts in {scenarios} scenarios, the worst first\n\n{}", table.trim_fmt())
 }
 
 /// The units with the largest margin, largest first.
@@ -109,6 +130,57 @@ fn grouped(digits: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::fixture;
+    use crate::report::spread::{Charges, Spread};
+    use crate::report::stress_summary::ScenarioSummary;
+    use crate::report::summary::{BindingCounts, Tally, UnitSummary};
+
+    /// Figures as wide as any: a billion accounts, totals of a quadrillion, names of any length.
+    #[test]
+    fn tables_fit_eighty_columns() {
+        let (many, wide) = (999_999_999, -999_999_999_999_999.0);
+        let mut summary =
+            Tally::new(0).summary(&fixture::snapshot(3), &fixture::rules(), &[], 0, &Spread::default()).unwrap();
+        summary.rules.name = "r".repeat(200);
+        summary.accounts.margined = many;
+        summary.accounts.by_status.healthy = many;
+        summary.totals.adj_eq = wide;
+        summary.rejects.rows = many;
+        let unit = |n: usize| UnitSummary {
+            risk_unit: format!("{n}{}", "U".repeat(60)),
+            accounts: many,
+            mmr: wide.abs(),
+            mmr_share: Some(1.0),
+            binding: BindingCounts { mr7: many, ..BindingCounts::default() },
+            charges: Charges::default(),
+            mmr_no_hedge: 0.0,
+        };
+        summary.risk_units = (0..20).map(unit).collect();
+        let scenario = ScenarioSummary {
+            scenario: "s".repeat(60),
+            liquidation: many,
+            newly_liquidation: many,
+            im_deficit: many,
+            total_eq: 0.0,
+            mmr: 0.0,
+            imr: 0.0,
+            shortfall: 999_999_999_999.0,
+            shortfall_accounts: 0,
+            hedge_saving_mmr: 0.0,
+        };
+        let most_liquidations = vec![scenario; 10];
+        let stress = StressSummary {
+            scenarios: 100_000,
+            base: summary.clone(),
+            most_liquidations,
+            largest_shortfalls: Vec::new(),
+        };
+        for text in [summary_table(&summary), stress_table(&stress)] {
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+            }
+        }
+    }
 
     #[test]
     fn figures() {

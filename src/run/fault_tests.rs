@@ -77,6 +77,7 @@ impl Trial {
             rules: rules::load(None, &set).unwrap(),
             allow_rules_date: false,
             expectations: crate::run::Expectations::NONE,
+            report: true,
             format: self.format,
             force: true,
             max_rejects: MaxRejects::default(),

@@ -20,6 +20,7 @@ impl RunRequest {
             rules: _,
             allow_rules_date,
             expectations,
+            report,
             format,
             force: _,
             max_rejects: _,
@@ -33,6 +34,7 @@ impl RunRequest {
             distance: *distance,
             allow_rules_date: *allow_rules_date,
             expectations: expectations.clone(),
+            report: *report,
             stress: None,
         })
     }
@@ -48,6 +50,7 @@ impl RunRequest {
             rules,
             allow_rules_date: recorded.allow_rules_date,
             expectations: recorded.expectations.clone(),
+            report: recorded.report,
             format: recorded.format,
             force: false,
             max_rejects: MaxRejects::default(),

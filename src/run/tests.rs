@@ -26,6 +26,7 @@ fn request(out: &Path) -> RunRequest {
         expectations: super::Expectations::NONE,
         allow_rules_date: false,
         format: Format::Parquet,
+        report: true,
         force: false,
         max_rejects: MaxRejects::default(),
         memory_limit: crate::memory::MemoryLimit::of_machine(),
@@ -272,6 +273,7 @@ fn csv_text() {
             "at_risk.parquet",
             "manifest.json",
             "rejects.csv",
+            "report.html",
             "risk_units.csv",
             "summary.json"
         ]

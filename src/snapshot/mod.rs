@@ -45,6 +45,7 @@ pub mod stream;
 mod tables;
 mod text;
 mod time;
+mod written;
 
 pub use checksums::{CHECKSUMS, checksum_lines, snapshot_hash};
 pub use expectations::Expectations;
@@ -54,6 +55,7 @@ pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use results::{ResultColumns, ResultRow, each_result, has_result, hash_file, read_result, scan_result};
 pub use schema::Table;
 pub use shocks::{find_shocks, read_shocks};
+pub(crate) use written::{read_json, read_table};
 
 use crate::book::Book;
 use crate::margin::rules::SpotOffset;

@@ -7,7 +7,7 @@
 //!     scenario::apply, recompute::price                    one re-priced table a scenario
 //!     accounts in chunks x scenarios: recompute::chunk     one pass a scenario
 //!     counts, sums, worst scenario, at-risk rows           merged in order of chunk and scenario
-//! tables, summary.json, manifest.json, rename
+//! tables, summary.json, report.html, manifest.json, rename
 //! ```
 //!
 //! What is kept for every account is its base case and its worst scenario; everything else leaves as soon as its few
@@ -25,9 +25,10 @@ use crate::distance::Whose;
 use crate::margin::priced::PricedMarket;
 use crate::market::scenario::{self, Scenario};
 use crate::progress::Progress;
-use crate::report::at_risk::{AtRisk, Names};
+use crate::report::at_risk::{self, AtRisk, Names};
 use crate::report::columns::{ACCOUNTS, RISK_UNITS};
 use crate::report::distances::{self, Searched};
+use crate::report::html::{self, AtRiskRow, Identity, Page, Scenarios};
 use crate::report::manifest::{self, Provenance};
 use crate::report::recorded::absolute;
 use crate::report::stress::{ScenarioRow, StressTables};
@@ -128,6 +129,8 @@ pub struct StressRequest {
     pub format: Format,
     /// Replace an earlier run at `out`.
     pub force: bool,
+    /// Write `report.html` as well.
+    pub report: bool,
     /// How many broken rows are tolerated.
     pub max_rejects: MaxRejects,
     /// For the manifest.
@@ -171,12 +174,18 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     let steps = (snapshot.book.len() as u64).saturating_mul(scenarios.len() as u64);
     progress.stage("stress", "accounts x scenarios", steps);
     let work = Work { request, snapshot: &snapshot, scenarios: &scenarios, progress };
-    let (summary, mut outputs) = work.write(folder.path(), &mut timings)?;
+    let (summary, mut outputs, at_risk) = work.write(folder.path(), &mut timings)?;
 
     let clock = Instant::now();
     progress.stage("write", "files", 0);
     outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
     outputs.push(encode::write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
+    if request.report {
+        let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs);
+        let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?);
+        let page = if let Some(rows) = at_risk { page.with_at_risk(rows, None, &[]) } else { page };
+        outputs.push(html::write(folder.path(), &page)?);
+    }
     progress.check()?;
     timings.finish += clock.elapsed();
     let provenance = Provenance {
@@ -194,6 +203,9 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     let too_many_rejects = request.max_rejects.exceeded(summary.base.rejects.broken, rows_in);
     Ok(StressOutcome { summary, too_many_rejects, timings })
 }
+
+/// Summary, files and the head of the base case's rows at risk.
+type Written = (StressSummary, Vec<OutputFile>, Option<Vec<AtRiskRow>>);
 
 /// Everything between reading and the last files.
 struct Work<'a> {
@@ -231,7 +243,8 @@ impl Work<'_> {
         distances::write(folder, request.format, request.distance, searched, at_risk)
     }
 
-    fn write(&self, folder: &Path, timings: &mut Timings) -> Result<(StressSummary, Vec<OutputFile>)> {
+    /// Also returns the head of the base case's rows at risk, if they are written.
+    fn write(&self, folder: &Path, timings: &mut Timings) -> Result<Written> {
         let (request, book) = (self.request, &self.snapshot.book);
         let units = self.scenarios.first().map(|base| self.price(base)).transpose()?;
         let units = units.map_or_else(Vec::new, |priced| priced.unit_names());
@@ -248,7 +261,7 @@ impl Work<'_> {
 
         let mut state = State::default();
         let mut rows: Vec<ScenarioRow> = Vec::new();
-        let (mut base_tally, mut distances) = (None, None);
+        let (mut base_tally, mut distances, mut head) = (None, None, None);
         for (group, scenarios) in self.scenarios.chunks(self.group_size()).enumerate() {
             let clock = Instant::now();
             let first = group * self.group_size();
@@ -256,10 +269,13 @@ impl Work<'_> {
                 scenarios.par_iter().map(|scenario| self.price(scenario)).collect::<Result<_>>()?;
             timings.price += clock.elapsed();
             let clock = Instant::now();
-            let pass = Pass { book, names, priced: &priced, first, progress: self.progress };
+            let status = &request.rules.rules.status;
+            let pass = Pass { book, names, priced: &priced, first, status, progress: self.progress };
             let mut results = pass.run(&mut state, &mut detail)?;
             if let (0, Some((_, at_risk))) = (group, results.first_mut()) {
                 distances = self.distances(folder, at_risk)?;
+                at_risk::sort(at_risk);
+                head = (request.detail != Detail::None).then(|| AtRiskRow::head(at_risk, book, names));
                 let left = book.len() * (self.scenarios.len() - scenarios.len());
                 self.progress.stage("stress", "accounts x scenarios", left as u64);
             }
@@ -278,8 +294,9 @@ impl Work<'_> {
             files.extend([accounts.finish()?, risk_units.finish()?]);
         }
         let at_risk = rows.first().map_or(0, |base| base.accounts.at_risk);
-        let base = base_tally.unwrap_or_default().summary(self.snapshot, &request.rules, &units, at_risk as usize)?;
+        let tally = base_tally.unwrap_or_default();
+        let base = tally.summary(self.snapshot, &request.rules, &units, at_risk as usize, &state.spread)?;
         timings.finish += clock.elapsed();
-        Ok((stress_summary::of(base, self.scenarios, &rows)?, files))
+        Ok((stress_summary::of(base, self.scenarios, &rows)?, files, head))
     }
 }

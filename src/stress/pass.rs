@@ -5,6 +5,7 @@ use crate::margin::AccountMargin;
 use crate::margin::Status;
 use crate::margin::priced::PricedMarket;
 use crate::margin::requirement::{Account, Workspace};
+use crate::margin::rules::StatusRules;
 use crate::margin::stress::UnitSums;
 use crate::parallel;
 use crate::progress::Progress;
@@ -12,6 +13,7 @@ use crate::recompute::{self, Chunk};
 use crate::report::at_risk::{self, AtRisk, Names};
 use crate::report::columns::{accounts_batch, by_account, risk_units_batch};
 use crate::report::encode::{Encoded, Encoder, TableFile};
+use crate::report::spread::Spread;
 use crate::report::stress::Worst;
 use crate::report::stress_stats::{Hedge, ScenarioStats};
 use crate::report::summary::Tally;
@@ -27,6 +29,8 @@ pub(super) struct State {
     pub base: Vec<AccountMargin>,
     /// The worst scenario so far.
     pub worst: Vec<Worst>,
+    /// How the accounts lie in the base case.
+    pub spread: Spread,
     /// The hedges of the base case, by chunk.
     hedges: Vec<Vec<Hedge>>,
 }
@@ -41,6 +45,8 @@ pub(super) struct Pass<'a> {
     pub priced: &'a [PricedMarket],
     /// Number of the first scenario; the base case has 0.
     pub first: usize,
+    /// Thresholds of the margin ratio.
+    pub status: &'a StatusRules,
     pub progress: &'a dyn Progress,
 }
 
@@ -52,7 +58,7 @@ struct Part {
     outcomes: Vec<Outcome>,
     worst: Vec<Worst>,
     /// Margins and hedges of the base case, in the pass that it belongs to.
-    base: Option<(Vec<AccountMargin>, Vec<Hedge>)>,
+    base: Option<(Vec<AccountMargin>, Vec<Hedge>, Spread)>,
     detail: Option<(Encoded, Encoded)>,
 }
 
@@ -95,9 +101,10 @@ impl Pass<'_> {
                     }
                     account += 1;
                 }
-                if let Some((margins, hedges)) = part.base {
+                if let Some((margins, hedges, spread)) = part.base {
                     new_base.extend(margins);
                     new_hedges.push(hedges);
+                    state.spread.merge(&spread);
                 }
                 if let (Some((accounts, units)), Some((rows, unit_rows))) = (&mut files, part.detail) {
                     accounts.append(rows)?;
@@ -161,7 +168,11 @@ impl Pass<'_> {
             }
             None => None,
         };
-        let base = own.map(|own| (own.chunk.accounts, own.hedges));
+        let base = own.map(|own| {
+            let mut spread = Spread::new(self.names.units.len(), self.status);
+            spread.count(&own.chunk, self.book);
+            (own.chunk.accounts, own.hedges, spread)
+        });
         Ok(Part { outcomes, worst, base, detail })
     }
 

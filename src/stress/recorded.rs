@@ -42,6 +42,7 @@ impl StressRequest {
             rules: _,
             allow_rules_date,
             expectations,
+            report,
             format,
             force: _,
             max_rejects: _,
@@ -54,6 +55,7 @@ impl StressRequest {
             distance: *distance,
             allow_rules_date: *allow_rules_date,
             expectations: expectations.clone(),
+            report: *report,
             stress: Some(StressPart {
                 detail: detail.name().to_owned(),
                 grid: axes.iter().map(ToString::to_string).collect(),
@@ -77,6 +79,7 @@ impl StressRequest {
             rules,
             allow_rules_date: recorded.allow_rules_date,
             expectations: recorded.expectations.clone(),
+            report: recorded.report,
             format: recorded.format,
             force: false,
             max_rejects: MaxRejects::default(),

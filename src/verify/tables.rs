@@ -312,6 +312,8 @@ fn unit_of(unit: u32, mr1_vol: VolState, figures: &[Option<f64>]) -> UnitMargin 
         theta: figure(15),
         spot_in_use: figure(16),
         upl: figure(17),
+        // No column of the table.
+        mmr_no_hedge: f64::NAN,
         order_imr: figure(18),
     }
 }

@@ -93,6 +93,7 @@ impl Place {
                 expectations: remargin::run::Expectations::NONE,
                 allow_rules_date: false,
                 format: Format::Csv,
+                report: true,
                 force: false,
                 max_rejects: MaxRejects::Rows(0),
                 memory_limit: remargin::memory::MemoryLimit::of_machine(),

@@ -1,0 +1,35 @@
+//! `remargin completions`: what a shell needs to complete command lines.
+
+use super::terminal;
+use super::{Cli, exit};
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+use remargin::Result;
+
+const AFTER_HELP: &str = "\
+Examples:
+  remargin completions bash > ~/.local/share/bash-completion/completions/remargin
+  remargin completions zsh > ~/.zfunc/_remargin          with ~/.zfunc in $fpath
+  remargin completions fish > ~/.config/fish/completions/remargin.fish";
+
+/// A script that lets a shell complete commands, flags and values
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct CompletionsArgs {
+    /// The shell
+    shell: Shell,
+}
+
+impl CompletionsArgs {
+    pub fn execute(&self) -> Result<u8> {
+        terminal::print(&script(self.shell))?;
+        Ok(exit::DONE)
+    }
+}
+
+/// The script for a shell.
+pub fn script(shell: Shell) -> String {
+    let mut bytes = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "remargin", &mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,71 @@
+//! `remargin report`: the page of a finished run, built again.
+
+use super::exit;
+use super::terminal::{Terminal, grouped};
+use clap::Args;
+use remargin::report::{self, html};
+use remargin::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const AFTER_HELP: &str = "\
+Examples:
+  remargin report out                          writes out/report.html
+  remargin report out --open
+  remargin report out --out monday.html
+
+The page needs neither network nor other files, and can be mailed. `run` and `stress` write it by themselves, unless
+they are told --no-report; built again from the same files by the same version it is the same, byte for byte.";
+
+/// The page of a finished run, built again from its files
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct ReportArgs {
+    /// Folder of a finished run or stress
+    dir: PathBuf,
+    /// File to write, in place of what is there [default: report.html in the folder]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Show it in the browser
+    #[arg(long)]
+    open: bool,
+}
+
+impl ReportArgs {
+    pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
+        let out = self.out.clone().unwrap_or_else(|| self.dir.join(report::REPORT));
+        let rebuilt = html::rebuild(&self.dir, &out, terminal)?;
+        terminal.note(format_args!("wrote {}, {} bytes", out.display(), grouped(rebuilt.bytes)));
+        if rebuilt.as_listed == Some(false) {
+            terminal
+                .note("it is not the page that the manifest lists: the run's version, or a file since, was another");
+        }
+        if self.open {
+            open(&out)?;
+        }
+        Ok(exit::DONE)
+    }
+}
+
+/// Hands a file to the desktop, which shows it in the browser.
+fn open(file: &Path) -> Result<()> {
+    let file = std::path::absolute(file).map_err(|error| Error::io("find", file, error))?;
+    let mut command = if cfg!(target_os = "macos") {
+        Command::new("open")
+    } else if cfg!(windows) {
+        let mut command = Command::new("cmd");
+        command.args(["/C", "start", ""]);
+        command
+    } else {
+        Command::new("xdg-open")
+    };
+    let failed = |problem: String| {
+        Error::Runtime(format!("cannot show `{}`: {problem}\n  hint:     open it by hand", file.display()))
+    };
+    let status = command.arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(failed(format!("the desktop answered with {status}"))),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}

@@ -1,0 +1,253 @@
+// Charts, drawn by Observable Plot as SVG in the colours of the style sheet.
+
+/** Draws `figure` now and whenever its width changes. `plot(width)` gives an element, or several. */
+function chart(figure, title, about, legend, plot, tools) {
+  const place = h("div", { class: "plots" });
+  figure.replaceChildren(caption(title, about, tools, "figcaption"), ...(legend ? [legend] : []), place);
+  let drawn = 0;
+  const draw = () => {
+    const width = Math.max(320, Math.floor(place.clientWidth));
+    drawn = width;
+    place.replaceChildren(...[plot(width)].flat());
+  };
+  let waiting = null;
+  new ResizeObserver(() => {
+    if (Math.abs(place.clientWidth - drawn) < 8) return;
+    clearTimeout(waiting);
+    waiting = setTimeout(draw, 120);
+  }).observe(place);
+  draw();
+  return draw;
+}
+
+const nothing = (text) => h("p", { class: "empty" }, text);
+
+function plotted(options) {
+  const style = { background: "transparent", color: "inherit", fontSize: "12px" };
+  return Plot.plot({ ...options, style });
+}
+
+function legend(entries) {
+  return h("div", { class: "legend" }, entries.map(([label, color]) => {
+    const swatch = h("i");
+    swatch.style.background = color;
+    return h("span", {}, swatch, label);
+  }));
+}
+
+const statusScale = { type: "ordinal", domain: STATUSES, range: STATUSES.map(statusColor) };
+const termScale = (terms) => ({ type: "ordinal", domain: terms, range: terms.map((term) => TERM_COLORS[term]) });
+
+/** Buttons of which one is pressed. */
+function choice(names, initial, chosen) {
+  const buttons = names.map((name) => h("button", { type: "button", class: "toggle", "aria-pressed": String(name === initial), click: () => {
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.textContent === name));
+    chosen(name);
+  } }, name));
+  return h("div", { class: "tools" }, buttons);
+}
+
+/** Accounts by margin ratio. */
+function ratioChart(figure, bins, thresholds) {
+  let scale = "log";
+  const bars = bins.flatMap((bin, place) => STATUSES.filter((status) => bin[status] > 0).map((status) => ({ place, status, accounts: bin[status], bin })));
+  const bounds = bins.map((bin) => bin.above).concat(bins.length ? [bins[bins.length - 1].to] : []);
+  const at = (bound) => bounds.findIndex((other) => other !== null && Math.abs(other - bound) < 1e-9);
+  const round = bounds.flatMap((bound, place) => (bound !== null && (bound === 0 || isRound(bound, thresholds)) ? [place] : []));
+  const range = ({ above, to }) => (above === null ? `up to ${ratio(to)}` : to === null ? `above ${ratio(above)}` : `${ratio(above)} to ${ratio(to)}`);
+  const marks = [["liquidation", thresholds[0]], ["near_liquidation", thresholds[1]], ["warning", thresholds[2]]]
+    .filter(([, threshold]) => threshold !== null && at(threshold) >= 0)
+    .map(([status, threshold]) => ({ status, place: at(threshold), text: `${statusName(status)} \u2264 ${threshold}` }));
+  const most = Math.max(1, ...bars.map((bar) => bar.accounts));
+  const draw = chart(figure, "Margin ratios", "accounts by adjusted equity over MMR and liquidation fee; bins of equal width in the logarithm", null, (width) => {
+    if (bars.length === 0) return nothing("No account has a margin ratio.");
+    const log = scale === "log";
+    return plotted({
+      width, height: 320, marginLeft: 58, marginTop: 56, marginBottom: 44,
+      ariaLabel: "Histogram of margin ratios",
+      x: { domain: [0, bins.length], ticks: round, tickFormat: (place) => axisRatio(bounds[place]), label: "margin ratio \u2192" },
+      y: log ? { type: "log", domain: [0.7, most * 1.3], label: "accounts (log)", ticks: d3.range(0, Math.floor(Math.log10(most * 1.3)) + 1).map((power) => 10 ** power), tickFormat: tick, grid: true }
+        : { label: "accounts", tickFormat: tick, grid: true },
+      color: statusScale,
+      marks: [
+        Plot.rect(bars, { x1: "place", x2: (bar) => bar.place + 1, y1: log ? 0.7 : 0, y2: "accounts", fill: "status", insetLeft: 0.5, insetRight: 0.5,
+          title: (bar) => `${statusName(bar.status)}\nratio ${range(bar.bin)}\n${count(bar.accounts)} accounts`, tip: true }),
+        Plot.ruleX(marks, { x: "place", stroke: "currentColor", strokeDasharray: "3,3", strokeOpacity: 0.6 }),
+        ...marks.map((mark, place) => Plot.text([mark], { x: "place", text: "text", frameAnchor: "top", textAnchor: "end", lineAnchor: "bottom", dx: -3, dy: -4 - 15 * place, fill: "currentColor" })),
+        log ? null : Plot.ruleY([0]),
+      ],
+    });
+  }, choice(["log", "linear"], scale, (name) => { scale = name; draw(); }));
+}
+
+const isRound = (bound, thresholds) => thresholds.some((threshold) => threshold !== null && Math.abs(threshold - bound) < 1e-9) || Math.abs(Math.log10(bound) - Math.round(Math.log10(bound))) < 1e-9;
+const axisRatio = (bound) => (bound === null ? "" : String(Number(bound.toPrecision(3))));
+
+/** Accounts by status. */
+function statusChart(figure, accounts) {
+  const rows = STATUSES.map((status) => ({ status, accounts: accounts.by_status[status] }));
+  chart(figure, "Accounts by status", `${count(accounts.margined)} margined`, null, (width) => plotted({
+    width, height: 178, marginTop: 6, marginBottom: 6, marginLeft: 110, marginRight: 150,
+    ariaLabel: "Accounts by status",
+    x: { axis: null }, y: { domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 }, color: statusScale,
+    marks: [
+      Plot.barX(rows, { x: "accounts", y: "status", fill: "status", insetTop: 1, insetBottom: 1 }),
+      Plot.text(rows, { x: "accounts", y: "status", text: (row) => `${count(row.accounts)}  (${percent(accounts.margined ? row.accounts / accounts.margined : null, 2)})`, textAnchor: "start", dx: 5 }),
+    ],
+  }));
+}
+
+/** The share of the largest accounts. */
+function concentrationChart(figure, concentration, margined) {
+  const rows = concentration.filter((row, place) => row.mmr_share !== null && (place === 0 || concentration[place - 1].accounts < margined));
+  const name = (accounts) => (accounts === 1 ? "the largest" : `largest ${count(accounts)}`);
+  chart(figure, "Concentration", "share of all MMR that the accounts with the largest MMR have", null, (width) => rows.length === 0 ? nothing("There is no margin.") : plotted({
+    width, height: 178, marginTop: 6, marginBottom: 6, marginLeft: 110, marginRight: 150,
+    ariaLabel: "Share of MMR of the largest accounts",
+    x: { axis: null, domain: [0, 1] }, y: { domain: rows.map((row) => row.accounts), tickFormat: name, label: null, tickSize: 0 },
+    marks: [
+      Plot.barX(rows, { x: 1, y: "accounts", fill: "currentColor", fillOpacity: 0.06, insetTop: 2, insetBottom: 2 }),
+      Plot.barX(rows, { x: "mmr_share", y: "accounts", fill: "var(--calm)", insetTop: 2, insetBottom: 2 }),
+      Plot.text(rows, { x: 1, y: "accounts", text: (row) => `${percent(row.mmr_share, 2)}  (${short(row.mmr)} USD)`, textAnchor: "start", dx: 5 }),
+    ],
+  }));
+}
+
+/** Risk units shown in charts; the table has more. */
+const CHARTED = 15;
+const rowHeight = (rows) => rows * 24 + 34;
+
+/** MMR by unit and by what it is made of. */
+function unitChart(figure, units) {
+  const shown = units.slice(0, CHARTED);
+  const terms = TERMS.filter((term) => shown.some((unit) => unit.charges[term] > 0));
+  const parts = shown.flatMap((unit) => terms.map((term) => ({ unit: unit.risk_unit, term, usd: unit.charges[term], of: unit.mmr })));
+  chart(figure, "MMR by risk unit", "USD; the parts add up to the unit's MMR", legend(terms.map((term) => [`${upper(term)} ${TERM_ABOUT[term]}`, TERM_COLORS[term]])),
+    (width) => shown.length === 0 ? nothing("No account has a risk unit.") : plotted({
+      width, height: rowHeight(shown.length), marginTop: 6, marginLeft: 100, marginRight: 64,
+      ariaLabel: "MMR by risk unit and component",
+      x: { label: null, tickFormat: tick, grid: true, ticks: 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip }, color: termScale(terms),
+      marks: [
+        Plot.barX(parts, { x: "usd", y: "unit", fill: "term", order: terms, insetTop: 1, insetBottom: 1, title: (part) => `${part.unit}\n${upper(part.term)} ${TERM_ABOUT[part.term]}\n${usd(part.usd)} USD, ${percent(part.of ? part.usd / part.of : null)}`, tip: true }),
+        Plot.text(shown, { x: "mmr", y: "risk_unit", text: (unit) => short(unit.mmr), textAnchor: "start", dx: 5 }),
+      ],
+    }));
+}
+
+const clip = (text) => (text.length > 14 ? text.slice(0, 13) + "\u2026" : text);
+
+/** Which term decides, as a share of accounts. */
+function bindingChart(figure, units) {
+  const shown = units.slice(0, CHARTED);
+  const all = ["mr1", "mr2", "mr6", "mr7", "none"];
+  const terms = all.filter((term) => shown.some((unit) => unit.binding[term] > 0));
+  const parts = shown.flatMap((unit) => terms.map((term) => ({ unit: unit.risk_unit, term, share: unit.accounts ? unit.binding[term] / unit.accounts : 0, accounts: unit.binding[term] })));
+  chart(figure, "What decides the margin", "share of the accounts in a unit where this term binds", legend(terms.map((term) => [term === "none" ? "no margin" : `${upper(term)} ${TERM_ABOUT[term]}`, TERM_COLORS[term]])),
+    (width) => shown.length === 0 ? nothing("No account has a risk unit.") : plotted({
+      width, height: rowHeight(shown.length), marginTop: 6, marginLeft: 100, marginRight: 24,
+      ariaLabel: "Binding term by risk unit",
+      x: { label: null, tickFormat: (x) => percent(x, 0), domain: [0, 1], ticks: 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip }, color: termScale(terms),
+      marks: [
+        Plot.barX(parts, { x: "share", y: "unit", fill: "term", order: terms, insetTop: 1, insetBottom: 1, title: (part) => `${part.unit}\n${part.term === "none" ? "no margin" : upper(part.term)}\n${count(part.accounts)} accounts, ${percent(part.share)}`, tip: true }),
+      ],
+    }));
+}
+
+/** MMR with and without spot hedging. */
+function hedgingChart(figure, units, totals) {
+  const shown = units.slice(0, CHARTED).map((unit) => ({ ...unit, saving: unit.mmr_no_hedge - unit.mmr }));
+  const saved = totals.mmr_no_hedge - totals.mmr;
+  const about = `USD of MMR; the book would need ${short(totals.mmr_no_hedge)} without, ${short(totals.mmr)} with: ${percent(totals.mmr_no_hedge > 0 ? saved / totals.mmr_no_hedge : null)} less`;
+  const label = (unit) => (unit.mmr_no_hedge > 0 ? `${signed((-unit.saving / unit.mmr_no_hedge * 100).toFixed(1))}\u202f%` : "");
+  chart(figure, "What spot hedging saves", about, legend([["with hedging", "var(--calm)"], ["saved", "color-mix(in srgb, var(--calm) 30%, transparent)"]]),
+    (width) => shown.length === 0 ? nothing("No account has a risk unit.") : plotted({
+      width, height: rowHeight(shown.length), marginTop: 6, marginLeft: 100, marginRight: 64,
+      ariaLabel: "MMR with and without spot hedging by risk unit",
+      x: { label: null, tickFormat: tick, grid: true, ticks: 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip },
+      marks: [
+        Plot.barX(shown, { x: "mmr_no_hedge", y: "risk_unit", fill: "var(--calm)", fillOpacity: 0.3, insetTop: 1, insetBottom: 1 }),
+        Plot.barX(shown, { x: "mmr", y: "risk_unit", fill: "var(--calm)", insetTop: 4, insetBottom: 4, title: (unit) => `${unit.risk_unit}\nwithout ${usd(unit.mmr_no_hedge)} USD\nwith ${usd(unit.mmr)} USD\nsaves ${usd(unit.saving)} USD`, tip: true }),
+        Plot.text(shown, { x: (unit) => Math.max(unit.mmr, unit.mmr_no_hedge), y: "risk_unit", text: label, textAnchor: "start", dx: 5 }),
+      ],
+    }));
+}
+
+/** Scenarios shown in the heat map; the table has more. */
+const HEATED = 30;
+/** Opacities on which text can still be read, in light and in dark. */
+const SHADES = [0.03, 0.5];
+
+/** Scenario x status, and the shortfall. */
+function scenarioChart(figure, scenarios) {
+  const shown = scenarios.slice(0, HEATED);
+  const cells = shown.flatMap((row) => STATUSES.map((status, place) => {
+    const accounts = row.figures[place];
+    const all = STATUSES.reduce((sum, _, other) => sum + row.figures[other], 0);
+    return { scenario: row.scenario, status, accounts, share: all ? accounts / all : 0 };
+  }));
+  // Few accounts are in liquidation even in the worst scenario: each column is shaded from its least to its most, but
+  // not where they are next to the same.
+  for (const status of STATUSES) {
+    const column = cells.filter((cell) => cell.status === status);
+    const [least, most] = d3.extent(column, (cell) => cell.share);
+    for (const cell of column) cell.shade = (cell.share - least) / Math.max(most - least, 0.02) * 100;
+  }
+  const owed = shown.map((row) => ({ scenario: row.scenario, shortfall: row.figures[FIGURE.shortfall], accounts: row.figures[FIGURE.shortfall_accounts] }));
+  const longest = Math.max(...shown.map((row) => row.scenario.length), 4);
+  const about = "share of accounts by status, and USD that accounts owe beyond all they have; each column shaded from its least to its most; the base case, then the worst first";
+  chart(figure, "Scenarios", about, null, (width) => {
+    const left = Math.min(longest * 7 + 16, Math.floor(width * 0.32));
+    const most = Math.max(8, Math.floor((left - 16) / 6.8));
+    const right = Math.min(220, Math.floor(width * 0.22));
+    const y = { domain: shown.map((row) => row.scenario), label: null, tickSize: 0 };
+    const shared = { height: shown.length * 24 + 34, marginTop: 30, marginBottom: 4 };
+    const heat = plotted({
+      ...shared, width: width - right, marginLeft: left, marginRight: 4,
+      ariaLabel: "Heat map of scenarios by status",
+      x: { axis: "top", domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 },
+      y: { ...y, tickFormat: (text) => (text.length > most ? text.slice(0, most - 1) + "\u2026" : text) },
+      color: statusScale, opacity: { domain: [0, 100], range: SHADES },
+      marks: [
+        Plot.cell(cells, { x: "status", y: "scenario", fill: "status", fillOpacity: "shade", inset: 0.5, title: (cell) => `${cell.scenario}\n${statusName(cell.status)}: ${count(cell.accounts)} accounts, ${percent(cell.share, 2)}`, tip: true }),
+        Plot.text(cells, { x: "status", y: "scenario", text: (cell) => percent(cell.share, cell.share < 0.1 ? 2 : 1), fill: "currentColor", pointerEvents: "none" }),
+      ],
+    });
+    const most_owed = Math.max(1, ...owed.map((row) => row.shortfall));
+    const column = plotted({
+      ...shared, width: right, marginLeft: 4, marginRight: 4,
+      ariaLabel: "Shortfall by scenario",
+      x: { axis: "top", domain: ["Shortfall, USD"], label: null, tickSize: 0 }, y: { ...y, axis: null },
+      opacity: { type: "sqrt", domain: [0, most_owed], range: SHADES },
+      marks: [
+        Plot.cell(owed, { x: () => "Shortfall, USD", y: "scenario", fill: "var(--heat)", fillOpacity: "shortfall", inset: 0.5, title: (row) => `${row.scenario}\n${usd(row.shortfall)} USD\n${count(row.accounts)} accounts`, tip: true }),
+        Plot.text(owed, { x: () => "Shortfall, USD", y: "scenario", text: (row) => short(row.shortfall), fill: "currentColor", pointerEvents: "none" }),
+      ],
+    });
+    return [heat, column];
+  });
+}
+
+/** Status before and after, in one scenario. */
+function migrationChart(figure, scenarios) {
+  let chosen = scenarios[Math.min(1, scenarios.length - 1)];
+  const select = h("select", { "aria-label": "Scenario", change: () => { chosen = scenarios[select.selectedIndex]; draw(); } },
+    scenarios.map((row) => h("option", row === chosen ? { selected: true } : {}, row.scenario)));
+  const draw = chart(figure, "Migration", "accounts by status: a row for each in the base case, a column for each in the scenario", null, (width) => {
+    const cells = STATUSES.flatMap((from, i) => STATUSES.map((to, j) => ({ from, to, accounts: chosen.migration[i][j] })));
+    const most = Math.max(1, ...cells.map((cell) => cell.accounts));
+    return plotted({
+      width: Math.min(width, 760), height: 5 * 34 + 32, marginTop: 28, marginBottom: 4, marginLeft: 118,
+      ariaLabel: "Migration matrix",
+      x: { axis: "top", domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 }, y: { domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 },
+      color: statusScale, opacity: { type: "sqrt", domain: [0, most], range: SHADES },
+      marks: [
+        Plot.cell(cells, { x: "to", y: "from", fill: (cell) => (cell.accounts ? cell.to : null), fillOpacity: "accounts", inset: 0.5, title: (cell) => `${statusName(cell.from)} \u2192 ${statusName(cell.to)}\n${count(cell.accounts)} accounts` }),
+        Plot.text(cells, { x: "to", y: "from", text: (cell) => (cell.accounts ? count(cell.accounts) : "\u00b7"), fill: "currentColor", fontWeight: (cell) => (cell.from === cell.to ? "bold" : null) }),
+      ],
+    });
+  }, h("div", { class: "tools" }, select));
+}
+
+/** Places of the figures of a scenario. */
+const FIGURE = Object.fromEntries(["liquidation", "near_liquidation", "warning", "healthy", "no_risk", "im_deficit", "newly_liquidation", "newly_im_deficit",
+  "shortfall_accounts", "shortfall", "total_eq", "mmr", "imr", "hedge_saving_mmr", "largest_ten_share"].map((name, place) => [name, place]));

@@ -1,0 +1,364 @@
+//! How margin spreads over accounts and risk units: what the charts of the report page are drawn from.
+//!
+//! Gathered from the base case while it is computed, so that nobody has to read the large tables again. Like the
+//! totals, it does not depend on threads.
+
+use super::at_risk::{Binding, shortfall_imr_usd, shortfall_mmr_usd};
+use super::sum::Sum;
+use super::summary::{StatusCounts, share};
+use crate::book::Book;
+use crate::margin::rules::StatusRules;
+use crate::margin::{AccountMargin, Status, UnitMargin};
+use crate::recompute::Chunk;
+use crate::report::columns::units_by_account;
+use serde::{Deserialize, Serialize};
+
+/// How the accounts lie: margin ratios, what they lack, and how much of the margin is whose.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Accounts by margin ratio, ascending, from the first bin that holds one to the last.
+    pub margin_ratios: Vec<RatioBin>,
+    /// USD of equity that accounts are short of MMR and liquidation fee, the sum of `shortfall_mmr`.
+    pub shortfall_mmr: f64,
+    /// USD of equity that accounts are short of IMR, the sum of `shortfall_imr`.
+    pub shortfall_imr: f64,
+    /// What the accounts with the largest MMR have of all MMR: the first one, ten, a hundred, a thousand.
+    pub concentration: Vec<Concentration>,
+    /// The ten accounts with the largest MMR.
+    pub largest: Vec<LargeAccount>,
+}
+
+/// Accounts with a margin ratio above `above` and up to `to`. Thresholds of the status are bounds of bins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RatioBin {
+    /// Null for the lowest bin.
+    pub above: Option<f64>,
+    /// Null for the highest bin.
+    pub to: Option<f64>,
+    /// The accounts.
+    #[serde(flatten)]
+    pub accounts: StatusCounts,
+}
+
+/// The share of the largest accounts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Concentration {
+    /// So many accounts, or all if there are fewer.
+    pub accounts: u64,
+    /// Their MMR.
+    pub mmr: f64,
+    /// Its share of all MMR; null where that is zero.
+    pub mmr_share: Option<f64>,
+}
+
+/// One of the accounts with the largest MMR.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct LargeAccount {
+    pub account_id: String,
+    pub mmr: f64,
+    pub mmr_share: Option<f64>,
+    pub adj_eq: f64,
+    pub margin_ratio: Option<f64>,
+    pub status: String,
+}
+
+/// What each term adds to a unit's MMR, in USD: of MR1, MR2 and MR6 only the largest, and MR7 alone where it exceeds
+/// all others together. They sum up to the MMR.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Charges {
+    pub mr1: f64,
+    pub mr2: f64,
+    pub mr3: f64,
+    pub mr4: f64,
+    pub mr5: f64,
+    pub mr6: f64,
+    pub mr7: f64,
+    pub mr9: f64,
+}
+
+const TERMS: usize = 8;
+
+fn charges(unit: &UnitMargin) -> [f64; TERMS] {
+    let (mr3, mr4, mr5, mr9) = (unit.mr3, unit.mr4, unit.mr5, unit.mr9);
+    match Binding::of(unit) {
+        None => [0.0; TERMS],
+        Some(Binding::Mr1) => [unit.mr1, 0.0, mr3, mr4, mr5, 0.0, 0.0, mr9],
+        Some(Binding::Mr2) => [0.0, unit.mr2, mr3, mr4, mr5, 0.0, 0.0, mr9],
+        Some(Binding::Mr6) => [0.0, 0.0, mr3, mr4, mr5, unit.mr6, 0.0, mr9],
+        Some(Binding::Mr7) => [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, unit.mr7, 0.0],
+    }
+}
+
+/// Bins of a decade of the margin ratio.
+const BINS_PER_DECADE: i32 = 16;
+/// Decades of the least and the greatest bound above zero.
+const DECADES: std::ops::RangeInclusive<i32> = -1..=3;
+
+/// Bounds of bins: zero, then in equal steps of the logarithm, each threshold in place of the bound next to it.
+fn bounds(status: &StatusRules) -> Vec<f64> {
+    let steps = DECADES.start() * BINS_PER_DECADE..=DECADES.end() * BINS_PER_DECADE;
+    let log = |step: i32| f64::from(step) / f64::from(BINS_PER_DECADE);
+    let mut bounds: Vec<f64> = steps.map(|step| libm::pow(10.0, log(step))).collect();
+    let thresholds = [status.liquidation, status.near, status.warning];
+    for threshold in thresholds.into_iter().filter(|threshold| *threshold > 0.0) {
+        let distance = |place: &usize| (bounds[*place] / threshold).ln().abs();
+        let free =
+            (0..bounds.len()).filter(|place| !thresholds.contains(&bounds[*place]) || bounds[*place] == threshold);
+        if let Some(nearest) = free.min_by(|a, b| distance(a).total_cmp(&distance(b))) {
+            bounds[nearest] = threshold;
+        }
+    }
+    bounds.push(0.0);
+    bounds.sort_by(f64::total_cmp);
+    bounds.dedup();
+    bounds
+}
+
+/// Accounts that [`Spread`] keeps: for the share of the largest thousand.
+const KEPT: usize = 1000;
+/// Accounts that are listed.
+const LISTED: usize = 10;
+
+/// The accounts with the largest MMR; of equals the first.
+#[derive(Debug, Clone, Default)]
+struct Largest {
+    accounts: Vec<(AccountMargin, String)>,
+    /// What an account must exceed to be among them.
+    least: f64,
+}
+
+impl Largest {
+    fn offer(&mut self, margin: &AccountMargin, id: &str) {
+        if margin.mmr > self.least {
+            self.accounts.push((*margin, id.to_owned()));
+            if self.accounts.len() >= 2 * KEPT {
+                self.cut();
+            }
+        }
+    }
+
+    fn merge(&mut self, later: &Self) {
+        let wanted = later.accounts.iter().filter(|(margin, _)| margin.mmr > self.least);
+        self.accounts.extend(wanted.cloned());
+        self.cut();
+    }
+
+    /// Accounts come in order, and a stable sort leaves equals in it.
+    fn cut(&mut self) {
+        self.accounts.sort_by(|(a, _), (b, _)| b.mmr.total_cmp(&a.mmr));
+        self.accounts.truncate(KEPT);
+        if let Some((last, _)) = self.accounts.get(KEPT - 1) {
+            self.least = last.mmr;
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct UnitSpread {
+    charges: [Sum; TERMS],
+    mmr_no_hedge: Sum,
+}
+
+/// The spread of some consecutive accounts.
+#[derive(Debug, Clone, Default)]
+pub struct Spread {
+    bounds: Vec<f64>,
+    /// One entry more than bounds.
+    ratios: Vec<StatusCounts>,
+    units: Vec<UnitSpread>,
+    shortfall_mmr: Sum,
+    shortfall_imr: Sum,
+    largest: Largest,
+}
+
+impl Spread {
+    /// Of nothing yet. `units` is the number of risk units of the priced market.
+    #[must_use]
+    pub fn new(units: usize, status: &StatusRules) -> Self {
+        let bounds = bounds(status);
+        let ratios = vec![StatusCounts::default(); bounds.len() + 1];
+        Self { bounds, ratios, units: vec![UnitSpread::default(); units], ..Self::default() }
+    }
+
+    /// Counts the chunk that follows.
+    pub fn count(&mut self, chunk: &Chunk, book: &Book) {
+        for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
+            if let Some(ratio) = margin.margin_ratio {
+                let bin = self.bounds.partition_point(|&bound| bound < ratio);
+                *self.ratios[bin].of(margin.status) += 1;
+            }
+            self.shortfall_mmr.add(shortfall_mmr_usd(margin));
+            self.shortfall_imr.add(shortfall_imr_usd(margin));
+            self.largest.offer(margin, book.accounts.get(chunk.first_account + place));
+            for unit in units {
+                let entry = &mut self.units[unit.unit as usize];
+                entry.mmr_no_hedge.add(unit.mmr_no_hedge);
+                for (sum, charge) in entry.charges.iter_mut().zip(charges(unit)) {
+                    sum.add(charge);
+                }
+            }
+        }
+    }
+
+    /// Adds the chunks that follow.
+    pub fn merge(&mut self, later: &Self) {
+        if self.bounds.is_empty() {
+            self.bounds.clone_from(&later.bounds);
+            self.ratios = vec![StatusCounts::default(); later.ratios.len()];
+        }
+        for (counts, more) in self.ratios.iter_mut().zip(&later.ratios) {
+            for status in Status::ALL {
+                *counts.of(status) += *more.clone().of(status);
+            }
+        }
+        self.units.resize_with(self.units.len().max(later.units.len()), UnitSpread::default);
+        for (unit, more) in self.units.iter_mut().zip(&later.units) {
+            unit.mmr_no_hedge.merge(&more.mmr_no_hedge);
+            for (sum, part) in unit.charges.iter_mut().zip(&more.charges) {
+                sum.merge(part);
+            }
+        }
+        self.shortfall_mmr.merge(&later.shortfall_mmr);
+        self.shortfall_imr.merge(&later.shortfall_imr);
+        self.largest.merge(&later.largest);
+    }
+
+    /// What a risk unit's MMR is made of, and its MMR with spot hedging off.
+    pub(super) fn unit(&self, unit: usize) -> (Charges, f64) {
+        let spread = self.units.get(unit).copied().unwrap_or_default();
+        let [mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9] = spread.charges.map(Sum::value);
+        (Charges { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 }, spread.mmr_no_hedge.value())
+    }
+
+    /// The distribution; `mmr` is that of all accounts.
+    pub(super) fn distribution(&self, mmr: f64) -> Distribution {
+        let mut largest = self.largest.clone();
+        largest.cut();
+        let accounts = largest.accounts;
+        let concentration = [1, 10, 100, KEPT].into_iter().map(|count| {
+            let sum = accounts.iter().take(count).fold(0.0, |sum, (margin, _)| sum + margin.mmr);
+            Concentration { accounts: count as u64, mmr: sum, mmr_share: share(sum, mmr) }
+        });
+        let listed = accounts.iter().take(LISTED).map(|(margin, id)| LargeAccount {
+            account_id: id.clone(),
+            mmr: margin.mmr,
+            mmr_share: share(margin.mmr, mmr),
+            adj_eq: margin.adj_eq,
+            margin_ratio: margin.margin_ratio,
+            status: margin.status.name().to_owned(),
+        });
+        Distribution {
+            margin_ratios: self.bins(),
+            shortfall_mmr: self.shortfall_mmr.value(),
+            shortfall_imr: self.shortfall_imr.value(),
+            concentration: concentration.collect(),
+            largest: listed.collect(),
+        }
+    }
+
+    fn bins(&self) -> Vec<RatioBin> {
+        let is_held = |counts: &StatusCounts| *counts != StatusCounts::default();
+        let first = self.ratios.iter().position(is_held).unwrap_or(0);
+        let end = self.ratios.iter().rposition(is_held).map_or(first, |last| last + 1);
+        let bin = |bin: usize| RatioBin {
+            above: bin.checked_sub(1).map(|below| self.bounds[below]),
+            to: self.bounds.get(bin).copied(),
+            accounts: self.ratios[bin],
+        };
+        (first..end).map(bin).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    const STATUS: StatusRules = StatusRules { liquidation: 1.0, near: 1.5, warning: 3.0 };
+
+    #[test]
+    fn thresholds_are_bounds() {
+        for near in [1.5, 1.01, 2.0, 2.95] {
+            let bounds = bounds(&StatusRules { near, ..STATUS });
+            for bound in [0.0, 0.1, 1.0, near, 3.0, 1000.0] {
+                assert!(bounds.iter().any(|found| (found - bound).abs() < 1e-12), "{bound}: {bounds:?}");
+            }
+            assert!(bounds.is_sorted_by(|a, b| a < b), "{bounds:?}");
+        }
+    }
+
+    #[test]
+    fn a_ratio_on_a_threshold_lies_below_it() {
+        let mut spread = Spread::new(3, &STATUS);
+        let mut chunk = fixture::chunk(0..6);
+        let ratios = [Some(-3.0), Some(1.0), Some(1.5), Some(1.500_001), None, Some(5000.0)];
+        for (margin, ratio) in chunk.accounts.iter_mut().zip(ratios) {
+            margin.margin_ratio = ratio;
+        }
+        spread.count(&chunk, &fixture::book(6));
+        let bins = spread.distribution(1.0).margin_ratios;
+        let held = bins.iter().filter(|bin| bin.accounts != StatusCounts::default());
+        let found: Vec<_> = held.map(|bin| (bin.above.is_some(), bin.to.map(|to| (to * 1e3).round() / 1e3))).collect();
+        assert_eq!(
+            found,
+            [(false, Some(0.0)), (true, Some(1.0)), (true, Some(1.5)), (true, Some(1.778)), (true, None)]
+        );
+        assert!(bins.windows(2).all(|pair| pair[0].to == pair[1].above), "no gaps");
+    }
+
+    #[test]
+    fn charges_sum_up_to_the_margin() {
+        let unit = UnitMargin {
+            mr1: 5.0,
+            mr2: 4.0,
+            mr6: 3.0,
+            mr3: 1.0,
+            mr4: 1.0,
+            mr5: 1.0,
+            mr9: 1.0,
+            mr7: 2.0,
+            mmr: 9.0,
+            ..fixture::units(1).next().unwrap_or_else(|| fixture::units(2).next().unwrap())
+        };
+        for (unit, expected) in [
+            (unit, [5.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0]),
+            (UnitMargin { mr2: 6.0, mmr: 10.0, ..unit }, [0.0, 6.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0]),
+            (UnitMargin { mr6: 7.0, mmr: 11.0, ..unit }, [0.0, 0.0, 1.0, 1.0, 1.0, 7.0, 0.0, 1.0]),
+            (UnitMargin { mr7: 9.0, mmr: 9.0, ..unit }, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 9.0, 0.0]),
+            (UnitMargin { mmr: 0.0, ..unit }, [0.0; TERMS]),
+        ] {
+            assert_eq!(charges(&unit), expected);
+            assert_eq!(expected.iter().sum::<f64>(), unit.mmr);
+        }
+    }
+
+    #[test]
+    fn the_largest_do_not_depend_on_how_the_book_is_cut() {
+        let accounts = 5 * KEPT;
+        let book = fixture::book(accounts);
+        let of = |range: std::ops::Range<usize>| {
+            let mut spread = Spread::new(3, &STATUS);
+            let mut chunk = fixture::chunk(range.clone());
+            for (margin, account) in chunk.accounts.iter_mut().zip(range) {
+                margin.mmr = (account * 37 % 29) as f64;
+            }
+            spread.count(&chunk, &book);
+            spread
+        };
+        let whole = of(0..accounts).distribution(100.0);
+        assert_eq!(whole.largest.len(), LISTED);
+        assert_eq!(whole.largest[0].mmr, 28.0);
+        assert!(whole.largest.is_sorted_by(|a, b| a.account_id < b.account_id), "of equals the first");
+        assert_eq!(whole.concentration[0], Concentration { accounts: 1, mmr: 28.0, mmr_share: Some(0.28) });
+        for cut in [1, 700, 2048, 4999] {
+            let mut merged = Spread::default();
+            merged.merge(&of(0..cut));
+            merged.merge(&of(cut..accounts));
+            let merged = merged.distribution(100.0);
+            assert_eq!((merged.largest, merged.concentration), (whole.largest.clone(), whole.concentration.clone()));
+            assert_eq!(merged.margin_ratios, whole.margin_ratios, "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! A single file that appears whole or not at all, in place of what was there.
+
+use crate::{Error, Result};
+use std::io::Write;
+use std::path::Path;
+
+/// Writes a file; missing parents are made.
+///
+/// # Errors
+/// [`Error::Io`] if the place cannot be written.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |err| Error::io("write", path, err);
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(parent).map_err(|err| Error::io("create", parent, err))?;
+    let mut file = tempfile::Builder::new().prefix(".remargin-").tempfile_in(parent).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    #[cfg(unix)]
+    {
+        // Temporary files are private; a page is to be shared.
+        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        file.as_file().set_permissions(readable).map_err(failed)?;
+    }
+    file.persist(path).map(drop).map_err(|err| failed(err.error))
+}

@@ -1,0 +1,369 @@
+// report.html in a real browser, used as a person would.
+
+import assert from "node:assert/strict";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { changedSample, launch, open, remargin, scratch } from "./browser.mjs";
+
+const { place, remove } = scratch();
+const at = (...names) => join(place, ...names);
+let browser;
+
+/** Ids that a browser or a spreadsheet would run, in place of ids of the sample. */
+const PAYLOADS = [
+  `<img src=x onerror="window.hacked=1">`,
+  `</script><script>window.hacked=2</script>`,
+  `<!--<script>`,
+  `"><svg onload=window.hacked=3>`,
+  `&lt;b&gt;not bold&lt;/b&gt;`,
+  `=HYPERLINK("http://localhost/","x")`,
+  `@SUM(1+1)`,
+  `+1+1`,
+  `-2+3`,
+  `\u2028\u2029line`,
+  `javascript:alert(1)`,
+  `{{7*7}}\${7*7}`,
+];
+
+before(async () => {
+  remargin("generate", "--accounts", "40000", "--seed", "5", "--out", at("book"), "--quiet");
+  remargin("run", at("book"), "--out", at("run"), "--quiet");
+  remargin("generate", "--accounts", "400", "--seed", "6", "--out", at("small"), "--quiet");
+  remargin("run", at("small"), "--out", at("distances"), "--distance", "at-risk", "--quiet");
+  remargin("stress", at("small"), "--out", at("stress"), "--grid", "BTC=-40%..40%/20%", "--scenario", "</script><b>: *=-60%", "--quiet");
+  hostile();
+  browser = await launch(place);
+});
+
+after(async () => {
+  await browser?.close();
+  remove();
+});
+
+/** The sample with payloads for the ids of its accounts at risk and of a broken row. */
+function hostile() {
+  remargin("run", "data/sample", "--out", at("plain"), "--format", "csv", "--quiet");
+  const ids = readFileSync(at("plain", "at_risk.csv"), "utf8").trim().split("\n").slice(1).map((line) => line.split(",")[0]);
+  assert.ok(ids.length >= 5, `${ids.length} accounts at risk in the sample`);
+  const renamed = new Map(PAYLOADS.map((payload, place) => [ids[place], payload]).filter(([id]) => id));
+  const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+  changedSample(at("hostile"), (name, text) => {
+    const lines = text.trimEnd().split("\n");
+    const column = lines[0].split(",").indexOf("account_id");
+    const rows = lines.slice(1).map((line) => {
+      const cells = line.split(",");
+      if (renamed.has(cells[column])) cells[column] = quoted(renamed.get(cells[column]));
+      return cells.join(",");
+    });
+    if (name === "positions.csv") rows.push([quoted("<script>window.hacked=4</script>"), quoted("=1+1"), "1", "1"].join(","));
+    return [lines[0], ...rows, ""].join("\n");
+  });
+  remargin("run", at("hostile"), "--out", at("hostile-run"), "--format", "csv", "--quiet");
+  return renamed;
+}
+
+const cells = (page, table, column) => page.$$eval(`${table} .scroll > table > tbody > tr:not(.more) > td:nth-child(${column})`, (found) => found.map((cell) => cell.textContent));
+const rows = (page, table) => page.locator(`${table} .scroll > table > tbody > tr:not(.more)`).count();
+const number = (text) => Number(text.replaceAll(",", "").replace("\u2212", "-"));
+
+test("the page draws itself without an error or a request, and stays below its size", async () => {
+  for (const run of ["run", "distances", "stress", "hostile-run"]) {
+    for (const colorScheme of ["light", "dark"]) {
+      const file = at(run, "report.html");
+      assert.ok(statSync(file).size < 3_000_000, `${run}: ${statSync(file).size} bytes`);
+      const { page, faults } = await open(browser, file, { colorScheme });
+      assert.deepEqual(faults, [], run);
+      await page.close();
+    }
+  }
+});
+
+test("the policy of the page lets nothing out and nothing in", async () => {
+  const { page, faults } = await open(browser, at("run", "report.html"));
+  const refused = await page.evaluate(async () => {
+    const tried = await fetch("http://127.0.0.1:9/").then(() => "fetched", () => "refused");
+    const image = await new Promise((resolve) => {
+      const element = new Image();
+      element.onload = () => resolve("loaded");
+      element.onerror = () => resolve("refused");
+      element.src = "http://127.0.0.1:9/x.png";
+    });
+    return [tried, image];
+  });
+  assert.deepEqual(refused, ["refused", "refused"]);
+  assert.ok(faults.some((fault) => fault.includes("Content Security Policy")), faults.join("\n"));
+  await page.close();
+});
+
+test("headline figures are those of summary.json", async () => {
+  const summary = JSON.parse(readFileSync(at("run", "summary.json"), "utf8"));
+  const { page } = await open(browser, at("run", "report.html"));
+  const tiles = Object.fromEntries(await page.$$eval("#headline li", (found) => found.map((tile) => [tile.querySelector(".label").textContent, tile.querySelector(".value").textContent])));
+  assert.equal(number(tiles["Accounts margined"]), summary.accounts.margined);
+  assert.equal(number(tiles["Liquidation"]), summary.accounts.by_status.liquidation);
+  assert.equal(number(tiles["Near liquidation"]), summary.accounts.by_status.near_liquidation);
+  assert.equal(number(tiles["Warning"]), summary.accounts.by_status.warning);
+  assert.equal(number(tiles["Below IMR"]), summary.accounts.im_deficit);
+  const identity = await page.textContent("#identity");
+  for (const text of [summary.rules.name, summary.rules.hash.slice(0, 12), "2025-01-15", "none changed"]) assert.ok(identity.includes(text), text);
+  assert.ok((await page.textContent("#as-of")).startsWith(summary.as_of.slice(0, 10)));
+  await page.close();
+});
+
+test("every chart has marks inside its frame", async () => {
+  const expected = {
+    run: { "#chart-ratios": "rect", "#chart-status": "rect", "#chart-concentration": "rect", "#chart-units": "rect", "#chart-binding": "rect", "#chart-hedging": "rect" },
+    stress: { "#chart-ratios": "rect", "#chart-scenarios": "rect", "#chart-migration": "rect", "#chart-units": "rect" },
+  };
+  for (const [run, charts] of Object.entries(expected)) {
+    const { page } = await open(browser, at(run, "report.html"));
+    for (const [chart, mark] of Object.entries(charts)) {
+      const found = await page.$$eval(`${chart} svg ${mark}`, (marks) => marks.map((mark) => {
+        const [box, frame] = [mark.getBoundingClientRect(), mark.ownerSVGElement.getBoundingClientRect()];
+        return { area: box.width * box.height, inside: box.left >= frame.left - 1 && box.right <= frame.right + 1 && box.top >= frame.top - 1 && box.bottom <= frame.bottom + 1 };
+      }));
+      assert.ok(found.filter(({ area }) => area > 0).length >= 4, `${run} ${chart}: ${found.length} marks`);
+      assert.ok(found.every(({ inside }) => inside), `${run} ${chart}: a mark lies outside`);
+      const attributes = await page.$$eval(`${chart} svg *`, (elements) => elements.flatMap((element) => [...element.attributes].map((attribute) => attribute.value)).filter((value) => value.includes("NaN")));
+      assert.deepEqual(attributes, [], `${run} ${chart}`);
+    }
+    await page.close();
+  }
+});
+
+test("the histogram counts every account with a margin ratio, and switches its axis", async () => {
+  const { accounts } = JSON.parse(readFileSync(at("run", "summary.json"), "utf8"));
+  const { page, faults } = await open(browser, at("run", "report.html"));
+  const bins = await page.evaluate(() => JSON.parse(document.getElementById("data").textContent).distribution.margin_ratios);
+  const counted = bins.reduce((sum, bin) => sum + bin.liquidation + bin.near_liquidation + bin.warning + bin.healthy + bin.no_risk, 0);
+  assert.equal(counted, accounts.margined - accounts.by_status.no_risk);
+  const heights = () => page.$$eval("#chart-ratios svg rect", (marks) => marks.map((mark) => mark.getBoundingClientRect().height));
+  const log = await heights();
+  await page.getByRole("button", { name: "linear" }).click();
+  const linear = await heights();
+  assert.equal(linear.length, log.length);
+  assert.notDeepEqual(linear, log);
+  assert.equal(await page.getByRole("button", { name: "linear" }).getAttribute("aria-pressed"), "true");
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("the table of accounts at risk holds the worst, sorts by its headers and by keyboard", async () => {
+  const { page, faults } = await open(browser, at("run", "report.html"));
+  const table = "#table-at-risk";
+  assert.equal(await rows(page, table), 1000);
+  const ratios = () => cells(page, table, 4).then((texts) => texts.map(number));
+  const ascending = await ratios();
+  assert.deepEqual(ascending, [...ascending].sort((a, b) => a - b), "worst first");
+  const head = page.locator(`${table} th`, { hasText: "Short of MMR" });
+  await head.getByRole("button").click();
+  assert.equal(await head.getAttribute("aria-sort"), "descending");
+  const shortfalls = (await cells(page, table, 5)).map(number);
+  assert.deepEqual(shortfalls, [...shortfalls].sort((a, b) => b - a));
+  await head.getByRole("button").focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await head.getAttribute("aria-sort"), "ascending");
+  const reversed = (await cells(page, table, 5)).map(number);
+  assert.deepEqual(reversed, [...reversed].sort((a, b) => a - b));
+  const status = page.locator(`${table} th`, { hasText: "Status" });
+  await status.getByRole("button").click();
+  assert.equal(await head.getAttribute("aria-sort"), "none");
+  assert.equal((await cells(page, table, 3))[0], "Liquidation", "statuses sort by how bad they are");
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("search and the status filter narrow the table", async () => {
+  const { page } = await open(browser, at("run", "report.html"));
+  const table = "#table-at-risk";
+  const ids = await cells(page, table, 2);
+  const search = page.getByRole("searchbox", { name: "Search account, unit, status" });
+  await search.fill(ids[7].toLowerCase());
+  assert.deepEqual(await cells(page, table, 2), [ids[7]]);
+  assert.equal(await page.locator(`${table} [role=status]`).textContent(), "1 of 1,000 rows");
+  await search.fill("no such account");
+  assert.equal(await rows(page, table), 0);
+  await search.fill("");
+  assert.equal(await rows(page, table), 1000);
+  const [select] = await page.$$(`${table} select`);
+  const [, first] = await select.$$eval("option", (options) => options.map((option) => option.value));
+  await select.selectOption(first);
+  const shown = await cells(page, table, 3);
+  assert.ok(shown.length > 0 && shown.every((status) => status === "Liquidation"), first);
+  await page.close();
+});
+
+test("a row opens to its risk units, which add up to its margin", async () => {
+  const { page, faults } = await open(browser, at("distances", "report.html"));
+  const drill = page.locator("#table-at-risk button.drill").first();
+  assert.equal(await drill.getAttribute("aria-expanded"), "false");
+  await drill.focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await drill.getAttribute("aria-expanded"), "true");
+  const id = (await cells(page, "#table-at-risk", 2))[0];
+  const heads = await page.$$eval("#table-at-risk tr.more th", (found) => found.map((head) => head.textContent));
+  const units = await page.$$eval("#table-at-risk tr.more tbody tr", (found) => found.map((row) => [...row.cells].map((cell) => cell.textContent)));
+  assert.ok(units.length > 0);
+  const sum = units.reduce((total, unit) => total + number(unit[heads.indexOf("MMR")]), 0);
+  remargin("run", at("small"), "--out", at("small-csv"), "--format", "csv", "--quiet");
+  const [header, ...lines] = readFileSync(at("small-csv", "accounts.csv"), "utf8").trim().split("\n").map((line) => line.split(","));
+  const account = lines.find((line) => line[0] === id);
+  const derivatives = Number(account[header.indexOf("deriv_mmr")]);
+  assert.ok(Math.abs(sum - derivatives) <= 0.5 * units.length + 0.01, `${sum} ${derivatives}`);
+  await drill.click();
+  assert.equal(await page.locator("#table-at-risk tr.more").count(), 0);
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("distances from liquidation are shown where they were searched", async () => {
+  const heads = async (run) => {
+    const { page } = await open(browser, at(run, "report.html"));
+    const found = await page.$$eval("#table-at-risk th button", (buttons) => buttons.map((button) => button.textContent));
+    const moves = found.includes("To liquidation, fall") ? await cells(page, "#table-at-risk", found.indexOf("To liquidation, fall") + 2) : [];
+    await page.close();
+    return { found, moves };
+  };
+  const { moves } = await heads("distances");
+  assert.ok(moves.some((text) => /^\u2212\d+\.\d\u202f%/.test(text)), moves.join(" "));
+  assert.ok(!(await heads("run")).found.includes("To liquidation, fall"));
+});
+
+test("ids with markup, script and formulas are text", async () => {
+  const { page, faults } = await open(browser, at("hostile-run", "report.html"));
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  assert.deepEqual(faults, []);
+  const shown = await cells(page, "#table-at-risk", 2);
+  const expected = PAYLOADS.slice(0, shown.length);
+  for (const payload of expected) assert.ok(shown.includes(payload), `${payload} is not among ${shown.join("  ")}`);
+  for (const drill of await page.$$("#table-at-risk button.drill")) await drill.click();
+  await page.getByRole("searchbox", { name: "Search account, unit, status" }).fill("<img");
+  assert.deepEqual(await cells(page, "#table-at-risk", 2), [PAYLOADS[0]]);
+  assert.equal(await page.$$eval("main img, main script, main svg[onload]", (found) => found.length), 0);
+  assert.ok((await page.textContent("#table-unmargined")).includes("<script>window.hacked=4</script>"));
+  await page.mouse.move(400, 500);
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  await page.close();
+});
+
+test("no cell of a CSV starts a formula, and numbers are untouched", () => {
+  for (const table of ["accounts", "risk_units", "at_risk", "rejects"]) {
+    const [header, ...lines] = readFileSync(at("hostile-run", `${table}.csv`), "utf8").trim().split("\n").map(parse);
+    const numbers = header.flatMap((name, place) => (/^(mr\d|mmr|imr|adj_eq|total_eq|upl|cash_delta|theta|row|shortfall)/.test(name) && name !== "mr1_vol" ? [place] : []));
+    assert.ok(lines.length > 0, table);
+    for (const line of lines) {
+      for (const [place, cell] of line.entries()) {
+        if (numbers.includes(place)) assert.ok(cell === "" || Number.isFinite(Number(cell)), `${table}: ${cell}`);
+        else assert.ok(!/^[=+@\t\r]/.test(cell) && !(cell.startsWith("-") && Number.isNaN(Number(cell))), `${table}: ${cell}`);
+      }
+    }
+  }
+});
+
+/** A line of CSV. */
+function parse(line) {
+  return [...line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].slice(0, -1).map(([, cell]) => (cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell));
+}
+
+test("a thousand rows sort, filter and open without a pause that one would feel", async () => {
+  const { page } = await open(browser, at("run", "report.html"));
+  // No limit on the time: what must not happen is that a step is not done when the next one begins.
+  for (const label of ["Account", "Ratio", "MMR", "Worst unit", "Status"]) {
+    await page.locator("#table-at-risk th", { hasText: label }).first().getByRole("button").click();
+    assert.equal(await rows(page, "#table-at-risk"), 1000);
+  }
+  const search = page.getByRole("searchbox", { name: "Search account, unit, status" });
+  await search.pressSequentially("btc-usdt");
+  const shown = await cells(page, "#table-at-risk", 10);
+  assert.ok(shown.length > 0 && shown.every((unit) => unit === "BTC-USDT"), shown.join(" "));
+  const longest = await page.evaluate(() => {
+    const button = document.querySelector("#table-at-risk th button");
+    document.querySelector("#table-at-risk input").value = "";
+    document.querySelector("#table-at-risk input").dispatchEvent(new Event("input"));
+    const times = [];
+    for (let round = 0; round < 6; round += 1) {
+      const start = performance.now();
+      button.click();
+      document.body.getBoundingClientRect();
+      times.push(performance.now() - start);
+    }
+    return Math.max(...times);
+  });
+  assert.ok(longest < 2000, `sorting and laying out took ${longest} ms`);
+  console.log(`# sorting and laying out 1,000 rows: ${longest.toFixed(0)} ms`);
+  await page.close();
+});
+
+test("scenarios: heat map, migration of the chosen one, worst first", async () => {
+  const { page, faults } = await open(browser, at("stress", "report.html"));
+  const names = await cells(page, "#table-scenarios", 1);
+  assert.equal(names.length, 6 + 1, names.join(", "));
+  assert.equal(names[0], "base");
+  assert.ok(names.includes("</script><b>"));
+  const counts = (await cells(page, "#table-scenarios", 2)).map(number).slice(1);
+  assert.deepEqual(counts, [...counts].sort((a, b) => b - a));
+  assert.equal(await page.locator("#chart-scenarios svg").count(), 2);
+  const texts = () => page.$$eval("#chart-migration svg g[aria-label=text] text", (found) => found.map((text) => text.textContent));
+  const worst = await texts();
+  await page.locator("#chart-migration select").selectOption({ index: 0 });
+  const base = await texts();
+  assert.notDeepEqual(base, worst);
+  const moved = base.filter((text, place) => Math.floor(place / 5) !== place % 5);
+  assert.ok(moved.every((text) => text === "\u00b7"), "nobody moves in the base case");
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("the page fits narrow windows and paper", async () => {
+  const { page, faults } = await open(browser, at("stress", "report.html"));
+  for (const width of [1920, 1024, 600, 380]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.waitForTimeout(250);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(over <= 1, `${width}: ${over} pixels too wide`);
+  }
+  await page.setViewportSize({ width: 1400, height: 900 });
+  await page.emulateMedia({ media: "print" });
+  assert.equal(await page.locator("#table-at-risk input").isVisible(), false);
+  const pdf = await page.pdf({ preferCSSPageSize: true });
+  assert.ok(pdf.length > 20_000, `${pdf.length} bytes of PDF`);
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("everything that acts can be reached by keyboard and has a name", async () => {
+  const { page } = await open(browser, at("run", "report.html"));
+  const nameless = await page.$$eval("button, input, select, a[href]", (found) => found.filter((element) => element.tabIndex < 0 || !(element.getAttribute("aria-label") || element.textContent).trim()).map((element) => element.outerHTML));
+  assert.deepEqual(nameless, []);
+  const headers = await page.$$eval("th[aria-sort]", (found) => found.filter((head) => !head.querySelector("button")).length);
+  assert.equal(headers, 0);
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+  await page.close();
+});
+
+test("text stands out from what is behind it, in light and in dark", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    const { page } = await open(browser, at("run", "report.html"), { colorScheme });
+    const faint = await page.evaluate(() => {
+      const channels = (color) => color.match(/[\d.]+/g).map(Number);
+      const light = (color) => { const [r, g, b] = channels(color).map((x) => (x / 255 <= 0.04045 ? x / 255 / 12.92 : ((x / 255 + 0.055) / 1.055) ** 2.4)); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+      const behind = (element) => { for (let at = element; at; at = at.parentElement) { const color = getComputedStyle(at).backgroundColor; if (channels(color)[3] !== 0) return color; } return "rgb(255, 255, 255)"; };
+      const elements = ["h1", "h2", "h3", "#headline .label", "#headline .value", "#headline .note", "th", "td", ".about", ".legend span", "footer", ".toggle[aria-pressed=true]", ".good"];
+      return elements.flatMap((selector) => {
+        const element = document.querySelector(selector);
+        const [a, b] = [light(getComputedStyle(element).color), light(behind(element))].sort((x, y) => y - x);
+        const contrast = (a + 0.05) / (b + 0.05);
+        return contrast < 4.5 ? [`${selector}: ${contrast.toFixed(2)}`] : [];
+      });
+    });
+    assert.deepEqual(faint, [], colorScheme);
+    await page.locator("#chart-ratios svg").hover({ position: { x: 700, y: 250 } });
+    const tip = page.locator("#chart-ratios svg g[aria-label=tip]");
+    await tip.locator("text").first().waitFor();
+    const colours = await tip.evaluate((mark) => [mark.querySelector("path"), document.querySelector(".card")].map((element, place) => getComputedStyle(element)[place ? "backgroundColor" : "fill"]));
+    assert.equal(colours[0], colours[1], `the tip in ${colorScheme}`);
+    await page.close();
+  }
+});
