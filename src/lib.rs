@@ -41,6 +41,7 @@
 //! 3. [`recompute`]: many accounts; options are priced once for all of them.
 //! 4. [`rules`], [`snapshot`]: what comes in, checked; the only modules that read files.
 //! 5. [`report`], [`mod@run`]: what goes out, and the end-of-day run that ties everything together.
+//!    [`mod@batches`]: the same on tables that a caller holds, record batches in, record batches out.
 //! 6. [`mod@stress`], [`mod@distance`]: price scenarios over all accounts, and how far each is from liquidation.
 //! 7. [`explain`]: every step of one account's margin.
 //! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
@@ -81,6 +82,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod batches;
+#[cfg(feature = "cli")]
 pub mod bench;
 pub mod book;
 pub mod distance;

@@ -225,7 +225,7 @@ impl Encoder {
 }
 
 /// The batch with its labels written out.
-fn without_dictionaries(batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
+pub(crate) fn without_dictionaries(batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
     let plain = |array: &ArrayRef| {
         if array.as_any_dictionary_opt().is_some() { cast(array, &DataType::Utf8) } else { Ok(Arc::clone(array)) }
     };

@@ -41,9 +41,12 @@ fn run_with(
     let folder = OutputFolder::create(&request.out, request.force, &[&request.snapshot])?;
     let job = Job {
         request,
-        compute: Box::new(|_, range| compute(range).map(|chunk| vec![chunk])),
-        unit_names: fixture::unit_names(),
-        scenarios: vec![BASE.to_owned()],
+        margins: Margins {
+            compute: Box::new(|_, range| compute(range).map(|chunk| vec![chunk])),
+            unit_names: fixture::unit_names(),
+            scenarios: vec![BASE.to_owned()],
+            progress,
+        },
         more_inputs: Vec::new(),
         read: Duration::ZERO,
         price: Duration::ZERO,

@@ -18,6 +18,7 @@ mod contracts;
 mod csv;
 mod ipc;
 mod market;
+mod memory;
 mod number;
 mod parquet;
 mod positions;
@@ -35,6 +36,7 @@ mod tables;
 mod text;
 mod time;
 
+pub use memory::{MarketRows, Rows, load_rows, parse_time, shocks_of};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use results::{ResultRow, read_result};
 pub use schema::Table;
