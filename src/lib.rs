@@ -47,7 +47,8 @@
 //! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
 //! 9. [`generate`](mod@generate), [`bench`](mod@bench): synthetic snapshots, and the capacity of a machine, measured.
 //! 10. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers.
-//! 11. [`error`], [`progress`]: how work fails, and how it says how far it is.
+//! 11. [`mod@partition`]: a snapshot cut into buckets of whole accounts, for more than one machine.
+//! 12. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!
 //! # Numbers
 //!
@@ -95,6 +96,7 @@ pub mod margin;
 pub mod market;
 pub mod memory;
 pub mod parallel;
+pub mod partition;
 pub mod progress;
 pub mod recompute;
 pub mod reconcile;

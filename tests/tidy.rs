@@ -292,6 +292,7 @@ const BANS: &[Ban] = &[
             "stress",
             "bench",
             "batches",
+            "partition",
         ],
         names: &["print!", "println!", "eprint!", "eprintln!", "dbg!"],
         reason: "the library never writes to the terminal",
@@ -313,12 +314,12 @@ const BANS: &[Ban] = &[
             "fs::File::create",
             "std::fs::File::create",
         ],
-        reason: "only `report`, `generate` and `import` write files",
+        reason: "only `report`, `generate`, `import` and `partition` write files",
     },
 ];
 
 /// Modules that may touch files at all.
-const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench", "import", "memory"];
+const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench", "import", "memory", "partition"];
 const FILE_NAMES: &[&str] = &["std::fs", "fs", "File", "OpenOptions", "tempfile"];
 
 /// What the reference model may know of `margin`: parameters, and the types in which results are compared.

@@ -12,7 +12,7 @@ Apache Spark.
 """
 
 from . import errors
-from ._api import explain, recalculate, run
+from ._api import bucket_of, explain, partition, recalculate, recalculate_snapshot, run
 from ._remargin import Market, Result, Rules, Table, __version__
 from .errors import FileError, InvalidInput, MemoryLimitError, RemarginError, TooManyRejects, UsageError
 
@@ -28,8 +28,11 @@ __all__ = [
     "TooManyRejects",
     "UsageError",
     "__version__",
+    "bucket_of",
     "errors",
     "explain",
+    "partition",
     "recalculate",
+    "recalculate_snapshot",
     "run",
 ]

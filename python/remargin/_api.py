@@ -64,6 +64,26 @@ def recalculate(
     )
 
 
+def recalculate_snapshot(
+    snapshot: Path,
+    rules: Rules | None = None,
+    scenarios: ArrowTable | str | list[str] | None = None,
+    *,
+    allow_rules_date: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """As :func:`recalculate`, with the snapshot in a folder, which is read without a detour through Python."""
+    return _remargin.recalculate_snapshot(
+        os.fspath(snapshot),
+        rules,
+        scenarios,
+        allow_rules_date=allow_rules_date,
+        threads=threads,
+        progress=progress,
+    )
+
+
 def run(
     snapshot: Path,
     out: Path,
@@ -141,3 +161,26 @@ def explain(
         os.fspath(snapshot), account, rules=rules, format=format, allow_rules_date=allow_rules_date
     )
     return explained
+
+
+def partition(
+    snapshot: Path,
+    out: Path,
+    buckets: int,
+    *,
+    force: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Cuts the snapshot in a folder into ``buckets`` snapshots of whole accounts, as ``remargin partition`` does.
+
+    Returns what stands in ``out/manifest.json``: the layout with its version, and the files of each bucket.
+    """
+    return _remargin.partition(
+        os.fspath(snapshot), os.fspath(out), buckets, force=force, threads=threads, progress=progress
+    )
+
+
+def bucket_of(account_id: str, buckets: int) -> int:
+    """The bucket of an account: what ``pmod(xxhash64(account_id), buckets)`` is in Spark SQL."""
+    return _remargin.bucket_of(account_id, buckets)

@@ -85,6 +85,15 @@ def recalculate(
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,
 ) -> Result: ...
+def recalculate_snapshot(
+    snapshot: str,
+    rules: Rules | None = None,
+    scenarios: Any = None,
+    *,
+    allow_rules_date: bool = False,
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> Result: ...
 def run(
     snapshot: str,
     out: str,
@@ -100,6 +109,16 @@ def run(
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,
 ) -> dict[str, Any]: ...
+def partition(
+    snapshot: str,
+    out: str,
+    buckets: int,
+    *,
+    force: bool = False,
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> dict[str, Any]: ...
+def bucket_of(account_id: str, buckets: int) -> int: ...
 def explain(
     snapshot: str,
     account: str,

@@ -22,7 +22,10 @@ fn _remargin(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<rules::Rules>()?;
     module.add_class::<recalculate::Result>()?;
     module.add_function(wrap_pyfunction!(recalculate::recalculate, module)?)?;
+    module.add_function(wrap_pyfunction!(recalculate::recalculate_snapshot, module)?)?;
     module.add_function(wrap_pyfunction!(run::run, module)?)?;
     module.add_function(wrap_pyfunction!(run::explain, module)?)?;
+    module.add_function(wrap_pyfunction!(run::partition, module)?)?;
+    module.add_function(wrap_pyfunction!(run::bucket_of, module)?)?;
     Ok(())
 }

@@ -37,8 +37,8 @@ impl Market {
         indices: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let as_of_ns = nanoseconds(as_of)?;
-        let [instruments, marks, indices] =
-            [("instruments", instruments), ("marks", marks), ("indices", indices)].map(|(name, table)| Source::new(name, table));
+        let [instruments, marks, indices] = [("instruments", instruments), ("marks", marks), ("indices", indices)]
+            .map(|(name, table)| Source::new(name, table));
         let (instruments, marks, indices) = (instruments?, marks?, indices?);
         let read = work::run(py, None, None, move |progress| {
             MarketRows::new(as_of_ns, instruments.read()?, marks.read()?, indices.read()?, progress)

@@ -6,9 +6,11 @@ use crate::table::{Source, Table};
 use crate::{errors, work};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
+use remargin::Error;
 use remargin::batches::{self, Recalculated, Request, Rows, Scenarios};
 use remargin::market::scenario::Scenario;
 use remargin::stress::{self, Axis, Preset};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What a recalculation brought.
@@ -47,7 +49,9 @@ impl Result {
         let Recalculated { accounts, risk_units, at_risk, rejects, .. } = &self.0;
         let lengths = [accounts, risk_units, at_risk, rejects].map(Rows::len);
         let [accounts, risk_units, at_risk, rejects] = lengths;
-        format!("remargin.Result(accounts: {accounts}, risk_units: {risk_units}, at_risk: {at_risk}, rejects: {rejects})")
+        format!(
+            "remargin.Result(accounts: {accounts}, risk_units: {risk_units}, at_risk: {at_risk}, rejects: {rejects})"
+        )
     }
 }
 
@@ -62,20 +66,23 @@ enum Given {
     #[default]
     None,
     Table(Source),
-    Words { axes: Vec<Axis>, single: Vec<Scenario>, presets: Vec<Preset> },
+    Words {
+        axes: Vec<Axis>,
+        single: Vec<Scenario>,
+        presets: Vec<Preset>,
+    },
 }
 
 impl Given {
     /// A table `shocks`, or one or several of: a scenario in words, a grid (`grid BTC=-50%..50%/10%`), a preset.
     fn new(py: Python<'_>, scenarios: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let Some(scenarios) = scenarios else { return Ok(Self::None) };
-        let words: Vec<String> = if scenarios.is_instance_of::<PyString>() {
-            vec![scenarios.extract()?]
-        } else if scenarios.is_instance_of::<PyList>() {
-            scenarios.extract()?
-        } else {
-            return Source::new("shocks", scenarios).map(Self::Table);
-        };
+        let (mut shocks, mut words): (_, Vec<String>) = (None, Vec::new());
+        match scenarios {
+            None => {}
+            Some(text) if text.is_instance_of::<PyString>() => words = vec![text.extract()?],
+            Some(list) if list.is_instance_of::<PyList>() => words = list.extract()?,
+            Some(table) => shocks = Some(Source::new("shocks", table)?),
+        }
         let (mut axes, mut single, mut presets) = (Vec::new(), Vec::new(), Vec::new());
         for text in words {
             let parsed = if let Some(grid) = text.strip_prefix("grid ") {
@@ -88,7 +95,7 @@ impl Given {
             };
             parsed.map_err(|error| errors::raise(py, &error))?;
         }
-        Ok(Self::Words { axes, single, presets })
+        Ok(Self { shocks, axes, single, presets })
     }
 }
 
@@ -118,13 +125,7 @@ pub fn recalculate<'py>(
     let done = work::run(py, threads, progress, move |progress| {
         let (positions, balances) = (positions.read()?, balances.read()?);
         let accounts = accounts.map(Source::read).transpose()?;
-        let (mut shocks, mut words) = (None, (Vec::new(), Vec::new(), Vec::new()));
-        match scenarios {
-            Given::None => {}
-            Given::Table(table) => shocks = Some(table.read()?),
-            Given::Words { axes, single, presets } => words = (axes, single, presets),
-        }
-        let (axes, single, presets) = &words;
+        let scenarios = scenarios.read()?;
         batches::recalculate(
             &Request {
                 market: &market,
@@ -132,11 +133,33 @@ pub fn recalculate<'py>(
                 balances: &balances,
                 accounts: accounts.as_ref(),
                 rules: &rules,
-                scenarios: Scenarios { shocks: shocks.as_ref(), axes, single, presets },
+                scenarios: scenarios.borrow(),
                 allow_rules_date,
             },
             progress,
         )
+    });
+    done.map(Result)
+}
+
+#[pyfunction]
+#[pyo3(signature = (
+    snapshot, rules = None, scenarios = None, *, allow_rules_date = false, threads = None, progress = None
+))]
+pub fn recalculate_snapshot<'py>(
+    py: Python<'py>,
+    snapshot: PathBuf,
+    rules: Option<&Bound<'py, Rules>>,
+    scenarios: Option<&Bound<'py, PyAny>>,
+    allow_rules_date: bool,
+    threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Result> {
+    let rules = Rules::or_built_in(py, rules)?;
+    let scenarios = Given::new(py, scenarios)?;
+    let done = work::run(py, threads, progress, move |progress| {
+        let scenarios = scenarios.read()?;
+        batches::recalculate_snapshot(&snapshot, &rules, scenarios.borrow(), allow_rules_date, progress)
     });
     done.map(Result)
 }

@@ -1,4 +1,4 @@
-//! The end-of-day run and the explanation of an account, from a snapshot in a folder.
+//! What works on a snapshot in a folder: the end-of-day run, the explanation of an account, the cut into buckets.
 
 use crate::recalculate::json;
 use crate::rules::Rules;
@@ -7,6 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use remargin::distance::Whose;
 use remargin::memory::MemoryLimit;
+use remargin::partition::{self as cut, PartitionRequest};
 use remargin::report::Format;
 use remargin::run::{MaxRejects, RunRequest};
 use remargin::{Error, explain as explanation};
@@ -49,7 +50,11 @@ pub fn run<'py>(
     let formats = [("parquet", Format::Parquet), ("arrow", Format::Arrow), ("csv", Format::Csv)];
     let request = RunRequest {
         shocks,
-        distance: choose("distance", distance, &[("all", Whose::All), ("at-risk", Whose::AtRisk), ("none", Whose::None)])?,
+        distance: choose(
+            "distance",
+            distance,
+            &[("all", Whose::All), ("at-risk", Whose::AtRisk), ("none", Whose::None)],
+        )?,
         rules: Rules::or_built_in(py, rules)?.as_ref().clone(),
         allow_rules_date,
         format: choose("format", format, &formats)?,
@@ -105,4 +110,29 @@ pub fn explain<'py>(
         serde_json::to_string(&value).map_err(|error| Error::Runtime(format!("cannot form an answer: {error}")))
     });
     json(py, &text.map_err(|error| errors::raise(py, &error))?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (snapshot, out, buckets, *, force = false, threads = None, progress = None))]
+pub fn partition<'py>(
+    py: Python<'py>,
+    snapshot: PathBuf,
+    out: PathBuf,
+    buckets: u32,
+    force: bool,
+    threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let request = PartitionRequest { snapshot, out, buckets, force };
+    let done = work::run(py, threads, progress, |progress| cut::partition(&request, progress))?;
+    let text = serde_json::to_string(&done).map_err(|error| Error::Runtime(format!("cannot form an answer: {error}")));
+    json(py, &text.map_err(|error| errors::raise(py, &error))?)
+}
+
+#[pyfunction]
+pub fn bucket_of(account_id: &str, buckets: u32) -> PyResult<u32> {
+    if buckets == 0 {
+        return Err(PyValueError::new_err("there must be at least one bucket"));
+    }
+    Ok(cut::bucket_of(account_id, buckets))
 }

@@ -1,7 +1,7 @@
 //! Tables on their way in and out, by the Arrow PyCapsule interface.
 
 use crate::errors;
-use arrow::array::{Array, ArrayRef, RecordBatchReader, StructArray};
+use arrow::array::{ArrayRef, RecordBatchReader, StructArray};
 use arrow::datatypes::{DataType, Field};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -60,7 +60,8 @@ impl Table {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        let arrays: Vec<_> = self.0.batches().iter().map(|batch| Ok(Arc::new(StructArray::from(batch.clone())) as ArrayRef)).collect();
+        let arrays: Vec<_> =
+            self.0.batches().iter().map(|batch| Ok(Arc::new(StructArray::from(batch.clone())) as ArrayRef)).collect();
         Ok(to_stream_pycapsule(py, Box::new(ArrayIterator::new(arrays, self.field())), requested_schema)?)
     }
 

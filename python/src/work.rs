@@ -89,13 +89,13 @@ pub fn run<T: Send>(
     let tell = |py: Python<'_>, state: &State| {
         py.check_signals()?;
         let news = state.news();
-        callback.iter().try_for_each(|callback| {
-            news.iter().try_for_each(|event| callback.call1(py, event.clone()).map(drop))
-        })
+        callback
+            .iter()
+            .try_for_each(|callback| news.iter().try_for_each(|event| callback.call1(py, event.clone()).map(drop)))
     };
     let state = State::default();
-    let (sender, receiver) = sync_channel(1);
     let (outcome, raised) = py.detach(|| {
+        let (sender, receiver) = sync_channel(1);
         std::thread::scope(|scope| {
             let (state, pool) = (&state, &pool);
             let fault = |_| Err(Error::Runtime("internal fault, which deserves a report; see above".to_owned()));

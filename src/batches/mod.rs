@@ -22,10 +22,11 @@ use crate::report::rejects;
 use crate::report::summary::{Summary, Tally};
 use crate::rules::LoadedRules;
 use crate::run::margins::{self, Margins, pieces};
-use crate::snapshot::{LoadOptions, Snapshot, load_rows, shocks_of};
+use crate::snapshot::{LoadOptions, Snapshot, load, load_rows, shocks_of};
 use crate::stress::{Axis, Preset, grid, with_base};
 use crate::{Error, Result};
 use arrow::array::RecordBatch;
+use std::path::Path;
 
 pub use crate::snapshot::{MarketRows, Rows};
 
@@ -96,20 +97,48 @@ pub struct Recalculated {
 /// [`Error::Invalid`] if a table or a scenario cannot be used or the market is older than the rules;
 /// [`Error::Runtime`] if a table would be too large for Arrow; [`Error::Interrupted`].
 pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalculated> {
-    let rules = &request.rules.rules;
     if !request.allow_rules_date {
         request.rules.check_date(request.market.as_of_ns())?;
     }
-    let options = LoadOptions { default_spot_offset: rules.default_spot_offset, progress };
-    let mut snapshot = load_rows(request.market, request.positions, request.balances, request.accounts, &options)?;
-    let scenarios = request.scenarios.resolve(&snapshot.market, progress)?;
-    let margins = Margins::price(&snapshot.market, scenarios, rules, progress)?;
+    let options = LoadOptions { default_spot_offset: request.rules.rules.default_spot_offset, progress };
+    let snapshot = load_rows(request.market, request.positions, request.balances, request.accounts, &options)?;
+    margin(snapshot, request.rules, request.scenarios, progress)
+}
+
+/// As [`recalculate`], with the snapshot in a folder: what a worker does with a bucket of a
+/// [partition](mod@crate::partition).
+///
+/// # Errors
+/// Those of [`recalculate`] and of [`crate::snapshot::load`].
+pub fn recalculate_snapshot(
+    dir: &Path,
+    rules: &LoadedRules,
+    scenarios: Scenarios,
+    allow_rules_date: bool,
+    progress: &dyn Progress,
+) -> Result<Recalculated> {
+    let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, progress };
+    let snapshot = load(dir, &options)?;
+    if !allow_rules_date {
+        rules.check_date(snapshot.as_of_ns)?;
+    }
+    margin(snapshot, rules, scenarios, progress)
+}
+
+fn margin(
+    mut snapshot: Snapshot,
+    rules: &LoadedRules,
+    scenarios: Scenarios,
+    progress: &dyn Progress,
+) -> Result<Recalculated> {
+    let scenarios = scenarios.resolve(&snapshot.market, progress)?;
+    let margins = Margins::price(&snapshot.market, scenarios, &rules.rules, progress)?;
     let book = std::mem::take(&mut snapshot.book);
     let gathered = gather(&margins, &book, &snapshot, progress)?;
 
     let names = Names { units: margins.unit_names(), scenarios: margins.scenarios() };
     let (unit_names, at_risk_rows) = (margins.unit_names(), gathered.at_risk.len());
-    let mut summary = gathered.tally.summary(&snapshot, request.rules, unit_names, at_risk_rows)?;
+    let mut summary = gathered.tally.summary(&snapshot, rules, unit_names, at_risk_rows)?;
     summary.scenarios = margins.scenarios().len() as u64;
     Ok(Recalculated {
         accounts: table(&ACCOUNTS, gathered.accounts)?,

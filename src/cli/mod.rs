@@ -1,8 +1,8 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
 //! One file a subcommand ([`run`], [`stress`], [`check`], [`explain`], [`rules`], [`generate`], [`import`],
-//! [`reconcile`], [`bench`]), [`common`] for the flags they share and [`terminal`] for what a person sees: progress,
-//! colour, errors, Ctrl-C. Results go to stdout or to files, everything else to stderr.
+//! [`reconcile`], [`partition`], [`bench`]), [`common`] for the flags they share and [`terminal`] for what a person
+//! sees: progress, colour, errors, Ctrl-C. Results go to stdout or to files, everything else to stderr.
 
 mod bench;
 mod check;
@@ -10,6 +10,7 @@ mod common;
 mod explain;
 mod generate;
 mod import;
+mod partition;
 mod reconcile;
 mod rules;
 mod run;
@@ -72,6 +73,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Import(import::ImportCommand),
     Reconcile(reconcile::ReconcileArgs),
+    Partition(partition::PartitionArgs),
 }
 
 /// Runs one command line and returns the exit code of the process.
@@ -117,6 +119,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Bench(command) => command.execute(terminal),
         Command::Import(command) => command.execute(terminal),
         Command::Reconcile(command) => command.execute(terminal),
+        Command::Partition(command) => command.execute(terminal),
     }
 }
 

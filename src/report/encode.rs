@@ -74,7 +74,7 @@ pub struct OutputFile {
 /// A new file, counted and hashed while it is written. Bytes are gathered first: the hash is several times faster
 /// over large blocks.
 #[derive(Debug)]
-pub(super) struct HashedFile(BufWriter<Hashed>);
+pub(crate) struct HashedFile(BufWriter<Hashed>);
 
 #[derive(Debug)]
 struct Hashed {
@@ -87,13 +87,13 @@ struct Hashed {
 const BLOCK_BYTES: usize = 1 << 18;
 
 impl HashedFile {
-    fn create(path: &Path) -> Result<Self> {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
         let file = File::create_new(path).map_err(|err| Error::io("create", path, err))?;
         Ok(Self(BufWriter::with_capacity(BLOCK_BYTES, Hashed { file, hasher: Box::default(), bytes: 0 })))
     }
 
     /// Flushes to the disk itself.
-    fn finish(self, name: String, rows: Option<u64>) -> Result<OutputFile> {
+    pub(crate) fn finish(self, name: String, rows: Option<u64>) -> Result<OutputFile> {
         let flush = |file: BufWriter<Hashed>| {
             let hashed = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
             hashed.file.sync_all().map(|()| hashed)

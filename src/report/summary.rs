@@ -426,7 +426,7 @@ fn unmargined(snapshot: &Snapshot) -> Vec<UnmarginedAccount> {
 }
 
 /// RFC 3339 in UTC, with as many decimals as the time has.
-pub(super) fn timestamp(ns: i64) -> Result<String> {
+pub(crate) fn timestamp(ns: i64) -> Result<String> {
     jiff::Timestamp::from_nanosecond(i128::from(ns))
         .map(|time| time.to_string())
         .map_err(|err| Error::Runtime(format!("`as_of` is no time: {err}")))

@@ -5,6 +5,7 @@ use crate::distance::Whose;
 use crate::margin::Status;
 use crate::market::scenario::BASE;
 use crate::progress::Silent;
+use crate::recompute::Chunk;
 use crate::report::at_risk::Binding;
 use crate::report::fixture;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};

@@ -112,7 +112,7 @@ const UNIQUE: [&str; 2] = ["account_id", "index_id"];
 pub(super) struct Slices {
     name: Arc<Path>,
     /// Number of the first row, from 1, and the rows.
-    slices: Vec<(u64, RecordBatch)>,
+    batches: Vec<(u64, RecordBatch)>,
     rows: u64,
     /// Columns of names that repeat.
     repeating: Vec<&'static str>,
@@ -125,19 +125,19 @@ impl Slices {
         let fields = table.schema.fields();
         let found: Vec<_> = fields.iter().map(|field| (field.name().as_str(), field.data_type())).collect();
         let places = project(&name, columns, &found)?;
-        let (mut slices, mut rows) = (Vec::new(), 0u64);
+        let (mut batches, mut rows) = (Vec::new(), 0u64);
         for batch in &table.batches {
             let batch = batch.project(&places).map_err(|error| Error::Runtime(error.to_string()))?;
             for start in (0..batch.num_rows()).step_by(SLICE_ROWS) {
                 let slice = batch.slice(start, SLICE_ROWS.min(batch.num_rows() - start));
                 let first_row = rows + 1;
                 rows += slice.num_rows() as u64;
-                slices.push((first_row, slice));
+                batches.push((first_row, slice));
             }
         }
         let repeats = |column: &&Column| column.kind == Kind::Id && !UNIQUE.contains(&column.name);
         let repeating = columns.iter().filter(repeats).map(|column| column.name).collect();
-        Ok(Self { name, slices, rows, repeating })
+        Ok(Self { name, batches, rows, repeating })
     }
 
     /// Rows of the table.
@@ -147,12 +147,12 @@ impl Slices {
 
     /// Number of slices.
     pub fn len(&self) -> usize {
-        self.slices.len()
+        self.batches.len()
     }
 
     /// One slice. Names that repeat become dictionaries, so that each is looked up once.
     pub fn batch(&self, slice: usize) -> Batch {
-        let (first_row, batch) = &self.slices[slice];
+        let (first_row, batch) = &self.batches[slice];
         let fields = batch.schema_ref().fields().iter().zip(batch.columns());
         let columns = fields.map(|(field, array)| {
             let name = field.name().clone();

@@ -24,6 +24,7 @@ mod parquet;
 mod positions;
 mod prices;
 mod quotes;
+pub(crate) mod raw;
 mod reject;
 mod relate;
 mod results;
@@ -192,6 +193,14 @@ fn find_tables(dir: &Path) -> Result<Vec<(Table, Source)>> {
         }
     }
     Ok(sources)
+}
+
+/// The Parquet parts of a table that is a folder.
+///
+/// # Errors
+/// [`Error::Invalid`] if the folder holds anything else.
+pub(crate) fn parts_of(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(source::at(folder)?.files)
 }
 
 /// Pending orders freeze margin; leaving them out would understate IMR. An empty table is fine.

@@ -1,4 +1,5 @@
 //! By the standard library's hash map, for builds without polars.
+#![allow(clippy::unnecessary_wraps, reason = "the signatures of the other implementation, which can fail")]
 
 use crate::Result;
 use std::collections::{HashMap, HashSet};
