@@ -11,12 +11,10 @@ step() {
     printf '== %s: passed in %d s\n' "$title" "$((SECONDS - start))"
 }
 
-# An extension module leaves its symbols to the interpreter, whoever builds it.
-export PYO3_BUILD_EXTENSION_MODULE=1
 started=$SECONDS
 step "format" cargo fmt --all --check
-step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
-step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+step "lints" cargo clippy --all-targets --locked -- -D warnings
+step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step "python" scripts/check_python.sh
 printf '\n== tests, %d s after the start\n' "$((SECONDS - started))"
-exec cargo test --locked --workspace --no-fail-fast
+exec cargo test --locked --no-fail-fast

@@ -18,9 +18,12 @@ if ! cmp -s python/requirements.txt "$venv/requirements.txt"; then
     cp python/requirements.txt "$venv/requirements.txt"
 fi
 venv=$(cd "$venv" && pwd)
-export PATH=$venv/bin:$PATH PYO3_PYTHON=$venv/bin/python
+# An extension module leaves its symbols to the interpreter, whoever builds it.
+export PATH=$venv/bin:$PATH PYO3_PYTHON=$venv/bin/python PYO3_BUILD_EXTENSION_MODULE=1
 
-# The profile of the tests in the same target folder: nothing is compiled in a second way.
+# By name and not with the whole workspace: the extension needs the library without polars, and the features of the two
+# together would be a third set of dependencies to compile. The wheel has the profile of the tests.
+step "lints" cargo clippy --quiet --locked -p remargin-python -- -D warnings
 rm -rf "$target/wheels"
 step "wheel" maturin build --quiet --profile dev --manifest-path python/Cargo.toml --locked --out "$target/wheels"
 step "install" python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$target"/wheels/*.whl

@@ -182,7 +182,7 @@ fn copy_market(
             }
             let written = write_bytes(&place, &relative.display().to_string(), &bytes)?;
             bucket.files.push(described(written));
-            Ok(())
+            Ok::<_, Error>(())
         };
         buckets.par_iter_mut().try_for_each(copy)?;
         progress.advance(1);
@@ -193,6 +193,7 @@ fn copy_market(
 /// A table of one bucket that is being written.
 struct Cut {
     writer: ArrowWriter<HashedFile>,
+    schema: SchemaRef,
     rows: u64,
 }
 
@@ -205,7 +206,7 @@ impl Cut {
             .set_column_dictionary_enabled("account_id".into(), false);
         let options = ArrowWriterOptions::new().with_properties(properties.build());
         let writer = ArrowWriter::try_new_with_options(HashedFile::create(place)?, SchemaRef::clone(schema), options);
-        Ok(Self { writer: writer.map_err(|error| failed(place, &error))?, rows: 0 })
+        Ok(Self { writer: writer.map_err(|error| failed(place, &error))?, schema: SchemaRef::clone(schema), rows: 0 })
     }
 }
 
@@ -234,14 +235,14 @@ fn cut_table(
     let write = |(bucket, (cut, batches)): (usize, (&mut Cut, Vec<RecordBatch>))| {
         for batch in batches {
             cut.rows += batch.num_rows() as u64;
-            if batch.schema_ref() != cut.writer.arrow_schema() {
+            if *batch.schema_ref() != cut.schema {
                 return Err(Invalid::new(format!(
                     "the parts of table `{}` have columns of different types",
                     table.name()
                 ))
                 .file(snapshot.files(table).and_then(<[PathBuf]>::first).cloned().unwrap_or_default())
                 .value(batch.schema_ref().to_string())
-                .expected(cut.writer.arrow_schema().to_string())
+                .expected(cut.schema.to_string())
                 .into());
             }
             cut.writer.write(&batch).map_err(|error| failed(&place(bucket), &error))?;
@@ -259,7 +260,7 @@ fn cut_table(
         let schema = crate::snapshot::raw::schema_of(table);
         cuts = (0..buckets as usize).map(|bucket| Cut::create(&place(bucket), &schema)).collect::<Result<_>>()?;
     }
-    let finish = |(bucket, Cut { writer, rows }): (usize, Cut)| {
+    let finish = |(bucket, Cut { writer, rows, .. }): (usize, Cut)| {
         let written = writer.into_inner().map_err(|error| failed(&place(bucket), &error))?;
         written.finish(file.clone(), Some(rows))
     };
