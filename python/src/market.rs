@@ -26,6 +26,9 @@ fn nanoseconds(as_of: &Bound<'_, PyAny>) -> PyResult<i64> {
     snapshot::parse_time(&text).map_err(|error| errors::raise(py, &error))
 }
 
+/// Valuation time, and the tables as IPC streams.
+type Pickled<'py> = (i64, Vec<Bound<'py, PyBytes>>);
+
 #[pymethods]
 impl Market {
     #[new]
@@ -83,7 +86,7 @@ impl Market {
     }
 
     /// A pickle holds the tables as Arrow IPC streams.
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (i64, Vec<Bound<'py, PyBytes>>))> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Pickled<'py>)> {
         let rebuild = py.get_type::<Self>().getattr("_from_ipc")?;
         let tables = self.0.rows().iter().map(|rows| {
             let bytes = to_ipc(rows).map_err(|error| errors::raise(py, &error))?;

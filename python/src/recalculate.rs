@@ -60,20 +60,27 @@ pub fn json<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
     py.import("json")?.call_method1("loads", (text,))
 }
 
-/// Scenarios as Python gives them.
-#[derive(Default)]
-enum Given {
-    #[default]
-    None,
-    Table(Source),
-    Words {
-        axes: Vec<Axis>,
-        single: Vec<Scenario>,
-        presets: Vec<Preset>,
-    },
+/// Scenarios as Python gives them; `T` is the table `shocks`, read or not.
+struct Given<T> {
+    shocks: Option<T>,
+    axes: Vec<Axis>,
+    single: Vec<Scenario>,
+    presets: Vec<Preset>,
 }
 
-impl Given {
+impl Given<Rows> {
+    fn borrow(&self) -> Scenarios<'_> {
+        let Self { shocks, axes, single, presets } = self;
+        Scenarios { shocks: shocks.as_ref(), axes, single, presets }
+    }
+}
+
+impl Given<Source> {
+    fn read(self) -> std::result::Result<Given<Rows>, Error> {
+        let Self { shocks, axes, single, presets } = self;
+        Ok(Given { shocks: shocks.map(Source::read).transpose()?, axes, single, presets })
+    }
+
     /// A table `shocks`, or one or several of: a scenario in words, a grid (`grid BTC=-50%..50%/10%`), a preset.
     fn new(py: Python<'_>, scenarios: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let (mut shocks, mut words): (_, Vec<String>) = (None, Vec::new());

@@ -1,4 +1,4 @@
-//! Tables on their way in and out, by the Arrow PyCapsule interface.
+//! Tables on their way in and out, by the Arrow `PyCapsule` interface.
 
 use crate::errors;
 use arrow::array::{ArrayRef, RecordBatchReader, StructArray};
@@ -83,15 +83,15 @@ impl Table {
         self.0.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
-    fn to_pyarrow<'py>(this: Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn to_pyarrow(this: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
         this.py().import("pyarrow")?.call_method1("table", (this,))
     }
 
-    fn to_polars<'py>(this: Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn to_polars(this: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
         this.py().import("polars")?.call_method1("DataFrame", (this,))
     }
 
-    fn to_pandas<'py>(this: Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn to_pandas(this: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
         Self::to_pyarrow(this)?.call_method0("to_pandas")
     }
 

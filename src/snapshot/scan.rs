@@ -44,7 +44,8 @@ impl Opened {
 /// Folds the rows of a table: `fold` gathers batches into a local `T`, on many threads; `merge` takes the locals in
 /// the order of their rows. Returns the rows of each file.
 ///
-/// A local covers a row group (Parquet), a batch or a slice of one. One local a thread exists at a time, several if they are small.
+/// A local covers a row group (Parquet), a batch or a slice of one. One local a thread exists at a time, several if
+/// they are small.
 pub(super) fn scan<T: Default + Send>(
     opened: Opened,
     progress: &dyn Progress,
