@@ -1,7 +1,7 @@
 //! Tables on their way in and out, by the Arrow `PyCapsule` interface.
 
 use crate::errors;
-use arrow::array::{ArrayRef, RecordBatchReader, StructArray};
+use arrow::array::{ArrayRef, StructArray};
 use arrow::datatypes::{DataType, Field};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -14,32 +14,38 @@ use std::sync::Arc;
 /// A table that the caller passed and that is not read yet.
 pub struct Source {
     name: &'static str,
-    reader: Box<dyn RecordBatchReader + Send>,
+    object: Py<PyAny>,
 }
 
 impl Source {
-    /// Takes over any object that speaks the interface.
+    /// Takes any object that speaks the interface.
     pub fn new(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = object.py();
         let speaks = |method: &str| object.hasattr(method);
         if !speaks("__arrow_c_stream__")? && !speaks("__arrow_c_array__")? {
             let kind = object.get_type().name()?.to_string();
-            let invalid = Invalid { table: Some(name.to_owned()), ..Invalid::new("not a table that Arrow can read") }
+            let invalid = named(name, "not a table that Arrow can read".to_owned())
                 .value(kind)
                 .expected("an object with `__arrow_c_stream__`: a table of pyarrow, polars, pandas 2.2 or DuckDB");
             return Err(errors::raise(py, &invalid.into()));
         }
-        let reader = object.extract::<AnyRecordBatch>()?.into_reader()?;
-        Ok(Self { name, reader })
+        Ok(Self { name, object: object.clone().unbind() })
     }
 
-    /// Reads it; the interpreter lock is not needed, since a producer that needs it takes it.
+    /// Reads it. Streams are opened one after another, since DuckDB has no more than one for each connection. The
+    /// interpreter lock is held only while a stream is opened: a producer that needs it takes it.
     pub fn read(self) -> Result<Rows, Error> {
-        let named = |problem: String| Invalid { table: Some(self.name.to_owned()), ..Invalid::new(problem) };
-        let schema = self.reader.schema();
-        let batches = self.reader.collect::<Result<Vec<_>, _>>();
-        Rows::new(schema, batches.map_err(|error| named(format!("the table cannot be read: {error}")))?)
+        let failed = |problem: String| named(self.name, format!("the table cannot be read: {problem}"));
+        let open = |py: Python<'_>| self.object.bind(py).extract::<AnyRecordBatch>()?.into_reader();
+        let reader = Python::attach(open).map_err(|error| failed(error.to_string()))?;
+        let schema = reader.schema();
+        let batches = reader.collect::<Result<Vec<_>, _>>();
+        Rows::new(schema, batches.map_err(|error| failed(error.to_string()))?)
     }
+}
+
+fn named(table: &str, problem: String) -> Invalid {
+    Invalid { table: Some(table.to_owned()), ..Invalid::new(problem) }
 }
 
 /// A table: what every Arrow library takes as it is, `pyarrow.table(t)`, `polars.DataFrame(t)`.

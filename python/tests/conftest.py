@@ -57,6 +57,19 @@ def out(snapshot: Snapshot) -> Path:
     return snapshot.run()
 
 
+def with_broken_rows(snapshot: Snapshot, folder: Path) -> pa.Table:
+    """Copies a snapshot to ``folder`` with three broken positions, which are returned with all others."""
+    rows = snapshot.positions.to_pylist()
+    rows[5]["inst_id"], rows[90]["qty"], rows[200]["account_id"] = "NO-SUCH-SWAP", None, None
+    fields = [field.with_nullable(True) for field in snapshot.positions.schema]
+    positions = pa.Table.from_pylist(rows, schema=pa.schema(fields))
+    folder.mkdir()
+    for file in snapshot.path.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    pq.write_table(positions, folder / "positions.parquet")
+    return positions
+
+
 def assert_same(found: object, file: Path) -> None:
     """The same columns, types, rows and bits."""
     table, expected = pa.table(found), pq.read_table(file)

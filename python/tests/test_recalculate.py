@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import remargin
-from conftest import Snapshot, assert_as_run, assert_same
+from conftest import Snapshot, assert_as_run, with_broken_rows
 
 
 def to_duckdb(table: pa.Table) -> Any:
@@ -52,8 +52,8 @@ def test_results_go_to_every_library(snapshot: Snapshot, out: Path) -> None:
     assert accounts.to_pyarrow().equals(expected)
     assert accounts.to_polars().equals(pl.from_arrow(expected))
     pd.testing.assert_frame_equal(accounts.to_pandas(), expected.to_pandas())
-    total = duckdb.from_arrow(pa.table(accounts)).aggregate("sum(mmr)").fetchone()
-    assert total is not None and total[0] == pytest.approx(pc.sum(expected["mmr"]).as_py(), rel=1e-12)
+    [(total,)] = duckdb.from_arrow(pa.table(accounts)).aggregate("sum(mmr)").fetchall()
+    assert total == pytest.approx(pc.sum(expected["mmr"]).as_py(), rel=1e-12)
     # A table can be read any number of times.
     assert pa.table(accounts).equals(pa.table(accounts))
 
@@ -103,15 +103,8 @@ def test_scenarios_as_table_and_as_words(snapshot: Snapshot, tmp_path: Path) -> 
 
 
 def test_rejects_are_those_of_the_command(snapshot: Snapshot, tmp_path: Path) -> None:
-    rows = snapshot.positions.to_pylist()
-    rows[5]["inst_id"], rows[90]["qty"], rows[200]["account_id"] = "NO-SUCH-SWAP", None, None
-    positions = pa.Table.from_pylist(rows, schema=snapshot.positions.schema)
-    broken = tmp_path / "snapshot"
-    broken.mkdir()
-    for file in snapshot.path.iterdir():
-        (broken / file.name).write_bytes(file.read_bytes())
-    pq.write_table(positions, broken / "positions.parquet")
-    expected = Snapshot(broken).run("--max-rejects", "3")
+    positions = with_broken_rows(snapshot, tmp_path / "snapshot")
+    expected = Snapshot(tmp_path / "snapshot").run("--max-rejects", "3")
     result = remargin.recalculate(positions, snapshot.balances, snapshot.market, accounts=snapshot.accounts)
     assert_as_run(result, expected)
     reasons = set(result.rejects.to_pyarrow()["reason"].to_pylist())

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import remargin
-from conftest import ROOT, Snapshot
+from conftest import ROOT, Snapshot, with_broken_rows
 
 pyspark = pytest.importorskip("pyspark")
 from pyspark.sql import SparkSession  # noqa: E402
@@ -126,15 +126,11 @@ def test_scenarios_are_one_more_dimension(spark: SparkSession, snapshot: Snapsho
 
 def test_rejects_keep_the_numbers_of_their_rows(spark: SparkSession, snapshot: Snapshot, tmp_path: Path) -> None:
     broken = tmp_path / "snapshot"
-    broken.mkdir()
-    for file in snapshot.path.iterdir():
-        (broken / file.name).write_bytes(file.read_bytes())
-    rows = snapshot.positions.to_pylist()
-    rows[5]["inst_id"], rows[90]["qty"], rows[200]["account_id"] = "NO-SUCH-SWAP", None, None
-    pq.write_table(pa.Table.from_pylist(rows, schema=snapshot.positions.schema), broken / "positions.parquet")
+    with_broken_rows(snapshot, broken)
     instruments = pq.read_table(broken / "instruments.parquet")
-    nameless = instruments.slice(0, 1).set_column(0, instruments.schema.field(0), pa.nulls(1, instruments.schema.field(0).type))
-    pq.write_table(pa.concat_tables([instruments, nameless]), broken / "instruments.parquet")
+    nameless = instruments.slice(0, 1).set_column(0, "inst_id", pa.array([""], instruments.schema.field(0).type))
+    instruments = pa.concat_tables([instruments, nameless.cast(instruments.schema)])
+    pq.write_table(instruments, broken / "instruments.parquet")
     expected = Snapshot(broken).run("--max-rejects", "4")
     remargin.partition(broken, tmp_path / "buckets", 4)
     result = on_spark.recalculate_buckets(spark, tmp_path / "buckets")
