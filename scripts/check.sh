@@ -13,8 +13,8 @@ step() {
 
 started=$SECONDS
 step "format" cargo fmt --all --check
-step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
-step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+step "lints" cargo clippy --all-targets --locked -- -D warnings
+step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 if command -v cargo-deny >/dev/null; then
     step "licences, bans, sources" cargo deny --log-level error check licenses bans sources
 else
@@ -31,5 +31,6 @@ browser_tests() {
 }
 step "build" cargo build --locked
 step "browser" browser_tests
+step "python" scripts/check_python.sh
 printf '\n== tests, %d s after the start\n' "$((SECONDS - started))"
-exec cargo test --locked --workspace --no-fail-fast
+exec cargo test --locked --no-fail-fast

@@ -79,6 +79,8 @@ pub struct Invalid {
     pub problem: String,
     /// The file that holds it.
     pub file: Option<PathBuf>,
+    /// The table, where it is not in a file.
+    pub table: Option<String>,
     /// The column or the dotted key.
     pub column: Option<String>,
     /// The row, counted from 1 without the header.
@@ -141,6 +143,7 @@ impl fmt::Display for Invalid {
         f.write_str(&self.problem)?;
         let mut place = Vec::new();
         place.extend(self.file.as_ref().map(|file| format!("file `{}`", file.display())));
+        place.extend(self.table.as_ref().map(|table| format!("table `{table}`")));
         place.extend(self.column.as_ref().map(|column| format!("column `{column}`")));
         place.extend(self.row.map(|row| format!("row {row}")));
         if !place.is_empty() {

@@ -41,13 +41,15 @@
 //! 3. [`recompute`]: many accounts; options are priced once for all of them.
 //! 4. [`rules`], [`snapshot`]: what comes in, checked; the only modules that read files.
 //! 5. [`report`], [`mod@run`]: what goes out, and the end-of-day run that ties everything together.
+//!    [`mod@batches`]: the same on tables that a caller holds, record batches in, record batches out.
 //! 6. [`mod@stress`], [`mod@distance`]: price scenarios over all accounts, and how far each is from liquidation.
 //! 7. [`explain`]: every step of one account's margin; [`simulate`]: what it would be after an order or a transfer.
 //! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
 //! 9. [`generate`](mod@generate), [`bench`](mod@bench): synthetic snapshots, and the capacity of a machine, measured.
 //! 10. [`mod@verify`]: a finished run hashed, reconciled and derived again, or replayed from its manifest;
 //!     [`mod@compare`]: two rule sets over one book, or two finished runs: what changed, for whom, and why.
-//! 11. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers.
+//! 11. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers;
+//!     [`mod@partition`]: a snapshot cut into buckets of whole accounts, for more than one machine.
 //! 12. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!
 //! # Numbers
@@ -85,6 +87,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod batches;
+#[cfg(feature = "cli")]
 pub mod bench;
 pub mod book;
 mod checksum;
@@ -98,6 +102,7 @@ pub mod margin;
 pub mod market;
 pub mod memory;
 pub mod parallel;
+pub mod partition;
 pub mod progress;
 pub mod recompute;
 pub mod reconcile;

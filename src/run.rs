@@ -18,33 +18,31 @@
 
 use crate::book::{Book, BookBuilder};
 use crate::distance::Whose;
-use crate::margin::priced::PricedMarket;
 use crate::market::Market;
-use crate::market::scenario::{self, Scenario};
+use crate::market::scenario::Scenario;
 use crate::memory::MemoryLimit;
 use crate::parallel;
 use crate::progress::Progress;
-use crate::recompute::{self, Chunk};
 use crate::report::at_risk::{self, AtRisk, Names};
-use crate::report::columns::{ACCOUNTS, RISK_UNITS, by_account};
+use crate::report::columns::{ACCOUNTS, RISK_UNITS};
 use crate::report::distances::{self, Searched};
 use crate::report::encode::{self, Encoded, Encoder, TableFile};
 use crate::report::html::{self, AtRiskRow, Drill, Identity, Page};
 use crate::report::manifest::{self, Provenance};
 use crate::report::recorded::absolute;
-use crate::report::rows::{AccountRows, UnitRows};
 use crate::report::spread::Spread;
 use crate::report::summary::Tally;
 use crate::report::{OutputFile, OutputFolder, Summary, rejects};
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::{Spill, Stream, Window};
-use crate::snapshot::{self, InputFile, LoadOptions, Snapshot, Unmargined};
+use crate::snapshot::{self, InputFile, LoadOptions, Snapshot};
 use crate::{Error, Result};
-use rayon::prelude::*;
+use margins::{Margins, Rows, pieces};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+pub(crate) mod margins;
 mod recorded;
 
 pub use crate::report::Format;
@@ -58,9 +56,6 @@ pub use crate::snapshot::Expectations;
 /// Fixed, so that files do not depend on threads. With ten positions an account a piece is about ten megabytes
 /// encoded: small enough that the pieces in flight stay below a hundred, large enough that readers do not mind.
 pub const CHUNK_ACCOUNTS: usize = 16_384;
-
-/// Accounts whose margins are in memory at once: with a few units each they fit the second-level cache.
-const BLOCK_ACCOUNTS: usize = 512;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -157,15 +152,10 @@ fn check_date(request: &RunRequest, as_of_ns: i64) -> Result<()> {
     if request.allow_rules_date { Ok(()) } else { request.rules.check_date(as_of_ns) }
 }
 
-type Compute<'a> = Box<dyn Fn(&Book, Range<usize>) -> Result<Vec<Chunk>> + Sync + 'a>;
-
 /// A market, priced in all scenarios; what comes after is accounts.
 struct Job<'a> {
     request: &'a RunRequest,
-    /// The margins of some accounts of a book, one chunk a scenario, the base case first.
-    compute: Compute<'a>,
-    unit_names: Vec<String>,
-    scenarios: Vec<String>,
+    margins: Margins<'a>,
     /// Files beside the snapshot's own.
     more_inputs: Vec<InputFile>,
     read: Duration,
@@ -205,21 +195,8 @@ impl<'a> Job<'a> {
         let (scenarios, more_inputs) = scenarios(request, market, progress)?;
         let read = clock.elapsed();
         let clock = Instant::now();
-        progress.check()?;
-        progress.stage("price", "scenarios", scenarios.len() as u64);
-        let markets = scenarios.par_iter().map(|scenario| {
-            let market = scenario::apply(market, scenario, rules.rate)?;
-            progress.advance(1);
-            Ok(recompute::price(&market, rules))
-        });
-        let priced: Vec<PricedMarket> = markets.collect::<Result<_>>()?;
-        let unit_names = priced.first().map_or_else(Vec::new, PricedMarket::unit_names);
-        tracing::info!(scenarios = priced.len(), risk_units = unit_names.len(), "the market is read and priced");
-        let scenarios = scenarios.into_iter().map(|scenario| scenario.name).collect();
-        let compute: Compute = Box::new(move |book, range| {
-            priced.iter().map(|priced| recompute::chunk(priced, book, range.clone())).collect()
-        });
-        Ok(Self { request, compute, unit_names, scenarios, more_inputs, read, price: clock.elapsed(), progress })
+        let margins = Margins::price(market, scenarios, rules, progress)?;
+        Ok(Self { request, margins, more_inputs, read, price: clock.elapsed(), progress })
     }
 
     /// Margins accounts while they are read. `None` if they do not come in order.
@@ -234,7 +211,7 @@ impl<'a> Job<'a> {
         self.progress.stage("compute", "rows", stream.rows());
         let (encoders, mut writer) = Writer::create(folder, self.request.format)?;
         let work = |book: Book| self.part(&book, 0..book.len(), &encoders);
-        let read = stream.run(self.piece_accounts(), window, options, work, |part| writer.append(part))?;
+        let read = stream.run(self.margins.piece_accounts(), window, options, work, |part| writer.append(part))?;
         read.map(|snapshot| writer.finish(snapshot, clock)).transpose()
     }
 
@@ -243,7 +220,7 @@ impl<'a> Job<'a> {
         let clock = Instant::now();
         let book = std::mem::take(&mut snapshot.book);
         self.progress.stage("compute", "accounts", book.len() as u64);
-        let pieces = pieces(&book, &snapshot.unmargined, self.piece_accounts());
+        let pieces = pieces(&book, &snapshot.unmargined, self.margins.piece_accounts());
         let (encoders, mut writer) = Writer::create(folder, self.request.format)?;
         parallel::in_order(
             pieces.len(),
@@ -258,63 +235,28 @@ impl<'a> Job<'a> {
         writer.finish(snapshot, clock)
     }
 
-    /// A piece makes as many rows, whatever the number of scenarios.
-    fn piece_accounts(&self) -> usize {
-        (CHUNK_ACCOUNTS / self.scenarios.len().max(1)).max(1)
-    }
-
     fn part(&self, book: &Book, range: Range<usize>, encoders: &[Encoder; 2]) -> Result<Part> {
-        self.progress.check()?;
-        let mut tally = Tally::new(self.unit_names.len());
-        let mut spread = Spread::new(self.unit_names.len(), &self.request.rules.rules.status);
+        let units = self.margins.unit_names().len();
+        let mut spread = Spread::new(units, &self.request.rules.rules.status);
         let mut drill = Drill::default();
-        let mut at_risk = Vec::new();
-        // An account has no more units than positions.
-        let positions = book.position_start[range.end] - book.position_start[range.start];
-        let scenarios = self.scenarios.len();
-        let mut accounts = AccountRows::with_capacity(range.len() * scenarios, &self.scenarios);
-        let mut risk_units = UnitRows::with_capacity(positions * scenarios, &self.unit_names, &self.scenarios);
-        for start in range.clone().step_by(BLOCK_ACCOUNTS) {
-            let block = start..range.end.min(start + BLOCK_ACCOUNTS);
-            let chunks = self.margins(book, block)?;
-            for (scenario, chunk) in chunks.iter().enumerate() {
-                let rows = at_risk::select(chunk, scenario);
-                if scenario == 0 {
-                    tally.count(chunk);
-                    spread.count(chunk, book);
-                    if self.request.report {
-                        drill.offer(chunk, &rows, book);
-                    }
-                }
-                at_risk.extend(rows);
+        let rows = self.margins.rows(book, range.clone(), |base, at_risk| {
+            spread.count(base, book);
+            if self.request.report {
+                drill.offer(base, at_risk, book);
             }
-            let rows = by_account(chunks);
-            accounts.extend(&rows, book, scenarios)?;
-            risk_units.extend(&rows, book, scenarios)?;
-        }
+        })?;
+        let Rows { accounts, risk_units, mut at_risk, tally } = rows;
         let flagged = self.flag(book, range, &mut at_risk);
         let [accounts_encoder, units_encoder] = encoders;
         Ok(Part {
-            accounts: accounts_encoder.encode(&accounts.finish()?)?,
-            risk_units: units_encoder.encode(&risk_units.finish()?)?,
+            accounts: accounts_encoder.encode(&accounts)?,
+            risk_units: units_encoder.encode(&risk_units)?,
             at_risk,
             flagged,
             tally,
             spread,
             drill,
         })
-    }
-
-    /// The margins of a block of accounts, one chunk a scenario.
-    fn margins(&self, book: &Book, block: Range<usize>) -> Result<Vec<Chunk>> {
-        let chunks = (self.compute)(book, block.clone())?;
-        let is_whole = |chunk: &Chunk| {
-            (chunk.first_account, chunk.accounts.len(), chunk.unit_end.len()) == (block.start, block.len(), block.len())
-        };
-        if chunks.len() == self.scenarios.len() && chunks.iter().all(is_whole) {
-            return Ok(chunks);
-        }
-        Err(Error::Runtime(format!("the margins of accounts {block:?} are not complete")))
     }
 
     /// The accounts that will be looked at once more, as a book; `at_risk` refers to it from now on. Their rows come
@@ -346,7 +288,8 @@ impl<'a> Job<'a> {
     /// Everything after the accounts.
     fn finish(&self, margined: Margined, folder: OutputFolder) -> Result<RunOutcome> {
         let Margined { mut snapshot, files, mut at_risk, flagged, tally, spread, drill, compute, append } = margined;
-        let Self { request, unit_names, scenarios, progress, .. } = self;
+        let Self { request, margins, progress, .. } = self;
+        let (unit_names, scenarios) = (margins.unit_names(), margins.scenarios());
         snapshot.inputs.extend(self.more_inputs.iter().cloned());
         let mut timings = Timings { read: self.read, price: self.price, compute, append, ..Timings::default() };
         let clock = Instant::now();
@@ -413,25 +356,6 @@ fn scenarios(
         input.path = absolute(&input.path)?.into();
     }
     Ok((crate::stress::with_base(market, scenarios)?, inputs))
-}
-
-/// Ranges of the book that hold `size` consecutive accounts of the snapshot, those that were left out counted, so that
-/// files are cut in the same places however a snapshot is read.
-fn pieces(book: &Book, unmargined: &[Unmargined], size: usize) -> Vec<Range<usize>> {
-    let before = |id: &str| {
-        let (mut low, mut high) = (0, book.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if book.accounts.get(middle) < id { low = middle + 1 } else { high = middle }
-        }
-        low
-    };
-    // Rank of each account that was left out, among all of the snapshot.
-    let ranks: Vec<usize> =
-        unmargined.iter().enumerate().map(|(earlier, account)| before(&account.account_id) + earlier).collect();
-    let all = book.len() + ranks.len();
-    let cut = |rank: usize| rank - ranks.partition_point(|&left_out| left_out < rank);
-    (0..all).step_by(size).map(|start| cut(start)..cut(all.min(start + size))).collect()
 }
 
 /// The two large tables while they are written, and what is gathered beside them.

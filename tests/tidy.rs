@@ -272,6 +272,7 @@ const BANS: &[Ban] = &[
             "reconcile",
             "verify",
             "compare",
+            "batches",
         ],
         names: &[".unwrap", ".expect", "panic!"],
         reason: "what comes from outside must end in an error, not in a panic",
@@ -296,6 +297,8 @@ const BANS: &[Ban] = &[
             "simulate",
             "bench",
             "verify",
+            "batches",
+            "partition",
         ],
         names: &["print!", "println!", "eprint!", "eprintln!", "dbg!"],
         reason: "the library never writes to the terminal",
@@ -317,12 +320,13 @@ const BANS: &[Ban] = &[
             "fs::File::create",
             "std::fs::File::create",
         ],
-        reason: "only `report`, `generate` and `import` write files",
+        reason: "only `report`, `generate`, `import` and `partition` write files",
     },
 ];
 
 /// Modules that may touch files at all.
-const FILE_MODULES: &[&str] = &["snapshot", "rules", "report", "generate", "bench", "import", "memory", "verify"];
+const FILE_MODULES: &[&str] =
+    &["snapshot", "rules", "report", "generate", "bench", "import", "memory", "verify", "partition"];
 const FILE_NAMES: &[&str] = &["std::fs", "fs", "File", "OpenOptions", "tempfile"];
 
 /// What the reference model may know of `margin`: parameters, and the types in which results are compared.

@@ -15,6 +15,7 @@ mod explain;
 mod generate;
 mod import;
 mod man;
+mod partition;
 mod reconcile;
 mod replay;
 mod report;
@@ -90,6 +91,7 @@ enum Command {
     Report(report::ReportArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+    Partition(partition::PartitionArgs),
 }
 
 /// Runs one command line and returns the exit code of the process.
@@ -142,6 +144,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Report(command) => command.execute(terminal),
         Command::Completions(command) => command.execute(),
         Command::Man(command) => command.execute(terminal),
+        Command::Partition(command) => command.execute(terminal),
     }
 }
 

@@ -119,7 +119,7 @@ impl Run {
 /// The rules of a run, from its manifest.
 fn rules_of(about: &FinishedRun) -> Result<LoadedRules> {
     let manifest = about.dir.join("manifest.json");
-    let loaded = rules::load_text(&about.rules_text, &manifest)?;
+    let loaded = rules::load_recorded(&about.rules_text, &manifest)?;
     if loaded.hash == about.rules_hash {
         return Ok(loaded);
     }

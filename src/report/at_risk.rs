@@ -1,7 +1,7 @@
 //! The accounts that need somebody's attention, worst first.
 
 use super::columns::{AT_RISK, flags, numbers, optional_numbers, optional_texts, texts, units_by_account};
-use super::encode::write_table;
+use super::encode::{GROUP_ROWS, write_table};
 use super::{Format, OutputFile};
 use crate::Result;
 use crate::book::Book;
@@ -164,6 +164,12 @@ pub(crate) fn write(
         .into_par_iter()
         .map(|format| write_table(folder, &AT_RISK, format, rows.len(), |range| batch(&rows[range], book, names)))
         .collect()
+}
+
+/// The rows worst first in each scenario, as [`write`] puts them down.
+pub(crate) fn batches(mut rows: Vec<AtRisk>, book: &Book, names: Names) -> Result<Vec<RecordBatch>> {
+    rows.sort_unstable_by(AtRisk::worse_first);
+    rows.chunks(GROUP_ROWS).map(|rows| batch(rows, book, names)).collect()
 }
 
 /// What the numbers of risk units and scenarios stand for.

@@ -75,7 +75,7 @@ pub struct OutputFile {
 /// A new file, counted and hashed while it is written. Bytes are gathered first: the hash is several times faster
 /// over large blocks.
 #[derive(Debug)]
-pub(super) struct HashedFile(BufWriter<Hashed>);
+pub(crate) struct HashedFile(BufWriter<Hashed>);
 
 #[derive(Debug)]
 struct Hashed {
@@ -88,13 +88,13 @@ struct Hashed {
 const BLOCK_BYTES: usize = 1 << 18;
 
 impl HashedFile {
-    fn create(path: &Path) -> Result<Self> {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
         let file = NewFile::create(path).map_err(|err| Error::io("create", path, err))?;
         Ok(Self(BufWriter::with_capacity(BLOCK_BYTES, Hashed { file, hasher: Box::default(), bytes: 0 })))
     }
 
     /// Flushes to the disk itself.
-    fn finish(self, name: String, rows: Option<u64>) -> Result<OutputFile> {
+    pub(crate) fn finish(self, name: String, rows: Option<u64>) -> Result<OutputFile> {
         let flush = |file: BufWriter<Hashed>| {
             let hashed = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
             hashed.file.sync().map(|()| hashed)
@@ -236,7 +236,7 @@ impl Encoder {
 }
 
 /// The batch with its labels written out.
-fn without_dictionaries(batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
+pub(crate) fn without_dictionaries(batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
     let plain = |array: &ArrayRef| {
         if array.as_any_dictionary_opt().is_some() { cast(array, &DataType::Utf8) } else { Ok(Arc::clone(array)) }
     };

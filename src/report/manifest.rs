@@ -146,7 +146,7 @@ pub(super) fn output(file: &OutputFile) -> ManifestFile<'_> {
 }
 
 /// Indented JSON that ends in a line feed.
-pub(super) fn json(name: &str, value: &impl Serialize) -> Result<Vec<u8>> {
+pub(crate) fn json(name: &str, value: &impl Serialize) -> Result<Vec<u8>> {
     let mut text =
         serde_json::to_vec_pretty(value).map_err(|err| Error::Runtime(format!("cannot form `{name}`: {err}")))?;
     text.push(b'\n');

@@ -127,7 +127,7 @@ impl Recorded {
     pub fn rules(&self, manifest: &Path) -> Result<LoadedRules> {
         let values = self.rules.values.iter();
         let text: String = values.flat_map(|line| [line.key.as_str(), " = ", line.value.as_str(), "\n"]).collect();
-        let loaded = rules::load_text(&text, manifest)?;
+        let loaded = rules::load_recorded(&text, manifest)?;
         if loaded.hash == self.rules.hash {
             return Ok(loaded);
         }

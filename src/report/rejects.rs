@@ -1,7 +1,7 @@
 //! Every input row that was set aside, with its reason.
 
 use super::columns::{REJECTS, counts, optional_texts, texts};
-use super::encode::write_table;
+use super::encode::{GROUP_ROWS, write_table};
 use super::{Format, OutputFile};
 use crate::snapshot::Reject;
 use crate::{Error, Result};
@@ -52,10 +52,20 @@ impl FromStr for MaxRejects {
 
 /// Writes `rejects`, in order of table and row; without rejects an empty table.
 pub(crate) fn write(folder: &Path, rejects: &[Reject], format: Format) -> Result<OutputFile> {
+    let rows = in_order(rejects);
+    write_table(folder, &REJECTS, format, rows.len(), |range| batch(&rows[range]))
+}
+
+/// The rows of `rejects`, as [`write`] puts them down.
+pub(crate) fn batches(rejects: &[Reject]) -> Result<Vec<RecordBatch>> {
+    in_order(rejects).chunks(GROUP_ROWS).map(batch).collect()
+}
+
+fn in_order(rejects: &[Reject]) -> Vec<&Reject> {
     let mut rows: Vec<&Reject> = rejects.iter().collect();
     let rest = |row: &Reject| (row.reason.code(), row.column);
     rows.sort_by(|a, b| (a.table as usize, a.row).cmp(&(b.table as usize, b.row)).then_with(|| rest(a).cmp(&rest(b))));
-    write_table(folder, &REJECTS, format, rows.len(), |range| batch(&rows[range]))
+    rows
 }
 
 fn batch(rows: &[&Reject]) -> Result<RecordBatch> {

@@ -14,6 +14,8 @@ use crate::error::{Error, Invalid, Result};
 pub(super) enum Source {
     BuiltIn,
     File(PathBuf),
+    /// A set that the caller holds as text.
+    Text,
     /// The whole `key=value`.
     Set(String),
 }
@@ -23,6 +25,7 @@ impl Source {
         match self {
             Self::BuiltIn => format!("built-in {BUILT_IN_NAME}"),
             Self::File(path) => format!("file {}", path.display()),
+            Self::Text => "text".to_owned(),
             Self::Set(_) => "--set".to_owned(),
         }
     }
@@ -32,6 +35,7 @@ impl Source {
         match self {
             Self::BuiltIn => invalid.problem = format!("built-in rules `{BUILT_IN_NAME}`: {}", invalid.problem),
             Self::File(path) => invalid.file = Some(path.clone()),
+            Self::Text => invalid.problem = format!("rules given as text: {}", invalid.problem),
             Self::Set(text) => invalid.problem = format!("`--set {text}`: {}", invalid.problem),
         }
         invalid
@@ -122,19 +126,11 @@ impl Resolved {
 }
 
 /// Lays the file and the settings over the built-in set. Keys are known and complete afterwards, values unchecked.
-pub(super) fn resolve(file: Option<&FilePath>, set: &[String]) -> Result<Resolved> {
-    lay(file.map(read_file).transpose()?, set)
-}
-
-/// As [`resolve`] for a set that stands in `file` as `text`; the file may hold other things as well.
-pub(super) fn resolve_text(text: &str, file: &FilePath) -> Result<Resolved> {
-    lay(Some(read_text(Source::File(file.to_path_buf()), text)?), &[])
-}
-
-fn lay(overlay: Option<(Source, Table, bool)>, set: &[String]) -> Result<Resolved> {
+pub(super) fn resolve(own: Option<Own>, set: &[String]) -> Result<Resolved> {
     let built_in = parse(BUILT_IN).map_err(|invalid| Source::BuiltIn.mark(*invalid))?;
     let known = Known::of(&built_in);
     let mut merged = Layers { known, leaves: BTreeMap::new(), sources: Vec::new() };
+    let overlay = own.map(Own::read).transpose()?;
     if overlay.as_ref().is_none_or(|(_, _, extends)| *extends) {
         merged.add(Source::BuiltIn, built_in)?;
     }
@@ -228,15 +224,31 @@ impl Layers {
     }
 }
 
-/// Reads a rules file; the flag says whether it extends the built-in set.
-fn read_file(path: &FilePath) -> Result<(Source, Table, bool)> {
-    let source = Source::File(path.to_path_buf());
-    let bytes = std::fs::read(path).map_err(|err| Error::io("read", path, err))?;
-    let text = String::from_utf8(bytes).map_err(|err| {
-        let line = line_at(err.as_bytes(), err.utf8_error().valid_up_to());
-        source.mark(Invalid::new(format!("not a text in UTF-8 at line {line}")).expected("a TOML file"))
-    })?;
-    read_text(source, &text)
+/// A set of the user's own.
+#[derive(Clone, Copy)]
+pub(super) enum Own<'a> {
+    File(&'a FilePath),
+    Text(&'a str),
+    /// A set that stands in a file which may hold other things as well.
+    TextIn(&'a str, &'a FilePath),
+}
+
+impl Own<'_> {
+    /// Reads it; the flag says whether it extends the built-in set.
+    fn read(self) -> Result<(Source, Table, bool)> {
+        let path = match self {
+            Self::File(path) => path,
+            Self::Text(text) => return read_text(Source::Text, text),
+            Self::TextIn(text, file) => return read_text(Source::File(file.to_path_buf()), text),
+        };
+        let source = Source::File(path.to_path_buf());
+        let bytes = std::fs::read(path).map_err(|err| Error::io("read", path, err))?;
+        let text = String::from_utf8(bytes).map_err(|err| {
+            let line = line_at(err.as_bytes(), err.utf8_error().valid_up_to());
+            source.mark(Invalid::new(format!("not a text in UTF-8 at line {line}")).expected("a TOML file"))
+        })?;
+        read_text(source, &text)
+    }
 }
 
 fn read_text(source: Source, text: &str) -> Result<(Source, Table, bool)> {

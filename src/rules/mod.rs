@@ -20,6 +20,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use self::layers::{Own, Resolved};
 pub use self::show::{show, to_json};
 use crate::error::{Invalid, Result};
 use crate::margin::rules::Rules;
@@ -92,22 +93,30 @@ impl LoadedRules {
 /// [`Invalid`] names the file or the `--set`, the key, the value and what was expected; [`crate::Error::Io`] when the
 /// file cannot be read.
 pub fn load(file: Option<&Path>, set: &[String]) -> Result<LoadedRules> {
-    finish(&layers::resolve(file, set)?)
+    finish(&layers::resolve(file.map(Own::File), set)?)
 }
 
-fn finish(resolved: &layers::Resolved) -> Result<LoadedRules> {
+/// As [`load`], from the text of a file: a full set such as [`LoadedRules::canonical`], or an overlay.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_text(text: &str, set: &[String]) -> Result<LoadedRules> {
+    finish(&layers::resolve(Some(Own::Text(text)), set)?)
+}
+
+fn finish(resolved: &Resolved) -> Result<LoadedRules> {
     let rules = schema::read(resolved).and_then(check::check).map_err(|fault| resolved.blame(fault))?;
     let values = resolved.values();
     let hash = blake3::hash(canonical(&values).as_bytes()).to_hex().to_string();
     Ok(LoadedRules { rules, values, hash })
 }
 
-/// Loads a full set from `text`, as [`LoadedRules::canonical`] writes it; `file` holds it and is named in errors.
+/// As [`load_text`], from a file that holds the text among other things and is named in errors.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_text(text: &str, file: &Path) -> Result<LoadedRules> {
-    finish(&layers::resolve_text(text, file)?)
+pub fn load_recorded(text: &str, file: &Path) -> Result<LoadedRules> {
+    finish(&layers::resolve(Some(Own::TextIn(text, file)), &[])?)
 }
 
 fn canonical(values: &[RuleValue]) -> String {

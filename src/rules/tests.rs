@@ -387,3 +387,16 @@ fn shown_as_text_and_as_json() {
     assert_eq!(json["values"]["discount.\"*\""]["value"], serde_json::json!([["inf", 0.8]]));
     assert_eq!(json["values"].as_object().unwrap().len(), loaded.values.len());
 }
+
+#[test]
+fn text_loads_as_a_file_does() {
+    let rules = load(None, &["mr4.floor.major=0.012".to_owned()]).unwrap();
+    let again = load_text(&rules.canonical(), &[]).unwrap();
+    assert_eq!((again.rules, again.hash), (rules.rules, rules.hash));
+    assert!(again.values.iter().all(|value| value.source == "text"));
+
+    let overlay = load_text("extends = \"okx-pm2-2025-01\"\nrate = 0.01\n", &["rate=0.02".to_owned()]).unwrap();
+    assert_eq!(overlay.rules.rate, 0.02);
+    let error = load_text("rate = ", &[]).unwrap_err().to_string();
+    assert!(error.starts_with("rules given as text: invalid TOML at line 1"), "{error}");
+}

@@ -5,6 +5,7 @@ use crate::distance::Whose;
 use crate::margin::Status;
 use crate::market::scenario::BASE;
 use crate::progress::Silent;
+use crate::recompute::Chunk;
 use crate::report::at_risk::Binding;
 use crate::report::fixture;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -43,9 +44,12 @@ fn run_with(
     let folder = OutputFolder::create(&request.out, request.force, &[&request.snapshot])?;
     let job = Job {
         request,
-        compute: Box::new(|_, range| compute(range).map(|chunk| vec![chunk])),
-        unit_names: fixture::unit_names(),
-        scenarios: vec![BASE.to_owned()],
+        margins: Margins {
+            compute: Box::new(|_, range| compute(range).map(|chunk| vec![chunk])),
+            unit_names: fixture::unit_names(),
+            scenarios: vec![BASE.to_owned()],
+            progress,
+        },
         more_inputs: Vec::new(),
         read: Duration::ZERO,
         price: Duration::ZERO,

@@ -26,6 +26,7 @@ mod guard;
 mod ipc;
 mod ipc_layout;
 mod market;
+mod memory;
 mod number;
 mod operations;
 mod orders;
@@ -34,6 +35,7 @@ mod parquet;
 mod positions;
 mod prices;
 mod quotes;
+pub(crate) mod raw;
 mod reject;
 mod relate;
 mod results;
@@ -51,6 +53,7 @@ pub use checksums::{CHECKSUMS, checksum_lines, snapshot_hash};
 pub use expectations::Expectations;
 pub use finished::{FinishedRun, read_finished};
 pub use operations::{Asked, Given, open_lines, read_operations};
+pub use memory::{MarketRows, Rows, load_rows, parse_time, shocks_of};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use results::{ResultColumns, ResultRow, each_result, has_result, hash_file, read_result, scan_result};
 pub use schema::Table;
@@ -237,4 +240,12 @@ fn find_tables(dir: &Path) -> Result<Vec<(Table, Source)>> {
         }
     }
     Ok(sources)
+}
+
+/// The Parquet parts of a table that is a folder.
+///
+/// # Errors
+/// [`Error::Invalid`] if the folder holds anything else.
+pub(crate) fn parts_of(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(source::at(folder)?.files)
 }

@@ -3,7 +3,7 @@
 use super::batch::Batch;
 use super::schema::Column;
 use super::source::{Format, Source};
-use super::{csv, ipc, parquet};
+use super::{csv, ipc, memory, parquet};
 use crate::parallel::in_order;
 use crate::progress::Progress;
 use crate::{Error, Result};
@@ -14,6 +14,7 @@ pub(super) enum Opened {
     Parquet(Vec<parquet::Part>),
     Ipc(Box<ipc::Batches>),
     Csv(Box<csv::Batches>),
+    Memory(memory::Slices),
 }
 
 impl Opened {
@@ -34,6 +35,7 @@ impl Opened {
             Self::Parquet(parts) => {
                 parts.iter().flat_map(|part| &part.groups).try_fold(0u64, |sum, &rows| sum.checked_add(rows))
             }
+            Self::Memory(slices) => Some(slices.rows()),
             Self::Ipc(_) | Self::Csv(_) => None,
         }
     }
@@ -42,7 +44,8 @@ impl Opened {
 /// Folds the rows of a table: `fold` gathers batches into a local `T`, on many threads; `merge` takes the locals in
 /// the order of their rows. Returns the rows of each file.
 ///
-/// A local covers a row group (Parquet) or a batch. One local a thread exists at a time, several if they are small.
+/// A local covers a row group (Parquet), a batch or a slice of one. One local a thread exists at a time, several if
+/// they are small.
 pub(super) fn scan<T: Default + Send>(
     opened: Opened,
     progress: &dyn Progress,
@@ -59,6 +62,7 @@ pub(super) fn scan<T: Default + Send>(
         Opened::Parquet(parts) => scan_parquet(&parts, step, merge),
         Opened::Ipc(mut batches) => Ok(vec![scan_sequence(|| batches.next(), step, &mut merge)?]),
         Opened::Csv(mut batches) => Ok(vec![scan_sequence(|| batches.next(), step, &mut merge)?]),
+        Opened::Memory(slices) => scan_memory(&slices, step, merge),
     }
 }
 
@@ -97,6 +101,20 @@ fn scan_parquet<T: Default + Send>(
     let window = if largest >= SMALL_WAVE { threads + 1 } else { 4 * threads };
     in_order(tasks.len(), window, work, &mut merge)?;
     Ok(parts.iter().map(|part| part.groups.iter().sum()).collect())
+}
+
+fn scan_memory<T: Default + Send>(
+    slices: &memory::Slices,
+    step: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
+    mut merge: impl FnMut(T) -> Result<()>,
+) -> Result<Vec<u64>> {
+    let work = |slice: usize| {
+        let mut local = T::default();
+        step(&mut local, &slices.batch(slice))?;
+        Ok(local)
+    };
+    in_order(slices.len(), 2 * rayon::current_num_threads(), work, &mut merge)?;
+    Ok(vec![slices.rows()])
 }
 
 fn scan_sequence<T: Default + Send>(

@@ -7,7 +7,7 @@ use super::batch::Batch;
 use super::number::{NumberError, Numbers};
 use super::scan::{Opened, scan};
 use super::schema::SHOCKS;
-use super::source::{self, Source};
+use super::source;
 use super::{InputFile, text::cut};
 use crate::market::Market;
 use crate::market::scenario::{BASE, Fault, Scenario, Shock, check_days, check_fx, check_shock};
@@ -44,10 +44,17 @@ pub fn read_shocks(path: &Path, market: &Market, progress: &dyn Progress) -> Res
         inputs.push(InputFile { path: file.clone(), bytes, rows: None, blake3 });
     }
     let mut scenarios = Scenarios::default();
-    for (input, rows) in inputs.iter_mut().zip(scenarios.read(&source, market, progress)?) {
+    for (input, rows) in inputs.iter_mut().zip(scenarios.read(Opened::new(&source, SHOCKS)?, market, progress)?) {
         input.rows = Some(rows);
     }
     Ok((scenarios.finish()?, inputs))
+}
+
+/// As [`read_shocks`], from a table that is open.
+pub(super) fn read_opened(opened: Opened, market: &Market, progress: &dyn Progress) -> Result<Vec<Scenario>> {
+    let mut scenarios = Scenarios::default();
+    scenarios.read(opened, market, progress)?;
+    scenarios.finish()
 }
 
 /// A row, read and checked on its own.
@@ -80,8 +87,7 @@ struct Scenarios {
 }
 
 impl Scenarios {
-    fn read(&mut self, source: &Source, market: &Market, progress: &dyn Progress) -> Result<Vec<u64>> {
-        let opened = Opened::new(source, SHOCKS)?;
+    fn read(&mut self, opened: Opened, market: &Market, progress: &dyn Progress) -> Result<Vec<u64>> {
         scan(
             opened,
             progress,

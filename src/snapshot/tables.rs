@@ -7,6 +7,7 @@ use super::accounts::{AccountNumbers, AccountRows, Section, Settings, settle};
 use super::balances::{AllBalances, Balances};
 use super::batch::Batch;
 use super::contracts::{self, ContractRow, Fault, base_quote};
+use super::memory::{Rows, Slices};
 use super::orders::{AllOrders, Orders};
 use super::positions::{AllPositions, Positions};
 use super::prices::{self, Indices};
@@ -23,6 +24,16 @@ use std::path::PathBuf;
 pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOptions) -> Result<(Snapshot, Vec<u64>)> {
     let mut pending = Pending::open(sources, options)?;
     let tables = MarketTables::read(&mut pending, as_of_ns, options)?;
+    read_accounts(as_of_ns, &tables, pending, options)
+}
+
+/// Reads the tables of accounts, where those of the market are read.
+pub(super) fn read_accounts(
+    as_of_ns: i64,
+    tables: &MarketTables,
+    mut pending: Pending,
+    options: &LoadOptions,
+) -> Result<(Snapshot, Vec<u64>)> {
     let indices = tables.indices();
     let mut file_rows = tables.file_rows();
 
@@ -190,9 +201,22 @@ impl Pending {
         for (table, source) in sources {
             tables.push((*table, source.files.clone(), Opened::new(source, table.columns())?));
         }
+        Ok(Self::announce(tables, options))
+    }
+
+    /// Tables that a caller holds.
+    pub fn of_memory(tables: &[(Table, &Rows)], options: &LoadOptions) -> Result<Self> {
+        let open = |(table, rows): &(Table, &Rows)| {
+            let slices = Slices::new(table.name(), rows, table.columns())?;
+            Ok((*table, vec![PathBuf::from(table.name())], Opened::Memory(slices)))
+        };
+        Ok(Self::announce(tables.iter().map(open).collect::<Result<_>>()?, options))
+    }
+
+    fn announce(tables: Vec<(Table, Vec<PathBuf>, Opened)>, options: &LoadOptions) -> Self {
         let total = tables.iter().map(|(_, _, opened)| opened.rows()).sum::<Option<u64>>();
         options.progress.stage("read", "rows", total.unwrap_or(0));
-        Ok(Self(tables))
+        Self(tables)
     }
 
     pub fn take(&mut self, table: Table) -> Result<(Vec<PathBuf>, Opened)> {

@@ -1,4 +1,4 @@
-//! The relational work on the small tables: duplicate keys and joins, by polars.
+//! By polars, whose joins run on all cores.
 
 use crate::{Error, Result};
 use polars::prelude::*;
@@ -14,7 +14,7 @@ fn frame(ids: &[Option<&str>], rows: PlSmallStr) -> PolarsResult<DataFrame> {
 }
 
 /// The first row, from 0, whose key stands in an earlier row already. Missing keys are no duplicates.
-pub(super) fn first_duplicate(ids: &[Option<&str>]) -> Result<Option<usize>> {
+pub(in super::super) fn first_duplicate(ids: &[Option<&str>]) -> Result<Option<usize>> {
     let search = || {
         let keys = frame(ids, "row".into())?.select(["id"])?;
         let repeated = keys.is_duplicated()?;
@@ -29,7 +29,7 @@ pub(super) fn first_duplicate(ids: &[Option<&str>]) -> Result<Option<usize>> {
 }
 
 /// For each key on the left the row on the right that has it. Keys on the right are unique; missing keys match none.
-pub(super) fn left_join(left: &[Option<&str>], right: &[Option<&str>]) -> Result<Vec<Option<usize>>> {
+pub(in super::super) fn left_join(left: &[Option<&str>], right: &[Option<&str>]) -> Result<Vec<Option<usize>>> {
     let join = || {
         let joined = frame(left, "left".into())?.left_join(&frame(right, "right".into())?, ["id"], ["id"])?;
         let mut matches = vec![None; left.len()];
@@ -41,26 +41,4 @@ pub(super) fn left_join(left: &[Option<&str>], right: &[Option<&str>]) -> Result
         Ok(matches)
     };
     join().map_err(|error: PolarsError| failed(&error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn duplicates_and_joins() {
-        for (ids, expected) in [
-            (vec![], None),
-            (vec![Some("a"), Some("b")], None),
-            (vec![None, Some("a"), None], None),
-            (vec![Some("a"), Some("b"), Some("b"), Some("a")], Some(2)),
-        ] {
-            assert_eq!(first_duplicate(&ids).unwrap(), expected, "{ids:?}");
-        }
-        let left = [Some("c"), None, Some("a"), Some("x"), Some("a")];
-        let right = [Some("a"), None, Some("b"), Some("c")];
-        assert_eq!(left_join(&left, &right).unwrap(), [Some(3), None, Some(0), None, Some(0)]);
-        assert_eq!(left_join(&left, &[]).unwrap(), [None; 5]);
-        assert_eq!(left_join(&[], &right).unwrap(), []);
-    }
 }

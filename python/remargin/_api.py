@@ -1,0 +1,186 @@
+"""The functions of the package."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Literal, Protocol, overload
+
+from . import _remargin
+from ._remargin import Market, Result, Rules
+
+
+class ArrowTable(Protocol):
+    """Any table with the Arrow PyCapsule interface: of pyarrow, polars, pandas 2.2 and later, DuckDB."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+#: Called as ``progress(stage, done, total, unit)`` from the calling thread, every few hundredths of a second;
+#: ``total`` is 0 where it is not known. An exception in it ends the work and is raised.
+Progress = Callable[[str, int, int, str], object]
+
+Path = str | os.PathLike[str]
+
+
+def recalculate(
+    positions: ArrowTable,
+    balances: ArrowTable,
+    market: Market,
+    rules: Rules | None = None,
+    accounts: ArrowTable | None = None,
+    scenarios: ArrowTable | str | list[str] | None = None,
+    *,
+    allow_rules_date: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Margins every account of a book.
+
+    The tables have the columns of a snapshot: ``positions`` has ``account_id, inst_id, qty, avg_px``; ``balances`` has
+    ``account_id, ccy, cash`` and may have ``interest, spot_in_use_cap``; ``accounts`` has ``account_id, spot_offset``.
+    Rows come in any order and numbers as doubles, integers, decimals or text. Broken rows are not margined as zero: they
+    are listed in ``rejects`` with a reason, and their whole accounts are left out.
+
+    ``scenarios`` is a table ``shocks`` (``scenario, base, price, vol, fx_ccy, fx, days``), or one or several of: a
+    scenario in words (``"crash: *=-50%"``), a grid (``"grid BTC=-50%..50%/10%"``), a preset (``"crypto-historical"``).
+    Each adds rows for every account; the scenario ``base``, in which nothing moves, always comes first.
+
+    The interpreter lock is released while the library works on ``threads`` threads (all cores if not given). Ctrl-C
+    ends the work.
+
+    Raises ``InvalidInput`` if a table or a scenario cannot be used or the market is older than the rules.
+    """
+    return _remargin.recalculate(
+        positions,
+        balances,
+        market,
+        rules,
+        accounts,
+        scenarios,
+        allow_rules_date=allow_rules_date,
+        threads=threads,
+        progress=progress,
+    )
+
+
+def recalculate_snapshot(
+    snapshot: Path,
+    rules: Rules | None = None,
+    scenarios: ArrowTable | str | list[str] | None = None,
+    *,
+    allow_rules_date: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """As :func:`recalculate`, with the snapshot in a folder, which is read without a detour through Python."""
+    return _remargin.recalculate_snapshot(
+        os.fspath(snapshot),
+        rules,
+        scenarios,
+        allow_rules_date=allow_rules_date,
+        threads=threads,
+        progress=progress,
+    )
+
+
+def run(
+    snapshot: Path,
+    out: Path,
+    *,
+    rules: Rules | None = None,
+    shocks: Path | None = None,
+    distance: Literal["all", "at-risk", "none"] = "none",
+    format: Literal["parquet", "arrow", "csv"] = "parquet",
+    force: bool = False,
+    max_rejects: int | str = 0,
+    memory_limit: str | None = None,
+    allow_rules_date: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The end-of-day run: margins the snapshot in a folder and writes the folder ``out``, as ``remargin run`` does.
+
+    Returns what stands in ``summary.json``. ``max_rejects`` is a number of broken rows, or a share such as ``"0.1%"``;
+    ``memory_limit`` is a size such as ``"512MiB"``. ``out`` appears whole or not at all.
+
+    Raises ``UsageError`` if ``out`` exists and ``force`` is not set, ``InvalidInput`` if the snapshot cannot be used,
+    ``TooManyRejects`` if more rows are broken than allowed (everything is written all the same).
+    """
+    return _remargin.run(
+        os.fspath(snapshot),
+        os.fspath(out),
+        rules=rules,
+        shocks=None if shocks is None else os.fspath(shocks),
+        distance=distance,
+        format=format,
+        force=force,
+        max_rejects=str(max_rejects),
+        memory_limit=memory_limit,
+        allow_rules_date=allow_rules_date,
+        threads=threads,
+        progress=progress,
+    )
+
+
+@overload
+def explain(
+    snapshot: Path,
+    account: str,
+    *,
+    rules: Rules | None = None,
+    format: Literal["json", "okx"] = "json",
+    allow_rules_date: bool = False,
+) -> dict[str, Any]: ...
+
+
+@overload
+def explain(
+    snapshot: Path,
+    account: str,
+    *,
+    rules: Rules | None = None,
+    format: Literal["text"],
+    allow_rules_date: bool = False,
+) -> str: ...
+
+
+def explain(
+    snapshot: Path,
+    account: str,
+    *,
+    rules: Rules | None = None,
+    format: Literal["json", "okx", "text"] = "json",
+    allow_rules_date: bool = False,
+) -> dict[str, Any] | str:
+    """Every step of one account's margin: as data, in the exchange's own field names (``okx``), or as text.
+
+    Raises ``InvalidInput`` if the snapshot has no such account or the account is unmargined.
+    """
+    explained: dict[str, Any] | str = _remargin.explain(
+        os.fspath(snapshot), account, rules=rules, format=format, allow_rules_date=allow_rules_date
+    )
+    return explained
+
+
+def partition(
+    snapshot: Path,
+    out: Path,
+    buckets: int,
+    *,
+    force: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Cuts the snapshot in a folder into ``buckets`` snapshots of whole accounts, as ``remargin partition`` does.
+
+    Returns what stands in ``out/manifest.json``: the layout with its version, and the files of each bucket.
+    """
+    return _remargin.partition(
+        os.fspath(snapshot), os.fspath(out), buckets, force=force, threads=threads, progress=progress
+    )
+
+
+def bucket_of(account_id: str, buckets: int) -> int:
+    """The bucket of an account: what ``pmod(xxhash64(account_id), buckets)`` is in Spark SQL."""
+    return _remargin.bucket_of(account_id, buckets)

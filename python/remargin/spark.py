@@ -1,0 +1,389 @@
+"""The same margins on Apache Spark, for books that outgrow one machine.
+
+Two ways, which give the same rows as one machine, bit for bit:
+
+:func:`recalculate_buckets`
+    on a snapshot that ``remargin partition`` cut into buckets of whole accounts. The tasks read them in Rust. Recommended:
+    no shuffle, no rows through the JVM.
+
+:func:`recalculate`
+    on DataFrames from anywhere. They are brought together by the bucket of their account inside.
+
+A margin without one of its positions would be wrong without anybody seeing it, so neither leaves it to the caller that
+accounts are whole: every task checks that each of its accounts belongs to its bucket, and the results are not handed out
+before every bucket was seen once and every row of the input was counted in one of them.
+
+Market and rules are broadcast. A task that fails is run again by Spark and gives the same rows, since what it computes
+depends on its bucket, the market and the rules alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from . import _api
+from ._remargin import Market, Result, Rules
+from .errors import InvalidInput, RemarginError, UsageError
+
+if TYPE_CHECKING:
+    from pyspark.broadcast import Broadcast
+    from pyspark.sql import DataFrame, SparkSession
+
+#: Tables of a result, and of which of them rows belong to a scenario.
+TABLES = ("accounts", "risk_units", "at_risk", "rejects")
+#: The layout that this module cuts by; see ``manifest.json`` of a partition.
+LAYOUT = {"version": 1, "hash": "xxhash64", "seed": 42}
+
+_POSITIONS = ("inst_id", "qty", "avg_px")
+_BALANCES = ("ccy", "cash", "interest", "spot_in_use_cap")
+_SETTINGS = ("spot_offset",)
+_BUCKETS = "bucket int, accounts long, unmargined long, positions long, balances long, settings long"
+#: What a task hands back: a table of one bucket as an Arrow stream, and the counts of the bucket beside the first.
+_PARTS = f"{_BUCKETS}, name string, body binary"
+
+
+@dataclass
+class SparkResult:
+    """The tables of a recalculation as DataFrames, in no particular order of rows, and the counts of each bucket."""
+
+    accounts: DataFrame
+    risk_units: DataFrame
+    at_risk: DataFrame
+    rejects: DataFrame
+    #: ``bucket, accounts, unmargined, positions, balances, settings``: what each bucket held.
+    buckets: DataFrame
+    _parts: DataFrame | None = None
+
+    def write(self, path: str, mode: str = "errorifexists") -> None:
+        """Writes the tables as Parquet datasets below ``path``, partitioned by scenario, wherever Spark can write."""
+        for name in TABLES:
+            writer = getattr(self, name).write.mode(mode)
+            if name != "rejects":
+                writer = writer.partitionBy("scenario")
+            writer.parquet(f"{path.rstrip('/')}/{name}")
+
+    def unpersist(self) -> None:
+        """Gives back the storage that the results take on the workers."""
+        if self._parts is not None:
+            self._parts.unpersist()
+
+
+def recalculate(
+    spark: SparkSession,
+    positions: DataFrame,
+    balances: DataFrame,
+    market: Market,
+    rules: Rules | None = None,
+    accounts: DataFrame | None = None,
+    scenarios: _api.ArrowTable | str | list[str] | None = None,
+    *,
+    buckets: int | None = None,
+    allow_rules_date: bool = False,
+) -> SparkResult:
+    """Margins every account of DataFrames with the columns of a snapshot, see :func:`remargin.recalculate`.
+
+    Rows are shuffled by the bucket of their account, ``pmod(xxhash64(account_id), buckets)``; each bucket is one call of
+    the library on one core. ``buckets`` is four for each core of the cluster if not given. In ``rejects``, the column
+    ``row`` counts inside a bucket, since the rows of a DataFrame have no number.
+
+    Raises ``RemarginError`` if an account turned out not to be whole.
+    """
+    from pyspark.sql import functions as F
+
+    buckets = buckets or 4 * spark.sparkContext.defaultParallelism
+    shared = _share(spark, rules, scenarios, allow_rules_date, market)
+
+    def keyed(frame: DataFrame, names: Iterable[str]) -> DataFrame:
+        text = F.col("account_id").cast("string").alias("account_id")
+        bucket = F.pmod(F.xxhash64(F.coalesce(text, F.lit(""))), F.lit(buckets)).cast("int").alias("_bucket")
+        return frame.select(bucket, text, *[name for name in names if name in frame.columns])
+
+    left = keyed(positions, _POSITIONS)
+    right = keyed(balances, _BALANCES).withColumn("_settings", F.lit(False))
+    settings = None
+    if accounts is not None:
+        settings = keyed(accounts, _SETTINGS).withColumn("_settings", F.lit(True))
+        right = right.unionByName(settings, allowMissingColumns=True)
+    has_settings = settings is not None
+
+    def margin(key: tuple[Any, ...], held: pa.Table, cash: pa.Table) -> pa.Table:
+        bucket = key[0].as_py()
+        given = shared.value
+        is_settings = cash["_settings"]
+        own = cash.filter(is_settings).select(["account_id", *_SETTINGS]) if has_settings else None
+        cash = cash.filter(pc.invert(is_settings))
+        cash = cash.select([name for name in ("account_id", *_BALANCES) if name in cash.column_names])
+        result = _api.recalculate(
+            held,
+            cash,
+            given["market"],
+            given["rules"],
+            own,
+            given["scenarios"],
+            allow_rules_date=given["allow_rules_date"],
+            threads=1,
+        )
+        counts = {"positions": held.num_rows, "balances": cash.num_rows, "settings": own.num_rows if own else 0}
+        _check_bucket(result, bucket, buckets)
+        return pa.Table.from_batches(_parts_of(result, bucket, counts, _without_market(result)))
+
+    cogrouped = left.groupBy("_bucket").cogroup(right.groupBy("_bucket"))
+    parts = cogrouped.applyInArrow(margin, schema=_PARTS)
+    whole = {"positions": positions.count(), "balances": balances.count()}
+    whole["settings"] = accounts.count() if accounts is not None else 0
+    return _finish(spark, parts, whole, None, shared.value, market)
+
+
+def recalculate_buckets(
+    spark: SparkSession,
+    path: str | os.PathLike[str],
+    rules: Rules | None = None,
+    scenarios: _api.ArrowTable | str | list[str] | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    allow_rules_date: bool = False,
+) -> SparkResult:
+    """Margins the buckets that ``remargin partition`` wrote to the folder ``path``, which all workers must see.
+
+    With ``out``, a folder that all workers see too, each task writes its tables to
+    ``out/TABLE/bucket-NNNNN.parquet`` itself, whole or not at all, and the DataFrames read them; ``out/manifest.json``
+    is written last. Without it the rows come back through Spark.
+
+    Raises ``InvalidInput`` if ``path`` is no partition, ``UsageError`` if ``out`` exists.
+    """
+    path = os.path.abspath(os.fspath(path))
+    layout, folders = _read_manifest(path)
+    shared = _share(spark, rules, scenarios, allow_rules_date, None)
+    target = None if out is None else os.path.abspath(os.fspath(out))
+    if target is not None:
+        if os.path.exists(target):
+            raise UsageError(f"`{target}` exists already")
+        for name in TABLES:
+            os.makedirs(os.path.join(target, name))
+
+    def margin(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for bucket in batch.column(0).to_pylist():
+                yield from _margin_bucket(os.path.join(path, folders[bucket]), bucket, layout["buckets"], shared, target)
+
+    numbers = spark.range(0, len(folders), 1, len(folders)).selectExpr("cast(id as int) as bucket")
+    parts = numbers.mapInArrow(margin, _PARTS)
+    whole = {name: sum(layout["rows"][name]) for name in ("positions", "balances", "settings")}
+    market = Market.open(os.path.join(path, folders[0]))
+    return _finish(spark, parts, whole, target, shared.value, market)
+
+
+def _margin_bucket(
+    folder: str, bucket: int, buckets: int, shared: Broadcast[dict[str, Any]], out: str | None
+) -> Iterator[pa.RecordBatch]:
+    given = shared.value
+    result = _api.recalculate_snapshot(
+        folder, given["rules"], given["scenarios"], allow_rules_date=given["allow_rules_date"], threads=1
+    )
+    _check_bucket(result, bucket, buckets)
+    read = {table["table"]: table["rows_in"] for table in result.summary["tables"]}
+    counts = {"positions": read["positions"], "balances": read["balances"], "settings": read.get("accounts", 0)}
+    rejects = _number_rows(_without_market(result), folder)
+    if out is not None:
+        for name in TABLES:
+            table = rejects if name == "rejects" else getattr(result, name).to_pyarrow()
+            _write_whole(table, os.path.join(out, name), f"bucket-{bucket:05}.parquet")
+        yield _counts_of(result, bucket, counts)
+    else:
+        yield from _parts_of(result, bucket, counts, rejects)
+
+
+def _share(
+    spark: SparkSession,
+    rules: Rules | None,
+    scenarios: _api.ArrowTable | str | list[str] | None,
+    allow_rules_date: bool,
+    market: Market | None,
+) -> Broadcast[dict[str, Any]]:
+    """What every task needs, sent to each worker once."""
+    if scenarios is not None and not isinstance(scenarios, (str, list)):
+        scenarios = pa.table(scenarios)  # readers and relations cannot be sent
+    shared = {
+        "market": market,
+        "rules": rules if rules is not None else Rules(),
+        "scenarios": scenarios,
+        "allow_rules_date": allow_rules_date,
+    }
+    return spark.sparkContext.broadcast(shared)
+
+
+def _check_bucket(result: Result, bucket: int, buckets: int) -> None:
+    """Every account of a task must belong to its bucket."""
+    margined = result.accounts.to_pyarrow()["account_id"].unique().to_pylist()
+    left_out = [account["account_id"] for account in result.summary["unmargined"]]
+    for account in (*margined, *left_out):
+        if _api.bucket_of(account, buckets) != bucket:
+            place = _api.bucket_of(account, buckets)
+            raise RemarginError(f"account `{account}` is in bucket {bucket}, where it would not be whole; expected: {place}")
+
+
+def _without_market(result: Result) -> pa.Table:
+    """The rejects of the tables of accounts; those of the market would come from every bucket."""
+    rejects = result.rejects.to_pyarrow()
+    return rejects.filter(pc.is_in(rejects["table"], pa.array(["positions", "balances", "accounts"])))
+
+
+def _of_market(market: Market, given: dict[str, Any]) -> pa.Table:
+    nobody = pa.table({name: pa.array([], pa.string()) for name in ("account_id", "inst_id", "qty", "avg_px", "ccy", "cash")})
+    return _api.recalculate(nobody, nobody, market, given["rules"], allow_rules_date=given["allow_rules_date"]).rejects.to_pyarrow()
+
+
+def _number_rows(rejects: pa.Table, folder: str) -> pa.Table:
+    """The number of each row in the table that was cut, in place of that in the bucket."""
+    rows = rejects["row"].to_pylist()
+    tables = rejects["table"].to_pylist()
+    numbers = {
+        name: pq.read_table(os.path.join(folder, f"{name}.parquet"), columns=["row"])["row"] for name in set(tables)
+    }
+    rows = [numbers[table][row - 1].as_py() for table, row in zip(tables, rows, strict=True)]
+    return rejects.set_column(rejects.schema.get_field_index("row"), rejects.schema.field("row"), pa.array(rows, pa.int64()))
+
+
+def _counts_of(result: Result, bucket: int, counts: dict[str, int]) -> pa.RecordBatch:
+    margined = result.summary["accounts"]
+    row = {"bucket": bucket, "accounts": margined["margined"], "unmargined": margined["unmargined"], **counts}
+    return pa.RecordBatch.from_pylist([{**row, "name": "bucket", "body": None}], schema=_parts_schema())
+
+
+def _parts_of(result: Result, bucket: int, counts: dict[str, int], rejects: pa.Table) -> Iterator[pa.RecordBatch]:
+    yield _counts_of(result, bucket, counts)
+    for name in TABLES:
+        table = rejects if name == "rejects" else getattr(result, name).to_pyarrow()
+        for batch in table.to_batches():
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, table.schema) as stream:
+                stream.write_batch(batch)
+            part = {"bucket": bucket, "name": name, "body": sink.getvalue().to_pybytes()}
+            yield pa.RecordBatch.from_pylist([part], schema=_parts_schema())
+
+
+def _parts_schema() -> pa.Schema:
+    counts = ("accounts", "unmargined", "positions", "balances", "settings")
+    fields = [("bucket", pa.int32()), *[(name, pa.int64()) for name in counts], ("name", pa.string()), ("body", pa.binary())]
+    return pa.schema(fields)
+
+
+def _write_whole(table: pa.Table, folder: str, name: str) -> None:
+    """A file that appears whole or not at all: a task that runs twice writes the same bytes twice."""
+    hidden = os.path.join(folder, f".{name}.{os.getpid()}")
+    try:
+        pq.write_table(table, hidden, compression="zstd", compression_level=1)
+        os.replace(hidden, os.path.join(folder, name))
+    finally:
+        if os.path.exists(hidden):
+            os.remove(hidden)
+
+
+def _read_manifest(path: str) -> tuple[dict[str, Any], list[str]]:
+    file = os.path.join(path, "manifest.json")
+    try:
+        with open(file, encoding="utf-8") as text:
+            manifest = json.load(text)
+        layout, buckets = dict(manifest["layout"]), manifest["buckets"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(f"`{file}` is no manifest of a partition: {error}\n  hint:     remargin partition") from error
+    unknown = {key: layout.get(key) for key, value in LAYOUT.items() if layout.get(key) != value}
+    if unknown or layout.get("buckets") != len(buckets):
+        raise InvalidInput(f"`{file}` is of another layout: {layout}\n  expected: {LAYOUT}")
+
+    def rows(table: str) -> list[int]:
+        files = (file for bucket in buckets for file in bucket["files"])
+        return [file["rows"] for file in files if file["path"] == f"{table}.parquet"]
+
+    layout["rows"] = {"positions": rows("positions"), "balances": rows("balances"), "settings": rows("accounts")}
+    return layout, [bucket["path"] for bucket in buckets]
+
+
+def _finish(
+    spark: SparkSession,
+    parts: DataFrame,
+    whole: dict[str, int],
+    out: str | None,
+    given: dict[str, Any],
+    market: Market,
+) -> SparkResult:
+    """Computes, proves that every account was whole, and gives the rows their columns."""
+    from pyspark import StorageLevel
+    from pyspark.sql import functions as F
+
+    parts = parts.persist(StorageLevel.MEMORY_AND_DISK)
+    counts = parts.where(F.col("name") == "bucket").drop("name", "body")
+    seen = counts.collect()
+    _prove(seen, whole)
+    rejected = _of_market(market, given)
+    # The kernel names the types: those of a result without a row.
+    empty = _empty(given)
+    frames: dict[str, DataFrame] = {}
+    if out is not None:
+        _write_whole(rejected, os.path.join(out, "rejects"), "market.parquet")
+        _write_manifest(out, seen, given, market)
+        frames = {name: spark.read.parquet(os.path.join(out, name)) for name in TABLES}
+    else:
+        for name in TABLES:
+            frames[name] = parts.where(F.col("name") == name).select("body").mapInArrow(_decode, _spark_schema(empty[name]))
+        if rejected.num_rows:
+            market_rows = spark.createDataFrame(rejected.to_pylist(), _spark_schema(rejected.schema))
+            frames["rejects"] = frames["rejects"].unionByName(market_rows)
+    return SparkResult(**frames, buckets=spark.createDataFrame(seen, _BUCKETS), _parts=parts)
+
+
+def _prove(seen: list[Any], whole: dict[str, int]) -> None:
+    """Each bucket once, and every row of the input in one of them; which account is in which the tasks checked."""
+    numbers = [row["bucket"] for row in seen]
+    if len(set(numbers)) != len(numbers):
+        twice = sorted({number for number in numbers if numbers.count(number) > 1})
+        raise RemarginError(f"buckets {twice} were margined in two parts: their accounts are not whole")
+    for table, rows in whole.items():
+        found = sum(row[table] for row in seen)
+        if found != rows:
+            raise RemarginError(f"the buckets hold {found} rows of `{table}`, the input has {rows}")
+
+
+def _write_manifest(out: str, seen: list[Any], given: dict[str, Any], market: Market) -> None:
+    from . import __version__
+
+    manifest = {
+        "remargin": __version__,
+        "layout": {**LAYOUT, "buckets": len(seen)},
+        "as_of": market.as_of.isoformat(),
+        "rules": {"name": given["rules"].name, "hash": given["rules"].hash},
+        "buckets": [row.asDict() for row in sorted(seen, key=lambda row: row["bucket"])],
+    }
+    with open(os.path.join(out, "manifest.json"), "w", encoding="utf-8") as text:
+        json.dump(manifest, text, indent=2)
+        text.write("\n")
+
+
+def _decode(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for body in batch.column(0):
+            yield from pa.ipc.open_stream(body.as_buffer())
+
+
+def _empty(given: dict[str, Any]) -> dict[str, pa.Schema]:
+    """The columns of each table."""
+    names = ("account_id", "inst_id", "qty", "avg_px", "ccy", "cash", "inst_type", "uly", "settle_ccy", "ct_val")
+    names += ("ct_mult", "expiry", "index_id", "px", "mark_px", "mark_vol", "fwd_px", "ct_type", "strike", "opt_type")
+    nothing = pa.table({name: pa.array([], pa.string()) for name in names})
+    market = Market("2100-01-01T00:00:00Z", nothing, nothing, nothing)
+    result = _api.recalculate(nothing, nothing, market, given["rules"])
+    return {name: getattr(result, name).to_pyarrow().schema for name in TABLES}
+
+
+def _spark_schema(schema: pa.Schema) -> Any:
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    return from_arrow_schema(schema)

@@ -1,0 +1,38 @@
+//! The library's errors as Python exceptions: the same messages, and the places as attributes.
+
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::prelude::*;
+use remargin::{Error, Invalid};
+
+/// The exception of an error.
+pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
+    let class = match error {
+        Error::Usage(_) => "UsageError",
+        Error::Invalid(_) => "InvalidInput",
+        Error::Io { .. } => "FileError",
+        Error::Runtime(_) => "RemarginError",
+        Error::Memory(_) => "MemoryLimitError",
+        Error::Interrupted => return PyKeyboardInterrupt::new_err(error.to_string()),
+    };
+    let invalid = if let Error::Invalid(invalid) = error { Some(&**invalid) } else { None };
+    named(py, class, &error.to_string(), invalid)
+}
+
+/// An exception of `remargin.errors` by its name.
+pub fn named(py: Python<'_>, class: &str, message: &str, invalid: Option<&Invalid>) -> PyErr {
+    let make = || {
+        let exception = py.import("remargin.errors")?.getattr(class)?.call1((message,))?;
+        if let Some(invalid) = invalid {
+            exception.setattr("problem", &invalid.problem)?;
+            exception.setattr("file", invalid.file.as_ref().map(|file| file.display().to_string()))?;
+            exception.setattr("table", &invalid.table)?;
+            exception.setattr("column", &invalid.column)?;
+            exception.setattr("row", invalid.row)?;
+            exception.setattr("value", &invalid.value)?;
+            exception.setattr("expected", &invalid.expected)?;
+            exception.setattr("hint", &invalid.hint)?;
+        }
+        Ok::<_, PyErr>(PyErr::from_value(exception))
+    };
+    make().unwrap_or_else(|error| error)
+}

@@ -1,0 +1,177 @@
+//! Margins of a book that Python holds.
+
+use crate::market::Market;
+use crate::rules::Rules;
+use crate::table::{Source, Table};
+use crate::{errors, work};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString};
+use remargin::Error;
+use remargin::batches::{self, Recalculated, Request, Rows, Scenarios};
+use remargin::market::scenario::Scenario;
+use remargin::stress::{self, Axis, Preset};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a recalculation brought.
+#[pyclass(frozen, module = "remargin")]
+pub struct Result(Recalculated);
+
+#[pymethods]
+impl Result {
+    #[getter]
+    fn accounts(&self) -> Table {
+        Table(self.0.accounts.clone())
+    }
+
+    #[getter]
+    fn risk_units(&self) -> Table {
+        Table(self.0.risk_units.clone())
+    }
+
+    #[getter]
+    fn at_risk(&self) -> Table {
+        Table(self.0.at_risk.clone())
+    }
+
+    #[getter]
+    fn rejects(&self) -> Table {
+        Table(self.0.rejects.clone())
+    }
+
+    #[getter]
+    fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let text = self.0.summary.to_json().map_err(|error| errors::raise(py, &error))?;
+        json(py, &String::from_utf8_lossy(&text))
+    }
+
+    fn __repr__(&self) -> String {
+        let Recalculated { accounts, risk_units, at_risk, rejects, .. } = &self.0;
+        let lengths = [accounts, risk_units, at_risk, rejects].map(Rows::len);
+        let [accounts, risk_units, at_risk, rejects] = lengths;
+        format!(
+            "remargin.Result(accounts: {accounts}, risk_units: {risk_units}, at_risk: {at_risk}, rejects: {rejects})"
+        )
+    }
+}
+
+/// JSON as Python reads it.
+pub fn json<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import("json")?.call_method1("loads", (text,))
+}
+
+/// Scenarios as Python gives them; `T` is the table `shocks`, read or not.
+struct Given<T> {
+    shocks: Option<T>,
+    axes: Vec<Axis>,
+    single: Vec<Scenario>,
+    presets: Vec<Preset>,
+}
+
+impl Given<Rows> {
+    fn borrow(&self) -> Scenarios<'_> {
+        let Self { shocks, axes, single, presets } = self;
+        Scenarios { shocks: shocks.as_ref(), axes, single, presets }
+    }
+}
+
+impl Given<Source> {
+    fn read(self) -> std::result::Result<Given<Rows>, Error> {
+        let Self { shocks, axes, single, presets } = self;
+        Ok(Given { shocks: shocks.map(Source::read).transpose()?, axes, single, presets })
+    }
+
+    /// A table `shocks`, or one or several of: a scenario in words, a grid (`grid BTC=-50%..50%/10%`), a preset.
+    fn new(py: Python<'_>, scenarios: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let (mut shocks, mut words): (_, Vec<String>) = (None, Vec::new());
+        match scenarios {
+            None => {}
+            Some(text) if text.is_instance_of::<PyString>() => words = vec![text.extract()?],
+            Some(list) if list.is_instance_of::<PyList>() => words = list.extract()?,
+            Some(table) => shocks = Some(Source::new("shocks", table)?),
+        }
+        let (mut axes, mut single, mut presets) = (Vec::new(), Vec::new(), Vec::new());
+        for text in words {
+            let parsed = if let Some(grid) = text.strip_prefix("grid ") {
+                stress::parse_axes(grid).map(|more| axes.extend(more))
+            } else if let Ok(preset) = text.parse::<Preset>() {
+                presets.push(preset);
+                Ok(())
+            } else {
+                stress::parse_scenario(&text).map(|scenario| single.push(scenario))
+            };
+            parsed.map_err(|error| errors::raise(py, &error))?;
+        }
+        Ok(Self { shocks, axes, single, presets })
+    }
+}
+
+#[pyfunction]
+#[pyo3(signature = (
+    positions, balances, market, rules = None, accounts = None, scenarios = None, *,
+    orders = None, allow_rules_date = false, threads = None, progress = None
+))]
+pub fn recalculate<'py>(
+    py: Python<'py>,
+    positions: &Bound<'py, PyAny>,
+    balances: &Bound<'py, PyAny>,
+    market: &Bound<'py, Market>,
+    rules: Option<&Bound<'py, Rules>>,
+    accounts: Option<&Bound<'py, PyAny>>,
+    scenarios: Option<&Bound<'py, PyAny>>,
+    orders: Option<&Bound<'py, PyAny>>,
+    allow_rules_date: bool,
+    threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Result> {
+    let rules = Rules::or_built_in(py, rules)?;
+    let market = Arc::clone(&market.get().0);
+    let scenarios = Given::new(py, scenarios)?;
+    let positions = Source::new("positions", positions)?;
+    let balances = Source::new("balances", balances)?;
+    let accounts = accounts.map(|accounts| Source::new("accounts", accounts)).transpose()?;
+    let orders = orders.map(|orders| Source::new("orders", orders)).transpose()?;
+    let done = work::run(py, threads, progress, move |progress| {
+        let (positions, balances) = (positions.read()?, balances.read()?);
+        let accounts = accounts.map(Source::read).transpose()?;
+        let orders = orders.map(Source::read).transpose()?;
+        let scenarios = scenarios.read()?;
+        batches::recalculate(
+            &Request {
+                market: &market,
+                positions: &positions,
+                balances: &balances,
+                accounts: accounts.as_ref(),
+                orders: orders.as_ref(),
+                rules: &rules,
+                scenarios: scenarios.borrow(),
+                allow_rules_date,
+            },
+            progress,
+        )
+    });
+    done.map(Result)
+}
+
+#[pyfunction]
+#[pyo3(signature = (
+    snapshot, rules = None, scenarios = None, *, allow_rules_date = false, threads = None, progress = None
+))]
+pub fn recalculate_snapshot<'py>(
+    py: Python<'py>,
+    snapshot: PathBuf,
+    rules: Option<&Bound<'py, Rules>>,
+    scenarios: Option<&Bound<'py, PyAny>>,
+    orders: Option<&Bound<'py, PyAny>>,
+    allow_rules_date: bool,
+    threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Result> {
+    let rules = Rules::or_built_in(py, rules)?;
+    let scenarios = Given::new(py, scenarios)?;
+    let done = work::run(py, threads, progress, move |progress| {
+        let scenarios = scenarios.read()?;
+        batches::recalculate_snapshot(&snapshot, &rules, scenarios.borrow(), allow_rules_date, progress)
+    });
+    done.map(Result)
+}

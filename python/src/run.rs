@@ -1,0 +1,141 @@
+//! What works on a snapshot in a folder: the end-of-day run, the explanation of an account, the cut into buckets.
+
+use crate::recalculate::json;
+use crate::rules::Rules;
+use crate::{errors, work};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use remargin::distance::Whose;
+use remargin::memory::MemoryLimit;
+use remargin::partition::{self as cut, PartitionRequest};
+use remargin::report::Format;
+use remargin::run::{MaxRejects, RunRequest};
+use remargin::{Error, explain as explanation};
+use std::path::PathBuf;
+
+/// One of a few words.
+fn choose<T: Copy>(name: &str, word: &str, choices: &[(&str, T)]) -> PyResult<T> {
+    let found = choices.iter().find(|(choice, _)| *choice == word).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let words: Vec<String> = choices.iter().map(|(choice, _)| format!("`{choice}`")).collect();
+        PyValueError::new_err(format!("`{name}` cannot be `{word}`: expected {}", words.join(", ")))
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (
+    snapshot, out, *, rules = None, shocks = None, distance = "none", format = "parquet", force = false,
+    max_rejects = "0", memory_limit = None, allow_rules_date = false, threads = None, progress = None
+))]
+pub fn run<'py>(
+    py: Python<'py>,
+    snapshot: PathBuf,
+    out: PathBuf,
+    rules: Option<&Bound<'py, Rules>>,
+    shocks: Option<PathBuf>,
+    distance: &str,
+    format: &str,
+    force: bool,
+    max_rejects: &str,
+    memory_limit: Option<&str>,
+    allow_rules_date: bool,
+    report: bool,
+    threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let max_rejects: MaxRejects = max_rejects.parse().map_err(|error| errors::raise(py, &error))?;
+    let memory_limit = match memory_limit {
+        None => MemoryLimit::of_machine(),
+        Some(size) => size.parse().map_err(PyValueError::new_err)?,
+    };
+    let formats = [("parquet", Format::Parquet), ("arrow", Format::Arrow), ("csv", Format::Csv)];
+    let request = RunRequest {
+        shocks,
+        distance: choose(
+            "distance",
+            distance,
+            &[("all", Whose::All), ("at-risk", Whose::AtRisk), ("none", Whose::None)],
+        )?,
+        rules: Rules::or_built_in(py, rules)?.as_ref().clone(),
+        allow_rules_date,
+        expectations: remargin::snapshot::Expectations::NONE,
+        report,
+        format: choose("format", format, &formats)?,
+        force,
+        max_rejects,
+        memory_limit,
+        command_line: vec!["remargin.run".to_owned(), snapshot.display().to_string(), out.display().to_string()],
+        snapshot,
+        out,
+    };
+    let outcome = work::run(py, threads, progress, |progress| remargin::run::run(&request, progress))?;
+    if outcome.too_many_rejects {
+        let message = format!(
+            "more rows are broken than `max_rejects` allows; table `rejects` in `{}` lists them",
+            request.out.display()
+        );
+        return Err(errors::named(py, "TooManyRejects", &message, None));
+    }
+    let text = outcome.summary.to_json().map_err(|error| errors::raise(py, &error))?;
+    json(py, &String::from_utf8_lossy(&text))
+}
+
+#[pyfunction]
+#[pyo3(signature = (
+    snapshot, account, *, rules = None, format = "json", allow_rules_date = false, threads = None, progress = None
+))]
+pub fn explain<'py>(
+    py: Python<'py>,
+    snapshot: PathBuf,
+    account: String,
+    rules: Option<&Bound<'py, Rules>>,
+    format: &str,
+    allow_rules_date: bool,
+    threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    enum Form {
+        Text,
+        Json,
+        Okx,
+    }
+    let form = choose("format", format, &[("text", &Form::Text), ("json", &Form::Json), ("okx", &Form::Okx)])?;
+    let rules = Rules::or_built_in(py, rules)?;
+    let explained = work::run(py, threads, progress, |progress| {
+        explanation::explain(&snapshot, &account, &rules, allow_rules_date, progress)
+    })?;
+    let value = match form {
+        Form::Text => return Ok(explained.to_text().into_pyobject(py)?.into_any()),
+        Form::Json => explained.to_json(),
+        Form::Okx => Ok(explained.to_okx()),
+    };
+    let text = value.and_then(|value| {
+        serde_json::to_string(&value).map_err(|error| Error::Runtime(format!("cannot form an answer: {error}")))
+    });
+    json(py, &text.map_err(|error| errors::raise(py, &error))?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (snapshot, out, buckets, *, force = false, threads = None, progress = None))]
+pub fn partition<'py>(
+    py: Python<'py>,
+    snapshot: PathBuf,
+    out: PathBuf,
+    buckets: u32,
+    force: bool,
+    threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let request = PartitionRequest { snapshot, out, buckets, force };
+    let done = work::run(py, threads, progress, |progress| cut::partition(&request, progress))?;
+    let text = serde_json::to_string(&done).map_err(|error| Error::Runtime(format!("cannot form an answer: {error}")));
+    json(py, &text.map_err(|error| errors::raise(py, &error))?)
+}
+
+#[pyfunction]
+pub fn bucket_of(account_id: &str, buckets: u32) -> PyResult<u32> {
+    if buckets == 0 {
+        return Err(PyValueError::new_err("there must be at least one bucket"));
+    }
+    Ok(cut::bucket_of(account_id, buckets))
+}

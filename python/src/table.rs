@@ -1,0 +1,115 @@
+//! Tables on their way in and out, by the Arrow `PyCapsule` interface.
+
+use crate::errors;
+use arrow::array::{ArrayRef, StructArray};
+use arrow::datatypes::{DataType, Field};
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
+use pyo3_arrow::input::AnyRecordBatch;
+use remargin::batches::Rows;
+use remargin::{Error, Invalid};
+use std::sync::Arc;
+
+/// A table that the caller passed and that is not read yet.
+pub struct Source {
+    name: &'static str,
+    object: Py<PyAny>,
+}
+
+impl Source {
+    /// Takes any object that speaks the interface.
+    pub fn new(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        let speaks = |method: &str| object.hasattr(method);
+        if !speaks("__arrow_c_stream__")? && !speaks("__arrow_c_array__")? {
+            let kind = object.get_type().name()?.to_string();
+            let invalid = named(name, "not a table that Arrow can read".to_owned())
+                .value(kind)
+                .expected("an object with `__arrow_c_stream__`: a table of pyarrow, polars, pandas 2.2 or DuckDB");
+            return Err(errors::raise(py, &invalid.into()));
+        }
+        Ok(Self { name, object: object.clone().unbind() })
+    }
+
+    /// Reads it. Streams are opened one after another, since DuckDB has no more than one for each connection. The
+    /// interpreter lock is held only while a stream is opened: a producer that needs it takes it.
+    pub fn read(self) -> Result<Rows, Error> {
+        let failed = |problem: String| named(self.name, format!("the table cannot be read: {problem}"));
+        let open = |py: Python<'_>| self.object.bind(py).extract::<AnyRecordBatch>()?.into_reader();
+        let reader = Python::attach(open).map_err(|error| failed(error.to_string()))?;
+        let schema = reader.schema();
+        let batches = reader.collect::<Result<Vec<_>, _>>();
+        Rows::new(schema, batches.map_err(|error| failed(error.to_string()))?)
+    }
+}
+
+fn named(table: &str, problem: String) -> Invalid {
+    Invalid { table: Some(table.to_owned()), ..Invalid::new(problem) }
+}
+
+/// A table: what every Arrow library takes as it is, `pyarrow.table(t)`, `polars.DataFrame(t)`.
+#[pyclass(frozen, module = "remargin")]
+pub struct Table(pub Rows);
+
+impl Table {
+    fn field(&self) -> Arc<Field> {
+        Arc::new(Field::new_struct("", self.0.schema().fields().clone(), false))
+    }
+}
+
+#[pymethods]
+impl Table {
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let arrays: Vec<_> =
+            self.0.batches().iter().map(|batch| Ok(Arc::new(StructArray::from(batch.clone())) as ArrayRef)).collect();
+        Ok(to_stream_pycapsule(py, Box::new(ArrayIterator::new(arrays, self.field())), requested_schema)?)
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        Ok(to_schema_pycapsule(py, self.0.schema().as_ref())?)
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    #[getter]
+    fn num_rows(&self) -> usize {
+        self.0.len()
+    }
+
+    #[getter]
+    fn column_names(&self) -> Vec<String> {
+        self.0.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    fn to_pyarrow(this: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
+        this.py().import("pyarrow")?.call_method1("table", (this,))
+    }
+
+    fn to_polars(this: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
+        this.py().import("polars")?.call_method1("DataFrame", (this,))
+    }
+
+    fn to_pandas(this: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
+        Self::to_pyarrow(this)?.call_method0("to_pandas")
+    }
+
+    fn __repr__(&self) -> String {
+        let short = |kind: &DataType| match kind {
+            DataType::Utf8 => "string".to_owned(),
+            DataType::Float64 => "double".to_owned(),
+            kind => kind.to_string().to_lowercase(),
+        };
+        let columns = self.0.schema().fields().iter();
+        let columns: Vec<String> =
+            columns.map(|field| format!("{}: {}", field.name(), short(field.data_type()))).collect();
+        format!("remargin.Table({} rows; {})", self.0.len(), columns.join(", "))
+    }
+}

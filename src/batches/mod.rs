@@ -1,0 +1,222 @@
+//! Record batches in, record batches out: the boundary at which other engines call the library.
+//!
+//! ```text
+//! instruments, marks, indices, as_of --> MarketRows      read and checked once, good for any number of books
+//! positions, balances, accounts -------> load_rows       the checks, rejects and reasons of a snapshot in files
+//! rules, scenarios --------------------> recalculate --> accounts, risk_units, at_risk, rejects, summary
+//! ```
+//!
+//! No file is touched, and the tables have the rows, the columns and the bits of those that [`mod@crate::run`] writes.
+//! The Python package and its Spark jobs are built on this module, on arrow alone, without the cargo features of the
+//! command.
+
+use crate::book::Book;
+use crate::market::Market;
+use crate::market::scenario::Scenario;
+use crate::parallel;
+use crate::progress::Progress;
+use crate::report::at_risk::{self, AtRisk, Names};
+use crate::report::columns::{ACCOUNTS, AT_RISK, REJECTS, RISK_UNITS, TableSpec};
+use crate::report::encode::without_dictionaries;
+use crate::report::rejects;
+use crate::report::spread::Spread;
+use crate::report::summary::{Summary, Tally};
+use crate::rules::LoadedRules;
+use crate::run::margins::{self, Margins, pieces};
+use crate::snapshot::{Expectations, LoadOptions, Snapshot, load, load_rows, shocks_of};
+use crate::stress::{Axis, Preset, grid, with_base};
+use crate::{Error, Result};
+use arrow::array::RecordBatch;
+use std::path::Path;
+
+pub use crate::snapshot::{MarketRows, Rows};
+
+/// What to recalculate.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Prices and contracts.
+    pub market: &'a MarketRows,
+    /// `account_id`, `inst_id`, `qty`, `avg_px`.
+    pub positions: &'a Rows,
+    /// `account_id`, `ccy`, `cash`, `interest` (optional), `spot_in_use_cap` (optional).
+    pub balances: &'a Rows,
+    /// `account_id`, `spot_offset`; without it all accounts have the rules' default.
+    pub accounts: Option<&'a Rows>,
+    /// `account_id`, `inst_id`, `side`, `qty`, `px`: pending orders, which freeze margin.
+    pub orders: Option<&'a Rows>,
+    /// The rules.
+    pub rules: &'a LoadedRules,
+    /// Price scenarios beside the base case; each adds rows for every account.
+    pub scenarios: Scenarios<'a>,
+    /// Accept a market that is older than the rules.
+    pub allow_rules_date: bool,
+}
+
+/// Where price scenarios come from; those of all sources are taken, in this order.
+#[derive(Clone, Copy, Default)]
+pub struct Scenarios<'a> {
+    /// A table `shocks`.
+    pub shocks: Option<&'a Rows>,
+    /// Every combination of these axes' points.
+    pub axes: &'a [Axis],
+    /// Single scenarios.
+    pub single: &'a [Scenario],
+    /// Named sets.
+    pub presets: &'a [Preset],
+}
+
+impl Scenarios<'_> {
+    /// The base case, then all scenarios, checked against the market.
+    fn resolve(&self, market: &Market, progress: &dyn Progress) -> Result<Vec<Scenario>> {
+        let shocks = self.shocks.map(|shocks| shocks_of(shocks, market, progress)).transpose()?;
+        let mut all = shocks.unwrap_or_default();
+        all.extend(grid(self.axes)?);
+        all.extend(self.single.iter().cloned());
+        for preset in self.presets {
+            all.extend(preset.scenarios(market)?);
+        }
+        with_base(market, all)
+    }
+}
+
+/// The tables of a run, see [`crate::report::columns`]; text columns are plain strings.
+#[derive(Debug, Clone)]
+pub struct Recalculated {
+    /// Account x scenario, in byte order of the ids.
+    pub accounts: Rows,
+    /// Account x scenario x risk unit.
+    pub risk_units: Rows,
+    /// The accounts that need somebody's attention, worst first in each scenario.
+    pub at_risk: Rows,
+    /// Every input row that was set aside.
+    pub rejects: Rows,
+    /// Counts and totals of the base case.
+    pub summary: Summary,
+}
+
+/// Margins every account of a book that the caller holds.
+///
+/// # Errors
+/// [`Error::Invalid`] if a table or a scenario cannot be used or the market is older than the rules;
+/// [`Error::Runtime`] if a table would be too large for Arrow; [`Error::Interrupted`].
+pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalculated> {
+    if !request.allow_rules_date {
+        request.rules.check_date(request.market.as_of_ns())?;
+    }
+    let options = options(request.rules, progress);
+    let snapshot = load_rows(
+        request.market,
+        request.positions,
+        request.balances,
+        [request.accounts, request.orders],
+        &options,
+    )?;
+    margin(snapshot, request.rules, request.scenarios, progress)
+}
+
+/// As [`recalculate`], with the snapshot in a folder: what a worker does with a bucket of a
+/// [partition](mod@crate::partition).
+///
+/// # Errors
+/// Those of [`recalculate`] and of [`crate::snapshot::load`].
+pub fn recalculate_snapshot(
+    dir: &Path,
+    rules: &LoadedRules,
+    scenarios: Scenarios,
+    allow_rules_date: bool,
+    progress: &dyn Progress,
+) -> Result<Recalculated> {
+    let options = options(rules, progress);
+    let snapshot = load(dir, &options)?;
+    if !allow_rules_date {
+        rules.check_date(snapshot.as_of_ns)?;
+    }
+    margin(snapshot, rules, scenarios, progress)
+}
+
+fn options<'a>(rules: &LoadedRules, progress: &'a dyn Progress) -> LoadOptions<'a> {
+    LoadOptions {
+        default_spot_offset: rules.rules.default_spot_offset,
+        expectations: &Expectations::NONE,
+        progress,
+    }
+}
+
+fn margin(
+    mut snapshot: Snapshot,
+    rules: &LoadedRules,
+    scenarios: Scenarios,
+    progress: &dyn Progress,
+) -> Result<Recalculated> {
+    let scenarios = scenarios.resolve(&snapshot.market, progress)?;
+    let margins = Margins::price(&snapshot.market, scenarios, &rules.rules, progress)?;
+    let book = std::mem::take(&mut snapshot.book);
+    let gathered = gather(&margins, &book, &snapshot, rules, progress)?;
+
+    let names = Names { units: margins.unit_names(), scenarios: margins.scenarios() };
+    let (unit_names, at_risk_rows) = (margins.unit_names(), gathered.at_risk.len());
+    let mut summary = gathered.tally.summary(&snapshot, rules, unit_names, at_risk_rows, &gathered.spread)?;
+    summary.scenarios = margins.scenarios().len() as u64;
+    Ok(Recalculated {
+        accounts: table(&ACCOUNTS, gathered.accounts)?,
+        risk_units: table(&RISK_UNITS, gathered.risk_units)?,
+        at_risk: table(&AT_RISK, at_risk::batches(gathered.at_risk, &book, names)?)?,
+        rejects: table(&REJECTS, rejects::batches(&snapshot.rejects)?)?,
+        summary,
+    })
+}
+
+/// What is gathered from all accounts.
+struct Gathered {
+    accounts: Vec<RecordBatch>,
+    risk_units: Vec<RecordBatch>,
+    at_risk: Vec<AtRisk>,
+    tally: Tally,
+    spread: Spread,
+}
+
+fn gather(
+    margins: &Margins,
+    book: &Book,
+    snapshot: &Snapshot,
+    rules: &LoadedRules,
+    progress: &dyn Progress,
+) -> Result<Gathered> {
+    progress.stage("compute", "accounts", book.len() as u64);
+    let pieces = pieces(book, &snapshot.unmargined, margins.piece_accounts());
+    let spread = || Spread::new(margins.unit_names().len(), &rules.rules.status);
+    let mut gathered = Gathered {
+        accounts: Vec::new(),
+        risk_units: Vec::new(),
+        at_risk: Vec::new(),
+        tally: Tally::default(),
+        spread: spread(),
+    };
+    let work = |piece: usize| {
+        let mut spread = spread();
+        let mut rows = margins.rows(book, pieces[piece].clone(), |base, _| spread.count(base, book))?;
+        rows.accounts = plain(&rows.accounts)?;
+        rows.risk_units = plain(&rows.risk_units)?;
+        progress.advance(pieces[piece].len() as u64);
+        Ok((rows, spread))
+    };
+    parallel::in_order(pieces.len(), rayon::current_num_threads() * 2, work, |(rows, spread)| {
+        let margins::Rows { accounts, risk_units, at_risk, tally } = rows;
+        gathered.accounts.push(accounts);
+        gathered.risk_units.push(risk_units);
+        gathered.at_risk.extend(at_risk);
+        gathered.tally.merge(&tally);
+        gathered.spread.merge(&spread);
+        Ok(())
+    })?;
+    Ok(gathered)
+}
+
+fn plain(batch: &RecordBatch) -> Result<RecordBatch> {
+    without_dictionaries(batch).map_err(|error| Error::Runtime(format!("cannot write labels out: {error}")))
+}
+
+/// Batches without rows leave no trace.
+fn table(spec: &TableSpec, batches: Vec<RecordBatch>) -> Result<Rows> {
+    Rows::new(spec.schema(), batches.into_iter().filter(|batch| batch.num_rows() > 0).collect())
+}

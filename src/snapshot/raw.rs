@@ -1,0 +1,111 @@
+//! The rows of the tables of accounts as they are stored, unchecked, for what moves rows about.
+
+use super::batch::Batch;
+use super::scan::{Opened, scan};
+use super::schema::{Column, Kind};
+use super::source::Source;
+use super::text::Text;
+use super::{Survey, Table};
+use crate::progress::Progress;
+use crate::{Error, Invalid, Result};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A snapshot whose tables were found and not read.
+pub(crate) struct RawSnapshot {
+    pub as_of_ns: i64,
+    sources: Vec<(Table, Source)>,
+    /// `snapshot.toml`.
+    pub manifest: PathBuf,
+}
+
+/// Consecutive rows of a table.
+pub(crate) struct RawRows {
+    ids: Text,
+    /// The columns that are read of the table, text without dictionaries, and [`ROW`].
+    pub batch: RecordBatch,
+}
+
+/// The column that tells the number of a row in the table that it came from, from 1.
+pub(crate) const ROW: &str = "row";
+
+/// The tables whose rows are of accounts.
+pub(crate) const OF_ACCOUNTS: [Table; 4] = [Table::Positions, Table::Balances, Table::Accounts, Table::Orders];
+
+impl RawSnapshot {
+    /// # Errors
+    /// Those of [`super::load`] that concern `snapshot.toml` and which tables there are.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let Survey { as_of_ns, sources, files } = Survey::new(dir)?;
+        let manifest = files.into_iter().next().unwrap_or_else(|| dir.join(super::MANIFEST));
+        Ok(Self { as_of_ns, sources, manifest })
+    }
+
+    /// The files of a table, in the order of its rows.
+    pub fn files(&self, table: Table) -> Option<&[PathBuf]> {
+        self.source(table).map(|source| source.files.as_slice())
+    }
+
+    fn source(&self, table: Table) -> Option<&Source> {
+        self.sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source)
+    }
+
+    /// Folds the rows of a table, which is there: `fold` gathers batches into a local, on many threads, `merge` takes
+    /// the locals in the order of their rows.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the table is broken.
+    pub fn scan<T: Default + Send>(
+        &self,
+        table: Table,
+        progress: &dyn Progress,
+        fold: impl Fn(&mut T, &RawRows) -> Result<()> + Sync,
+        merge: impl FnMut(T) -> Result<()>,
+    ) -> Result<()> {
+        let source =
+            self.source(table).ok_or_else(|| Error::Runtime(format!("table `{}` was not found", table.name())))?;
+        let opened = Opened::new(source, table.columns())?;
+        progress.stage(table.name(), "rows", opened.rows().unwrap_or(0));
+        scan(opened, progress, |local, batch| fold(local, &RawRows::of(batch)?), merge).map(drop)
+    }
+}
+
+/// The columns of [`RawRows`] of a table without a row.
+pub(crate) fn schema_of(table: Table) -> SchemaRef {
+    let field = |column: &Column| {
+        let number = column.kind == Kind::Number;
+        Field::new(column.name, if number { DataType::Float64 } else { DataType::Utf8 }, true)
+    };
+    let mut fields: Vec<Field> = table.columns().iter().map(field).collect();
+    fields.push(Field::new(ROW, DataType::Int64, false));
+    Arc::new(Schema::new(fields))
+}
+
+impl RawRows {
+    fn of(batch: &Batch) -> Result<Self> {
+        let failed = |problem: String| Error::from(Invalid::new(problem).file(&batch.file));
+        let mut fields = Vec::new();
+        let mut arrays: Vec<ArrayRef> = Vec::new();
+        for (name, array) in &batch.columns {
+            let array = match array.data_type() {
+                DataType::Dictionary(_, values) => cast(array, values).map_err(|error| failed(error.to_string()))?,
+                _ => Arc::clone(array),
+            };
+            fields.push(Field::new(name, array.data_type().clone(), true));
+            arrays.push(array);
+        }
+        fields.push(Field::new(ROW, DataType::Int64, false));
+        let rows = (batch.first_row..).take(batch.rows).map(|row| i64::try_from(row).unwrap_or(i64::MAX));
+        arrays.push(Arc::new(Int64Array::from_iter_values(rows)));
+        let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays);
+        Ok(Self { ids: batch.text("account_id")?, batch: rows.map_err(|error| failed(error.to_string()))? })
+    }
+
+    /// The account of a row, as text; `None` if it is missing.
+    pub fn account_id(&self, row: usize) -> Option<&str> {
+        self.ids.get(row)
+    }
+}
