@@ -12,7 +12,7 @@ Apache Spark.
 """
 
 from . import errors
-from ._api import bucket_of, explain, partition, recalculate, recalculate_snapshot, run
+from ._api import bucket_of, explain, partition, recalculate, recalculate_snapshot, run, simulate
 from ._remargin import Market, Result, Rules, Table, __version__
 from .errors import FileError, InvalidInput, MemoryLimitError, RemarginError, TooManyRejects, UsageError
 
@@ -35,4 +35,5 @@ __all__ = [
     "recalculate",
     "recalculate_snapshot",
     "run",
+    "simulate",
 ]

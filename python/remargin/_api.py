@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, overload
@@ -31,6 +32,7 @@ def recalculate(
     accounts: ArrowTable | None = None,
     scenarios: ArrowTable | str | list[str] | None = None,
     *,
+    orders: ArrowTable | None = None,
     allow_rules_date: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -38,7 +40,8 @@ def recalculate(
     """Margins every account of a book.
 
     The tables have the columns of a snapshot: ``positions`` has ``account_id, inst_id, qty, avg_px``; ``balances`` has
-    ``account_id, ccy, cash`` and may have ``interest, spot_in_use_cap``; ``accounts`` has ``account_id, spot_offset``.
+    ``account_id, ccy, cash`` and may have ``interest, spot_in_use_cap``; ``accounts`` has ``account_id, spot_offset``;
+    ``orders``, pending ones, have ``account_id, inst_id, side, qty, px`` and freeze margin.
     Rows come in any order and numbers as doubles, integers, decimals or text. Broken rows are not margined as zero: they
     are listed in ``rejects`` with a reason, and their whole accounts are left out.
 
@@ -58,6 +61,7 @@ def recalculate(
         rules,
         accounts,
         scenarios,
+        orders=orders,
         allow_rules_date=allow_rules_date,
         threads=threads,
         progress=progress,
@@ -96,13 +100,14 @@ def run(
     max_rejects: int | str = 0,
     memory_limit: str | None = None,
     allow_rules_date: bool = False,
+    report: bool = True,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The end-of-day run: margins the snapshot in a folder and writes the folder ``out``, as ``remargin run`` does.
 
     Returns what stands in ``summary.json``. ``max_rejects`` is a number of broken rows, or a share such as ``"0.1%"``;
-    ``memory_limit`` is a size such as ``"512MiB"``. ``out`` appears whole or not at all.
+    ``memory_limit`` is a size such as ``"512MiB"``; ``report`` says whether ``report.html`` is written. ``out`` appears whole or not at all.
 
     Raises ``UsageError`` if ``out`` exists and ``force`` is not set, ``InvalidInput`` if the snapshot cannot be used,
     ``TooManyRejects`` if more rows are broken than allowed (everything is written all the same).
@@ -118,9 +123,41 @@ def run(
         max_rejects=str(max_rejects),
         memory_limit=memory_limit,
         allow_rules_date=allow_rules_date,
+        report=report,
         threads=threads,
         progress=progress,
     )
+
+
+def simulate(
+    snapshot: Path,
+    operations: list[dict[str, Any]],
+    *,
+    rules: Rules | None = None,
+    allow_rules_date: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Checks orders, transfers and changes of hedging before they happen, as ``remargin simulate`` does.
+
+    An operation has ``op_id, account_id, kind`` and what its kind needs of ``inst_id, ccy, side, qty, px, spot_offset``;
+    those of one ``group`` that follow one another are applied together. Each is answered, in the same order, with
+    ``verdict`` (``pass``, ``adjust``, ``reject``, or ``invalid`` with a ``reason``), ``max_qty``, the margins ``before``
+    and ``after``, the ``risk_units`` that change, and ``why``. Large numbers of operations belong into a table, which
+    the command reads: ``remargin simulate SNAPSHOT --ops FILE --out DIR``.
+
+    Raises ``InvalidInput`` if the snapshot cannot be used.
+    """
+    lines = "".join(json.dumps(operation, default=str) + "\n" for operation in operations)
+    answers: str = _remargin.simulate(
+        os.fspath(snapshot),
+        lines,
+        rules=rules,
+        allow_rules_date=allow_rules_date,
+        threads=threads,
+        progress=progress,
+    )
+    return [json.loads(line) for line in answers.splitlines()]
 
 
 @overload

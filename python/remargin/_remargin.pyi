@@ -81,6 +81,7 @@ def recalculate(
     accounts: Any = None,
     scenarios: Any = None,
     *,
+    orders: Any = None,
     allow_rules_date: bool = False,
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,
@@ -106,9 +107,19 @@ def run(
     max_rejects: str = "0",
     memory_limit: str | None = None,
     allow_rules_date: bool = False,
+    report: bool = True,
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,
 ) -> dict[str, Any]: ...
+def simulate(
+    snapshot: str,
+    lines: str,
+    *,
+    rules: Rules | None = None,
+    allow_rules_date: bool = False,
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> str: ...
 def partition(
     snapshot: str,
     out: str,

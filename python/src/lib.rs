@@ -25,6 +25,7 @@ fn _remargin(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(recalculate::recalculate_snapshot, module)?)?;
     module.add_function(wrap_pyfunction!(run::run, module)?)?;
     module.add_function(wrap_pyfunction!(run::explain, module)?)?;
+    module.add_function(wrap_pyfunction!(run::simulate, module)?)?;
     module.add_function(wrap_pyfunction!(run::partition, module)?)?;
     module.add_function(wrap_pyfunction!(run::bucket_of, module)?)?;
     Ok(())

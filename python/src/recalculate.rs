@@ -162,7 +162,6 @@ pub fn recalculate_snapshot<'py>(
     snapshot: PathBuf,
     rules: Option<&Bound<'py, Rules>>,
     scenarios: Option<&Bound<'py, PyAny>>,
-    orders: Option<&Bound<'py, PyAny>>,
     allow_rules_date: bool,
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,

@@ -10,7 +10,9 @@ use remargin::memory::MemoryLimit;
 use remargin::partition::{self as cut, PartitionRequest};
 use remargin::report::Format;
 use remargin::run::{MaxRejects, RunRequest};
-use remargin::{Error, explain as explanation};
+use remargin::simulate::{Desk, answer_lines, load};
+use remargin::snapshot::Expectations;
+use remargin::{Error, explain as explanation, recompute};
 use std::path::PathBuf;
 
 /// One of a few words.
@@ -25,7 +27,7 @@ fn choose<T: Copy>(name: &str, word: &str, choices: &[(&str, T)]) -> PyResult<T>
 #[pyfunction]
 #[pyo3(signature = (
     snapshot, out, *, rules = None, shocks = None, distance = "none", format = "parquet", force = false,
-    max_rejects = "0", memory_limit = None, allow_rules_date = false, threads = None, progress = None
+    max_rejects = "0", memory_limit = None, allow_rules_date = false, report = true, threads = None, progress = None
 ))]
 pub fn run<'py>(
     py: Python<'py>,
@@ -58,7 +60,7 @@ pub fn run<'py>(
         )?,
         rules: Rules::or_built_in(py, rules)?.as_ref().clone(),
         allow_rules_date,
-        expectations: remargin::snapshot::Expectations::NONE,
+        expectations: Expectations::NONE,
         report,
         format: choose("format", format, &formats)?,
         force,
@@ -102,7 +104,7 @@ pub fn explain<'py>(
     let form = choose("format", format, &[("text", &Form::Text), ("json", &Form::Json), ("okx", &Form::Okx)])?;
     let rules = Rules::or_built_in(py, rules)?;
     let explained = work::run(py, threads, progress, |progress| {
-        explanation::explain(&snapshot, &account, &rules, allow_rules_date, progress)
+        explanation::explain(&snapshot, &account, &rules, allow_rules_date, &Expectations::NONE, progress)
     })?;
     let value = match form {
         Form::Text => return Ok(explained.to_text().into_pyobject(py)?.into_any()),
@@ -113,6 +115,28 @@ pub fn explain<'py>(
         serde_json::to_string(&value).map_err(|error| Error::Runtime(format!("cannot form an answer: {error}")))
     });
     json(py, &text.map_err(|error| errors::raise(py, &error))?)
+}
+
+/// Answers operations, a JSON object a line, with a JSON object a line.
+#[pyfunction]
+#[pyo3(signature = (snapshot, lines, *, rules = None, allow_rules_date = false, threads = None, progress = None))]
+pub fn simulate<'py>(
+    py: Python<'py>,
+    snapshot: PathBuf,
+    lines: String,
+    rules: Option<&Bound<'py, Rules>>,
+    allow_rules_date: bool,
+    threads: Option<usize>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<String> {
+    let rules = Rules::or_built_in(py, rules)?;
+    work::run(py, threads, progress, move |progress| {
+        let loaded = load(&snapshot, &rules, allow_rules_date, &Expectations::NONE, progress)?;
+        let priced = recompute::price(&loaded.market, &rules.rules);
+        let mut answers = Vec::new();
+        answer_lines(&Desk::new(&loaded, &priced), &mut lines.as_bytes(), &mut answers)?;
+        String::from_utf8(answers).map_err(|error| Error::Runtime(error.to_string()))
+    })
 }
 
 #[pyfunction]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import remargin
-from conftest import ROOT, Snapshot, cli
+from conftest import ROOT, Snapshot, cli, command
 
 
 def test_a_run_writes_the_files_of_the_command(snapshot: Snapshot, out: Path, tmp_path: Path) -> None:
@@ -59,3 +60,18 @@ def test_an_account_is_explained(snapshot: Snapshot) -> None:
     assert "data" in remargin.explain(snapshot.path, account, format="okx")
     with pytest.raises(remargin.InvalidInput, match="no account `nobody`"):
         remargin.explain(snapshot.path, "nobody")
+
+
+def test_operations_are_answered_as_by_the_command(snapshot: Snapshot, tmp_path: Path) -> None:
+    operations = [
+        {"op_id": 1, "account_id": "A00000001", "kind": "transfer_out", "ccy": "USDT", "qty": "1e9"},
+        {"op_id": 2, "account_id": "nobody", "kind": "order"},
+    ]
+    answers = remargin.simulate(snapshot.path, operations)
+    assert [answer["op_id"] for answer in answers] == ["1", "2"]
+    assert answers[0]["verdict"] in ("adjust", "reject") and "IMR" in answers[0]["why"]
+    assert answers[1]["reason"] == "unknown_account"
+    file = tmp_path / "ops.jsonl"
+    file.write_text("".join(json.dumps(operation) + "\n" for operation in operations))
+    told = subprocess.run([command(), "simulate", snapshot.path, "--ops", file], capture_output=True, text=True, check=True)
+    assert [json.loads(line) for line in told.stdout.splitlines()] == answers

@@ -104,13 +104,8 @@ pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalcu
         request.rules.check_date(request.market.as_of_ns())?;
     }
     let options = options(request.rules, progress);
-    let snapshot = load_rows(
-        request.market,
-        request.positions,
-        request.balances,
-        [request.accounts, request.orders],
-        &options,
-    )?;
+    let snapshot =
+        load_rows(request.market, request.positions, request.balances, [request.accounts, request.orders], &options)?;
     margin(snapshot, request.rules, request.scenarios, progress)
 }
 
@@ -135,11 +130,7 @@ pub fn recalculate_snapshot(
 }
 
 fn options<'a>(rules: &LoadedRules, progress: &'a dyn Progress) -> LoadOptions<'a> {
-    LoadOptions {
-        default_spot_offset: rules.rules.default_spot_offset,
-        expectations: &Expectations::NONE,
-        progress,
-    }
+    LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations: &Expectations::NONE, progress }
 }
 
 fn margin(

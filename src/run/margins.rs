@@ -81,12 +81,7 @@ impl<'a> Margins<'a> {
     }
 
     /// Margins a range of a book. `observe` sees each block of the base case, and which of its accounts are at risk.
-    pub fn rows(
-        &self,
-        book: &Book,
-        range: Range<usize>,
-        mut observe: impl FnMut(&Chunk, &[AtRisk]),
-    ) -> Result<Rows> {
+    pub fn rows(&self, book: &Book, range: Range<usize>, mut observe: impl FnMut(&Chunk, &[AtRisk])) -> Result<Rows> {
         self.progress.check()?;
         let mut tally = Tally::new(self.unit_names.len());
         let mut at_risk = Vec::new();
