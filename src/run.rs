@@ -173,7 +173,8 @@ struct Part {
 struct Margined {
     /// Its book is empty or not used any more.
     snapshot: Snapshot,
-    files: [OutputFile; 2],
+    /// Whole but for what comes at their ends.
+    tables: [TableFile; 2],
     at_risk: Vec<AtRisk>,
     flagged: Book,
     tally: Tally,
@@ -216,7 +217,7 @@ impl<'a> Job<'a> {
         let (encoders, mut writer) = Writer::create(folder, self.request.format)?;
         let work = |book: Book| self.part(&book, 0..book.len(), &encoders);
         let read = stream.run(self.piece_accounts(), window, options, work, |part| writer.append(part))?;
-        read.map(|snapshot| writer.finish(snapshot, clock)).transpose()
+        Ok(read.map(|snapshot| writer.finish(snapshot, clock)))
     }
 
     /// Margins the accounts of a book.
@@ -236,7 +237,7 @@ impl<'a> Job<'a> {
             },
             |part| writer.append(part),
         )?;
-        writer.finish(snapshot, clock)
+        Ok(writer.finish(snapshot, clock))
     }
 
     /// A piece makes as many rows, whatever the number of scenarios.
@@ -317,7 +318,7 @@ impl<'a> Job<'a> {
 
     /// Everything after the accounts.
     fn finish(&self, margined: Margined, folder: OutputFolder) -> Result<RunOutcome> {
-        let Margined { mut snapshot, files, mut at_risk, flagged, tally, compute, append } = margined;
+        let Margined { mut snapshot, tables, mut at_risk, flagged, tally, compute, append } = margined;
         let Self { request, unit_names, scenarios, progress, .. } = self;
         snapshot.inputs.extend(self.more_inputs.iter().cloned());
         let mut timings = Timings { read: self.read, price: self.price, compute, append, ..Timings::default() };
@@ -332,12 +333,21 @@ impl<'a> Job<'a> {
         progress.check()?;
         let mut summary = tally.summary(&snapshot, &request.rules, unit_names, at_risk.len())?;
         summary.scenarios = scenarios.len() as u64;
-        let mut outputs = Vec::from(files);
         let names = Names { units: unit_names, scenarios };
-        outputs.extend(at_risk::write(folder.path(), at_risk, &flagged, names, request.format)?);
-        outputs.extend(distances);
-        outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
-        outputs.push(encode::write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
+        // The large files wait for the disk, the others compute.
+        let [accounts, risk_units] = tables;
+        let ((large, more), small) = rayon::join(
+            || rayon::join(|| accounts.finish(), || risk_units.finish()),
+            || -> Result<Vec<OutputFile>> {
+                let mut files = at_risk::write(folder.path(), at_risk, &flagged, names, request.format)?;
+                files.extend(distances);
+                files.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
+                files.push(encode::write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
+                Ok(files)
+            },
+        );
+        let mut outputs = vec![large?, more?];
+        outputs.extend(small?);
         progress.check()?;
         timings.finish = clock.elapsed();
 
@@ -434,20 +444,16 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(mut self, snapshot: Snapshot, clock: Instant) -> Result<Margined> {
-        let closing = Instant::now();
-        let [accounts, risk_units] = self.tables;
-        let files = [accounts.finish()?, risk_units.finish()?];
-        self.append += closing.elapsed();
-        Ok(Margined {
+    fn finish(self, snapshot: Snapshot, clock: Instant) -> Margined {
+        Margined {
             snapshot,
-            files,
+            tables: self.tables,
             at_risk: self.at_risk,
             flagged: self.flagged.build(),
             tally: self.tally,
             compute: clock.elapsed(),
             append: self.append,
-        })
+        }
     }
 }
 

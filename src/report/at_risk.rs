@@ -31,17 +31,14 @@ impl Binding {
     /// and MR6, the first of equals. `None` where the unit has no margin.
     #[must_use]
     pub fn of(unit: &UnitMargin) -> Option<Self> {
-        if unit.mmr <= 0.0 {
-            None
-        } else if unit.mmr <= unit.mr7 {
-            Some(Self::Mr7)
-        } else if unit.mr1 >= unit.mr2 && unit.mr1 >= unit.mr6 {
-            Some(Self::Mr1)
-        } else if unit.mr2 >= unit.mr6 {
-            Some(Self::Mr2)
-        } else {
-            Some(Self::Mr6)
-        }
+        // Reckoned instead of branched: it is asked of every unit, and hard to foresee.
+        const TERMS: [Option<Binding>; 5] =
+            [Some(Binding::Mr1), Some(Binding::Mr2), Some(Binding::Mr6), Some(Binding::Mr7), None];
+        let is_mr1 = (unit.mr1 >= unit.mr2) & (unit.mr1 >= unit.mr6);
+        let others = if unit.mr2 >= unit.mr6 { 1 } else { 2 };
+        let stress = if is_mr1 { 0 } else { others };
+        let charged = if unit.mmr <= unit.mr7 { 3 } else { stress };
+        TERMS[if unit.mmr <= 0.0 { 4 } else { charged }]
     }
 
     /// The name in tables.

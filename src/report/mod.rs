@@ -19,6 +19,7 @@ mod labels;
 pub mod manifest;
 mod pages;
 mod parquet;
+mod pieces;
 pub mod rejects;
 pub mod rows;
 pub mod stress;

@@ -7,6 +7,7 @@
 use super::columns::{Kind, TableSpec};
 use super::labels;
 use super::pages::{Chunk, Codec, How};
+use super::pieces::Pieces;
 use arrow::array::{Array, AsArray, Float64Array, RecordBatch};
 use arrow::buffer::Buffer;
 use arrow::datatypes::{Float64Type, SchemaRef, UInt32Type};
@@ -28,7 +29,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) enum Column {
     Arrow(Box<ArrowColumnChunk>),
-    Finished(Bytes, Box<ColumnCloseResult>),
+    Finished(Pieces, Box<ColumnCloseResult>),
 }
 
 /// Encodes the batches of one table.
@@ -102,15 +103,15 @@ impl Encoder {
         let (array, column) = (batch.column(place), &self.spec.columns[place]);
         let is_whole = !column.nullable && array.null_count() == 0 && !array.is_empty();
         if is_whole && column.kind == Kind::Number && !column.statistics && array.len() <= PAGE_ROWS {
-            let (bytes, close) = self.encode_numbers(place, array.as_primitive::<Float64Type>(), codec)?;
-            return Ok(Column::Finished(bytes, Box::new(close)));
+            let (pieces, close) = self.encode_numbers(place, array.as_primitive::<Float64Type>(), codec)?;
+            return Ok(Column::Finished(pieces, Box::new(close)));
         }
         if is_whole && column.kind == Kind::Level {
             return self.encode_levels(place, array.as_primitive::<Float64Type>().values());
         }
         if let Some(labels) = array.as_dictionary_opt::<UInt32Type>() {
-            let (bytes, close) = labels::encode(self.columns.column(place), labels, column.statistics, codec)?;
-            return Ok(Column::Finished(bytes, Box::new(close)));
+            let (pieces, close) = labels::encode(self.columns.column(place), labels, column.statistics, codec)?;
+            return Ok(Column::Finished(pieces, Box::new(close)));
         }
         for leaf in compute_leaves(self.schema.field(place), array)? {
             writer.write(&leaf)?;
@@ -124,7 +125,7 @@ impl Encoder {
         place: usize,
         array: &Float64Array,
         codec: &mut Codec,
-    ) -> Result<(Bytes, ColumnCloseResult)> {
+    ) -> Result<(Pieces, ColumnCloseResult)> {
         let values = array.values();
         let chunk = Chunk {
             column: self.columns.column(place),
@@ -150,7 +151,7 @@ impl Encoder {
         let mut writer = get_typed_column_writer::<DoubleType>(writer);
         writer.write_batch(values, None, None)?;
         let close = writer.close()?;
-        Ok(Column::Finished(Bytes::from(sink.into_inner()?), Box::new(close)))
+        Ok(Column::Finished(Bytes::from(sink.into_inner()?).into(), Box::new(close)))
     }
 }
 
@@ -183,7 +184,7 @@ pub(super) fn append<W: Write + Send>(writer: &mut SerializedFileWriter<W>, colu
     for column in columns {
         match column {
             Column::Arrow(chunk) => chunk.append_to_row_group(&mut group)?,
-            Column::Finished(bytes, close) => group.append_column(&bytes, *close)?,
+            Column::Finished(pieces, close) => group.append_column(&pieces, *close)?,
         }
     }
     group.close()?;
