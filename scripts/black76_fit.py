@@ -99,4 +99,4 @@ def show(name, coefficients):
 show("elementary::ATANH", shifted(powers(chebyshev(atanh_rest, 40)[:8]), 2 / REACH))
 show("elementary::EXP", shifted(powers(chebyshev(lambda x: exp(HALF * x), 40)[:12]), 1 / HALF, 0))
 show("normal::ERFCX", powers(chebyshev(scaled_tail, 80)[:24]))
-show("normal::CLOSING", powers(chebyshev(closing_ratio, 40)[:12]))
+show("normal::CLOSING", powers(chebyshev(closing_ratio, 40)[:16]))

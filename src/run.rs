@@ -179,7 +179,8 @@ struct Part {
 struct Margined {
     /// Its book is empty or not used any more.
     snapshot: Snapshot,
-    files: [OutputFile; 2],
+    /// Whole but for what comes at their ends.
+    tables: [TableFile; 2],
     at_risk: Vec<AtRisk>,
     flagged: Book,
     tally: Tally,
@@ -212,7 +213,7 @@ impl<'a> Job<'a> {
         let (encoders, mut writer) = Writer::create(folder, self.request.format)?;
         let work = |book: Book| self.part(&book, 0..book.len(), &encoders);
         let read = stream.run(self.margins.piece_accounts(), window, options, work, |part| writer.append(part))?;
-        read.map(|snapshot| writer.finish(snapshot, clock)).transpose()
+        Ok(read.map(|snapshot| writer.finish(snapshot, clock)))
     }
 
     /// Margins the accounts of a book.
@@ -232,7 +233,7 @@ impl<'a> Job<'a> {
             },
             |part| writer.append(part),
         )?;
-        writer.finish(snapshot, clock)
+        Ok(writer.finish(snapshot, clock))
     }
 
     fn part(&self, book: &Book, range: Range<usize>, encoders: &[Encoder; 2]) -> Result<Part> {
@@ -287,7 +288,7 @@ impl<'a> Job<'a> {
 
     /// Everything after the accounts.
     fn finish(&self, margined: Margined, folder: OutputFolder) -> Result<RunOutcome> {
-        let Margined { mut snapshot, files, mut at_risk, flagged, tally, spread, drill, compute, append } = margined;
+        let Margined { mut snapshot, tables, mut at_risk, flagged, tally, spread, drill, compute, append } = margined;
         let Self { request, margins, progress, .. } = self;
         let (unit_names, scenarios) = (margins.unit_names(), margins.scenarios());
         snapshot.inputs.extend(self.more_inputs.iter().cloned());
@@ -303,13 +304,22 @@ impl<'a> Job<'a> {
         progress.check()?;
         let mut summary = tally.summary(&snapshot, &request.rules, unit_names, at_risk.len(), &spread)?;
         summary.scenarios = scenarios.len() as u64;
-        let mut outputs = Vec::from(files);
         let names = Names { units: unit_names, scenarios };
         at_risk::sort(&mut at_risk);
-        outputs.extend(at_risk::write(folder.path(), &at_risk, &flagged, names, request.format)?);
-        outputs.extend(distances);
-        outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
-        outputs.push(encode::write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
+        // The large files wait for the disk, the others compute.
+        let [accounts, risk_units] = tables;
+        let ((large, more), small) = rayon::join(
+            || rayon::join(|| accounts.finish(), || risk_units.finish()),
+            || -> Result<Vec<OutputFile>> {
+                let mut files = at_risk::write(folder.path(), &at_risk, &flagged, names, request.format)?;
+                files.extend(distances);
+                files.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
+                files.push(encode::write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
+                Ok(files)
+            },
+        );
+        let mut outputs = vec![large?, more?];
+        outputs.extend(small?);
         if request.report {
             let identity = Identity::of_run(&summary.as_of, &request.rules, &snapshot.inputs, &outputs);
             let rows = AtRiskRow::head(&at_risk, &flagged, names);
@@ -405,14 +415,10 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(mut self, snapshot: Snapshot, clock: Instant) -> Result<Margined> {
-        let closing = Instant::now();
-        let [accounts, risk_units] = self.tables;
-        let files = [accounts.finish()?, risk_units.finish()?];
-        self.append += closing.elapsed();
-        Ok(Margined {
+    fn finish(self, snapshot: Snapshot, clock: Instant) -> Margined {
+        Margined {
             snapshot,
-            files,
+            tables: self.tables,
             at_risk: self.at_risk,
             flagged: self.flagged.build(),
             tally: self.tally,
@@ -420,7 +426,7 @@ impl Writer {
             drill: self.drill,
             compute: clock.elapsed(),
             append: self.append,
-        })
+        }
     }
 }
 

@@ -14,22 +14,30 @@ fn failed(problem: impl Into<String>) -> ParquetError {
 /// A chunk without checksums, its dictionary first, becomes one with them; what the footer says of it follows suit.
 /// Pages of the chunk must have none yet, and no index may point into it.
 pub(crate) fn seal(chunk: &[u8], close: ColumnCloseResult) -> Result<(Bytes, ColumnCloseResult)> {
-    let mut sealed = Vec::with_capacity(chunk.len() + 64);
+    let (sealed, close) = seal_around(chunk, &[], close)?;
+    Ok((Bytes::from(sealed), close))
+}
+
+/// As [`seal`], of a chunk whose last page lies apart: returns what stands in front of that page.
+pub(crate) fn seal_around(front: &[u8], last: &[u8], close: ColumnCloseResult) -> Result<(Vec<u8>, ColumnCloseResult)> {
+    let mut sealed = Vec::with_capacity(front.len() + 64);
     let (mut dictionary, mut data) = (None, None);
-    let mut rest = chunk;
+    let mut rest = front;
     while !rest.is_empty() {
         let header = header::read(&mut Thrift::new(rest)).map_err(|damage| failed(damage.0))?;
         let (length, crc_at) = (header.length as usize, header.crc_at as usize);
         let cut = || failed("a page that reaches beyond its column chunk");
-        let (front, behind) = rest.split_at_checked(length).ok_or_else(cut)?;
-        let (page, behind) = behind.split_at_checked(header.packed as usize).ok_or_else(cut)?;
+        let (head, behind) = rest.split_at_checked(length).ok_or_else(cut)?;
+        let is_apart = behind.is_empty() && header.packed as usize == last.len();
+        let (page, behind) =
+            if is_apart { (last, behind) } else { behind.split_at_checked(header.packed as usize).ok_or_else(cut)? };
         let place = match header.kind {
             PageKind::Dictionary => &mut dictionary,
             PageKind::Data => &mut data,
         };
         place.get_or_insert(sealed.len() as i64);
         // Fields are numbered by their distance from the one before: the checksum goes between field 3 and the next.
-        let (first, next) = front.split_at(crc_at);
+        let (first, next) = head.split_at(crc_at);
         let [kind, next @ ..] = next else { return Err(failed("a page header that ends too early")) };
         if header.crc.is_some() || kind >> 4 < 2 {
             return Err(failed("a page header with no place for a checksum"));
@@ -39,12 +47,14 @@ pub(crate) fn seal(chunk: &[u8], close: ColumnCloseResult) -> Result<(Bytes, Col
         write_int(crc32fast::hash(page).cast_signed(), &mut sealed);
         sealed.push(kind - (1 << 4));
         sealed.extend_from_slice(next);
-        sealed.extend_from_slice(page);
+        if !is_apart {
+            sealed.extend_from_slice(page);
+        }
         rest = behind;
     }
     // A chunk of no rows has no pages.
     let data = data.unwrap_or_default();
-    let added = (sealed.len() - chunk.len()) as i64;
+    let added = (sealed.len() - front.len()) as i64;
     let ColumnCloseResult { rows_written, metadata, .. } = close;
     let (packed, unpacked) = (metadata.compressed_size() + added, metadata.uncompressed_size() + added);
     let metadata = metadata
@@ -55,14 +65,14 @@ pub(crate) fn seal(chunk: &[u8], close: ColumnCloseResult) -> Result<(Bytes, Col
         .set_total_uncompressed_size(unpacked)
         .build()?;
     let close = ColumnCloseResult {
-        bytes_written: sealed.len() as u64,
+        bytes_written: (sealed.len() + last.len()) as u64,
         rows_written,
         metadata,
         bloom_filter: None,
         column_index: None,
         offset_index: None,
     };
-    Ok((Bytes::from(sealed), close))
+    Ok((sealed, close))
 }
 
 /// Seals the columns of a row group; `bytes` are those of its file from `start` on.

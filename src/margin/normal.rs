@@ -19,7 +19,7 @@ const SQRT_HALF_PI: f64 = 1.253_314_137_315_500_3;
 
 /// Coefficients, lowest power first, of `(1 + 2x) erfcx(x)` in `t = (x - 4) / (x + 4)`: the Chebyshev expansion on
 /// `[-1, 1]` to degree 23, rewritten in powers of `t`. Truncation is below 3e-16, and
-/// the coefficients' absolute values sum to 1.8, so that Horner's rule loses nothing.
+/// the coefficients' absolute values sum to 1.8, so that evaluating it loses nothing.
 const ERFCX: [f64; 24] = [
     1.232_995_118_625_552_6,
     -0.139_621_116_840_562_3,
@@ -52,20 +52,25 @@ const LAST: usize = 15;
 /// `4 (LAST + 1) + 2`: with it, `M_(LAST+1) / M_LAST` is nearly `w - z`, `w = sqrt(z^2 + SPREAD)`.
 const SPREAD: f64 = 66.0;
 /// Coefficients of what is missing, `M_(LAST+1) / M_LAST / (w - z)`, in `2 z / w - 1`, lowest power first. Truncation
-/// is below 4e-10, which the recurrence reduces below 1e-15: at the money it does not look at the ratio at all.
-const CLOSING: [f64; 12] = [
-    0.483_004_519_331_460_27,
-    7.430_702_214_058_47e-5,
-    0.001_757_295_331_152_796_5,
-    -2.547_820_565_531_601_5e-5,
-    3.047_079_816_572_783_8e-5,
-    6.207_150_245_907_793_5e-6,
-    5.995_056_625_577_291e-7,
-    4.555_354_088_266_136e-7,
-    6.791_120_361_760_963e-8,
-    2.478_273_942_051_536e-8,
-    1.220_237_160_365_201_2e-8,
-    3.482_783_307_871_084e-9,
+/// is below 3e-15, and less is left of it in the end: at the money the recurrence does not look at the ratio at all, far
+/// from it the ratio is soon forgotten.
+const CLOSING: [f64; 16] = [
+    0.483_004_519_332_105_86,
+    7.430_702_354_893_052e-5,
+    0.001_757_295_285_215_513_4,
+    -2.547_824_452_345_692_5e-5,
+    3.047_132_519_077_371_6e-5,
+    6.207_454_856_960_733e-6,
+    5.973_140_458_657_796e-7,
+    4.545_236_033_131_071e-7,
+    7.195_460_311_841_408e-8,
+    2.637_859_516_683_98e-8,
+    8.934_087_307_238_488e-9,
+    2.350_877_552_709_737_5e-9,
+    7.635_795_056_140_8e-10,
+    2.146_366_859_897_647_9e-10,
+    1.718_761_810_235_225_5e-10,
+    6.618_461_343_917_881e-11,
 ];
 /// Steps below it belong to [`near_drop`].
 pub(super) const NEAR: f64 = 0.7;

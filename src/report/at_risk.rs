@@ -34,18 +34,16 @@ impl Binding {
         Self::among(unit.mmr, unit.mr1, unit.mr2, unit.mr6, unit.mr7)
     }
 
+    /// As [`Binding::of`], of figures that were read back.
     pub(super) fn among(mmr: f64, mr1: f64, mr2: f64, mr6: f64, mr7: f64) -> Option<Self> {
-        if mmr <= 0.0 {
-            None
-        } else if mmr <= mr7 {
-            Some(Self::Mr7)
-        } else if mr1 >= mr2 && mr1 >= mr6 {
-            Some(Self::Mr1)
-        } else if mr2 >= mr6 {
-            Some(Self::Mr2)
-        } else {
-            Some(Self::Mr6)
-        }
+        // Reckoned instead of branched: it is asked of every unit, and hard to foresee.
+        const TERMS: [Option<Binding>; 5] =
+            [Some(Binding::Mr1), Some(Binding::Mr2), Some(Binding::Mr6), Some(Binding::Mr7), None];
+        let is_mr1 = (mr1 >= mr2) & (mr1 >= mr6);
+        let others = if mr2 >= mr6 { 1 } else { 2 };
+        let stress = if is_mr1 { 0 } else { others };
+        let charged = if mmr <= mr7 { 3 } else { stress };
+        TERMS[if mmr <= 0.0 { 4 } else { charged }]
     }
 
     /// The name in tables.

@@ -54,6 +54,12 @@ impl NewFile {
         Ok(Self { file: fs::File::create_new(path)?, path: path.to_path_buf() })
     }
 
+    /// The same file, to bring it to the disk from another thread while it is written; the last word has
+    /// [`NewFile::sync`].
+    pub fn to_sync_ahead(&self) -> io::Result<fs::File> {
+        self.file.try_clone()
+    }
+
     /// Brings all bytes to the medium.
     pub fn sync(&self) -> io::Result<()> {
         gate(Op::Sync, &self.path, 0)?;

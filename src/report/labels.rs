@@ -5,6 +5,7 @@
 //! the keys as runs and bit-packed groups of eight, the "RLE / bit-packing hybrid").
 
 use super::pages::{Chunk, Codec, How};
+use super::pieces::Pieces;
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, StringBuilder, UInt32Array};
 use arrow::datatypes::UInt32Type;
 use bytes::Bytes;
@@ -71,7 +72,7 @@ pub(super) fn encode(
     array: &DictionaryArray<UInt32Type>,
     statistics: bool,
     codec: &mut Codec,
-) -> Result<(Bytes, ColumnCloseResult)> {
+) -> Result<(Pieces, ColumnCloseResult)> {
     let (values, keys) = (array.values().as_string::<i32>(), array.keys().values());
     let mut dictionary = Vec::with_capacity(values.value_data().len() + 4 * values.len());
     for value in values.iter().map(Option::unwrap_or_default) {

@@ -26,6 +26,7 @@ mod lock;
 pub mod manifest;
 mod pages;
 mod parquet;
+mod pieces;
 pub mod recorded;
 pub mod rejects;
 pub mod rows;

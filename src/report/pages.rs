@@ -1,6 +1,7 @@
 //! Column chunks of which we lay out the pages ourselves, in the terms of the Parquet format.
 
-use crate::checksum::seal::seal;
+use super::pieces::{Gathered, Pieces};
+use crate::checksum::seal::seal_around;
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
@@ -66,9 +67,11 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// The chunk as it stands in a file, its pages with checksums, and what the footer says of it.
-    pub fn finish(self, codec: &mut Codec) -> Result<(Bytes, ColumnCloseResult)> {
+    pub fn finish(self, codec: &mut Codec) -> Result<(Pieces, ColumnCloseResult)> {
         let rows = u32::try_from(self.rows).map_err(|_| ParquetError::General("too many rows in one page".into()))?;
-        let mut sink = TrackedWrite::new(Vec::with_capacity(self.data.len() / 2));
+        let size = self.data.len();
+        let data = codec.compress(self.how, self.data)?;
+        let mut sink = TrackedWrite::new(Gathered::around(data.clone()));
         let mut pages = SerializedPageWriter::new(&mut sink);
         let mut metadata = ColumnChunkMetaData::builder(self.column)
             .set_compression(self.how.compression()?)
@@ -76,19 +79,18 @@ impl Chunk {
         let (mut compressed, mut uncompressed) = (0, 0);
         let mut encodings = vec![Encoding::RLE, self.encoding];
         if let Some((values, count)) = self.dictionary {
-            let size = values.len();
+            let plain_size = values.len();
             let buf = codec.compress(self.how, values)?;
             let count =
                 u32::try_from(count).map_err(|_| ParquetError::General("too many values in a dictionary".into()))?;
             let page = Page::DictionaryPage { buf, num_values: count, encoding: Encoding::PLAIN, is_sorted: false };
-            let written = pages.write_page(CompressedPage::new(page, size))?;
+            let written = pages.write_page(CompressedPage::new(page, plain_size))?;
             metadata = metadata.set_dictionary_page_offset(Some(signed(written.offset)?));
             (compressed, uncompressed) = (written.compressed_size, written.uncompressed_size);
             encodings.push(Encoding::PLAIN);
         }
-        let size = self.data.len();
         let page = Page::DataPage {
-            buf: codec.compress(self.how, self.data)?,
+            buf: data.clone(),
             num_values: rows,
             encoding: self.encoding,
             def_level_encoding: Encoding::RLE,
@@ -104,16 +106,17 @@ impl Chunk {
         if let Some(statistics) = self.statistics {
             metadata = metadata.set_statistics(statistics);
         }
-        let bytes = sink.into_inner()?;
+        let front = sink.into_inner()?.finish()?;
         let close = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
+            bytes_written: (front.len() + data.len()) as u64,
             rows_written: u64::from(rows),
             metadata: metadata.build()?,
             bloom_filter: None,
             column_index: None,
             offset_index: None,
         };
-        seal(&bytes, close)
+        let (front, close) = seal_around(&front, &data, close)?;
+        Ok((Pieces::of([front.into(), data]), close))
     }
 }
 

@@ -7,6 +7,7 @@
 use super::columns::{Kind, TableSpec};
 use super::labels;
 use super::pages::{Chunk, Codec, How};
+use super::pieces::Pieces;
 use crate::checksum::seal::{seal, seal_row_group};
 use arrow::array::{Array, AsArray, Float64Array, RecordBatch};
 use arrow::buffer::Buffer;
@@ -28,13 +29,19 @@ use std::sync::Arc;
 /// A column of one row group with checksums, ready to be appended.
 #[derive(Debug)]
 pub(super) struct Column {
-    bytes: Bytes,
+    pieces: Pieces,
     close: Box<ColumnCloseResult>,
+}
+
+impl From<(Pieces, ColumnCloseResult)> for Column {
+    fn from((pieces, close): (Pieces, ColumnCloseResult)) -> Self {
+        Self { pieces, close: Box::new(close) }
+    }
 }
 
 impl From<(Bytes, ColumnCloseResult)> for Column {
     fn from((bytes, close): (Bytes, ColumnCloseResult)) -> Self {
-        Self { bytes, close: Box::new(close) }
+        Self::from((Pieces::from(bytes), close))
     }
 }
 
@@ -143,7 +150,7 @@ impl Encoder {
         place: usize,
         array: &Float64Array,
         codec: &mut Codec,
-    ) -> Result<(Bytes, ColumnCloseResult)> {
+    ) -> Result<(Pieces, ColumnCloseResult)> {
         let values = array.values();
         let chunk = Chunk {
             column: self.columns.column(place),
@@ -200,7 +207,7 @@ fn repeats(values: &[f64]) -> bool {
 pub(super) fn append<W: Write + Send>(writer: &mut SerializedFileWriter<W>, columns: Vec<Column>) -> Result<()> {
     let mut group = writer.next_row_group()?;
     for column in columns {
-        group.append_column(&column.bytes, *column.close)?;
+        group.append_column(&column.pieces, *column.close)?;
     }
     group.close()?;
     Ok(())
