@@ -387,3 +387,15 @@ fn shown_as_text_and_as_json() {
     assert_eq!(json["values"]["discount.\"*\""]["value"], serde_json::json!([["inf", 0.8]]));
     assert_eq!(json["values"].as_object().unwrap().len(), loaded.values.len());
 }
+
+#[test]
+fn a_canonical_set_loads_again_from_text() {
+    let origin = Path::new("out/manifest.json");
+    let loaded = set(&["risk_unit=merged", "discount.XYZ=[[1000, 0.5], [\"inf\", 0]]", "rate=0.01"]).unwrap();
+    let again = load_text(origin, &loaded.canonical()).unwrap();
+    assert_eq!((&again.rules, &again.hash), (&loaded.rules, &loaded.hash));
+    let short: String =
+        loaded.canonical().lines().filter(|line| !line.starts_with("rate")).collect::<Vec<_>>().join("\n");
+    let missing = invalid(load_text(origin, &short));
+    assert_eq!((missing.file.as_deref(), missing.column.as_deref()), (Some(origin), Some("rate")));
+}
