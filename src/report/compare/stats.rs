@@ -348,7 +348,7 @@ mod tests {
             prop_assert!((sum - (states[5] - states[0])).abs() <= largest * f64::EPSILON * 8.0);
             for cause in 0..CAUSES.len() {
                 let plain = states[cause + 1] - states[cause];
-                prop_assert!((parts[cause] - plain).abs() <= largest * 1e-15);
+                prop_assert!((parts[cause] - plain).abs() <= largest * 4e-15);
                 prop_assert_eq!(parts[cause] == 0.0, plain == 0.0);
             }
         }
