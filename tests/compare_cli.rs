@@ -62,7 +62,7 @@ fn two_days(dir: &Path) {
         options: &[("OLD", "2026-01-16T08:00:00Z", 0.5), ("KEPT", JULY, 0.5)],
         positions: "held,SWAP,-300,50000\nheld,SOON,100,50000\nheld,OLD,-20,0.02\nheld,KEPT,-20,0.02\n\
                     gone,SWAP,10,50000\nodd,SWAP,10,50000\nstill,KEPT,-40,0.02\n",
-        balances: "held,BTC,1\ngone,BTC,1\nodd,BTC,1\nstill,BTC,0.2\nalways,BTC,2\n",
+        balances: "held,BTC,1\ngone,BTC,1\nodd,BTC,1\nstill,BTC,0.75\nalways,BTC,2\n",
     }
     .write(&dir.join("day1"));
     Small {
@@ -71,7 +71,7 @@ fn two_days(dir: &Path) {
         options: &[("KEPT", JULY, 0.8), ("LISTED", JULY, 0.7)],
         positions: "held,SWAP,-300,50000\nheld,KEPT,-20,0.02\nheld,LISTED,10,0.02\n\
                     fresh,LISTED,-30,0.02\nodd,UNKNOWN,10,50000\nstill,KEPT,-40,0.02\n",
-        balances: "held,BTC,1\nfresh,BTC,0.01\nodd,BTC,1\nstill,BTC,0.2\nalways,BTC,2\n",
+        balances: "held,BTC,1\nfresh,BTC,0.01\nodd,BTC,1\nstill,BTC,0.75\nalways,BTC,2\n",
     }
     .write(&dir.join("day2"));
     for day in ["day1", "day2"] {
@@ -144,7 +144,8 @@ fn accounts_and_contracts_come_and_go() {
 
     // Who newly breaches, and by which cause most of the room was lost.
     let breaches: BTreeMap<String, Row> = by_id(&dir.join("out/breaches.parquet"));
-    assert!(breaches.contains_key("fresh") && breaches.contains_key("still"), "{breaches:?}");
+    assert_eq!(breaches["fresh"]["breach"], "liquidation");
+    assert_eq!(breaches["still"]["breach"], "im_deficit");
     assert_eq!(breaches["fresh"]["main_cause"], "positions");
     for (id, row) in &breaches {
         let why = &found[id];
@@ -262,7 +263,8 @@ fn what_is_wrong_is_said_and_leaves_nothing() {
         (vec!["day1", "--b", "rate=0.1", "--format", "csv"], 2, "--out"),
         (vec!["day1", "--b", "rate=0.1", "--format", "json", "--out", "out"], 2, "`parquet`, `arrow` or `csv`"),
         (vec!["day1", "--b", "rate=0.1", "--force"], 2, "--out"),
-        (vec!["day1", "--b", "rate=0.1", "--plain"], 2, "<B>"),
+        (vec!["day1", "--b", "rate=0.1", "--plain"], 2, "two finished runs"),
+        (vec!["day1", "--b", "rate=0.1", "--snapshot-b", "day2"], 2, "two finished runs"),
         (vec!["day1", "--b", "rate=0.1", "--out", "day2"], 2, "exists already"),
         (vec!["day1.run", "day2.run", "--b", "rate=0.1"], 2, "--b"),
         (vec!["day1.run", "day2.run", "--max-rejects", "1"], 2, "--max-rejects"),
@@ -332,7 +334,7 @@ fn the_bytes_depend_neither_on_threads_nor_on_formats_of_inputs() {
         tables(out)
     };
     let one = runs("b.run", "one", "1");
-    assert!(one == runs("b.run", "three", "3") && one == runs("c.run", "csv", "2"));
+    assert!(one == runs("b.run", "three", "3") && one == runs("c.run", "formats", "2"));
     assert_eq!(rows(&dir.join("one/changes.parquet")).len(), 17_000);
     let rules = |snapshot: &str, out: &str, threads: &str| {
         let args = ["compare", snapshot, "--quiet", "--threads", threads, "--b", "risk_unit=merged", "--out", out];

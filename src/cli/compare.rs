@@ -55,13 +55,13 @@ pub struct CompareArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     b: Vec<String>,
     /// Where the snapshot of run A is now [default: where the run found it]
-    #[arg(long, value_name = "DIR", requires = "second")]
+    #[arg(long, value_name = "DIR")]
     snapshot_a: Option<PathBuf>,
     /// Where the snapshot of run B is now
-    #[arg(long, value_name = "DIR", requires = "second")]
+    #[arg(long, value_name = "DIR")]
     snapshot_b: Option<PathBuf>,
     /// Compare what two runs have written, without their snapshots and without causes
-    #[arg(long, requires = "second", conflicts_with_all = ["snapshot_a", "snapshot_b"])]
+    #[arg(long, conflicts_with_all = ["snapshot_a", "snapshot_b"])]
     plain: bool,
     /// Folder to write; must not exist unless --force. Without it a summary goes to stdout
     #[arg(long, value_name = "DIR")]
@@ -153,6 +153,11 @@ impl CompareArgs {
 
     /// The two sides of a comparison of rules.
     fn bases(&self) -> Result<[Basis; 2]> {
+        // Clap drops a requirement that another flag contradicts.
+        if self.plain || self.snapshot_a.is_some() || self.snapshot_b.is_some() {
+            let problem = "`--plain`, `--snapshot-a` and `--snapshot-b` are for two finished runs";
+            return Err(Error::Usage(problem.to_owned()));
+        }
         let files = match self.rules.as_slice() {
             [] => [None, None],
             [both] => [Some(both), Some(both)],

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Both put accounts of A and B side by side in byte order of their ids, in pieces on all threads, and write the pieces
-//! in order ([`pass`]). [`attribution`] makes the markets between, [`recorded`] reads what runs have written.
+//! in order (`pass.rs`). [`attribution`] makes the markets between, `recorded.rs` reads what runs have written.
 
 pub mod attribution;
 mod groups;

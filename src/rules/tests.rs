@@ -400,3 +400,15 @@ fn text_loads_as_a_file_does() {
     let error = load_text("rate = ", &[]).unwrap_err().to_string();
     assert!(error.starts_with("rules given as text: invalid TOML at line 1"), "{error}");
 }
+
+#[test]
+fn a_canonical_set_loads_again_from_text() {
+    let origin = Path::new("out/manifest.json");
+    let loaded = set(&["risk_unit=merged", "discount.XYZ=[[1000, 0.5], [\"inf\", 0]]", "rate=0.01"]).unwrap();
+    let again = load_recorded(&loaded.canonical(), origin).unwrap();
+    assert_eq!((&again.rules, &again.hash), (&loaded.rules, &loaded.hash));
+    let short: String =
+        loaded.canonical().lines().filter(|line| !line.starts_with("rate")).collect::<Vec<_>>().join("\n");
+    let missing = invalid(load_recorded(&short, origin));
+    assert_eq!((missing.file.as_deref(), missing.column.as_deref()), (Some(origin), Some("rate")));
+}

@@ -71,24 +71,28 @@ impl UnitStats {
     }
 }
 
-/// The contributions of causes from the figures before, between and after them. Each is the difference of two
-/// neighbours; the largest also takes what rounding leaves, so that their sum, taken in order, is the whole difference:
-/// to the last bit where some float does it, else to one unit in the last place of the largest.
+/// The contributions of causes from the figures before, between and after them: the differences of neighbours. One of
+/// them, the largest if that does, also takes what rounding leaves, so that their sum, taken in order, is the whole
+/// difference to the last bit. Where no choice makes it so, a few units in the last place of the largest are left over.
+/// What contributes nothing stays exactly zero.
 #[must_use]
 pub fn contributions(states: &[f64; CAUSES.len() + 1]) -> Causes {
-    let mut parts: Causes = std::array::from_fn(|cause| states[cause + 1] - states[cause]);
-    let whole = states[CAUSES.len()] - states[0];
-    let larger = |best: usize, next: usize| if parts[next].abs() > parts[best].abs() { next } else { best };
-    let largest = (0..CAUSES.len()).reduce(larger).unwrap_or(0);
-    // One step settles nearly every case; a second one the rest, or it swings between two neighbours.
-    for _ in 0..2 {
-        let rest = whole - parts.iter().fold(0.0, |sum, part| sum + part);
-        if rest == 0.0 {
-            break;
+    let parts: Causes = std::array::from_fn(|cause| states[cause + 1] - states[cause]);
+    let rest = |parts: &Causes| (states[CAUSES.len()] - states[0]) - parts.iter().fold(0.0, |sum, part| sum + part);
+    let mut order: [usize; CAUSES.len()] = std::array::from_fn(|cause| cause);
+    order.sort_by(|&x, &y| parts[y].abs().total_cmp(&parts[x].abs()));
+    let mut best = parts;
+    for cause in order.into_iter().filter(|&cause| parts[cause] != 0.0) {
+        let mut parts = parts;
+        // A second step settles most of what the first leaves; after that it swings between two neighbours.
+        for _ in 0..2 {
+            parts[cause] += rest(&parts);
         }
-        parts[largest] += rest;
+        if rest(&parts).abs() < rest(&best).abs() {
+            best = parts;
+        }
     }
-    parts
+    best
 }
 
 /// What became of some consecutive accounts.
@@ -292,4 +296,122 @@ fn extend_largest(mine: &mut Vec<Moved>, later: &[Moved], order: fn(f64, f64) ->
     mine.extend(later.iter().cloned());
     mine.sort_by(|x, y| order(x.mmr_change(), y.mmr_change()));
     mine.truncate(LARGEST_ACCOUNTS);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::compare::Why;
+    use proptest::prelude::*;
+
+    fn figures(mmr: f64, adj_eq: f64) -> Figures {
+        let ratio = adj_eq / mmr;
+        Figures {
+            adj_eq,
+            total_eq: adj_eq,
+            upl: 0.0,
+            mmr,
+            imr: 1.3 * mmr,
+            deriv_mmr: mmr,
+            borrow_mmr: 0.0,
+            borrow_imr: 0.0,
+            liquidation_fee: 0.0,
+            margin_ratio: Some(ratio),
+            status: if ratio <= 1.0 { Status::Liquidation } else { Status::Healthy },
+            im_deficit: adj_eq < 1.3 * mmr,
+            ineligible: Some(false),
+            mmr_no_hedge: mmr,
+            imr_no_hedge: 1.3 * mmr,
+        }
+    }
+
+    fn change(before: Option<f64>, after: Option<f64>, adj_eq: f64) -> Change {
+        let side = |mmr: Option<f64>| mmr.map(|mmr| figures(mmr, adj_eq));
+        Change { a: side(before), b: side(after), why: None }
+    }
+
+    proptest! {
+        #[test]
+        fn contributions_add_up(
+            states in prop::array::uniform6(prop_oneof![3 => -1e9..1e9f64, 1 => Just(0.0f64), 1 => 1e-6..1.0f64]),
+            still in prop::array::uniform5(any::<bool>()),
+        ) {
+            let mut states = states;
+            for cause in 0..CAUSES.len() {
+                if still[cause] {
+                    states[cause + 1] = states[cause];
+                }
+            }
+            let parts = contributions(&states);
+            let largest = parts.iter().fold(0.0f64, |most, part| most.max(part.abs()));
+            let sum = parts.iter().fold(0.0, |sum, part| sum + part);
+            prop_assert!((sum - (states[5] - states[0])).abs() <= largest * f64::EPSILON * 8.0);
+            for cause in 0..CAUSES.len() {
+                let plain = states[cause + 1] - states[cause];
+                prop_assert!((parts[cause] - plain).abs() <= largest * 4e-15);
+                prop_assert_eq!(parts[cause] == 0.0, plain == 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn one_cause_takes_everything_to_the_bit() {
+        for cause in 0..CAUSES.len() {
+            let states: [f64; 6] = std::array::from_fn(|state| if state > cause { 0.3 } else { 0.1 });
+            let mut expected = Causes::default();
+            expected[cause] = 0.3 - 0.1;
+            assert_eq!(contributions(&states), expected);
+        }
+        assert_eq!(contributions(&[7.7; 6]), Causes::default());
+    }
+
+    #[test]
+    fn accounts_are_counted_whichever_way_they_are_cut() {
+        let changes: Vec<Change> = (0..60)
+            .map(|n: usize| {
+                let mmr = |k: usize, rest: usize| (!n.is_multiple_of(rest)).then(|| (n * k % 13 + 1) as f64 * 10.0);
+                change(mmr(3, 7), mmr(5, 5), 75.0)
+            })
+            .filter(|change| change.a.is_some() || change.b.is_some())
+            .collect();
+        let ids: Vec<String> = (0..changes.len()).map(|n| format!("a{n:02}")).collect();
+        let of = |range: std::ops::Range<usize>| {
+            let mut stats = Stats::new(0);
+            stats.add(&changes[range.clone()], |at| ids[range.start + at].as_str());
+            stats
+        };
+        let whole = of(0..changes.len());
+        assert_eq!(whole.kept + whole.new + whole.closed, changes.len() as u64);
+        assert!(whole.new > 0 && whole.closed > 0 && whole.newly[0] > 0 && whole.no_longer[0] > 0);
+        let mut by_change: Vec<(f64, usize)> =
+            changes.iter().map(|change| change.difference(|figures| figures.mmr)).zip(0..).collect();
+        by_change.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
+        let expected: Vec<&String> =
+            by_change.iter().filter(|(change, _)| *change > 0.0).take(10).map(|&(_, place)| &ids[place]).collect();
+        for cut in [0, 1, 7, 30, changes.len()] {
+            let mut merged = of(0..cut);
+            merged.merge(of(cut..changes.len()));
+            assert_eq!(merged.migration, whole.migration);
+            assert_eq!((merged.newly, merged.no_longer), (whole.newly, whole.no_longer));
+            assert_eq!(merged.rises.iter().map(|moved| &moved.account_id).collect::<Vec<_>>(), expected, "{cut}");
+            assert_eq!((&merged.falls, &merged.breaches), (&whole.falls, &whole.breaches));
+        }
+    }
+
+    #[test]
+    fn the_main_cause_of_a_breach_is_where_the_room_went() {
+        let why = Why {
+            mmr: [50.0, 0.0, 1.0, 0.0, 0.0],
+            excess: [-10.0, -30.0, 0.0, -30.0, 5.0],
+            im_excess: [-40.0, -30.0, 0.0, 0.0, 0.0],
+        };
+        let moved = |before: f64, after: f64, adj_eq: f64| Change {
+            why: Some(why),
+            ..change(Some(before), Some(after), adj_eq)
+        };
+        assert_eq!(moved(50.0, 101.0, 100.0).main_cause(), Some((1, -30.0)));
+        assert_eq!(moved(50.0, 90.0, 100.0).main_cause(), Some((0, -40.0)));
+        assert_eq!(moved(50.0, 60.0, 100.0).main_cause(), None);
+        assert_eq!(moved(120.0, 110.0, 100.0).main_cause(), None);
+    }
 }

@@ -166,7 +166,7 @@ fn side(side: &SideSummary) -> String {
 }
 
 fn share(change: f64, of: f64) -> String {
-    if of.abs() > 0.0 { format!("{:+.1} %", change / of.abs() * 100.0) } else { String::new() }
+    if of != 0.0 && change != 0.0 { format!("{:+.1} %", change / of.abs() * 100.0) } else { String::new() }
 }
 
 fn movers_table(title: &str, movers: &[Mover]) -> Table {
