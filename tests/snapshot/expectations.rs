@@ -135,8 +135,7 @@ fn checksums_beside_the_tables_are_verified() {
     folder.write(CHECKSUMS, &lines);
     folder.load().unwrap();
     for harmless in [lines.to_uppercase().replace("SNAPSHOT.TOML", "snapshot.toml"), lines.replace("  ", " *")] {
-        let names = |text: String| table_names(text);
-        folder.write(CHECKSUMS, names(harmless));
+        folder.write(CHECKSUMS, table_names(&harmless));
         folder.load().unwrap();
     }
     let gone = format!("{lines}{}  positions/part-1.parquet\n", "0".repeat(64));
@@ -164,7 +163,7 @@ fn checksums_beside_the_tables_are_verified() {
 }
 
 /// Undoes the upper case of names.
-fn table_names(text: String) -> String {
+fn table_names(text: &str) -> String {
     text.lines().map(|line| format!("{}{}\n", &line[..64], line[64..].to_lowercase())).collect()
 }
 
