@@ -23,7 +23,7 @@ CRATE = ROOT / "target" / "knockouts"
 MODULES = ["book", "error.rs", "margin", "market", "progress.rs", "recompute", "reference", "rules"]
 TESTS = ["differential.rs", "golden_reference.rs", "published.rs", "common/mod.rs", "common/strategies.rs", "common/world.rs"]
 NEEDED = ["hashbrown", "jiff", "libm", "rayon", "rust_decimal", "serde", "serde_path_to_error", "thiserror", "toml",
-          "blake3", "serde_json", "tracing"]
+          "blake3", "serde_json", "tempfile", "tracing"]
 
 STRESS, PRICED, REQUIREMENT = "margin/stress.rs", "margin/priced.rs", "margin/requirement.rs"
 BLACK, NORMAL, TIERS, HEDGE = "margin/black76.rs", "margin/normal.rs", "margin/tiers.rs", "margin/spot_hedge.rs"

@@ -48,7 +48,9 @@ fn targets_hold_on_seeds_and_mutations() {
     for (name, target) in TARGETS {
         let seeds = seeds(name);
         assert!(!seeds.is_empty() && seeds.iter().all(|seed| !seed.is_empty()), "{name}");
-        seeds.iter().for_each(|seed| target(seed));
+        for seed in &seeds {
+            target(seed);
+        }
         target(&[]);
         let work = |first: u64| {
             for run in (first..RUNS).step_by(2) {

@@ -11,6 +11,11 @@ fn failed(problem: impl Into<String>) -> ParquetError {
     ParquetError::General(problem.into())
 }
 
+/// A size or an offset as the format counts it.
+fn signed(bytes: usize) -> Result<i64> {
+    i64::try_from(bytes).map_err(|_| failed("a column chunk of more than 8 EiB"))
+}
+
 /// A chunk without checksums, its dictionary first, becomes one with them; what the footer says of it follows suit.
 /// Pages of the chunk must have none yet, and no index may point into it.
 pub(crate) fn seal(chunk: &[u8], close: ColumnCloseResult) -> Result<(Bytes, ColumnCloseResult)> {
@@ -35,7 +40,7 @@ pub(crate) fn seal_around(front: &[u8], last: &[u8], close: ColumnCloseResult) -
             PageKind::Dictionary => &mut dictionary,
             PageKind::Data => &mut data,
         };
-        place.get_or_insert(sealed.len() as i64);
+        place.get_or_insert(signed(sealed.len())?);
         // Fields are numbered by their distance from the one before: the checksum goes between field 3 and the next.
         let (first, next) = head.split_at(crc_at);
         let [kind, next @ ..] = next else { return Err(failed("a page header that ends too early")) };
@@ -54,7 +59,7 @@ pub(crate) fn seal_around(front: &[u8], last: &[u8], close: ColumnCloseResult) -
     }
     // A chunk of no rows has no pages.
     let data = data.unwrap_or_default();
-    let added = (sealed.len() - front.len()) as i64;
+    let added = signed(sealed.len() - front.len())?;
     let ColumnCloseResult { rows_written, metadata, .. } = close;
     let (packed, unpacked) = (metadata.compressed_size() + added, metadata.uncompressed_size() + added);
     let metadata = metadata

@@ -81,7 +81,7 @@ impl<R: BufRead> Thrift<R> {
     /// A signed number.
     pub fn signed(&mut self) -> Result<i64> {
         let value = self.varint()?;
-        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+        Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
     /// A number that a 32-bit field holds.

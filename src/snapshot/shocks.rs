@@ -8,7 +8,7 @@ use super::number::{NumberError, Numbers};
 use super::scan::{Opened, scan};
 use super::schema::SHOCKS;
 use super::source;
-use super::{InputFile, text::cut};
+use super::{InputFile, checksums, text::cut};
 use crate::market::Market;
 use crate::market::scenario::{BASE, Fault, Scenario, Shock, check_days, check_fx, check_shock};
 use crate::progress::Progress;
@@ -41,7 +41,9 @@ pub fn read_shocks(path: &Path, market: &Market, progress: &dyn Progress) -> Res
     let source = source::at(path)?;
     let mut inputs = Vec::new();
     for (file, (bytes, blake3)) in source.files.iter().zip(source::hash_all(&source.files, progress)?) {
-        inputs.push(InputFile { path: file.clone(), bytes, rows: None, blake3 });
+        let input = InputFile { path: file.clone(), bytes, rows: None, blake3 };
+        checksums::verify_listed(&input)?;
+        inputs.push(input);
     }
     let mut scenarios = Scenarios::default();
     for (input, rows) in inputs.iter_mut().zip(scenarios.read(Opened::new(&source, SHOCKS)?, market, progress)?) {

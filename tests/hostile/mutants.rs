@@ -4,6 +4,7 @@
 use crate::folder::TABLES;
 use crate::snapshots::{FORMATS, add_checksums, snapshot};
 use crate::{Outcome, assert_quiet, judge, prepare};
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use rand_chacha::ChaCha8Rng;
@@ -124,7 +125,7 @@ impl fmt::Display for Tally {
 fn pages(file: &Path) -> Vec<Range<usize>> {
     let reader = SerializedFileReader::new(fs::File::open(file).unwrap()).unwrap();
     let groups = reader.metadata().row_groups().iter();
-    let chunks = groups.flat_map(|group| group.columns()).map(|column| column.byte_range());
+    let chunks = groups.flat_map(RowGroupMetaData::columns).map(ColumnChunkMetaData::byte_range);
     chunks.map(|(start, length)| start as usize..(start + length) as usize).collect()
 }
 

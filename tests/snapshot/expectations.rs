@@ -3,7 +3,7 @@
 use crate::folder::{Folder, reconcile, table};
 use remargin::Error;
 use remargin::progress::Silent;
-use remargin::snapshot::{CHECKSUMS, Expectations, Snapshot, form_checksums, snapshot_hash};
+use remargin::snapshot::{CHECKSUMS, Expectations, Snapshot, form_checksums, read_shocks, snapshot_hash};
 use std::time::Duration;
 
 fn broken(snapshot: &Snapshot) -> Vec<String> {
@@ -135,8 +135,7 @@ fn checksums_beside_the_tables_are_verified() {
     folder.write(CHECKSUMS, &lines);
     folder.load().unwrap();
     for harmless in [lines.to_uppercase().replace("SNAPSHOT.TOML", "snapshot.toml"), lines.replace("  ", " *")] {
-        let names = |text: String| table_names(text);
-        folder.write(CHECKSUMS, names(harmless));
+        folder.write(CHECKSUMS, table_names(&harmless));
         folder.load().unwrap();
     }
     let gone = format!("{lines}{}  positions/part-1.parquet\n", "0".repeat(64));
@@ -164,7 +163,7 @@ fn checksums_beside_the_tables_are_verified() {
 }
 
 /// Undoes the upper case of names.
-fn table_names(text: String) -> String {
+fn table_names(text: &str) -> String {
     text.lines().map(|line| format!("{}{}\n", &line[..64], line[64..].to_lowercase())).collect()
 }
 
@@ -173,6 +172,33 @@ fn flip(lines: &str, file: &str) -> String {
     let line = lines.lines().find(|line| line.ends_with(file)).unwrap();
     let digit = if line.starts_with('0') { "1" } else { "0" };
     lines.replace(line, &format!("{digit}{}", &line[1..]))
+}
+
+/// A table of shocks in the folder is no part of the snapshot, and is held to `checksums` where it is listed.
+#[test]
+fn listed_shocks_are_verified() {
+    let folder = Folder::new();
+    let shocks = "scenario,base,price\ncrash,BTC,-0.4\n";
+    let market = folder.load().unwrap().market;
+    folder.write("shocks.csv", shocks);
+    let file = folder.path().join("shocks.csv");
+    let lines = form_checksums(folder.path(), &Silent).unwrap();
+    let listed = format!("{lines}{}  shocks.csv\n", blake3::hash(shocks.as_bytes()).to_hex());
+    for (text, now, is_read) in [
+        (&lines, shocks, true),
+        (&listed, shocks, true),
+        (&lines, "scenario,base,price\ncrash,BTC,-0.5\n", true),
+        (&listed, "scenario,base,price\ncrash,BTC,-0.5\n", false),
+    ] {
+        folder.write(CHECKSUMS, text);
+        folder.write("shocks.csv", now);
+        let outcome = read_shocks(&file, &market, &Silent);
+        assert_eq!(outcome.is_ok(), is_read, "{now}: {outcome:?}");
+        if let Err(error) = outcome {
+            assert!(error.to_string().contains("the file is not the one that `checksums` lists"), "{error}");
+        }
+        folder.load().unwrap();
+    }
 }
 
 #[test]
