@@ -168,8 +168,17 @@ fn whatever_is_planted_in_a_run_is_found() {
     }
 
     // Counts and totals of the summary.
-    for key in ["rows_used", "margined", "im_deficit", "rows_in", "unused_price_gaps", "adj_eq", "mmr_no_hedge", "mr1"]
-    {
+    for key in [
+        "rows_used",
+        "margined",
+        "im_deficit",
+        "at_risk",
+        "rows_in",
+        "unused_price_gaps",
+        "adj_eq",
+        "mmr_no_hedge",
+        "mr1",
+    ] {
         copy(&dir.join("run"), &dir.join("forged"));
         forge(&dir.join("forged"), "summary.json", |text| {
             let at = text.find(&format!("\"{key}\": ")).unwrap() + key.len() + 4;

@@ -131,7 +131,7 @@ impl Trial {
             let failed = outcome.is_err();
             failures += usize::from(failed);
             let keeps_old = *op == Op::SyncDir && *path == self.place().join("deep");
-            self.check_state(outcome, over_old, how, exchange, &what);
+            self.check_state(&outcome, over_old, how, exchange, &what);
             // One failed operation does not keep the rest from being cleared away, but for an old run that is still
             // needed.
             let left = if self.place().join("deep").exists() { names(&self.place().join("deep")) } else { Vec::new() };
@@ -148,13 +148,13 @@ impl Trial {
         assert_eq!(failures > 20, how != How::Short, "{failures} of {} failed", all.len());
     }
 
-    fn check_state(&self, outcome: Result<RunOutcome>, over_old: bool, how: How, exchange: bool, what: &str) {
+    fn check_state(&self, outcome: &Result<RunOutcome>, over_old: bool, how: How, exchange: bool, what: &str) {
         let deep = self.place().join("deep");
         let left: Vec<String> = if deep.exists() { names(&deep) } else { Vec::new() };
         let known = ["out", ".out.remargin-lock", ".out.remargin-partial", ".out.remargin-old"];
         assert!(left.iter().all(|name| known.contains(&name.as_str())), "{what}: {left:?}");
         let state = content(&self.out());
-        match &outcome {
+        match outcome {
             Ok(_) => assert_eq!(state.as_ref(), Some(&self.new), "{what}"),
             Err(error) => {
                 assert_eq!(error.exit_code(), 1, "{what}: {error}");

@@ -153,6 +153,9 @@ impl Summed<'_> {
         let (found, counted) = (&summary.accounts, &accounts.counts);
         self.equal("accounts.im_deficit", &found.im_deficit, &counted.im_deficit);
         self.equal("accounts.ineligible", &found.ineligible, &counted.ineligible);
+        // A run counts the rows of all its scenarios, a stress those of the base case.
+        let at_risk = if self.prefix.is_empty() { accounts.at_risk } else { counted.at_risk };
+        self.equal("accounts.at_risk", &found.at_risk, &at_risk);
         let statuses = |of: &crate::report::summary::StatusCounts| {
             let all = [of.liquidation, of.near_liquidation, of.warning, of.healthy, of.no_risk];
             all.map(|count| count.to_string()).join(", ")

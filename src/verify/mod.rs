@@ -307,8 +307,8 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
 
 fn underivable(manifest: &Path, why: &str) -> Error {
     Error::Usage(format!(
-        "no account of `{}` can be derived again: {why}\n  hint:     --snapshot DIR names the snapshot where it is now; \
-         --sample 0 checks hashes and counts only",
+        "no account of `{}` can be derived again: {why}\n  \
+         hint:     --snapshot DIR names the snapshot where it is now; --sample 0 checks hashes and counts only",
         manifest.display()
     ))
 }

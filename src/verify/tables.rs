@@ -69,6 +69,8 @@ pub(super) const UNIT_COLUMNS: u64 = 20;
 pub(super) struct AccountsPass {
     pub rows: u64,
     pub base_rows: u64,
+    /// Rows that belong into `at_risk`.
+    pub at_risk: u64,
     pub counts: AccountCounts,
     sums: [Sum; SUMMED],
     sizes: [f64; SUMMED],
@@ -116,11 +118,15 @@ impl AccountsPass {
 
     fn add(&mut self, row: u64, names: &[&str], figures: &[Option<f64>]) {
         self.rows += 1;
+        let status = status_of(names[2]);
+        let at_risk = names[3] == "true" || matches!(status, Some(Status::Liquidation | Status::NearLiquidation));
+        self.at_risk += u64::from(at_risk);
         if names[1] != BASE {
             return;
         }
         self.base_rows += 1;
-        match status_of(names[2]) {
+        self.counts.at_risk += u64::from(at_risk);
+        match status {
             Some(status) => *self.counts.by_status.of(status) += 1,
             None => self.findings.differ(Difference {
                 file: "accounts".into(),
@@ -143,6 +149,8 @@ impl AccountsPass {
     fn merge(&mut self, later: Self) {
         self.rows += later.rows;
         self.base_rows += later.base_rows;
+        self.at_risk += later.at_risk;
+        self.counts.at_risk += later.counts.at_risk;
         self.counts.im_deficit += later.counts.im_deficit;
         self.counts.ineligible += later.counts.ineligible;
         for status in Status::ALL {
