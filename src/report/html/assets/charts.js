@@ -71,7 +71,7 @@ function ratioChart(figure, bins, thresholds) {
       color: statusScale,
       marks: [
         Plot.rect(bars, { x1: "place", x2: (bar) => bar.place + 1, y1: log ? 0.7 : 0, y2: "accounts", fill: "status", insetLeft: 0.5, insetRight: 0.5,
-          title: (bar) => `${statusName(bar.status)}\nratio ${range(bar.bin)}\n${count(bar.accounts)} accounts`, tip: true }),
+          title: (bar) => `${statusName(bar.status)}\nratio ${range(bar.bin)}\n${count(bar.accounts)} accounts`, tip: "x" }),
         Plot.ruleX(marks, { x: "place", stroke: "currentColor", strokeDasharray: "3,3", strokeOpacity: 0.6 }),
         ...marks.map((mark, place) => Plot.text([mark], { x: "place", text: "text", frameAnchor: "top", textAnchor: "end", lineAnchor: "bottom", dx: -3, dy: -4 - 15 * place, fill: "currentColor" })),
         log ? null : Plot.ruleY([0]),
@@ -113,6 +113,12 @@ function concentrationChart(figure, concentration, margined) {
   }));
 }
 
+/** A cell answers to the pointer anywhere on it. */
+const NEAR = { maxRadius: 120 };
+
+/** What a row of bars says to the pointer, wherever in the row that is. */
+const wholeRow = (units, x, lines) => Plot.barX(units, { x, y: "risk_unit", fill: "transparent", title: (unit) => [unit.risk_unit, ...lines(unit)].join("\n"), tip: "y" });
+
 /** Risk units shown in charts; the table has more. */
 const CHARTED = 15;
 const rowHeight = (rows) => rows * 24 + 34;
@@ -121,14 +127,15 @@ const rowHeight = (rows) => rows * 24 + 34;
 function unitChart(figure, units) {
   const shown = units.slice(0, CHARTED);
   const terms = TERMS.filter((term) => shown.some((unit) => unit.charges[term] > 0));
-  const parts = shown.flatMap((unit) => terms.map((term) => ({ unit: unit.risk_unit, term, usd: unit.charges[term], of: unit.mmr })));
+  const parts = shown.flatMap((unit) => terms.map((term) => ({ unit: unit.risk_unit, term, usd: unit.charges[term] })));
   chart(figure, "MMR by risk unit", "USD; the parts add up to the unit's MMR", legend(terms.map((term) => [`${upper(term)} ${TERM_ABOUT[term]}`, TERM_COLORS[term]])),
     (width) => shown.length === 0 ? nothing("No account has a risk unit.") : plotted({
       width, height: rowHeight(shown.length), marginTop: 6, marginLeft: 100, marginRight: 64,
       ariaLabel: "MMR by risk unit and component",
       x: { label: null, tickFormat: tick, grid: true, ticks: 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip }, color: termScale(terms),
       marks: [
-        Plot.barX(parts, { x: "usd", y: "unit", fill: "term", order: terms, insetTop: 1, insetBottom: 1, title: (part) => `${part.unit}\n${upper(part.term)} ${TERM_ABOUT[part.term]}\n${usd(part.usd)} USD, ${percent(part.of ? part.usd / part.of : null)}`, tip: true }),
+        Plot.barX(parts, { x: "usd", y: "unit", fill: "term", order: terms, insetTop: 1, insetBottom: 1 }),
+        wholeRow(shown, "mmr", (unit) => [`MMR ${usd(unit.mmr)} USD`, ...terms.filter((term) => unit.charges[term] > 0).map((term) => `${upper(term)} ${usd(unit.charges[term])}, ${percent(unit.mmr ? unit.charges[term] / unit.mmr : null)}`)]),
         Plot.text(shown, { x: "mmr", y: "risk_unit", text: (unit) => short(unit.mmr), textAnchor: "start", dx: 5 }),
       ],
     }));
@@ -141,14 +148,15 @@ function bindingChart(figure, units) {
   const shown = units.slice(0, CHARTED);
   const all = ["mr1", "mr2", "mr6", "mr7", "none"];
   const terms = all.filter((term) => shown.some((unit) => unit.binding[term] > 0));
-  const parts = shown.flatMap((unit) => terms.map((term) => ({ unit: unit.risk_unit, term, share: unit.accounts ? unit.binding[term] / unit.accounts : 0, accounts: unit.binding[term] })));
+  const parts = shown.flatMap((unit) => terms.map((term) => ({ unit: unit.risk_unit, term, share: unit.accounts ? unit.binding[term] / unit.accounts : 0 })));
   chart(figure, "What decides the margin", "share of the accounts in a unit where this term binds", legend(terms.map((term) => [term === "none" ? "no margin" : `${upper(term)} ${TERM_ABOUT[term]}`, TERM_COLORS[term]])),
     (width) => shown.length === 0 ? nothing("No account has a risk unit.") : plotted({
       width, height: rowHeight(shown.length), marginTop: 6, marginLeft: 100, marginRight: 24,
       ariaLabel: "Binding term by risk unit",
       x: { label: null, tickFormat: (x) => percent(x, 0), domain: [0, 1], ticks: 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip }, color: termScale(terms),
       marks: [
-        Plot.barX(parts, { x: "share", y: "unit", fill: "term", order: terms, insetTop: 1, insetBottom: 1, title: (part) => `${part.unit}\n${part.term === "none" ? "no margin" : upper(part.term)}\n${count(part.accounts)} accounts, ${percent(part.share)}`, tip: true }),
+        Plot.barX(parts, { x: "share", y: "unit", fill: "term", order: terms, insetTop: 1, insetBottom: 1 }),
+        wholeRow(shown, () => 1, (unit) => terms.filter((term) => unit.binding[term] > 0).map((term) => `${term === "none" ? "no margin" : upper(term)} ${count(unit.binding[term])} accounts, ${percent(unit.binding[term] / unit.accounts)}`)),
       ],
     }));
 }
@@ -166,7 +174,8 @@ function hedgingChart(figure, units, totals) {
       x: { label: null, tickFormat: tick, grid: true, ticks: 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip },
       marks: [
         Plot.barX(shown, { x: "mmr_no_hedge", y: "risk_unit", fill: "var(--calm)", fillOpacity: 0.3, insetTop: 1, insetBottom: 1 }),
-        Plot.barX(shown, { x: "mmr", y: "risk_unit", fill: "var(--calm)", insetTop: 4, insetBottom: 4, title: (unit) => `${unit.risk_unit}\nwithout ${usd(unit.mmr_no_hedge)} USD\nwith ${usd(unit.mmr)} USD\nsaves ${usd(unit.saving)} USD`, tip: true }),
+        Plot.barX(shown, { x: "mmr", y: "risk_unit", fill: "var(--calm)", insetTop: 4, insetBottom: 4 }),
+        wholeRow(shown, "mmr_no_hedge", (unit) => [`without ${usd(unit.mmr_no_hedge)} USD`, `with ${usd(unit.mmr)} USD`, `saves ${usd(unit.saving)} USD`]),
         Plot.text(shown, { x: (unit) => Math.max(unit.mmr, unit.mmr_no_hedge), y: "risk_unit", text: label, textAnchor: "start", dx: 5 }),
       ],
     }));
@@ -208,7 +217,7 @@ function scenarioChart(figure, scenarios) {
       y: { ...y, tickFormat: (text) => (text.length > most ? text.slice(0, most - 1) + "\u2026" : text) },
       color: statusScale, opacity: { domain: [0, 100], range: SHADES },
       marks: [
-        Plot.cell(cells, { x: "status", y: "scenario", fill: "status", fillOpacity: "shade", inset: 0.5, title: (cell) => `${cell.scenario}\n${statusName(cell.status)}: ${count(cell.accounts)} accounts, ${percent(cell.share, 2)}`, tip: true }),
+        Plot.cell(cells, { x: "status", y: "scenario", fill: "status", fillOpacity: "shade", inset: 0.5, title: (cell) => `${cell.scenario}\n${statusName(cell.status)}: ${count(cell.accounts)} accounts, ${percent(cell.share, 2)}`, tip: NEAR }),
         Plot.text(cells, { x: "status", y: "scenario", text: (cell) => percent(cell.share, cell.share < 0.1 ? 2 : 1), fill: "currentColor", pointerEvents: "none" }),
       ],
     });
@@ -219,7 +228,7 @@ function scenarioChart(figure, scenarios) {
       x: { axis: "top", domain: ["Shortfall, USD"], label: null, tickSize: 0 }, y: { ...y, axis: null },
       opacity: { type: "sqrt", domain: [0, most_owed], range: SHADES },
       marks: [
-        Plot.cell(owed, { x: () => "Shortfall, USD", y: "scenario", fill: "var(--heat)", fillOpacity: "shortfall", inset: 0.5, title: (row) => `${row.scenario}\n${usd(row.shortfall)} USD\n${count(row.accounts)} accounts`, tip: true }),
+        Plot.cell(owed, { x: () => "Shortfall, USD", y: "scenario", fill: "var(--heat)", fillOpacity: "shortfall", inset: 0.5, title: (row) => `${row.scenario}\n${usd(row.shortfall)} USD\n${count(row.accounts)} accounts`, tip: NEAR }),
         Plot.text(owed, { x: () => "Shortfall, USD", y: "scenario", text: (row) => short(row.shortfall), fill: "currentColor", pointerEvents: "none" }),
       ],
     });
