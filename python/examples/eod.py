@@ -19,7 +19,9 @@ pictures = Path(sys.argv[2] if len(sys.argv) > 2 else "docs/images")
 pictures.mkdir(parents=True, exist_ok=True)
 
 market = remargin.Market.open(book)
-positions, balances, accounts = (pl.read_parquet(book / f"{name}.parquet") for name in ("positions", "balances", "accounts"))
+positions, balances, accounts = (
+    pl.read_parquet(book / f"{name}.parquet") for name in ("positions", "balances", "accounts")
+)
 print(market)
 
 # %% Every account at the market as it is.
@@ -29,7 +31,11 @@ margins = result.accounts.to_polars()
 print(margins.group_by("status").agg(pl.len(), pl.sum("mmr"), pl.sum("adj_eq")).sort("len", descending=True))
 
 # %% Who is worst off.
-print(result.at_risk.to_polars().select("account_id", "status", "margin_ratio", "shortfall_mmr", "worst_unit", "binding").head(5))
+print(
+    result.at_risk.to_polars()
+    .select("account_id", "status", "margin_ratio", "shortfall_mmr", "worst_unit", "binding")
+    .head(5)
+)
 
 # %% A grid of moves: all coins together, from -50 % to +50 %, with volatility as it is and half as high again.
 grid = "grid *=-50%..50%/5%,vol=0%..50%/50%"

@@ -46,7 +46,12 @@ def cluster(cores: int, memory: str) -> Iterator[tuple[str, list[subprocess.Pope
     """A master and two workers; each worker leads a process group, so that it can be killed with its executors."""
     port = free_port()
     url = f"spark://127.0.0.1:{port}"
-    environment = {**os.environ, "SPARK_HOME": str(SPARK), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    environment = {
+        **os.environ,
+        "SPARK_HOME": str(SPARK),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+    }
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*args: str) -> None:
@@ -56,7 +61,9 @@ def cluster(cores: int, memory: str) -> Iterator[tuple[str, list[subprocess.Pope
 
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            start("org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0")
+            start(
+                "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"
+            )
             for worker in range(2):
                 place = ["--work-dir", f"{scratch}/{worker}", "--webui-port", "0", "--host", "127.0.0.1"]
                 size = ["--cores", str(cores), "--memory", memory]
@@ -99,8 +106,10 @@ def main() -> None:
     parser.add_argument("--command", default="target/release/remargin")
     parser.add_argument("--positions", type=int, default=1_000_000)
     parser.add_argument("--buckets", type=int, default=16)
-    parser.add_argument("--memory", default="3g", help="of each worker")
+    parser.add_argument("--memory", default="2g", help="of each worker and of its executor")
     args = parser.parse_args()
+    # A script that is ended ends its cluster, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
 
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -118,8 +127,11 @@ def main() -> None:
         with cluster(1, args.memory) as (url, workers):
             builder = SparkSession.builder.master(url).appName("remargin").config("spark.ui.enabled", "false")
             builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.memory", "2g")
-            builder = builder.config("spark.executor.memory", "2g").config("spark.sql.shuffle.partitions", args.buckets)
+            builder = builder.config("spark.executor.memory", args.memory).config(
+                "spark.sql.shuffle.partitions", args.buckets
+            )
             builder = builder.config("spark.sql.adaptive.coalescePartitions.enabled", "false")
+            builder = builder.config("spark.ui.showConsoleProgress", "false")
             spark = seconds("Spark is there", builder.getOrCreate)
             spark.sparkContext.setLogLevel("OFF")
             seconds("first task on each worker", lambda: spark.range(0, 8, 1, 8).count())
@@ -133,7 +145,9 @@ def main() -> None:
             compare("buckets", of(written), out)
 
             def frames() -> on_spark.SparkResult:
-                read = [spark.read.parquet(str(book / f"{name}.parquet")) for name in ("positions", "balances", "accounts")]
+                read = [
+                    spark.read.parquet(str(book / f"{name}.parquet")) for name in ("positions", "balances", "accounts")
+                ]
                 market = remargin.Market.open(book)
                 result = on_spark.recalculate(spark, read[0], read[1], market, accounts=read[2], buckets=args.buckets)
                 result.write(str(place / "frames"))
