@@ -49,8 +49,8 @@ by_scenario = (
         shortfall=pl.when(pl.col("total_eq") < 0).then(-pl.col("total_eq")).otherwise(0.0).sum(),
     )
     .with_columns(
-        move=pl.col("scenario").str.extract(r"\*=([-+]?[\d.]+)%").cast(pl.Float64),
-        vol=pl.col("scenario").str.extract(r"vol=([-+]?[\d.]+)%").cast(pl.Float64),
+        move=pl.col("scenario").str.extract(r"\* ([-+]?[\d.]+)%").cast(pl.Float64),
+        vol=pl.col("scenario").str.extract(r"vol ([-+]?[\d.]+)%").cast(pl.Float64),
     )
     .sort("vol", "move")
 )
@@ -62,8 +62,9 @@ plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.r
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), constrained_layout=True)
 for (vol,), rows in by_scenario.group_by("vol", maintain_order=True):
     label = "volatility as it is" if vol == 0 else f"volatility {vol:+.0f} %"
-    left.plot(rows["move"], rows["liquidation"] / len(margins) * 100, marker=".", label=label)
-    right.plot(rows["move"], rows["mmr"] / 1e6, marker=".", label=label)
+    style = {"marker": ".", "linestyle": "-" if vol == 0 else "--", "label": label}
+    left.plot(rows["move"], rows["liquidation"] / len(margins) * 100, **style)
+    right.plot(rows["move"], rows["mmr"] / 1e6, **style)
 left.set(xlabel="move of all coins, %", ylabel="accounts in liquidation, %", title="Who breaches")
 right.set(xlabel="move of all coins, %", ylabel="MMR of all accounts, USD million", title="What they must hold")
 for axes in (left, right):

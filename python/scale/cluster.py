@@ -46,12 +46,7 @@ def cluster(cores: int, memory: str) -> Iterator[tuple[str, list[subprocess.Pope
     """A master and two workers; each worker leads a process group, so that it can be killed with its executors."""
     port = free_port()
     url = f"spark://127.0.0.1:{port}"
-    environment = {
-        **os.environ,
-        "SPARK_HOME": str(SPARK),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "PYSPARK_PYTHON": sys.executable,
-    }
+    environment = {**os.environ, "SPARK_HOME": str(SPARK)}
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*args: str) -> None:
@@ -108,6 +103,8 @@ def main() -> None:
     parser.add_argument("--buckets", type=int, default=16)
     parser.add_argument("--memory", default="2g", help="of each worker and of its executor")
     args = parser.parse_args()
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     # A script that is ended ends its cluster, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
 
