@@ -250,7 +250,8 @@ fn neither_memory_limits_nor_the_way_of_reading_change_a_byte() {
 /// Broken rows have other numbers in a shuffled table.
 fn assert_same_but_rejects(expected: &Run, mut found: Run) {
     assert_eq!(expected.files.keys().collect::<Vec<_>>(), found.files.keys().collect::<Vec<_>>());
-    found.files.retain(|name, _| !name.starts_with("rejects."));
+    // Broken rows have other numbers in a shuffled table, and the page lists the hashes of the files.
+    found.files.retain(|name, _| !name.starts_with("rejects.") && name != "report.html");
     for (name, bytes) in &found.files {
         assert!(*bytes == expected.files[name], "`{name}` differs: {}", found.what);
     }

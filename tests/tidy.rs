@@ -488,8 +488,13 @@ fn other_text_has_no_stray_spaces() {
         ".ci/run",
     ];
     let mut files: Vec<PathBuf> = names.iter().map(|name| root().join(name)).collect();
-    files_below(&root().join("scripts/peers"), "py", &mut files);
-    assert!(files.len() > names.len(), "the peers are not where this test looks");
+    for folder in ["scripts/peers", "python/remargin", "python/tests", "python/jobs", "python/examples", "python/scale"]
+    {
+        let found = files.len();
+        files_below(&root().join(folder), "py", &mut files);
+        assert!(files.len() > found, "{folder} is not where this test looks");
+    }
+    files_below(&root().join("python/src"), "rs", &mut files);
     let page = ["head.html", "body.html", "page.css", "text.js", "tables.js", "charts.js", "page.js", "README.md"];
     files.extend(page.map(|name| root().join("src/report/html/assets").join(name)));
     files
@@ -501,7 +506,9 @@ fn other_text_has_no_stray_spaces() {
 
 #[test]
 fn every_dependency_has_a_reason() {
-    assert_clean(&check_dependencies(&fs::read_to_string(root().join("Cargo.toml")).unwrap()));
+    for manifest in ["Cargo.toml", "python/Cargo.toml"] {
+        assert_clean(&check_dependencies(&fs::read_to_string(root().join(manifest)).unwrap()));
+    }
 }
 
 // ---- the checks themselves, on planted violations ----

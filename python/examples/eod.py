@@ -19,7 +19,9 @@ pictures = Path(sys.argv[2] if len(sys.argv) > 2 else "docs/images")
 pictures.mkdir(parents=True, exist_ok=True)
 
 market = remargin.Market.open(book)
-positions, balances, accounts = (pl.read_parquet(book / f"{name}.parquet") for name in ("positions", "balances", "accounts"))
+positions, balances, accounts = (
+    pl.read_parquet(book / f"{name}.parquet") for name in ("positions", "balances", "accounts")
+)
 print(market)
 
 # %% Every account at the market as it is.
@@ -29,7 +31,11 @@ margins = result.accounts.to_polars()
 print(margins.group_by("status").agg(pl.len(), pl.sum("mmr"), pl.sum("adj_eq")).sort("len", descending=True))
 
 # %% Who is worst off.
-print(result.at_risk.to_polars().select("account_id", "status", "margin_ratio", "shortfall_mmr", "worst_unit", "binding").head(5))
+print(
+    result.at_risk.to_polars()
+    .select("account_id", "status", "margin_ratio", "shortfall_mmr", "worst_unit", "binding")
+    .head(5)
+)
 
 # %% A grid of moves: all coins together, from -50 % to +50 %, with volatility as it is and half as high again.
 grid = "grid *=-50%..50%/5%,vol=0%..50%/50%"
@@ -43,8 +49,8 @@ by_scenario = (
         shortfall=pl.when(pl.col("total_eq") < 0).then(-pl.col("total_eq")).otherwise(0.0).sum(),
     )
     .with_columns(
-        move=pl.col("scenario").str.extract(r"\*=([-+]?[\d.]+)%").cast(pl.Float64),
-        vol=pl.col("scenario").str.extract(r"vol=([-+]?[\d.]+)%").cast(pl.Float64),
+        move=pl.col("scenario").str.extract(r"\* ([-+]?[\d.]+)%").cast(pl.Float64),
+        vol=pl.col("scenario").str.extract(r"vol ([-+]?[\d.]+)%").cast(pl.Float64),
     )
     .sort("vol", "move")
 )
@@ -56,8 +62,9 @@ plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.r
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), constrained_layout=True)
 for (vol,), rows in by_scenario.group_by("vol", maintain_order=True):
     label = "volatility as it is" if vol == 0 else f"volatility {vol:+.0f} %"
-    left.plot(rows["move"], rows["liquidation"] / len(margins) * 100, marker=".", label=label)
-    right.plot(rows["move"], rows["mmr"] / 1e6, marker=".", label=label)
+    style = {"marker": ".", "linestyle": "-" if vol == 0 else "--", "label": label}
+    left.plot(rows["move"], rows["liquidation"] / len(margins) * 100, **style)
+    right.plot(rows["move"], rows["mmr"] / 1e6, **style)
 left.set(xlabel="move of all coins, %", ylabel="accounts in liquidation, %", title="Who breaches")
 right.set(xlabel="move of all coins, %", ylabel="MMR of all accounts, USD million", title="What they must hold")
 for axes in (left, right):

@@ -6,8 +6,8 @@
     result = remargin.recalculate(positions, balances, market)
     print(result.accounts.to_pyarrow())
 
-Tables come in as any object with the Arrow PyCapsule interface (pyarrow, polars, pandas 2.2 and later, DuckDB relations)
-and are not copied; results go out as :class:`Table`, which all of these take. ``remargin.spark`` does the same on
+Tables come in as any object with the Arrow PyCapsule interface (pyarrow, polars, pandas 2.2 and later, DuckDB
+relations) and are not copied; results go out as :class:`Table`, which all of these take. ``remargin.spark`` does the same on
 Apache Spark.
 """
 

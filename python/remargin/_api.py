@@ -41,9 +41,9 @@ def recalculate(
 
     The tables have the columns of a snapshot: ``positions`` has ``account_id, inst_id, qty, avg_px``; ``balances`` has
     ``account_id, ccy, cash`` and may have ``interest, spot_in_use_cap``; ``accounts`` has ``account_id, spot_offset``;
-    ``orders``, pending ones, have ``account_id, inst_id, side, qty, px`` and freeze margin.
-    Rows come in any order and numbers as doubles, integers, decimals or text. Broken rows are not margined as zero: they
-    are listed in ``rejects`` with a reason, and their whole accounts are left out.
+    ``orders``, pending ones, have ``account_id, inst_id, side, qty, px`` and freeze margin. Rows come in any order and
+    numbers as doubles, integers, decimals or text. Broken rows are not margined as zero: they are listed in ``rejects``
+    with a reason, and their whole accounts are left out.
 
     ``scenarios`` is a table ``shocks`` (``scenario, base, price, vol, fx_ccy, fx, days``), or one or several of: a
     scenario in words (``"crash: *=-50%"``), a grid (``"grid BTC=-50%..50%/10%"``), a preset (``"crypto-historical"``).

@@ -46,9 +46,7 @@ class Market:
 class Rules:
     """The parameters of the model: the built-in set, a rules file, single settings. Can be pickled and compared."""
 
-    def __init__(
-        self, file: str | os.PathLike[str] | None = None, *, set: dict[str, Any] | None = None
-    ) -> None: ...
+    def __init__(self, file: str | os.PathLike[str] | None = None, *, set: dict[str, Any] | None = None) -> None: ...
     @classmethod
     def from_toml(cls, text: str, *, set: dict[str, Any] | None = None) -> Rules: ...
     @property

@@ -3,15 +3,15 @@
 Two ways, which give the same rows as one machine, bit for bit:
 
 :func:`recalculate_buckets`
-    on a snapshot that ``remargin partition`` cut into buckets of whole accounts. The tasks read them in Rust. Recommended:
-    no shuffle, no rows through the JVM.
+    on a snapshot that ``remargin partition`` cut into buckets of whole accounts. The tasks read them in Rust.
+    Recommended: no shuffle, no rows through the JVM.
 
 :func:`recalculate`
     on DataFrames from anywhere. They are brought together by the bucket of their account inside.
 
 A margin without one of its positions would be wrong without anybody seeing it, so neither leaves it to the caller that
-accounts are whole: every task checks that each of its accounts belongs to its bucket, and the results are not handed out
-before every bucket was seen once and every row of the input was counted in one of them.
+accounts are whole: every task checks that each of its accounts belongs to its bucket, and the results are not handed
+out before every bucket was seen once and every row of the input was counted in one of them.
 
 Market and rules are broadcast. A task that fails is run again by Spark and gives the same rows, since what it computes
 depends on its bucket, the market and the rules alone.
@@ -34,7 +34,7 @@ from ._remargin import Market, Result, Rules
 from .errors import InvalidInput, RemarginError, UsageError
 
 if TYPE_CHECKING:
-    from pyspark.broadcast import Broadcast
+    from pyspark import Broadcast
     from pyspark.sql import DataFrame, SparkSession
 
 #: Tables of a result, and of which of them rows belong to a scenario.
@@ -90,8 +90,8 @@ def recalculate(
 ) -> SparkResult:
     """Margins every account of DataFrames with the columns of a snapshot, see :func:`remargin.recalculate`.
 
-    Rows are shuffled by the bucket of their account, ``pmod(xxhash64(account_id), buckets)``; each bucket is one call of
-    the library on one core. ``buckets`` is four for each core of the cluster if not given. In ``rejects``, the column
+    Rows are shuffled by the bucket of their account, ``pmod(xxhash64(account_id), buckets)``; each bucket is one call
+    of the library on one core. ``buckets`` is four for each core of the cluster if not given. In ``rejects``, the column
     ``row`` counts inside a bucket, since the rows of a DataFrame have no number.
 
     Raises ``RemarginError`` if an account turned out not to be whole.
@@ -172,7 +172,9 @@ def recalculate_buckets(
     def margin(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for bucket in batch.column(0).to_pylist():
-                yield from _margin_bucket(os.path.join(path, folders[bucket]), bucket, layout["buckets"], shared, target)
+                yield from _margin_bucket(
+                    os.path.join(path, folders[bucket]), bucket, layout["buckets"], shared, target
+                )
 
     numbers = spark.range(0, len(folders), 1, len(folders)).selectExpr("cast(id as int) as bucket")
     parts = numbers.mapInArrow(margin, _PARTS)
@@ -227,7 +229,9 @@ def _check_bucket(result: Result, bucket: int, buckets: int) -> None:
     for account in (*margined, *left_out):
         if _api.bucket_of(account, buckets) != bucket:
             place = _api.bucket_of(account, buckets)
-            raise RemarginError(f"account `{account}` is in bucket {bucket}, where it would not be whole; expected: {place}")
+            raise RemarginError(
+                f"account `{account}` is in bucket {bucket}, where it would not be whole; expected: {place}"
+            )
 
 
 def _without_market(result: Result) -> pa.Table:
@@ -237,8 +241,12 @@ def _without_market(result: Result) -> pa.Table:
 
 
 def _of_market(market: Market, given: dict[str, Any]) -> pa.Table:
-    nobody = pa.table({name: pa.array([], pa.string()) for name in ("account_id", "inst_id", "qty", "avg_px", "ccy", "cash")})
-    return _api.recalculate(nobody, nobody, market, given["rules"], allow_rules_date=given["allow_rules_date"]).rejects.to_pyarrow()
+    nobody = pa.table(
+        {name: pa.array([], pa.string()) for name in ("account_id", "inst_id", "qty", "avg_px", "ccy", "cash")}
+    )
+    return _api.recalculate(
+        nobody, nobody, market, given["rules"], allow_rules_date=given["allow_rules_date"]
+    ).rejects.to_pyarrow()
 
 
 def _number_rows(rejects: pa.Table, folder: str) -> pa.Table:
@@ -249,7 +257,9 @@ def _number_rows(rejects: pa.Table, folder: str) -> pa.Table:
         name: pq.read_table(os.path.join(folder, f"{name}.parquet"), columns=["row"])["row"] for name in set(tables)
     }
     rows = [numbers[table][row - 1].as_py() for table, row in zip(tables, rows, strict=True)]
-    return rejects.set_column(rejects.schema.get_field_index("row"), rejects.schema.field("row"), pa.array(rows, pa.int64()))
+    return rejects.set_column(
+        rejects.schema.get_field_index("row"), rejects.schema.field("row"), pa.array(rows, pa.int64())
+    )
 
 
 def _counts_of(result: Result, bucket: int, counts: dict[str, int]) -> pa.RecordBatch:
@@ -272,7 +282,12 @@ def _parts_of(result: Result, bucket: int, counts: dict[str, int], rejects: pa.T
 
 def _parts_schema() -> pa.Schema:
     counts = ("accounts", "unmargined", "positions", "balances", "settings")
-    fields = [("bucket", pa.int32()), *[(name, pa.int64()) for name in counts], ("name", pa.string()), ("body", pa.binary())]
+    fields = [
+        ("bucket", pa.int32()),
+        *[(name, pa.int64()) for name in counts],
+        ("name", pa.string()),
+        ("body", pa.binary()),
+    ]
     return pa.schema(fields)
 
 
@@ -294,7 +309,9 @@ def _read_manifest(path: str) -> tuple[dict[str, Any], list[str]]:
             manifest = json.load(text)
         layout, buckets = dict(manifest["layout"]), manifest["buckets"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(f"`{file}` is no manifest of a partition: {error}\n  hint:     remargin partition") from error
+        raise InvalidInput(
+            f"`{file}` is no manifest of a partition: {error}\n  hint:     remargin partition"
+        ) from error
     unknown = {key: layout.get(key) for key, value in LAYOUT.items() if layout.get(key) != value}
     if unknown or layout.get("buckets") != len(buckets):
         raise InvalidInput(f"`{file}` is of another layout: {layout}\n  expected: {LAYOUT}")
@@ -333,7 +350,9 @@ def _finish(
         frames = {name: spark.read.parquet(os.path.join(out, name)) for name in TABLES}
     else:
         for name in TABLES:
-            frames[name] = parts.where(F.col("name") == name).select("body").mapInArrow(_decode, _spark_schema(empty[name]))
+            frames[name] = (
+                parts.where(F.col("name") == name).select("body").mapInArrow(_decode, _spark_schema(empty[name]))
+            )
         if rejected.num_rows:
             market_rows = spark.createDataFrame(rejected.to_pylist(), _spark_schema(rejected.schema))
             frames["rejects"] = frames["rejects"].unionByName(market_rows)
@@ -375,8 +394,8 @@ def _decode(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _empty(given: dict[str, Any]) -> dict[str, pa.Schema]:
     """The columns of each table."""
-    names = ("account_id", "inst_id", "qty", "avg_px", "ccy", "cash", "inst_type", "uly", "settle_ccy", "ct_val")
-    names += ("ct_mult", "expiry", "index_id", "px", "mark_px", "mark_vol", "fwd_px", "ct_type", "strike", "opt_type")
+    names = ["account_id", "inst_id", "qty", "avg_px", "ccy", "cash", "inst_type", "uly", "settle_ccy", "ct_val"]
+    names += ["ct_mult", "expiry", "index_id", "px", "mark_px", "mark_vol", "fwd_px", "ct_type", "strike", "opt_type"]
     nothing = pa.table({name: pa.array([], pa.string()) for name in names})
     market = Market("2100-01-01T00:00:00Z", nothing, nothing, nothing)
     result = _api.recalculate(nothing, nothing, market, given["rules"])

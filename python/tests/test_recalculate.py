@@ -96,7 +96,10 @@ def test_scenarios_as_table_and_as_words(snapshot: Snapshot, tmp_path: Path) -> 
         )
         assert_as_run(result, expected)
     named = remargin.recalculate(
-        snapshot.positions, snapshot.balances, snapshot.market, scenarios=["crypto-historical", "grid BTC=-10%..10%/10%"]
+        snapshot.positions,
+        snapshot.balances,
+        snapshot.market,
+        scenarios=["crypto-historical", "grid BTC=-10%..10%/10%"],
     )
     names = pc.unique(named.accounts.to_pyarrow()["scenario"]).to_pylist()
     assert names[0] == "base" and len(names) >= 9 and named.summary["scenarios"] == len(names)

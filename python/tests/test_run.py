@@ -23,7 +23,9 @@ def test_a_run_writes_the_files_of_the_command(snapshot: Snapshot, out: Path, tm
 
     with pytest.raises(remargin.UsageError, match="exists already"):
         remargin.run(snapshot.path, tmp_path / "run")
-    remargin.run(snapshot.path, tmp_path / "run", force=True, format="csv", rules=remargin.Rules(set={"risk_unit": "merged"}))
+    remargin.run(
+        snapshot.path, tmp_path / "run", force=True, format="csv", rules=remargin.Rules(set={"risk_unit": "merged"})
+    )
     assert (tmp_path / "run" / "accounts.csv").is_file()
 
 

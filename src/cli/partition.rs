@@ -24,7 +24,8 @@ pub struct PartitionArgs {
     /// Number of buckets, from 1 to 4096
     ///
     /// A few for each core that will work on them, so that the slowest is no burden, and none so large that it does
-    /// not fit a worker: a million positions take about 100 MiB.
+    /// not fit a worker: a million positions take about 160 MiB,
+    /// results included.
     #[arg(long, value_name = "N")]
     buckets: u32,
     /// Folder to write; must not exist unless --force
