@@ -39,7 +39,7 @@ impl Binding {
         // Reckoned instead of branched: it is asked of every unit, and hard to foresee.
         const TERMS: [Option<Binding>; 5] =
             [Some(Binding::Mr1), Some(Binding::Mr2), Some(Binding::Mr6), Some(Binding::Mr7), None];
-        let is_mr1 = (mr1 >= mr2) & (mr1 >= mr6);
+        let is_mr1 = mr1 >= mr2 && mr1 >= mr6;
         let others = if mr2 >= mr6 { 1 } else { 2 };
         let stress = if is_mr1 { 0 } else { others };
         let charged = if mmr <= mr7 { 3 } else { stress };

@@ -157,10 +157,11 @@ impl Write for Hashed {
         let before = self.bytes;
         self.bytes += written as u64;
         if before / SYNC_BYTES != self.bytes / SYNC_BYTES {
-            match &self.syncer {
-                Some(syncer) => syncer.order(),
-                None => self.syncer = Some(Syncer::start(&self.file)?),
-            }
+            let syncer = match self.syncer.take() {
+                Some(syncer) => syncer,
+                None => Syncer::start(&self.file)?,
+            };
+            self.syncer.insert(syncer).order();
         }
         Ok(written)
     }
