@@ -90,7 +90,7 @@ impl Chunk {
             encodings.push(Encoding::PLAIN);
         }
         let page = Page::DataPage {
-            buf: data.clone(),
+            buf: data,
             num_values: rows,
             encoding: self.encoding,
             def_level_encoding: Encoding::RLE,
@@ -106,17 +106,17 @@ impl Chunk {
         if let Some(statistics) = self.statistics {
             metadata = metadata.set_statistics(statistics);
         }
-        let front = sink.into_inner()?.finish()?;
+        let (front, last) = sink.into_inner()?.finish()?;
         let close = ColumnCloseResult {
-            bytes_written: (front.len() + data.len()) as u64,
+            bytes_written: (front.len() + last.len()) as u64,
             rows_written: u64::from(rows),
             metadata: metadata.build()?,
             bloom_filter: None,
             column_index: None,
             offset_index: None,
         };
-        let (front, close) = seal_around(&front, &data, close)?;
-        Ok((Pieces::of([front.into(), data]), close))
+        let (front, close) = seal_around(&front, &last, close)?;
+        Ok((Pieces::of([front.into(), last]), close))
     }
 }
 

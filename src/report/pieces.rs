@@ -61,7 +61,8 @@ impl Read for Pieces {
     }
 }
 
-/// Gathers what is written, but for the page, which its writer hands on as it is and which is not copied.
+/// Gathers what is written, but for the page, which its writer hands on as it is and which is not copied, unless it is
+/// so small that it went through a buffer.
 #[derive(Debug)]
 pub(super) struct Gathered {
     page: Bytes,
@@ -76,15 +77,15 @@ impl Gathered {
         Self { page, has_page: false, front: Vec::new(), behind: 0 }
     }
 
-    /// What was written in front of the page.
+    /// What was written in front of the page, and the page; an empty page if it stands in front already.
     ///
     /// # Errors
-    /// If the page was not written last, which is a fault of this crate.
-    pub fn finish(self) -> Result<Vec<u8>> {
-        if self.has_page && self.behind == 0 {
-            return Ok(self.front);
+    /// If something was written behind the page, which is a fault of this crate.
+    pub fn finish(self) -> Result<(Vec<u8>, Bytes)> {
+        if self.behind > 0 {
+            return Err(ParquetError::General("the page of a column chunk is not its end".into()));
         }
-        Err(ParquetError::General("the page of a column chunk is not its end".into()))
+        Ok((self.front, if self.has_page { self.page } else { Bytes::new() }))
     }
 }
 
@@ -117,8 +118,8 @@ mod tests {
         gathered.write_all(&vec![7; 1000]).unwrap();
         gathered.write_all(b"c").unwrap();
         gathered.write_all(&page).unwrap();
-        let front = gathered.finish().unwrap();
-        assert_eq!(front.len(), 1003);
+        let (front, page) = gathered.finish().unwrap();
+        assert_eq!((front.len(), page.len()), (1003, 1000));
         let pieces = Pieces::of([front.into(), page.clone()]);
         assert_eq!(pieces.0[1].as_ptr(), page.as_ptr());
         let expected = [&b"ab"[..], &[7; 1000], b"c", &[7; 1000]].concat();
@@ -131,9 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn a_page_must_come_last() {
+    fn a_page_comes_last_or_stands_in_front() {
         let page = Bytes::from(vec![7; 10]);
-        assert!(Gathered::around(page.clone()).finish().is_err());
+        let mut gathered = Gathered::around(page.clone());
+        gathered.write_all(&vec![7; 10]).unwrap();
+        assert_eq!(gathered.finish().unwrap(), (vec![7; 10], Bytes::new()));
         let mut gathered = Gathered::around(page.clone());
         gathered.write_all(&page).unwrap();
         gathered.write_all(b"d").unwrap();
