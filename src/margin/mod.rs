@@ -5,9 +5,9 @@
 //! many markets.
 //!
 //! In reading order: [`rules`] (parameters), [`tiers`], [`black76`] (option value and Greeks; under it [`normal`] and
-//! `elementary`, functions that vectorise), [`implied`] (its inverse), [`priced`] (what one contract of an instrument adds to each scenario), [`spot_hedge`] (spot in use),
-//! [`stress`] (MR1..MR7 and MR9 of one risk unit), [`borrowing`] (MR8), [`equity`] (discounts), [`requirement`]
-//! (totals, ratio, status of an account).
+//! `elementary`, functions that vectorise), [`implied`] (its inverse), [`priced`] (what one contract of an instrument
+//! adds to each scenario), [`spot_hedge`] (spot in use), [`stress`] (MR1..MR7 and MR9 of one risk unit),
+//! [`borrowing`] (MR8), [`equity`] (discounts), [`requirement`] (totals, ratio, status of an account).
 
 pub mod black76;
 pub mod borrowing;
