@@ -52,8 +52,8 @@ const LAST: usize = 15;
 /// `4 (LAST + 1) + 2`: with it, `M_(LAST+1) / M_LAST` is nearly `w - z`, `w = sqrt(z^2 + SPREAD)`.
 const SPREAD: f64 = 66.0;
 /// Coefficients of what is missing, `M_(LAST+1) / M_LAST / (w - z)`, in `2 z / w - 1`, lowest power first. Truncation
-/// is below 3e-15, and less is left of it in the end: at the money the recurrence does not look at the ratio at all, far
-/// from it the ratio is soon forgotten.
+/// is below 3e-15, and less is left of it in the end: at the money the recurrence does not look at the ratio at all,
+/// far from it the ratio is soon forgotten.
 const CLOSING: [f64; 16] = [
     0.483_004_519_332_105_86,
     7.430_702_354_893_052e-5,

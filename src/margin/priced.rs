@@ -369,7 +369,7 @@ impl UnitParams {
         rules.mr4.floor.get(class).max(rules.mr4.annualized.get(class) * years)
     }
 
-    /// [`UnitParams::hedged_by`] of a unit whose quote currency is `quote`, empty in merged books.
+    /// Which modes hedge a unit whose quote currency is `quote`, empty in merged books; by mode.
     #[must_use]
     pub fn hedged_by(quote: &str, risk_unit: RiskUnitMode) -> [bool; SpotOffset::COUNT] {
         let hedges =

@@ -3,8 +3,8 @@
 //! In reading order: [`columns`] (which columns, and record batches from a [`Chunk`](crate::recompute::Chunk)),
 //! [`encode`] (a batch becomes finished bytes in any thread, an ordered sink appends them), [`at_risk`], [`rejects`],
 //! [`summary`] (counts and totals), [`spread`] (how the accounts lie), [`stress`] (the tables of price scenarios),
-//! [`html`] (the page that people look at), [`compare`] (what changed between two rule sets or runs), [`checks`] (answers
-//! of a simulation), [`manifest`] (provenance), [`recorded`] (provenance read back), [`terminal`] (the table a person
+//! [`html`] (the page that people look at), [`compare`] (what changed between two rule sets or runs), [`checks`]
+//! (answers of a simulation), [`manifest`] (provenance), [`recorded`] (provenance read back), [`terminal`] (the table a person
 //! sees), [`folder`] (whole or not at all; on `disk`, under a `lock`). [`crate::run`], [`mod@crate::stress`] and
 //! [`mod@crate::compare`] put them together.
 //!
