@@ -64,7 +64,8 @@ pub struct StressArgs {
     /// `COIN, accounts in liquidation > N`, `COIN, accounts at risk > P%`, `COIN, shortfall > USD`; `*` is all coins
     /// together. Searched from -99 % to +300 % on full revaluations of the book, to 0.0001 %. Writes no folder.
     #[arg(long, value_name = "STATEMENT", value_parser = parse_statement,
-          conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distance", "force", "no_report", "summary"])]
+          conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distance", "force",
+                                "no_report", "summary"])]
     reverse: Vec<Statement>,
     /// Form of the answers to --reverse, on stdout
     #[arg(long, default_value = "text", conflicts_with = "out")]
