@@ -33,11 +33,11 @@ struct Manifest {
 struct Rules {
     name: String,
     hash: String,
-    values: Vec<Value>,
+    values: Vec<Parameter>,
 }
 
 #[derive(Deserialize)]
-struct Value {
+struct Parameter {
     key: String,
     value: String,
     source: String,
@@ -80,7 +80,7 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
     };
     let Rules { name, hash, values } = manifest.rules;
     let values: Vec<RuleValue> =
-        values.into_iter().map(|Value { key, value, source }| RuleValue { key, value, source }).collect();
+        values.into_iter().map(|Parameter { key, value, source }| RuleValue { key, value, source }).collect();
     let rules = RulesId { name, hash };
     let identity = Identity::new(&summary.as_of, &manifest.remargin, rules, &values, manifest.inputs, manifest.outputs);
     let scenarios = Scenarios::read(dir, progress)?;
