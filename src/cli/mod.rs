@@ -1,9 +1,9 @@
 //! The command line: flags become a typed request to the library; nothing is computed here.
 //!
 //! One file a subcommand ([`run`], [`stress`], [`check`], [`explain`], [`rules`], [`generate`], [`import`],
-//! [`reconcile`], [`report`], [`bench`], [`completions`], [`man`]), [`common`] for the flags they share and [`terminal`]
-//! for what a person sees: progress, colour, errors, Ctrl-C. Results go to stdout or to files, everything else to
-//! stderr.
+//! [`reconcile`], [`report`], [`bench`], [`completions`], [`man`]), [`common`] for the flags they share and
+//! [`terminal`] for what a person sees: progress, colour, errors, Ctrl-C. Results go to stdout or to files,
+//! everything else to stderr.
 
 mod bench;
 mod check;
