@@ -202,14 +202,12 @@ pub fn start_log(global: &GlobalArgs) -> Result<()> {
     started.map_err(|error| Error::Runtime(format!("cannot start the log: {error}")))
 }
 
-/// A summary in colour: its title bold, heads of columns dim, the worst two statuses in red and yellow.
+/// A summary for a terminal: its title bold, heads of columns dim.
 fn painted(text: &str) -> String {
     let line = |(number, line): (usize, &str)| {
         let colour = match line.split_whitespace().next() {
             Some(_) if number == 0 => "1",
             Some("accounts" | "risk" | "scenario") => "2",
-            Some("liquidation") => "31",
-            Some("near_liquidation") => "33",
             _ => return line.to_owned(),
         };
         format!("\u{1b}[{colour}m{line}\u{1b}[0m")
@@ -265,10 +263,8 @@ mod tests {
     fn colour_adds_nothing_but_colour() {
         let text = "2026 rules\n\n accounts  USD\n liquidation  3\n healthy  5\n";
         let painted = painted(text);
-        assert_eq!(painted.matches('\u{1b}').count(), 6);
-        let bare = ["\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[0m"]
-            .iter()
-            .fold(painted, |text, code| text.replace(code, ""));
+        assert_eq!(painted.matches('\u{1b}').count(), 4);
+        let bare = ["\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m"].iter().fold(painted, |text, code| text.replace(code, ""));
         assert_eq!(bare, text.trim_end());
     }
 

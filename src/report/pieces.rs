@@ -135,7 +135,7 @@ mod tests {
     fn a_page_comes_last_or_stands_in_front() {
         let page = Bytes::from(vec![7; 10]);
         let mut gathered = Gathered::around(page.clone());
-        gathered.write_all(&vec![7; 10]).unwrap();
+        gathered.write_all(&[7; 10]).unwrap();
         assert_eq!(gathered.finish().unwrap(), (vec![7; 10], Bytes::new()));
         let mut gathered = Gathered::around(page.clone());
         gathered.write_all(&page).unwrap();

@@ -56,6 +56,9 @@ pub struct Most {
     pub unit: Unit,
 }
 
+/// A risk unit before and after.
+pub type UnitChange = (Option<UnitMargin>, Option<UnitMargin>);
+
 /// The answer to a check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
@@ -68,7 +71,7 @@ pub struct Answer {
     /// Of each action, for [`Verdict::Adjust`]: the largest amount. Amounts of a group keep their proportions.
     pub most: Vec<Option<Most>>,
     /// The units that change, before and after; `None` where there is no such unit.
-    pub units: Vec<(Option<UnitMargin>, Option<UnitMargin>)>,
+    pub units: Vec<UnitChange>,
 }
 
 /// Checks operations on the accounts of a book, one account after another.
@@ -313,7 +316,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The units of the last evaluation that are not as they were.
-    fn changed_units(&self, account: usize) -> Result<Vec<(Option<UnitMargin>, Option<UnitMargin>)>, Refusal> {
+    fn changed_units(&self, account: usize) -> Result<Vec<UnitChange>, Refusal> {
         let (_, known) = self.known.as_ref().filter(|(of, _)| *of == account).ok_or(Refusal::NotFinite)?;
         let mut before = known.units.iter().map(|unit| unit.margin).peekable();
         let mut after = self.changes.units().iter().copied().peekable();

@@ -94,21 +94,23 @@ fn parse(text: &str, resolver: &Resolver<'_>) -> Result<Operation, String> {
         Some(other) => Given::parse(&other.to_string()),
     };
     let (op_id, account_id, group) = (name(&line.op_id), name(&line.account_id), name(&line.group));
-    fn filled(text: &Option<String>) -> Option<&str> {
-        text.as_deref().filter(|text| !text.is_empty())
-    }
     Ok(resolver.resolve(&Asked {
-        op_id: filled(&op_id),
-        account_id: filled(&account_id),
-        group: filled(&group),
-        kind: filled(&line.kind),
-        inst_id: filled(&line.inst_id),
-        ccy: filled(&line.ccy),
-        side: filled(&line.side),
-        spot_offset: filled(&line.spot_offset),
+        op_id: filled(op_id.as_deref()),
+        account_id: filled(account_id.as_deref()),
+        group: filled(group.as_deref()),
+        kind: filled(line.kind.as_deref()),
+        inst_id: filled(line.inst_id.as_deref()),
+        ccy: filled(line.ccy.as_deref()),
+        side: filled(line.side.as_deref()),
+        spot_offset: filled(line.spot_offset.as_deref()),
         qty: number(&line.qty),
         px: number(&line.px),
     }))
+}
+
+/// Missing and empty are the same.
+fn filled(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
 }
 
 fn answer<'a>(

@@ -13,27 +13,24 @@ pub fn why(market: &Market, unit_names: &[String], actions: &[Action], place: us
         [action] => describe(market, action),
         _ => format!("the {} operations of the group together", actions.len()),
     };
-    let plural = actions.len() > 1;
-    let mut text = format!("{what} {}", effect(unit_names, answer, plural));
+    let effect = effect(unit_names, answer, actions.len() > 1);
     let (free_before, free) = (answer.before.adj_eq - answer.before.imr, answer.after.adj_eq - answer.after.imr);
     let gap = usd(-free);
-    text += &match answer.verdict {
-        Verdict::Pass if free >= 0.0 => format!(", adjusted equity exceeds IMR by {} USD", usd(free)),
+    let stands = match answer.verdict {
+        Verdict::Pass if free >= 0.0 => format!("adjusted equity exceeds IMR by {} USD", usd(free)),
         Verdict::Pass if free > free_before => {
-            format!(", adjusted equity falls short of IMR by {gap} USD, less than the {} before", usd(-free_before))
+            format!("adjusted equity falls short of IMR by {gap} USD, less than the {} before", usd(-free_before))
         }
-        Verdict::Pass => format!(", adjusted equity falls short of IMR by {gap} USD, as before"),
-        Verdict::Adjust | Verdict::Reject => format!(", adjusted equity would fall short of IMR by {gap} USD"),
+        Verdict::Pass => format!("adjusted equity falls short of IMR by {gap} USD, as before"),
+        Verdict::Adjust | Verdict::Reject => format!("adjusted equity would fall short of IMR by {gap} USD"),
     };
-    match (answer.verdict, answer.most.get(place).copied().flatten()) {
-        (Verdict::Pass, _) => {}
-        (Verdict::Adjust, Some(most)) => {
-            text += &format!("; {}", limit(market, actions.get(place), &most));
-        }
-        (Verdict::Adjust, None) => text += "; smaller amounts of the other operations of the group pass",
-        (Verdict::Reject, _) => text += "; no smaller amount passes",
-    }
-    text
+    let most = match (answer.verdict, answer.most.get(place).copied().flatten()) {
+        (Verdict::Pass, _) => return format!("{what} {effect}, {stands}"),
+        (Verdict::Adjust, Some(most)) => limit(market, actions.get(place), &most),
+        (Verdict::Adjust, None) => "smaller amounts of the other operations of the group pass".to_owned(),
+        (Verdict::Reject, _) => "no smaller amount passes".to_owned(),
+    };
+    format!("{what} {effect}, {stands}; {most}")
 }
 
 fn describe(market: &Market, action: &Action) -> String {

@@ -150,9 +150,9 @@ impl Slices {
         self.batches.len()
     }
 
-    /// One slice. Names that repeat become dictionaries, so that each is looked up once.
-    pub fn batch(&self, slice: usize) -> Batch {
-        let (first_row, batch) = &self.batches[slice];
+    /// One slice, if there are so many. Names that repeat become dictionaries, so that each is looked up once.
+    pub fn batch(&self, slice: usize) -> Option<Batch> {
+        let (first_row, batch) = self.batches.get(slice)?;
         let fields = batch.schema_ref().fields().iter().zip(batch.columns());
         let columns = fields.map(|(field, array)| {
             let name = field.name().clone();
@@ -166,7 +166,7 @@ impl Slices {
         });
         let rows = batch.num_rows();
         let (file, columns) = (Arc::clone(&self.name), columns.collect());
-        Batch { file, first_row: *first_row, rows, rows_ahead: rows as u64, columns }
+        Some(Batch { file, first_row: *first_row, rows, rows_ahead: rows as u64, columns })
     }
 }
 

@@ -110,7 +110,9 @@ fn scan_memory<T: Default + Send>(
 ) -> Result<Vec<u64>> {
     let work = |slice: usize| {
         let mut local = T::default();
-        step(&mut local, &slices.batch(slice))?;
+        if let Some(batch) = slices.batch(slice) {
+            step(&mut local, &batch)?;
+        }
         Ok(local)
     };
     in_order(slices.len(), 2 * rayon::current_num_threads(), work, &mut merge)?;

@@ -42,7 +42,7 @@ pub(crate) fn read_table(
                 let text = column.get(row).unwrap_or_default();
                 *cell = if is_csv { unguarded(text) } else { text };
             }
-            let cells = &cells[..name_columns.len().min(MOST_NAMES)];
+            let cells = cells.get(..name_columns.len()).unwrap_or(&cells);
             if !keep(cells) {
                 continue;
             }
