@@ -17,8 +17,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+/// A name, and what takes the bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// Name and function of every target.
-pub const TARGETS: [(&str, fn(&[u8])); 6] =
+pub const TARGETS: [Target; 6] =
     [("csv", csv), ("parquet", parquet), ("ipc", ipc), ("rules", rules), ("shocks", shocks), ("pipeline", pipeline)];
 
 /// A small sound snapshot.

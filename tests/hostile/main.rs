@@ -30,7 +30,7 @@ static ALOUD: AtomicUsize = AtomicUsize::new(0);
 /// Address space of the whole test: what asks for more ends it.
 const MOST_MEMORY: u64 = 4 << 30;
 /// Longest time for one small snapshot, far beyond what any needs: more is a hang.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Counts panics that are printed, and bounds the memory.
 fn prepare() {
