@@ -6,6 +6,7 @@ mod e2e;
 
 use e2e::{Row, entries, files, generate, json, remargin, rows, rows_of, succeeds};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -40,8 +41,8 @@ impl Small {
             .to_owned();
         let mut marks = format!("inst_id,mark_px,mark_vol,fwd_px\nSWAP,{0},,\nSOON,{0},,\n", self.btc);
         for (name, expiry, vol) in self.options {
-            instruments += &format!("{name},OPTION,BTC-USD,BTC,inverse,0.1,1,{expiry},60000,C\n");
-            marks += &format!("{name},0.02,{vol},{}\n", self.btc * 1.01);
+            writeln!(instruments, "{name},OPTION,BTC-USD,BTC,inverse,0.1,1,{expiry},60000,C").unwrap();
+            writeln!(marks, "{name},0.02,{vol},{}", self.btc * 1.01).unwrap();
         }
         write("instruments.csv", &instruments);
         write("marks.csv", &marks);
