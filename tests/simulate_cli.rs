@@ -307,7 +307,7 @@ fn limits_pass_and_a_step_more_does_not() {
     let withdrawals = rows(&place.path().join("limits/max_withdraw.parquet"));
     let orders = rows(&place.path().join("limits/max_order.parquet"));
     assert_eq!(orders.len(), 80, "two instruments for each account");
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     let mut expected = Vec::new();
     for row in &withdrawals {
         let (most, own): (f64, f64) = (row["max_wd_ex"].parse().unwrap(), row["max_wd"].parse().unwrap());
@@ -315,11 +315,11 @@ fn limits_pass_and_a_step_more_does_not() {
         for (qty, passes) in [(most, true), (most + 1e-7_f64.max(most * 1e-12), false)] {
             if qty > 0.0 {
                 let (id, ccy) = (&row["account_id"], &row["ccy"]);
-                lines += &format!(
+                lines.push(format!(
                     "{{\"op_id\":\"{}\",\"account_id\":\"{id}\",\"kind\":\"transfer_out\",\"ccy\":\"{ccy}\",\
-                     \"qty\":{qty:?}}}\n",
+                     \"qty\":{qty:?}}}",
                     expected.len()
-                );
+                ));
                 expected.push(passes);
             }
         }
@@ -330,17 +330,17 @@ fn limits_pass_and_a_step_more_does_not() {
             for (qty, passes) in [(most, true), (most + 0.01, false)] {
                 if qty > 0.0 {
                     let (id, px) = (&row["account_id"], &row["px"]);
-                    lines += &format!(
+                    lines.push(format!(
                         "{{\"op_id\":\"{}\",\"account_id\":\"{id}\",\"kind\":\"order\",\"inst_id\":\"BTC-USDT-SWAP\",\
-                         \"side\":\"{side}\",\"qty\":\"{qty:.2}\",\"px\":{px}}}\n",
+                         \"side\":\"{side}\",\"qty\":\"{qty:.2}\",\"px\":{px}}}",
                         expected.len()
-                    );
+                    ));
                     expected.push(passes);
                 }
             }
         }
     }
-    let answers = ask(place.path(), &[], &lines);
+    let answers = ask(place.path(), &[], &lines.join("\n"));
     assert_eq!(answers.len(), expected.len());
     for (answer, passes) in answers.iter().zip(expected) {
         assert_eq!(answer["verdict"] == "pass", passes, "{answer}");

@@ -164,7 +164,8 @@ fn checksums_beside_the_tables_are_verified() {
 
 /// Undoes the upper case of names.
 fn table_names(text: &str) -> String {
-    text.lines().map(|line| format!("{}{}\n", &line[..64], line[64..].to_lowercase())).collect()
+    let lines = text.lines().map(|line| format!("{}{}", &line[..64], line[64..].to_lowercase()));
+    lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// The lines with another first digit in the hash of a file.

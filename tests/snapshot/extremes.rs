@@ -6,6 +6,7 @@ use remargin::recompute::{chunk, price};
 use remargin::reference::{account_of, compare, margin};
 use remargin::rules;
 use remargin::snapshot::Snapshot;
+use std::fmt::Write as _;
 
 /// Margins all accounts twice. Returns MMR and status of each.
 fn margins(snapshot: &Snapshot, settings: &[String]) -> Vec<(String, f64, &'static str)> {
@@ -136,7 +137,7 @@ fn ten_thousand_positions_in_one_account() {
     for row in 0..10_000 {
         let id = ["BTC-USDT-SWAP", "BTC-USD-SWAP", "BTC-USD-260327-90000-C", "BTC-USD_UM-260327"][row % 4];
         let px = if row % 4 == 2 { 0.05 } else { 85_000.0 + row as f64 };
-        rows += &format!("big,{id},{},{px}\n", (row as f64 - 5_000.0) / 100.0);
+        writeln!(rows, "big,{id},{},{px}", (row as f64 - 5_000.0) / 100.0).unwrap();
     }
     rows += table("positions").split_once('\n').unwrap().1;
     let folder = Folder::new();
