@@ -49,7 +49,8 @@ impl OutputFolder {
     pub fn create(out: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
         // A link is followed, so that what is replaced is the folder and not the link.
         let target = match fs::symlink_metadata(out) {
-            Ok(_) => fs::canonicalize(out).map_err(|err| Error::io("open", out, err))?,
+            Ok(there) if there.is_symlink() => fs::canonicalize(out).map_err(|err| Error::io("open", out, err))?,
+            Ok(_) => out.to_path_buf(),
             Err(err) if err.kind() == io::ErrorKind::NotFound => out.to_path_buf(),
             Err(err) => return Err(Error::io("open", out, err)),
         };
