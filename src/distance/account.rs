@@ -3,6 +3,7 @@
 use super::{is_coin, not_finite};
 use crate::Result;
 use crate::book::Book;
+use crate::margin::orders::{Order, Traded};
 use crate::margin::priced::PricedMarket;
 use crate::margin::requirement::{Account, Workspace, evaluate};
 use crate::margin::rules::Rules;
@@ -20,6 +21,7 @@ pub(super) struct Own<'a> {
     market: Market,
     instrument: Vec<u32>,
     ccy: Vec<u32>,
+    orders: Vec<Order>,
     /// The market after the last scenario, and its prices.
     last: Market,
     priced: PricedMarket,
@@ -36,7 +38,16 @@ impl<'a> Own<'a> {
         for &ccy in account.ccy {
             currencies.choose(ccy);
         }
-        for &held in account.instrument {
+        let ordered = account.orders.iter().filter_map(|order| match order.traded {
+            Traded::Contract(instrument) => Some(instrument),
+            Traded::Spot { base, quote } => {
+                currencies.choose(base);
+                currencies.choose(quote);
+                None
+            }
+        });
+        let ordered: Vec<u32> = ordered.collect();
+        for &held in account.instrument.iter().chain(&ordered) {
             instruments.choose(held);
             let instrument = &market.instruments[held as usize];
             underlyings.choose(instrument.underlying);
@@ -72,6 +83,19 @@ impl<'a> Own<'a> {
             market: own,
             instrument: account.instrument.iter().map(|&held| instruments.place(held)).collect(),
             ccy: account.ccy.iter().map(|&ccy| currencies.place(ccy)).collect(),
+            orders: account
+                .orders
+                .iter()
+                .map(|&order| Order {
+                    traded: match order.traded {
+                        Traded::Contract(instrument) => Traded::Contract(instruments.place(instrument)),
+                        Traded::Spot { base, quote } => {
+                            Traded::Spot { base: currencies.place(base), quote: currencies.place(quote) }
+                        }
+                    },
+                    ..order
+                })
+                .collect(),
         }
     }
 
@@ -85,7 +109,8 @@ impl<'a> Own<'a> {
         let after = apply(&self.market, scenario, self.rules.rate)?;
         reprice(&mut self.priced, &self.last, &after);
         self.last = after;
-        let account = Account { instrument: &self.instrument, ccy: &self.ccy, ..account_of(self.book, self.number) };
+        let rows = account_of(self.book, self.number);
+        let account = Account { instrument: &self.instrument, ccy: &self.ccy, orders: &self.orders, ..rows };
         self.units.clear();
         evaluate(&self.priced, &account, &mut self.work, &mut self.units)
             .map_err(|_| not_finite(self.book, self.number, scenario))
