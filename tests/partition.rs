@@ -142,5 +142,6 @@ fn bad_requests_leave_nothing() {
     }
     fs::write(dir.join("snapshot/orders.csv"), "account_id\nA\n").unwrap();
     let outcome = remargin(dir, &["partition", "snapshot", "--buckets", "4", "--out", "buckets"]);
-    assert!(outcome.code == Some(3) && outcome.stderr.contains("pending orders"), "{}", outcome.stderr);
+    assert!(outcome.code == Some(3) && outcome.stderr.contains("column `inst_id`"), "{}", outcome.stderr);
+    assert_eq!(entries(dir), ["snapshot"]);
 }

@@ -194,9 +194,11 @@ fn operations(case: &Case, account: usize) -> Vec<Action> {
     let mut actions: Vec<Action> = rows.orders.iter().map(|order| Action::Order(*order)).collect();
     for row in 0..rows.qty.len().min(3) {
         let px = case.market.instruments[rows.instrument[row] as usize].mark_px.max(1e-6);
-        for times in [-0.5, -1.0, -2.5, 3.0] {
+        // Together with the position they do not make exactly zero, where the order of a sum decides what is left.
+        for times in [-0.5, -1.0, -2.5, 2.75] {
             let qty = rows.qty[row] * times;
-            if qty.abs() > 1e-9 {
+            // Lots are searched up to 2^52.
+            if (1e-9..1e15).contains(&qty.abs()) {
                 actions.push(Action::Order(Order { traded: Traded::Contract(rows.instrument[row]), qty, px }));
             }
         }

@@ -86,7 +86,7 @@ fn finished_runs_agree_in_every_format_with_scenarios_and_rejects() {
         assert_eq!(derived["accounts"], derived["of_accounts"]);
         let accounts = derived["accounts"].as_u64().unwrap();
         assert!(accounts > 80 && accounts < 120, "{derived}");
-        let figures = derived["risk_units"].as_u64().unwrap() * 19 + accounts * 4 * 15;
+        let figures = derived["risk_units"].as_u64().unwrap() * 20 + accounts * 4 * 16;
         assert_eq!(derived["figures"], figures);
         assert!(found["counts"].as_u64().unwrap() > 100, "{found:#}");
 
@@ -148,7 +148,7 @@ fn whatever_is_planted_in_a_run_is_found() {
             planted += 1;
         }
     }
-    assert_eq!(planted, 17 + 22);
+    assert_eq!(planted, 18 + 23);
 
     // A row that vanished, and one that is there twice.
     for (file, row, twice) in [("accounts.csv", 3, false), ("accounts.csv", 3, true), ("risk_units.csv", 5, false)] {
@@ -197,12 +197,11 @@ fn files_that_changed_or_went_are_named() {
     let dir = place.path();
     generate(dir, 20, 3.0, 2, "parquet");
     succeeds(dir, &["run", "snapshot", "--out", "run", "--quiet"]);
-    fs::write(dir.join("run/report.html"), "x").unwrap();
-    assert_eq!(verify(dir, &["run"], 0)["outputs"]["not_named"], json!(["report.html"]));
+    fs::write(dir.join("run/notes.txt"), "x").unwrap();
+    assert_eq!(verify(dir, &["run"], 0)["outputs"]["not_named"], json!(["notes.txt"]));
 
     // Every single output: one bit, one byte less, gone.
-    for name in
-        entries(&dir.join("run")).iter().filter(|name| !["manifest.json", "report.html"].contains(&name.as_str()))
+    for name in entries(&dir.join("run")).iter().filter(|name| !["manifest.json", "notes.txt"].contains(&name.as_str()))
     {
         let file = dir.join("run").join(name);
         let bytes = fs::read(&file).unwrap();

@@ -88,6 +88,9 @@ pub struct RecordedValue {
     pub key: String,
     /// The value as TOML.
     pub value: String,
+    /// Where the run had it from; the page of the run says so.
+    #[serde(default)]
+    pub source: String,
 }
 
 /// A file of a run.
@@ -127,8 +130,13 @@ impl Recorded {
     pub fn rules(&self, manifest: &Path) -> Result<LoadedRules> {
         let values = self.rules.values.iter();
         let text: String = values.flat_map(|line| [line.key.as_str(), " = ", line.value.as_str(), "\n"]).collect();
-        let loaded = rules::load_recorded(&text, manifest)?;
+        let mut loaded = rules::load_recorded(&text, manifest)?;
         if loaded.hash == self.rules.hash {
+            for value in &mut loaded.values {
+                if let Some(recorded) = self.rules.values.iter().find(|recorded| recorded.key == value.key) {
+                    value.source.clone_from(&recorded.source);
+                }
+            }
             return Ok(loaded);
         }
         Err(Invalid::new("the rules in the manifest are not those that the run had")

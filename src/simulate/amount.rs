@@ -11,7 +11,8 @@ pub struct Lot {
 
 /// Steps of a currency: 1e-8 of a unit.
 const CURRENCY_STEPS: f64 = 1e8;
-/// More lots than this are not told apart by doubles.
+/// Lots are counted up to here, since doubles tell larger numbers of lots not reliably apart; an order of more lots is
+/// checked as it is, but its largest passing amount is at most this.
 const MOST_LOTS: f64 = (1u64 << 52) as f64;
 
 impl Lot {
