@@ -4,8 +4,8 @@
 //! [`encode`] (a batch becomes finished bytes in any thread, an ordered sink appends them), [`at_risk`], [`rejects`],
 //! [`summary`] (counts and totals), [`spread`] (how the accounts lie), [`stress`] (the tables of price scenarios),
 //! [`html`] (the page that people look at), [`compare`] (what changed between two rule sets or runs), [`checks`]
-//! (answers of a simulation), [`manifest`] (provenance), [`recorded`] (provenance read back), [`terminal`] (the table a person
-//! sees), [`folder`] (whole or not at all; on `disk`, under a `lock`). [`crate::run`], [`mod@crate::stress`] and
+//! (answers of a simulation), [`manifest`] (provenance), [`recorded`] (provenance read back), [`terminal`] (the table a
+//! person sees), [`folder`] (whole or not at all; on `disk`, under a `lock`). [`crate::run`], [`mod@crate::stress`] and
 //! [`mod@crate::compare`] put them together.
 //!
 //! The bytes of every file but `manifest.json` depend on the snapshot and the rules alone: not on threads, time,
