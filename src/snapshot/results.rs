@@ -1,6 +1,8 @@
 //! The tables of a finished run, read back: only some columns, only some rows.
 
 use super::schema::{Column, Kind};
+use super::source::Format;
+use super::written::unguarded;
 use super::{Opened, scan, source};
 use crate::progress::Progress;
 use crate::{Invalid, Result};
@@ -15,7 +17,8 @@ pub struct ResultRow {
     pub figures: Vec<Option<f64>>,
 }
 
-/// Reads columns of a table of the run in `dir`, of the rows whose names `keep` wants.
+/// Reads columns of a table of the run in `dir`, of the rows whose names `keep` wants. Names are as the snapshot has
+/// them: the apostrophe that CSV puts before `=` and signs is gone.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if `dir` is no finished run, or its table is broken; [`crate::Error::Interrupted`].
@@ -49,8 +52,10 @@ pub fn each_result(
     mut take: impl FnMut(ResultRow) -> Result<()>,
 ) -> Result<()> {
     let columns = ResultColumns { names, flags: &[], figures };
+    let is_csv = source::find(dir, table)?.is_some_and(|found| found.format == Format::Csv);
     let gather = |local: &mut Vec<ResultRow>, _: u64, names: &[&str], figures: &[Option<f64>]| {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let plain = |name: &&str| (if is_csv { unguarded(name) } else { name }).to_owned();
+        let names: Vec<String> = names.iter().map(plain).collect();
         if keep(&names) {
             local.push(ResultRow { names, figures: figures.to_vec() });
         }
@@ -143,4 +148,20 @@ pub fn scan_result<T: Default + Send>(
         Ok(())
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn names_of_csv_are_those_of_the_snapshot() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("manifest.json"), "{}").unwrap();
+        std::fs::write(place.path().join("accounts.csv"), "account_id,mmr\n'-5,1.5\n'a,2\nb,\n").unwrap();
+        let rows = read_result(place.path(), "accounts", &["account_id"], &["mmr"], |_| true, &Silent).unwrap();
+        let row = |name: &str, figure| ResultRow { names: vec![name.to_owned()], figures: vec![figure] };
+        assert_eq!(rows, [row("-5", Some(1.5)), row("'a", Some(2.0)), row("b", None)]);
+    }
 }

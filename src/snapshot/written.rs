@@ -65,7 +65,7 @@ pub(crate) fn read_table(
 
 /// Text without the apostrophe that keeps spreadsheets from running it as a formula. An id that begins with one and a
 /// sign, which nobody has, would lose it.
-fn unguarded(text: &str) -> &str {
+pub(super) fn unguarded(text: &str) -> &str {
     match text.strip_prefix('\'') {
         Some(rest) if rest.starts_with(['=', '+', '-', '@', '\t', '\r']) => rest,
         _ => text,
