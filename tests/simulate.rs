@@ -174,7 +174,10 @@ fn differences(case: &Case, priced: &PricedMarket, account: usize, actions: &[Ac
     for (_, after) in &answer.units {
         let Some(after) = after else { continue };
         let Some(unit) = units.iter().find(|unit| unit.unit == after.unit) else {
-            lines.push(format!("unit {} is there after {actions:?}", after.unit));
+            // What is left of amounts that cancel depends on their order: nothing, or a last digit.
+            if [after.mr1, after.mr7, after.mmr].into_iter().any(|figure| !close(figure, 0.0, scale)) {
+                lines.push(format!("unit {} is there after {actions:?}", after.unit));
+            }
             continue;
         };
         for (name, found, expected) in
