@@ -32,7 +32,7 @@ impl Source {
         Ok(Self { name, object: object.clone().unbind() })
     }
 
-    /// Reads it. Streams are opened one after another, since DuckDB has no more than one for each connection. The
+    /// Reads it. Streams are opened one after another, since `DuckDB` has no more than one for each connection. The
     /// interpreter lock is held only while a stream is opened: a producer that needs it takes it.
     pub fn read(self) -> Result<Rows, Error> {
         let failed = |problem: String| named(self.name, format!("the table cannot be read: {problem}"));
