@@ -568,6 +568,16 @@ mod tests {
     }
 
     #[test]
+    fn separate_books_bear_no_stablecoin_hedge_risk() {
+        let mut rules = crate::rules::load(None, &[]).unwrap().rules;
+        let sums = UnitSums { group_delta_usd: [1e6, -1e6, 0.0], ..UnitSums::new() };
+        for (mode, expected) in [(RiskUnitMode::Separate, 0.0), (RiskUnitMode::Merged, rules.mr9.tiers.apply(1e6))] {
+            rules.risk_unit = mode;
+            assert_eq!(sums.stablecoin_hedge(&rules), expected, "{mode:?}");
+        }
+    }
+
+    #[test]
     fn ties_go_to_the_earlier_scenario() {
         let mut grid = [[0.0; MR1_MOVES]; 3];
         assert_eq!(worst_of(&grid), Worst { pnl: 0.0, vol: VolState::Up, column: 0 });
