@@ -165,7 +165,7 @@ KNOCKOUTS = [
     ("deviation without root", BLACK, "states.vol[lane] * states.years[lane].sqrt();", "states.vol[lane] * states.years[lane];"),
     ("greeks without root", BLACK, "let root = self.years.sqrt();", "let root = self.years;"),
     ("forward and strike swapped", BLACK, "low[lane] = if is_below { forward } else { self.strike };", "low[lane] = if is_below { self.strike } else { forward };"),
-    ("time value of far steps only by tails", BLACK, "if s < NEAR { values[lane] } else { apart }", "apart"),
+    ("near steps by tails beside far ones", BLACK, "if s < NEAR { values[lane] } else { apart }", "apart"),
     ("time value of near steps without step", BLACK, "low[lane] * density[lane] * s * near_drop", "low[lane] * density[lane] * near_drop"),
     ("tail beyond the middle not turned", BLACK, "if first < 0.0 { 1.0 - near - far }", "if first < 0.0 { near - far }"),
     ("distances cut off at ten", BLACK, "if z > 100.0 { 100.0 }", "if z > 10.0 { 10.0 }"),

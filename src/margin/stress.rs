@@ -578,6 +578,14 @@ mod tests {
     }
 
     #[test]
+    fn a_perfect_hedge_has_no_slope() {
+        let sums = UnitSums { slope_usd: 0.1 + 0.2, slope_gross_usd: 0.1 + 0.2, ..UnitSums::new() };
+        for (coin, expected) in [(-0.3, 0.0), (-0.25, 0.1 + 0.2 - 0.25)] {
+            assert_eq!(sums.slope(Spot { coin, px_usd: 1.0 }), expected, "{coin}");
+        }
+    }
+
+    #[test]
     fn ties_go_to_the_earlier_scenario() {
         let mut grid = [[0.0; MR1_MOVES]; 3];
         assert_eq!(worst_of(&grid), Worst { pnl: 0.0, vol: VolState::Up, column: 0 });
