@@ -5,7 +5,12 @@ mod common;
 use common::strategies::world;
 use common::{Case, world::World};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
-use remargin::recompute::{chunk, price};
+use remargin::margin::changed::{Changes, Known};
+use remargin::margin::orders::{Holdings, Order, Traded};
+use remargin::margin::priced::PricedMarket;
+use remargin::margin::requirement::{Account, Workspace, evaluate};
+use remargin::margin::rules::SpotOffset;
+use remargin::recompute::{self, chunk, price};
 use remargin::reference::{Margin, account_of, compare, margin};
 use std::collections::BTreeMap;
 
@@ -48,6 +53,53 @@ fn kernel_and_reference_agree() {
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
+}
+
+/// What an order fills, a transfer and a change of mode leave is the same whether all units are stressed anew or only
+/// those that the change reaches, bit by bit.
+#[test]
+fn kernel_agrees_with_itself_after_a_change() {
+    let outcome = TestRunner::new(config()).run(&world(), |world| {
+        let case = world.build();
+        let priced = price(&case.market, &case.rules);
+        for number in 0..case.book.len() {
+            let rows = recompute::account_of(&case.book, number);
+            let mut holdings = Holdings::default();
+            holdings.copy_from(&rows);
+            same_after(&priced, &rows, &holdings.account(SpotOffset::None, &[]), &[])?;
+            for ccy in rows.ccy {
+                let mut moved = holdings.clone();
+                moved.add_cash(*ccy, -1.0);
+                same_after(&priced, &rows, &moved.account(rows.spot_offset, &[]), &[])?;
+            }
+            for order in rows.orders {
+                let mut filled = holdings.clone();
+                filled.fill(&priced, order).unwrap();
+                let touched = Vec::from_iter(unit_of(&priced, order));
+                same_after(&priced, &rows, &filled.account(rows.spot_offset, &[]), &touched)?;
+                same_after(&priced, &rows, &filled.account(rows.spot_offset, rows.orders), &touched)?;
+            }
+        }
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}
+
+fn same_after(priced: &PricedMarket, was: &Account, is: &Account, touched: &[u32]) -> Result<(), TestCaseError> {
+    let (mut work, mut units) = (Workspace::new(priced), Vec::new());
+    let known = Known::new(priced, &Account { orders: &[], ..*was }, &mut work).unwrap();
+    let mut changes = Changes::new(priced);
+    let found = changes.evaluate(priced, is, &known, touched).unwrap();
+    let expected = evaluate(priced, is, &mut work, &mut units).unwrap();
+    proptest::prop_assert_eq!((found, changes.units()), (expected, units.as_slice()));
+    Ok(())
+}
+
+fn unit_of(priced: &PricedMarket, order: &Order) -> Option<u32> {
+    let Traded::Contract(instrument) = order.traded else { return None };
+    priced.contracts[instrument as usize].as_ref().map(|contract| contract.unit)
 }
 
 /// The random books are worth comparing: each component decides or adds something somewhere, each status occurs.

@@ -202,6 +202,20 @@ mod tests {
         }
     }
 
+    /// Small and large deviations, which two formulas price.
+    #[test]
+    fn a_value_does_not_depend_on_its_neighbours() {
+        for call in [true, false] {
+            let terms = Terms { forward: 100.0, strike: 95.0, vol: 0.6, years: 0.3, rate: 0.02, call };
+            let forward = [100.0, 60.0, 95.0, 140.0];
+            let states = States { forward, vol: [0.1, 3.0, 0.6, 1.2], years: [0.3, 0.3, 0.3, 2.0] };
+            for (lane, found) in terms.values(&states).into_iter().enumerate() {
+                let (forward, vol, years) = (states.forward[lane], states.vol[lane], states.years[lane]);
+                assert_eq!(found, Terms { forward, vol, years, ..terms }.value(), "lane {lane}");
+            }
+        }
+    }
+
     #[test]
     fn greeks_are_the_slopes_of_the_value() {
         for call in [true, false] {

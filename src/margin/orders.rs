@@ -339,6 +339,27 @@ mod tests {
     }
 
     #[test]
+    fn a_spot_order_moves_both_currencies() {
+        let rules = crate::rules::load(None, &[]).unwrap().rules;
+        let priced = PricedMarket {
+            rules,
+            units: Vec::new(),
+            currencies: Vec::new(),
+            contracts: Vec::new(),
+            option_rows: Vec::new(),
+        };
+        for (base, quote, qty, px, ccy, cash) in [
+            (3, 5, 2.0, 100.0, [3, 5], [2.0, -200.0]),
+            (3, 5, -0.5, 80.0, [3, 5], [-0.5, 40.0]),
+            (5, 3, 2.0, 100.0, [3, 5], [-200.0, 2.0]),
+        ] {
+            let mut held = Holdings::default();
+            held.fill(&priced, &Order { traded: Traded::Spot { base, quote }, qty, px }).unwrap();
+            assert_eq!((held.ccy.as_slice(), held.cash.as_slice()), (ccy.as_slice(), cash.as_slice()), "{qty} at {px}");
+        }
+    }
+
+    #[test]
     fn a_fill_at_the_mark_changes_no_equity() {
         for inverse in [false, true] {
             let contract = contract(inverse, 100.0);

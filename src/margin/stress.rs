@@ -488,6 +488,8 @@ fn worst_of(grid: &[[f64; MR1_MOVES]; 3]) -> Worst {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::margin::priced::{ClassFigures, DeltaOne, Place, price_delta_one};
+    use crate::margin::rules::{Class, SpotOffset};
 
     #[test]
     fn pairs_are_matched_in_order() {
@@ -517,6 +519,69 @@ mod tests {
             (Components { mr6: 5.0, mr4: 1.0, mr7: 6.1, ..zero }, 6.1),
         ] {
             assert_eq!(components.combined(), expected, "{components:?}");
+        }
+    }
+
+    /// No coin of the random books is of classes under which MR6 decides a unit without options.
+    #[test]
+    fn the_worse_of_both_shocks_decides_a_line() {
+        let mut rules = crate::rules::load(None, &[]).unwrap().rules;
+        let spec = DeltaOne {
+            inverse: false,
+            multiplier: 1.0,
+            mark_px: 100.0,
+            index_px: 100.0,
+            phi_usd: 1.0,
+            class: Class::Major,
+        };
+        let contract = price_delta_one(&spec, Place { unit: 0, expiry: 0, settle: 0, group: 0 }, &rules);
+        for (mr1_move, mr6_move, charge, expected) in
+            [(0.2, 0.3, 0.5, 200.0), (0.2, 0.3, 1.0, 300.0), (0.4, 0.3, 1.0, 400.0)]
+        {
+            rules.mr1.price.major = [0.0, -mr1_move, mr1_move, 0.0, 0.0, 0.0, 0.0];
+            rules.mr6.price.major = mr6_move;
+            rules.mr6.charge = charge;
+            let params = UnitParams {
+                name: "BTC".to_string(),
+                base: 0,
+                quote: String::new(),
+                spot_usd: 100.0,
+                class_mr1: Class::Major,
+                class_mr467: Class::Major,
+                figures: ClassFigures::of(&rules, Class::Major, Class::Major),
+                hedged_by: [false; SpotOffset::COUNT],
+                basis_rate: vec![0.0],
+                expiries: vec![None],
+            };
+            for n in [10.0, -10.0] {
+                let mut sums = UnitSums::new();
+                sums.reset(0, 0);
+                sums.add(&contract, n, &[]);
+                let margin = sums.stress(&params, &rules, Spot::default());
+                assert_eq!(
+                    (margin.mmr, margin.mmr_no_hedge),
+                    (expected, expected),
+                    "{n} {mr1_move} {mr6_move} {charge}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn separate_books_bear_no_stablecoin_hedge_risk() {
+        let mut rules = crate::rules::load(None, &[]).unwrap().rules;
+        let sums = UnitSums { group_delta_usd: [1e6, -1e6, 0.0], ..UnitSums::new() };
+        for (mode, expected) in [(RiskUnitMode::Separate, 0.0), (RiskUnitMode::Merged, rules.mr9.tiers.apply(1e6))] {
+            rules.risk_unit = mode;
+            assert_eq!(sums.stablecoin_hedge(&rules), expected, "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn a_perfect_hedge_has_no_slope() {
+        let sums = UnitSums { slope_usd: 0.1 + 0.2, slope_gross_usd: 0.1 + 0.2, ..UnitSums::new() };
+        for (coin, expected) in [(-0.3, 0.0), (-0.25, 0.1 + 0.2 - 0.25)] {
+            assert_eq!(sums.slope(Spot { coin, px_usd: 1.0 }), expected, "{coin}");
         }
     }
 
