@@ -80,7 +80,7 @@ def books(remargin, accounts, seed, work):
     bare.mkdir(exist_ok=True)
     for file in book.iterdir():
         link = bare / file.name
-        if file.name != "accounts.parquet" and not link.exists():
+        if file.name not in ("accounts.parquet", "checksums") and not link.exists():
             link.symlink_to(file)
     return book, bare
 
