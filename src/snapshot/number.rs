@@ -176,6 +176,11 @@ impl Numbers {
         number.map(Some)
     }
 
+    /// The figure of a row that a run wrote, which may be smaller than any input may be; `None` if it is missing.
+    pub fn figure(&self, row: usize) -> Option<f64> {
+        self.get(row).unwrap_or_else(|_| self.raw(row).parse().ok())
+    }
+
     /// The value of a row as it is written, for reports; empty if it is missing.
     pub fn raw(&self, row: usize) -> String {
         match self {

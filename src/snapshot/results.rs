@@ -133,12 +133,7 @@ pub fn scan_result<T: Default + Send>(
         let figure_columns = figures.iter().map(|name| batch.numbers(name)).collect::<Result<Vec<_>>>()?;
         for row in 0..batch.rows {
             let names: Vec<&str> = name_columns.iter().map(|column| column.get(row).unwrap_or_default()).collect();
-            // A result may be smaller than any input may be.
-            let figure = |column: &super::number::Numbers| match column.get(row) {
-                Ok(figure) => figure,
-                Err(_) => column.raw(row).parse().ok(),
-            };
-            let figures: Vec<Option<f64>> = figure_columns.iter().map(figure).collect();
+            let figures: Vec<Option<f64>> = figure_columns.iter().map(|column| column.figure(row)).collect();
             fold(local, batch.first_row + row as u64, &names, &figures);
         }
         Ok(())

@@ -1,6 +1,5 @@
 //! What a run wrote, read back for its page: a folder that is finished, or about to be.
 
-use super::number::Numbers;
 use super::schema::{Column, Kind};
 use super::source::{self, Format};
 use super::{Opened, ResultRow, scan};
@@ -47,12 +46,8 @@ pub(crate) fn read_table(
                 continue;
             }
             let names = cells.iter().map(|name| (*name).to_owned()).collect();
-            // A result may be smaller than any input may be.
-            let figure = |column: &Numbers| match column.get(row) {
-                Ok(figure) => figure,
-                Err(_) => column.raw(row).parse().ok(),
-            };
-            local.push(ResultRow { names, figures: figure_columns.iter().map(figure).collect() });
+            let figures = figure_columns.iter().map(|column| column.figure(row)).collect();
+            local.push(ResultRow { names, figures });
         }
         Ok(())
     };
