@@ -67,6 +67,21 @@ impl Book {
         self.spot_offset.is_empty()
     }
 
+    /// The number of an account, by its id.
+    #[must_use]
+    pub fn find(&self, account_id: &str) -> Option<usize> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.accounts.get(middle).cmp(account_id) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Equal => return Some(middle),
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
     /// The pending orders of an account.
     #[must_use]
     pub fn orders_of(&self, account: usize) -> &[Order] {

@@ -46,7 +46,7 @@ pub fn explain(
             .hint("`remargin check` lists its broken rows")
             .into());
     }
-    let index = find(&loaded.book, account_id).ok_or_else(|| {
+    let index = loaded.book.find(account_id).ok_or_else(|| {
         Error::from(
             Invalid::new(format!("no account `{account_id}` in the snapshot"))
                 .file(snapshot)
@@ -54,19 +54,6 @@ pub fn explain(
         )
     })?;
     explain_account(&loaded.market, &loaded.book, &price(&loaded.market, &rules.rules), index)
-}
-
-fn find(book: &Book, account_id: &str) -> Option<usize> {
-    let (mut low, mut high) = (0, book.len());
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match book.accounts.get(middle).cmp(account_id) {
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Equal => return Some(middle),
-            std::cmp::Ordering::Greater => high = middle,
-        }
-    }
-    None
 }
 
 /// Explains account number `index` of a book.

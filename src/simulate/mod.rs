@@ -37,7 +37,7 @@ use crate::{Error, Result};
 use amount::Lot;
 use check::{Answer, Checker, Verdict};
 use limits::MaxWithdrawal;
-use operation::{Action, Operation, Refusal, Resolver, Whose, find_account};
+use operation::{Action, Operation, Refusal, Resolver, Whose};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -482,7 +482,7 @@ impl<'a> Desk<'a> {
             return Ok((0..book.len()).collect());
         }
         let find = |name: &String| {
-            find_account(book, name)
+            book.find(name)
                 .ok_or_else(|| Error::Usage(format!("no account `{name}` in the snapshot, or it is unmargined")))
         };
         let mut accounts = names.iter().map(find).collect::<Result<Vec<_>>>()?;

@@ -1,6 +1,5 @@
 //! Operations: what was asked, against the market and the book, or why it cannot be answered.
 
-use crate::book::Book;
 use crate::margin::orders::{Order, Traded};
 use crate::margin::rules::SpotOffset;
 use crate::market::{Market, PriceGap};
@@ -288,7 +287,7 @@ impl<'a> Resolver<'a> {
 
     fn whose(&self, account_id: Option<&str>) -> Result<Whose, Refusal> {
         let id = account_id.ok_or(Refusal::MissingAccountId)?;
-        if let Some(account) = find_account(&self.snapshot.book, id) {
+        if let Some(account) = self.snapshot.book.find(id) {
             return Ok(Whose::Account(account as u32));
         }
         let left_out = &self.snapshot.unmargined;
@@ -388,19 +387,4 @@ fn positive(given: &Given, missing: Reason, invalid: Reason) -> Result<f64, Refu
         Given::OutOfRange(_) => Err(Refusal::Row(Reason::OutOfRange)),
         Given::Number(_) | Given::NotANumber(_) => Err(Refusal::Row(invalid)),
     }
-}
-
-/// The number of an account in a book, by its id.
-#[must_use]
-pub fn find_account(book: &Book, account_id: &str) -> Option<usize> {
-    let (mut low, mut high) = (0, book.len());
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match book.accounts.get(middle).cmp(account_id) {
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Equal => return Some(middle),
-            std::cmp::Ordering::Greater => high = middle,
-        }
-    }
-    None
 }
