@@ -98,10 +98,7 @@ impl RunArgs {
         }
         terminal.note(format_args!("wrote {}", self.out.display()));
         if outcome.too_many_rejects {
-            terminal.error(format_args!(
-                "more rows are broken than `--max-rejects` allows; table `rejects` in `{}` lists them",
-                self.out.display()
-            ));
+            terminal.too_many_rejects(&self.out);
             return Ok(exit::TOO_MANY_REJECTS);
         }
         let in_liquidation = outcome.summary.accounts.by_status.liquidation;

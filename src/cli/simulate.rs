@@ -131,10 +131,7 @@ impl SimulateArgs {
         }
         terminal.note(format_args!("wrote {}", out.display()));
         if outcome.too_many_rejects {
-            terminal.error(format_args!(
-                "more rows are broken than `--max-rejects` allows; table `rejects` in `{}` lists them",
-                out.display()
-            ));
+            terminal.too_many_rejects(out);
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)

@@ -150,10 +150,7 @@ impl StressArgs {
         }
         terminal.note(format_args!("wrote {}", out.display()));
         if outcome.too_many_rejects {
-            terminal.error(format_args!(
-                "more rows are broken than `--max-rejects` allows; table `rejects` in `{}` lists them",
-                out.display()
-            ));
+            terminal.too_many_rejects(out);
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)

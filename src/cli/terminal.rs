@@ -7,6 +7,7 @@ use remargin::{Error, Result};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -101,6 +102,14 @@ impl Terminal {
     pub fn error(&self, text: impl Display) {
         let (start, end) = if self.colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
         say(format_args!("{start}error:{end} {text}"));
+    }
+
+    /// The error of a run whose table `rejects` is in `out`.
+    pub fn too_many_rejects(&self, out: &Path) {
+        self.error(format_args!(
+            "more rows are broken than `--max-rejects` allows; table `rejects` in `{}` lists them",
+            out.display()
+        ));
     }
 
     /// Ends the current stage, so that nothing is drawn over what follows.
