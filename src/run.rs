@@ -241,11 +241,12 @@ impl<'a> Job<'a> {
         let mut spread = Spread::new(units, &self.request.rules.rules.status);
         let mut drill = Drill::default();
         let rows = self.margins.rows(book, range.clone(), |base, at_risk| {
-            spread.count(base, book);
+            spread.count(base);
             if self.request.report {
                 drill.offer(base, at_risk, book);
             }
         })?;
+        spread.finish(book);
         let Rows { accounts, risk_units, mut at_risk, tally } = rows;
         let flagged = self.flag(book, range, &mut at_risk);
         let [accounts_encoder, units_encoder] = encoders;

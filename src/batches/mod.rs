@@ -185,7 +185,8 @@ fn gather(
     };
     let work = |piece: usize| {
         let mut spread = spread();
-        let mut rows = margins.rows(book, pieces[piece].clone(), |base, _| spread.count(base, book))?;
+        let mut rows = margins.rows(book, pieces[piece].clone(), |base, _| spread.count(base))?;
+        spread.finish(book);
         rows.accounts = plain(&rows.accounts)?;
         rows.risk_units = plain(&rows.risk_units)?;
         progress.advance(pieces[piece].len() as u64);

@@ -20,7 +20,9 @@ impl BookBuilder {
     #[must_use]
     pub fn with_capacity(accounts: usize, positions: usize, balances: usize) -> Self {
         let mut book = Book::default();
+        book.accounts.reserve(accounts);
         book.spot_offset.reserve_exact(accounts);
+        book.order_start.reserve_exact(accounts + 1);
         book.position_start.reserve_exact(accounts + 1);
         book.balance_start.reserve_exact(accounts + 1);
         book.instrument.reserve_exact(positions);

@@ -11,6 +11,13 @@ pub struct IdTable {
 }
 
 impl IdTable {
+    /// Makes room for so many ids, if each is as long as those of exchanges mostly are.
+    pub fn reserve(&mut self, ids: usize) {
+        const USUAL_BYTES: usize = 12;
+        self.ends.reserve(ids);
+        self.bytes.reserve(ids * USUAL_BYTES);
+    }
+
     /// Number of ids.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -28,6 +35,7 @@ impl IdTable {
     /// # Panics
     /// If `index` is not below [`IdTable::len`].
     #[must_use]
+    #[inline]
     pub fn get(&self, index: usize) -> &str {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.bytes[start..self.ends[index]]

@@ -18,7 +18,7 @@ fn signed(bytes: usize) -> Result<i64> {
 
 /// A chunk without checksums, its dictionary first, becomes one with them; what the footer says of it follows suit.
 /// Pages of the chunk must have none yet, and no index may point into it.
-pub(crate) fn seal(chunk: &[u8], close: ColumnCloseResult) -> Result<(Bytes, ColumnCloseResult)> {
+fn seal(chunk: &[u8], close: ColumnCloseResult) -> Result<(Bytes, ColumnCloseResult)> {
     let (sealed, close) = seal_around(chunk, &[], close)?;
     Ok((Bytes::from(sealed), close))
 }

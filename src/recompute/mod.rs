@@ -65,9 +65,22 @@ pub fn chunk_with(
     priced: &PricedMarket,
     book: &Book,
     accounts: Range<usize>,
+    observe: impl FnMut(&Account, &Workspace, &[UnitMargin]),
+) -> Result<Chunk> {
+    chunk_in(&mut Workspace::new(priced), priced, book, accounts, observe)
+}
+
+/// As [`chunk_with`], in buffers for the market that are used again and again.
+///
+/// # Errors
+/// Those of [`chunk`].
+pub fn chunk_in(
+    work: &mut Workspace,
+    priced: &PricedMarket,
+    book: &Book,
+    accounts: Range<usize>,
     mut observe: impl FnMut(&Account, &Workspace, &[UnitMargin]),
 ) -> Result<Chunk> {
-    let mut work = Workspace::new(priced);
     let mut chunk = Chunk { first_account: accounts.start, ..Chunk::default() };
     chunk.accounts.reserve_exact(accounts.len());
     chunk.unit_end.reserve_exact(accounts.len());
@@ -75,13 +88,13 @@ pub fn chunk_with(
     chunk.units.reserve(book.position_start[accounts.end] - book.position_start[accounts.start]);
     for account in accounts {
         let (rows, first_unit) = (account_of(book, account), chunk.units.len());
-        let margin = evaluate(priced, &rows, &mut work, &mut chunk.units).map_err(|_| {
+        let margin = evaluate(priced, &rows, work, &mut chunk.units).map_err(|_| {
             Error::Runtime(format!(
                 "account `{}`: a figure is not finite; nothing was written",
                 book.accounts.get(account)
             ))
         })?;
-        observe(&rows, &work, &chunk.units[first_unit..]);
+        observe(&rows, work, &chunk.units[first_unit..]);
         chunk.accounts.push(margin);
         chunk.unit_end.push(chunk.units.len());
     }

@@ -155,7 +155,7 @@ pub const RISK_UNITS: TableSpec = TableSpec {
         number("mr4"),
         number("mr5"),
         number("mr6"),
-        number("mr6_price"),
+        level("mr6_price"),
         number("mr7"),
         number("mr9"),
         number("mmr"),

@@ -13,7 +13,11 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 /// Compresses pages; keeps its buffers from page to page.
-pub(super) struct Codec(zstd::bulk::Compressor<'static>);
+pub(super) struct Codec {
+    zstd: zstd::bulk::Compressor<'static>,
+    snappy: snap::raw::Encoder,
+    buffer: Vec<u8>,
+}
 
 const ZSTD_LEVEL: i32 = 1;
 
@@ -41,14 +45,20 @@ fn failed(error: impl std::error::Error + Send + Sync + 'static) -> ParquetError
 
 impl Codec {
     pub fn new() -> Result<Self> {
-        zstd::bulk::Compressor::new(ZSTD_LEVEL).map(Self).map_err(failed)
+        let zstd = zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(failed)?;
+        Ok(Self { zstd, snappy: snap::raw::Encoder::new(), buffer: Vec::new() })
     }
 
     fn compress(&mut self, how: How, bytes: Bytes) -> Result<Bytes> {
         Ok(match how {
             How::Not => bytes,
-            How::Snappy => Bytes::from(snap::raw::Encoder::new().compress_vec(&bytes).map_err(failed)?),
-            How::Zstd => Bytes::from(self.0.compress(&bytes).map_err(failed)?),
+            How::Snappy => {
+                let most = snap::raw::max_compress_len(bytes.len());
+                self.buffer.resize(self.buffer.len().max(most), 0);
+                let length = self.snappy.compress(&bytes, &mut self.buffer).map_err(failed)?;
+                Bytes::copy_from_slice(&self.buffer[..length])
+            }
+            How::Zstd => Bytes::from(self.zstd.compress(&bytes).map_err(failed)?),
         })
     }
 }

@@ -1,14 +1,15 @@
 //! How a table is laid out in Parquet, and batches become finished columns.
 //!
 //! Columns of numbers without gaps are most of the bytes. The memory they were computed in becomes their page; the
-//! Arrow writer would first list the indices of all values, gather them, and copy them twice more. Whether a page of
-//! numbers is compressed is decided by its content.
+//! Arrow writer would first list the indices of all values, gather them, and copy them twice more. Whether numbers go
+//! through a dictionary or are compressed is decided by their content.
 
 use super::columns::{Kind, TableSpec};
 use super::labels;
+use super::numbers::{self, Coded};
 use super::pages::{Chunk, Codec, How};
 use super::pieces::Pieces;
-use crate::checksum::seal::{seal, seal_row_group};
+use crate::checksum::seal::seal_row_group;
 use arrow::array::{Array, AsArray, Float64Array, RecordBatch};
 use arrow::buffer::Buffer;
 use arrow::datatypes::{Float64Type, SchemaRef, UInt32Type};
@@ -16,12 +17,11 @@ use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::column::writer::{ColumnCloseResult, get_column_writer, get_typed_column_writer};
-use parquet::data_type::DoubleType;
+use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
-use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, SchemaDescPtr, Type};
 use std::io::Write;
 use std::sync::Arc;
@@ -83,6 +83,9 @@ fn properties(spec: &TableSpec) -> WriterProperties {
         if matches!(column.kind, Kind::Text | Kind::Label) {
             properties = properties.set_column_compression(path(), zstd);
         }
+        if column.nullable && column.kind == Kind::Number {
+            properties = properties.set_column_compression(path(), Compression::UNCOMPRESSED);
+        }
         if matches!(column.kind, Kind::Label | Kind::Level) {
             properties = properties.set_column_dictionary_enabled(path(), true);
         }
@@ -118,8 +121,12 @@ impl Encoder {
         if is_whole && column.kind == Kind::Number && !column.statistics && array.len() <= PAGE_ROWS {
             return self.encode_numbers(place, array.as_primitive::<Float64Type>(), codec).map(Column::from);
         }
-        if is_whole && column.kind == Kind::Level {
-            return self.encode_levels(place, array.as_primitive::<Float64Type>().values());
+        if is_whole && column.kind == Kind::Level && !column.statistics {
+            return self.encode_levels(place, array.as_primitive::<Float64Type>(), codec).map(Column::from);
+        }
+        if is_whole && column.kind == Kind::Text && array.len() <= PAGE_ROWS {
+            let (column, values) = (self.columns.column(place), array.as_string::<i32>());
+            return labels::encode_plain(column, values, self.spec.columns[place].statistics, codec).map(Column::from);
         }
         if let Some(labels) = array.as_dictionary_opt::<UInt32Type>() {
             return labels::encode(self.columns.column(place), labels, column.statistics, codec).map(Column::from);
@@ -144,7 +151,7 @@ impl Encoder {
         columns.pop().map(Column::from).ok_or_else(|| ParquetError::General("a column without pages".into()))
     }
 
-    /// Values one after another, as they are in memory.
+    /// Mostly zeros through a dictionary, others one after another, as they are in memory.
     fn encode_numbers(
         &self,
         place: usize,
@@ -152,6 +159,9 @@ impl Encoder {
         codec: &mut Codec,
     ) -> Result<(Pieces, ColumnCloseResult)> {
         let values = array.values();
+        if numbers::is_sparse(values) {
+            return self.encode_coded(place, values.len(), numbers::sparse(values), codec);
+        }
         let chunk = Chunk {
             column: self.columns.column(place),
             rows: values.len(),
@@ -168,15 +178,36 @@ impl Encoder {
         chunk.finish(codec)
     }
 
-    /// Few different values, through a dictionary.
-    fn encode_levels(&self, place: usize, values: &[f64]) -> Result<Column> {
-        let mut sink = TrackedWrite::new(Vec::new());
-        let pages = Box::new(SerializedPageWriter::new(&mut sink));
-        let writer = get_column_writer(self.columns.column(place), Arc::clone(&self.properties), pages);
-        let mut writer = get_typed_column_writer::<DoubleType>(writer);
-        writer.write_batch(values, None, None)?;
-        let close = writer.close()?;
-        seal(&sink.into_inner()?, close).map(Column::from)
+    /// Few different values through a dictionary; more, as under rules with many classes, like other numbers.
+    fn encode_levels(
+        &self,
+        place: usize,
+        array: &Float64Array,
+        codec: &mut Codec,
+    ) -> Result<(Pieces, ColumnCloseResult)> {
+        match numbers::levels(array.values()) {
+            Some(coded) => self.encode_coded(place, array.len(), coded, codec),
+            None => self.encode_numbers(place, array, codec),
+        }
+    }
+
+    fn encode_coded(
+        &self,
+        place: usize,
+        rows: usize,
+        coded: Coded,
+        codec: &mut Codec,
+    ) -> Result<(Pieces, ColumnCloseResult)> {
+        let chunk = Chunk {
+            column: self.columns.column(place),
+            rows,
+            how: How::Not,
+            dictionary: Some((coded.values, coded.count)),
+            encoding: Encoding::RLE_DICTIONARY,
+            data: Bytes::from(coded.keys),
+            statistics: None,
+        };
+        chunk.finish(codec)
     }
 }
 
@@ -193,7 +224,7 @@ impl AsRef<[u8]> for Values {
 const PAGE_ROWS: usize = 1 << 20;
 
 /// Values that stand for their column.
-const SAMPLE: usize = 8_192;
+const SAMPLE: usize = 2_048;
 
 /// True if at least every second value is that of the row before, as where most rows are zero. To compress others
 /// costs more than to write them.

@@ -12,6 +12,7 @@ use crate::margin::{AccountMargin, Status, UnitMargin};
 use crate::recompute::Chunk;
 use crate::report::columns::units_by_account;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
 /// How the accounts lie: margin ratios, what they lack, and how much of the margin is whose.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -78,18 +79,13 @@ pub struct Charges {
     pub mr9: f64,
 }
 
+/// Terms by place, as [`Charges`] has them.
 const TERMS: usize = 8;
-
-fn charges(unit: &UnitMargin) -> [f64; TERMS] {
-    let (mr3, mr4, mr5, mr9) = (unit.mr3, unit.mr4, unit.mr5, unit.mr9);
-    match Binding::of(unit) {
-        None => [0.0; TERMS],
-        Some(Binding::Mr1) => [unit.mr1, 0.0, mr3, mr4, mr5, 0.0, 0.0, mr9],
-        Some(Binding::Mr2) => [0.0, unit.mr2, mr3, mr4, mr5, 0.0, 0.0, mr9],
-        Some(Binding::Mr6) => [0.0, 0.0, mr3, mr4, mr5, unit.mr6, 0.0, mr9],
-        Some(Binding::Mr7) => [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, unit.mr7, 0.0],
-    }
-}
+const MR3: usize = 2;
+const MR4: usize = 3;
+const MR5: usize = 4;
+const MR7: usize = 6;
+const MR9: usize = 7;
 
 /// Bins of a decade of the margin ratio.
 const BINS_PER_DECADE: i32 = 16;
@@ -124,34 +120,69 @@ const LISTED: usize = 10;
 /// The accounts with the largest MMR; of equals the first.
 #[derive(Debug, Clone, Default)]
 struct Largest {
-    accounts: Vec<(AccountMargin, String)>,
+    /// In no order.
+    accounts: Vec<Large>,
     /// What an account must exceed to be among them.
     least: f64,
+    /// Accounts that were offered.
+    offered: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Large {
+    margin: AccountMargin,
+    /// How many were offered before it.
+    order: u64,
+    /// Index into the book.
+    account: usize,
+    /// Empty until [`Largest::name`].
+    id: String,
+}
+
+impl Large {
+    fn larger_first(&self, other: &Self) -> Ordering {
+        other.margin.mmr.total_cmp(&self.margin.mmr).then(self.order.cmp(&other.order))
+    }
 }
 
 impl Largest {
-    fn offer(&mut self, margin: &AccountMargin, id: &str) {
+    fn offer(&mut self, margin: &AccountMargin, account: usize) {
         if margin.mmr > self.least {
-            self.accounts.push((*margin, id.to_owned()));
+            self.accounts.push(Large { margin: *margin, order: self.offered, account, id: String::new() });
             if self.accounts.len() >= 2 * KEPT {
                 self.cut();
             }
         }
+        self.offered += 1;
+    }
+
+    /// Looks the ids of the accounts up, which all stand in this book.
+    fn name(&mut self, book: &Book) {
+        self.cut();
+        for account in &mut self.accounts {
+            book.accounts.get(account.account).clone_into(&mut account.id);
+        }
     }
 
     fn merge(&mut self, later: &Self) {
-        let wanted = later.accounts.iter().filter(|(margin, _)| margin.mmr > self.least);
-        self.accounts.extend(wanted.cloned());
+        let wanted = later.accounts.iter().filter(|account| account.margin.mmr > self.least);
+        self.accounts.extend(wanted.map(|account| Large { order: self.offered + account.order, ..account.clone() }));
+        self.offered += later.offered;
         self.cut();
     }
 
-    /// Accounts come in order, and a stable sort leaves equals in it.
     fn cut(&mut self) {
-        self.accounts.sort_by(|(a, _), (b, _)| b.mmr.total_cmp(&a.mmr));
-        self.accounts.truncate(KEPT);
-        if let Some((last, _)) = self.accounts.get(KEPT - 1) {
-            self.least = last.mmr;
+        if self.accounts.len() > KEPT {
+            self.accounts.select_nth_unstable_by(KEPT - 1, Large::larger_first);
+            self.accounts.truncate(KEPT);
+            self.least = self.accounts[KEPT - 1].margin.mmr;
         }
+    }
+
+    fn in_order(&self) -> Vec<Large> {
+        let mut accounts = self.accounts.clone();
+        accounts.sort_unstable_by(Large::larger_first);
+        accounts
     }
 }
 
@@ -159,6 +190,31 @@ impl Largest {
 struct UnitSpread {
     charges: [Sum; TERMS],
     mmr_no_hedge: Sum,
+}
+
+impl UnitSpread {
+    fn add(&mut self, unit: &UnitMargin) {
+        self.mmr_no_hedge.add(unit.mmr_no_hedge);
+        // Zero adds nothing, and most terms of most units are zero.
+        let (worst, charge) = match Binding::of(unit) {
+            None => return,
+            Some(Binding::Mr7) => return self.charges[MR7].add(unit.mr7),
+            Some(Binding::Mr1) => (0, unit.mr1),
+            Some(Binding::Mr2) => (1, unit.mr2),
+            Some(Binding::Mr6) => (5, unit.mr6),
+        };
+        self.charges[worst].add(charge);
+        for (term, charge) in [(MR3, unit.mr3), (MR4, unit.mr4), (MR5, unit.mr5), (MR9, unit.mr9)] {
+            if charge != 0.0 {
+                self.charges[term].add(charge);
+            }
+        }
+    }
+
+    fn charges(&self) -> Charges {
+        let [mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9] = self.charges.map(Sum::value);
+        Charges { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 }
+    }
 }
 
 /// The spread of some consecutive accounts.
@@ -182,8 +238,8 @@ impl Spread {
         Self { bounds, ratios, units: vec![UnitSpread::default(); units], ..Self::default() }
     }
 
-    /// Counts the chunk that follows.
-    pub fn count(&mut self, chunk: &Chunk, book: &Book) {
+    /// Counts the chunk that follows, of the same book.
+    pub fn count(&mut self, chunk: &Chunk) {
         for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
             if let Some(ratio) = margin.margin_ratio {
                 let bin = self.bounds.partition_point(|&bound| bound < ratio);
@@ -191,18 +247,19 @@ impl Spread {
             }
             self.shortfall_mmr.add(shortfall_mmr_usd(margin));
             self.shortfall_imr.add(shortfall_imr_usd(margin));
-            self.largest.offer(margin, book.accounts.get(chunk.first_account + place));
+            self.largest.offer(margin, chunk.first_account + place);
             for unit in units {
-                let entry = &mut self.units[unit.unit as usize];
-                entry.mmr_no_hedge.add(unit.mmr_no_hedge);
-                for (sum, charge) in entry.charges.iter_mut().zip(charges(unit)) {
-                    sum.add(charge);
-                }
+                self.units[unit.unit as usize].add(unit);
             }
         }
     }
 
-    /// Adds the chunks that follow.
+    /// Ends what is counted of one book.
+    pub fn finish(&mut self, book: &Book) {
+        self.largest.name(book);
+    }
+
+    /// Adds what follows. Both are finished.
     pub fn merge(&mut self, later: &Self) {
         if self.bounds.is_empty() {
             self.bounds.clone_from(&later.bounds);
@@ -228,20 +285,17 @@ impl Spread {
     /// What a risk unit's MMR is made of, and its MMR with spot hedging off.
     pub(super) fn unit(&self, unit: usize) -> (Charges, f64) {
         let spread = self.units.get(unit).copied().unwrap_or_default();
-        let [mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9] = spread.charges.map(Sum::value);
-        (Charges { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 }, spread.mmr_no_hedge.value())
+        (spread.charges(), spread.mmr_no_hedge.value())
     }
 
     /// The distribution; `mmr` is that of all accounts.
     pub(super) fn distribution(&self, mmr: f64) -> Distribution {
-        let mut largest = self.largest.clone();
-        largest.cut();
-        let accounts = largest.accounts;
+        let accounts = self.largest.in_order();
         let concentration = [1, 10, 100, KEPT].into_iter().map(|count| {
-            let sum = accounts.iter().take(count).fold(0.0, |sum, (margin, _)| sum + margin.mmr);
+            let sum = accounts.iter().take(count).fold(0.0, |sum, large| sum + large.margin.mmr);
             Concentration { accounts: count as u64, mmr: sum, mmr_share: share(sum, mmr) }
         });
-        let listed = accounts.iter().take(LISTED).map(|(margin, id)| LargeAccount {
+        let listed = accounts.iter().take(LISTED).map(|Large { margin, id, .. }| LargeAccount {
             account_id: id.clone(),
             mmr: margin.mmr,
             mmr_share: share(margin.mmr, mmr),
@@ -297,7 +351,8 @@ mod tests {
         for (margin, ratio) in chunk.accounts.iter_mut().zip(ratios) {
             margin.margin_ratio = ratio;
         }
-        spread.count(&chunk, &fixture::book(6));
+        spread.count(&chunk);
+        spread.finish(&fixture::book(6));
         let bins = spread.distribution(1.0).margin_ratios;
         let held = bins.iter().filter(|bin| bin.accounts != StatusCounts::default());
         let found: Vec<_> = held.map(|bin| (bin.above.is_some(), bin.to.map(|to| (to * 1e3).round() / 1e3))).collect();
@@ -329,7 +384,9 @@ mod tests {
             (UnitMargin { mr7: 9.0, mmr: 9.0, ..unit }, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 9.0, 0.0]),
             (UnitMargin { mmr: 0.0, ..unit }, [0.0; TERMS]),
         ] {
-            assert_eq!(charges(&unit), expected);
+            let mut spread = UnitSpread::default();
+            spread.add(&unit);
+            assert_eq!(spread.charges.map(Sum::value), expected);
             assert_eq!(expected.iter().sum::<f64>(), unit.mmr);
         }
     }
@@ -344,7 +401,8 @@ mod tests {
             for (margin, account) in chunk.accounts.iter_mut().zip(range) {
                 margin.mmr = (account * 37 % 29) as f64;
             }
-            spread.count(&chunk, &book);
+            spread.count(&chunk);
+            spread.finish(&book);
             spread
         };
         let whole = of(0..accounts).distribution(100.0);

@@ -1,6 +1,6 @@
 //! Sums that neither drift nor depend on threads.
 
-/// A running sum with the error of every addition kept beside it (Neumaier's form of compensated summation).
+/// A running sum with the error of every addition kept beside it (compensated summation).
 ///
 /// The result depends on the order of additions, so merge partial sums in a fixed order.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -10,9 +10,12 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
+    #[inline]
     pub(crate) fn add(&mut self, value: f64) {
         let sum = self.sum + value;
-        self.lost += if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
+        // Knuth's: exact whichever of the two is larger, without asking which.
+        let added = sum - self.sum;
+        self.lost += (self.sum - (sum - added)) + (value - added);
         self.sum = sum;
     }
 

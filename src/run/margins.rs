@@ -4,6 +4,7 @@
 use super::CHUNK_ACCOUNTS;
 use crate::book::Book;
 use crate::margin::priced::PricedMarket;
+use crate::margin::requirement::Workspace;
 use crate::margin::rules::Rules;
 use crate::market::Market;
 use crate::market::scenario::{self, Scenario};
@@ -19,11 +20,13 @@ use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Accounts whose margins are in memory at once: with a few units each they fit the second-level cache.
-const BLOCK_ACCOUNTS: usize = 512;
+/// Accounts whose margins are in memory at once: with a few units each they fit the first-level cache, out of which
+/// they are counted and taken apart column by column.
+const BLOCK_ACCOUNTS: usize = 32;
 
-/// The margins of some accounts of a book, one chunk a scenario, the base case first.
-pub(crate) type Compute<'a> = Box<dyn Fn(&Book, Range<usize>) -> Result<Vec<Chunk>> + Sync + 'a>;
+/// The margins of some accounts of a book, one chunk a scenario, the base case first. The buffers, empty at first, are
+/// handed in again for the next accounts.
+pub(crate) type Compute<'a> = Box<dyn Fn(&Book, Range<usize>, &mut Vec<Workspace>) -> Result<Vec<Chunk>> + Sync + 'a>;
 
 /// A market, priced in all scenarios.
 pub(crate) struct Margins<'a> {
@@ -61,8 +64,14 @@ impl<'a> Margins<'a> {
         let unit_names = priced.first().map_or_else(Vec::new, PricedMarket::unit_names);
         tracing::info!(scenarios = priced.len(), risk_units = unit_names.len(), "the market is read and priced");
         let scenarios = scenarios.into_iter().map(|scenario| scenario.name).collect();
-        let compute: Compute = Box::new(move |book, range| {
-            priced.iter().map(|priced| recompute::chunk(priced, book, range.clone())).collect()
+        let compute: Compute = Box::new(move |book, range, work| {
+            if work.is_empty() {
+                work.extend(priced.iter().map(Workspace::new));
+            }
+            let scenarios = priced.iter().zip(work);
+            scenarios
+                .map(|(priced, work)| recompute::chunk_in(work, priced, book, range.clone(), |_, _, _| ()))
+                .collect()
         });
         Ok(Self { compute, unit_names, scenarios, progress })
     }
@@ -90,9 +99,10 @@ impl<'a> Margins<'a> {
         let scenarios = self.scenarios.len();
         let mut accounts = AccountRows::with_capacity(range.len() * scenarios, &self.scenarios);
         let mut risk_units = UnitRows::with_capacity(positions * scenarios, &self.unit_names, &self.scenarios);
+        let mut work = Vec::new();
         for start in range.clone().step_by(BLOCK_ACCOUNTS) {
             let block = start..range.end.min(start + BLOCK_ACCOUNTS);
-            let chunks = self.chunks(book, block)?;
+            let chunks = self.chunks(book, block, &mut work)?;
             for (scenario, chunk) in chunks.iter().enumerate() {
                 let rows = at_risk::select(chunk, scenario);
                 if scenario == 0 {
@@ -109,8 +119,8 @@ impl<'a> Margins<'a> {
     }
 
     /// The margins of a block of accounts, one chunk a scenario.
-    fn chunks(&self, book: &Book, block: Range<usize>) -> Result<Vec<Chunk>> {
-        let chunks = (self.compute)(book, block.clone())?;
+    fn chunks(&self, book: &Book, block: Range<usize>, work: &mut Vec<Workspace>) -> Result<Vec<Chunk>> {
+        let chunks = (self.compute)(book, block.clone(), work)?;
         let is_whole = |chunk: &Chunk| {
             (chunk.first_account, chunk.accounts.len(), chunk.unit_end.len()) == (block.start, block.len(), block.len())
         };

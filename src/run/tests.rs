@@ -45,7 +45,7 @@ fn run_with(
     let job = Job {
         request,
         margins: Margins {
-            compute: Box::new(|_, range| compute(range).map(|chunk| vec![chunk])),
+            compute: Box::new(|_, range, _| compute(range).map(|chunk| vec![chunk])),
             unit_names: fixture::unit_names(),
             scenarios: vec![BASE.to_owned()],
             progress,

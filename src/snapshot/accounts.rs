@@ -87,20 +87,31 @@ impl AccountRuns {
         Ok(self.ids.push(id))
     }
 
+    /// Makes room for so many more runs.
+    pub fn reserve(&mut self, runs: usize) {
+        self.ids.reserve(runs);
+        self.starts.reserve(runs);
+        self.first_rows.reserve(runs);
+    }
+
+    #[inline]
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
+    #[inline]
     pub fn id(&self, run: usize) -> &str {
         self.ids.get(run)
     }
 
     /// Number of the first row of a run in the table.
+    #[inline]
     pub fn first_row(&self, run: usize) -> u64 {
         self.first_rows[run]
     }
 
     /// The sound rows of a run, of `sound` in all.
+    #[inline]
     pub fn rows(&self, run: usize, sound: usize) -> Range<usize> {
         let end = self.starts.get(run + 1).map_or(sound, |&start| start as usize);
         self.starts[run] as usize..end

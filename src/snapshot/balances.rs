@@ -48,6 +48,14 @@ impl Balances {
                 cap: batch.numbers("spot_in_use_cap")?,
             },
         };
+        if self.ccy.is_empty() {
+            let rows = usize::try_from(batch.rows_ahead).unwrap_or(0);
+            // Where the machine cannot, the promise of the file is wrong or the rows will find it out.
+            let _ = self.ccy.try_reserve_exact(rows);
+            for column in [&mut self.cash, &mut self.interest, &mut self.spot_in_use_cap] {
+                let _ = column.try_reserve_exact(rows);
+            }
+        }
         let mut memo = columns.currencies.memo();
         let mut bounds: Vec<Option<f64>> = self.currencies.ids().iter().map(&most).collect();
         if self.read_sound(batch, &columns, &most, &mut bounds)? {
@@ -139,6 +147,7 @@ impl Balances {
             };
             self.ccy.push(ccy);
         }
+        self.runs.reserve(runs.len());
         for (start, id) in runs {
             self.runs.number(id, before + start, batch.first_row + start as u64)?;
         }

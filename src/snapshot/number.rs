@@ -157,7 +157,16 @@ impl Numbers {
         if array.null_count() == 0 {
             return array.values().iter().all(|&x| fits(x)).then(|| array.values().iter().map(|x| x + 0.0).collect());
         }
-        array.iter().map(|x| x.map_or(Some(missing), |x| fits(x).then_some(x + 0.0))).collect()
+        let mut filled = vec![missing; array.len()];
+        if array.null_count() < array.len() {
+            for (place, x) in filled.iter_mut().zip(array).filter_map(|(place, x)| Some((place, x?))) {
+                if !fits(x) {
+                    return None;
+                }
+                *place = x + 0.0;
+            }
+        }
+        Some(filled)
     }
 
     /// The number of a row; `None` if it is missing (null or an empty string).

@@ -92,6 +92,7 @@ impl Positions {
             *memo = columns.instruments.memo();
             return Ok(false);
         }
+        self.runs.reserve(runs.len());
         for (start, id) in runs {
             self.runs.number(id, before + start, batch.first_row + start as u64)?;
         }

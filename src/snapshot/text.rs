@@ -73,7 +73,14 @@ impl Text {
         let keys =
             cast_with_options(dictionary.keys(), &DataType::Int32, &strict).map_err(|error| error.to_string())?;
         let keys = keys.as_primitive::<Int32Type>().clone();
-        if !keys.iter().flatten().all(|key| usize::try_from(key).is_ok_and(|key| key < values.len())) {
+        let is_known = |key: i32| usize::try_from(key).is_ok_and(|key| key < values.len());
+        let all_known = if keys.null_count() == 0 {
+            // Negative keys are large ones without their sign.
+            keys.values().iter().map(|&key| key as u32).max().is_none_or(|most| (most as usize) < values.len())
+        } else {
+            keys.iter().flatten().all(is_known)
+        };
+        if !all_known {
             return Err("a dictionary key has no value".to_owned());
         }
         Ok(Self { values, keys: Some(keys) })
@@ -97,6 +104,7 @@ impl Text {
     pub fn runs(&self, rows: usize) -> Option<Vec<(usize, &str)>> {
         let mut runs: Vec<(usize, &str)> = Vec::new();
         if let Some(keys) = self.keys() {
+            runs.reserve(self.values.len().min(rows));
             let mut last = None;
             for (row, &key) in keys.iter().enumerate() {
                 if last != Some(key) {
@@ -106,6 +114,8 @@ impl Text {
             }
             return Some(runs);
         }
+        // Accounts have a few rows each.
+        runs.reserve(rows / 4);
         for row in 0..rows {
             let text = self.get(row)?;
             if runs.last().is_none_or(|(_, last)| *last != text) {

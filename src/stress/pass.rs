@@ -170,7 +170,8 @@ impl Pass<'_> {
         };
         let base = own.map(|own| {
             let mut spread = Spread::new(self.names.units.len(), self.status);
-            spread.count(&own.chunk, self.book);
+            spread.count(&own.chunk);
+            spread.finish(self.book);
             (own.chunk.accounts, own.hedges, spread)
         });
         Ok(Part { outcomes, worst, base, detail })

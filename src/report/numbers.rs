@@ -1,0 +1,153 @@
+//! Columns of numbers that are worth a dictionary: few different values, or zeros with a few others among them.
+//!
+//! Both are written in one pass, without a search for equal values as a writer that knows nothing of the column makes.
+
+use super::hybrid::Hybrid;
+use bytes::Bytes;
+
+/// A dictionary of plain values, their number, and a page of keys.
+#[derive(Debug, PartialEq)]
+pub(super) struct Coded {
+    pub values: Bytes,
+    pub count: usize,
+    pub keys: Vec<u8>,
+}
+
+/// Most different values of a column of levels.
+const MOST_LEVELS: usize = 64;
+/// Places for them: a power of two.
+const PLACES: usize = 4 * MOST_LEVELS;
+
+/// The different values of a column, found by their bits.
+struct Levels {
+    /// Bits and key of the value that stands in a place.
+    places: [Option<(u64, u32)>; PLACES],
+    values: Vec<u64>,
+}
+
+impl Levels {
+    fn new() -> Self {
+        Self { places: [None; PLACES], values: Vec::new() }
+    }
+
+    /// The key of a value; `None` if there are too many different ones.
+    #[inline]
+    fn key(&mut self, bits: u64) -> Option<u32> {
+        // The golden ratio spreads values that differ in few bits.
+        let mut place = (bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize % PLACES;
+        loop {
+            match self.places[place] {
+                Some((other, key)) if other == bits => return Some(key),
+                Some(_) => place = (place + 1) % PLACES,
+                None => return self.add(place, bits),
+            }
+        }
+    }
+
+    #[cold]
+    fn add(&mut self, place: usize, bits: u64) -> Option<u32> {
+        if self.values.len() == MOST_LEVELS {
+            return None;
+        }
+        let key = self.values.len() as u32;
+        self.values.push(bits);
+        self.places[place] = Some((bits, key));
+        Some(key)
+    }
+}
+
+/// A column of few different values; `None` if they are too many.
+pub(super) fn levels(values: &[f64]) -> Option<Coded> {
+    let mut found = Levels::new();
+    let mut keys = Vec::with_capacity(values.len());
+    for value in values {
+        keys.push(found.key(value.to_bits())?);
+    }
+    let keys = super::hybrid::hybrid(&keys, found.values.len());
+    Some(Coded { values: plain(&found.values), count: found.values.len(), keys })
+}
+
+/// Values that stand for their column.
+const SAMPLE: usize = 2_048;
+
+/// True if at most every tenth value is other than zero.
+pub(super) fn is_sparse(values: &[f64]) -> bool {
+    let values = &values[..values.len().min(SAMPLE)];
+    let zeros: usize = values.iter().map(|value| usize::from(value.to_bits() == 0)).sum();
+    zeros * 10 >= values.len() * 9
+}
+
+/// A column of zeros with others among them: the dictionary holds zero, and every other value as it comes.
+pub(super) fn sparse(values: &[f64]) -> Coded {
+    let (groups, rest) = values.as_chunks::<8>();
+    let mut different = vec![0];
+    let others = groups.iter().filter(|group| !is_zero(group)).flatten().chain(rest).map(|value| value.to_bits());
+    different.extend(others.filter(|&bits| bits != 0));
+    let mut page = Hybrid::new(different.len(), values.len() / 8);
+    let mut next = 0;
+    let mut key = |value: &f64| {
+        let is_other = value.to_bits() != 0;
+        next += u32::from(is_other);
+        if is_other { next } else { 0 }
+    };
+    for group in groups {
+        if is_zero(group) {
+            page.repeat(0, 8);
+        } else {
+            page.group(group.each_ref().map(&mut key));
+        }
+    }
+    page.rest(&rest.iter().map(key).collect::<Vec<_>>());
+    Coded { values: plain(&different), count: different.len(), keys: page.finish() }
+}
+
+#[inline]
+fn is_zero(group: &[f64; 8]) -> bool {
+    group.iter().fold(0, |bits, value| bits | value.to_bits()) == 0
+}
+
+fn plain(values: &[u64]) -> Bytes {
+    values.iter().flat_map(|bits| bits.to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hybrid::tests::read;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decoded(coded: &Coded, rows: usize) -> Vec<u64> {
+        let values = coded.values.as_chunks::<8>().0;
+        assert_eq!(values.len(), coded.count);
+        read(&coded.keys, rows).into_iter().map(|key| u64::from_le_bytes(values[key as usize])).collect()
+    }
+
+    fn bits(values: &[f64]) -> Vec<u64> {
+        values.iter().map(|value| value.to_bits()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_read_back(
+            values in prop::collection::vec(prop_oneof![8 => Just(0.0), 1 => Just(-0.0), 1 => any::<f64>()], 0..300),
+            zeros in 0usize..100,
+        ) {
+            let values = [vec![0.0; zeros], values].concat();
+            prop_assert_eq!(decoded(&sparse(&values), values.len()), bits(&values));
+            let different = bits(&values).into_iter().collect::<std::collections::BTreeSet<_>>().len();
+            match levels(&values) {
+                None => prop_assert!(different > MOST_LEVELS),
+                Some(coded) => {
+                    prop_assert_eq!(coded.count, different);
+                    prop_assert_eq!(decoded(&coded, values.len()), bits(&values));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_column_is_sparse_if_nine_of_ten_values_are_zero() {
+        let values = |others: usize| [vec![0.0; 100 - others], vec![-0.0; others]].concat();
+        assert!(is_sparse(&values(10)) && !is_sparse(&values(11)) && is_sparse(&[]));
+    }
+}
