@@ -234,7 +234,11 @@ impl PositionColumns<'_> {
 
     /// Sorts all rows as those of one account.
     fn sort_account(mut self, scratch: &mut Scratch) {
-        if !self.instrument.is_sorted_by(|a, b| a < b) && !self.sort_few::<8>() && !self.sort_few::<16>() {
+        if self.instrument.is_sorted_by(|a, b| a < b) {
+            return;
+        }
+        let is_sorted = self.sort_few::<8>() || self.sort_few::<16>() || self.sort_few::<32>();
+        if !is_sorted {
             self.sort_many(scratch);
         }
     }
@@ -270,12 +274,13 @@ impl PositionColumns<'_> {
         // Signed numbers of the same order: the processors of today compare these side by side.
         let mut keys = [i32::MAX; MOST];
         for (key, &instrument) in keys.iter_mut().zip(&*self.instrument) {
-            *key = (instrument ^ 1 << 31) as i32;
+            *key = (instrument ^ 1 << 31).cast_signed();
         }
         let mut ranks = [0i32; MOST];
         for &key in &keys[..count] {
             for (rank, &other) in ranks.iter_mut().zip(&keys) {
-                *rank += i32::from(key < other);
+                // It cannot overflow; without the check it is done for several places at once.
+                *rank = rank.wrapping_add(i32::from(key < other));
             }
         }
         // Different instruments have the ranks 0 to `count - 1`; of equal ones none counts the other.
