@@ -21,7 +21,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CRATE = ROOT / "target" / "knockouts"
 MODULES = ["book", "error.rs", "margin", "market", "progress.rs", "recompute", "reference", "rules"]
-TESTS = ["differential.rs", "golden_reference.rs", "published.rs", "common/mod.rs", "common/strategies.rs", "common/world.rs"]
+TESTS = ["differential.rs", "edges.rs", "golden_reference.rs", "published.rs", "common/mod.rs",
+         "common/strategies.rs", "common/world.rs"]
 NEEDED = ["hashbrown", "jiff", "libm", "rayon", "rust_decimal", "serde", "serde_path_to_error", "thiserror", "toml",
           "blake3", "serde_json", "tempfile", "tracing"]
 
