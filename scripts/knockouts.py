@@ -4,7 +4,7 @@
     scripts/knockouts.py            all of the list below
     scripts/knockouts.py mr3 tier   those whose name holds one of the words
     scripts/knockouts.py --mutants  cargo-mutants on src/margin instead (needs `cargo install cargo-mutants`);
-                                    what follows is handed to it, such as --shard 0/8
+                                    what follows is handed to it, such as --test-tool nextest --shard 0/8
 
 The model needs no table format, so that its modules, alone in a crate of their own, build in seconds: a copy of them
 and of the tests that concern them is made in target/knockouts. Every edit must match its file exactly once, so that
@@ -281,11 +281,14 @@ def build_crate():
     (CRATE / "Cargo.toml").write_text(manifest())
 
 
-def cargo(*args):
+def environment():
     # No shrinking: that a test fails is all that counts.
-    env = dict(os.environ, PROPTEST_MAX_SHRINK_ITERS="0", CARGO_TARGET_DIR=str(CRATE / "target"))
+    return dict(os.environ, PROPTEST_MAX_SHRINK_ITERS="0", CARGO_TARGET_DIR=str(CRATE / "target"))
+
+
+def cargo(*args):
     command = [os.environ.get("CARGO", "cargo"), *args]
-    return subprocess.run(command, cwd=CRATE, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=CRATE, env=environment(), capture_output=True, text=True, check=False)
 
 
 # Where a knock-out of a file most likely fails; the rest of the tests follows only if it does not.
@@ -334,13 +337,33 @@ def knock_out(words):
     return 1 if missed else 0
 
 
+NEXTEST = """[profile.default]
+test-threads = 1
+overrides = [
+    { filter = "test(/^differential::/)", priority = -50 },
+    { filter = "test(/^differential::random_books/)", priority = -100 },
+]
+"""
+
+
+def mutants(flags):
+    """cargo-mutants on the copy, in place. The tests are modules of one binary there: one thing to compile a mutant.
+    With `--test-tool nextest` the quick tests come first, and the first that fails ends it."""
+    tests = [test.removesuffix(".rs") for test in TESTS if "/" not in test]
+    modules = "".join(f'#[cfg(test)]\n#[path = "../tests/{test}.rs"]\nmod {test};\n' for test in tests)
+    with (CRATE / "src" / "lib.rs").open("a") as lib:
+        lib.write("#[cfg(test)]\nextern crate self as remargin;\n" + modules)
+    (CRATE / "Cargo.toml").write_text(manifest().replace("[workspace]", "autotests = false\n[workspace]"))
+    (CRATE / ".config").mkdir(exist_ok=True)
+    (CRATE / ".config" / "nextest.toml").write_text(NEXTEST)
+    command = [os.environ.get("CARGO", "cargo"), "mutants", "--in-place", "--no-shuffle", "--file", "src/margin/*.rs", *flags, "--", "--lib"]
+    return subprocess.run(command, cwd=CRATE, env=environment(), check=False).returncode
+
+
 def main():
     build_crate()
     if sys.argv[1:2] == ["--mutants"]:
-        command = ["mutants", "--no-shuffle", "--file", "src/margin/*.rs", *sys.argv[2:]]
-        outcome = cargo(*command)
-        print(outcome.stdout, outcome.stderr)
-        return outcome.returncode
+        return mutants(sys.argv[2:])
     return knock_out(sys.argv[1:])
 
 
