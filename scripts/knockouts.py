@@ -337,26 +337,30 @@ def knock_out(words):
     return 1 if missed else 0
 
 
+# The test that is left out looks at the reference model alone.
 NEXTEST = """[profile.default]
 test-threads = 1
-overrides = [
-    { filter = "test(/^differential::/)", priority = -50 },
-    { filter = "test(/^differential::random_books/)", priority = -100 },
-]
+default-filter = "not test(random_books_reach_every_part_of_the_model)"
+overrides = [{ filter = "test(/^differential::/)", priority = -50 }]
 """
 
 
 def mutants(flags):
-    """cargo-mutants on the copy, in place. The tests are modules of one binary there: one thing to compile a mutant.
-    With `--test-tool nextest` the quick tests come first, and the first that fails ends it."""
+    """cargo-mutants on the copy, in place. The tests are modules of one binary there, so that a mutant is one thing to
+    compile. With `--test-tool nextest` the quick tests come first, and the first that fails ends it. A quarter of the
+    random books is drawn: what they miss in the end deserves a look by hand anyway."""
     tests = [test.removesuffix(".rs") for test in TESTS if "/" not in test]
     modules = "".join(f'#[cfg(test)]\n#[path = "../tests/{test}.rs"]\nmod {test};\n' for test in tests)
     with (CRATE / "src" / "lib.rs").open("a") as lib:
         lib.write("#[cfg(test)]\nextern crate self as remargin;\n" + modules)
-    (CRATE / "Cargo.toml").write_text(manifest().replace("[workspace]", "autotests = false\n[workspace]"))
+    books = CRATE / "tests" / "differential.rs"
+    books.write_text(books.read_text().replace("CASES: u32 = 1000;", "CASES: u32 = 250;"))
+    own = manifest().replace("[workspace]", "autotests = false\n[workspace]").replace("opt-level = 1", "opt-level = 0")
+    (CRATE / "Cargo.toml").write_text(own)
     (CRATE / ".config").mkdir(exist_ok=True)
     (CRATE / ".config" / "nextest.toml").write_text(NEXTEST)
-    command = [os.environ.get("CARGO", "cargo"), "mutants", "--in-place", "--no-shuffle", "--file", "src/margin/*.rs", *flags, "--", "--lib"]
+    command = [os.environ.get("CARGO", "cargo"), "mutants", "--in-place", "--no-shuffle",
+               "--file", "src/margin/*.rs", *flags, "--", "--lib"]
     return subprocess.run(command, cwd=CRATE, env=environment(), check=False).returncode
 
 
