@@ -4,9 +4,10 @@
 use remargin::margin::black76::{Greeks, Terms};
 use remargin::margin::changed::{Changes, Known};
 use remargin::margin::orders::{Holdings, Order, Traded};
-use remargin::margin::priced::{OPTION_COLUMNS, PricedMarket};
+use remargin::margin::priced::{OPTION_COLUMNS, PricedMarket, TERM};
 use remargin::margin::requirement::{Account, NotFinite, Workspace, evaluate};
 use remargin::margin::rules::{Class, RiskUnitMode, Rules, SettleGroup, SpotOffset, StatusRules};
+use remargin::margin::spot_hedge::spot_in_use;
 use remargin::margin::tiers::{BorrowTiers, Tiers};
 use remargin::margin::{AccountMargin, Status, UnitMargin, VolState};
 use remargin::market::{Currency, Instrument, Kind, Market, PriceGap, Underlying};
@@ -185,7 +186,9 @@ fn a_ratio_exists_from_a_millionth_of_a_dollar_on() {
 /// Long and short rows of one contract leave nothing to stress: the first scenario is named, and zero has no sign.
 #[test]
 fn nothing_to_stress_names_the_first_scenario() {
-    let priced = price(&market(), &built_in());
+    let mut rules = built_in();
+    rules.mr1.price.major = [0.01, -0.12, 0.12, 0.06, 0.03, -0.03, -0.06];
+    let priced = price(&market(), &rules);
     for instrument in [INVERSE_SWAP, CALL, LINEAR_SWAP] {
         let rows = Rows::new(&[(instrument, -3.0, 100.0), (instrument, 3.0, 100.0)], &[]);
         let (_, units) = rows.evaluate(&priced).unwrap();
@@ -236,6 +239,74 @@ fn a_figure_that_is_no_number_is_an_error_and_a_large_one_is_not() {
         let found = Rows::new(&[(CALL, qty, 0.25)], &[]).evaluate(&priced);
         assert_eq!(found.is_ok(), finite, "{qty}: {found:?}");
     }
+}
+
+#[test]
+fn an_empty_balance_needs_no_price() {
+    let mut market = market();
+    market.currencies[BTC as usize].fx = None;
+    let priced = price(&market, &built_in());
+    for (cash, finite) in [(0.0, true), (1.0, false), (-1.0, false)] {
+        let found = Rows::new(&[], &[(BTC, cash), (USDT, 5.0)]).evaluate(&priced);
+        assert_eq!(found.is_ok(), finite, "{cash}: {found:?}");
+        assert!(found.is_err() || found.unwrap().0.total_eq == 5.0);
+    }
+}
+
+/// Two rows whose sum is rounded, hedged in full: what rounding leaves of their slope is no risk.
+#[test]
+fn a_perfect_hedge_has_no_shock() {
+    let priced = price(&market(), &built_in());
+    for sign in [1.0, -1.0] {
+        let rows =
+            Rows::new(&[(LINEAR_SWAP, -0.6 * sign, 100.0), (LINEAR_SWAP, -0.3 * sign, 100.0)], &[(BTC, 0.9 * sign)]);
+        let (_, units) = rows.evaluate(&priced).unwrap();
+        assert_eq!((units[0].spot_in_use, units[0].mr1, units[0].mr6), ((0.6 + 0.3) * sign, 0.0, 0.0));
+        assert!(units[0].mmr_no_hedge > units[0].mmr);
+    }
+}
+
+#[test]
+fn positions_that_offset_have_no_shock() {
+    let priced = price(&market(), &built_in());
+    let rows = Rows::new(&[-1.1, 0.3, 0.8].map(|qty| (LINEAR_SWAP, qty, 100.0)), &[]);
+    let mut work = Workspace::new(&priced);
+    let mut units = Vec::new();
+    evaluate(&priced, &rows.account(), &mut work, &mut units).unwrap();
+    assert!(work.unit_sums()[0].slope_usd != 0.0, "the sum is rounded");
+    assert_eq!((units[0].mr1, units[0].mr6), (0.0, 0.0));
+}
+
+/// A borrowed coin would hedge the long book of a unit in this mode, but not of another.
+#[test]
+fn spot_of_another_mode_is_zero_without_a_sign() {
+    let priced = price(&market(), &built_in());
+    let (_, units) = Rows::new(&[(INVERSE_SWAP, 5.0, 100.0)], &[(BTC, -1.0)]).evaluate(&priced).unwrap();
+    assert!(units[0].spot_in_use == 0.0 && units[0].spot_in_use.is_sign_positive());
+    let (_, units) = Rows::new(&[(LINEAR_SWAP, 5.0, 100.0)], &[(BTC, -1.0)]).evaluate(&priced).unwrap();
+    assert_eq!(units[0].spot_in_use, -1.0);
+}
+
+#[test]
+fn a_limit_of_zero_leaves_no_negative_zero() {
+    for (equity, delta) in [(-3.0, 4.0), (3.0, -4.0), (3.0, 4.0)] {
+        let coins = spot_in_use(equity, delta, 0.0);
+        assert!(coins == 0.0 && coins.is_sign_positive(), "{equity} {delta}: {coins}");
+    }
+}
+
+/// Explanations show the sums of each expiry.
+#[test]
+fn sums_by_expiry_add_up_to_those_of_the_unit() {
+    let priced = price(&market(), &built_in());
+    let mut work = Workspace::new(&priced);
+    let rows = Rows::new(&[(INVERSE_SWAP, 5.0, 100.0), (CALL, -1.0, 0.25)], &[]);
+    evaluate(&priced, &rows.account(), &mut work, &mut Vec::new()).unwrap();
+    let sums = &work.unit_sums()[0];
+    let by_expiry: Vec<_> = sums.expiries.iter().map(|sums| (sums.expiry, sums.delta_usd, sums.vol_usd)).collect();
+    let call = -priced.contracts[CALL as usize].unwrap().cash_delta_usd;
+    assert!(call < 0.0 && sums.options[TERM] < 0.0);
+    assert_eq!(by_expiry, [(0, 50.0, 0.0), (1, call, sums.options[TERM])]);
 }
 
 #[test]
