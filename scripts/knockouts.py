@@ -4,7 +4,7 @@
     scripts/knockouts.py            all of the list below
     scripts/knockouts.py mr3 tier   those whose name holds one of the words
     scripts/knockouts.py --mutants  cargo-mutants on src/margin instead (needs `cargo install cargo-mutants`);
-                                    what follows is handed to it, such as --shard 0/8
+                                    what follows is handed to it, such as --test-tool nextest --shard 0/8
 
 The model needs no table format, so that its modules, alone in a crate of their own, build in seconds: a copy of them
 and of the tests that concern them is made in target/knockouts. Every edit must match its file exactly once, so that
@@ -21,7 +21,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CRATE = ROOT / "target" / "knockouts"
 MODULES = ["book", "error.rs", "margin", "market", "progress.rs", "recompute", "reference", "rules"]
-TESTS = ["differential.rs", "golden_reference.rs", "published.rs", "common/mod.rs", "common/strategies.rs", "common/world.rs"]
+TESTS = ["differential.rs", "edges.rs", "golden_reference.rs", "published.rs", "common/mod.rs",
+         "common/strategies.rs", "common/world.rs"]
 NEEDED = ["hashbrown", "jiff", "libm", "rayon", "rust_decimal", "serde", "serde_path_to_error", "thiserror", "toml",
           "blake3", "serde_json", "tempfile", "tracing"]
 
@@ -280,11 +281,14 @@ def build_crate():
     (CRATE / "Cargo.toml").write_text(manifest())
 
 
-def cargo(*args):
+def environment():
     # No shrinking: that a test fails is all that counts.
-    env = dict(os.environ, PROPTEST_MAX_SHRINK_ITERS="0", CARGO_TARGET_DIR=str(CRATE / "target"))
+    return dict(os.environ, PROPTEST_MAX_SHRINK_ITERS="0", CARGO_TARGET_DIR=str(CRATE / "target"))
+
+
+def cargo(*args):
     command = [os.environ.get("CARGO", "cargo"), *args]
-    return subprocess.run(command, cwd=CRATE, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=CRATE, env=environment(), capture_output=True, text=True, check=False)
 
 
 # Where a knock-out of a file most likely fails; the rest of the tests follows only if it does not.
@@ -333,13 +337,37 @@ def knock_out(words):
     return 1 if missed else 0
 
 
+# The test that is left out looks at the reference model alone.
+NEXTEST = """[profile.default]
+test-threads = 1
+default-filter = "not test(random_books_reach_every_part_of_the_model)"
+overrides = [{ filter = "test(/^differential::/)", priority = -50 }]
+"""
+
+
+def mutants(flags):
+    """cargo-mutants on the copy, in place. The tests are modules of one binary there, so that a mutant is one thing to
+    compile. With `--test-tool nextest` the quick tests come first, and the first that fails ends it. A quarter of the
+    random books is drawn: what they miss in the end deserves a look by hand anyway."""
+    tests = [test.removesuffix(".rs") for test in TESTS if "/" not in test]
+    modules = "".join(f'#[cfg(test)]\n#[path = "../tests/{test}.rs"]\nmod {test};\n' for test in tests)
+    with (CRATE / "src" / "lib.rs").open("a") as lib:
+        lib.write("#[cfg(test)]\nextern crate self as remargin;\n" + modules)
+    books = CRATE / "tests" / "differential.rs"
+    books.write_text(books.read_text().replace("CASES: u32 = 1000;", "CASES: u32 = 250;"))
+    own = manifest().replace("[workspace]", "autotests = false\n[workspace]").replace("opt-level = 1", "opt-level = 0")
+    (CRATE / "Cargo.toml").write_text(own)
+    (CRATE / ".config").mkdir(exist_ok=True)
+    (CRATE / ".config" / "nextest.toml").write_text(NEXTEST)
+    command = [os.environ.get("CARGO", "cargo"), "mutants", "--in-place", "--no-shuffle",
+               "--file", "src/margin/*.rs", *flags, "--", "--lib"]
+    return subprocess.run(command, cwd=CRATE, env=environment(), check=False).returncode
+
+
 def main():
     build_crate()
     if sys.argv[1:2] == ["--mutants"]:
-        command = ["mutants", "--no-shuffle", "--file", "src/margin/*.rs", *sys.argv[2:]]
-        outcome = cargo(*command)
-        print(outcome.stdout, outcome.stderr)
-        return outcome.returncode
+        return mutants(sys.argv[2:])
     return knock_out(sys.argv[1:])
 
 

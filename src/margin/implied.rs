@@ -152,4 +152,41 @@ mod tests {
             assert_eq!(found, Err(expected), "{price} {forward} {strike} {years} {call}");
         }
     }
+
+    /// One number that is none is enough.
+    #[test]
+    fn each_argument_must_be_a_number() {
+        let usual = [5.0, 100.0, 110.0, 0.5, 0.02];
+        let vol_of =
+            |[price, forward, strike, years, rate]: [f64; 5]| implied_vol(price, forward, strike, years, rate, true);
+        assert!(vol_of(usual).is_ok());
+        for place in 0..usual.len() {
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let mut arguments = usual;
+                arguments[place] = bad;
+                assert_eq!(vol_of(arguments), Err(NoVolatility::NotANumber), "{arguments:?}");
+            }
+        }
+        for place in [1, 2] {
+            let mut arguments = usual;
+            arguments[place] = -100.0;
+            assert_eq!(vol_of(arguments), Err(NoVolatility::NotANumber), "{arguments:?}");
+        }
+    }
+
+    /// At the money the price is nearly a multiple of the volatility, so that each digit can be had.
+    #[test]
+    fn small_and_large_volatilities_keep_their_digits() {
+        for vol in [2e-4, 1e-3, 0.02, 1.0, 3.0] {
+            for rate in [0.0, 0.05] {
+                let price = value(100.0, 100.0, vol, 0.25, rate, true);
+                let found = implied_vol(price, 100.0, 100.0, 0.25, rate, true).unwrap();
+                assert!((found - vol).abs() < 1e-14 * vol, "{vol} {rate}: {found}");
+            }
+        }
+        for (vol, expected) in [(0.9e-4, NoVolatility::NoTimeValue), (101.0, NoVolatility::TooDear)] {
+            let price = value(100.0, 100.0, vol, 1e-4, 0.0, true);
+            assert_eq!(implied_vol(price, 100.0, 100.0, 1e-4, 0.0, true), Err(expected), "{vol} is out of range");
+        }
+    }
 }

@@ -490,3 +490,59 @@ impl AccountMargin {
         self.adj_eq + self.total_eq + self.upl + required + self.margin_ratio.unwrap_or(0.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::margin::VolState;
+
+    /// What decides whether a result is finite leaves no figure out: the powers of two tell which are in.
+    #[test]
+    fn every_figure_is_in_the_sum() {
+        let account = AccountMargin {
+            adj_eq: 1.0,
+            total_eq: 2.0,
+            upl: 4.0,
+            mmr: 8.0,
+            imr: 16.0,
+            deriv_mmr: 0.0,
+            borrow_mmr: 0.0,
+            borrow_imr: 0.0,
+            liquidation_fee: 32.0,
+            margin_ratio: Some(64.0),
+            status: Status::Healthy,
+            im_deficit: false,
+            ineligible: false,
+            mmr_no_hedge: 128.0,
+            imr_no_hedge: 256.0,
+            order_imr: 512.0,
+        };
+        assert_eq!(account.sum(), 1023.0);
+        assert_eq!(AccountMargin { margin_ratio: None, ..account }.sum(), 959.0);
+        let unit = UnitMargin {
+            unit: 0,
+            mr1: 1.0,
+            mr1_price: 0.0,
+            mr1_vol: VolState::Up,
+            mr2: 2.0,
+            mr3: 4.0,
+            mr4: 8.0,
+            mr5: 16.0,
+            mr6: 32.0,
+            mr6_price: 0.0,
+            mr7: 64.0,
+            mr9: 128.0,
+            mmr: 256.0,
+            imr: 512.0,
+            cash_delta: 1024.0,
+            gamma: 2048.0,
+            vega: 4096.0,
+            theta: 8192.0,
+            spot_in_use: 16_384.0,
+            upl: 32_768.0,
+            mmr_no_hedge: 65_536.0,
+            order_imr: 131_072.0,
+        };
+        assert_eq!(unit.sum(), 262_143.0);
+    }
+}
