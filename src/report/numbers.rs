@@ -68,7 +68,7 @@ pub(super) fn levels(values: &[f64]) -> Option<Coded> {
 }
 
 /// Values that stand for their column.
-const SAMPLE: usize = 2_048;
+pub(super) const SAMPLE: usize = 2_048;
 
 /// True if at most every tenth value is other than zero.
 pub(super) fn is_sparse(values: &[f64]) -> bool {

@@ -6,7 +6,7 @@
 
 use super::columns::{Kind, TableSpec};
 use super::labels;
-use super::numbers::{self, Coded};
+use super::numbers::{self, Coded, SAMPLE};
 use super::pages::{Chunk, Codec, How};
 use super::pieces::Pieces;
 use crate::checksum::seal::seal_row_group;
@@ -222,9 +222,6 @@ impl AsRef<[u8]> for Values {
 
 /// Most rows of a page of numbers; there are no more in a batch of the large tables.
 const PAGE_ROWS: usize = 1 << 20;
-
-/// Values that stand for their column.
-const SAMPLE: usize = 2_048;
 
 /// True if at least every second value is that of the row before, as where most rows are zero. To compress others
 /// costs more than to write them.
