@@ -26,7 +26,7 @@ TESTS = ["differential.rs", "edges.rs", "golden_reference.rs", "published.rs", "
 NEEDED = ["hashbrown", "jiff", "libm", "rayon", "rust_decimal", "serde", "serde_path_to_error", "thiserror", "toml",
           "blake3", "serde_json", "tempfile", "tracing"]
 
-STRESS, PRICED, REQUIREMENT = "margin/stress.rs", "margin/priced.rs", "margin/requirement.rs"
+STRESS, UNIT_MARGIN, PRICED, REQUIREMENT = "margin/stress.rs", "margin/unit_margin.rs", "margin/priced.rs", "margin/requirement.rs"
 BLACK, NORMAL, TIERS, HEDGE = "margin/black76.rs", "margin/normal.rs", "margin/tiers.rs", "margin/spot_hedge.rs"
 ELEMENTARY, ORDERS, CHANGED = "margin/elementary.rs", "margin/orders.rs", "margin/changed.rs"
 EQUITY, BORROWING, MARKET, PRICE = "margin/equity.rs", "margin/borrowing.rs", "market/mod.rs", "recompute/price.rs"
@@ -180,9 +180,9 @@ KNOCKOUTS = [
     ("logarithm without the low part", ELEMENTARY, " + power * LN_2_LOW))", "))"),
     ("put delta sign", BLACK, "{ -discount * cdf(-d1) }", "{ discount * cdf(-d1) }"),
     # Pending orders. Buys taken for sells and the other way about would be no error: the worse of the two counts.
-    ("orders freeze nothing", STRESS, "if imr > self.imr {", "if false {"),
-    ("orders freeze mmr", STRESS, "let imr = rules.imr_multiplier * filled_mmr;", "let imr = filled_mmr;"),
-    ("orders freeze the whole", STRESS, "self.order_imr = imr - self.imr;", "self.order_imr = imr;"),
+    ("orders freeze nothing", UNIT_MARGIN, "if imr > self.imr {", "if false {"),
+    ("orders freeze mmr", UNIT_MARGIN, "let imr = rules.imr_multiplier * filled_mmr;", "let imr = filled_mmr;"),
+    ("orders freeze the whole", UNIT_MARGIN, "self.order_imr = imr - self.imr;", "self.order_imr = imr;"),
     ("orders buys alone", REQUIREMENT, "margin.freeze(rules, buys.mmr.max(sells.mmr));", "margin.freeze(rules, buys.mmr);"),
     ("orders sells alone", REQUIREMENT, "margin.freeze(rules, buys.mmr.max(sells.mmr));", "margin.freeze(rules, sells.mmr);"),
     ("orders buys and sells added", REQUIREMENT, "margin.freeze(rules, buys.mmr.max(sells.mmr));", "margin.freeze(rules, buys.mmr + sells.mmr);"),

@@ -5,7 +5,8 @@
 
 use super::priced::PricedMarket;
 use super::requirement::{Account, AccountMargin, NotFinite, Totals, Workspace, evaluate, spot_with, upl_settle};
-use super::stress::{Spot, UnitMargin, UnitSums};
+use super::stress::{Spot, UnitSums};
+use super::unit_margin::UnitMargin;
 
 /// A risk unit of the account as it was.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -10,7 +10,8 @@ use super::orders::{Order, OrderSpace};
 use super::priced::{Contract, PricedMarket};
 use super::rules::{Rules, SpotOffset};
 use super::spot_hedge::spot_in_use;
-use super::stress::{Spot, UnitMargin, UnitSums};
+use super::stress::{Spot, UnitSums};
+use super::unit_margin::UnitMargin;
 
 /// Where an account stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -81,8 +81,14 @@ pub(super) fn is_sparse(values: &[f64]) -> bool {
 pub(super) fn sparse(values: &[f64]) -> Coded {
     let (groups, rest) = values.as_chunks::<8>();
     let mut different = vec![0];
-    let others = groups.iter().filter(|group| !is_zero(group)).flatten().chain(rest).map(|value| value.to_bits());
-    different.extend(others.filter(|&bits| bits != 0));
+    let mut add = |group: &[f64]| different.extend(group.iter().map(|value| value.to_bits()).filter(|&bits| bits != 0));
+    // Places of the groups that hold another value: what lies between them is not looked at again.
+    let mut held = Vec::new();
+    for (place, group) in groups.iter().enumerate().filter(|(_, group)| !is_zero(group)) {
+        held.push(place);
+        add(group);
+    }
+    add(rest);
     let mut page = Hybrid::new(different.len(), values.len() / 8);
     let mut next = 0;
     let mut key = |value: &f64| {
@@ -90,13 +96,18 @@ pub(super) fn sparse(values: &[f64]) -> Coded {
         next += u32::from(is_other);
         if is_other { next } else { 0 }
     };
-    for group in groups {
-        if is_zero(group) {
-            page.repeat(0, 8);
-        } else {
-            page.group(group.each_ref().map(&mut key));
+    let mut end = 0;
+    let zeros = |page: &mut Hybrid, from: usize, to: usize| {
+        if from < to {
+            page.repeat(0, 8 * (to - from) as u64);
         }
+    };
+    for place in held {
+        zeros(&mut page, end, place);
+        page.group(groups[place].each_ref().map(&mut key));
+        end = place + 1;
     }
+    zeros(&mut page, end, groups.len());
     page.rest(&rest.iter().map(key).collect::<Vec<_>>());
     Coded { values: plain(&different), count: different.len(), keys: page.finish() }
 }

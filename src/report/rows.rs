@@ -6,8 +6,7 @@
 use super::columns::{ACCOUNTS, RISK_UNITS, units_by_account};
 use super::labels::Labels;
 use crate::book::Book;
-use crate::margin::stress::VolState;
-use crate::margin::{AccountMargin, Status, UnitMargin};
+use crate::margin::{AccountMargin, Status, UnitMargin, VolState};
 use crate::recompute::Chunk;
 use crate::{Error, Result};
 use arrow::array::{ArrayRef, BooleanBuilder, Float64Array, Float64Builder, RecordBatch, StringBuilder};
