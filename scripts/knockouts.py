@@ -355,7 +355,9 @@ def mutants(flags):
         lib.write("#[cfg(test)]\nextern crate self as remargin;\n" + modules)
     books = CRATE / "tests" / "differential.rs"
     books.write_text(books.read_text().replace("CASES: u32 = 1000;", "CASES: u32 = 250;"))
-    own = manifest().replace("[workspace]", "autotests = false\n[workspace]").replace("opt-level = 1", "opt-level = 0")
+    # Without doctests the library is compiled once, as its tests.
+    own = manifest().replace("[workspace]", "autotests = false\n[lib]\ndoctest = false\n[workspace]")
+    own = own.replace("opt-level = 1", "opt-level = 0")
     (CRATE / "Cargo.toml").write_text(own)
     (CRATE / ".config").mkdir(exist_ok=True)
     (CRATE / ".config" / "nextest.toml").write_text(NEXTEST)

@@ -309,6 +309,18 @@ fn sums_by_expiry_add_up_to_those_of_the_unit() {
     assert_eq!(by_expiry, [(0, 50.0, 0.0), (1, call, sums.options[TERM])]);
 }
 
+/// Long is positive in each settle group.
+#[test]
+fn sums_by_settle_group_have_the_sign_of_the_position() {
+    let priced = price(&market(), &built_in());
+    let mut work = Workspace::new(&priced);
+    let rows = Rows::new(&[(INVERSE_SWAP, -5.0, 100.0), (LINEAR_SWAP, 3.0, 100.0)], &[]);
+    evaluate(&priced, &rows.account(), &mut work, &mut Vec::new()).unwrap();
+    let by_group: Vec<_> = work.unit_sums().iter().map(|sums| sums.group_delta_usd).collect();
+    assert_eq!(SettleGroup::ALL.map(SettleGroup::name), ["USDT", "USDC", "USD"]);
+    assert_eq!(by_group, [[0.0, 0.0, -5.0 * 10.0], [3.0 * 100.0, 0.0, 0.0]]);
+}
+
 #[test]
 fn currencies_of_positions_join_those_of_balances_in_order() {
     let priced = price(&market(), &built_in());

@@ -202,6 +202,16 @@ mod tests {
         }
     }
 
+    /// Where one formula ends and the other begins: at the money the value is `F erf(s / sqrt 8)`.
+    #[test]
+    fn a_deviation_between_both_formulas_has_its_value() {
+        for deviation in [NEAR, NEAR.next_down(), NEAR.next_up()] {
+            let (found, expected) =
+                (value(100.0, 100.0, deviation, 1.0, 0.0, true), 100.0 * libm::erf(deviation / 8f64.sqrt()));
+            assert!((found - expected).abs() < 1e-13 * expected, "{deviation}: {found} against {expected}");
+        }
+    }
+
     /// Small and large deviations, which two formulas price.
     #[test]
     fn a_value_does_not_depend_on_its_neighbours() {

@@ -153,6 +153,20 @@ mod tests {
         }
     }
 
+    /// What counts as a rounding error is measured by the price: the unit of money does not matter.
+    #[test]
+    fn the_unit_of_money_does_not_matter() {
+        for unit in [2f64.powi(-40), 1.0, 2f64.powi(40)] {
+            let (forward, strike) = (100.0 * unit, 110.0 * unit);
+            let price = value(forward, strike, 0.6, 0.25, 0.0, true);
+            let found = implied_vol(price, forward, strike, 0.25, 0.0, true).unwrap();
+            assert!((found - 0.6).abs() < 1e-13, "{unit}: {found}");
+            let rounded = 10.0 * unit * (1.0 + 2.0 * f64::EPSILON);
+            let found = implied_vol(rounded, forward, strike, 0.25, 0.0, false);
+            assert_eq!(found, Err(NoVolatility::NoTimeValue), "{unit}");
+        }
+    }
+
     /// One number that is none is enough.
     #[test]
     fn each_argument_must_be_a_number() {
