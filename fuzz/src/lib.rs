@@ -12,7 +12,9 @@ use remargin::progress::Silent;
 use remargin::recompute::{chunk, price};
 use remargin::reference::{account_of, compare, margin};
 use remargin::rules;
-use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load, read_shocks};
+use remargin::simulate::operation::Resolver;
+use remargin::simulate::{Desk, answer_lines};
+use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load, read_operations, read_shocks};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,8 +23,15 @@ use std::sync::Arc;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Name and function of every target.
-pub const TARGETS: [Target; 6] =
-    [("csv", csv), ("parquet", parquet), ("ipc", ipc), ("rules", rules), ("shocks", shocks), ("pipeline", pipeline)];
+pub const TARGETS: [Target; 7] = [
+    ("csv", csv),
+    ("parquet", parquet),
+    ("ipc", ipc),
+    ("rules", rules),
+    ("shocks", shocks),
+    ("ops", ops),
+    ("pipeline", pipeline),
+];
 
 /// A small sound snapshot.
 const TABLES: [(&str, &str); 6] = [
@@ -60,6 +69,18 @@ crash,BTC,-0.4,0.5,,,1
 crash,*,-0.5,,,,
 depeg,,,,USDT,-0.1,
 ";
+
+const OPERATIONS: &str = "op_id,account_id,kind,inst_id,ccy,side,qty,px,spot_offset,group
+o1,a1,order,BTC-USDT-SWAP,,buy,10,90000,,
+o2,a1,order,BTC-USDT,,sell,0.1,90000,,g
+o3,a1,transfer_out,,USDT,,100,,,g
+o4,a2,spot_offset,,,,,,none,
+o5,a1,close_hedge,,BTC,,0.1,,,
+";
+const LINES: &str = r#"{"op_id":1,"account_id":"a1","kind":"order","inst_id":"BTC-USD-SWAP","side":"buy","qty":"5","px":90000}
+{"account_id":"a2","kind":"transfer_out","ccy":"USDT","qty":1e2,"group":"g"}
+{"account_id":"a2","kind":"transfer_in","ccy":"BTC","qty":0.25,"group":"g"}
+"#;
 
 /// Between the tables of a whole snapshot in one input.
 const SEPARATOR: &str = "\n====\n";
@@ -117,6 +138,36 @@ pub fn shocks(data: &[u8]) {
     fs::write(&file, data).expect("the shocks");
     match read_shocks(&file, &snapshot.market, &Silent) {
         Ok((scenarios, _)) => assert!(scenarios.iter().all(|scenario| !scenario.name.is_empty())),
+        Err(error) => assert_eq!(error.exit_code(), 3, "{error}"),
+    }
+}
+
+/// Operations of any content, once as a table in CSV and once as JSON lines.
+pub fn ops(data: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_snapshot(folder.path(), TABLES.map(|(_, text)| text));
+    let snapshot = loaded(folder.path()).expect("the small snapshot");
+    let priced = price(&snapshot.market, &rules::load(None, &[]).expect("the built-in rules").rules);
+    let desk = Desk::new(&snapshot, &priced);
+    let mut answers = Vec::new();
+    let answered = answer_lines(&desk, &mut &*data, &mut answers).expect("an answer to each line");
+    let answers = String::from_utf8(answers).expect("answers in UTF-8");
+    assert_eq!(answers.lines().count() as u64, answered);
+    assert!(answers.lines().all(|line| line.starts_with('{') && line.ends_with('}')));
+
+    let file = folder.path().join("ops.csv");
+    fs::write(&file, data).expect("the operations");
+    let resolver = Resolver::new(&snapshot);
+    match read_operations(&file, |asked| resolver.resolve(asked), &Silent) {
+        Ok((operations, _)) => {
+            let (asked, mut checked) = (operations.len(), 0);
+            let count = |rows: usize, _| {
+                checked += rows;
+                Ok(())
+            };
+            desk.check(operations, &Silent, |rows| Ok(rows.len()), count).expect("an answer to each operation");
+            assert_eq!(checked, asked);
+        }
         Err(error) => assert_eq!(error.exit_code(), 3, "{error}"),
     }
 }
@@ -184,6 +235,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "ipc" => tables(TableFormat::Arrow),
         "rules" => vec![rules::BUILT_IN.into(), b"extends = \"okx-pm2-2025-01\"\n[mr6]\ncharge = 0.75\n".to_vec()],
         "shocks" => vec![SHOCKS.into()],
+        "ops" => vec![OPERATIONS.into(), LINES.into()],
         "pipeline" => vec![TABLES.map(|(_, text)| text).join(SEPARATOR).into()],
         other => panic!("no target `{other}`"),
     }

@@ -8,7 +8,7 @@ use crate::snapshot::{Asked, Given};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 
 /// An operation as it stands in a line. Numbers may be numbers or decimal strings.
 #[derive(Debug, Deserialize)]
@@ -46,15 +46,18 @@ pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn W
     let mut checker = desk.checker();
     let mut group: Vec<Operation> = Vec::new();
     let mut answered = 0;
-    let mut text = String::new();
+    let mut line = Vec::new();
     loop {
-        text.clear();
-        let read = input.read_line(&mut text);
-        let length = read.map_err(|error| Error::Runtime(format!("cannot read an operation: {error}")))?;
-        if length > 0 && text.trim().is_empty() {
+        let is_whole = next_line(input, &mut line)
+            .map_err(|error| Error::Runtime(format!("cannot read an operation: {error}")))?;
+        if !line.is_empty() && line.trim_ascii().is_empty() {
             continue;
         }
-        let next = if length == 0 { None } else { Some(parse(&text, &resolver)) };
+        let next = match is_whole {
+            _ if line.is_empty() => None,
+            false => Some(Err(format!("it is longer than {LONGEST_LINE} bytes"))),
+            true => Some(parse(&line, &resolver)),
+        };
         let goes_on = match (&next, group.first()) {
             (Some(Ok(next)), Some(first)) => next.group.is_some() && next.group == first.group,
             (_, None) => true,
@@ -81,8 +84,26 @@ pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn W
     }
 }
 
-fn parse(text: &str, resolver: &Resolver<'_>) -> Result<Operation, String> {
-    let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
+/// Most bytes of a line: a longer one is not kept, whatever a sender does.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// Reads the next line with its end; nothing at the end of the input. False if it is longer than it may be: what
+/// `line` holds then is its beginning, and the input stands behind it.
+fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    line.clear();
+    input.take(LONGEST_LINE).read_until(b'\n', line)?;
+    let is_cut = |part: &[u8]| part.len() as u64 == LONGEST_LINE && !part.ends_with(b"\n");
+    let is_whole = !is_cut(line);
+    let mut rest = if is_whole { Vec::new() } else { line.clone() };
+    while is_cut(&rest) {
+        rest.clear();
+        input.take(LONGEST_LINE).read_until(b'\n', &mut rest)?;
+    }
+    Ok(is_whole)
+}
+
+fn parse(line: &[u8], resolver: &Resolver<'_>) -> Result<Operation, String> {
+    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let name = |value: &Option<Value>| match value {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => Some(text.clone()),
@@ -193,4 +214,25 @@ fn write(output: &mut dyn Write, value: &impl Serialize) -> Result<()> {
 
 fn failed(error: &std::io::Error) -> Error {
     Error::Runtime(format!("cannot write an answer: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_whole_or_passed_over() {
+        let longest = LONGEST_LINE as usize;
+        let long = |bytes: usize| [vec![b'x'; bytes - 1], b"\n".to_vec()].concat();
+        let text = [b"a\n".to_vec(), long(longest), long(longest + 1), long(3 * longest), b"\nend".to_vec()].concat();
+        let (mut input, mut line, mut found) = (text.as_slice(), Vec::new(), Vec::new());
+        loop {
+            let is_whole = next_line(&mut input, &mut line).unwrap();
+            if line.is_empty() {
+                break;
+            }
+            found.push((is_whole, line.len()));
+        }
+        assert_eq!(found, [(true, 2), (true, longest), (false, longest), (false, longest), (true, 1), (true, 3)]);
+    }
 }
