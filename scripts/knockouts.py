@@ -26,7 +26,8 @@ TESTS = ["differential.rs", "edges.rs", "golden_reference.rs", "published.rs", "
 NEEDED = ["hashbrown", "jiff", "libm", "rayon", "rust_decimal", "serde", "serde_path_to_error", "thiserror", "toml",
           "blake3", "serde_json", "tempfile", "tracing"]
 
-STRESS, UNIT_MARGIN, PRICED, REQUIREMENT = "margin/stress.rs", "margin/unit_margin.rs", "margin/priced.rs", "margin/requirement.rs"
+STRESS, UNIT_MARGIN = "margin/stress.rs", "margin/unit_margin.rs"
+PRICED, REQUIREMENT = "margin/priced.rs", "margin/requirement.rs"
 BLACK, NORMAL, TIERS, HEDGE = "margin/black76.rs", "margin/normal.rs", "margin/tiers.rs", "margin/spot_hedge.rs"
 ELEMENTARY, ORDERS, CHANGED = "margin/elementary.rs", "margin/orders.rs", "margin/changed.rs"
 EQUITY, BORROWING, MARKET, PRICE = "margin/equity.rs", "margin/borrowing.rs", "market/mod.rs", "recompute/price.rs"

@@ -6,10 +6,10 @@
 //!
 //! In reading order: [`rules`] (parameters), [`tiers`], [`black76`] (option value and Greeks; under it [`normal`] and
 //! `elementary`, functions that vectorise), [`implied`] (its inverse), [`priced`] (what one contract of an instrument
-//! adds to each scenario), [`spot_hedge`] (spot in use), [`stress`] (MR1..MR7 and MR9 of one risk unit, which make its
-//! [`unit_margin`]),
-//! [`borrowing`] (MR8), [`equity`] (discounts), [`requirement`] (totals, ratio, status of an account), [`orders`] (what
-//! pending orders freeze; orders and transfers applied), [`changed`] (an account again after a change).
+//! adds to each scenario), [`spot_hedge`] (spot in use), [`stress`] (MR1..MR7 and MR9 of one risk unit, which make
+//! its [`unit_margin`]), [`borrowing`] (MR8), [`equity`] (discounts), [`requirement`] (totals, ratio, status of an
+//! account), [`orders`] (what pending orders freeze; orders and transfers applied), [`changed`] (an account again
+//! after a change).
 
 pub mod black76;
 pub mod borrowing;

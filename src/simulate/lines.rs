@@ -90,16 +90,17 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// Reads the next line with its end; nothing at the end of the input. False if it is longer than it may be: what
 /// `line` holds then is its beginning, and the input stands behind it.
 fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    input.take(LONGEST_LINE).read_until(b'\n', line)?;
-    let is_cut = |part: &[u8]| part.len() as u64 == LONGEST_LINE && !part.ends_with(b"\n");
-    let is_whole = !is_cut(line);
-    let mut rest = if is_whole { Vec::new() } else { line.clone() };
-    while is_cut(&rest) {
-        rest.clear();
-        input.take(LONGEST_LINE).read_until(b'\n', &mut rest)?;
+    let mut read_part = |part: &mut Vec<u8>| {
+        part.clear();
+        let length = (&mut *input).take(LONGEST_LINE).read_until(b'\n', part)?;
+        Ok::<_, std::io::Error>(length as u64 == LONGEST_LINE && !part.ends_with(b"\n"))
+    };
+    let is_cut = read_part(line)?;
+    let (mut goes_on, mut rest) = (is_cut, Vec::new());
+    while goes_on {
+        goes_on = read_part(&mut rest)?;
     }
-    Ok(is_whole)
+    Ok(!is_cut)
 }
 
 fn parse(line: &[u8], resolver: &Resolver<'_>) -> Result<Operation, String> {
