@@ -303,7 +303,8 @@ fn sums_by_expiry_add_up_to_those_of_the_unit() {
     let rows = Rows::new(&[(INVERSE_SWAP, 5.0, 100.0), (CALL, -1.0, 0.25)], &[]);
     evaluate(&priced, &rows.account(), &mut work, &mut Vec::new()).unwrap();
     let sums = &work.unit_sums()[0];
-    let by_expiry: Vec<_> = sums.expiries.iter().map(|sums| (sums.expiry, sums.delta_usd, sums.vol_usd)).collect();
+    let by_expiry: Vec<_> =
+        work.expiry_sums(sums.unit).map(|sums| (sums.expiry, sums.delta_usd, sums.vol_usd)).collect();
     let call = -priced.contracts[CALL as usize].unwrap().cash_delta_usd;
     assert!(call < 0.0 && sums.options[TERM] < 0.0);
     assert_eq!(by_expiry, [(0, 50.0, 0.0), (1, call, sums.options[TERM])]);
@@ -327,14 +328,14 @@ fn currencies_of_positions_join_those_of_balances_in_order() {
     let mut work = Workspace::new(&priced);
     let rows = Rows::new(&[(INVERSE_SWAP, 5.0, 80.0)], &[(USDT, 7.0)]);
     evaluate(&priced, &rows.account(), &mut work, &mut Vec::new()).unwrap();
-    let found: Vec<(u32, f64)> = work.currencies().map(|(ccy, ledger)| (ccy, ledger.equity())).collect();
+    let found: Vec<(u32, f64)> = work.currencies().into_iter().map(|(ccy, ledger)| (ccy, ledger.equity())).collect();
     assert_eq!(found, [(BTC, 5.0 * 10.0 * (20.0 / 8_000.0)), (USDT, 7.0)]);
     assert_eq!(work.unit_sums().iter().map(|sums| sums.unit).collect::<Vec<_>>(), [BTC_USD]);
 
     evaluate(&priced, &Rows::default().account(), &mut work, &mut Vec::new()).unwrap();
     let ledger = work.ledger(USDT);
     assert_eq!((ledger.equity(), ledger.spot_in_use_cap), (0.0, f64::INFINITY), "of the account before");
-    assert_eq!((work.currencies().count(), work.unit_sums().len()), (0, 0));
+    assert_eq!((work.currencies().len(), work.unit_sums().len()), (0, 0));
 }
 
 #[test]

@@ -11,8 +11,9 @@ mod unit;
 pub use model::*;
 
 use crate::book::Book;
+use crate::margin::ledgers::Ledger;
 use crate::margin::priced::{CurrencyParams, PricedMarket};
-use crate::margin::requirement::{Ledger, Workspace, evaluate};
+use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::RiskUnitMode;
 use crate::margin::{AccountMargin, borrowing, equity};
 use crate::market::Market;
@@ -69,6 +70,7 @@ pub fn explain_account(market: &Market, book: &Book, priced: &PricedMarket, inde
         .map_err(|_| Error::Runtime(format!("account `{account_id}`: a figure is not finite")))?;
     let currencies = work
         .currencies()
+        .into_iter()
         .map(|(ccy, ledger)| currency_step(&priced.currencies[ccy as usize], ledger, priced))
         .collect();
     let units = work

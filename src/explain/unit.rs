@@ -9,7 +9,8 @@ use crate::margin::black76::Terms;
 use crate::margin::priced::{Contract, ContractKind, DECAY, GAMMA, PricedMarket, RATES, UnitParams, VEGA, vol_shift};
 use crate::margin::requirement::{Account, Workspace, spot_of, upl_settle};
 use crate::margin::rules::RiskUnitMode;
-use crate::margin::stress::{ExpirySums, Spot, UnitSums, hedged_pairs};
+use crate::margin::stress::{Spot, hedged_pairs};
+use crate::margin::sums::{ExpirySums, UnitSums};
 use crate::market::{Instrument, Kind, Market};
 
 /// What a unit's explanation reads.
@@ -44,7 +45,7 @@ pub fn unit_step(context: &Context<'_>, sums: &UnitSums, margin: &UnitMargin) ->
         mr1: grid_step(context, sums, params, spot, margin),
         mr2: DecayStep { days: rules.mr2_days, pnl: sums.options[DECAY], charge: margin.mr2 },
         mr3: term_step(context, sums, params, margin),
-        mr4: basis_step(sums, params, margin),
+        mr4: basis_step(context, sums, params, margin),
         mr5: RateStep { up: sums.options[RATES], down: sums.options[RATES + 1], charge: margin.mr5 },
         mr6: ExtremeStep {
             size: *rules.mr6.price.get(params.class_mr467),
@@ -201,31 +202,30 @@ fn grid_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, spot: 
 }
 
 fn term_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, margin: &UnitMargin) -> TermStep {
-    let gross: f64 = sums.expiries.iter().map(|sums| sums.vol_usd.abs()).sum();
-    let net: f64 = sums.expiries.iter().map(|sums| sums.vol_usd).sum();
     TermStep {
-        expiries: by_expiry(sums)
+        expiries: by_expiry(context, sums)
             .filter(|sums| sums.vol_usd != 0.0)
             .map(|sums| ExpiryPnl { expiry: expiry_name(params.expiries[sums.expiry as usize]), pnl: sums.vol_usd })
             .collect(),
-        offset: (gross - net.abs()).max(0.0),
+        offset: (sums.vol_gross_usd - sums.vol_net_usd.abs()).max(0.0),
         rate: context.priced.rules.mr3_offset_charge,
         charge: margin.mr3,
     }
 }
 
-fn basis_step(sums: &UnitSums, params: &UnitParams, margin: &UnitMargin) -> BasisStep {
+fn basis_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, margin: &UnitMargin) -> BasisStep {
     let line = |sums: ExpirySums| {
-        let (cash_delta, rate) = (sums.delta_usd, params.basis_rate[sums.expiry as usize]);
+        let (cash_delta, rate) = (sums.delta_usd, sums.basis_rate);
         let expiry = expiry_name(params.expiries[sums.expiry as usize]);
         BasisLine { expiry, cash_delta, rate, charge: cash_delta.abs() * rate }
     };
-    BasisStep { expiries: by_expiry(sums).filter(|sums| sums.delta_usd != 0.0).map(line).collect(), charge: margin.mr4 }
+    let expiries = by_expiry(context, sums).filter(|sums| sums.delta_usd != 0.0);
+    BasisStep { expiries: expiries.map(line).collect(), charge: margin.mr4 }
 }
 
-/// The sums of each expiry, in order of the expiries.
-fn by_expiry(sums: &UnitSums) -> impl Iterator<Item = ExpirySums> {
-    let mut expiries = sums.expiries.clone();
+/// The sums of each expiry of a unit, in order of the expiries.
+fn by_expiry(context: &Context<'_>, sums: &UnitSums) -> impl Iterator<Item = ExpirySums> {
+    let mut expiries: Vec<ExpirySums> = context.work.expiry_sums(sums.unit).copied().collect();
     expiries.sort_unstable_by_key(|sums| sums.expiry);
     expiries.into_iter()
 }

@@ -4,8 +4,9 @@
 //! all rows, in the same order as in a full evaluation, so that both give the same bits.
 
 use super::priced::PricedMarket;
-use super::requirement::{Account, AccountMargin, NotFinite, Totals, Workspace, evaluate, spot_with, upl_settle};
-use super::stress::{Spot, UnitSums};
+use super::requirement::{Account, AccountMargin, NotFinite, Totals, Workspace, evaluate, spot_with};
+use super::stress::Spot;
+use super::sums::{PositionRows, Sums};
 use super::unit_margin::UnitMargin;
 
 /// A risk unit of the account as it was.
@@ -50,7 +51,7 @@ impl Known {
 #[derive(Debug, Clone)]
 pub struct Changes {
     work: Workspace,
-    sums: UnitSums,
+    sums: Sums,
     units: Vec<UnitMargin>,
 }
 
@@ -58,7 +59,7 @@ impl Changes {
     /// Buffers for a market.
     #[must_use]
     pub fn new(priced: &PricedMarket) -> Self {
-        Self { work: Workspace::new(priced), sums: UnitSums::new(), units: Vec::new() }
+        Self { work: Workspace::new(priced), sums: Sums::default(), units: Vec::new() }
     }
 
     /// The units of the last evaluation, ascending.
@@ -121,19 +122,15 @@ impl Changes {
         unit: u32,
         rows: std::ops::Range<usize>,
     ) -> Result<UnitMargin, NotFinite> {
-        let params = &priced.units[unit as usize];
-        let first = rows.start;
-        for row in rows {
-            let contract = priced.contracts[account.instrument[row] as usize].as_ref().ok_or(NotFinite)?;
-            if row == first {
-                self.sums.reset(unit, contract.expiry);
-            }
-            let upl = upl_settle(contract, account.qty[row], account.avg_px[row]);
-            self.sums.add(contract, account.qty[row], &priced.option_rows);
-            self.sums.upl_usd += upl * priced.currencies[contract.settle as usize].fx_usd;
-        }
-        let spot = self.spot(priced, account, unit, self.sums.delta_coin);
-        Ok(self.sums.stress(params, &priced.rules, spot))
+        let rows = PositionRows {
+            instrument: &account.instrument[rows.clone()],
+            qty: &account.qty[rows.clone()],
+            avg_px: &account.avg_px[rows],
+        };
+        self.sums.add(priced, rows, |_, _| ())?;
+        let Some(sums) = self.sums.units().first() else { return Err(NotFinite) };
+        let spot = self.spot(priced, account, unit, sums.delta_coin);
+        Ok(sums.stress(&priced.units[unit as usize], &priced.rules, spot))
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! In reading order: [`rules`] (parameters), [`tiers`], [`black76`] (option value and Greeks; under it [`normal`] and
 //! `elementary`, functions that vectorise), [`implied`] (its inverse), [`priced`] (what one contract of an instrument
-//! adds to each scenario), [`spot_hedge`] (spot in use), [`stress`] (MR1..MR7 and MR9 of one risk unit, which make
+//! adds to each scenario), [`ledgers`] and [`sums`] (what an account's rows add up to by currency and by risk unit),
+//! [`spot_hedge`] (spot in use), [`stress`] (MR1..MR7 and MR9 of one risk unit, which make
 //! its [`unit_margin`]), [`borrowing`] (MR8), [`equity`] (discounts), [`requirement`] (totals, ratio, status of an
 //! account), [`orders`] (what pending orders freeze; orders and transfers applied), [`changed`] (an account again
 //! after a change).
@@ -17,6 +18,7 @@ pub mod changed;
 mod elementary;
 pub mod equity;
 pub mod implied;
+pub mod ledgers;
 pub mod normal;
 pub mod orders;
 pub mod priced;
@@ -24,6 +26,7 @@ pub mod requirement;
 pub mod rules;
 pub mod spot_hedge;
 pub mod stress;
+pub mod sums;
 pub mod tiers;
 pub mod unit_margin;
 

@@ -12,7 +12,7 @@
 use super::priced::{Contract, ContractKind, PricedMarket};
 use super::requirement::{Account, NotFinite, Workspace, gather, spot_of, upl_settle};
 use super::rules::SpotOffset;
-use super::stress::UnitSums;
+use super::sums::UnitSums;
 
 /// What an order buys or sells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -303,7 +303,7 @@ mod tests {
         let rules = crate::rules::load(None, &[]).unwrap().rules;
         let multiplier = if inverse { 100.0 } else { 0.01 };
         let spec = DeltaOne { inverse, multiplier, mark_px, index_px: mark_px, phi_usd: 1.0, class: Class::Major };
-        price_delta_one(&spec, Place { unit: 0, expiry: 0, settle: 0, group: 0 }, &rules)
+        price_delta_one(&spec, Place::default(), &rules)
     }
 
     fn holdings(rows: &[(f64, f64)]) -> Holdings {

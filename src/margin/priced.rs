@@ -14,6 +14,7 @@
 use super::black76::{Greeks, States, Terms};
 use super::rules::{Class, MR1_MOVES, Mr1Rules, RiskUnitMode, Rules, SpotOffset};
 use super::tiers::{BorrowTiers, Tiers};
+use std::sync::Arc;
 
 /// Columns of an option row.
 pub const OPTION_COLUMNS: usize = 29;
@@ -62,7 +63,13 @@ pub struct Contract {
     /// Settle currency.
     pub settle: u32,
     /// Settle group of MR9, index into [`super::rules::SettleGroup::ALL`].
-    pub group: usize,
+    pub group: u32,
+    /// Number of its bucket: contracts of one unit and expiry that stand together in the market's order.
+    pub bucket: u32,
+    /// Number of its leg: those of a bucket that stand together, have one settle currency, and are all options or none.
+    pub leg: u32,
+    /// What MR4 charges of the absolute cash delta of its expiry: `max(floor, annualized T)`.
+    pub basis_rate: f64,
     /// `m`: coins, or USD face.
     pub multiplier: f64,
     /// What the unrealised P&L counts: `m`, zero for options.
@@ -103,12 +110,10 @@ pub struct UnitParams {
     pub class_mr1: Class,
     /// Class for MR4, MR6 and MR7.
     pub class_mr467: Class,
-    /// What the rules say of the classes.
-    pub figures: ClassFigures,
+    /// What the rules say of the classes, one copy for all units of the same.
+    pub figures: Arc<ClassFigures>,
     /// Whether spot hedges this unit, by [`SpotOffset`].
     pub hedged_by: [bool; SpotOffset::COUNT],
-    /// `max(floor, annualized T_e)` of each expiry.
-    pub basis_rate: Vec<f64>,
     /// Each expiry in nanoseconds since 1970 UTC, `None` for the bucket of perpetuals.
     pub expiries: Vec<Option<i64>>,
 }
@@ -192,17 +197,23 @@ pub struct OptionContract {
     pub class_mr467: Class,
 }
 
-/// Where a contract belongs: unit, expiry bucket, settle currency and group.
-#[derive(Debug, Clone, Copy)]
+/// Where a contract belongs; see the fields of [`Contract`].
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Place {
     /// Risk unit.
     pub unit: u32,
-    /// Expiry bucket inside the unit.
+    /// Place of the expiry among the unit's.
     pub expiry: u32,
     /// Settle currency.
     pub settle: u32,
     /// Settle group of MR9.
-    pub group: usize,
+    pub group: u32,
+    /// Number of its bucket.
+    pub bucket: u32,
+    /// Number of its leg.
+    pub leg: u32,
+    /// What MR4 charges.
+    pub basis_rate: f64,
 }
 
 /// Prices a swap or future: no scenario needs more than its slope.
@@ -221,6 +232,9 @@ pub fn price_delta_one(spec: &DeltaOne, place: Place, rules: &Rules) -> Contract
         expiry: place.expiry,
         settle: place.settle,
         group: place.group,
+        bucket: place.bucket,
+        leg: place.leg,
+        basis_rate: place.basis_rate,
         multiplier: m,
         upl_multiplier: m,
         inverse: f64::from(u8::from(spec.inverse)),
@@ -250,6 +264,9 @@ pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules
         expiry: place.expiry,
         settle: place.settle,
         group: place.group,
+        bucket: place.bucket,
+        leg: place.leg,
+        basis_rate: place.basis_rate,
         multiplier: spec.multiplier,
         upl_multiplier: 0.0,
         inverse: 0.0,
@@ -275,6 +292,9 @@ pub fn settle_option(spec: &OptionContract, place: Place, row: u32) -> (Contract
         expiry: place.expiry,
         settle: place.settle,
         group: place.group,
+        bucket: place.bucket,
+        leg: place.leg,
+        basis_rate: place.basis_rate,
         multiplier: spec.multiplier,
         upl_multiplier: 0.0,
         inverse: 0.0,

@@ -6,11 +6,13 @@
 
 use super::borrowing;
 use super::equity;
+use super::ledgers::{Ledger, Ledgers};
 use super::orders::{Order, OrderSpace};
 use super::priced::{Contract, PricedMarket};
 use super::rules::{Rules, SpotOffset};
 use super::spot_hedge::spot_in_use;
-use super::stress::{Spot, UnitSums};
+use super::stress::Spot;
+use super::sums::{ExpirySums, PositionRows, Sums, UnitSums};
 use super::unit_margin::UnitMargin;
 
 /// Where an account stands.
@@ -108,80 +110,47 @@ pub struct Account<'a> {
     pub orders: &'a [Order],
 }
 
-/// What an account has in one currency, in currency units.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ledger {
-    /// `cash - interest`.
-    pub cash: f64,
-    /// Unrealised P&L of swaps and futures settled in it.
-    pub upl: f64,
-    /// Value of options settled in it.
-    pub options: f64,
-    /// Limit of spot in use.
-    pub spot_in_use_cap: f64,
-}
-
-impl Ledger {
-    const EMPTY: Self = Self { cash: 0.0, upl: 0.0, options: 0.0, spot_in_use_cap: f64::INFINITY };
-
-    /// `eq(c) = cash - interest + UPL + option values`.
-    #[must_use]
-    pub fn equity(&self) -> f64 {
-        self.cash + self.upl + self.options
-    }
-
-    /// The equity that can hedge: options carry their whole change of value in their own stress.
-    #[must_use]
-    pub fn hedging_equity(&self) -> f64 {
-        self.cash + self.upl
+impl<'a> Account<'a> {
+    #[inline]
+    pub(super) fn position_rows(&self) -> PositionRows<'a> {
+        PositionRows { instrument: self.instrument, qty: self.qty, avg_px: self.avg_px }
     }
 }
 
 /// Buffers of the account pass, and the intermediate results of the last account.
 #[derive(Debug, Clone, Default)]
 pub struct Workspace {
-    /// One for each currency.
-    slots: Vec<Slot>,
-    /// Currencies of the account.
-    touched: Vec<u32>,
-    /// Number of the account: slots with another one hold nothing of it.
-    account: u64,
-    sums: Vec<UnitSums>,
-    /// How many of the sums are the account's.
-    units: usize,
-    /// Unit of the last of them.
-    unit: u32,
+    ledgers: Ledgers,
+    sums: Sums,
     /// Made for the first account with pending orders.
     orders: Option<Box<OrderSpace>>,
     has_orders: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    ledger: Ledger,
-    account: u64,
-}
-
-/// The ledger of a currency in which an account has nothing.
-const NOTHING: &Ledger = &Ledger::EMPTY;
-
 impl Workspace {
     /// Buffers for a market.
     #[must_use]
     pub fn new(priced: &PricedMarket) -> Self {
-        let unused = Slot { ledger: Ledger::EMPTY, account: 0 };
-        Self { slots: vec![unused; priced.currencies.len()], account: 1, ..Self::default() }
+        Self { ledgers: Ledgers::new(priced.currencies.len()), ..Self::default() }
     }
 
     /// Currencies of the last account, ascending.
-    pub fn currencies(&self) -> impl Iterator<Item = (u32, &Ledger)> {
-        self.touched.iter().map(|&ccy| (ccy, &self.slots[ccy as usize].ledger))
+    #[must_use]
+    pub fn currencies(&self) -> Vec<(u32, &Ledger)> {
+        let mut currencies: Vec<_> = self.ledgers.iter().collect();
+        currencies.sort_unstable_by_key(|(ccy, _)| *ccy);
+        currencies
     }
 
     /// Sums of the last account's risk units, in order of the unit.
     #[must_use]
     pub fn unit_sums(&self) -> &[UnitSums] {
-        &self.sums[..self.units]
+        self.sums.units()
+    }
+
+    /// Sums of the expiries of a unit, in order of their first position.
+    pub fn expiry_sums(&self, unit: u32) -> impl Iterator<Item = &ExpirySums> {
+        self.sums.expiries().iter().filter(move |sums| sums.unit == unit)
     }
 
     /// The pending orders of the last account, filled; `None` if it has none.
@@ -192,82 +161,21 @@ impl Workspace {
 
     /// The ledger of a currency; empty if the last account has nothing in it.
     #[must_use]
+    #[inline]
     pub fn ledger(&self, ccy: u32) -> &Ledger {
-        let slot = &self.slots[ccy as usize];
-        if slot.account == self.account { &slot.ledger } else { NOTHING }
+        self.ledgers.get(ccy)
     }
 
     /// First pass without the sums by unit. Returns what the liquidation fee of derivatives is taken on.
     pub(super) fn gather_ledgers(&mut self, priced: &PricedMarket, account: &Account<'_>) -> Result<f64, NotFinite> {
-        self.enter_balances(account);
+        let ledgers = &mut self.ledgers;
+        ledgers.begin(account);
         let mut fee_base_usd = 0.0;
-        let positions = account.instrument.iter().zip(account.qty).zip(account.avg_px);
-        for ((&instrument, &n), &avg_px) in positions {
-            let Some(Some(contract)) = priced.contracts.get(instrument as usize) else { return Err(NotFinite) };
-            let ledger = self.ledger_mut(contract.settle);
-            ledger.upl += upl_settle(contract, n, avg_px);
-            ledger.options += n * contract.value_settle;
-            fee_base_usd += n.abs() * contract.fee_base_usd;
-        }
-        self.sort_currencies();
+        account.position_rows().each_leg(priced, |contract, leg| {
+            ledgers.add(contract.settle, leg.upl_settle, leg.value_settle);
+            fee_base_usd += leg.fee_base_usd;
+        })?;
         Ok(fee_base_usd)
-    }
-
-    fn enter_balances(&mut self, account: &Account<'_>) {
-        self.clear();
-        for (index, &ccy) in account.ccy.iter().enumerate() {
-            let ledger = self.ledger_mut(ccy);
-            ledger.cash = account.cash[index] - account.interest[index];
-            ledger.spot_in_use_cap = account.spot_in_use_cap[index];
-        }
-    }
-
-    /// Mostly sorted already: instruments stand in byte order, as units and currencies do.
-    fn sort_currencies(&mut self) {
-        if !self.touched.is_sorted() {
-            self.touched.sort_unstable();
-        }
-    }
-
-    fn sort_units(&mut self) {
-        let sums = &mut self.sums[..self.units];
-        if !sums.is_sorted_by_key(|sums| sums.unit) {
-            sums.sort_by_key(|sums| sums.unit);
-        }
-    }
-
-    fn clear(&mut self) {
-        self.account += 1;
-        self.touched.clear();
-        (self.units, self.unit) = (0, NONE);
-    }
-
-    fn ledger_mut(&mut self, ccy: u32) -> &mut Ledger {
-        let slot = &mut self.slots[ccy as usize];
-        if slot.account != self.account {
-            *slot = Slot { ledger: Ledger::EMPTY, account: self.account };
-            self.touched.push(ccy);
-        }
-        &mut slot.ledger
-    }
-
-    /// The sums of a contract's unit; positions of one unit stand together, so it is the last one or new.
-    #[inline]
-    fn sums_mut(&mut self, contract: &Contract) -> &mut UnitSums {
-        if self.unit != contract.unit {
-            self.begin_unit(contract.unit, contract.expiry);
-        }
-        &mut self.sums[self.units - 1]
-    }
-
-    #[inline]
-    fn begin_unit(&mut self, unit: u32, expiry: u32) {
-        self.unit = unit;
-        if self.units == self.sums.len() {
-            self.sums.push(UnitSums::new());
-        }
-        self.sums[self.units].reset(unit, expiry);
-        self.units += 1;
     }
 }
 
@@ -279,16 +187,12 @@ fn fill_orders(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspac
     space.evaluate(priced, account)?;
     for unit in space.units() {
         if work.unit_sums().iter().all(|sums| sums.unit != unit) {
-            work.begin_unit(unit, 0);
+            work.sums.add_empty(unit);
         }
     }
     work.orders = Some(space);
-    work.sort_units();
     Ok(())
 }
-
-/// No unit.
-const NONE: u32 = u32::MAX;
 
 /// A figure of the result is not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,43 +214,43 @@ pub fn evaluate(
     if work.has_orders {
         fill_orders(priced, account, work)?;
     }
-    let rules = &priced.rules;
+    let first = units.len();
+    units.reserve(work.unit_sums().len());
     let mut sum = Totals::new(priced, fee_base_usd);
-    let orders = work.orders();
-    units.extend(work.sums[..work.units].iter().map(|sums| {
-        let params = &priced.units[sums.unit as usize];
+    for sums in work.unit_sums() {
         let spot = spot_of(priced, account, work, sums);
-        let mut margin = sums.stress(params, rules, spot);
-        let mut largest_no_hedge = margin.mmr_no_hedge;
-        if let Some(orders) = orders {
-            let [buys, sells] = orders.filled(sums.unit);
-            margin.freeze(rules, buys.mmr.max(sells.mmr));
-            largest_no_hedge = largest_no_hedge.max(buys.mmr_no_hedge).max(sells.mmr_no_hedge);
-        }
-        sum.add_unit(&margin, rules.imr_multiplier * largest_no_hedge);
-        margin
-    }));
+        sums.stress_then(&priced.units[sums.unit as usize], &priced.rules, spot, |margin| {
+            sum.add_unit(&margin, priced.rules.imr_multiplier * margin.mmr_no_hedge);
+            units.push(margin);
+        });
+    }
+    if let Some(orders) = work.orders() {
+        sum = Totals::new(priced, fee_base_usd);
+        freeze_units(&priced.rules, orders, &mut units[first..], &mut sum);
+    }
     sum.finish_account(priced, work)
+}
+
+/// Adds what pending orders freeze to the units of an account.
+#[cold]
+fn freeze_units(rules: &Rules, orders: &OrderSpace, units: &mut [UnitMargin], sum: &mut Totals) {
+    for margin in units {
+        let [buys, sells] = orders.filled(margin.unit);
+        margin.freeze(rules, buys.mmr.max(sells.mmr));
+        let largest_no_hedge = margin.mmr_no_hedge.max(buys.mmr_no_hedge).max(sells.mmr_no_hedge);
+        sum.add_unit(margin, rules.imr_multiplier * largest_no_hedge);
+    }
 }
 
 /// First pass: equity by currency and sums by unit. Returns what the liquidation fee of derivatives is taken on.
 pub(super) fn gather(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspace) -> Result<f64, NotFinite> {
-    work.enter_balances(account);
+    let Workspace { ledgers, sums, .. } = work;
+    ledgers.begin(account);
     let mut fee_base_usd = 0.0;
-    let positions = account.instrument.iter().zip(account.qty).zip(account.avg_px);
-    for ((&instrument, &n), &avg_px) in positions {
-        let Some(Some(contract)) = priced.contracts.get(instrument as usize) else { return Err(NotFinite) };
-        let upl = upl_settle(contract, n, avg_px);
-        let ledger = work.ledger_mut(contract.settle);
-        ledger.upl += upl;
-        ledger.options += n * contract.value_settle;
-        let sums = work.sums_mut(contract);
-        sums.add(contract, n, &priced.option_rows);
-        sums.upl_usd += upl * priced.currencies[contract.settle as usize].fx_usd;
-        fee_base_usd += n.abs() * contract.fee_base_usd;
-    }
-    work.sort_currencies();
-    work.sort_units();
+    sums.add(priced, account.position_rows(), |contract, leg| {
+        ledgers.add(contract.settle, leg.upl_settle, leg.value_settle);
+        fee_base_usd += leg.fee_base_usd;
+    })?;
     Ok(fee_base_usd)
 }
 
@@ -422,7 +326,7 @@ impl Totals {
         priced: &PricedMarket,
         work: &Workspace,
     ) -> Result<AccountMargin, NotFinite> {
-        for (ccy, ledger) in work.currencies() {
+        for (ccy, ledger) in work.ledgers.iter() {
             self.add_currency(priced, ccy, ledger.equity());
         }
         let margin = self.finish(&priced.rules);

@@ -5,9 +5,10 @@ use crate::margin::priced::{
     ClassFigures, Contract, ContractKind, CurrencyParams, DeltaOne, OptionContract, OptionRow, Place, PricedMarket,
     UnitParams, price_delta_one, price_option, settle_option,
 };
-use crate::margin::rules::{RiskUnitMode, Rules, SettleGroup};
+use crate::margin::rules::{Class, RiskUnitMode, Rules, SettleGroup};
 use crate::market::{Instrument, Kind, Market};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Prices every instrument in every scenario of the rules.
 ///
@@ -19,9 +20,12 @@ pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
         units.iter().enumerate().map(|(index, unit)| (unit.name.as_str(), index as u32)).collect();
     let mut contracts = Vec::with_capacity(market.instruments.len());
     let mut option_rows = Vec::new();
+    let mut runs = Runs::default();
     for instrument in &market.instruments {
         let unit = unit_index[unit_name(market, rules, instrument.underlying)];
-        contracts.push(contract_of(market, rules, instrument, unit, &units[unit as usize], &mut option_rows));
+        let run = runs.next(unit, instrument);
+        let params = &units[unit as usize];
+        contracts.push(contract_of(market, rules, instrument, run, params, &mut option_rows));
     }
     let currencies = market
         .currencies
@@ -51,6 +55,7 @@ pub fn reprice(priced: &mut PricedMarket, was: &Market, now: &Market) {
         before != after || state(was) != state(now)
     };
     let mut scratch = Vec::new();
+    let mut figures = Figures::new(rules);
     let mut repriced = vec![false; units.len()];
     for (place, (before, after)) in was.instruments.iter().zip(&now.instruments).enumerate() {
         let Some(old) = contracts[place].filter(|_| is_moved(before, after)) else { continue };
@@ -59,15 +64,69 @@ pub fn reprice(priced: &mut PricedMarket, was: &Market, now: &Market) {
         if !std::mem::replace(&mut repriced[old.unit as usize], true) {
             let expiries = std::mem::take(&mut unit.expiries);
             let name = std::mem::take(&mut unit.name);
-            *unit = unit_params(now, rules, &name, after.underlying, expiries);
+            *unit = unit_params(now, rules, &name, after.underlying, expiries, &mut figures);
         }
-        contracts[place] = contract_of(now, rules, after, old.unit, unit, &mut scratch);
+        contracts[place] = contract_of(
+            now,
+            rules,
+            after,
+            Run { unit: old.unit, bucket: old.bucket, leg: old.leg },
+            unit,
+            &mut scratch,
+        );
         if let (ContractKind::Option { row }, Some(priced)) = (old.kind, scratch.pop()) {
             option_rows[row as usize] = priced;
             if let Some(contract) = &mut contracts[place] {
                 contract.kind = old.kind;
             }
         }
+    }
+}
+
+/// To which run of the market's instruments one belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Run {
+    unit: u32,
+    bucket: u32,
+    leg: u32,
+}
+
+/// Counts the runs of instruments that have an expiry, and those that have settlement and kind in common besides.
+#[derive(Debug, Default)]
+struct Runs {
+    run: Run,
+    last: Option<(Option<i64>, u32, bool)>,
+}
+
+impl Runs {
+    /// The run of the next instrument in the market's order.
+    fn next(&mut self, unit: u32, instrument: &Instrument) -> Run {
+        let is_option = matches!(instrument.kind, Kind::Option { .. });
+        let this = (instrument.expiry_ns, instrument.settle, is_option);
+        if let Some(last) = self.last.replace(this) {
+            let begins_bucket = (unit, this.0) != (self.run.unit, last.0);
+            self.run.bucket += u32::from(begins_bucket);
+            self.run.leg += u32::from(begins_bucket || this != last);
+        }
+        self.run.unit = unit;
+        self.run
+    }
+}
+
+/// The figures of each pair of classes, made once.
+struct Figures<'a> {
+    rules: &'a Rules,
+    made: BTreeMap<(Class, Class), Arc<ClassFigures>>,
+}
+
+impl<'a> Figures<'a> {
+    fn new(rules: &'a Rules) -> Self {
+        Self { rules, made: BTreeMap::new() }
+    }
+
+    fn of(&mut self, class_mr1: Class, class_mr467: Class) -> Arc<ClassFigures> {
+        let make = || Arc::new(ClassFigures::of(self.rules, class_mr1, class_mr467));
+        Arc::clone(self.made.entry((class_mr1, class_mr467)).or_insert_with(make))
     }
 }
 
@@ -87,24 +146,30 @@ fn units_of(market: &Market, rules: &Rules) -> Vec<UnitParams> {
         let entry = expiries.entry(name).or_insert_with(|| (instrument.underlying, Vec::new()));
         entry.1.push(instrument.expiry_ns);
     }
+    let mut figures = Figures::new(rules);
     expiries
         .into_iter()
         .map(|(name, (underlying, mut expiries))| {
             expiries.sort_unstable();
             expiries.dedup();
-            unit_params(market, rules, name, underlying, expiries)
+            unit_params(market, rules, name, underlying, expiries, &mut figures)
         })
         .collect()
 }
 
-fn unit_params(market: &Market, rules: &Rules, name: &str, underlying: u32, expiries: Vec<Option<i64>>) -> UnitParams {
+fn unit_params(
+    market: &Market,
+    rules: &Rules,
+    name: &str,
+    underlying: u32,
+    expiries: Vec<Option<i64>>,
+    figures: &mut Figures,
+) -> UnitParams {
     let underlying = &market.underlyings[underlying as usize];
     let (base, quote) = (&market.currencies[underlying.base as usize], &market.currencies[underlying.quote as usize]);
     let merged = rules.risk_unit == RiskUnitMode::Merged;
     let spot_usd = if merged { base.fx } else { underlying.index_px.zip(quote.fx).map(|(index, fx)| index * fx) };
     let class_mr467 = rules.mr467_classes.of(&base.name);
-    let basis_rate =
-        expiries.iter().map(|&expiry| UnitParams::basis_rate_of(rules, class_mr467, market.years_to(expiry))).collect();
     let class_mr1 = rules.mr1_classes.of(&base.name);
     let quote = if merged { String::new() } else { quote.name.clone() };
     UnitParams {
@@ -115,8 +180,7 @@ fn unit_params(market: &Market, rules: &Rules, name: &str, underlying: u32, expi
         spot_usd: spot_usd.unwrap_or(f64::NAN),
         class_mr1,
         class_mr467,
-        figures: ClassFigures::of(rules, class_mr1, class_mr467),
-        basis_rate,
+        figures: figures.of(class_mr1, class_mr467),
         expiries,
     }
 }
@@ -125,7 +189,7 @@ fn contract_of(
     market: &Market,
     rules: &Rules,
     instrument: &Instrument,
-    unit: u32,
+    run: Run,
     params: &UnitParams,
     option_rows: &mut Vec<OptionRow>,
 ) -> Option<Contract> {
@@ -136,10 +200,13 @@ fn contract_of(
         return None;
     }
     let place = Place {
-        unit,
+        unit: run.unit,
+        bucket: run.bucket,
+        leg: run.leg,
         expiry: params.expiries.binary_search(&instrument.expiry_ns).ok()? as u32,
         settle: instrument.settle,
-        group: SettleGroup::of(&market.currencies[instrument.settle as usize].name) as usize,
+        group: SettleGroup::of(&market.currencies[instrument.settle as usize].name) as u32,
+        basis_rate: UnitParams::basis_rate_of(rules, params.class_mr467, market.years_to(instrument.expiry_ns)),
     };
     let (multiplier, mark_px) = (instrument.multiplier, instrument.mark_px);
     let (call, strike) = match instrument.kind {

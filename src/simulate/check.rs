@@ -141,7 +141,7 @@ impl<'a> Checker<'a> {
         let rows = account_of(self.book, account);
         let mut units = Vec::new();
         evaluate(self.priced, &rows, &mut self.work, &mut units).map_err(|_| Refusal::NotFinite)?;
-        Ok(self.work.currencies().map(|(ccy, ledger)| (ccy, ledger.equity())).collect())
+        Ok(self.work.currencies().into_iter().map(|(ccy, ledger)| (ccy, ledger.equity())).collect())
     }
 
     /// Applies all `actions` together.

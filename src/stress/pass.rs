@@ -6,7 +6,7 @@ use crate::margin::Status;
 use crate::margin::priced::PricedMarket;
 use crate::margin::requirement::{Account, Workspace};
 use crate::margin::rules::StatusRules;
-use crate::margin::stress::UnitSums;
+use crate::margin::sums::UnitSums;
 use crate::parallel;
 use crate::progress::Progress;
 use crate::recompute::{self, Chunk};

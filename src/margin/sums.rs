@@ -1,0 +1,371 @@
+//! What the positions of an account add up to, by risk unit and by expiry.
+//!
+//! Positions stand in the market's canonical order, in which those of one *leg* stand together: a risk unit's swaps,
+//! its futures of one expiry, its options of one expiry. A leg is added up in registers and brought to its expiry, its
+//! unit and its currency once, when it ends.
+
+use super::priced::{Contract, ContractKind, OPTION_COLUMNS, OptionRow, PricedMarket, TERM};
+use super::requirement::{NotFinite, upl_settle};
+use super::rules::RiskUnitMode;
+
+/// What the positions of one risk unit add up to. USD unless named otherwise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C)]
+pub struct UnitSums {
+    /// The unit.
+    pub unit: u32,
+    /// Without options every volatility state is the same, and MR2, MR3 and MR5 are zero.
+    pub(super) has_options: bool,
+    /// Summed slopes of swaps and futures.
+    pub slope_usd: f64,
+    /// Sum of the absolute slopes.
+    pub slope_gross_usd: f64,
+    /// `Q_u`, coins.
+    pub delta_coin: f64,
+    /// Summed cash deltas.
+    pub cash_delta_usd: f64,
+    /// Unrealised P&L of swaps and futures.
+    pub upl_usd: f64,
+    /// Raw MR7 charge.
+    pub charge_usd: f64,
+    /// MR4: `sum over expiries of |D_e| x max(floor, annualized T_e)`.
+    pub basis_usd: f64,
+    /// MR3: sum over expiries of `|W_e|`, the P&L of volatility up.
+    pub vol_gross_usd: f64,
+    /// MR3: sum over expiries of `W_e`.
+    pub vol_net_usd: f64,
+    /// Cash delta by settle group.
+    pub group_delta_usd: [f64; 3],
+    /// Summed option rows, all zero without options.
+    pub options: OptionRow,
+}
+
+/// What the positions of one expiry add up to, USD.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExpirySums {
+    /// The unit.
+    pub unit: u32,
+    /// Place of the expiry among the unit's.
+    pub expiry: u32,
+    /// Cash delta.
+    pub delta_usd: f64,
+    /// P&L of volatility up.
+    pub vol_usd: f64,
+    /// What MR4 charges of the absolute cash delta.
+    pub basis_rate: f64,
+}
+
+/// What the positions of one leg add up to, USD unless named otherwise.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LegSums {
+    slope_usd: f64,
+    cash_delta_usd: f64,
+    delta_coin: f64,
+    slope_gross_usd: f64,
+    charge_usd: f64,
+    vol_usd: f64,
+    /// In the settle currency.
+    pub upl_settle: f64,
+    /// Value of options, in the settle currency.
+    pub value_settle: f64,
+    /// What the liquidation fee is taken on.
+    pub fee_base_usd: f64,
+}
+
+impl UnitSums {
+    /// Sums of an empty unit.
+    #[must_use]
+    pub fn new(unit: u32) -> Self {
+        Self {
+            unit,
+            has_options: false,
+            slope_usd: 0.0,
+            slope_gross_usd: 0.0,
+            delta_coin: 0.0,
+            cash_delta_usd: 0.0,
+            upl_usd: 0.0,
+            charge_usd: 0.0,
+            basis_usd: 0.0,
+            vol_gross_usd: 0.0,
+            vol_net_usd: 0.0,
+            group_delta_usd: [0.0; 3],
+            options: [0.0; OPTION_COLUMNS],
+        }
+    }
+
+    /// Becomes the sums of an empty unit.
+    #[inline]
+    fn reset(&mut self, unit: u32) {
+        if self.has_options {
+            (self.options, self.has_options) = ([0.0; OPTION_COLUMNS], false);
+            (self.vol_gross_usd, self.vol_net_usd) = (0.0, 0.0);
+        }
+        self.unit = unit;
+        (self.slope_usd, self.slope_gross_usd, self.delta_coin, self.cash_delta_usd) = (0.0, 0.0, 0.0, 0.0);
+        (self.upl_usd, self.charge_usd, self.basis_usd, self.group_delta_usd) = (0.0, 0.0, 0.0, [0.0; 3]);
+    }
+
+    #[inline]
+    fn add(&mut self, contract: &Contract, leg: &LegSums, settle_usd: f64) {
+        self.slope_usd += leg.slope_usd;
+        self.slope_gross_usd += leg.slope_gross_usd;
+        self.delta_coin += leg.delta_coin;
+        self.cash_delta_usd += leg.cash_delta_usd;
+        self.upl_usd += leg.upl_settle * settle_usd;
+        self.charge_usd += leg.charge_usd;
+        self.group_delta_usd[contract.group as usize] += leg.cash_delta_usd;
+    }
+
+    #[inline]
+    fn add_expiry(&mut self, sums: &ExpirySums) {
+        self.basis_usd += sums.delta_usd.abs() * sums.basis_rate;
+        self.vol_gross_usd += sums.vol_usd.abs();
+        self.vol_net_usd += sums.vol_usd;
+    }
+}
+
+impl ExpirySums {
+    #[inline]
+    fn new(contract: &Contract) -> Self {
+        Self {
+            unit: contract.unit,
+            expiry: contract.expiry,
+            delta_usd: 0.0,
+            vol_usd: 0.0,
+            basis_rate: contract.basis_rate,
+        }
+    }
+}
+
+/// Adds `n` contracts of an option. Not inlined, or else all sums would be held in registers, of which there are too
+/// few.
+#[inline(never)]
+fn add_row(sums: &mut OptionRow, n: f64, scenarios: &OptionRow) {
+    for (sum, column) in sums.iter_mut().zip(scenarios) {
+        *sum += n * column;
+    }
+}
+
+/// Position rows of one account, or of some of its units.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PositionRows<'a> {
+    pub instrument: &'a [u32],
+    pub qty: &'a [f64],
+    pub avg_px: &'a [f64],
+}
+
+impl PositionRows<'_> {
+    /// The contract of a row, `None` behind the last.
+    #[inline]
+    fn contract<'p>(&self, priced: &'p PricedMarket, row: usize) -> Result<Option<&'p Contract>, NotFinite> {
+        let Some(&instrument) = self.instrument.get(row) else { return Ok(None) };
+        match priced.contracts.get(instrument as usize) {
+            Some(Some(contract)) => Ok(Some(contract)),
+            _ => Err(NotFinite),
+        }
+    }
+
+    /// Adds up the leg of swaps or futures that begins at `row` with `first`; moves `row` to the next leg and returns
+    /// its first contract.
+    #[inline]
+    fn delta_one_leg<'p>(
+        &self,
+        priced: &'p PricedMarket,
+        row: &mut usize,
+        first: &'p Contract,
+    ) -> Result<(LegSums, Option<&'p Contract>), NotFinite> {
+        let (mut leg, mut contract) = (LegSums::default(), first);
+        loop {
+            let (n, avg_px) = (self.qty[*row], self.avg_px[*row]);
+            let slope = n * contract.slope_usd;
+            leg.slope_usd += slope;
+            leg.cash_delta_usd += n * contract.cash_delta_usd;
+            leg.delta_coin += n * contract.delta_coin;
+            leg.upl_settle += upl_settle(contract, n, avg_px);
+            leg.slope_gross_usd += slope.abs();
+            leg.charge_usd += n.abs() * contract.charge_long_usd;
+            leg.fee_base_usd += n.abs() * contract.fee_base_usd;
+            *row += 1;
+            match self.contract(priced, *row)? {
+                Some(next) if next.leg == first.leg => contract = next,
+                next => return Ok((leg, next)),
+            }
+        }
+    }
+
+    /// As [`Self::delta_one_leg`], of options, whose rows of scenarios are added to `options`. Not inlined: a leg of
+    /// options is long enough to bear a call.
+    #[inline(never)]
+    fn option_leg<'p>(
+        &self,
+        priced: &'p PricedMarket,
+        row: &mut usize,
+        first: &'p Contract,
+        mut options: Option<&mut OptionRow>,
+    ) -> Result<(LegSums, Option<&'p Contract>), NotFinite> {
+        let (mut leg, mut contract) = (LegSums::default(), first);
+        loop {
+            let n = self.qty[*row];
+            leg.cash_delta_usd += n * contract.cash_delta_usd;
+            leg.delta_coin += n * contract.delta_coin;
+            leg.value_settle += n * contract.value_settle;
+            leg.charge_usd += n.abs() * if n < 0.0 { contract.charge_short_usd } else { contract.charge_long_usd };
+            leg.fee_base_usd += n.abs() * contract.fee_base_usd;
+            if let (ContractKind::Option { row }, Some(sums)) = (contract.kind, options.as_deref_mut()) {
+                let scenarios = &priced.option_rows[row as usize];
+                leg.vol_usd += n * scenarios[TERM];
+                add_row(sums, n, scenarios);
+            }
+            *row += 1;
+            match self.contract(priced, *row)? {
+                Some(next) if next.leg == first.leg => contract = next,
+                next => return Ok((leg, next)),
+            }
+        }
+    }
+
+    /// Every leg with its first contract and its sums.
+    pub fn each_leg(&self, priced: &PricedMarket, mut take: impl FnMut(&Contract, &LegSums)) -> Result<(), NotFinite> {
+        let mut row = 0;
+        let mut next = self.contract(priced, row)?;
+        while let Some(first) = next {
+            let leg;
+            (leg, next) = match first.kind {
+                ContractKind::Option { .. } => self.option_leg(priced, &mut row, first, None)?,
+                ContractKind::Linear | ContractKind::Inverse => self.delta_one_leg(priced, &mut row, first)?,
+            };
+            take(first, &leg);
+        }
+        Ok(())
+    }
+}
+
+/// Buffers of the sums, reused from account to account, and the sums of the last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sums {
+    units: Vec<UnitSums>,
+    /// How many of the units are the account's.
+    count: usize,
+    expiries: Vec<ExpirySums>,
+}
+
+impl Sums {
+    /// Sums of the units, ascending.
+    #[inline]
+    pub fn units(&self) -> &[UnitSums] {
+        &self.units[..self.count]
+    }
+
+    /// Sums of all expiries, in order of their first position.
+    pub fn expiries(&self) -> &[ExpirySums] {
+        &self.expiries
+    }
+
+    /// Adds up `rows`. `settle` sees the first contract of every leg and the leg's sums.
+    #[inline]
+    pub fn add(
+        &mut self,
+        priced: &PricedMarket,
+        rows: PositionRows<'_>,
+        mut settle: impl FnMut(&Contract, &LegSums),
+    ) -> Result<(), NotFinite> {
+        self.expiries.clear();
+        self.count = 0;
+        let mut row = 0;
+        let Some(mut first) = rows.contract(priced, row)? else { return Ok(()) };
+        let mut is_sorted = true;
+        let mut expiry = self.begin_unit(first);
+        loop {
+            let sums = &mut self.units[self.count - 1];
+            let (leg, next) = match first.kind {
+                ContractKind::Option { .. } => {
+                    sums.has_options = true;
+                    rows.option_leg(priced, &mut row, first, Some(&mut sums.options))?
+                }
+                ContractKind::Linear | ContractKind::Inverse => rows.delta_one_leg(priced, &mut row, first)?,
+            };
+            sums.add(first, &leg, priced.currencies[first.settle as usize].fx_usd);
+            expiry.delta_usd += leg.cash_delta_usd;
+            expiry.vol_usd += leg.vol_usd;
+            settle(first, &leg);
+            let Some(next) = next else { break };
+            if next.bucket != first.bucket {
+                self.end_expiry(&expiry);
+                if next.unit == first.unit {
+                    expiry = ExpirySums::new(next);
+                } else {
+                    is_sorted &= first.unit < next.unit;
+                    expiry = self.begin_unit(next);
+                }
+            }
+            first = next;
+        }
+        self.end_expiry(&expiry);
+        if priced.rules.risk_unit == RiskUnitMode::Merged {
+            self.join_expiries();
+        }
+        if !is_sorted {
+            self.sort();
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn begin_unit(&mut self, contract: &Contract) -> ExpirySums {
+        self.push_unit(contract.unit);
+        ExpirySums::new(contract)
+    }
+
+    #[inline]
+    fn push_unit(&mut self, unit: u32) {
+        if self.count == self.units.len() {
+            self.units.push(UnitSums::new(unit));
+        }
+        self.units[self.count].reset(unit);
+        self.count += 1;
+    }
+
+    #[inline]
+    fn end_expiry(&mut self, sums: &ExpirySums) {
+        self.units[self.count - 1].add_expiry(sums);
+        self.expiries.push(*sums);
+    }
+
+    /// Units of a merged book hold several underlyings, each with its own expiries in order: those of one date belong
+    /// together.
+    #[cold]
+    fn join_expiries(&mut self) {
+        let (mut row, mut kept) = (0, 0);
+        for unit in &mut self.units[..self.count] {
+            let first = kept;
+            while let Some(&sums) = self.expiries.get(row).filter(|sums| sums.unit == unit.unit) {
+                if let Some(same) = self.expiries[first..kept].iter_mut().find(|other| other.expiry == sums.expiry) {
+                    same.delta_usd += sums.delta_usd;
+                    same.vol_usd += sums.vol_usd;
+                } else {
+                    self.expiries[kept] = sums;
+                    kept += 1;
+                }
+                row += 1;
+            }
+            (unit.basis_usd, unit.vol_gross_usd, unit.vol_net_usd) = (0.0, 0.0, 0.0);
+            self.expiries[first..kept].iter().for_each(|sums| unit.add_expiry(sums));
+        }
+        self.expiries.truncate(kept);
+    }
+
+    /// Adds a unit without positions.
+    pub fn add_empty(&mut self, unit: u32) {
+        self.push_unit(unit);
+        self.sort();
+    }
+
+    /// Mostly they are sorted: instruments stand in byte order, as units do.
+    #[inline]
+    fn sort(&mut self) {
+        let units = &mut self.units[..self.count];
+        if !units.is_sorted_by_key(|sums| sums.unit) {
+            units.sort_by_key(|sums| sums.unit);
+        }
+    }
+}
