@@ -30,7 +30,7 @@ use crate::report::encode::{self, Encoded, Encoder, TableFile};
 use crate::report::html::{self, AtRiskRow, Drill, Identity, Page};
 use crate::report::manifest::{self, Provenance};
 use crate::report::recorded::absolute;
-use crate::report::spread::Spread;
+use crate::report::spread::{Floor, Spread};
 use crate::report::summary::Tally;
 use crate::report::{OutputFile, OutputFolder, Summary, rejects};
 use crate::rules::LoadedRules;
@@ -160,6 +160,8 @@ struct Job<'a> {
     more_inputs: Vec<InputFile>,
     read: Duration,
     price: Duration,
+    /// What the spreads of all parts share.
+    floor: Floor,
     progress: &'a dyn Progress,
 }
 
@@ -197,7 +199,7 @@ impl<'a> Job<'a> {
         let read = clock.elapsed();
         let clock = Instant::now();
         let margins = Margins::price(market, scenarios, rules, progress)?;
-        Ok(Self { request, margins, more_inputs, read, price: clock.elapsed(), progress })
+        Ok(Self { request, margins, more_inputs, read, price: clock.elapsed(), floor: Floor::default(), progress })
     }
 
     /// Margins accounts while they are read. `None` if they do not come in order.
@@ -238,7 +240,7 @@ impl<'a> Job<'a> {
 
     fn part(&self, book: &Book, range: Range<usize>, encoders: &[Encoder; 2]) -> Result<Part> {
         let units = self.margins.unit_names().len();
-        let mut spread = Spread::new(units, &self.request.rules.rules.status);
+        let mut spread = Spread::new(units, &self.request.rules.rules.status, &self.floor);
         let mut drill = Drill::default();
         let rows = self.margins.rows(book, range.clone(), |base, at_risk| {
             spread.count(base);

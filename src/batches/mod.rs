@@ -19,7 +19,7 @@ use crate::report::at_risk::{self, AtRisk, Names};
 use crate::report::columns::{ACCOUNTS, AT_RISK, REJECTS, RISK_UNITS, TableSpec};
 use crate::report::encode::without_dictionaries;
 use crate::report::rejects;
-use crate::report::spread::Spread;
+use crate::report::spread::{Floor, Spread};
 use crate::report::summary::{Summary, Tally};
 use crate::rules::LoadedRules;
 use crate::run::margins::{self, Margins, pieces};
@@ -175,7 +175,8 @@ fn gather(
 ) -> Result<Gathered> {
     progress.stage("compute", "accounts", book.len() as u64);
     let pieces = pieces(book, &snapshot.unmargined, margins.piece_accounts());
-    let spread = || Spread::new(margins.unit_names().len(), &rules.rules.status);
+    let floor = Floor::default();
+    let spread = || Spread::new(margins.unit_names().len(), &rules.rules.status, &floor);
     let mut gathered = Gathered {
         accounts: Vec::new(),
         risk_units: Vec::new(),

@@ -67,36 +67,44 @@ pub fn chunk_with(
     accounts: Range<usize>,
     observe: impl FnMut(&Account, &Workspace, &[UnitMargin]),
 ) -> Result<Chunk> {
-    chunk_in(&mut Workspace::new(priced), priced, book, accounts, observe)
+    let mut chunk = Chunk::default();
+    chunk.fill(&mut Workspace::new(priced), priced, book, accounts, observe)?;
+    Ok(chunk)
 }
 
-/// As [`chunk_with`], in buffers for the market that are used again and again.
-///
-/// # Errors
-/// Those of [`chunk`].
-pub fn chunk_in(
-    work: &mut Workspace,
-    priced: &PricedMarket,
-    book: &Book,
-    accounts: Range<usize>,
-    mut observe: impl FnMut(&Account, &Workspace, &[UnitMargin]),
-) -> Result<Chunk> {
-    let mut chunk = Chunk { first_account: accounts.start, ..Chunk::default() };
-    chunk.accounts.reserve_exact(accounts.len());
-    chunk.unit_end.reserve_exact(accounts.len());
-    // An account has no more units than positions.
-    chunk.units.reserve(book.position_start[accounts.end] - book.position_start[accounts.start]);
-    for account in accounts {
-        let (rows, first_unit) = (account_of(book, account), chunk.units.len());
-        let margin = evaluate(priced, &rows, work, &mut chunk.units).map_err(|_| {
-            Error::Runtime(format!(
-                "account `{}`: a figure is not finite; nothing was written",
-                book.accounts.get(account)
-            ))
-        })?;
-        observe(&rows, work, &chunk.units[first_unit..]);
-        chunk.accounts.push(margin);
-        chunk.unit_end.push(chunk.units.len());
+impl Chunk {
+    /// Becomes [`chunk_with`] of `accounts`. Its memory and `work`, which is for the market, are used again.
+    ///
+    /// # Errors
+    /// Those of [`chunk`].
+    pub fn fill(
+        &mut self,
+        work: &mut Workspace,
+        priced: &PricedMarket,
+        book: &Book,
+        accounts: Range<usize>,
+        mut observe: impl FnMut(&Account, &Workspace, &[UnitMargin]),
+    ) -> Result<()> {
+        self.first_account = accounts.start;
+        self.accounts.clear();
+        self.unit_end.clear();
+        self.units.clear();
+        self.accounts.reserve_exact(accounts.len());
+        self.unit_end.reserve_exact(accounts.len());
+        // An account has no more units than positions.
+        self.units.reserve(book.position_start[accounts.end] - book.position_start[accounts.start]);
+        for account in accounts {
+            let (rows, first_unit) = (account_of(book, account), self.units.len());
+            let margin = evaluate(priced, &rows, work, &mut self.units).map_err(|_| {
+                Error::Runtime(format!(
+                    "account `{}`: a figure is not finite; nothing was written",
+                    book.accounts.get(account)
+                ))
+            })?;
+            observe(&rows, work, &self.units[first_unit..]);
+            self.accounts.push(margin);
+            self.unit_end.push(self.units.len());
+        }
+        Ok(())
     }
-    Ok(chunk)
 }

@@ -9,6 +9,7 @@ use crate::recompute::Chunk;
 use crate::{Error, Result};
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What a column holds, which decides its Arrow type and how Parquet stores it.
@@ -214,9 +215,9 @@ pub const REJECTS: TableSpec = TableSpec {
 /// One chunk from those of several scenarios over the same accounts: account by account, and inside an account in the
 /// order of the scenarios. A single chunk stays what it is.
 #[must_use]
-pub fn by_account(mut chunks: Vec<Chunk>) -> Chunk {
-    if chunks.len() == 1 {
-        return chunks.remove(0);
+pub fn by_account(chunks: &[Chunk]) -> Cow<'_, Chunk> {
+    if let [chunk] = chunks {
+        return Cow::Borrowed(chunk);
     }
     let mut merged = Chunk { first_account: chunks.first().map_or(0, |chunk| chunk.first_account), ..Chunk::default() };
     let mut units: Vec<_> = chunks.iter().map(units_by_account).collect();
@@ -227,7 +228,7 @@ pub fn by_account(mut chunks: Vec<Chunk>) -> Chunk {
             merged.unit_end.push(merged.units.len());
         }
     }
-    merged
+    Cow::Owned(merged)
 }
 
 /// The rows of [`ACCOUNTS`] for a chunk, which holds each account once for each of the scenarios, see [`by_account`].

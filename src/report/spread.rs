@@ -13,6 +13,8 @@ use crate::recompute::Chunk;
 use crate::report::columns::units_by_account;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// How the accounts lie: margin ratios, what they lack, and how much of the margin is whose.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -117,6 +119,23 @@ const KEPT: usize = 1000;
 /// Accounts that are listed.
 const LISTED: usize = 10;
 
+/// What the parts of a run tell one another while they are counted: an MMR that [`KEPT`] accounts of some part have at
+/// least, so that no account below it is among the largest. It only saves work: results do not depend on who knew what
+/// when.
+#[derive(Debug, Clone, Default)]
+pub struct Floor(Arc<AtomicU64>);
+
+impl Floor {
+    fn mmr_usd(&self) -> f64 {
+        f64::from_bits(self.0.load(Relaxed))
+    }
+
+    /// The bits of numbers that are not negative have the order of the numbers.
+    fn raise(&self, mmr_usd: f64) {
+        self.0.fetch_max(mmr_usd.max(0.0).to_bits(), Relaxed);
+    }
+}
+
 /// The accounts with the largest MMR; of equals the first.
 #[derive(Debug, Clone, Default)]
 struct Largest {
@@ -124,48 +143,65 @@ struct Largest {
     accounts: Vec<Large>,
     /// What an account must exceed to be among them.
     least: f64,
+    /// What it must not be below.
+    floor: Floor,
     /// Accounts that were offered.
     offered: u64,
 }
 
+/// There are many until the end: what they hold is kept small.
 #[derive(Debug, Clone)]
 struct Large {
-    margin: AccountMargin,
+    mmr: f64,
+    adj_eq: f64,
+    margin_ratio: Option<f64>,
+    status: Status,
     /// How many were offered before it.
     order: u64,
     /// Index into the book.
     account: usize,
-    /// Empty until [`Largest::name`].
+    /// Empty but for the largest that [`Largest::name`] found.
     id: String,
 }
 
 impl Large {
     fn larger_first(&self, other: &Self) -> Ordering {
-        other.margin.mmr.total_cmp(&self.margin.mmr).then(self.order.cmp(&other.order))
+        other.mmr.total_cmp(&self.mmr).then(self.order.cmp(&other.order))
     }
 }
 
 impl Largest {
+    #[inline]
     fn offer(&mut self, margin: &AccountMargin, account: usize) {
-        if margin.mmr > self.least {
-            self.accounts.push(Large { margin: *margin, order: self.offered, account, id: String::new() });
-            if self.accounts.len() >= 2 * KEPT {
-                self.cut();
-            }
+        if margin.mmr > self.least && margin.mmr >= self.floor.mmr_usd() {
+            self.take(margin, account);
         }
         self.offered += 1;
     }
 
-    /// Looks the ids of the accounts up, which all stand in this book.
+    #[cold]
+    fn take(&mut self, margin: &AccountMargin, account: usize) {
+        let &AccountMargin { mmr, adj_eq, margin_ratio, status, .. } = margin;
+        let order = self.offered;
+        self.accounts.push(Large { mmr, adj_eq, margin_ratio, status, order, account, id: String::new() });
+        if self.accounts.len() >= 2 * KEPT {
+            self.cut();
+        }
+    }
+
+    /// Looks up the ids of those that may be listed, which all stand in this book.
     fn name(&mut self, book: &Book) {
         self.cut();
-        for account in &mut self.accounts {
+        if self.accounts.len() > LISTED {
+            self.accounts.select_nth_unstable_by(LISTED - 1, Large::larger_first);
+        }
+        for account in self.accounts.iter_mut().take(LISTED) {
             book.accounts.get(account.account).clone_into(&mut account.id);
         }
     }
 
     fn merge(&mut self, later: &Self) {
-        let wanted = later.accounts.iter().filter(|account| account.margin.mmr > self.least);
+        let wanted = later.accounts.iter().filter(|account| account.mmr > self.least);
         self.accounts.extend(wanted.map(|account| Large { order: self.offered + account.order, ..account.clone() }));
         self.offered += later.offered;
         self.cut();
@@ -175,7 +211,8 @@ impl Largest {
         if self.accounts.len() > KEPT {
             self.accounts.select_nth_unstable_by(KEPT - 1, Large::larger_first);
             self.accounts.truncate(KEPT);
-            self.least = self.accounts[KEPT - 1].margin.mmr;
+            self.least = self.accounts[KEPT - 1].mmr;
+            self.floor.raise(self.least);
         }
     }
 
@@ -230,12 +267,13 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of nothing yet. `units` is the number of risk units of the priced market.
+    /// Of nothing yet. `units` is the number of risk units of the priced market; the parts of a run share a floor.
     #[must_use]
-    pub fn new(units: usize, status: &StatusRules) -> Self {
+    pub fn new(units: usize, status: &StatusRules, floor: &Floor) -> Self {
         let bounds = bounds(status);
         let ratios = vec![StatusCounts::default(); bounds.len() + 1];
-        Self { bounds, ratios, units: vec![UnitSpread::default(); units], ..Self::default() }
+        let largest = Largest { floor: floor.clone(), ..Largest::default() };
+        Self { bounds, ratios, units: vec![UnitSpread::default(); units], largest, ..Self::default() }
     }
 
     /// Counts the chunk that follows, of the same book.
@@ -264,6 +302,7 @@ impl Spread {
         if self.bounds.is_empty() {
             self.bounds.clone_from(&later.bounds);
             self.ratios = vec![StatusCounts::default(); later.ratios.len()];
+            self.largest.floor = later.largest.floor.clone();
         }
         for (counts, more) in self.ratios.iter_mut().zip(&later.ratios) {
             for status in Status::ALL {
@@ -292,16 +331,16 @@ impl Spread {
     pub(super) fn distribution(&self, mmr: f64) -> Distribution {
         let accounts = self.largest.in_order();
         let concentration = [1, 10, 100, KEPT].into_iter().map(|count| {
-            let sum = accounts.iter().take(count).fold(0.0, |sum, large| sum + large.margin.mmr);
+            let sum = accounts.iter().take(count).fold(0.0, |sum, large| sum + large.mmr);
             Concentration { accounts: count as u64, mmr: sum, mmr_share: share(sum, mmr) }
         });
-        let listed = accounts.iter().take(LISTED).map(|Large { margin, id, .. }| LargeAccount {
-            account_id: id.clone(),
-            mmr: margin.mmr,
-            mmr_share: share(margin.mmr, mmr),
-            adj_eq: margin.adj_eq,
-            margin_ratio: margin.margin_ratio,
-            status: margin.status.name().to_owned(),
+        let listed = accounts.iter().take(LISTED).map(|large| LargeAccount {
+            account_id: large.id.clone(),
+            mmr: large.mmr,
+            mmr_share: share(large.mmr, mmr),
+            adj_eq: large.adj_eq,
+            margin_ratio: large.margin_ratio,
+            status: large.status.name().to_owned(),
         });
         Distribution {
             margin_ratios: self.bins(),
@@ -345,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_ratio_on_a_threshold_lies_below_it() {
-        let mut spread = Spread::new(3, &STATUS);
+        let mut spread = Spread::new(3, &STATUS, &Floor::default());
         let mut chunk = fixture::chunk(0..6);
         let ratios = [Some(-3.0), Some(1.0), Some(1.5), Some(1.500_001), None, Some(5000.0)];
         for (margin, ratio) in chunk.accounts.iter_mut().zip(ratios) {
@@ -395,8 +434,8 @@ mod tests {
     fn the_largest_do_not_depend_on_how_the_book_is_cut() {
         let accounts = 5 * KEPT;
         let book = fixture::book(accounts);
-        let of = |range: std::ops::Range<usize>| {
-            let mut spread = Spread::new(3, &STATUS);
+        let of = |range: std::ops::Range<usize>, floor: &Floor| {
+            let mut spread = Spread::new(3, &STATUS, floor);
             let mut chunk = fixture::chunk(range.clone());
             for (margin, account) in chunk.accounts.iter_mut().zip(range) {
                 margin.mmr = (account * 37 % 29) as f64;
@@ -405,18 +444,27 @@ mod tests {
             spread.finish(&book);
             spread
         };
-        let whole = of(0..accounts).distribution(100.0);
+        let whole = of(0..accounts, &Floor::default()).distribution(100.0);
         assert_eq!(whole.largest.len(), LISTED);
         assert_eq!(whole.largest[0].mmr, 28.0);
         assert!(whole.largest.is_sorted_by(|a, b| a.account_id < b.account_id), "of equals the first");
         assert_eq!(whole.concentration[0], Concentration { accounts: 1, mmr: 28.0, mmr_share: Some(0.28) });
         for cut in [1, 700, 2048, 4999] {
-            let mut merged = Spread::default();
-            merged.merge(&of(0..cut));
-            merged.merge(&of(cut..accounts));
-            let merged = merged.distribution(100.0);
-            assert_eq!((merged.largest, merged.concentration), (whole.largest.clone(), whole.concentration.clone()));
-            assert_eq!(merged.margin_ratios, whole.margin_ratios, "cut at {cut}");
+            let floor = Floor::default();
+            // The later part first: what it tells the earlier one must not take its accounts away.
+            let (late, early) = (of(cut..accounts, &floor), of(0..cut, &floor));
+            for parts in [[&early, &late], [&of(0..cut, &Floor::default()), &of(cut..accounts, &Floor::default())]] {
+                let mut merged = Spread::default();
+                for part in parts {
+                    merged.merge(part);
+                }
+                let merged = merged.distribution(100.0);
+                assert_eq!(
+                    (merged.largest, merged.concentration),
+                    (whole.largest.clone(), whole.concentration.clone())
+                );
+                assert_eq!(merged.margin_ratios, whole.margin_ratios, "cut at {cut}");
+            }
         }
     }
 }

@@ -19,20 +19,29 @@ use crate::{Error, Result};
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Accounts whose margins are in memory at once: with a few units each they fit the first-level cache, out of which
 /// they are counted and taken apart column by column.
 const BLOCK_ACCOUNTS: usize = 32;
 
-/// The margins of some accounts of a book, one chunk a scenario, the base case first. The buffers, empty at first, are
-/// handed in again for the next accounts.
-pub(crate) type Compute<'a> = Box<dyn Fn(&Book, Range<usize>, &mut Vec<Workspace>) -> Result<Vec<Chunk>> + Sync + 'a>;
+/// Computes the margins of some accounts of a book.
+pub(crate) type Compute<'a> = Box<dyn Fn(&Book, Range<usize>, &mut Buffers) -> Result<()> + Sync + 'a>;
+
+/// What [`Compute`] works in and its result; empty at first, and handed in again for the next accounts.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    work: Vec<Workspace>,
+    /// One a scenario, the base case first.
+    pub(super) chunks: Vec<Chunk>,
+}
 
 /// A market, priced in all scenarios.
 pub(crate) struct Margins<'a> {
     pub(super) compute: Compute<'a>,
     pub(super) unit_names: Vec<String>,
     pub(super) scenarios: Vec<String>,
+    pub(super) share: UnitShare,
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -64,16 +73,16 @@ impl<'a> Margins<'a> {
         let unit_names = priced.first().map_or_else(Vec::new, PricedMarket::unit_names);
         tracing::info!(scenarios = priced.len(), risk_units = unit_names.len(), "the market is read and priced");
         let scenarios = scenarios.into_iter().map(|scenario| scenario.name).collect();
-        let compute: Compute = Box::new(move |book, range, work| {
-            if work.is_empty() {
-                work.extend(priced.iter().map(Workspace::new));
+        let compute: Compute = Box::new(move |book, range, buffers| {
+            if buffers.work.is_empty() {
+                buffers.work.extend(priced.iter().map(Workspace::new));
+                buffers.chunks.resize_with(priced.len(), Chunk::default);
             }
-            let scenarios = priced.iter().zip(work);
+            let mut scenarios = priced.iter().zip(&mut buffers.work).zip(&mut buffers.chunks);
             scenarios
-                .map(|(priced, work)| recompute::chunk_in(work, priced, book, range.clone(), |_, _, _| ()))
-                .collect()
+                .try_for_each(|((priced, work), chunk)| chunk.fill(work, priced, book, range.clone(), |_, _, _| ()))
         });
-        Ok(Self { compute, unit_names, scenarios, progress })
+        Ok(Self { compute, unit_names, scenarios, share: UnitShare::default(), progress })
     }
 
     pub fn unit_names(&self) -> &[String] {
@@ -94,19 +103,20 @@ impl<'a> Margins<'a> {
         self.progress.check()?;
         let mut tally = Tally::new(self.unit_names.len());
         let mut at_risk = Vec::new();
-        // An account has no more units than positions.
         let positions = book.position_start[range.end] - book.position_start[range.start];
         let scenarios = self.scenarios.len();
         let mut accounts = AccountRows::with_capacity(range.len() * scenarios, &self.scenarios);
-        let mut risk_units = UnitRows::with_capacity(positions * scenarios, &self.unit_names, &self.scenarios);
-        let mut work = Vec::new();
+        let units = self.share.units_of(positions) * scenarios;
+        let mut risk_units = UnitRows::with_capacity(units, &self.unit_names, &self.scenarios);
+        let (mut buffers, mut units) = (Buffers::default(), 0);
         for start in range.clone().step_by(BLOCK_ACCOUNTS) {
             let block = start..range.end.min(start + BLOCK_ACCOUNTS);
-            let chunks = self.chunks(book, block, &mut work)?;
+            let chunks = self.chunks(book, block, &mut buffers)?;
             for (scenario, chunk) in chunks.iter().enumerate() {
                 let rows = at_risk::select(chunk, scenario);
                 if scenario == 0 {
                     tally.count(chunk);
+                    units += chunk.units.len();
                     observe(chunk, &rows);
                 }
                 at_risk.extend(rows);
@@ -115,19 +125,44 @@ impl<'a> Margins<'a> {
             accounts.extend(&rows, book, scenarios)?;
             risk_units.extend(&rows, book, scenarios)?;
         }
+        self.share.learn(positions, units);
         Ok(Rows { accounts: accounts.finish()?, risk_units: risk_units.finish()?, at_risk, tally })
     }
 
     /// The margins of a block of accounts, one chunk a scenario.
-    fn chunks(&self, book: &Book, block: Range<usize>, work: &mut Vec<Workspace>) -> Result<Vec<Chunk>> {
-        let chunks = (self.compute)(book, block.clone(), work)?;
+    fn chunks<'b>(&self, book: &Book, block: Range<usize>, buffers: &'b mut Buffers) -> Result<&'b [Chunk]> {
+        (self.compute)(book, block.clone(), buffers)?;
         let is_whole = |chunk: &Chunk| {
             (chunk.first_account, chunk.accounts.len(), chunk.unit_end.len()) == (block.start, block.len(), block.len())
         };
+        let chunks = &buffers.chunks;
         if chunks.len() == self.scenarios.len() && chunks.iter().all(is_whole) {
             return Ok(chunks);
         }
         Err(Error::Runtime(format!("the margins of accounts {block:?} are not complete")))
+    }
+}
+
+/// How many risk units come to a thousand positions, as in the accounts before. Columns get that much room: with room
+/// for a unit a position, half of what is cleared for them would never be used. They grow if it is too little.
+pub(super) struct UnitShare(AtomicUsize);
+
+impl Default for UnitShare {
+    fn default() -> Self {
+        Self(AtomicUsize::new(600))
+    }
+}
+
+impl UnitShare {
+    fn units_of(&self, positions: usize) -> usize {
+        (positions.saturating_mul(self.0.load(Relaxed)) / 1000).min(positions)
+    }
+
+    fn learn(&self, positions: usize, units: usize) {
+        if let Some(share) = units.saturating_mul(1000).checked_div(positions) {
+            // A little more, for the next accounts are not the same.
+            self.0.store(share + share / 32 + 1, Relaxed);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Runs with hand-made margins: every file read back, atomicity, the same bytes on any number of threads.
 
+use super::margins::UnitShare;
 use super::*;
 use crate::distance::Whose;
 use crate::margin::Status;
@@ -45,14 +46,19 @@ fn run_with(
     let job = Job {
         request,
         margins: Margins {
-            compute: Box::new(|_, range, _| compute(range).map(|chunk| vec![chunk])),
+            compute: Box::new(|_, range, buffers| {
+                buffers.chunks = vec![compute(range)?];
+                Ok(())
+            }),
             unit_names: fixture::unit_names(),
             scenarios: vec![BASE.to_owned()],
+            share: UnitShare::default(),
             progress,
         },
         more_inputs: Vec::new(),
         read: Duration::ZERO,
         price: Duration::ZERO,
+        floor: Floor::default(),
         progress,
     };
     let margined = job.margin_loaded(fixture::snapshot(accounts), folder.path())?;

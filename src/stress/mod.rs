@@ -31,6 +31,7 @@ use crate::report::distances::{self, Searched};
 use crate::report::html::{self, AtRiskRow, Identity, Page, Scenarios};
 use crate::report::manifest::{self, Provenance};
 use crate::report::recorded::absolute;
+use crate::report::spread::Floor;
 use crate::report::stress::{ScenarioRow, StressTables};
 use crate::report::stress_stats::ScenarioStats;
 use crate::report::{OutputFile, OutputFolder, encode, rejects, stress_summary};
@@ -259,6 +260,7 @@ impl Work<'_> {
             Detail::AtRisk | Detail::None => None,
         };
 
+        let floor = Floor::default();
         let mut state = State::default();
         let mut rows: Vec<ScenarioRow> = Vec::new();
         let (mut base_tally, mut distances, mut head) = (None, None, None);
@@ -270,7 +272,7 @@ impl Work<'_> {
             timings.price += clock.elapsed();
             let clock = Instant::now();
             let status = &request.rules.rules.status;
-            let pass = Pass { book, names, priced: &priced, first, status, progress: self.progress };
+            let pass = Pass { book, names, priced: &priced, first, status, floor: &floor, progress: self.progress };
             let mut results = pass.run(&mut state, &mut detail)?;
             if let (0, Some((_, at_risk))) = (group, results.first_mut()) {
                 distances = self.distances(folder, at_risk)?;

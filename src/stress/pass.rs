@@ -13,7 +13,7 @@ use crate::recompute::{self, Chunk};
 use crate::report::at_risk::{self, AtRisk, Names};
 use crate::report::columns::{accounts_batch, by_account, risk_units_batch};
 use crate::report::encode::{Encoded, Encoder, TableFile};
-use crate::report::spread::Spread;
+use crate::report::spread::{Floor, Spread};
 use crate::report::stress::Worst;
 use crate::report::stress_stats::{Hedge, ScenarioStats};
 use crate::report::summary::Tally;
@@ -47,6 +47,8 @@ pub(super) struct Pass<'a> {
     pub first: usize,
     /// Thresholds of the margin ratio.
     pub status: &'a StatusRules,
+    /// What the spreads of all chunks share.
+    pub floor: &'a Floor,
     pub progress: &'a dyn Progress,
 }
 
@@ -160,7 +162,7 @@ impl Pass<'_> {
         let detail = match encoders {
             Some((accounts, units)) => {
                 let (book, names) = (self.book, self.names);
-                let rows = by_account(chunks);
+                let rows = by_account(&chunks);
                 Some((
                     accounts.encode(&accounts_batch(&rows, book, names.scenarios)?)?,
                     units.encode(&risk_units_batch(&rows, book, names.units, names.scenarios)?)?,
@@ -169,7 +171,7 @@ impl Pass<'_> {
             None => None,
         };
         let base = own.map(|own| {
-            let mut spread = Spread::new(self.names.units.len(), self.status);
+            let mut spread = Spread::new(self.names.units.len(), self.status, self.floor);
             spread.count(&own.chunk);
             spread.finish(self.book);
             (own.chunk.accounts, own.hedges, spread)

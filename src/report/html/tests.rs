@@ -3,7 +3,7 @@
 use super::page::{PageFile, UnitRow, UnitsByAccount, cut, digits, money};
 use super::*;
 use crate::report::fixture;
-use crate::report::spread::{Charges, Spread};
+use crate::report::spread::{Charges, Floor, Spread};
 use crate::report::summary::{BindingCounts, RulesId, Tally, UnitSummary, UnmarginedAccount};
 use crate::rules::RuleValue;
 use crate::snapshot::ResultRow;
@@ -42,7 +42,13 @@ fn a_page_is_below_three_megabytes_whatever_the_book() {
     let wide = 987_654_321_987_654.3;
     let tally = Tally::new(0);
     let mut summary = tally
-        .summary(&fixture::snapshot(3), &fixture::rules(), &[], 0, &Spread::new(0, &fixture::rules().rules.status))
+        .summary(
+            &fixture::snapshot(3),
+            &fixture::rules(),
+            &[],
+            0,
+            &Spread::new(0, &fixture::rules().rules.status, &Floor::default()),
+        )
         .unwrap();
     let charges = Charges { mr1: wide, mr2: wide, mr3: wide, mr4: wide, mr5: wide, mr6: wide, mr7: wide, mr9: wide };
     let binding = BindingCounts { mr1: u64::MAX, mr2: u64::MAX, mr6: u64::MAX, mr7: u64::MAX, none: u64::MAX };
