@@ -27,23 +27,38 @@ pub enum Binding {
 }
 
 impl Binding {
+    /// All terms in order, and none.
+    pub(crate) const ALL: [Option<Self>; 5] =
+        [Some(Self::Mr1), Some(Self::Mr2), Some(Self::Mr6), Some(Self::Mr7), None];
+    /// Place of MR7 among [`Binding::ALL`]; what comes before is a stress.
+    pub(super) const PLACE_OF_MR7: usize = 3;
+
     /// The term that binds in a unit: MR7 unless the other terms together exceed it, else the largest of MR1, MR2
     /// and MR6, the first of equals. `None` where the unit has no margin.
     #[must_use]
     pub fn of(unit: &UnitMargin) -> Option<Self> {
-        Self::among(unit.mmr, unit.mr1, unit.mr2, unit.mr6, unit.mr7)
+        Self::ALL[Self::place(unit)]
+    }
+
+    /// As [`Binding::of`], its place among [`Binding::ALL`].
+    #[inline]
+    pub(super) fn place(unit: &UnitMargin) -> usize {
+        Self::place_among(unit.mmr, unit.mr1, unit.mr2, unit.mr6, unit.mr7)
     }
 
     /// As [`Binding::of`], of figures that were read back.
     pub(super) fn among(mmr: f64, mr1: f64, mr2: f64, mr6: f64, mr7: f64) -> Option<Self> {
-        // Reckoned instead of branched: it is asked of every unit, and hard to foresee.
-        const TERMS: [Option<Binding>; 5] =
-            [Some(Binding::Mr1), Some(Binding::Mr2), Some(Binding::Mr6), Some(Binding::Mr7), None];
+        Self::ALL[Self::place_among(mmr, mr1, mr2, mr6, mr7)]
+    }
+
+    /// Reckoned instead of branched: it is asked of every unit, and hard to foresee.
+    #[inline]
+    fn place_among(mmr: f64, mr1: f64, mr2: f64, mr6: f64, mr7: f64) -> usize {
         let is_mr1 = mr1 >= mr2 && mr1 >= mr6;
         let others = if mr2 >= mr6 { 1 } else { 2 };
         let stress = if is_mr1 { 0 } else { others };
-        let charged = if mmr <= mr7 { 3 } else { stress };
-        TERMS[if mmr <= 0.0 { 4 } else { charged }]
+        let charged = if mmr <= mr7 { Self::PLACE_OF_MR7 } else { stress };
+        if mmr <= 0.0 { 4 } else { charged }
     }
 
     /// The name in tables.

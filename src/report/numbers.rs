@@ -15,8 +15,9 @@ pub(super) struct Coded {
 
 /// Most different values of a column of levels.
 const MOST_LEVELS: usize = 64;
-/// Places for them: a power of two.
-const PLACES: usize = 4 * MOST_LEVELS;
+/// Places for them: four a value, a power of two.
+const PLACES: usize = 1 << PLACE_BITS;
+const PLACE_BITS: u32 = 2 + MOST_LEVELS.ilog2();
 
 /// The different values of a column, found by their bits.
 struct Levels {
@@ -33,8 +34,9 @@ impl Levels {
     /// The key of a value; `None` if there are too many different ones.
     #[inline]
     fn key(&mut self, bits: u64) -> Option<u32> {
-        // The golden ratio spreads values that differ in few bits.
-        let mut place = (bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize % PLACES;
+        // The golden ratio spreads values that differ in few bits. The sign reaches the highest bit alone: without it,
+        // a rise and a fall of one size would share a place.
+        let mut place = (bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - PLACE_BITS)) as usize;
         loop {
             match self.places[place] {
                 Some((other, key)) if other == bits => return Some(key),
@@ -59,9 +61,9 @@ impl Levels {
 /// A column of few different values; `None` if they are too many.
 pub(super) fn levels(values: &[f64]) -> Option<Coded> {
     let mut found = Levels::new();
-    let mut keys = Vec::with_capacity(values.len());
-    for value in values {
-        keys.push(found.key(value.to_bits())?);
+    let mut keys = vec![0; values.len()];
+    for (key, value) in keys.iter_mut().zip(values) {
+        *key = found.key(value.to_bits())?;
     }
     let keys = super::hybrid::hybrid(&keys, found.values.len());
     Some(Coded { values: plain(&found.values), count: found.values.len(), keys })

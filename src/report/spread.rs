@@ -10,7 +10,6 @@ use crate::book::Book;
 use crate::margin::rules::StatusRules;
 use crate::margin::{AccountMargin, Status, UnitMargin};
 use crate::recompute::Chunk;
-use crate::report::columns::units_by_account;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -86,8 +85,9 @@ const TERMS: usize = 8;
 const MR3: usize = 2;
 const MR4: usize = 3;
 const MR5: usize = 4;
-const MR7: usize = 6;
 const MR9: usize = 7;
+/// The term that binds, by its place among [`Binding::ALL`].
+const TERM_OF: [usize; Binding::ALL.len()] = [0, 1, 5, 6, 6];
 
 /// Bins of a decade of the margin ratio.
 const BINS_PER_DECADE: i32 = 16;
@@ -230,20 +230,19 @@ struct UnitSpread {
 }
 
 impl UnitSpread {
+    /// Which term binds is hard to foresee: there is no branch on it, and what does not count is added as zero, which
+    /// leaves a sum as it is.
     fn add(&mut self, unit: &UnitMargin) {
         self.mmr_no_hedge.add(unit.mmr_no_hedge);
-        // Zero adds nothing, and most terms of most units are zero.
-        let (worst, charge) = match Binding::of(unit) {
-            None => return,
-            Some(Binding::Mr7) => return self.charges[MR7].add(unit.mr7),
-            Some(Binding::Mr1) => (0, unit.mr1),
-            Some(Binding::Mr2) => (1, unit.mr2),
-            Some(Binding::Mr6) => (5, unit.mr6),
-        };
-        self.charges[worst].add(charge);
-        for (term, charge) in [(MR3, unit.mr3), (MR4, unit.mr4), (MR5, unit.mr5), (MR9, unit.mr9)] {
-            if charge != 0.0 {
-                self.charges[term].add(charge);
+        let place = Binding::place(unit);
+        let charge = [unit.mr1, unit.mr2, unit.mr6, unit.mr7, 0.0][place];
+        self.charges[TERM_OF[place]].add(charge);
+        let counts = f64::from(u8::from(place < Binding::PLACE_OF_MR7));
+        self.charges[MR4].add(counts * unit.mr4);
+        // Zero in most units.
+        if unit.mr3 + unit.mr5 + unit.mr9 != 0.0 {
+            for (term, charge) in [(MR3, unit.mr3), (MR5, unit.mr5), (MR9, unit.mr9)] {
+                self.charges[term].add(counts * charge);
             }
         }
     }
@@ -278,7 +277,7 @@ impl Spread {
 
     /// Counts the chunk that follows, of the same book.
     pub fn count(&mut self, chunk: &Chunk) {
-        for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
+        for (place, margin) in chunk.accounts.iter().enumerate() {
             if let Some(ratio) = margin.margin_ratio {
                 let bin = self.bounds.partition_point(|&bound| bound < ratio);
                 *self.ratios[bin].of(margin.status) += 1;
@@ -286,9 +285,9 @@ impl Spread {
             self.shortfall_mmr.add(shortfall_mmr_usd(margin));
             self.shortfall_imr.add(shortfall_imr_usd(margin));
             self.largest.offer(margin, chunk.first_account + place);
-            for unit in units {
-                self.units[unit.unit as usize].add(unit);
-            }
+        }
+        for unit in &chunk.units {
+            self.units[unit.unit as usize].add(unit);
         }
     }
 

@@ -222,7 +222,8 @@ pub struct Tally {
 struct UnitTally {
     accounts: u64,
     mmr: Sum,
-    binding: BindingCounts,
+    /// How often each of [`Binding::ALL`] binds.
+    binding: [u64; Binding::ALL.len()],
 }
 
 impl Tally {
@@ -249,7 +250,7 @@ impl Tally {
             let entry = &mut self.units[unit.unit as usize];
             entry.accounts += 1;
             entry.mmr.add(unit.mmr);
-            *entry.binding.of(Binding::of(unit)) += 1;
+            entry.binding[Binding::place(unit)] += 1;
         }
     }
 
@@ -279,8 +280,8 @@ impl Tally {
         for (unit, part) in self.units.iter_mut().zip(&later.units) {
             unit.accounts += part.accounts;
             unit.mmr.merge(&part.mmr);
-            for binding in BINDINGS {
-                *unit.binding.of(binding) += *part.binding.clone().of(binding);
+            for (count, more) in unit.binding.iter_mut().zip(part.binding) {
+                *count += more;
             }
         }
     }
@@ -361,7 +362,7 @@ impl Tally {
                 accounts: unit.accounts,
                 mmr: unit.mmr.value(),
                 mmr_share: share(unit.mmr.value(), deriv_mmr),
-                binding: unit.binding,
+                binding: BindingCounts::from(unit.binding),
                 charges,
                 mmr_no_hedge,
             }
@@ -375,8 +376,13 @@ pub(super) fn share(part: f64, total: f64) -> Option<f64> {
     (total > 0.0).then(|| part / total)
 }
 
-pub(crate) const BINDINGS: [Option<Binding>; 5] =
-    [Some(Binding::Mr1), Some(Binding::Mr2), Some(Binding::Mr6), Some(Binding::Mr7), None];
+impl From<[u64; Binding::ALL.len()]> for BindingCounts {
+    /// From the counts of [`Binding::ALL`].
+    fn from(counts: [u64; Binding::ALL.len()]) -> Self {
+        let [mr1, mr2, mr6, mr7, none] = counts;
+        Self { mr1, mr2, mr6, mr7, none }
+    }
+}
 
 impl BindingCounts {
     pub(crate) fn of(&mut self, binding: Option<Binding>) -> &mut u64 {

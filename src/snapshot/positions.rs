@@ -80,12 +80,11 @@ impl Positions {
         let lookup = |id: &str| Ok::<_, crate::Error>(tradable(id).unwrap_or(UNKNOWN));
         let before = self.instrument.len();
         for (row, &key) in keys.iter().enumerate() {
-            let number = match memo.known(key) {
-                Some(number) => number,
-                None => memo.get(&columns.instruments, row, lookup)?.unwrap_or(UNKNOWN),
-            };
-            self.instrument.push(number);
+            if memo.known(key).is_none() {
+                memo.get(&columns.instruments, row, lookup)?;
+            }
         }
+        self.instrument.extend(keys.iter().map(|&key| memo.known(key).unwrap_or(UNKNOWN)));
         let held = || self.instrument[before..].iter().zip(qty);
         if held().any(|(&number, &qty)| number == UNKNOWN || !listings.is_plausible(number, qty)) {
             self.instrument.truncate(before);

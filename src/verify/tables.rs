@@ -211,7 +211,7 @@ impl UnitsPass {
                 total.accounts += later.accounts;
                 total.mmr.merge(&later.mmr);
                 total.size += later.size;
-                for binding in crate::report::summary::BINDINGS {
+                for binding in Binding::ALL {
                     *total.binding.of(binding) += *later.binding.of(binding);
                 }
             }

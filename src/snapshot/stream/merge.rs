@@ -9,6 +9,7 @@ use super::piece::{Piece, Slices};
 use super::{Aside, FLOWING};
 use crate::Result;
 use rayon::ScopeFifo;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// The tables and the piece that is being cut.
@@ -88,22 +89,26 @@ impl<'a> Merge<'a> {
         }
         while self.piece.len() < self.accounts {
             let heads = self.heads();
-            let mut least: Option<&str> = None;
-            for head in &heads {
-                match *head {
+            // The account that comes first, and its runs in each table.
+            let (mut least, mut runs): (Option<&str>, _) = (None, [0; 4]);
+            for (table, head) in heads.into_iter().enumerate() {
+                match head {
                     Head::Waiting => return Next::Waiting,
                     Head::Exhausted => {}
-                    Head::At(id, _) => least = Some(least.map_or(id, |least| least.min(id))),
+                    Head::At(id, its_runs) => match least.map_or(Ordering::Less, |least| id.cmp(least)) {
+                        Ordering::Less => {
+                            (least, runs) = (Some(id), [0; 4]);
+                            runs[table] = its_runs;
+                        }
+                        Ordering::Equal => runs[table] = its_runs,
+                        Ordering::Greater => {}
+                    },
                 }
             }
-            let Some(least) = least else {
+            if least.is_none() {
                 let end = self.piece.len() == 0;
                 return if end { Next::End } else { Next::Piece(std::mem::take(&mut self.piece)) };
-            };
-            let runs = heads.map(|head| match head {
-                Head::At(id, runs) if id == least => runs,
-                _ => 0,
-            });
+            }
             take(&mut self.positions, &mut self.piece.positions, runs[0]);
             take(&mut self.balances, &mut self.piece.balances, runs[1]);
             take(&mut self.settings, &mut self.piece.settings, runs[2]);
