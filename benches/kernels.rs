@@ -5,12 +5,13 @@
 mod common;
 
 use common::{Generation, assert_reference, positions, rules};
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
 use remargin::margin::black76::{self, States, Terms};
+use remargin::margin::requirement::Workspace;
 use remargin::margin::rules::SpotOffset;
 use remargin::market::Kind;
-use remargin::recompute::{account_of, chunk, price};
+use remargin::recompute::{Chunk, account_of, chunk, price};
 use remargin::snapshot::Snapshot;
 use std::hint::black_box;
 
@@ -18,6 +19,8 @@ use std::hint::black_box;
 const GOLDEN: &str = include_str!("../data/golden/black76.csv");
 /// Accounts of the book of which the table and the accumulation are timed.
 const ACCOUNTS: u64 = 20_000;
+/// Accounts that a run margins at once.
+const BLOCK_ACCOUNTS: usize = 32;
 
 /// Forward, strike, volatility, years, rate, call, value.
 type Case = (f64, f64, f64, f64, f64, bool, f64);
@@ -104,8 +107,16 @@ fn accumulate(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("accumulate");
     group.sample_size(20);
     group.throughput(Throughput::Elements(positions(&snapshot.book)));
+    // As in a run: block by block, in the same memory.
+    let (mut work, mut block) = (Workspace::new(&priced), Chunk::default());
     group.bench_function("one thread", |bench| {
-        bench.iter_batched(|| all.clone(), |all| chunk(&priced, &snapshot.book, all), BatchSize::PerIteration);
+        bench.iter(|| {
+            for start in all.clone().step_by(BLOCK_ACCOUNTS) {
+                let accounts = start..all.end.min(start + BLOCK_ACCOUNTS);
+                block.fill(&mut work, &priced, &snapshot.book, accounts, |_, _, _| ()).expect("margins");
+                black_box(&block);
+            }
+        });
     });
     group.finish();
 }

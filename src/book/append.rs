@@ -5,7 +5,8 @@ use crate::margin::orders::Order;
 use crate::margin::rules::SpotOffset;
 
 /// A [`Book`] in the making. Accounts come in byte order of their ids, the rows of each before its
-/// [`BookBuilder::finish_account`].
+/// [`BookBuilder::finish_account`], or at any time before the book is built if their number is told to
+/// [`BookBuilder::finish_account_of`].
 #[derive(Debug)]
 pub struct BookBuilder(Book);
 
@@ -45,12 +46,27 @@ impl BookBuilder {
         self.0.avg_px.extend_from_slice(avg_px);
     }
 
-    /// A balance of the account at hand, of a currency that it has no other balance in.
-    pub fn balance(&mut self, ccy: u32, cash: f64, interest: f64, spot_in_use_cap: f64) {
-        self.0.ccy.push(ccy);
-        self.0.cash.push(cash);
-        self.0.interest.push(interest);
-        self.0.spot_in_use_cap.push(spot_in_use_cap);
+    /// Balances of the account at hand, each of another currency; those without a currency are left out.
+    pub fn balances(
+        &mut self,
+        ccy: impl Iterator<Item = Option<u32>> + Clone,
+        cash: &[f64],
+        interest: &[f64],
+        spot_in_use_cap: &[f64],
+    ) {
+        let before = self.0.ccy.len();
+        self.0.ccy.extend(ccy.clone().flatten());
+        if self.0.ccy.len() - before == cash.len() {
+            self.0.cash.extend_from_slice(cash);
+            self.0.interest.extend_from_slice(interest);
+            self.0.spot_in_use_cap.extend_from_slice(spot_in_use_cap);
+            return;
+        }
+        for (row, _) in ccy.enumerate().filter(|(_, ccy)| ccy.is_some()) {
+            self.0.cash.push(cash[row]);
+            self.0.interest.push(interest[row]);
+            self.0.spot_in_use_cap.push(spot_in_use_cap[row]);
+        }
     }
 
     /// Pending orders of the account at hand.
@@ -60,10 +76,19 @@ impl BookBuilder {
 
     /// Ends the account at hand.
     pub fn finish_account(&mut self, id: &str, spot_offset: SpotOffset) {
+        let last = |starts: &[usize]| starts.last().copied().unwrap_or(0);
+        let positions = self.0.instrument.len() - last(&self.0.position_start);
+        let balances = self.0.ccy.len() - last(&self.0.balance_start);
+        self.finish_account_of(id, spot_offset, positions, balances);
+    }
+
+    /// Ends the account at hand, which has so many positions and balances.
+    pub fn finish_account_of(&mut self, id: &str, spot_offset: SpotOffset, positions: usize, balances: usize) {
+        let end = |starts: &[usize], rows: usize| starts.last().copied().unwrap_or(0) + rows;
         self.0.accounts.push(id);
         self.0.spot_offset.push(spot_offset);
-        self.0.position_start.push(self.0.instrument.len());
-        self.0.balance_start.push(self.0.ccy.len());
+        self.0.position_start.push(end(&self.0.position_start, positions));
+        self.0.balance_start.push(end(&self.0.balance_start, balances));
         self.0.order_start.push(self.0.orders.len());
     }
 
@@ -71,9 +96,13 @@ impl BookBuilder {
     pub fn copy_account(&mut self, book: &Book, account: usize) {
         let rows = book.position_start[account]..book.position_start[account + 1];
         self.positions(&book.instrument[rows.clone()], &book.qty[rows.clone()], &book.avg_px[rows]);
-        for row in book.balance_start[account]..book.balance_start[account + 1] {
-            self.balance(book.ccy[row], book.cash[row], book.interest[row], book.spot_in_use_cap[row]);
-        }
+        let rows = book.balance_start[account]..book.balance_start[account + 1];
+        self.balances(
+            book.ccy[rows.clone()].iter().copied().map(Some),
+            &book.cash[rows.clone()],
+            &book.interest[rows.clone()],
+            &book.spot_in_use_cap[rows],
+        );
         self.orders(book.orders_of(account));
         self.finish_account(book.accounts.get(account), book.spot_offset[account]);
     }

@@ -276,32 +276,29 @@ impl PositionColumns<'_> {
         for (key, &instrument) in keys.iter_mut().zip(&*self.instrument) {
             *key = (instrument ^ 1 << 31).cast_signed();
         }
+        // Places without a row take part, so that the count of rounds is known: they come behind all rows.
         let mut ranks = [0i32; MOST];
-        for &key in &keys[..count] {
+        for key in keys {
             for (rank, &other) in ranks.iter_mut().zip(&keys) {
                 // It cannot overflow; without the check it is done for several places at once.
                 *rank = rank.wrapping_add(i32::from(key < other));
             }
         }
-        // Different instruments have the ranks 0 to `count - 1`; of equal ones none counts the other.
-        if ranks[..count].iter().sum::<i32>() as usize != count * count.saturating_sub(1) / 2 {
+        // Different instruments have the ranks 0 to `count - 1`, places without a row `count`; of equal ones none counts
+        // the other.
+        let behind = (MOST - count) * count;
+        if ranks.iter().sum::<i32>() as usize != count * count.saturating_sub(1) / 2 + behind {
             return false;
         }
-        let ranks = &ranks[..count];
-        place::<_, MOST>(self.instrument, ranks, 0);
-        place::<_, MOST>(self.qty, ranks, 0.0);
-        place::<_, MOST>(self.avg_px, ranks, 0.0);
+        let mut placed = [(0, 0.0, 0.0); MOST];
+        for (row, &rank) in ranks[..count].iter().enumerate() {
+            placed[rank as usize % MOST] = (self.instrument[row], self.qty[row], self.avg_px[row]);
+        }
+        for (row, &(instrument, qty, avg_px)) in placed[..count].iter().enumerate() {
+            (self.instrument[row], self.qty[row], self.avg_px[row]) = (instrument, qty, avg_px);
+        }
         true
     }
-}
-
-/// Moves each value to the place that its rank names; `ranks` are all places, each once.
-fn place<T: Copy, const MOST: usize>(values: &mut [T], ranks: &[i32], filler: T) {
-    let mut placed = [filler; MOST];
-    for (&value, &rank) in values.iter().zip(ranks) {
-        placed[rank as usize % MOST] = value;
-    }
-    values.copy_from_slice(&placed[..values.len()]);
 }
 
 /// Canonical order of two position rows: instrument, quantity, average price. `total_cmp`, so that even `-0.0` has

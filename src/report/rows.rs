@@ -199,7 +199,12 @@ impl UnitRows {
                 key = self.account_id.value(id);
             }
             self.account_id.push(key, units.len());
-            self.scenario.push((row % scenarios) as u32, units.len());
+            if scenarios > 1 {
+                self.scenario.push((row % scenarios) as u32, units.len());
+            }
+        }
+        if scenarios == 1 {
+            self.scenario.push(0, chunk.units.len());
         }
         self.risk_unit.extend(chunk.units.iter().map(|unit| unit.unit));
         self.mr1_vol.extend(chunk.units.iter().map(|unit| unit.mr1_vol as u32));

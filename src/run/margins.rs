@@ -161,7 +161,7 @@ impl UnitShare {
     fn learn(&self, positions: usize, units: usize) {
         if let Some(share) = units.saturating_mul(1000).checked_div(positions) {
             // A little more, for the next accounts are not the same.
-            self.0.store(share + share / 32 + 1, Relaxed);
+            self.0.store(share + share / 8 + 1, Relaxed);
         }
     }
 }

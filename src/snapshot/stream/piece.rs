@@ -98,6 +98,7 @@ impl Piece {
         let (positions, balances): (Vec<_>, Vec<_>) = (self.positions.runs().collect(), self.balances.runs().collect());
         let (settings, orders): (Vec<_>, Vec<_>) = (self.settings.runs().collect(), self.orders.runs().collect());
         let mut next = [0; 4];
+        let (mut pending_positions, mut pending_balances) = (Pending::default(), Pending::default());
         for runs in &self.runs {
             let begin = next;
             for (next, runs) in next.iter_mut().zip(runs) {
@@ -113,9 +114,19 @@ impl Piece {
             if !(account.is_plainly_sound() || account.judge(&mut aside)) {
                 continue;
             }
-            account.enter(&mut builder);
-            builder.finish_account(account.id, mode);
+            for run in account.positions {
+                pending_positions.push(run, |group, rows| enter_positions(&mut builder, group, rows));
+            }
+            for run in account.balances {
+                pending_balances.push(run, |group, rows| enter_balances(&mut builder, group, rows));
+            }
+            for run in account.orders {
+                builder.orders(&run.group.rows.order[run.rows()]);
+            }
+            builder.finish_account_of(account.id, mode, account.position_rows(), account.balance_rows());
         }
+        pending_positions.flush(|group, rows| enter_positions(&mut builder, group, rows));
+        pending_balances.flush(|group, rows| enter_balances(&mut builder, group, rows));
         Built { book: builder.build(), aside }
     }
 }
@@ -231,24 +242,68 @@ impl<'a> Account<'a> {
         rows
     }
 
-    fn enter(&self, builder: &mut BookBuilder) {
-        for run in self.positions {
-            let (table, rows) = (&run.group.rows, run.rows());
-            builder.positions(&table.instrument[rows.clone()], &table.qty[rows.clone()], &table.avg_px[rows]);
-        }
-        for run in self.balances {
-            let NumberedBalances { rows: table, index } = &run.group.rows;
-            for row in run.rows() {
-                // A currency that the market does not know has no value; such a row holds nothing.
-                if let Some(ccy) = index[table.ccy[row] as usize] {
-                    builder.balance(ccy, table.cash[row], table.interest[row], table.spot_in_use_cap[row]);
-                }
-            }
-        }
-        for run in self.orders {
-            builder.orders(&run.group.rows.order[run.rows()]);
+    fn position_rows(&self) -> usize {
+        self.positions.iter().map(|run| run.rows().len()).sum()
+    }
+
+    /// A currency that the market does not know has no value; such a row holds nothing.
+    fn balance_rows(&self) -> usize {
+        let known = |run: &Run<NumberedBalances>| currencies(run.group, run.rows()).flatten().count();
+        self.balances.iter().map(known).sum()
+    }
+}
+
+/// Rows of sound accounts that follow one another in a row group. Accounts are many and small: to copy the rows of each
+/// would cost more than to look at them.
+struct Pending<'a, R> {
+    group: Option<&'a Group<R>>,
+    rows: Range<usize>,
+}
+
+impl<R> Default for Pending<'_, R> {
+    fn default() -> Self {
+        Self { group: None, rows: 0..0 }
+    }
+}
+
+impl<'a, R: Rows> Pending<'a, R> {
+    /// Takes the rows of a run; what it held goes to `enter` if they do not follow it.
+    fn push(&mut self, run: &Run<'a, R>, enter: impl FnOnce(&'a Group<R>, Range<usize>)) {
+        let rows = run.rows();
+        if self.rows.end == rows.start && self.group.is_some_and(|group| std::ptr::eq(group, run.group)) {
+            self.rows.end = rows.end;
+        } else {
+            self.flush(enter);
+            (self.group, self.rows) = (Some(run.group), rows);
         }
     }
+
+    fn flush(&mut self, enter: impl FnOnce(&'a Group<R>, Range<usize>)) {
+        if let Some(group) = self.group.take() {
+            enter(group, self.rows.clone());
+        }
+    }
+}
+
+fn enter_positions(builder: &mut BookBuilder, group: &Group<Positions>, rows: Range<usize>) {
+    let table = &group.rows;
+    builder.positions(&table.instrument[rows.clone()], &table.qty[rows.clone()], &table.avg_px[rows]);
+}
+
+fn enter_balances(builder: &mut BookBuilder, group: &Group<NumberedBalances>, rows: Range<usize>) {
+    let table = &group.rows.rows;
+    builder.balances(
+        currencies(group, rows.clone()),
+        &table.cash[rows.clone()],
+        &table.interest[rows.clone()],
+        &table.spot_in_use_cap[rows],
+    );
+}
+
+/// Index of the currency of each row in the market, where it is known there.
+fn currencies(group: &Group<NumberedBalances>, rows: Range<usize>) -> impl Iterator<Item = Option<u32>> + Clone {
+    let NumberedBalances { rows: table, index } = &group.rows;
+    table.ccy[rows].iter().map(|&ccy| index[ccy as usize])
 }
 
 /// What is wrong with a row.
