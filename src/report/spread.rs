@@ -119,9 +119,9 @@ const KEPT: usize = 1000;
 /// Accounts that are listed.
 const LISTED: usize = 10;
 
-/// What the parts of a run tell one another while they are counted: an MMR that [`KEPT`] accounts of some part have at
-/// least, so that no account below it is among the largest. It only saves work: results do not depend on who knew what
-/// when.
+/// What the parts of a run tell one another while they are counted: an MMR that a thousand accounts of some part have
+/// at least, so that no account below it is among the largest. It only saves work: results do not depend on who knew
+/// what when.
 #[derive(Debug, Clone, Default)]
 pub struct Floor(Arc<AtomicU64>);
 

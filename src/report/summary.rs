@@ -377,7 +377,7 @@ pub(super) fn share(part: f64, total: f64) -> Option<f64> {
 }
 
 impl From<[u64; Binding::ALL.len()]> for BindingCounts {
-    /// From the counts of [`Binding::ALL`].
+    /// From the counts by term, in order, that of none last.
     fn from(counts: [u64; Binding::ALL.len()]) -> Self {
         let [mr1, mr2, mr6, mr7, none] = counts;
         Self { mr1, mr2, mr6, mr7, none }
