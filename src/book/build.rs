@@ -284,8 +284,8 @@ impl PositionColumns<'_> {
                 *rank = rank.wrapping_add(i32::from(key < other));
             }
         }
-        // Different instruments have the ranks 0 to `count - 1`, places without a row `count`; of equal ones none counts
-        // the other.
+        // Different instruments have the ranks 0 to `count - 1`, places without a row `count`; of equal ones none
+        // counts the other.
         let behind = (MOST - count) * count;
         if ranks.iter().sum::<i32>() as usize != count * count.saturating_sub(1) / 2 + behind {
             return false;

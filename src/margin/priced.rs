@@ -64,9 +64,9 @@ pub struct Contract {
     pub settle: u32,
     /// Settle group of MR9, index into [`super::rules::SettleGroup::ALL`].
     pub group: u32,
-    /// Number of its bucket: contracts of one unit and expiry that stand together in the market's order.
+    /// Number of its bucket: the contracts of one unit and expiry.
     pub bucket: u32,
-    /// Number of its leg: those of a bucket that stand together, have one settle currency, and are all options or none.
+    /// Number of its leg: those of a bucket that have one settle currency and are all options or none.
     pub leg: u32,
     /// What MR4 charges of the absolute cash delta of its expiry: `max(floor, annualized T)`.
     pub basis_rate: f64,

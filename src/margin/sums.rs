@@ -1,8 +1,8 @@
 //! What the positions of an account add up to, by risk unit and by expiry.
 //!
-//! Positions stand in the market's canonical order, in which those of one *leg* stand together: a risk unit's swaps,
-//! its futures of one expiry, its options of one expiry. A leg is added up in registers and brought to its expiry, its
-//! unit and its currency once, when it ends.
+//! Positions stand in the market's canonical order, in which those of one *leg* nearly always stand together: a risk
+//! unit's swaps, its futures of one expiry, its options of one expiry, each of one settle currency. A leg is added up
+//! in registers and brought to its expiry, its unit and its currency once, when it ends.
 
 use super::priced::{Contract, ContractKind, OPTION_COLUMNS, OptionRow, PricedMarket, TERM};
 use super::requirement::{NotFinite, upl_settle};

@@ -20,12 +20,12 @@ pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
         units.iter().enumerate().map(|(index, unit)| (unit.name.as_str(), index as u32)).collect();
     let mut contracts = Vec::with_capacity(market.instruments.len());
     let mut option_rows = Vec::new();
-    let mut runs = Runs::default();
+    let mut numbering = Numbering::default();
     for instrument in &market.instruments {
         let unit = unit_index[unit_name(market, rules, instrument.underlying)];
-        let run = runs.next(unit, instrument);
+        let numbers = numbering.of(unit, instrument);
         let params = &units[unit as usize];
-        contracts.push(contract_of(market, rules, instrument, run, params, &mut option_rows));
+        contracts.push(contract_of(market, rules, instrument, numbers, params, &mut option_rows));
     }
     let currencies = market
         .currencies
@@ -70,7 +70,7 @@ pub fn reprice(priced: &mut PricedMarket, was: &Market, now: &Market) {
             now,
             rules,
             after,
-            Run { unit: old.unit, bucket: old.bucket, leg: old.leg },
+            Numbers { unit: old.unit, bucket: old.bucket, leg: old.leg },
             unit,
             &mut scratch,
         );
@@ -83,33 +83,30 @@ pub fn reprice(priced: &mut PricedMarket, was: &Market, now: &Market) {
     }
 }
 
-/// To which run of the market's instruments one belongs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Run {
+/// Numbers of what contracts have in common. They are equal where that is, whatever else the market lists: sums of an
+/// account must not depend on what others may hold.
+#[derive(Debug, Clone, Copy)]
+struct Numbers {
     unit: u32,
     bucket: u32,
     leg: u32,
 }
 
-/// Counts the runs of instruments that have an expiry, and those that have settlement and kind in common besides.
+/// Gives unit and expiry a number, and with settle currency and kind another.
 #[derive(Debug, Default)]
-struct Runs {
-    run: Run,
-    last: Option<(Option<i64>, u32, bool)>,
+struct Numbering {
+    buckets: BTreeMap<(u32, Option<i64>), u32>,
+    legs: BTreeMap<(u32, u32, bool), u32>,
 }
 
-impl Runs {
-    /// The run of the next instrument in the market's order.
-    fn next(&mut self, unit: u32, instrument: &Instrument) -> Run {
+impl Numbering {
+    fn of(&mut self, unit: u32, instrument: &Instrument) -> Numbers {
         let is_option = matches!(instrument.kind, Kind::Option { .. });
-        let this = (instrument.expiry_ns, instrument.settle, is_option);
-        if let Some(last) = self.last.replace(this) {
-            let begins_bucket = (unit, this.0) != (self.run.unit, last.0);
-            self.run.bucket += u32::from(begins_bucket);
-            self.run.leg += u32::from(begins_bucket || this != last);
-        }
-        self.run.unit = unit;
-        self.run
+        let next = self.buckets.len() as u32;
+        let bucket = *self.buckets.entry((unit, instrument.expiry_ns)).or_insert(next);
+        let next = self.legs.len() as u32;
+        let leg = *self.legs.entry((bucket, instrument.settle, is_option)).or_insert(next);
+        Numbers { unit, bucket, leg }
     }
 }
 
@@ -189,7 +186,7 @@ fn contract_of(
     market: &Market,
     rules: &Rules,
     instrument: &Instrument,
-    run: Run,
+    numbers: Numbers,
     params: &UnitParams,
     option_rows: &mut Vec<OptionRow>,
 ) -> Option<Contract> {
@@ -200,9 +197,9 @@ fn contract_of(
         return None;
     }
     let place = Place {
-        unit: run.unit,
-        bucket: run.bucket,
-        leg: run.leg,
+        unit: numbers.unit,
+        bucket: numbers.bucket,
+        leg: numbers.leg,
         expiry: params.expiries.binary_search(&instrument.expiry_ns).ok()? as u32,
         settle: instrument.settle,
         group: SettleGroup::of(&market.currencies[instrument.settle as usize].name) as u32,
