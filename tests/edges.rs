@@ -322,6 +322,18 @@ fn sums_by_settle_group_have_the_sign_of_the_position() {
     assert_eq!(by_group, [[0.0, 0.0, -5.0 * 10.0], [3.0 * 100.0, 0.0, 0.0]]);
 }
 
+/// A market may list coins whose names are ordered otherwise than their units' names.
+#[test]
+fn units_come_in_order_whatever_that_of_the_positions() {
+    let priced = price(&market(), &built_in());
+    for rows in
+        [[(LINEAR_SWAP, 3.0, 100.0), (INVERSE_SWAP, 5.0, 80.0)], [(INVERSE_SWAP, 5.0, 80.0), (LINEAR_SWAP, 3.0, 100.0)]]
+    {
+        let (_, units) = Rows::new(&rows, &[]).evaluate(&priced).unwrap();
+        assert!(units.len() == 2 && units[0].unit < units[1].unit, "{rows:?}");
+    }
+}
+
 #[test]
 fn currencies_of_positions_join_those_of_balances_in_order() {
     let priced = price(&market(), &built_in());
