@@ -111,7 +111,31 @@ impl BookBuilder {
     #[must_use]
     pub fn build(self) -> Book {
         let mut book = self.0;
+        debug_assert_eq!(book.position_start.last(), Some(&book.instrument.len()), "positions that were told");
+        debug_assert_eq!(book.balance_start.last(), Some(&book.ccy.len()), "balances that were told");
         book.sort_each_account();
         book
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_may_come_after_their_accounts_and_without_a_currency_not_at_all() {
+        let mut builder = BookBuilder::default();
+        builder.finish_account_of("a", SpotOffset::Usdt, 1, 2);
+        builder.finish_account_of("b", SpotOffset::Usdt, 2, 1);
+        builder.positions(&[7, 5, 6], &[1.0, 2.0, 3.0], &[10.0, 20.0, 30.0]);
+        let ccy = [Some(3), None, Some(4), None, Some(2)];
+        let numbers = |scale: f64| [1.0, 2.0, 3.0, 4.0, 5.0].map(|number| number * scale);
+        builder.balances(ccy.into_iter(), &numbers(1.0), &numbers(0.1), &numbers(10.0));
+        let book = builder.build();
+        assert_eq!((book.position_start, book.instrument), (vec![0, 1, 3], vec![7, 5, 6]));
+        assert_eq!((book.balance_start, book.ccy), (vec![0, 2, 3], vec![3, 4, 2]));
+        assert_eq!(book.cash, [1.0, 3.0, 5.0]);
+        assert_eq!(book.interest, [1.0, 3.0, 5.0].map(|number| number * 0.1));
+        assert_eq!(book.spot_in_use_cap, [10.0, 30.0, 50.0]);
     }
 }

@@ -9,6 +9,9 @@ use super::requirement::{NotFinite, upl_settle};
 use super::rules::RiskUnitMode;
 
 /// What the positions of one risk unit add up to. USD unless named otherwise.
+///
+/// In this order in memory, so that what every leg touches lies together; the option rows, which few units have, come
+/// last.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C)]
 pub struct UnitSums {
