@@ -1,7 +1,7 @@
 //! What the columns of the two large tables cost in each encoding and compression: bytes a value and time to encode.
 //!
 //! `cargo bench --bench encodings`. The columns are those of a run over a generated book. Every combination is read
-//! back and compared before it is timed. `src/report/parquet.rs` writes by what this shows.
+//! back and compared before it is timed. `src/tables/parquet/` writes by what this shows.
 
 mod common;
 
@@ -15,10 +15,12 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use remargin::distance::Whose;
 use remargin::memory::MemoryLimit;
 use remargin::progress::Silent;
-use remargin::run::{Format, MaxRejects, RunRequest, run};
+use remargin::request::DistanceScope;
+use remargin::run::{RunRequest, run};
+use remargin::snapshot::MaxRejects;
+use remargin::source::Format;
 use std::fs::File;
 use std::hint::black_box;
 use std::path::Path;
@@ -87,11 +89,11 @@ fn tables(generation: &Generation) -> [RecordBatch; 2] {
     let request = RunRequest {
         snapshot: generation.snapshot(),
         out: generation.out(),
-        distance: Whose::None,
+        distance: DistanceScope::None,
         shocks: None,
         rules: remargin::rules::load(None, &[]).expect("the built-in rules"),
         allow_rules_date: false,
-        expectations: remargin::run::Expectations::NONE,
+        expectations: remargin::snapshot::Expectations::NONE,
         report: false,
         format: Format::Parquet,
         force: false,

@@ -7,10 +7,12 @@ mod common;
 
 use common::{Generation, assert_reference, rules};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use remargin::distance::Whose;
+use remargin::engine::{chunk, price};
 use remargin::progress::Silent;
-use remargin::recompute::{chunk, price};
-use remargin::run::{Format, MaxRejects, RunOutcome, RunRequest, run};
+use remargin::request::DistanceScope;
+use remargin::run::{RunOutcome, RunRequest, run};
+use remargin::snapshot::MaxRejects;
+use remargin::source::Format;
 use std::fs;
 
 fn margin(generation: &Generation) -> RunOutcome {
@@ -18,9 +20,9 @@ fn margin(generation: &Generation) -> RunOutcome {
         snapshot: generation.snapshot(),
         out: generation.out(),
         shocks: None,
-        distance: Whose::None,
+        distance: DistanceScope::None,
         rules: remargin::rules::load(None, &[]).expect("the built-in rules"),
-        expectations: remargin::run::Expectations::NONE,
+        expectations: remargin::snapshot::Expectations::NONE,
         allow_rules_date: false,
         format: Format::Parquet,
         report: true,

@@ -7,11 +7,12 @@ mod common;
 use common::{Generation, assert_reference, positions, rules};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
-use remargin::margin::black76::{self, States, Terms};
+use remargin::engine::{Chunk, account_of, chunk, price};
+use remargin::margin::black76;
+use remargin::margin::black76::{States, Terms};
 use remargin::margin::requirement::Workspace;
 use remargin::margin::rules::SpotOffset;
 use remargin::market::Kind;
-use remargin::recompute::{Chunk, account_of, chunk, price};
 use remargin::snapshot::Snapshot;
 use std::hint::black_box;
 

@@ -9,16 +9,19 @@ use arrow::compute::concat_batches;
 use common::{Generation, assert_reference, positions, rules};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use remargin::recompute::{chunk, price};
-use remargin::report::columns::{ACCOUNTS, RISK_UNITS, TableSpec, accounts_batch, risk_units_batch};
-use remargin::report::{Format, OutputFile, encode};
+use remargin::engine::{chunk, price};
+use remargin::publish::OutputFile;
+use remargin::source::Format;
+use remargin::tables::columns::{ACCOUNTS, RISK_UNITS, TableSpec};
+use remargin::tables::encode;
+use remargin::tables::rows::{accounts_batch, risk_units_batch};
 use std::fs::File;
 use std::path::Path;
 
 /// Accounts of the book.
 const BOOK: u64 = 20_000;
 /// Accounts of what is encoded: a chunk of a run.
-const CHUNK: usize = remargin::run::CHUNK_ACCOUNTS;
+const CHUNK: usize = remargin::engine::CHUNK_ACCOUNTS;
 
 fn read(criterion: &mut Criterion) {
     let rules = rules();

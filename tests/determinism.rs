@@ -12,7 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
-use remargin::run::CHUNK_ACCOUNTS;
+use remargin::engine::CHUNK_ACCOUNTS;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};

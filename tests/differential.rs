@@ -5,12 +5,13 @@ mod common;
 use common::strategies::world;
 use common::{Case, world::World};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use remargin::engine;
+use remargin::engine::{chunk, price};
 use remargin::margin::changed::{Changes, Known};
 use remargin::margin::orders::{Holdings, Order, Traded};
 use remargin::margin::priced::PricedMarket;
 use remargin::margin::requirement::{Account, Workspace, evaluate};
 use remargin::margin::rules::SpotOffset;
-use remargin::recompute::{self, chunk, price};
 use remargin::reference::{Margin, account_of, compare, margin};
 use std::collections::BTreeMap;
 
@@ -63,7 +64,7 @@ fn kernel_agrees_with_itself_after_a_change() {
         let case = world.build();
         let priced = price(&case.market, &case.rules);
         for number in 0..case.book.len() {
-            let rows = recompute::account_of(&case.book, number);
+            let rows = engine::account_of(&case.book, number);
             let mut holdings = Holdings::default();
             holdings.copy_from(&rows);
             same_after(&priced, &rows, &holdings.account(SpotOffset::None, &[]), &[])?;

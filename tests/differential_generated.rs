@@ -2,12 +2,13 @@
 //! way from files to margins.
 
 use rayon::prelude::*;
-use remargin::generate::{GenerateRequest, TableFormat, generate};
+use remargin::engine::{Chunk, chunk, price};
+use remargin::generate::{GenerateRequest, generate};
 use remargin::progress::Silent;
-use remargin::recompute::{Chunk, chunk, price};
 use remargin::reference::{Margin, account_of, compare, margin};
 use remargin::rules;
 use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
+use remargin::source::Format;
 use std::collections::BTreeMap;
 
 const ACCOUNTS: usize = 10_000;
@@ -24,7 +25,7 @@ fn book() -> Snapshot {
         positions_per_account: 10.0,
         seed: 2025,
         out: place.path().join("snapshot"),
-        format: TableFormat::Parquet,
+        format: Format::Parquet,
         force: false,
     };
     generate(&request, &Silent).unwrap();

@@ -5,8 +5,8 @@ mod common;
 use common::strategies::world;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use remargin::engine::{chunk, price};
 use remargin::market::scenario::{Scenario, Shock, apply};
-use remargin::recompute::{chunk, price};
 use remargin::reference::{account_of, compare, margin};
 
 fn scenario() -> impl Strategy<Value = Scenario> {

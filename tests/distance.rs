@@ -7,17 +7,19 @@ use common::strategies::world;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
 use remargin::distance::reverse::{Statement, book_state, reverse};
-use remargin::distance::{AccountDistances, Distance, HIGHEST_MOVE, LOWEST_MOVE, Reach, distances, for_each};
-use remargin::generate::{GenerateRequest, TableFormat, generate};
+use remargin::distance::{AccountDistances, Distance, HIGHEST_MOVE, LOWEST_MOVE, distances, for_each};
+use remargin::engine::{chunk, price};
+use remargin::generate::{GenerateRequest, generate};
 use remargin::margin::black76;
 use remargin::margin::rules::{Rules, SpotOffset};
 use remargin::margin::{AccountMargin, Status};
 use remargin::market::scenario::{Scenario, apply};
 use remargin::market::{Currency, Instrument, Kind, Market, Underlying};
 use remargin::progress::Silent;
-use remargin::recompute::{chunk, price};
 use remargin::rules;
 use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
+use remargin::source::Format;
+use remargin::totals::reach::Reach;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -259,7 +261,7 @@ fn generated() -> (Snapshot, Rules) {
         positions_per_account: 8.0,
         seed: 7,
         out: place.path().join("snapshot"),
-        format: TableFormat::Parquet,
+        format: Format::Parquet,
         force: false,
     };
     generate(&request, &Silent).unwrap();

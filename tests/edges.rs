@@ -1,6 +1,7 @@
 //! The model on its edges: thresholds met exactly, scenarios that tie, figures that are no numbers, rows without a
 //! price. Random books hardly ever stand there.
 
+use remargin::engine::price;
 use remargin::margin::black76::{Greeks, Terms};
 use remargin::margin::changed::{Changes, Known};
 use remargin::margin::orders::{Holdings, Order, Traded};
@@ -11,7 +12,6 @@ use remargin::margin::spot_hedge::spot_in_use;
 use remargin::margin::tiers::{BorrowTiers, Tiers};
 use remargin::margin::{AccountMargin, Status, UnitMargin, VolState};
 use remargin::market::{Currency, Instrument, Kind, Market, PriceGap, Underlying};
-use remargin::recompute::price;
 
 const DAY_NS: i64 = 86_400_000_000_000;
 const BTC: u32 = 0;

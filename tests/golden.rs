@@ -2,11 +2,11 @@
 //!
 //! Every expected number is read from `data/golden/*.json`.
 
+use remargin::engine::{chunk, price};
 use remargin::margin::stress::Components;
 use remargin::margin::tiers::Tiers;
 use remargin::margin::{AccountMargin, UnitMargin};
 use remargin::progress::Silent;
-use remargin::recompute::{chunk, price};
 use remargin::rules::load as load_rules;
 use remargin::snapshot::{Expectations, LoadOptions, load};
 use serde_json::Value;

@@ -3,7 +3,8 @@
 use remargin::margin::rules::{Class, PerClass, RiskUnitMode, Rules, SettleGroup, SpotOffset};
 use remargin::margin::tiers::Tiers;
 use remargin::market::{Currency, Instrument, Kind, Market, Underlying};
-use remargin::reference::{self, Account, Balance, Components, Margin, Position, Unit, incremental, margin};
+use remargin::reference;
+use remargin::reference::{Account, Balance, Components, Margin, Position, Unit, incremental, margin};
 use serde_json::Value;
 
 fn golden(name: &str) -> Value {

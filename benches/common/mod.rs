@@ -3,12 +3,13 @@
 #![allow(dead_code, reason = "every bench uses its own part")]
 
 use remargin::book::Book;
-use remargin::generate::{GenerateRequest, Generated, TableFormat, generate};
+use remargin::engine::Chunk;
+use remargin::generate::{GenerateRequest, Generated, generate};
 use remargin::margin::rules::Rules;
 use remargin::progress::Silent;
-use remargin::recompute::Chunk;
 use remargin::reference;
 use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
+use remargin::source::Format;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -26,7 +27,7 @@ impl Generation {
             positions_per_account: 10.0,
             seed: 1,
             out: folder.path().join("snapshot"),
-            format: TableFormat::Parquet,
+            format: Format::Parquet,
             force: false,
         };
         let counts = generate(&request, &Silent).expect("a book");

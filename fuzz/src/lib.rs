@@ -6,15 +6,16 @@
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use remargin::Error;
-use remargin::generate::{TableFormat, write_table};
+use remargin::engine::{chunk, price};
+use remargin::generate::write_table;
 use remargin::margin::rules::SpotOffset;
 use remargin::progress::Silent;
-use remargin::recompute::{chunk, price};
 use remargin::reference::{account_of, compare, margin};
 use remargin::rules;
 use remargin::simulate::operation::Resolver;
 use remargin::simulate::{Desk, answer_lines};
 use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load, read_operations, read_shocks};
+use remargin::source::Format;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -86,14 +87,14 @@ const LINES: &str = r#"{"op_id":1,"account_id":"a1","kind":"order","inst_id":"BT
 const SEPARATOR: &str = "\n====\n";
 
 /// One table as the fuzzer's bytes, of the format that its name says; the first byte chooses the table.
-fn one_table(data: &[u8], format: TableFormat) {
+fn one_table(data: &[u8], format: Format) {
     let Some((&first, bytes)) = data.split_first() else { return };
     let (name, _) = TABLES[usize::from(first) % TABLES.len()];
     let folder = tempfile::tempdir().expect("a folder");
     for (other, text) in TABLES.iter().filter(|(other, _)| *other != name) {
         fs::write(folder.path().join(format!("{other}.csv")), text).expect("a table");
     }
-    fs::write(folder.path().join(format!("{name}.{}", format.name())), bytes).expect("a table");
+    fs::write(folder.path().join(format!("{name}.{}", format.extension())), bytes).expect("a table");
     if let Some(snapshot) = loaded(folder.path()) {
         margins(&snapshot);
     }
@@ -101,17 +102,17 @@ fn one_table(data: &[u8], format: TableFormat) {
 
 /// CSV of any content as any table.
 pub fn csv(data: &[u8]) {
-    one_table(data, TableFormat::Csv);
+    one_table(data, Format::Csv);
 }
 
 /// A Parquet file of any content as any table.
 pub fn parquet(data: &[u8]) {
-    one_table(data, TableFormat::Parquet);
+    one_table(data, Format::Parquet);
 }
 
 /// An Arrow IPC file of any content as any table.
 pub fn ipc(data: &[u8]) {
-    one_table(data, TableFormat::Arrow);
+    one_table(data, Format::Arrow);
 }
 
 /// A rules file of any content. Rules that are accepted can be written out and read back.
@@ -231,8 +232,8 @@ fn margins(snapshot: &Snapshot) {
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "csv" => TABLES.iter().zip(0..).map(|((_, text), first)| [&[first], text.as_bytes()].concat()).collect(),
-        "parquet" => tables(TableFormat::Parquet),
-        "ipc" => tables(TableFormat::Arrow),
+        "parquet" => tables(Format::Parquet),
+        "ipc" => tables(Format::Arrow),
         "rules" => vec![rules::BUILT_IN.into(), b"extends = \"okx-pm2-2025-01\"\n[mr6]\ncharge = 0.75\n".to_vec()],
         "shocks" => vec![SHOCKS.into()],
         "ops" => vec![OPERATIONS.into(), LINES.into()],
@@ -242,7 +243,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
 }
 
 /// Each table in a binary format, numbers as such where all cells are.
-fn tables(format: TableFormat) -> Vec<Vec<u8>> {
+fn tables(format: Format) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().expect("a folder");
     let table = |(first, (name, text)): (usize, &(&str, &str))| {
         let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
@@ -260,7 +261,7 @@ fn tables(format: TableFormat) -> Vec<Vec<u8>> {
         });
         let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("a table");
         write_table(folder.path(), name, format, &batch).expect("a table");
-        let bytes = fs::read(folder.path().join(format!("{name}.{}", format.name()))).expect("a table");
+        let bytes = fs::read(folder.path().join(format!("{name}.{}", format.extension()))).expect("a table");
         [&[first as u8], bytes.as_slice()].concat()
     };
     TABLES.iter().enumerate().map(table).collect()

@@ -7,9 +7,11 @@ use crate::{errors, work};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use remargin::Error;
-use remargin::batches::{self, Recalculated, Request, Rows, Scenarios};
+use remargin::batches;
+use remargin::batches::{Recalculated, Request, Rows, Scenarios};
 use remargin::market::scenario::Scenario;
-use remargin::stress::{self, Axis, Preset};
+use remargin::stress;
+use remargin::stress::{Axis, Preset};
 use std::path::PathBuf;
 use std::sync::Arc;
 

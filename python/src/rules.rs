@@ -3,7 +3,8 @@
 use crate::errors;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
-use remargin::rules::{self, LoadedRules};
+use remargin::rules;
+use remargin::rules::LoadedRules;
 use std::path::PathBuf;
 use std::sync::Arc;
 

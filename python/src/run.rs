@@ -5,14 +5,16 @@ use crate::rules::Rules;
 use crate::{errors, work};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use remargin::distance::Whose;
 use remargin::memory::MemoryLimit;
-use remargin::partition::{self as cut, PartitionRequest};
-use remargin::report::Format;
-use remargin::run::{MaxRejects, RunRequest};
+use remargin::partition as cut;
+use remargin::partition::PartitionRequest;
+use remargin::request::DistanceScope;
+use remargin::run::RunRequest;
 use remargin::simulate::{Desk, answer_lines, load};
 use remargin::snapshot::Expectations;
-use remargin::{Error, explain as explanation, recompute};
+use remargin::snapshot::MaxRejects;
+use remargin::source::Format;
+use remargin::{Error, engine, explain as explanation};
 use std::path::PathBuf;
 
 /// One of a few words.
@@ -56,7 +58,7 @@ pub fn run<'py>(
         distance: choose(
             "distance",
             distance,
-            &[("all", Whose::All), ("at-risk", Whose::AtRisk), ("none", Whose::None)],
+            &[("all", DistanceScope::All), ("at-risk", DistanceScope::AtRisk), ("none", DistanceScope::None)],
         )?,
         rules: Rules::or_built_in(py, rules)?.as_ref().clone(),
         allow_rules_date,
@@ -132,7 +134,7 @@ pub fn simulate<'py>(
     let rules = Rules::or_built_in(py, rules)?;
     work::run(py, threads, progress, move |progress| {
         let loaded = load(&snapshot, &rules, allow_rules_date, &Expectations::NONE, progress)?;
-        let priced = recompute::price(&loaded.market, &rules.rules);
+        let priced = engine::price(&loaded.market, &rules.rules);
         let mut answers = Vec::new();
         answer_lines(&Desk::new(&loaded, &priced), &mut lines.as_bytes(), &mut answers)?;
         String::from_utf8(answers).map_err(|error| Error::Runtime(error.to_string()))

@@ -12,24 +12,24 @@
 
 use crate::book::Book;
 use crate::market::Market;
-use crate::market::scenario::Scenario;
-use crate::parallel;
+use crate::market::scenario::{Scenario, with_base};
 use crate::progress::Progress;
-use crate::report::at_risk::{self, AtRisk, Names};
-use crate::report::columns::{ACCOUNTS, AT_RISK, REJECTS, RISK_UNITS, TableSpec};
-use crate::report::encode::without_dictionaries;
-use crate::report::rejects;
-use crate::report::spread::{Floor, Spread};
-use crate::report::summary::{Summary, Tally};
 use crate::rules::LoadedRules;
 use crate::run::margins::{self, Margins, pieces};
 use crate::snapshot::{Expectations, LoadOptions, Snapshot, load, load_rows, shocks_of};
-use crate::stress::{Axis, Preset, grid, with_base};
-use crate::{Error, Result};
+use crate::stress::{Axis, Preset, grid};
+use crate::tables::columns::{ACCOUNTS, AT_RISK, REJECTS, RISK_UNITS, TableSpec};
+use crate::tables::encode::without_dictionaries;
+use crate::tables::{at_risk, rejects};
+use crate::totals::at_risk::{AtRisk, Names};
+use crate::totals::spread::{Floor, Spread};
+use crate::totals::summary::{Summary, Tally};
+use crate::{Error, Result, parallel};
 use arrow::array::RecordBatch;
 use std::path::Path;
 
-pub use crate::snapshot::{MarketRows, Rows};
+pub use crate::formats::memory::Rows;
+pub use crate::snapshot::MarketRows;
 
 /// What to recalculate.
 #[derive(Clone, Copy)]
@@ -79,7 +79,7 @@ impl Scenarios<'_> {
     }
 }
 
-/// The tables of a run, see [`crate::report::columns`]; text columns are plain strings.
+/// The tables of a run, see [`crate::tables::columns`]; text columns are plain strings.
 #[derive(Debug, Clone)]
 pub struct Recalculated {
     /// Account x scenario, in byte order of the ids.

@@ -1,9 +1,11 @@
 //! One end-of-day run, measured from inside its process: wall time, CPU time and peak memory, stage by stage.
 
-use crate::distance::Whose;
 use crate::progress::Progress;
+use crate::request::DistanceScope;
 use crate::rules::LoadedRules;
-use crate::run::{self, Format, MaxRejects, RunRequest};
+use crate::run::{self, RunRequest};
+use crate::snapshot::MaxRejects;
+use crate::source::Format;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -55,10 +57,10 @@ pub fn measure(job: &Job, rules: LoadedRules, progress: &dyn Progress) -> Result
     let request = RunRequest {
         snapshot: job.snapshot.clone(),
         shocks: None,
-        distance: Whose::None,
+        distance: DistanceScope::None,
         out: job.out.clone(),
         rules,
-        expectations: crate::run::Expectations::NONE,
+        expectations: crate::snapshot::Expectations::NONE,
         allow_rules_date: false,
         format: Format::Parquet,
         report: true,

@@ -18,9 +18,10 @@ pub mod text;
 pub use measure::{Job, Measurement, Stage};
 pub use scaling::{Capacity, Scaling};
 
-use crate::generate::{self, GenerateRequest, TableFormat};
+use crate::generate::{self, GenerateRequest};
 use crate::margin::rules::MR1_MOVES;
 use crate::progress::Progress;
+use crate::source::Format;
 use crate::{Error, Result};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -186,7 +187,7 @@ fn measure_size(
             positions_per_account: POSITIONS_PER_ACCOUNT,
             seed: SEED,
             out: snapshot.clone(),
-            format: TableFormat::Parquet,
+            format: Format::Parquet,
             force: true,
         },
         progress,

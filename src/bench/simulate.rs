@@ -5,20 +5,20 @@
 
 use super::POSITIONS_PER_ACCOUNT;
 use super::stress::{Cost, median};
-use crate::generate::tables::TableFile;
-use crate::generate::{self, GenerateRequest, TableFormat};
+use crate::engine::{self, account_of};
+use crate::generate::{self, GenerateRequest};
 use crate::margin::AccountMargin;
 use crate::margin::orders::{Holdings, Order, Traded};
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::SpotOffset;
 use crate::progress::Progress;
-use crate::recompute::{self, account_of};
 use crate::rules::LoadedRules;
-use crate::run::{Format, MaxRejects};
 use crate::simulate::check::{Checker, Verdict};
 use crate::simulate::operation::{Action, Words};
 use crate::simulate::{self, CheckCounts, LimitRequest, SimulateRequest};
-use crate::snapshot::{Expectations, Snapshot};
+use crate::snapshot::{Expectations, MaxRejects, Snapshot};
+use crate::source::Format;
+use crate::write::tables::TableFile;
 use crate::{Error, Result};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -90,7 +90,7 @@ pub fn run(
             positions_per_account: POSITIONS_PER_ACCOUNT,
             seed: super::SEED,
             out: book.clone(),
-            format: TableFormat::Parquet,
+            format: Format::Parquet,
             force: false,
         },
         progress,
@@ -166,7 +166,7 @@ fn operation(snapshot: &Snapshot, account: usize) -> Action {
 
 /// Works a sample of the answers out again.
 fn verify(snapshot: &Snapshot, rules: &LoadedRules, actions: &[Action]) -> Result<()> {
-    let priced = recompute::price(&snapshot.market, &rules.rules);
+    let priced = engine::price(&snapshot.market, &rules.rules);
     let mut checker = Checker::new(&snapshot.market, &priced, &snapshot.book);
     let (mut work, mut holdings, mut units) = (Workspace::new(&priced), Holdings::default(), Vec::new());
     let failed = |account: usize, what: &str| {
@@ -206,7 +206,7 @@ fn write_operations(folder: &Path, snapshot: &Snapshot, actions: &[Action]) -> R
     let names = ["op_id", "account_id", "kind", "inst_id", "ccy", "side", "qty", "px", "spot_offset"];
     let fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
     let schema = Arc::new(Schema::new(fields));
-    let mut file = TableFile::create(folder, "ops", TableFormat::Parquet, &schema, &["op_id", "account_id"])?;
+    let mut file = TableFile::create(folder, "ops", Format::Parquet, &schema, &["op_id", "account_id"])?;
     for start in (0..actions.len()).step_by(ROWS) {
         let range = start..actions.len().min(start + ROWS);
         let words: Vec<Words> = actions[range.clone()].iter().map(|action| action.words(&snapshot.market)).collect();

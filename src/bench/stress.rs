@@ -7,16 +7,15 @@
 
 use super::POSITIONS_PER_ACCOUNT;
 use super::measure::usage;
-use crate::distance::Whose;
-use crate::generate::{self, GenerateRequest, TableFormat};
+use crate::generate::{self, GenerateRequest};
 use crate::market::scenario::{self, EVERY_COIN, Scenario};
 use crate::progress::Progress;
-use crate::report::stress_summary::StressSummary;
+use crate::request::DistanceScope;
 use crate::rules::LoadedRules;
-use crate::run::{Format, MaxRejects};
-use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
-use crate::stress::{self, Detail, ScenarioSources, StressRequest};
-use crate::{Error, Result, recompute};
+use crate::snapshot::{self, Expectations, LoadOptions, MaxRejects, Snapshot};
+use crate::source::Format;
+use crate::stress::{self, Detail, ScenarioSources, StressRequest, StressSummary};
+use crate::{Error, Result, engine};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -99,7 +98,7 @@ pub fn run(request: &StressBenchRequest, rules: &LoadedRules, progress: &dyn Pro
             positions_per_account: POSITIONS_PER_ACCOUNT,
             seed: super::SEED,
             out: book.clone(),
-            format: TableFormat::Parquet,
+            format: Format::Parquet,
             force: false,
         },
         progress,
@@ -175,10 +174,10 @@ fn kernel_pass(
     let total = |scenario: &Scenario| {
         progress.check()?;
         let market = scenario::apply(&snapshot.market, scenario, rules.rules.rate)?;
-        let priced = recompute::price(&market, &rules.rules);
+        let priced = engine::price(&market, &rules.rules);
         let part = |task: usize| {
             let range = task * CHUNK_ACCOUNTS..accounts.min((task + 1) * CHUNK_ACCOUNTS);
-            let chunk = recompute::chunk(&priced, &snapshot.book, range)?;
+            let chunk = engine::chunk(&priced, &snapshot.book, range)?;
             Ok(chunk.accounts.iter().map(|account| account.mmr).sum::<f64>())
         };
         let parts: Vec<Result<f64>> = (0..accounts.div_ceil(CHUNK_ACCOUNTS)).into_par_iter().map(part).collect();
@@ -200,7 +199,7 @@ fn whole_stress(
         out: out.to_path_buf(),
         sources,
         detail: Detail::None,
-        distance: Whose::None,
+        distance: DistanceScope::None,
         rules: rules.clone(),
         expectations: Expectations::NONE,
         allow_rules_date: false,
@@ -325,7 +324,7 @@ mod tests {
             positions_per_account: 5.0,
             seed: 1,
             out: book.clone(),
-            format: TableFormat::Csv,
+            format: Format::Csv,
             force: false,
         };
         generate::generate(&request, &Silent).unwrap();

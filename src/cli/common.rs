@@ -1,10 +1,10 @@
 //! Flags that commands share, and what they mean to the library.
 
 use clap::{Args, ValueEnum};
-use remargin::distance::Whose;
-use remargin::report::Format;
+use remargin::request::DistanceScope;
 use remargin::rules::{self, LoadedRules};
-use remargin::run::{Expectations, MaxRejects};
+use remargin::snapshot::{Expectations, MaxRejects};
+use remargin::source::Format;
 use remargin::{Error, Result};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -145,7 +145,7 @@ pub enum DistanceArg {
     None,
 }
 
-impl From<DistanceArg> for Whose {
+impl From<DistanceArg> for DistanceScope {
     fn from(whose: DistanceArg) -> Self {
         match whose {
             DistanceArg::All => Self::All,

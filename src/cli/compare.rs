@@ -6,9 +6,8 @@ use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
 use remargin::compare::{self, Basis, CompareOutcome, RulesRequest, RunsRequest, Target};
 use remargin::margin::rules::SpotOffset;
-use remargin::report::Format;
-use remargin::rules;
-use remargin::{Error, Result};
+use remargin::source::Format;
+use remargin::{Error, Result, rules};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,6 @@
 //! `remargin completions`: what a shell needs to complete command lines.
 
-use super::terminal;
-use super::{Cli, exit};
+use super::{Cli, exit, terminal};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use remargin::Result;

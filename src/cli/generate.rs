@@ -3,7 +3,8 @@
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
-use remargin::generate::{self, GenerateRequest, TableFormat};
+use remargin::generate::{self, GenerateRequest};
+use remargin::source::Format;
 use remargin::{Error, Result};
 use std::path::PathBuf;
 
@@ -45,7 +46,7 @@ pub enum InputFormat {
     Csv,
 }
 
-impl From<InputFormat> for TableFormat {
+impl From<InputFormat> for Format {
     fn from(format: InputFormat) -> Self {
         match format {
             InputFormat::Parquet => Self::Parquet,

@@ -3,7 +3,7 @@
 use super::terminal::Terminal;
 use super::{Cli, exit};
 use clap::{Args, Command, CommandFactory};
-use remargin::{Error, Result, report};
+use remargin::{Error, Result, publish};
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
@@ -22,7 +22,7 @@ impl ManArgs {
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
         let pages = pages()?;
         for (name, page) in &pages {
-            report::write_file(&self.dir.join(name), page.as_bytes())?;
+            publish::write_file(&self.dir.join(name), page.as_bytes())?;
         }
         terminal.note(format_args!("wrote {} pages to {}", pages.len(), self.dir.display()));
         Ok(exit::DONE)

@@ -3,8 +3,7 @@
 use super::exit;
 use super::terminal::{Terminal, grouped};
 use clap::Args;
-use remargin::report::{self, html};
-use remargin::{Error, Result};
+use remargin::{Error, Result, page, report};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -33,8 +32,8 @@ pub struct ReportArgs {
 
 impl ReportArgs {
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
-        let out = self.out.clone().unwrap_or_else(|| self.dir.join(report::REPORT));
-        let rebuilt = html::rebuild(&self.dir, &out, terminal)?;
+        let out = self.out.clone().unwrap_or_else(|| self.dir.join(page::REPORT));
+        let rebuilt = report::rebuild(&self.dir, &out, terminal)?;
         terminal.note(format_args!("wrote {}, {} bytes", out.display(), grouped(rebuilt.bytes)));
         if rebuilt.as_listed == Some(false) {
             terminal

@@ -4,10 +4,9 @@ use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
-use remargin::Result;
 use remargin::memory::MemoryLimit;
-use remargin::report;
 use remargin::run::{self, RunRequest};
+use remargin::{Result, totals};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -93,7 +92,7 @@ impl RunArgs {
         };
         let outcome = run::run(&request, terminal)?;
         match self.summary {
-            TextFormat::Text => terminal.summary(&report::summary_table(&outcome.summary)),
+            TextFormat::Text => terminal.summary(&totals::summary_table(&outcome.summary)),
             TextFormat::Json => terminal.result(&outcome.summary.to_json()?)?,
         }
         terminal.note(format_args!("wrote {}", self.out.display()));

@@ -4,10 +4,8 @@ use super::common::{OutputFormat, RulesArgs, StrictArgs};
 use super::exit;
 use super::terminal::Terminal;
 use clap::Args;
-use remargin::recompute;
 use remargin::simulate::{self, Desk, LimitRequest, SimulateRequest};
-use remargin::snapshot as tables;
-use remargin::{Error, Result};
+use remargin::{Error, Result, engine, snapshot as tables};
 use std::ffi::OsString;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -92,7 +90,7 @@ impl SimulateArgs {
             &self.strict.date.known.expectations(),
             terminal,
         )?;
-        let priced = recompute::price(&snapshot.market, &rules.rules);
+        let priced = engine::price(&snapshot.market, &rules.rules);
         let desk = Desk::new(&snapshot, &priced);
         let mut input = tables::open_lines(ops)?;
         let mut output = BufWriter::new(io::stdout().lock());

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use remargin::distance::reverse::{self, ReverseRequest, Statement};
 use remargin::market::scenario::Scenario;
 use remargin::stress::{self, Axis, Detail, Preset, ScenarioSources, StressRequest};
-use remargin::{Error, Result, report};
+use remargin::{Error, Result};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -145,7 +145,7 @@ impl StressArgs {
         let outcome = stress::run(&request, terminal)?;
         let summary = &outcome.summary;
         match self.summary {
-            TextFormat::Text => terminal.summary(&report::stress_table(summary)),
+            TextFormat::Text => terminal.summary(&stress::stress_table(summary)),
             TextFormat::Json => terminal.result(&summary.to_json()?)?,
         }
         terminal.note(format_args!("wrote {}", out.display()));

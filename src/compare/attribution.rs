@@ -14,10 +14,10 @@
 //! since, is B's from the start: nothing of its change is a change of price. Contracts that expired or were closed are
 //! in no book but A's, so they leave with the positions.
 
+use super::change::{CAUSES, Causes, Figures, Why};
+use super::stats::contributions;
 use crate::margin::AccountMargin;
 use crate::market::{Instrument, Market};
-use crate::report::compare::stats::contributions;
-use crate::report::compare::{CAUSES, Causes, Figures, Why};
 use std::collections::HashMap;
 
 /// The markets after the first three causes: B's contracts in A's prices, volatilities and time; then in B's prices;

@@ -1,7 +1,7 @@
 //! Risk units of several states, matched by name; by base currency where some are merged and some are not.
 
-use crate::recompute::Chunk;
-use crate::report::compare::UnitFigures;
+use super::change::UnitFigures;
+use crate::engine::Chunk;
 use std::collections::BTreeSet;
 
 /// The rows of `unit_changes`, and the row of each unit of each state.

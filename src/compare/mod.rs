@@ -10,21 +10,27 @@
 //! in order (`pass.rs`). [`attribution`] makes the markets between, `recorded.rs` reads what runs have written.
 
 pub mod attribution;
+pub mod change;
 mod groups;
+pub mod manifest;
 mod pass;
 mod recorded;
 mod rules;
 mod runs;
+pub mod stats;
+pub mod summary;
+pub mod tables;
+pub mod text;
 mod walk;
 
 pub use rules::{Basis, RulesRequest, compare_rules};
 pub use runs::{RunsRequest, compare_runs};
 
-use crate::report::Format;
-use crate::report::compare::summary::{CompareSummary, ParameterChange};
 use crate::rules::LoadedRules;
+use crate::source::Format;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use summary::{CompareSummary, ParameterChange};
 
 /// Where a comparison is written.
 #[derive(Debug, Clone)]

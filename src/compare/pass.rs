@@ -1,15 +1,14 @@
 //! Accounts of two sides beside one another, compared in pieces on all threads and written in order.
 
-use crate::Result;
+use super::change::{Change, UnitFigures};
+use super::stats::Stats;
+use super::tables::changes_batch;
 use crate::book::IdTable;
-use crate::parallel;
+use crate::engine::CHUNK_ACCOUNTS;
 use crate::progress::Progress;
-use crate::report::OutputFile;
-use crate::report::compare::stats::Stats;
-use crate::report::compare::tables::changes_batch;
-use crate::report::compare::{Change, UnitFigures};
-use crate::report::encode::{Encoded, Encoder, TableFile};
-use crate::run::CHUNK_ACCOUNTS;
+use crate::publish::OutputFile;
+use crate::tables::encode::{Encoded, Encoder, TableFile};
+use crate::{Result, parallel};
 use std::cmp::Ordering;
 use std::ops::Range;
 

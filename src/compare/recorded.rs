@@ -1,12 +1,12 @@
 //! What a finished run has written of its accounts and risk units, in the base case.
 
+use super::change::{Figures, PARTS, UnitFigures};
 use crate::book::IdTable;
 use crate::margin::Status;
 use crate::margin::rules::Rules;
 use crate::market::scenario::BASE;
 use crate::progress::Progress;
-use crate::report::compare::{Figures, PARTS, UnitFigures};
-use crate::snapshot::{ResultRow, each_result};
+use crate::results::{ResultRow, each_result};
 use crate::{Error, Invalid, Result};
 use std::collections::HashMap;
 use std::path::Path;

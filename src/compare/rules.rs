@@ -1,22 +1,22 @@
 //! Two rule sets over one book.
 
+use super::change::{Change, Figures};
 use super::groups::Groups;
+use super::manifest::{self, Side, write_tables};
 use super::pass::{self, Pairs, Slice};
+use super::summary::{self, About, SideSummary};
+use super::tables::{RULES_CHANGES, Sight};
 use super::{CompareOutcome, Target, parameter_changes};
 use crate::book::Book;
+use crate::cells::time::timestamp;
+use crate::engine::{self, Chunk};
 use crate::margin::priced::PricedMarket;
 use crate::margin::rules::SpotOffset;
 use crate::progress::Progress;
-use crate::recompute::{self, Chunk};
-use crate::report::compare::manifest::{self, Side, write_tables};
-use crate::report::compare::summary::{self, About, SideSummary};
-use crate::report::compare::tables::{RULES_CHANGES, Sight};
-use crate::report::compare::{Change, Figures};
-use crate::report::summary::{RulesId, timestamp};
-use crate::report::{OutputFolder, encode, rejects};
-use crate::rules::LoadedRules;
-use crate::run::MaxRejects;
-use crate::snapshot::{self, LoadOptions, Snapshot};
+use crate::publish::OutputFolder;
+use crate::rules::{LoadedRules, RulesId};
+use crate::snapshot::{self, LoadOptions, MaxRejects, Snapshot};
+use crate::tables::{encode, rejects};
 use crate::{Invalid, Result};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -71,13 +71,13 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
         |basis: &Basis, own: Vec<SpotOffset>| basis.spot_offset.map_or(own, |mode| vec![mode; snapshot.book.len()]);
     let books =
         [with_modes(&snapshot.book, all(&request.a, modes_a)), with_modes(&snapshot.book, all(&request.b, modes_b))];
-    let priced = bases.map(|basis| recompute::price(&snapshot.market, &basis.rules.rules));
+    let priced = bases.map(|basis| engine::price(&snapshot.market, &basis.rules.rules));
     let groups = Groups::new(&priced.each_ref().map(PricedMarket::unit_names));
     let ids = &snapshot.book.accounts;
     let pairs = Pairs::new(ids, ids, |_| false);
     let compute = |range: Range<usize>| {
-        let a = recompute::chunk(&priced[0], &books[0], range.clone())?;
-        let b = recompute::chunk(&priced[1], &books[1], range.clone())?;
+        let a = engine::chunk(&priced[0], &books[0], range.clone())?;
+        let b = engine::chunk(&priced[1], &books[1], range.clone())?;
         let units = [&a, &b]
             .into_iter()
             .enumerate()

@@ -1,23 +1,24 @@
 //! Two finished runs: what changed from A to B and, where both snapshots are still there, why.
 
 use super::attribution::between;
+use super::change::{Change, UnitFigures};
 use super::groups::Groups;
+use super::manifest::{self, Side, write_tables};
 use super::pass::{self, Pairs, Slice};
 use super::recorded::{self, Accounts};
 use super::rules::{load_for, with_modes};
+use super::stats::Stats;
+use super::summary::{self, About, SideSummary};
+use super::tables::{RUNS_CHANGES, Sight};
 use super::walk::{Walk, slice};
 use super::{CompareOutcome, Target, parameter_changes};
+use crate::engine::{self, Chunk};
 use crate::progress::Progress;
-use crate::recompute::{self, Chunk};
-use crate::report::compare::manifest::{self, Side, write_tables};
-use crate::report::compare::stats::Stats;
-use crate::report::compare::summary::{self, About, SideSummary};
-use crate::report::compare::tables::{RUNS_CHANGES, Sight};
-use crate::report::compare::{Change, UnitFigures};
-use crate::report::summary::RulesId;
-use crate::report::{OutputFile, OutputFolder, encode};
-use crate::rules::{self, LoadedRules};
-use crate::snapshot::{FinishedRun, Snapshot, read_finished};
+use crate::publish::{OutputFile, OutputFolder};
+use crate::results::{FinishedRun, read_finished};
+use crate::rules::{self, LoadedRules, RulesId};
+use crate::snapshot::Snapshot;
+use crate::tables::encode;
 use crate::{Error, Invalid, Result};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -279,7 +280,7 @@ impl Work<'_> {
         let Snapshot { market: market_b, book, .. } = &snapshot_b;
         let [positions, prices, vols] = between(market_a, market_b);
         let (book_between, book_b) = (with_modes(book, modes_between), with_modes(book, modes_b));
-        let under_a = |book, market| (book, recompute::price(market, &rules_a.rules));
+        let under_a = |book, market| (book, engine::price(market, &rules_a.rules));
         let walk = Walk {
             states: [
                 under_a(book_a, market_a),
@@ -287,7 +288,7 @@ impl Work<'_> {
                 under_a(&book_between, &prices),
                 under_a(&book_between, &vols),
                 under_a(&book_between, market_b),
-                (&book_b, recompute::price(market_b, &rules_b.rules)),
+                (&book_b, engine::price(market_b, &rules_b.rules)),
             ],
         };
         let groups = walk.groups();

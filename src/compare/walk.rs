@@ -1,14 +1,14 @@
 //! The states that lead from run A to run B, computed for accounts that stand side by side.
 
 use super::attribution::{why, why_one_sided};
+use super::change::{CAUSES, Change, Figures};
 use super::groups::Groups;
 use super::pass::{Pairs, Slice};
 use crate::Result;
 use crate::book::Book;
+use crate::engine::{self, Chunk};
 use crate::margin::AccountMargin;
 use crate::margin::priced::PricedMarket;
-use crate::recompute::{self, Chunk};
-use crate::report::compare::{CAUSES, Change, Figures};
 use std::ops::Range;
 
 /// States, A and B among them.
@@ -27,7 +27,7 @@ impl Walk<'_> {
     /// The margins of the accounts of some pairs in every state.
     pub fn margins(&self, pairs: &Pairs, range: &Range<usize>) -> Result<Vec<Chunk>> {
         let chunk = |(state, (book, priced)): (usize, &(&Book, PricedMarket))| {
-            recompute::chunk(priced, book, pairs.span(side(state), range))
+            engine::chunk(priced, book, pairs.span(side(state), range))
         };
         self.states.iter().enumerate().map(chunk).collect()
     }

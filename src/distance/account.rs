@@ -3,6 +3,7 @@
 use super::{is_coin, not_finite};
 use crate::Result;
 use crate::book::Book;
+use crate::engine::{account_of, price, reprice};
 use crate::margin::orders::{Order, Traded};
 use crate::margin::priced::PricedMarket;
 use crate::margin::requirement::{Account, Workspace, evaluate};
@@ -10,7 +11,6 @@ use crate::margin::rules::Rules;
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::market::Market;
 use crate::market::scenario::{Scenario, apply};
-use crate::recompute::{account_of, price, reprice};
 
 /// An account and its own market: the instruments it holds and the currencies these and its balances refer to, in the
 /// order of the whole market. Sums run in the same order, so that figures equal those of the whole market.

@@ -23,6 +23,7 @@ mod account;
 mod ladder;
 pub mod reverse;
 mod search;
+pub mod tables;
 
 pub use ladder::{HIGHEST_MOVE, LOWEST_MOVE, ladder};
 
@@ -31,68 +32,12 @@ use crate::margin::rules::Rules;
 use crate::margin::{AccountMargin, Status};
 use crate::market::Market;
 use crate::market::scenario::{self, EVERY_COIN, Scenario, Shock};
-use crate::parallel;
 use crate::progress::Progress;
-use crate::{Error, Result};
+use crate::{Error, Result, parallel};
 use account::Own;
 use search::Point;
 
-/// Whose distances a report holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Whose {
-    /// Every account's.
-    All,
-    /// Those of the accounts that are at risk in the market as it is.
-    AtRisk,
-    /// Nobody's: they are not searched.
-    #[default]
-    None,
-}
-
-/// The nearest move one way at which an account changes between liquidation and no liquidation.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Reach {
-    /// At this move.
-    At(Move),
-    /// Nowhere between [`LOWEST_MOVE`] and [`HIGHEST_MOVE`].
-    None,
-}
-
-impl Reach {
-    /// The move, if there is one.
-    #[must_use]
-    pub fn found(&self) -> Option<&Move> {
-        match self {
-            Self::At(found) => Some(found),
-            Self::None => None,
-        }
-    }
-
-    /// The name in tables: `crossed`, `jump`, `none`.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::At(found) if found.jump => "jump",
-            Self::At(_) => "crossed",
-            Self::None => "none",
-        }
-    }
-}
-
-/// A price move at which an account's state changes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Move {
-    /// Relative move in USD, such as -0.31.
-    pub price_move: f64,
-    /// Price of the coin in USD after it; `None` for all coins together, or for a coin without a USD price.
-    pub price_usd: Option<f64>,
-    /// Margin ratio after it: the threshold within 1e-6, unless it jumps. `None` where nothing is to be maintained.
-    pub margin_ratio: Option<f64>,
-    /// The ratio passes the threshold without taking it, as at the bound of a borrowing tier: this is then the first
-    /// move in the other state, to the last bit.
-    pub jump: bool,
-}
+pub use crate::totals::reach::{Move, Reach};
 
 /// The distance of one account in one coin, or in all together.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,17 +14,15 @@
 
 use super::{HIGHEST_MOVE, LOWEST_MOVE, is_coin, ladder};
 use crate::book::Book;
+use crate::engine::{chunk, price};
 use crate::margin::rules::Rules;
 use crate::margin::{AccountMargin, Status};
 use crate::market::Market;
 use crate::market::scenario::{EVERY_COIN, Scenario, apply, check_shock};
-use crate::parallel;
 use crate::progress::Progress;
-use crate::recompute::{chunk, price};
-use crate::report::rejects::MaxRejects;
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
-use crate::{Error, Result};
+use crate::snapshot::{self, Expectations, LoadOptions, MaxRejects, Snapshot};
+use crate::{Error, Result, parallel};
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;

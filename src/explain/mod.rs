@@ -11,6 +11,7 @@ mod unit;
 pub use model::*;
 
 use crate::book::Book;
+use crate::engine::{account_of, price};
 use crate::margin::ledgers::Ledger;
 use crate::margin::priced::{CurrencyParams, PricedMarket};
 use crate::margin::requirement::{Workspace, evaluate};
@@ -18,7 +19,6 @@ use crate::margin::rules::RiskUnitMode;
 use crate::margin::{AccountMargin, borrowing, equity};
 use crate::market::Market;
 use crate::progress::Progress;
-use crate::recompute::{account_of, price};
 use crate::rules::LoadedRules;
 use crate::snapshot::{Expectations, LoadOptions, load};
 use crate::{Error, Invalid, Result};

@@ -121,8 +121,8 @@ fn hash_share(name: &str) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalog::listings;
     use super::*;
+    use crate::generate::catalog::listings;
 
     #[test]
     fn every_level_suits_its_contract() {

@@ -27,34 +27,31 @@
 
 mod account;
 mod assess;
+mod builder;
 mod catalog;
 mod columns;
-pub(crate) mod folder;
 mod levels;
 mod prices;
 mod rng;
-mod sealed;
 mod smile;
 mod strategies;
-pub(crate) mod tables;
 #[cfg(test)]
 mod tests;
 mod world;
 
-pub use tables::TableFormat;
-
 use crate::parallel::in_order;
 use crate::progress::Progress;
 use crate::snapshot::{CHECKSUMS, form_checksums};
+use crate::source::Format;
+use crate::write::folder::Staged;
+use crate::write::tables::TableFile;
 use crate::{Error, Result};
-use account::Builder;
 use arrow::array::RecordBatch;
+use builder::Builder;
 use columns::{BookColumns, book_schemas, market_tables};
-use folder::Staged;
 use rng::Rng;
 use std::path::{Path, PathBuf};
 use strategies::Plan;
-use tables::TableFile;
 use world::World;
 
 /// Accounts of one task. Part of the output: batches of an Arrow file follow it.
@@ -75,7 +72,7 @@ pub struct GenerateRequest {
     /// The snapshot folder, built beside its place and renamed.
     pub out: PathBuf,
     /// Format of the tables.
-    pub format: TableFormat,
+    pub format: Format,
     /// Replace an existing snapshot.
     pub force: bool,
 }
@@ -156,7 +153,7 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::Runtime`] if writing fails.
-pub fn write_table(dir: &Path, name: &str, format: TableFormat, batch: &RecordBatch) -> Result<()> {
+pub fn write_table(dir: &Path, name: &str, format: Format, batch: &RecordBatch) -> Result<()> {
     let mut file = TableFile::create(dir, name, format, &batch.schema(), &[])?;
     file.write(batch)?;
     file.finish()

@@ -1,6 +1,6 @@
 //! Who trades on the exchange: eight kinds of account, their shares, sizes and habits. All of it is assumed.
 
-use super::account::Builder;
+use super::builder::Builder;
 use super::rng::{Rng, Weighted};
 use super::world::{USDC, USDT};
 use crate::margin::rules::SpotOffset;

@@ -4,12 +4,13 @@ use super::account::Account;
 use super::strategies::{Kind, PROFILES};
 use super::*;
 use crate::progress::Silent;
+use crate::source::Format;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-fn request(accounts: u64, seed: u64, out: &Path, format: TableFormat) -> GenerateRequest {
+fn request(accounts: u64, seed: u64, out: &Path, format: Format) -> GenerateRequest {
     GenerateRequest { accounts, positions_per_account: 10.0, seed, out: out.to_path_buf(), format, force: false }
 }
 
@@ -37,8 +38,8 @@ fn bytes(dir: &Path) -> HashMap<String, Vec<u8>> {
 #[test]
 fn a_seed_is_a_book_whatever_the_threads() {
     let dir = tempfile::tempdir().unwrap();
-    for format in [TableFormat::Parquet, TableFormat::Csv, TableFormat::Arrow] {
-        let out = |name: &str| dir.path().join(format!("{name}.{}", format.name()));
+    for format in [Format::Parquet, Format::Csv, Format::Arrow] {
+        let out = |name: &str| dir.path().join(format!("{name}.{}", format.extension()));
         for (name, seed, threads) in [("one", 1, 1), ("again", 1, 3), ("other", 2, 1)] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             // Three chunks, the last one short.
@@ -50,7 +51,7 @@ fn a_seed_is_a_book_whatever_the_threads() {
         assert_eq!(one.len(), 8);
         assert!(one == bytes(&out("again")), "{format:?}: the same seed gives the same bytes");
         for name in ["positions", "balances", "accounts", "marks", "indices"] {
-            let name = format!("{name}.{}", format.name());
+            let name = format!("{name}.{}", format.extension());
             assert!(one[&name] != other[&name], "{name}: another seed gives other bytes");
         }
     }
@@ -59,8 +60,8 @@ fn a_seed_is_a_book_whatever_the_threads() {
 #[test]
 fn formats_hold_the_same_values() {
     let dir = tempfile::tempdir().unwrap();
-    for format in [TableFormat::Parquet, TableFormat::Csv, TableFormat::Arrow] {
-        generate(&request(200, 1, &dir.path().join(format.name()), format), &Silent).unwrap();
+    for format in [Format::Parquet, Format::Csv, Format::Arrow] {
+        generate(&request(200, 1, &dir.path().join(format.extension()), format), &Silent).unwrap();
     }
     for table in ["instruments", "marks", "indices", "accounts", "balances", "positions"] {
         let file = |format: &str| std::fs::File::open(dir.path().join(format!("{format}/{table}.{format}"))).unwrap();
@@ -210,7 +211,7 @@ fn books_look_like_their_kind() {
 #[test]
 fn impossible_requests_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let fine = request(5, 1, &dir.path().join("book"), TableFormat::Csv);
+    let fine = request(5, 1, &dir.path().join("book"), Format::Csv);
     for broken in [
         GenerateRequest { accounts: 0, ..fine.clone() },
         GenerateRequest { positions_per_account: f64::NAN, ..fine.clone() },
@@ -238,7 +239,7 @@ impl Progress for Stop {
 #[test]
 fn an_interrupt_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let stopped = generate(&request(5, 1, &dir.path().join("book"), TableFormat::Csv), &Stop);
+    let stopped = generate(&request(5, 1, &dir.path().join("book"), Format::Csv), &Stop);
     assert!(matches!(stopped, Err(Error::Interrupted)));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
@@ -253,7 +254,7 @@ fn ids_sort_as_numbers() {
 #[test]
 fn the_book_of_a_seed_is_pinned() {
     let dir = tempfile::tempdir().unwrap();
-    generate(&request(300, 1, &dir.path().join("book"), TableFormat::Csv), &Silent).unwrap();
+    generate(&request(300, 1, &dir.path().join("book"), Format::Csv), &Silent).unwrap();
     let files = bytes(&dir.path().join("book"));
     let mut hasher = blake3::Hasher::new();
     for name in ["instruments", "marks", "indices", "accounts", "balances", "positions"] {
@@ -268,8 +269,8 @@ fn the_reader_takes_it_and_the_kernel_margins_it() {
     use crate::margin::Status;
     use crate::margin::rules::SpotOffset;
     let dir = tempfile::tempdir().unwrap();
-    for (format, count) in [(TableFormat::Csv, 300), (TableFormat::Arrow, 300), (TableFormat::Parquet, 6_000)] {
-        let out = dir.path().join(format.name());
+    for (format, count) in [(Format::Csv, 300), (Format::Arrow, 300), (Format::Parquet, 6_000)] {
+        let out = dir.path().join(format.extension());
         let counts = generate(&request(count, 1, &out, format), &Silent).unwrap();
         let options = crate::snapshot::LoadOptions {
             default_spot_offset: SpotOffset::Usdt,
@@ -285,8 +286,8 @@ fn the_reader_takes_it_and_the_kernel_margins_it() {
         assert_eq!(snapshot.market.instruments.len() as u64, counts.instruments);
 
         let rules = crate::rules::load(None, &[]).unwrap().rules;
-        let priced = crate::recompute::price(&snapshot.market, &rules);
-        let margins = crate::recompute::chunk(&priced, &snapshot.book, 0..snapshot.book.len()).unwrap().accounts;
+        let priced = crate::engine::price(&snapshot.market, &rules);
+        let margins = crate::engine::chunk(&priced, &snapshot.book, 0..snapshot.book.len()).unwrap().accounts;
         let bad = |status| matches!(status, Status::Liquidation | Status::NearLiquidation);
         let share = margins.iter().filter(|margin| bad(margin.status)).count() as f64 / margins.len() as f64;
         let expected = if count > 1_000 { 0.010..0.022 } else { 0.003..0.04 };

@@ -1,7 +1,7 @@
 //! One account in one market: the portfolio margin model, pure.
 //!
 //! Nothing in this module reads a file or a clock, spawns a thread, logs, or knows a table format; every function
-//! depends on its arguments alone. `margin` is one account in one market; [`crate::recompute`] is many accounts in
+//! depends on its arguments alone. `margin` is one account in one market; [`crate::engine`] is many accounts in
 //! many markets.
 //!
 //! In reading order: [`rules`] (parameters), [`tiers`], [`black76`] (option value and Greeks; under it [`normal`] and

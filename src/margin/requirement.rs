@@ -4,8 +4,6 @@
 //! one over the units and currencies. Its [`Workspace`] is reused from account to account, so that nothing is
 //! allocated per account; afterwards it still holds every intermediate result for an explanation.
 
-use super::borrowing;
-use super::equity;
 use super::ledgers::{Ledger, Ledgers};
 use super::orders::{Order, OrderSpace};
 use super::priced::{Contract, PricedMarket};
@@ -14,6 +12,7 @@ use super::spot_hedge::spot_in_use;
 use super::stress::Spot;
 use super::sums::{ExpirySums, PositionRows, Sums, UnitSums};
 use super::unit_margin::UnitMargin;
+use super::{borrowing, equity};
 
 /// Where an account stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -293,6 +293,24 @@ fn moved_instrument(market: &Market, after: &Market, now: &Instrument, moves: &M
     then
 }
 
+/// The base case and the given scenarios, each checked against the market.
+///
+/// # Errors
+/// [`Error::Usage`] if two have one name or one is called `base`; [`Error::Invalid`] if one cannot be applied.
+pub fn with_base(market: &Market, scenarios: Vec<Scenario>) -> Result<Vec<Scenario>> {
+    let mut names = std::collections::HashSet::from([BASE.to_owned()]);
+    let mut all = vec![Scenario::base()];
+    for scenario in scenarios {
+        if !names.insert(scenario.name.clone()) {
+            let hint = if scenario.name == BASE { "the base case is always there" } else { "each name once" };
+            return Err(Invalid::new("two scenarios of one name").value(scenario.name).expected(hint).into());
+        }
+        scenario.check(market)?;
+        all.push(scenario);
+    }
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

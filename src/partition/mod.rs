@@ -14,11 +14,12 @@
 
 mod bucket;
 
+use crate::cells::time::timestamp;
 use crate::progress::Progress;
-use crate::report::OutputFolder;
-use crate::report::encode::{HashedFile, OutputFile, write_bytes};
-use crate::report::manifest::{MANIFEST, json};
-use crate::report::summary::timestamp;
+use crate::publish::MANIFEST;
+use crate::publish::hashed::{HashedFile, write_bytes};
+use crate::publish::json::json;
+use crate::publish::{OutputFile, OutputFolder};
 use crate::snapshot::Table;
 use crate::snapshot::raw::{OF_ACCOUNTS, RawRows, RawSnapshot};
 use crate::{Error, Invalid, Result};
@@ -168,7 +169,7 @@ fn copy_market(
         [Table::Instruments, Table::Marks, Table::Indices].into_iter().filter_map(|table| snapshot.files(table));
     files.extend(market.flatten().cloned());
     if let Some(shocks) = crate::snapshot::find_shocks(from)? {
-        files.extend(if shocks.is_dir() { crate::snapshot::parts_of(&shocks)? } else { vec![shocks] });
+        files.extend(if shocks.is_dir() { crate::source::parts_of(&shocks)? } else { vec![shocks] });
     }
     progress.stage("market", "files", files.len() as u64);
     for file in files {

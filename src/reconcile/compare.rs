@@ -2,7 +2,7 @@
 
 use super::answers::{Answer, Answers, Subject};
 use super::{ACCOUNT_FIGURES, ReconcileRequest, UNIT_FIGURES};
-use crate::snapshot::ResultRow;
+use crate::results::ResultRow;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

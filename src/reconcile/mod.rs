@@ -22,7 +22,7 @@ pub use compare::{Comparison, Figure, Reconciliation};
 use crate::import::okx::files;
 use crate::market::scenario;
 use crate::progress::Progress;
-use crate::snapshot::{ResultRow, read_result};
+use crate::results::{ResultRow, read_result};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -4,11 +4,10 @@
 //! earns together with the position that it reduces is what was realised and what is left. For the stresses the
 //! contracts of an instrument are netted.
 
-use super::ledger;
 use super::leg::Leg;
 use super::number::Num;
 use super::unit::{SpotInUse, unit_margin};
-use super::{Account, PendingOrder, Position, Traded, Unit, unit_margins};
+use super::{Account, PendingOrder, Position, Traded, Unit, ledger, unit_margins};
 use crate::Result;
 use crate::margin::rules::SpotOffset;
 use std::collections::BTreeMap;

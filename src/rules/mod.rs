@@ -16,14 +16,15 @@
 // What comes from outside must end in an error, not in a panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use jiff::Timestamp;
 
-use self::layers::{Own, Resolved};
-pub use self::show::{show, to_json};
 use crate::error::{Invalid, Result};
 use crate::margin::rules::Rules;
+pub use crate::rules::show::{show, to_json};
+use layers::{Own, Resolved};
 
 mod check;
 mod key;
@@ -48,6 +49,15 @@ pub struct LoadedRules {
     /// order, `"*"` last.
     pub values: Vec<RuleValue>,
     /// BLAKE3, in hex, of [`LoadedRules::canonical`]: equal parameters have equal hashes, however they were given.
+    pub hash: String,
+}
+
+/// A rule set, identified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesId {
+    /// Its name.
+    pub name: String,
+    /// BLAKE3 of its resolved values.
     pub hash: String,
 }
 

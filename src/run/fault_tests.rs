@@ -1,10 +1,11 @@
 //! Runs on a disk that fails: every operation in turn, in every way, must leave the old state or the whole new one.
 
 use super::*;
-use crate::generate::{GenerateRequest, TableFormat, generate};
+use crate::generate::{GenerateRequest, generate};
 use crate::progress::Silent;
-use crate::report::recorded::Recorded;
-use crate::report::{Fault, How, Op};
+use crate::publish::recorded::Recorded;
+use crate::publish::{Fault, How, Op};
+use crate::source::Format;
 use crate::{rules, verify};
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,7 +53,7 @@ impl Trial {
             positions_per_account: 3.0,
             seed: 5,
             out: root.path().join("book"),
-            format: TableFormat::Parquet,
+            format: Format::Parquet,
             force: false,
         };
         generate(&request, &Silent).unwrap();
@@ -73,10 +74,10 @@ impl Trial {
             snapshot: self.root.path().join("book"),
             out: self.root.path().join(out),
             shocks: None,
-            distance: crate::distance::Whose::AtRisk,
+            distance: crate::request::DistanceScope::AtRisk,
             rules: rules::load(None, &set).unwrap(),
             allow_rules_date: false,
-            expectations: crate::run::Expectations::NONE,
+            expectations: crate::snapshot::Expectations::NONE,
             report: true,
             format: self.format,
             force: true,

@@ -1,25 +1,24 @@
 //! The margins of a book in every scenario, as rows of the two large tables: what a run writes and what
 //! [`crate::batches`] hands back.
 
-use super::CHUNK_ACCOUNTS;
 use crate::book::Book;
+use crate::engine::{self, CHUNK_ACCOUNTS, Chunk};
 use crate::margin::priced::PricedMarket;
 use crate::margin::requirement::Workspace;
 use crate::margin::rules::Rules;
 use crate::market::Market;
 use crate::market::scenario::{self, Scenario};
 use crate::progress::Progress;
-use crate::recompute::{self, Chunk};
-use crate::report::at_risk::{self, AtRisk};
-use crate::report::columns::by_account;
-use crate::report::rows::{AccountRows, UnitRows};
-use crate::report::summary::Tally;
 use crate::snapshot::Unmargined;
+use crate::tables::rows::{AccountRows, UnitRows, by_account};
+use crate::totals::at_risk::{self, AtRisk};
+use crate::totals::summary::Tally;
 use crate::{Error, Result};
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Accounts whose margins are in memory at once: with a few units each they fit the first-level cache, out of which
 /// they are counted and taken apart column by column.
@@ -67,7 +66,7 @@ impl<'a> Margins<'a> {
         let markets = scenarios.par_iter().map(|scenario| {
             let market = scenario::apply(market, scenario, rules.rate)?;
             progress.advance(1);
-            Ok(recompute::price(&market, rules))
+            Ok(engine::price(&market, rules))
         });
         let priced: Vec<PricedMarket> = markets.collect::<Result<_>>()?;
         let unit_names = priced.first().map_or_else(Vec::new, PricedMarket::unit_names);

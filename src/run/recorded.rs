@@ -1,10 +1,11 @@
 //! A run's request in its manifest, and back.
 
-use super::{MaxRejects, RunRequest};
+use super::RunRequest;
 use crate::Result;
 use crate::memory::MemoryLimit;
-use crate::report::recorded::{Request, absolute};
+use crate::publish::recorded::{Request, absolute};
 use crate::rules::LoadedRules;
+use crate::snapshot::MaxRejects;
 use std::path::PathBuf;
 
 impl RunRequest {

@@ -2,13 +2,14 @@
 
 use super::margins::UnitShare;
 use super::*;
-use crate::distance::Whose;
+use crate::engine::CHUNK_ACCOUNTS;
+use crate::engine::Chunk;
+use crate::fixture;
 use crate::margin::Status;
 use crate::market::scenario::BASE;
 use crate::progress::Silent;
-use crate::recompute::Chunk;
-use crate::report::at_risk::Binding;
-use crate::report::fixture;
+use crate::request::DistanceScope;
+use crate::totals::at_risk::Binding;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
@@ -20,12 +21,12 @@ const FIVE_CHUNKS: usize = CHUNK_ACCOUNTS * 4 + 100;
 
 fn request(out: &Path) -> RunRequest {
     RunRequest {
-        distance: Whose::None,
+        distance: DistanceScope::None,
         snapshot: "no-such-snapshot".into(),
         out: out.to_path_buf(),
         shocks: None,
         rules: fixture::rules(),
-        expectations: super::Expectations::NONE,
+        expectations: crate::snapshot::Expectations::NONE,
         allow_rules_date: false,
         format: Format::Parquet,
         report: true,
@@ -401,7 +402,7 @@ fn summary_adds_up() {
 fn the_summary_fits_a_terminal() {
     let place = tempfile::tempdir().unwrap();
     let mut summary = run_fixture(&request(&place.path().join("out")), 10).summary;
-    let text = crate::report::summary_table(&summary);
+    let text = crate::totals::summary_table(&summary);
     assert!(text.starts_with("2026-01-15T08:00:00Z · rules test-rules\n\n accounts "), "{text}");
     assert!(text.contains("\n margined          10  adjusted equity     46\n"), "{text}");
     assert!(text.contains("\n BTC-USDT          5  23,000,056  "), "{text}");
@@ -415,7 +416,7 @@ fn the_summary_fits_a_terminal() {
     (unit.accounts, unit.binding.mr7) = (u64::from(u32::MAX), u64::from(u32::MAX));
     (unit.mmr, unit.mmr_share) = (999_999_999_999_999.0, Some(1.0));
     summary.risk_units = vec![unit; 12];
-    let text = crate::report::summary_table(&summary);
+    let text = crate::totals::summary_table(&summary);
     assert!(text.contains("\n 4 more "), "{text}");
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line}");

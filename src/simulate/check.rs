@@ -3,6 +3,7 @@
 use super::amount::{Lot, largest};
 use super::operation::{Action, Refusal};
 use crate::book::Book;
+use crate::engine::account_of;
 use crate::margin::changed::{Changes, Known};
 use crate::margin::orders::{Holdings, Traded};
 use crate::margin::priced::PricedMarket;
@@ -10,7 +11,6 @@ use crate::margin::requirement::{Account, Workspace, evaluate};
 use crate::margin::rules::SpotOffset;
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::market::Market;
-use crate::recompute::account_of;
 
 /// Whether an operation may go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

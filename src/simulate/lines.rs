@@ -1,9 +1,9 @@
 //! Operations as JSON lines, answered as JSON lines: one object a line, in the order in which they come.
 
 use super::operation::{Operation, Resolver};
+use super::tables::Fields;
 use super::{Desk, Row};
 use crate::margin::AccountMargin;
-use crate::report::checks::Fields;
 use crate::snapshot::{Asked, Given};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

@@ -17,6 +17,7 @@ pub mod check;
 pub mod limits;
 mod lines;
 pub mod operation;
+pub mod tables;
 mod words;
 
 pub use lines::answer_lines;
@@ -26,14 +27,14 @@ use crate::margin::orders::Traded;
 use crate::margin::priced::PricedMarket;
 use crate::parallel::in_order;
 use crate::progress::Progress;
-use crate::recompute;
-use crate::report::checks::{self, CheckTables};
-use crate::report::manifest::{self, Provenance, Timings};
-use crate::report::rejects::MaxRejects;
-use crate::report::{Format, OutputFolder, encode, rejects};
+use crate::publish::OutputFolder;
+use crate::publish::hashed::write_bytes;
+use crate::publish::manifest::{self, Provenance, Timings};
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, Expectations, LoadOptions, Reason, Snapshot};
-use crate::{Error, Result};
+use crate::snapshot::{self, Expectations, LoadOptions, MaxRejects, Reason, Snapshot};
+use crate::source::Format;
+use crate::tables::rejects;
+use crate::{Error, Result, engine};
 use amount::Lot;
 use check::{Answer, Checker, Verdict};
 use limits::MaxWithdrawal;
@@ -43,6 +44,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use tables::CheckTables;
 
 /// Operations of one task, about: those of one account stay together.
 const TASK_OPERATIONS: usize = 4_096;
@@ -155,7 +157,7 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
     timings.read = clock.elapsed();
 
     let clock = Instant::now();
-    let priced = recompute::price(&snapshot.market, &request.rules.rules);
+    let priced = engine::price(&snapshot.market, &request.rules.rules);
     timings.price = clock.elapsed();
 
     let clock = Instant::now();
@@ -181,8 +183,8 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
 
     let clock = Instant::now();
     outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
-    let summary = checks::summary(&snapshot, &request.rules, &counts)?;
-    outputs.push(encode::write_bytes(folder.path(), "summary.json", &summary)?);
+    let summary = tables::summary(&snapshot, &request.rules, &counts)?;
+    outputs.push(write_bytes(folder.path(), "summary.json", &summary)?);
     progress.check()?;
     timings.finish = clock.elapsed();
     let provenance = Provenance {
@@ -392,16 +394,16 @@ impl<'a> Desk<'a> {
         folder: &Path,
         format: Format,
         progress: &dyn Progress,
-    ) -> Result<Vec<crate::report::OutputFile>> {
+    ) -> Result<Vec<crate::publish::OutputFile>> {
         let mut files = Vec::new();
         let accounts = self.accounts(&request.accounts)?;
         if request.withdraw {
-            let table = checks::Withdrawals::create(folder, format)?;
+            let table = tables::Withdrawals::create(folder, format)?;
             files.push(self.limits(&accounts, progress, table, |checker, account| self.withdrawals(checker, account))?);
         }
         if !request.orders.is_empty() {
             let orders = request.orders.iter().map(|name| self.order_terms(name)).collect::<Result<Vec<_>>>()?;
-            let table = checks::Orders::create(folder, format, &request.orders)?;
+            let table = tables::Orders::create(folder, format, &request.orders)?;
             let most = |checker: &mut Checker<'a>, account: usize| {
                 orders.iter().map(|&(traded, px, lot)| checker.max_order(account, traded, px, lot)).collect()
             };
@@ -411,13 +413,13 @@ impl<'a> Desk<'a> {
     }
 
     /// Searches limits of accounts in parallel and writes them.
-    fn limits<T: Send, R: checks::LimitTable<T>>(
+    fn limits<T: Send, R: tables::LimitTable<T>>(
         &self,
         accounts: &[usize],
         progress: &dyn Progress,
         mut table: R,
         search: impl Fn(&mut Checker<'a>, usize) -> Result<Vec<T>, Refusal> + Sync,
-    ) -> Result<crate::report::OutputFile> {
+    ) -> Result<crate::publish::OutputFile> {
         progress.stage("limits", "accounts", accounts.len() as u64);
         let tasks: Vec<&[usize]> = accounts.chunks(TASK_ACCOUNTS).collect();
         let book = &self.snapshot.book;

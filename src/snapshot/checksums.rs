@@ -3,8 +3,8 @@
 //! Every file is hashed while it is read, so that to compare costs nothing. Formats other than Parquet have no
 //! checksums of their own, and a digit that changes in a CSV file makes another number: only a hash notices.
 
-use super::source::unreadable;
 use super::{Expectations, InputFile};
+use crate::source::unreadable;
 use crate::{Invalid, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -86,7 +86,7 @@ fn read(dir: &Path) -> Result<Option<Listed>> {
     let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
     let mut listed = Listed::new();
     for (line, row) in text.lines().zip(1..) {
-        let invalid = |problem: &str| Invalid::new(problem).file(&file).row(row).value(super::text::cut(line));
+        let invalid = |problem: &str| Invalid::new(problem).file(&file).row(row).value(crate::cells::text::cut(line));
         let parts = line.split_once("  ").or_else(|| line.split_once(" *"));
         let known = parts.filter(|(hash, _)| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let Some((hash, path)) = known else {

@@ -43,7 +43,7 @@ impl Expectations {
         let is_hash = |hash: &String| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
         if let Some(hash) = self.hash.as_ref().filter(|hash| !is_hash(hash)) {
             return Err(Invalid::new("the hash that is expected is none")
-                .value(super::text::cut(hash))
+                .value(crate::cells::text::cut(hash))
                 .expected("64 hexadecimal digits, as `remargin check` shows them")
                 .into());
         }

@@ -15,58 +15,39 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod accounts;
-mod balances;
-mod batch;
 mod checksums;
-mod contracts;
-mod csv;
 mod expectations;
-mod finished;
-mod guard;
-mod ipc;
-mod ipc_layout;
 mod market;
+mod max_rejects;
 mod memory;
-mod number;
 mod operations;
-mod orders;
-mod pages;
-mod parquet;
-mod positions;
-mod prices;
-mod quotes;
 pub(crate) mod raw;
 mod reject;
 mod relate;
-mod results;
-mod scan;
 mod schema;
 mod shocks;
-mod source;
 pub mod stream;
 mod tables;
-mod text;
-mod time;
-mod written;
 
+pub use crate::cells::time::parse_time;
+pub use crate::formats::memory::Rows;
 pub use checksums::{CHECKSUMS, checksum_lines, snapshot_hash};
 pub use expectations::Expectations;
-pub use finished::{FinishedRun, read_finished};
-pub use memory::{MarketRows, Rows, load_rows, parse_time, shocks_of};
+pub use max_rejects::MaxRejects;
+pub use memory::{MarketRows, load_rows, shocks_of};
 pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
-pub use results::{ResultColumns, ResultRow, each_result, has_result, hash_file, read_result, scan_result};
 pub use schema::Table;
 pub use shocks::{find_shocks, read_shocks};
-pub(crate) use written::{read_json, read_table};
 
 use crate::book::Book;
+use crate::cells::time;
+use crate::formats::scan::Opened;
 use crate::margin::rules::SpotOffset;
 use crate::market::Market;
 use crate::progress::Progress;
+use crate::source::{self, Source};
 use crate::{Error, Invalid, Result};
-use scan::{Opened, scan};
-use source::Source;
 use std::path::{Path, PathBuf};
 
 /// What [`load`] needs besides the folder.
@@ -117,7 +98,7 @@ pub struct Snapshot {
     pub unused_price_gaps: u64,
 }
 
-const MANIFEST: &str = "snapshot.toml";
+pub(crate) const MANIFEST: &str = "snapshot.toml";
 
 /// What lies in the folder of a snapshot.
 struct Survey {
@@ -240,12 +221,4 @@ fn find_tables(dir: &Path) -> Result<Vec<(Table, Source)>> {
         }
     }
     Ok(sources)
-}
-
-/// The Parquet parts of a table that is a folder.
-///
-/// # Errors
-/// [`Error::Invalid`] if the folder holds anything else.
-pub(crate) fn parts_of(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(source::at(folder)?.files)
 }

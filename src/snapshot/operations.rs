@@ -1,13 +1,12 @@
 //! The table of operations that `simulate` checks: rows handed on as they stand, one by one.
 
 use super::InputFile;
-use super::number::{NumberError, Numbers, parse};
-use super::scan::{Opened, scan};
 use super::schema::OPERATIONS;
-use super::source;
-use super::text::cut;
+use crate::cells::number::{NumberError, Numbers, parse};
+use crate::cells::text::cut;
+use crate::formats::scan::{Opened, scan};
 use crate::progress::Progress;
-use crate::{Invalid, Result};
+use crate::{Invalid, Result, source};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -50,7 +49,7 @@ impl Given {
     pub fn text(&self) -> String {
         match self {
             Self::Nothing => String::new(),
-            Self::Number(number) => super::number::written(*number),
+            Self::Number(number) => crate::cells::number::written(*number),
             Self::NotANumber(text) | Self::OutOfRange(text) => text.clone(),
         }
     }

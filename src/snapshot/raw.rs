@@ -1,12 +1,12 @@
 //! The rows of the tables of accounts as they are stored, unchecked, for what moves rows about.
 
-use super::batch::Batch;
-use super::scan::{Opened, scan};
-use super::schema::{Column, Kind};
-use super::source::Source;
-use super::text::Text;
 use super::{Survey, Table};
+use crate::cells::text::Text;
+use crate::formats::batch::Batch;
+use crate::formats::scan::{Opened, scan};
+use crate::formats::{Column, Kind};
 use crate::progress::Progress;
+use crate::source::Source;
 use crate::{Error, Invalid, Result};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::compute::cast;

@@ -1,5 +1,7 @@
 //! The tables of a snapshot: their names, and the columns that are read of each.
 
+use crate::formats::{Column, Kind};
+
 /// A table of the snapshot, in the order in which rejects are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
@@ -54,37 +56,6 @@ impl Table {
             Self::Orders => ORDERS,
         }
     }
-}
-
-/// What a column holds, which decides the types it may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Strings; integers are kept as written.
-    Id,
-    /// Numbers: `Float64`, integers, decimals, decimal strings.
-    Number,
-    /// Timestamps, or RFC 3339 strings.
-    Time,
-    /// Booleans, or the strings `true` and `false`; only results have them.
-    Flag,
-}
-
-impl Kind {
-    pub fn expected(self) -> &'static str {
-        match self {
-            Self::Id => "strings or integers",
-            Self::Number => "Float64, integers, decimals of up to 38 digits or decimal strings",
-            Self::Time => "timestamps, or strings such as `2026-03-27T08:00:00Z`",
-            Self::Flag => "booleans",
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Column {
-    pub name: &'static str,
-    pub kind: Kind,
-    pub required: bool,
 }
 
 const fn id(name: &'static str) -> Column {

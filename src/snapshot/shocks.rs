@@ -3,16 +3,16 @@
 //! Unlike the rows of accounts, a broken row here is an error: a scenario that lacks one of its moves would be
 //! another scenario.
 
-use super::batch::Batch;
-use super::number::{NumberError, Numbers};
-use super::scan::{Opened, scan};
 use super::schema::SHOCKS;
-use super::source;
-use super::{InputFile, checksums, text::cut};
+use super::{InputFile, checksums};
+use crate::cells::number::{NumberError, Numbers};
+use crate::cells::text::cut;
+use crate::formats::batch::Batch;
+use crate::formats::scan::{Opened, scan};
 use crate::market::Market;
 use crate::market::scenario::{BASE, Fault, Scenario, Shock, check_days, check_fx, check_shock};
 use crate::progress::Progress;
-use crate::{Invalid, Result};
+use crate::{Invalid, Result, source};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

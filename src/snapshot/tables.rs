@@ -3,20 +3,21 @@
 // Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
 #![allow(clippy::indexing_slicing)]
 
+use super::accounts::balances::{AllBalances, Balances};
+use super::accounts::orders::{AllOrders, Orders};
+use super::accounts::positions::{AllPositions, Positions};
 use super::accounts::{AccountNumbers, AccountRows, Section, Settings, settle};
-use super::balances::{AllBalances, Balances};
-use super::batch::Batch;
-use super::contracts::{self, ContractRow, Fault, base_quote};
-use super::memory::{Rows, Slices};
-use super::orders::{AllOrders, Orders};
-use super::positions::{AllPositions, Positions};
-use super::prices::{self, Indices};
+use super::market::contracts::{self, ContractRow, Fault, base_quote};
+use super::market::prices::{self, Indices};
+use super::market::{self};
 use super::reject::{Broken, Reason};
-use super::scan::{Opened, scan};
-use super::source::Source;
-use super::text::cut;
-use super::{Expectations, LoadOptions, Snapshot, Table, market, relate};
+use super::{Expectations, LoadOptions, Snapshot, Table, relate};
 use crate::book::Book;
+use crate::cells::text::cut;
+use crate::formats::batch::Batch;
+use crate::formats::memory::{Rows, Slices};
+use crate::formats::scan::{Opened, scan};
+use crate::source::Source;
 use crate::{Error, Invalid, Result};
 use std::path::PathBuf;
 
@@ -252,7 +253,7 @@ impl<T: Send> SmallTable<T> {
     /// [`Invalid`] at the first row whose key stands in an earlier row; the row is counted in its own file.
     fn check_unique(&self, problem: &str, column: &str, key: impl Fn(&T) -> Option<&str>) -> Result<()> {
         let keys: Vec<_> = self.rows.iter().map(&key).collect();
-        let Some(found) = relate::first_duplicate(&keys)? else { return Ok(()) };
+        let Some(found) = relate::first_duplicate(&keys) else { return Ok(()) };
         let (mut file, mut row) = (0, found as u64);
         while file + 1 < self.files.len() && row >= self.file_rows[file] {
             row -= self.file_rows[file];

@@ -1,8 +1,8 @@
 //! Scenarios in words: grids of moves, single scenarios, named historical sets.
 
 use crate::market::Market;
-use crate::market::scenario::{BASE, EVERY_COIN, Scenario, Shock};
-use crate::{Error, Invalid, Result};
+use crate::market::scenario::{EVERY_COIN, Scenario, Shock};
+use crate::{Error, Result};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use std::fmt::{self, Display};
@@ -291,27 +291,10 @@ impl FromStr for Preset {
     }
 }
 
-/// The base case and the given scenarios, each checked against the market.
-///
-/// # Errors
-/// [`Error::Usage`] if two have one name or one is called `base`; [`Error::Invalid`] if one cannot be applied.
-pub fn with_base(market: &Market, scenarios: Vec<Scenario>) -> Result<Vec<Scenario>> {
-    let mut names = std::collections::HashSet::from([BASE.to_owned()]);
-    let mut all = vec![Scenario::base()];
-    for scenario in scenarios {
-        if !names.insert(scenario.name.clone()) {
-            let hint = if scenario.name == BASE { "the base case is always there" } else { "each name once" };
-            return Err(Invalid::new("two scenarios of one name").value(scenario.name).expected(hint).into());
-        }
-        scenario.check(market)?;
-        all.push(scenario);
-    }
-    Ok(all)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::market::scenario::with_base;
 
     fn shock(base: &str, price: Option<f64>, vol: Option<f64>) -> Shock {
         Shock { base: base.into(), price, vol }

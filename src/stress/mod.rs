@@ -4,8 +4,8 @@
 //! snapshot::load -> Market, Book                           once
 //! shocks, grids, words, presets -> scenarios               base first
 //! for every few scenarios, on all threads:
-//!     scenario::apply, recompute::price                    one re-priced table a scenario
-//!     accounts in chunks x scenarios: recompute::chunk     one pass a scenario
+//!     scenario::apply, engine::price                    one re-priced table a scenario
+//!     accounts in chunks x scenarios: engine::chunk     one pass a scenario
 //!     counts, sums, worst scenario, at-risk rows           merged in order of chunk and scenario
 //! tables, summary.json, report.html, manifest.json, rename
 //! ```
@@ -18,33 +18,41 @@
 mod family;
 mod pass;
 mod recorded;
+pub(crate) mod stats;
+pub(crate) mod summary;
+pub(crate) mod tables;
+mod text;
 
-pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenario, with_base};
+pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenario};
+pub use text::stress_table;
 
-use crate::distance::Whose;
+use crate::distance::tables::{self as distances, Searched};
 use crate::margin::priced::PricedMarket;
+use crate::market::scenario::with_base;
 use crate::market::scenario::{self, Scenario};
+use crate::page::{self, AtRiskRow, Identity, Page, Scenarios};
 use crate::progress::Progress;
-use crate::report::at_risk::{self, AtRisk, Names};
-use crate::report::columns::{ACCOUNTS, RISK_UNITS};
-use crate::report::distances::{self, Searched};
-use crate::report::html::{self, AtRiskRow, Identity, Page, Scenarios};
-use crate::report::manifest::{self, Provenance};
-use crate::report::recorded::absolute;
-use crate::report::spread::Floor;
-use crate::report::stress::{ScenarioRow, StressTables};
-use crate::report::stress_stats::ScenarioStats;
-use crate::report::{OutputFile, OutputFolder, encode, rejects, stress_summary};
+use crate::publish::hashed::write_bytes;
+use crate::publish::manifest::{self, Provenance, Timings};
+use crate::publish::recorded::absolute;
+use crate::publish::{OutputFile, OutputFolder};
+use crate::request::DistanceScope;
 use crate::rules::LoadedRules;
-use crate::run::{Format, MaxRejects, Timings};
-use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
-use crate::{Error, Result, recompute};
+use crate::snapshot::{self, Expectations, LoadOptions, MaxRejects, Snapshot};
+use crate::source::Format;
+use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
+use crate::tables::{encode, rejects};
+use crate::totals::at_risk::{self, AtRisk, Names};
+use crate::totals::spread::Floor;
+use crate::{Error, Result, engine};
 use pass::{Pass, State};
 use rayon::prelude::*;
+use stats::ScenarioStats;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use tables::{ScenarioRow, StressTables};
 
-pub use crate::report::stress_summary::StressSummary;
+pub use summary::StressSummary;
 
 /// How much is written of each account in each scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,7 +127,7 @@ pub struct StressRequest {
     /// How much is written of each account.
     pub detail: Detail,
     /// Whose distances from liquidation to search, in the market as it is.
-    pub distance: Whose,
+    pub distance: DistanceScope,
     /// The rules.
     pub rules: LoadedRules,
     /// What is known of the snapshot beforehand.
@@ -180,12 +188,12 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     let clock = Instant::now();
     progress.stage("write", "files", 0);
     outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
-    outputs.push(encode::write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
+    outputs.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
     if request.report {
         let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs);
         let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?);
         let page = if let Some(rows) = at_risk { page.with_at_risk(rows, None, &[]) } else { page };
-        outputs.push(html::write(folder.path(), &page)?);
+        outputs.push(page::write(folder.path(), &page)?);
     }
     progress.check()?;
     timings.finish += clock.elapsed();
@@ -234,7 +242,7 @@ impl Work<'_> {
     fn price(&self, scenario: &Scenario) -> Result<PricedMarket> {
         self.progress.check()?;
         let rules = &self.request.rules.rules;
-        Ok(recompute::price(&scenario::apply(&self.snapshot.market, scenario, rules.rate)?, rules))
+        Ok(engine::price(&scenario::apply(&self.snapshot.market, scenario, rules.rate)?, rules))
     }
 
     /// Distances from liquidation in the base case, noted in its rows at risk.
@@ -299,6 +307,6 @@ impl Work<'_> {
         let tally = base_tally.unwrap_or_default();
         let base = tally.summary(self.snapshot, &request.rules, &units, at_risk as usize, &state.spread)?;
         timings.finish += clock.elapsed();
-        Ok((stress_summary::of(base, self.scenarios, &rows)?, files, head))
+        Ok((summary::of(base, self.scenarios, &rows)?, files, head))
     }
 }

@@ -1,24 +1,21 @@
 //! One pass over the book for a few scenarios at once.
 
+use super::stats::{Hedge, ScenarioStats};
+use super::tables::Worst;
 use crate::book::Book;
-use crate::margin::AccountMargin;
-use crate::margin::Status;
+use crate::engine::{self, CHUNK_ACCOUNTS, Chunk};
 use crate::margin::priced::PricedMarket;
 use crate::margin::requirement::{Account, Workspace};
 use crate::margin::rules::StatusRules;
 use crate::margin::sums::UnitSums;
-use crate::parallel;
+use crate::margin::{AccountMargin, Status};
 use crate::progress::Progress;
-use crate::recompute::{self, Chunk};
-use crate::report::at_risk::{self, AtRisk, Names};
-use crate::report::columns::{accounts_batch, by_account, risk_units_batch};
-use crate::report::encode::{Encoded, Encoder, TableFile};
-use crate::report::spread::{Floor, Spread};
-use crate::report::stress::Worst;
-use crate::report::stress_stats::{Hedge, ScenarioStats};
-use crate::report::summary::Tally;
-use crate::run::CHUNK_ACCOUNTS;
-use crate::{Error, Result};
+use crate::tables::encode::{Encoded, Encoder, TableFile};
+use crate::tables::rows::{accounts_batch, by_account, risk_units_batch};
+use crate::totals::at_risk::{self, AtRisk, Names};
+use crate::totals::spread::{Floor, Spread};
+use crate::totals::summary::Tally;
+use crate::{Error, Result, parallel};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -182,7 +179,7 @@ impl Pass<'_> {
     fn margins(&self, priced: &PricedMarket, range: Range<usize>) -> Result<Margins> {
         self.progress.check()?;
         let mut hedges = Vec::new();
-        let chunk = recompute::chunk_with(priced, self.book, range, |account, work, units| {
+        let chunk = engine::chunk_with(priced, self.book, range, |account, work, units| {
             let sums = work.unit_sums().iter().zip(units);
             hedges.extend(sums.map(|(sums, unit)| hedge_of(priced, account, work, sums, unit.spot_in_use)));
         })?;

@@ -1,9 +1,9 @@
 //! A stress's request in its manifest, and back.
 
 use super::{Axis, Detail, Preset, ScenarioSources, StressRequest};
-use crate::report::recorded::{Request, StressPart, absolute};
+use crate::publish::recorded::{Request, StressPart, absolute};
 use crate::rules::LoadedRules;
-use crate::run::MaxRejects;
+use crate::snapshot::MaxRejects;
 use crate::{Error, Result};
 use std::path::PathBuf;
 

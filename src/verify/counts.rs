@@ -5,10 +5,11 @@ use super::tables::{AccountsPass, UnitsPass};
 use super::{Findings, Origin};
 use crate::Result;
 use crate::progress::Progress;
-use crate::report::recorded::{Recorded, read_json};
-use crate::report::stress_summary::StressSummary;
-use crate::report::summary::{Summary, TableSummary, totals_named};
-use crate::snapshot::{self, Table};
+use crate::publish::recorded::{Recorded, read_json};
+use crate::results;
+use crate::snapshot::Table;
+use crate::stress::StressSummary;
+use crate::totals::summary::{Summary, TableSummary, totals_named};
 use std::path::Path;
 
 const SUMMARY: &str = "summary.json";
@@ -41,7 +42,7 @@ pub(super) fn check(
     if let Some(origin) = origin {
         of.origin(origin);
     }
-    if snapshot::has_result(run, "accounts")? {
+    if results::has_result(run, "accounts")? {
         of.tables(run, origin, progress)?;
     }
     Ok(())
@@ -156,7 +157,7 @@ impl Summed<'_> {
         // A run counts the rows of all its scenarios, a stress those of the base case.
         let at_risk = if self.prefix.is_empty() { accounts.at_risk } else { counted.at_risk };
         self.equal("accounts.at_risk", &found.at_risk, &at_risk);
-        let statuses = |of: &crate::report::summary::StatusCounts| {
+        let statuses = |of: &crate::totals::counts::StatusCounts| {
             let all = [of.liquidation, of.near_liquidation, of.warning, of.healthy, of.no_risk];
             all.map(|count| count.to_string()).join(", ")
         };
@@ -169,7 +170,7 @@ impl Summed<'_> {
             let Some(unit) = units.units.get(&found.risk_unit) else { continue };
             let key = format!("risk_units.{}", found.risk_unit);
             self.equal(&format!("{key}.accounts"), &found.accounts, &unit.accounts);
-            let of = |counts: &crate::report::summary::BindingCounts| {
+            let of = |counts: &crate::totals::summary::BindingCounts| {
                 [counts.mr1, counts.mr2, counts.mr6, counts.mr7, counts.none].map(|count| count.to_string()).join(", ")
             };
             self.equal(&format!("{key}.binding"), &of(&found.binding), &of(&unit.binding));

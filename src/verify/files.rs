@@ -1,12 +1,11 @@
 //! Files of a run, hashed again.
 
 use super::{Difference, FilesChecked, Findings};
-use crate::Result;
 use crate::progress::Progress;
-use crate::report::manifest::MANIFEST;
-use crate::report::recorded::{Recorded, RecordedFile};
-use crate::snapshot::hash_file;
-use crate::{Error, Invalid};
+use crate::publish::MANIFEST;
+use crate::publish::recorded::{Recorded, RecordedFile};
+use crate::results::hash_file;
+use crate::{Error, Invalid, Result};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};

@@ -20,14 +20,16 @@ mod tables;
 mod text;
 
 use crate::book::Book;
-use crate::market::scenario::Scenario;
+use crate::market::scenario::{Scenario, with_base};
 use crate::progress::Progress;
-use crate::report::manifest::MANIFEST;
-use crate::report::recorded::{Recorded, Request};
-use crate::report::{Format, formula_safe};
+use crate::publish::MANIFEST;
+use crate::publish::recorded::{Recorded, Request};
+use crate::results;
 use crate::rules::LoadedRules;
 use crate::snapshot::{self, LoadOptions, Snapshot};
-use crate::stress::{ScenarioSources, with_base};
+use crate::source::Format;
+use crate::stress::ScenarioSources;
+use crate::tables::formula_safe;
 use crate::{Error, Result};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -277,7 +279,7 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
         counts = findings.compared - before;
     }
     if let Some(origin) = &origin {
-        if snapshot::has_result(&request.run, "accounts")? {
+        if results::has_result(&request.run, "accounts")? {
             derived = Some(sample::check(request, origin, &mut findings, progress)?);
         } else {
             not_derived = Some("the stress kept no table `accounts`; with `--detail all` it does".to_owned());

@@ -2,10 +2,10 @@
 
 use super::files::plain;
 use crate::progress::Progress;
-use crate::report::manifest::MANIFEST;
-use crate::report::recorded::{Recorded, RecordedFile, Request};
+use crate::publish::MANIFEST;
+use crate::publish::recorded::{Recorded, RecordedFile, Request};
+use crate::results::hash_file;
 use crate::run::{self, RunRequest};
-use crate::snapshot::hash_file;
 use crate::stress::{self, StressRequest};
 use crate::{Error, Invalid, Result};
 use serde::Serialize;
@@ -75,7 +75,7 @@ pub fn replay(request: &ReplayRequest, progress: &dyn Progress) -> Result<Replay
             .into());
     };
     if let Some(snapshot) = &request.snapshot {
-        asked.snapshot = crate::report::recorded::absolute(snapshot)?;
+        asked.snapshot = crate::publish::recorded::absolute(snapshot)?;
     }
     check_inputs(&recorded, &asked, progress)?;
 

@@ -2,8 +2,7 @@
 
 use super::tables::{ACCOUNT_COLUMNS, Key, SampleRows, UNIT_COLUMNS};
 use super::{Derived, Difference, Findings, Origin, Sample, VerifyRequest};
-use crate::market::Market;
-use crate::market::scenario;
+use crate::market::{Market, scenario};
 use crate::progress::Progress;
 use crate::reference::{self, Mismatch};
 use crate::{Error, Result};

@@ -11,7 +11,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
-use remargin::generate::{TableFormat, write_table};
+use remargin::generate::write_table;
+use remargin::source::Format;
 use std::fs::{self, File};
 use std::sync::Arc;
 
@@ -175,7 +176,7 @@ fn a_flipped_bit_in_a_page_is_named() {
     prepare();
     let folder = Folder::new();
     folder.remove("positions.csv");
-    write_table(folder.path(), "positions", TableFormat::Parquet, &batch("positions")).unwrap();
+    write_table(folder.path(), "positions", Format::Parquet, &batch("positions")).unwrap();
     let file = folder.path().join("positions.parquet");
     let mut bytes = fs::read(&file).unwrap();
     let reader = SerializedFileReader::new(File::open(&file).unwrap()).unwrap();

@@ -9,8 +9,8 @@ use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use remargin::generate::TableFormat;
 use remargin::snapshot::CHECKSUMS;
+use remargin::source::Format;
 use std::fmt;
 use std::fs;
 use std::ops::Range;
@@ -130,20 +130,20 @@ fn pages(file: &Path) -> Vec<Range<usize>> {
 }
 
 /// All mutants of one table in one format.
-fn mutate(format: TableFormat, name: &str) -> Tally {
+fn mutate(format: Format, name: &str) -> Tally {
     let folder = snapshot(format);
-    let file = folder.path().join(format!("{name}.{}", format.name()));
+    let file = folder.path().join(format!("{name}.{}", format.extension()));
     let clean = fs::read(&file).unwrap();
     let Outcome::Loaded(expected) = judge(name, || folder.load()) else { panic!("the clean snapshot is refused") };
-    let protected = if format == TableFormat::Parquet { pages(&file) } else { Vec::new() };
-    let mut rng = ChaCha8Rng::seed_from_u64(format.name().bytes().chain(name.bytes()).map(u64::from).sum());
+    let protected = if format == Format::Parquet { pages(&file) } else { Vec::new() };
+    let mut rng = ChaCha8Rng::seed_from_u64(format.extension().bytes().chain(name.bytes()).map(u64::from).sum());
     let mut tally = Tally::default();
     add_checksums(&folder);
     let checksums = fs::read(folder.path().join(CHECKSUMS)).unwrap();
     for (kind, count) in OF_EACH_KIND {
         for number in 0..count {
-            let mutant = Mutant::new(kind, &clean, format == TableFormat::Csv, &mut rng);
-            let what = format!("{name}.{} {:?} {number} at {:?}", format.name(), mutant.kind, mutant.place);
+            let mutant = Mutant::new(kind, &clean, format == Format::Csv, &mut rng);
+            let what = format!("{name}.{} {:?} {number} at {:?}", format.extension(), mutant.kind, mutant.place);
             fs::write(&file, &mutant.bytes).unwrap();
             tally.mutants += 1;
 
@@ -158,7 +158,7 @@ fn mutate(format: TableFormat, name: &str) -> Tally {
             }
             let Outcome::Refused(problem) = beside else { panic!("{what}: `checksums` did not notice") };
             assert!(problem.contains("the file is not the one that `checksums` lists"), "{what}: {problem}");
-            assert!(problem.contains(&format!("{name}.{}", format.name())), "{what}: {problem}");
+            assert!(problem.contains(&format!("{name}.{}", format.extension())), "{what}: {problem}");
             match alone {
                 Outcome::Refused(problem) => {
                     assert!(problem.contains(name), "{what}: the file is not named: {problem}");
@@ -166,7 +166,7 @@ fn mutate(format: TableFormat, name: &str) -> Tally {
                 }
                 Outcome::Loaded(found) if found == expected => tally.equal += 1,
                 Outcome::Loaded(_) => {
-                    let is_text = format == TableFormat::Csv;
+                    let is_text = format == Format::Csv;
                     assert!(is_text || mutant.kind != Kind::Cut, "{what}: half a file was taken for a whole one");
                     let in_pages = protected.iter().any(|page| page.contains(&mutant.place.start));
                     assert!(!in_pages || mutant.kind == Kind::Swap, "{what}: a checksum did not notice");
@@ -181,7 +181,7 @@ fn mutate(format: TableFormat, name: &str) -> Tally {
 #[test]
 fn mutants_are_refused_or_harmless() {
     prepare();
-    let tasks: Vec<(TableFormat, &str)> =
+    let tasks: Vec<(Format, &str)> =
         FORMATS.into_iter().flat_map(|format| TABLES.map(|(name, _)| (format, name))).collect();
     // Threads of their own: one that waits inside rayon's pool would take up the next table.
     let next = AtomicUsize::new(0);
@@ -198,7 +198,7 @@ fn mutants_are_refused_or_harmless() {
     });
     assert_eq!(tallies.len(), tasks.len());
     for (format, name, tally) in &tallies {
-        println!("{name}.{}: {tally}", format.name());
+        println!("{name}.{}: {tally}", format.extension());
     }
     let all = tallies.into_iter().fold(Tally::default(), |all, (.., tally)| all.add(tally));
     println!("all: {all}");

@@ -2,12 +2,13 @@
 
 use crate::folder::{Folder, TABLES, table};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use remargin::generate::{TableFormat, write_table};
+use remargin::generate::write_table;
 use remargin::progress::Silent;
 use remargin::snapshot::{CHECKSUMS, form_checksums};
+use remargin::source::Format;
 use std::sync::Arc;
 
-pub const FORMATS: [TableFormat; 3] = [TableFormat::Parquet, TableFormat::Arrow, TableFormat::Csv];
+pub const FORMATS: [Format; 3] = [Format::Parquet, Format::Arrow, Format::Csv];
 
 /// Columns that hold text; all others but `expiry` are numbers.
 const TEXT: [&str; 10] = [
@@ -44,7 +45,7 @@ pub fn batch(name: &str) -> RecordBatch {
 }
 
 /// The small snapshot in a format.
-pub fn snapshot(format: TableFormat) -> Folder {
+pub fn snapshot(format: Format) -> Folder {
     let folder = Folder::new();
     for (name, _) in TABLES {
         folder.remove(&format!("{name}.csv"));

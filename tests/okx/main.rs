@@ -5,14 +5,14 @@ mod models;
 mod properties;
 mod reconciles;
 
-use remargin::distance::Whose;
-use remargin::generate::TableFormat;
 use remargin::import::okx::{ImportRequest, Imported, import};
 use remargin::progress::Silent;
-use remargin::report::Format;
+use remargin::request::DistanceScope;
 use remargin::rules;
-use remargin::run::{MaxRejects, RunRequest, run};
+use remargin::run::{RunRequest, run};
+use remargin::snapshot::MaxRejects;
 use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
+use remargin::source::Format;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn request(folder: &Path, out: &Path) -> ImportRequest {
     ImportRequest {
         folder: folder.to_path_buf(),
         out: out.to_path_buf(),
-        format: TableFormat::Csv,
+        format: Format::Csv,
         as_of_ms: None,
         interpolate_vol: false,
         force: false,
@@ -88,9 +88,9 @@ impl Place {
                 snapshot: self.path("snapshot"),
                 out: self.path("out"),
                 shocks: None,
-                distance: Whose::AtRisk,
+                distance: DistanceScope::AtRisk,
                 rules: rules::load(overlay.is_file().then_some(overlay.as_path()), &[]).unwrap(),
-                expectations: remargin::run::Expectations::NONE,
+                expectations: remargin::snapshot::Expectations::NONE,
                 allow_rules_date: false,
                 format: Format::Csv,
                 report: true,

@@ -4,7 +4,7 @@ use super::{Place, data, rows};
 use remargin::margin::black76::Terms;
 use remargin::market::Kind;
 use remargin::progress::Silent;
-use remargin::snapshot::read_result;
+use remargin::results::read_result;
 use serde_json::{Value, json};
 
 fn number(row: &Value, field: &str) -> f64 {

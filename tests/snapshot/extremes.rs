@@ -2,7 +2,7 @@
 //! one account. Each is margined, finite, and the same by the reference model.
 
 use crate::folder::{Folder, reconcile, table};
-use remargin::recompute::{chunk, price};
+use remargin::engine::{chunk, price};
 use remargin::reference::{account_of, compare, margin};
 use remargin::rules;
 use remargin::snapshot::Snapshot;

@@ -42,9 +42,9 @@ pub use report::Imported;
 pub use tally::{Aside, FileCount};
 pub use vol::VolCounts;
 
-use crate::generate::TableFormat;
-use crate::generate::folder::Staged;
 use crate::progress::Progress;
+use crate::source::Format;
+use crate::write::folder::Staged;
 use crate::{Error, Invalid, Result, rules};
 use accounts::Accounts;
 use files::Found;
@@ -62,7 +62,7 @@ pub struct ImportRequest {
     /// The snapshot folder, built beside its place and renamed.
     pub out: PathBuf,
     /// Format of the tables.
-    pub format: TableFormat,
+    pub format: Format,
     /// Valuation time in milliseconds since 1970, where it is not the latest of the responses.
     pub as_of_ms: Option<i64>,
     /// Give options without a usable mark a volatility from the smile of their expiry.

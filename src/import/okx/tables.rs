@@ -3,8 +3,8 @@
 use super::accounts::Accounts;
 use super::market::PublicData;
 use super::vol::MarkRow;
-use crate::generate::TableFormat;
-use crate::generate::tables::TableFile;
+use crate::source::Format;
+use crate::write::tables::TableFile;
 use crate::{Error, Result};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -24,7 +24,7 @@ impl TextTable {
         self.rows.len() as u64
     }
 
-    pub fn write(&self, dir: &Path, format: TableFormat) -> Result<()> {
+    pub fn write(&self, dir: &Path, format: Format) -> Result<()> {
         let fields: Vec<Field> = self.columns.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
         let schema = Arc::new(Schema::new(fields));
         let column = |place: usize| -> ArrayRef {

@@ -1,13 +1,14 @@
 //! The merge of the tables by account id, cut into pieces of whole accounts.
 
-use super::super::accounts::Settings;
-use super::super::orders::Orders;
-use super::super::positions::Positions;
-use super::super::reject::Reject;
-use super::lane::{Decoder, Flow, Group, Head, Lane, NumberedBalances, Rows};
+use super::decode::{Decoder, NumberedBalances, Rows};
+use super::lane::{Flow, Group, Head, Lane};
 use super::piece::{Piece, Slices};
 use super::{Aside, FLOWING};
 use crate::Result;
+use crate::snapshot::accounts::Settings;
+use crate::snapshot::accounts::orders::Orders;
+use crate::snapshot::accounts::positions::Positions;
+use crate::snapshot::reject::Reject;
 use rayon::ScopeFifo;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;

@@ -16,6 +16,7 @@
 // Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
 #![allow(clippy::indexing_slicing)]
 
+mod decode;
 mod lane;
 mod merge;
 mod piece;
@@ -25,15 +26,16 @@ pub use spill::Spill;
 
 use super::market::Listings;
 use super::reject::{Reject, TableCount, Unmargined};
-use super::scan::Opened;
-use super::source::{Format, hash_all};
 use super::tables::{MarketTables, Pending};
 use super::{LoadOptions, Snapshot, Survey, Table, blame, checksums, input_files};
 use crate::Result;
 use crate::book::Book;
+use crate::formats::scan::Opened;
 use crate::market::Market;
 use crate::parallel::{Running, work_or_pause};
-use lane::{Decoder, Flow};
+use crate::source::{Format, hash_all};
+use decode::Decoder;
+use lane::Flow;
 use merge::{Merge, Next};
 use piece::{Built, PieceContext};
 use spill::Spilled;

@@ -1,14 +1,15 @@
 //! A piece of the tables, whole accounts, and the book that it makes.
 
-use super::super::accounts::Settings;
-use super::super::orders::Orders;
-use super::super::positions::Positions;
-use super::super::reject::{Broken, Reason, Reject, Unmargined};
-use super::super::text::cut;
-use super::lane::{Group, NumberedBalances, Rows};
+use super::decode::{NumberedBalances, Rows};
+use super::lane::Group;
 use super::{Aside, FLOWING};
 use crate::book::{Book, BookBuilder};
+use crate::cells::text::cut;
 use crate::margin::rules::SpotOffset;
+use crate::snapshot::accounts::Settings;
+use crate::snapshot::accounts::orders::Orders;
+use crate::snapshot::accounts::positions::Positions;
+use crate::snapshot::reject::{Broken, Reason, Reject, Unmargined};
 use std::ops::Range;
 use std::sync::Arc;
 

@@ -3,12 +3,13 @@
 //! Two passes: a sample of the ids tells where to cut, then each row goes to the file of its range as it was read,
 //! with its number. The files have no name: whatever ends the process, they are gone.
 
-use super::super::batch::Batch;
-use super::super::scan::{Opened, scan};
-use super::super::schema::{Kind, Table};
-use super::super::source::Source;
-use super::lane::{Decoder, Rows};
+use super::decode::{Decoder, Rows};
+use crate::formats::Kind;
+use crate::formats::batch::Batch;
+use crate::formats::scan::{Opened, scan};
 use crate::progress::Progress;
+use crate::snapshot::schema::Table;
+use crate::source::Source;
 use crate::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use arrow::compute::{cast, concat_batches, take_record_batch};

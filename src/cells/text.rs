@@ -1,0 +1,222 @@
+//! Columns of strings in any Arrow layout: plain, large, view or dictionary; integers as they are written.
+
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, LargeStringArray, StringArray, StringViewArray};
+use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::datatypes::{DataType, Int32Type};
+
+/// A column of strings. An empty string is a missing one.
+pub(crate) struct Text {
+    values: Values,
+    /// Of a dictionary: the value of each row.
+    keys: Option<Int32Array>,
+}
+
+enum Values {
+    Absent,
+    Plain(StringArray),
+    Large(LargeStringArray),
+    View(StringViewArray),
+}
+
+/// True for the types of strings.
+pub(crate) fn is_text(kind: &DataType) -> bool {
+    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+impl Values {
+    fn new(array: &ArrayRef) -> Result<Self, String> {
+        Ok(match array.data_type() {
+            DataType::Null => Self::Absent,
+            DataType::Utf8 => Self::Plain(array.as_string::<i32>().clone()),
+            DataType::LargeUtf8 => Self::Large(array.as_string::<i64>().clone()),
+            DataType::Utf8View => Self::View(array.as_string_view().clone()),
+            kind if kind.is_integer() || *kind == DataType::Boolean => {
+                let text = cast(array, &DataType::Utf8).map_err(|error| error.to_string())?;
+                Self::Plain(text.as_string::<i32>().clone())
+            }
+            kind => return Err(format!("a column of type {kind} holds no strings")),
+        })
+    }
+
+    fn get(&self, index: usize) -> Option<&str> {
+        let text = match self {
+            Self::Plain(array) if array.is_valid(index) => array.value(index),
+            Self::Large(array) if array.is_valid(index) => array.value(index),
+            Self::View(array) if array.is_valid(index) => array.value(index),
+            _ => return None,
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Absent => usize::MAX,
+            Self::Plain(array) => array.len(),
+            Self::Large(array) => array.len(),
+            Self::View(array) => array.len(),
+        }
+    }
+}
+
+impl Text {
+    /// The strings of an array, all missing if there is none.
+    ///
+    /// # Errors
+    /// What is wrong with a type that holds neither strings nor integers.
+    pub fn new(array: Option<&ArrayRef>) -> Result<Self, String> {
+        let Some(array) = array else { return Ok(Self { values: Values::Absent, keys: None }) };
+        let Some(dictionary) = array.as_any_dictionary_opt() else {
+            return Ok(Self { values: Values::new(array)?, keys: None });
+        };
+        let values = Values::new(dictionary.values())?;
+        let strict = CastOptions { safe: false, ..CastOptions::default() };
+        let keys =
+            cast_with_options(dictionary.keys(), &DataType::Int32, &strict).map_err(|error| error.to_string())?;
+        let keys = keys.as_primitive::<Int32Type>().clone();
+        let is_known = |key: i32| usize::try_from(key).is_ok_and(|key| key < values.len());
+        let all_known = if keys.null_count() == 0 {
+            // Negative keys are large ones without their sign.
+            keys.values().iter().map(|&key| key as u32).max().is_none_or(|most| (most as usize) < values.len())
+        } else {
+            keys.iter().flatten().all(is_known)
+        };
+        if !all_known {
+            return Err("a dictionary key has no value".to_owned());
+        }
+        Ok(Self { values, keys: Some(keys) })
+    }
+
+    /// The string of a row; `None` if it is null or empty.
+    pub fn get(&self, row: usize) -> Option<&str> {
+        match &self.keys {
+            None => self.values.get(row),
+            Some(keys) if keys.is_valid(row) => self.values.get(keys.value(row) as usize),
+            Some(_) => None,
+        }
+    }
+
+    /// Place among the dictionary's values of each row, if there is a dictionary and no row is missing.
+    pub fn keys(&self) -> Option<&[i32]> {
+        self.keys.as_ref().filter(|keys| keys.null_count() == 0).map(|keys| &keys.values()[..])
+    }
+
+    /// Runs of equal strings: first row and string of each. `None` if a row has no string.
+    pub fn runs(&self, rows: usize) -> Option<Vec<(usize, &str)>> {
+        let mut runs: Vec<(usize, &str)> = Vec::new();
+        if let Some(keys) = self.keys() {
+            runs.reserve(self.values.len().min(rows));
+            let mut last = None;
+            for (row, &key) in keys.iter().enumerate() {
+                if last != Some(key) {
+                    last = Some(key);
+                    runs.push((row, self.values.get(key as usize)?));
+                }
+            }
+            return Some(runs);
+        }
+        // Accounts have a few rows each.
+        runs.reserve(rows / 4);
+        for row in 0..rows {
+            let text = self.get(row)?;
+            if runs.last().is_none_or(|(_, last)| *last != text) {
+                runs.push((row, text));
+            }
+        }
+        Some(runs)
+    }
+
+    /// The string of a row, for reports.
+    pub fn raw(&self, row: usize) -> String {
+        cut(self.get(row).unwrap_or_default())
+    }
+
+    /// Looks every distinct value up once if the column is a dictionary, every row otherwise.
+    pub fn memo<T: Copy>(&self) -> Memo<T> {
+        let known = self.keys.as_ref().map_or(0, |_| self.values.len());
+        Memo { known: vec![None; if known == usize::MAX { 0 } else { known }] }
+    }
+}
+
+/// What was looked up for the values of one [`Text`].
+pub(crate) struct Memo<T> {
+    known: Vec<Option<T>>,
+}
+
+impl<T: Copy> Memo<T> {
+    /// What was looked up for a value of the dictionary.
+    pub fn known(&self, key: i32) -> Option<T> {
+        self.known.get(key as usize).copied().flatten()
+    }
+
+    /// What `lookup` says of the string of a row; `None` if the string is missing.
+    pub fn get<E>(
+        &mut self,
+        text: &Text,
+        row: usize,
+        lookup: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        let slot = match &text.keys {
+            Some(keys) if keys.is_valid(row) => self.known.get_mut(keys.value(row) as usize),
+            _ => None,
+        };
+        match slot {
+            Some(&mut Some(known)) => Ok(Some(known)),
+            slot => {
+                let Some(value) = text.get(row) else { return Ok(None) };
+                let found = lookup(value)?;
+                if let Some(slot) = slot {
+                    *slot = Some(found);
+                }
+                Ok(Some(found))
+            }
+        }
+    }
+}
+
+/// Cuts a value that is too long to be reported.
+pub(crate) fn cut(text: &str) -> String {
+    const LONGEST: usize = 200;
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{DictionaryArray, Float64Array, UInt64Array};
+    use arrow::datatypes::{Int8Type, UInt64Type};
+    use std::sync::Arc;
+
+    #[test]
+    fn every_layout_reads_the_same() {
+        let rows = [Some("a"), None, Some(""), Some("b")];
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from(rows.to_vec())),
+            Arc::new(LargeStringArray::from(rows.to_vec())),
+            Arc::new(StringViewArray::from(rows.to_vec())),
+            Arc::new(rows.into_iter().collect::<DictionaryArray<Int8Type>>()),
+            Arc::new(rows.into_iter().collect::<DictionaryArray<UInt64Type>>()),
+        ];
+        for column in &columns {
+            let text = Text::new(Some(column)).unwrap();
+            let read: Vec<_> = (0..4).map(|row| text.get(row)).collect();
+            assert_eq!(read, [Some("a"), None, None, Some("b")], "{:?}", column.data_type());
+            let mut memo = text.memo();
+            let lengths: Vec<_> = (0..4).map(|row| memo.get(&text, row, |id| Ok::<_, ()>(id.len())).unwrap()).collect();
+            assert_eq!(lengths, [Some(1), None, None, Some(1)]);
+        }
+        let integers: ArrayRef = Arc::new(UInt64Array::from(vec![Some(u64::MAX), None]));
+        let text = Text::new(Some(&integers)).unwrap();
+        assert_eq!((text.get(0), text.get(1)), (Some("18446744073709551615"), None));
+        let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
+        assert!(Text::new(Some(&floats)).is_err());
+    }
+
+    #[test]
+    fn long_values_are_cut_at_a_character() {
+        assert_eq!(cut("ü"), "ü");
+        assert_eq!(cut(&"ü".repeat(300)), format!("{}...", "ü".repeat(200)));
+    }
+}

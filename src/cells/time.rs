@@ -1,0 +1,158 @@
+//! Instants: Arrow timestamps of any unit, RFC 3339 strings, the `as_of` of `snapshot.toml`; nanoseconds since 1970.
+
+use super::text::Text;
+use crate::{Error, Invalid, Result};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type, TimeUnit};
+use std::path::Path;
+
+/// An instant that cannot be read or lies outside 1677 to 2262, where nanoseconds fit 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimeError;
+
+/// A string such as `2026-03-27T08:00:00Z`; an offset is required.
+pub(crate) fn parse(text: &str) -> Result<i64, TimeError> {
+    let instant: jiff::Timestamp = text.parse().map_err(|_| TimeError)?;
+    i64::try_from(instant.as_nanosecond()).map_err(|_| TimeError)
+}
+
+/// A column of instants.
+pub(crate) enum Times {
+    Absent,
+    Stamps { values: Int64Array, unit_ns: i64 },
+    Text(Text),
+}
+
+impl Times {
+    /// The instants of an array. A timestamp without a time zone is UTC.
+    ///
+    /// # Errors
+    /// What is wrong with a type that holds no instants.
+    pub fn new(array: Option<&ArrayRef>) -> Result<Self, String> {
+        let Some(array) = array else { return Ok(Self::Absent) };
+        Ok(match array.data_type() {
+            DataType::Null => Self::Absent,
+            DataType::Timestamp(unit, _) => {
+                let values = cast(array, &DataType::Int64).map_err(|error| error.to_string())?;
+                let unit_ns = match unit {
+                    TimeUnit::Second => 1_000_000_000,
+                    TimeUnit::Millisecond => 1_000_000,
+                    TimeUnit::Microsecond => 1_000,
+                    TimeUnit::Nanosecond => 1,
+                };
+                Self::Stamps { values: values.as_primitive::<Int64Type>().clone(), unit_ns }
+            }
+            _ => Self::Text(Text::new(Some(array))?),
+        })
+    }
+
+    /// The instant of a row; `None` if it is missing.
+    pub fn get(&self, row: usize) -> Result<Option<i64>, TimeError> {
+        match self {
+            Self::Stamps { values, unit_ns } if values.is_valid(row) => {
+                values.value(row).checked_mul(*unit_ns).map(Some).ok_or(TimeError)
+            }
+            Self::Text(text) => text.get(row).map(parse).transpose(),
+            _ => Ok(None),
+        }
+    }
+
+    /// The value of a row as it is written, for reports.
+    pub fn raw(&self, row: usize) -> String {
+        match self {
+            Self::Stamps { values, .. } if values.is_valid(row) => values.value(row).to_string(),
+            Self::Text(text) => text.raw(row),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Reads `snapshot.toml` and returns its `as_of`.
+///
+/// # Errors
+/// [`Invalid`] if it is missing, not TOML, not version 1, or its `as_of` is not a date and time with an offset.
+pub(crate) fn read_as_of(file: &Path) -> Result<i64> {
+    let invalid = |problem: String| Invalid::new(problem).file(file);
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Error::from(
+            invalid(format!("the snapshot cannot be read: {error}"))
+                .expected("a folder with `snapshot.toml` and the tables of the snapshot"),
+        )
+    })?;
+    let keys: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        invalid(format!("not valid TOML: {}", error.to_string().trim_end())).expected("`version = 1` and `as_of`")
+    })?;
+    match keys.get("version") {
+        Some(toml::Value::Integer(1)) => {}
+        found => {
+            let problem = if found.is_some() { "unknown version of the snapshot" } else { "missing key" };
+            let found = found.map_or_else(String::new, ToString::to_string);
+            return Err(invalid(problem.into()).column("version").value(found).expected("version = 1").into());
+        }
+    }
+    let expected = "a date and time with an offset: as_of = 2026-01-15T08:00:00Z";
+    let found = keys.get("as_of");
+    let as_of = match found {
+        Some(toml::Value::Datetime(value)) if value.offset.is_some() => parse(&value.to_string()).ok(),
+        _ => None,
+    };
+    as_of.ok_or_else(|| {
+        let problem = if found.is_some() { "the valuation time cannot be read" } else { "missing key" };
+        let found = found.map_or_else(String::new, ToString::to_string);
+        invalid(problem.into()).column("as_of").value(found).expected(expected).into()
+    })
+}
+
+/// RFC 3339 in UTC, with as many decimals as the time has.
+pub(crate) fn timestamp(ns: i64) -> Result<String> {
+    jiff::Timestamp::from_nanosecond(i128::from(ns))
+        .map(|time| time.to_string())
+        .map_err(|err| Error::Runtime(format!("`as_of` is no time: {err}")))
+}
+
+/// A time such as `2026-01-15T08:00:00Z`, in nanoseconds since 1970 UTC.
+///
+/// # Errors
+/// [`Error::Invalid`] if it is something else, has no offset, or lies outside the years 1678 to 2261.
+pub fn parse_time(text: &str) -> Result<i64> {
+    parse(text).map_err(|_| {
+        Invalid::new("the valuation time cannot be read")
+            .column("as_of")
+            .value(text)
+            .expected("a date and time with an offset: 2026-01-15T08:00:00Z")
+            .into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Date32Array, TimestampMillisecondArray, TimestampSecondArray};
+    use std::sync::Arc;
+
+    #[test]
+    fn strings_and_stamps() {
+        let eight = 1_768_464_000_000_000_000;
+        for (text, expected) in [
+            ("2026-01-15T08:00:00Z", Ok(eight)),
+            ("2026-01-15T09:00:00+01:00", Ok(eight)),
+            ("2026-01-15 08:00:00+00:00", Ok(eight)),
+            ("2026-01-15T08:00:00.000000001Z", Ok(eight + 1)),
+            ("2026-01-15T08:00:00", Err(TimeError)),
+            ("2026-01-15", Err(TimeError)),
+            ("2026-02-30T08:00:00Z", Err(TimeError)),
+            ("1768464000", Err(TimeError)),
+            ("3000-01-01T00:00:00Z", Err(TimeError)),
+        ] {
+            assert_eq!(parse(text), expected, "{text}");
+        }
+        let stamps: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![Some(eight / 1_000_000), None]));
+        let times = Times::new(Some(&stamps)).unwrap();
+        assert_eq!((times.get(0), times.get(1)), (Ok(Some(eight)), Ok(None)));
+        let stamps: ArrayRef = Arc::new(TimestampSecondArray::from(vec![i64::MAX]).with_timezone("+02:00"));
+        assert_eq!(Times::new(Some(&stamps)).unwrap().get(0), Err(TimeError));
+        let dates: ArrayRef = Arc::new(Date32Array::from(vec![1]));
+        assert!(Times::new(Some(&dates)).is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! Rows of one file with their columns by name, and the check of a file's columns.
+
+use super::{Column, Kind};
+use crate::cells::number::Numbers;
+use crate::cells::text::{Text, is_text};
+use crate::cells::time::Times;
+use crate::{Error, Invalid, Result};
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Consecutive rows of a table.
+pub(crate) struct Batch {
+    pub file: Arc<Path>,
+    /// Number of the first row in the table, from 1.
+    pub first_row: u64,
+    pub rows: usize,
+    /// Rows from here to the end of what is folded into one local, as the file says: good for a reservation only.
+    pub rows_ahead: u64,
+    pub columns: Vec<(String, ArrayRef)>,
+}
+
+impl Batch {
+    pub fn text(&self, name: &str) -> Result<Text> {
+        Text::new(self.column(name)).map_err(|problem| self.at(name, problem))
+    }
+
+    pub fn numbers(&self, name: &str) -> Result<Numbers> {
+        Numbers::new(self.column(name)).map_err(|problem| self.at(name, problem))
+    }
+
+    pub fn times(&self, name: &str) -> Result<Times> {
+        Times::new(self.column(name)).map_err(|problem| self.at(name, problem))
+    }
+
+    /// True if the file has the column.
+    pub fn has(&self, name: &str) -> bool {
+        self.column(name).is_some()
+    }
+
+    fn column(&self, name: &str) -> Option<&ArrayRef> {
+        self.columns.iter().find(|(found, _)| found == name).map(|(_, array)| array)
+    }
+
+    fn at(&self, name: &str, problem: String) -> Error {
+        Invalid::new(problem).file(&self.file).column(name).into()
+    }
+}
+
+/// The places of `columns` among the columns of a file, which must be there once each and have a fitting type.
+///
+/// # Errors
+/// [`Invalid`] naming the file and the column.
+pub(crate) fn project(file: &Path, columns: &[Column], found: &[(&str, &DataType)]) -> Result<Vec<usize>> {
+    let mut places = Vec::new();
+    for column in columns {
+        let mut matches = found.iter().enumerate().filter(|(_, (name, _))| *name == column.name);
+        let Some((place, (_, kind))) = matches.next() else {
+            if column.required {
+                let names: Vec<_> = found.iter().map(|(name, _)| format!("`{name}`")).collect();
+                return Err(Invalid::new("missing column")
+                    .file(file)
+                    .column(column.name)
+                    .expected(format!("a column of {}", column.kind.expected()))
+                    .hint(format!("the file has {}", if names.is_empty() { "none".into() } else { names.join(", ") }))
+                    .into());
+            }
+            continue;
+        };
+        if matches.next().is_some() {
+            return Err(duplicate(file, column.name).into());
+        }
+        // A column without a single value may have no type at all.
+        if **kind != DataType::Null && !accepts(column.kind, kind) {
+            let mut invalid = Invalid::new("wrong type of column")
+                .file(file)
+                .column(column.name)
+                .value(kind.to_string())
+                .expected(column.kind.expected());
+            if let Some(hint) = hint(column.kind, kind) {
+                invalid = invalid.hint(hint);
+            }
+            return Err(invalid.into());
+        }
+        places.push(place);
+    }
+    places.sort_unstable();
+    Ok(places)
+}
+
+pub(crate) fn duplicate(file: &Path, column: &str) -> Invalid {
+    Invalid::new("duplicate column").file(file).column(column).expected("each name once")
+}
+
+fn accepts(kind: Kind, found: &DataType) -> bool {
+    match (kind, found) {
+        (_, DataType::Dictionary(_, values)) => accepts(kind, values),
+        (Kind::Time, found) => matches!(found, DataType::Timestamp(..)) || is_text(found),
+        (Kind::Flag, found) => is_text(found) || *found == DataType::Boolean,
+        (Kind::Id, found) => is_text(found) || found.is_integer(),
+        (Kind::Number, found) => {
+            let decimal = matches!(found, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..));
+            *found == DataType::Float64 || decimal || is_text(found) || found.is_integer()
+        }
+    }
+}
+
+fn hint(kind: Kind, found: &DataType) -> Option<&'static str> {
+    match (kind, found) {
+        (Kind::Number, DataType::Float32 | DataType::Float16) => {
+            Some("this type holds 7 digits or fewer, too few for money; write the column as Float64 or as decimals")
+        }
+        (Kind::Id, DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => {
+            Some("the column lacks the annotation that it holds UTF-8 text; write it as strings")
+        }
+        (Kind::Time, found) if found.is_integer() => Some("an integer does not say its unit; write timestamps"),
+        _ => None,
+    }
+}

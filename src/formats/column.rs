@@ -1,0 +1,32 @@
+//! What is asked of a table that is read: its columns and what they hold.
+
+/// What a column holds, which decides the types it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Strings; integers are kept as written.
+    Id,
+    /// Numbers: `Float64`, integers, decimals, decimal strings.
+    Number,
+    /// Timestamps, or RFC 3339 strings.
+    Time,
+    /// Booleans, or the strings `true` and `false`; only results have them.
+    Flag,
+}
+
+impl Kind {
+    pub fn expected(self) -> &'static str {
+        match self {
+            Self::Id => "strings or integers",
+            Self::Number => "Float64, integers, decimals of up to 38 digits or decimal strings",
+            Self::Time => "timestamps, or strings such as `2026-03-27T08:00:00Z`",
+            Self::Flag => "booleans",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub required: bool,
+}

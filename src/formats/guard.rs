@@ -1,0 +1,126 @@
+//! The edge to the libraries that decode files: what they do with damage becomes an error that names the file.
+
+use crate::source::unreadable;
+use crate::{Invalid, Result};
+use std::cell::Cell;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::path::Path;
+use std::sync::Once;
+
+/// Rows that any table may have, and rows for each byte of its files beyond that.
+///
+/// A few bytes can stand for as many rows as they like where all rows are equal, and each row costs memory here.
+const ROWS_OF_ANY_FILE: u64 = 1 << 20;
+const ROWS_PER_BYTE: u64 = 256;
+
+/// Bytes that any page or buffer may unpack to, and how many times its packed size it may beyond that.
+const UNPACKED_BYTES: u64 = 64 << 20;
+const UNPACKED_RATIO: u64 = 32;
+
+/// Largest metadata that is read before anything is known of a file.
+pub(crate) const LARGEST_FOOTER: u64 = 16 << 20;
+
+/// True if so many bytes are too few to hold so many rows.
+pub(crate) fn too_many_rows(rows: u64, bytes: u64) -> bool {
+    rows > ROWS_OF_ANY_FILE.saturating_add(bytes.saturating_mul(ROWS_PER_BYTE))
+}
+
+/// True if so many bytes may not unpack to so many others.
+pub(crate) fn unpacks_too_far(packed: u64, unpacked: u64) -> bool {
+    unpacked > UNPACKED_BYTES.max(packed.saturating_mul(UNPACKED_RATIO))
+}
+
+/// A file that is not what its name says, or is damaged.
+pub(crate) fn damaged(file: &Path, problem: impl Display) -> Invalid {
+    Invalid::new(format!("damaged file: {problem}")).file(file)
+}
+
+/// Too many rows for the size of a file.
+pub(crate) fn row_limit(file: &Path, rows: u64, bytes: u64) -> Result<()> {
+    if !too_many_rows(rows, bytes) {
+        return Ok(());
+    }
+    let invalid = Invalid::new("more rows than a file of this size may hold").file(file);
+    let invalid = invalid.value(format!("{rows} rows in {bytes} bytes"));
+    Err(invalid.expected(format!("at most {ROWS_OF_ANY_FILE}, and {ROWS_PER_BYTE} more for each byte")).into())
+}
+
+/// Reads a part of a file of known length into memory.
+pub(crate) fn read_exactly(file: &Path, input: &mut File, length: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = input.take(length).read_to_end(&mut bytes).map_err(|error| unreadable(file, &error))?;
+    if read as u64 == length { Ok(bytes) } else { Err(damaged(file, "it was cut off while it was read").into()) }
+}
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps panics that [`guarded`] turns into errors from being printed as well. All others are reported as before.
+fn hush() {
+    static HUSHED: Once = Once::new();
+    HUSHED.call_once(|| {
+        let report = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                report(panic);
+            }
+        }));
+    });
+}
+
+/// Runs a step of a library that reads `file`; its errors and its panics become [`Invalid`].
+pub(crate) fn guarded<T, E: Display>(file: &Path, step: impl FnOnce() -> Result<T, E>) -> Result<T> {
+    hush();
+    let before = GUARDED.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(step));
+    GUARDED.set(before);
+    let problem = match outcome {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => format!("the file cannot be read: {error}"),
+        Err(panic) => {
+            let words = panic.downcast_ref::<&str>().map(ToString::to_string);
+            let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            format!("the file is damaged, its reader gave up: {words}")
+        }
+    };
+    Err(Invalid::new(problem).file(file).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_and_panics_name_the_file() {
+        let file = Path::new("marks.parquet");
+        assert_eq!(guarded(file, || Ok::<_, String>(7)).unwrap(), 7);
+        for (step, problem) in [
+            (Box::new(|| Err("no".to_owned())) as Box<dyn Fn() -> Result<(), String>>, "the file cannot be read: no"),
+            (Box::new(|| panic!("index {}", 9)), "its reader gave up: index 9"),
+            (Box::new(|| std::panic::panic_any(7)), "its reader gave up: "),
+        ] {
+            let error = guarded(file, step).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(problem) && text.contains("marks.parquet"), "{text}");
+            assert_eq!(error.exit_code(), 3);
+        }
+    }
+
+    #[test]
+    fn bounds_follow_the_size() {
+        for (rows, bytes, refused) in
+            [(1 << 20, 0, false), ((1 << 20) + 1, 0, true), (u64::MAX, u64::MAX, false), (2_000_000, 4_096, false)]
+        {
+            assert_eq!(too_many_rows(rows, bytes), refused, "{rows} {bytes}");
+        }
+        for (packed, unpacked, refused) in
+            [(0, 64 << 20, false), (100, (64 << 20) + 1, true), (4 << 20, 128 << 20, false), (4 << 20, 129 << 20, true)]
+        {
+            assert_eq!(unpacks_too_far(packed, unpacked), refused, "{packed} {unpacked}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! One pass over the rows of a table, whatever its format: batches are worked on in parallel, results merged in order.
+
+use super::batch::Batch;
+use super::memory;
+use super::{Column, csv, ipc, parquet};
+use crate::parallel::in_order;
+use crate::progress::Progress;
+use crate::source::{Format, Source};
+use crate::{Error, Result};
+use rayon::prelude::*;
+
+/// A table whose columns have been checked.
+pub(crate) enum Opened {
+    Parquet(Vec<parquet::Part>),
+    Ipc(Box<ipc::Batches>),
+    Csv(Box<csv::Batches>),
+    Memory(memory::Slices),
+}
+
+impl Opened {
+    /// Opens all files of a table and checks their columns.
+    pub fn new(source: &Source, columns: &[Column]) -> Result<Self> {
+        Ok(match (source.format, source.files.as_slice()) {
+            (Format::Arrow, [file]) => Self::Ipc(Box::new(ipc::Batches::open(file, columns)?)),
+            (Format::Csv, [file]) => Self::Csv(Box::new(csv::Batches::open(file, columns)?)),
+            (_, files) => {
+                Self::Parquet(files.iter().map(|file| parquet::Part::open(file, columns)).collect::<Result<_>>()?)
+            }
+        })
+    }
+
+    /// Rows of the table, where the files say it up front. Not to be trusted with an allocation.
+    pub fn rows(&self) -> Option<u64> {
+        match self {
+            Self::Parquet(parts) => {
+                parts.iter().flat_map(|part| &part.groups).try_fold(0u64, |sum, &rows| sum.checked_add(rows))
+            }
+            Self::Memory(slices) => Some(slices.rows()),
+            Self::Ipc(_) | Self::Csv(_) => None,
+        }
+    }
+}
+
+/// Folds the rows of a table: `fold` gathers batches into a local `T`, on many threads; `merge` takes the locals in
+/// the order of their rows. Returns the rows of each file.
+///
+/// A local covers a row group (Parquet), a batch or a slice of one. One local a thread exists at a time, several if
+/// they are small.
+pub(crate) fn scan<T: Default + Send>(
+    opened: Opened,
+    progress: &dyn Progress,
+    fold: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
+    mut merge: impl FnMut(T) -> Result<()>,
+) -> Result<Vec<u64>> {
+    let step = |local: &mut T, batch: &Batch| {
+        progress.check()?;
+        fold(local, batch)?;
+        progress.advance(batch.rows as u64);
+        Ok(())
+    };
+    match opened {
+        Opened::Parquet(parts) => scan_parquet(&parts, step, merge),
+        Opened::Ipc(mut batches) => Ok(vec![scan_sequence(|| batches.next(), step, &mut merge)?]),
+        Opened::Csv(mut batches) => Ok(vec![scan_sequence(|| batches.next(), step, &mut merge)?]),
+        Opened::Memory(slices) => scan_memory(&slices, step, merge),
+    }
+}
+
+/// Rows for each thread below which a wave takes more than one task a thread.
+const SMALL_WAVE: u64 = 1 << 17;
+
+/// True if no more tasks should be in flight: each thread has one, and they are not tiny.
+fn full(tasks: usize, rows: u64) -> bool {
+    let threads = rayon::current_num_threads();
+    tasks >= threads && (rows >= SMALL_WAVE * threads as u64 || tasks >= 64 * threads)
+}
+
+fn scan_parquet<T: Default + Send>(
+    parts: &[parquet::Part],
+    step: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
+    mut merge: impl FnMut(T) -> Result<()>,
+) -> Result<Vec<u64>> {
+    let mut tasks = Vec::new();
+    let mut first_row = 1u64;
+    for part in parts {
+        for (group, rows) in part.groups.iter().enumerate() {
+            tasks.push((part, group, first_row));
+            first_row = rows.saturating_add(first_row);
+        }
+    }
+    let work = |task: usize| {
+        let &(part, group, first_row): &(&parquet::Part, usize, u64) =
+            tasks.get(task).ok_or_else(|| Error::Runtime(format!("there is no row group number {task}")))?;
+        let mut local = T::default();
+        part.read_group(group, first_row, |batch| step(&mut local, batch))?;
+        Ok(local)
+    };
+    // One row group a thread and one that waits to be merged; more only where groups are small.
+    let threads = rayon::current_num_threads();
+    let largest = parts.iter().flat_map(|part| &part.groups).max().copied().unwrap_or(0);
+    let window = if largest >= SMALL_WAVE { threads + 1 } else { 4 * threads };
+    in_order(tasks.len(), window, work, &mut merge)?;
+    Ok(parts.iter().map(|part| part.groups.iter().sum()).collect())
+}
+
+fn scan_memory<T: Default + Send>(
+    slices: &memory::Slices,
+    step: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
+    mut merge: impl FnMut(T) -> Result<()>,
+) -> Result<Vec<u64>> {
+    let work = |slice: usize| {
+        let mut local = T::default();
+        if let Some(batch) = slices.batch(slice) {
+            step(&mut local, &batch)?;
+        }
+        Ok(local)
+    };
+    in_order(slices.len(), 2 * rayon::current_num_threads(), work, &mut merge)?;
+    Ok(vec![slices.rows()])
+}
+
+fn scan_sequence<T: Default + Send>(
+    mut next: impl FnMut() -> Result<Option<Batch>>,
+    step: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
+    merge: &mut impl FnMut(T) -> Result<()>,
+) -> Result<u64> {
+    let mut rows = 0;
+    loop {
+        let (mut wave, mut wave_rows) = (Vec::new(), 0);
+        while !full(wave.len(), wave_rows) {
+            let Some(batch) = next()? else { break };
+            wave_rows += batch.rows as u64;
+            wave.push(batch);
+        }
+        if wave.is_empty() {
+            return Ok(rows);
+        }
+        rows += wave_rows;
+        let work = |batch: Batch| {
+            let mut local = T::default();
+            step(&mut local, &batch)?;
+            Ok(local)
+        };
+        let locals: Vec<Result<T>> = wave.into_par_iter().map(work).collect();
+        locals.into_iter().try_for_each(|local| merge(local?))?;
+    }
+}

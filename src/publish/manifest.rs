@@ -1,0 +1,145 @@
+//! Where a run comes from and what it wrote: `manifest.json`, written last.
+//!
+//! The only output that knows of time, paths and threads; everything else is the same bytes on every machine.
+
+use super::MANIFEST;
+use super::hashed::write_bytes;
+use super::json::json;
+use super::recorded::Request;
+use super::{OutputFile, OutputFolder};
+use crate::Result;
+use crate::cells::time::timestamp;
+use crate::rules::{LoadedRules, RuleValue, RulesId};
+use crate::snapshot::{InputFile, Snapshot};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// Wall time of each stage of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Reading and checking the snapshot.
+    pub read: Duration,
+    /// Pricing the instruments.
+    pub price: Duration,
+    /// Computing and encoding accounts and risk units, appending included.
+    pub compute: Duration,
+    /// Of [`Timings::compute`], appending to the files.
+    pub append: Duration,
+    /// Everything after the last account: at-risk list, rejects, summary, hashes, bringing files to the disk.
+    pub finish: Duration,
+}
+
+impl Timings {
+    /// From the first file read to the last file written.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.read + self.price + self.compute + self.finish
+    }
+}
+
+/// What the manifest tells beside the outputs.
+pub(crate) struct Provenance<'a> {
+    pub(crate) command_line: &'a [String],
+    pub(crate) snapshot_dir: &'a Path,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) rules: &'a LoadedRules,
+    pub(crate) timings: &'a Timings,
+    /// What could be run again; nothing of a simulation, whose answers are no margins.
+    pub(crate) request: Option<Request>,
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    remargin: &'static str,
+    command_line: &'a [String],
+    as_of: String,
+    snapshot: String,
+    rules: ManifestRules<'a>,
+    inputs: Vec<ManifestFile<'a>>,
+    outputs: Vec<ManifestFile<'a>>,
+    threads: usize,
+    timings_seconds: ManifestTimings,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a Request>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ManifestRules<'a> {
+    #[serde(flatten)]
+    id: RulesId,
+    values: Vec<ManifestValue<'a>>,
+}
+
+#[derive(Serialize)]
+struct ManifestValue<'a> {
+    key: &'a str,
+    value: &'a str,
+    source: &'a str,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ManifestFile<'a> {
+    path: String,
+    bytes: u64,
+    rows: Option<u64>,
+    blake3: &'a str,
+}
+
+#[derive(Serialize)]
+struct ManifestTimings {
+    read: f64,
+    price: f64,
+    compute: f64,
+    compute_of_which_append: f64,
+    finish: f64,
+    total: f64,
+}
+
+impl From<&Timings> for ManifestTimings {
+    fn from(timings: &Timings) -> Self {
+        let ms = |time: Duration| time.as_micros() as f64 / 1e6;
+        Self {
+            read: ms(timings.read),
+            price: ms(timings.price),
+            compute: ms(timings.compute),
+            compute_of_which_append: ms(timings.append),
+            finish: ms(timings.finish),
+            total: ms(timings.total()),
+        }
+    }
+}
+
+/// Writes the manifest of a folder that is otherwise complete.
+pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputFile]) -> Result<()> {
+    let manifest = Manifest {
+        remargin: env!("CARGO_PKG_VERSION"),
+        command_line: from.command_line,
+        as_of: timestamp(from.snapshot.as_of_ns)?,
+        snapshot: from.snapshot_dir.display().to_string(),
+        rules: rules(from.rules),
+        inputs: from.snapshot.inputs.iter().map(input).collect(),
+        outputs: outputs.iter().map(output).collect(),
+        threads: rayon::current_num_threads(),
+        timings_seconds: ManifestTimings::from(from.timings),
+        request: from.request.as_ref(),
+    };
+    write_bytes(folder.path(), MANIFEST, &json(MANIFEST, &manifest)?).map(drop)
+}
+
+pub(crate) fn rules<'a>(loaded: &'a LoadedRules) -> ManifestRules<'a> {
+    let value = |RuleValue { key, value, source }: &'a RuleValue| ManifestValue { key, value, source };
+    ManifestRules {
+        id: RulesId { name: loaded.rules.name.clone(), hash: loaded.hash.clone() },
+        values: loaded.values.iter().map(value).collect(),
+    }
+}
+
+pub(crate) fn input(file: &InputFile) -> ManifestFile<'_> {
+    let path = file.path.display().to_string();
+    ManifestFile { path, bytes: file.bytes, rows: file.rows, blake3: &file.blake3 }
+}
+
+pub(crate) fn output(file: &OutputFile) -> ManifestFile<'_> {
+    ManifestFile { path: file.name.clone(), bytes: file.bytes, rows: file.rows, blake3: &file.blake3 }
+}

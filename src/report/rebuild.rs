@@ -1,0 +1,112 @@
+//! The page of a finished run, from the files in its folder.
+
+use crate::market::scenario::BASE;
+use crate::page::content::{
+    AtRiskRow, FIGURES, Identity, NAMES, Page, PageFile, UNIT_FIGURES, UnitRow, UnitsByAccount,
+};
+use crate::page::scenarios::Scenarios;
+use crate::page::{AT_RISK_SHOWN, render};
+use crate::progress::Progress;
+use crate::publish::MANIFEST;
+use crate::publish::write_file;
+use crate::results::{ResultRow, read_json, read_table};
+use crate::rules::{RuleValue, RulesId};
+use crate::stress::StressSummary;
+use crate::totals::Summary;
+use crate::{Error, Result};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const SUMMARY: &str = "summary.json";
+
+/// What the page needs of `manifest.json`.
+#[derive(Deserialize)]
+struct Manifest {
+    remargin: String,
+    rules: Rules,
+    inputs: Vec<PageFile>,
+    outputs: Vec<PageFile>,
+}
+
+#[derive(Deserialize)]
+struct Rules {
+    name: String,
+    hash: String,
+    values: Vec<Parameter>,
+}
+
+#[derive(Deserialize)]
+struct Parameter {
+    key: String,
+    value: String,
+    source: String,
+}
+
+/// What tells `summary.json` of a stress from that of a run.
+#[derive(Deserialize)]
+struct Kind {
+    base: Option<IgnoredAny>,
+}
+
+/// What became of a page that was built again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Its size.
+    pub bytes: u64,
+    /// Its hash stands in the manifest: the run wrote the same page. `None` if the run wrote none.
+    pub as_listed: Option<bool>,
+}
+
+/// Builds the page of the finished run in `dir` and writes it to `out`, in place of what is there.
+///
+/// # Errors
+/// [`Error::Invalid`] if `dir` is no finished run of this version, or one of its tables is broken; [`Error::Io`] if
+/// the page cannot be written; [`Error::Interrupted`].
+pub fn rebuild(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<Rebuilt> {
+    let manifest: Manifest = read_json(dir, MANIFEST)?;
+    let listed = manifest.outputs.iter().find(|file| file.path == crate::page::REPORT).map(|file| file.blake3.clone());
+    let bytes = render(&page(dir, manifest, progress)?)?;
+    progress.check()?;
+    write_file(out, &bytes)?;
+    let hash = blake3::hash(&bytes).to_hex();
+    Ok(Rebuilt { bytes: bytes.len() as u64, as_listed: listed.map(|listed| listed == hash.as_str()) })
+}
+
+fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page> {
+    let summary = match read_json(dir, SUMMARY)? {
+        Kind { base: None } => read_json::<Summary>(dir, SUMMARY)?,
+        Kind { base: Some(_) } => read_json::<StressSummary>(dir, SUMMARY)?.base,
+    };
+    let Rules { name, hash, values } = manifest.rules;
+    let values: Vec<RuleValue> =
+        values.into_iter().map(|Parameter { key, value, source }| RuleValue { key, value, source }).collect();
+    let rules = RulesId { name, hash };
+    let identity = Identity::new(&summary.as_of, &manifest.remargin, rules, &values, manifest.inputs, manifest.outputs);
+    let scenarios = Scenarios::read(dir, progress)?;
+    let is_stress = scenarios.is_some();
+    let page = Page::new(identity, &summary, scenarios);
+    let is_base = |names: &[&str]| names.get(1) == Some(&BASE);
+    let Some(mut rows) = read_table(dir, "at_risk", &NAMES, &FIGURES, is_base, progress)? else { return Ok(page) };
+    rows.truncate(AT_RISK_SHOWN);
+    let rows: Vec<AtRiskRow> = rows.into_iter().map(AtRiskRow::read).collect::<Result<_>>()?;
+    // A stress has the table only if it was asked for every detail; its page is the same either way.
+    let units = if is_stress { None } else { units(dir, &rows, progress)? };
+    Ok(page.with_rows(rows, units))
+}
+
+fn units(dir: &Path, accounts: &[AtRiskRow], progress: &dyn Progress) -> Result<Option<UnitsByAccount>> {
+    let wanted: BTreeSet<&str> = accounts.iter().map(|row| row.account_id.as_str()).collect();
+    let keep = |names: &[&str]| names.get(1) == Some(&BASE) && names.first().is_some_and(|id| wanted.contains(id));
+    let names = ["account_id", "scenario", "risk_unit", "mr1_vol"];
+    let Some(rows) = read_table(dir, "risk_units", &names, &UNIT_FIGURES, keep, progress)? else { return Ok(None) };
+    let mut units = UnitsByAccount::new();
+    for ResultRow { names, figures } in rows {
+        let strange = || Error::Runtime("a row of `risk_units` has other columns than asked for".to_owned());
+        let [account, _, name, mr1_vol] = <[String; 4]>::try_from(names).map_err(|_| strange())?;
+        let figures = figures.try_into().map_err(|_| strange())?;
+        units.entry(account).or_default().push(UnitRow { name, mr1_vol, figures });
+    }
+    Ok(Some(units))
+}

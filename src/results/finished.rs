@@ -1,0 +1,162 @@
+//! What a finished run says of itself: its `manifest.json` and the accounts that its `summary.json` leaves out.
+
+use crate::snapshot::{InputFile, Snapshot, Table};
+use crate::{Invalid, Result, source};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A finished run, as its manifest describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinishedRun {
+    /// Folder of the run.
+    pub dir: PathBuf,
+    /// Version of the program that wrote it.
+    pub version: String,
+    /// Valuation time, RFC 3339 in UTC.
+    pub as_of: String,
+    /// Folder of the snapshot, as the command line of the run named it.
+    pub snapshot: PathBuf,
+    /// Name of the rules.
+    pub rules_name: String,
+    /// Hash of the rules.
+    pub rules_hash: String,
+    /// Every parameter as a TOML line, in order.
+    pub rules_text: String,
+    /// The files that it read.
+    pub inputs: Vec<InputFile>,
+    /// The accounts that it left out, in byte order, each with the code of its reason.
+    pub unmargined: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    remargin: String,
+    as_of: String,
+    snapshot: PathBuf,
+    rules: Rules,
+    inputs: Vec<Input>,
+}
+
+#[derive(Deserialize)]
+struct Rules {
+    name: String,
+    hash: String,
+    values: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Value {
+    key: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
+struct Input {
+    path: PathBuf,
+    bytes: u64,
+    rows: Option<u64>,
+    blake3: String,
+}
+
+#[derive(Deserialize)]
+struct Summary {
+    unmargined: Vec<Account>,
+}
+
+#[derive(Deserialize)]
+struct Account {
+    account_id: String,
+    reason: String,
+}
+
+/// Reads what the run in the folder `dir` says of itself.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] if `dir` is no finished run, or its manifest or summary cannot be read.
+pub fn read_finished(dir: &Path) -> Result<FinishedRun> {
+    let manifest: Manifest = read(dir, "manifest.json")?;
+    let summary: Summary = read(dir, "summary.json")?;
+    let line = |Value { key, value }: &Value| format!("{key} = {value}\n");
+    let input = |Input { path, bytes, rows, blake3 }| InputFile { path, bytes, rows, blake3 };
+    Ok(FinishedRun {
+        dir: dir.to_path_buf(),
+        version: manifest.remargin,
+        as_of: manifest.as_of,
+        snapshot: manifest.snapshot,
+        rules_name: manifest.rules.name,
+        rules_hash: manifest.rules.hash,
+        rules_text: manifest.rules.values.iter().map(line).collect(),
+        inputs: manifest.inputs.into_iter().map(input).collect(),
+        unmargined: summary.unmargined.into_iter().map(|account| (account.account_id, account.reason)).collect(),
+    })
+}
+
+fn read<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
+    let file = dir.join(name);
+    let expected = "the folder of a finished `remargin run`";
+    if !file.is_file() {
+        return Err(Invalid::new(format!("the run has no `{name}`")).file(dir).expected(expected).into());
+    }
+    let bytes = std::fs::read(&file).map_err(|error| source::unreadable(&file, &error))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Invalid::new(format!("not the `{name}` of a run: {error}")).file(&file).expected(expected).into()
+    })
+}
+
+impl FinishedRun {
+    /// Where the snapshot of the run is now: `moved_to` if given, else as the run named it, seen from here or from the
+    /// folder that holds the run.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] if it is nowhere.
+    pub fn find_snapshot(&self, moved_to: Option<&Path>) -> Result<PathBuf> {
+        let beside = self.dir.parent().map(|parent| parent.join(&self.snapshot));
+        let named = [Some(self.snapshot.clone()), beside];
+        let candidates = match moved_to {
+            Some(place) => vec![place.to_path_buf()],
+            None => named.into_iter().flatten().collect(),
+        };
+        let found = candidates.iter().find(|place| place.join(crate::snapshot::MANIFEST).is_file());
+        found.cloned().ok_or_else(|| {
+            Invalid::new(format!("the snapshot of the run `{}` is gone", self.dir.display()))
+                .file(moved_to.unwrap_or(&self.snapshot))
+                .expected("the folder that the run was made from, with its `snapshot.toml`")
+                .hint("`--snapshot-a DIR` and `--snapshot-b DIR` say where the snapshots of A and B are now")
+                .into()
+        })
+    }
+
+    /// Checks that a snapshot is, byte for byte, the one that the run was made from.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] naming the first file that is another, is new or is missing.
+    pub fn check_inputs(&self, dir: &Path, snapshot: &Snapshot) -> Result<()> {
+        let problem = |what: &str, file: &Path| {
+            Invalid::new(format!("{what} since the run `{}` was made", self.dir.display())).file(dir.join(file))
+        };
+        for now in &snapshot.inputs {
+            let Some(then) = self.inputs.iter().find(|input| input.path == now.path) else {
+                return Err(problem("a file of the snapshot is new", &now.path).value(now.blake3.as_str()).into());
+            };
+            if then.blake3 != now.blake3 {
+                let changed = problem("a file of the snapshot has changed", &now.path);
+                return Err(changed.value(now.blake3.as_str()).expected(format!("BLAKE3 {}", then.blake3)).into());
+            }
+        }
+        // A run may have read scenarios as well, which no base case depends on.
+        let of_snapshot = |path: &Path| {
+            let first = path.iter().next().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let stem = first.split('.').next().unwrap_or_default();
+            let tables = Table::ALL.map(Table::name);
+            path.is_relative() && (tables.contains(&stem) || ["snapshot", "orders"].contains(&stem))
+        };
+        let is_missing =
+            |input: &&InputFile| of_snapshot(&input.path) && !snapshot.inputs.iter().any(|now| now.path == input.path);
+        match self.inputs.iter().find(is_missing) {
+            Some(input) => Err(problem("a file of the snapshot is missing", &input.path).into()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Finished runs, read back: their tables, their manifest, their summary.
+
+// What comes from outside must end in an error, not in a panic.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod finished;
+mod rows;
+mod written;
+
+pub use finished::{FinishedRun, read_finished};
+pub use rows::{ResultColumns, ResultRow, each_result, has_result, hash_file, read_result, scan_result};
+pub(crate) use written::{read_json, read_table};

@@ -1,0 +1,100 @@
+//! What a run wrote, read back for its page: a folder that is finished, or about to be.
+
+use super::ResultRow;
+use crate::formats::scan::{Opened, scan};
+use crate::formats::{Column, Kind};
+use crate::progress::Progress;
+use crate::source::{self, Format};
+use crate::{Invalid, Result};
+use serde::de::DeserializeOwned;
+use std::path::Path;
+
+/// Most names that a row is asked for.
+const MOST_NAMES: usize = 8;
+
+/// Reads columns of a table in `dir`, of the rows whose names `keep` wants; `None` if the table is not there. Of a
+/// table that is there in two formats, as `at_risk` is, Parquet or Arrow is read.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] if the table is broken; [`crate::Error::Interrupted`].
+pub(crate) fn read_table(
+    dir: &Path,
+    table: &str,
+    names: &[&'static str],
+    figures: &[&'static str],
+    keep: impl Fn(&[&str]) -> bool + Sync,
+    progress: &dyn Progress,
+) -> Result<Option<Vec<ResultRow>>> {
+    let files = ["parquet", "arrow", "csv"].map(|extension| dir.join(format!("{table}.{extension}")));
+    let Some(file) = files.iter().find(|file| file.is_file()) else { return Ok(None) };
+    let found = source::at(file)?;
+    let is_csv = found.format == Format::Csv;
+    let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
+    let columns: Vec<Column> =
+        names.iter().map(column(Kind::Id)).chain(figures.iter().map(column(Kind::Number))).collect();
+    let mut rows = Vec::new();
+    let read = |local: &mut Vec<ResultRow>, batch: &crate::formats::batch::Batch| {
+        let name_columns = names.iter().map(|name| batch.text(name)).collect::<Result<Vec<_>>>()?;
+        let figure_columns = figures.iter().map(|name| batch.numbers(name)).collect::<Result<Vec<_>>>()?;
+        for row in 0..batch.rows {
+            let mut cells = [""; MOST_NAMES];
+            for (cell, column) in cells.iter_mut().zip(&name_columns) {
+                let text = column.get(row).unwrap_or_default();
+                *cell = if is_csv { unguarded(text) } else { text };
+            }
+            let cells = cells.get(..name_columns.len()).unwrap_or(&cells);
+            if !keep(cells) {
+                continue;
+            }
+            let names = cells.iter().map(|name| (*name).to_owned()).collect();
+            let figures = figure_columns.iter().map(|column| column.figure(row)).collect();
+            local.push(ResultRow { names, figures });
+        }
+        Ok(())
+    };
+    scan(Opened::new(&found, &columns)?, progress, read, |local| {
+        rows.extend(local);
+        Ok(())
+    })?;
+    Ok(Some(rows))
+}
+
+/// Text without the apostrophe that keeps spreadsheets from running it as a formula. An id that begins with one and a
+/// sign, which nobody has, would lose it.
+pub(crate) fn unguarded(text: &str) -> &str {
+    match text.strip_prefix('\'') {
+        Some(rest) if rest.starts_with(['=', '+', '-', '@', '\t', '\r']) => rest,
+        _ => text,
+    }
+}
+
+/// Reads a JSON file of the finished run in `dir`.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] if it is not there, or is not what this version writes.
+pub(crate) fn read_json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
+    let file = dir.join(name);
+    let expected = "the folder of a finished run, as `remargin run` and `remargin stress` write it";
+    let text = std::fs::read(&file)
+        .map_err(|error| Invalid::new(format!("the file cannot be read: {error}")).file(&file).expected(expected))?;
+    let mut reader = serde_json::Deserializer::from_slice(&text);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let invalid = Invalid::new(format!("not what this version writes: {}", error.inner())).file(&file);
+        let hint = "run it again with this version";
+        invalid.column(error.path().to_string()).expected(expected).hint(hint).into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_spreadsheets_are_kept_from_comes_back() {
+        for (written, read) in
+            [("'=1+1", "=1+1"), ("'-5", "-5"), ("'a", "'a"), ("a", "a"), ("", ""), ("'", "'"), ("''=1", "''=1")]
+        {
+            assert_eq!(unguarded(written), read);
+        }
+    }
+}

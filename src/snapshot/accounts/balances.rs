@@ -1,0 +1,257 @@
+//! The table `balances`.
+
+// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+#![allow(clippy::indexing_slicing)]
+
+use super::{AccountNumbers, AccountRuns, append_broken, retain, sound_rows};
+use crate::Result;
+use crate::book::{BalanceRows, IdTable, Interner};
+use crate::cells::number::{NumberError, Numbers};
+use crate::cells::text::{Text, cut};
+use crate::formats::batch::Batch;
+use crate::market::Market;
+use crate::snapshot::reject::{Broken, Reason};
+use rayon::prelude::*;
+
+/// Rows of a part of the table. Currencies have numbers in order of appearance.
+#[derive(Default)]
+pub(crate) struct Balances {
+    pub runs: AccountRuns,
+    pub currencies: Interner,
+    pub ccy: Vec<u32>,
+    pub cash: Vec<f64>,
+    pub interest: Vec<f64>,
+    pub spot_in_use_cap: Vec<f64>,
+    pub broken: Vec<Broken>,
+    /// Run and currency of the broken rows that have both: they too can be half of a duplicate.
+    pub broken_keys: Vec<(u32, u32)>,
+}
+
+type Fault = (Reason, &'static str, String);
+
+/// The columns of a batch.
+struct Columns {
+    accounts: Text,
+    currencies: Text,
+    amounts: Amounts,
+}
+
+impl Balances {
+    /// Takes the rows of a batch; `most` is the most cash that may be held of a currency, if it has a USD value.
+    pub fn read(&mut self, batch: &Batch, most: impl Fn(&str) -> Option<f64>) -> Result<()> {
+        let columns = Columns {
+            accounts: batch.text("account_id")?,
+            currencies: batch.text("ccy")?,
+            amounts: Amounts {
+                cash: batch.numbers("cash")?,
+                interest: batch.numbers("interest")?,
+                cap: batch.numbers("spot_in_use_cap")?,
+            },
+        };
+        if self.ccy.is_empty() {
+            let rows = usize::try_from(batch.rows_ahead).unwrap_or(0);
+            // Where the machine cannot, the promise of the file is wrong or the rows will find it out.
+            let _ = self.ccy.try_reserve_exact(rows);
+            for column in [&mut self.cash, &mut self.interest, &mut self.spot_in_use_cap] {
+                let _ = column.try_reserve_exact(rows);
+            }
+        }
+        let mut memo = columns.currencies.memo();
+        let mut bounds: Vec<Option<f64>> = self.currencies.ids().iter().map(&most).collect();
+        if self.read_sound(batch, &columns, &most, &mut bounds)? {
+            return Ok(());
+        }
+        for row in 0..batch.rows {
+            let number = batch.first_row + row as u64;
+            let broken =
+                |account, (reason, column, value): Fault| Broken { row: number, account, reason, column, value };
+            let Some(id) = columns.accounts.get(row) else {
+                self.broken.push(broken(None, (Reason::MissingAccountId, "account_id", String::new())));
+                continue;
+            };
+            let account = self.runs.number(id, self.ccy.len(), number)?;
+            let intern = |name: &str| {
+                let ccy = self.currencies.intern(name);
+                if ccy as usize == bounds.len() {
+                    bounds.push(most(name));
+                }
+                Ok::<_, crate::Error>(ccy)
+            };
+            let Some(ccy) = memo.get(&columns.currencies, row, intern)? else {
+                self.broken.push(broken(Some(account), (Reason::MissingCcy, "ccy", String::new())));
+                continue;
+            };
+            let fault = match columns.amounts.check(row) {
+                Ok((cash, interest, cap)) => match bounds[ccy as usize] {
+                    Some(most) if cash.abs() > most => {
+                        (Reason::ImplausibleNotional, "cash", cut(&columns.amounts.cash.raw(row)))
+                    }
+                    None if cash != 0.0 || interest != 0.0 => {
+                        (Reason::MissingFx, "ccy", cut(self.currencies.ids().get(ccy as usize)))
+                    }
+                    _ => {
+                        self.ccy.push(ccy);
+                        self.cash.push(cash);
+                        self.interest.push(interest);
+                        self.spot_in_use_cap.push(cap);
+                        continue;
+                    }
+                },
+                Err(fault) => fault,
+            };
+            self.broken_keys.push((account, ccy));
+            self.broken.push(broken(Some(account), fault));
+        }
+        Ok(())
+    }
+}
+
+impl Balances {
+    /// Takes a batch whole if nothing is wrong with any of its rows, which is nearly always so; otherwise leaves the
+    /// rows as they were and returns false.
+    fn read_sound(
+        &mut self,
+        batch: &Batch,
+        columns: &Columns,
+        most: impl Fn(&str) -> Option<f64>,
+        bounds: &mut Vec<Option<f64>>,
+    ) -> Result<bool> {
+        let Amounts { cash, interest, cap } = &columns.amounts;
+        let (Some(cash), Some(keys), Some(runs)) =
+            (cash.in_range(), columns.currencies.keys(), columns.accounts.runs(batch.rows))
+        else {
+            return Ok(false);
+        };
+        let (Some(interest), Some(cap)) = (interest.filled(batch.rows, 0.0), cap.filled(batch.rows, f64::INFINITY))
+        else {
+            return Ok(false);
+        };
+        let mut memo = columns.currencies.memo();
+        let before = self.ccy.len();
+        for (row, &key) in keys.iter().enumerate() {
+            let intern = |name: &str| {
+                let ccy = self.currencies.intern(name);
+                if ccy as usize == bounds.len() {
+                    bounds.push(most(name));
+                }
+                Ok::<_, crate::Error>(ccy)
+            };
+            let ccy = match memo.known(key) {
+                Some(ccy) => Some(ccy),
+                None => memo.get(&columns.currencies, row, intern)?,
+            };
+            let is_sound = |ccy: &u32| bounds[*ccy as usize].is_some_and(|most| cash[row].abs() <= most);
+            let Some(ccy) = ccy.filter(is_sound) else {
+                self.ccy.truncate(before);
+                return Ok(false);
+            };
+            self.ccy.push(ccy);
+        }
+        self.runs.reserve(runs.len());
+        for (start, id) in runs {
+            self.runs.number(id, before + start, batch.first_row + start as u64)?;
+        }
+        // Adding zero makes a negative zero positive.
+        self.cash.extend(cash.iter().map(|cash| cash + 0.0));
+        self.interest.extend(interest);
+        self.spot_in_use_cap.extend(cap);
+        Ok(true)
+    }
+}
+
+/// All rows of the table. Currencies have numbers in order of appearance until [`AllBalances::renumber_currencies`].
+#[derive(Default)]
+pub(crate) struct AllBalances {
+    currencies: Interner,
+    pub rows: BalanceRows,
+    pub broken: Vec<Broken>,
+    broken_keys: Vec<(u32, u32)>,
+}
+
+impl AllBalances {
+    /// All currencies that a row names.
+    pub fn currencies(&self) -> &IdTable {
+        self.currencies.ids()
+    }
+
+    /// Appends the rows that follow.
+    pub fn merge(&mut self, local: Balances, accounts: &mut AccountNumbers) -> Result<()> {
+        let numbers = accounts.append(&local.runs, local.ccy.len(), &mut self.rows.account)?;
+        let currencies: Vec<u32> = local.currencies.ids().iter().map(|name| self.currencies.intern(name)).collect();
+        let key = |(account, ccy): (u32, u32)| (numbers[account as usize], currencies[ccy as usize]);
+        self.broken_keys.extend(local.broken_keys.into_iter().map(key));
+        self.rows.ccy.extend(local.ccy.iter().map(|&ccy| currencies[ccy as usize]));
+        self.rows.cash.extend(local.cash);
+        self.rows.interest.extend(local.interest);
+        self.rows.spot_in_use_cap.extend(local.spot_in_use_cap);
+        append_broken(&mut self.broken, local.broken, &numbers);
+        Ok(())
+    }
+
+    /// Rejects all rows of an account and currency that have several.
+    pub fn reject_duplicates(&mut self) {
+        let key = |(account, ccy): (u32, u32)| u64::from(account) << 32 | u64::from(ccy);
+        let rows = &mut self.rows;
+        let sound: Vec<u64> = rows.account.iter().copied().zip(rows.ccy.iter().copied()).map(key).collect();
+        let mut keys = sound.clone();
+        keys.extend(self.broken_keys.iter().copied().map(key));
+        keys.par_sort_unstable();
+        let mut repeated: Vec<u64> = keys.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        if repeated.is_empty() {
+            return;
+        }
+        repeated.dedup();
+        let keep: Vec<bool> = sound.iter().map(|key| repeated.binary_search(key).is_err()).collect();
+        let mut duplicates = Vec::new();
+        for (row, index) in sound_rows(&self.broken).zip(0..keep.len()) {
+            if !keep[index] {
+                duplicates.push(Broken {
+                    row,
+                    account: Some(rows.account[index]),
+                    reason: Reason::DuplicateBalance,
+                    column: "ccy",
+                    value: cut(self.currencies.ids().get(rows.ccy[index] as usize)),
+                });
+            }
+        }
+        retain(&mut rows.account, &keep);
+        retain(&mut rows.ccy, &keep);
+        retain(&mut rows.cash, &keep);
+        retain(&mut rows.interest, &keep);
+        retain(&mut rows.spot_in_use_cap, &keep);
+        self.broken.append(&mut duplicates);
+        self.broken.sort_unstable_by_key(|broken| broken.row);
+    }
+
+    /// Turns the numbers of currencies into indices of the market's, which hold every name seen here.
+    pub fn renumber_currencies(&mut self, market: &Market) {
+        let place = |name: &str| market.currencies.partition_point(|currency| currency.name.as_str() < name) as u32;
+        let places: Vec<u32> = self.currencies.ids().iter().map(place).collect();
+        for ccy in &mut self.rows.ccy {
+            *ccy = places[*ccy as usize];
+        }
+    }
+}
+
+struct Amounts {
+    cash: Numbers,
+    interest: Numbers,
+    cap: Numbers,
+}
+
+impl Amounts {
+    /// Cash, interest and limit of spot in use.
+    fn check(&self, row: usize) -> Result<(f64, f64, f64), Fault> {
+        let number = |numbers: &Numbers, column, invalid, lowest: f64| match numbers.get(row) {
+            Ok(Some(number)) if number < lowest => Err((invalid, column, cut(&numbers.raw(row)))),
+            Ok(number) => Ok(number),
+            Err(NumberError::Invalid) => Err((invalid, column, cut(&numbers.raw(row)))),
+            Err(NumberError::OutOfRange) => Err((Reason::OutOfRange, column, cut(&numbers.raw(row)))),
+        };
+        let cash = number(&self.cash, "cash", Reason::InvalidCash, f64::NEG_INFINITY)?;
+        let cash = cash.ok_or((Reason::MissingCash, "cash", String::new()))?;
+        let interest = number(&self.interest, "interest", Reason::InvalidInterest, 0.0)?;
+        let cap = number(&self.cap, "spot_in_use_cap", Reason::InvalidSpotInUseCap, 0.0)?;
+        Ok((cash, interest.unwrap_or(0.0), cap.unwrap_or(f64::INFINITY)))
+    }
+}

@@ -1,0 +1,139 @@
+//! The tables `marks` and `indices`, and the USD value of currencies.
+
+use super::contracts::base_quote;
+use crate::cells::number::{Numbers, in_range, written};
+use crate::formats::batch::Batch;
+use crate::snapshot::{Expectations, Reason};
+use crate::{Invalid, Result};
+use std::collections::HashMap;
+
+/// A number in range, or the text that stands in its place (empty if there is none).
+pub(crate) type Price = Result<f64, String>;
+
+fn price(numbers: &Numbers, row: usize) -> Price {
+    match numbers.get(row) {
+        Ok(Some(number)) => Ok(number),
+        _ => Err(crate::cells::text::cut(&numbers.raw(row))),
+    }
+}
+
+/// A price, if it is greater than zero.
+pub(crate) fn positive(price: &Price) -> Price {
+    match price {
+        Ok(number) if *number > 0.0 => Ok(*number),
+        Ok(number) => Err(written(*number)),
+        Err(text) => Err(text.clone()),
+    }
+}
+
+/// A row of `marks`.
+pub(crate) struct MarkRow {
+    pub inst_id: Option<String>,
+    pub mark_px: Price,
+    pub mark_vol: Price,
+    pub fwd_px: Price,
+    /// What stands against the mark as a whole: reason, column, value.
+    pub doubt: Option<(Reason, &'static str, String)>,
+}
+
+/// The time at which prices are wanted, and how close to it they must be.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock<'a> {
+    pub as_of_ns: i64,
+    pub expectations: &'a Expectations,
+}
+
+/// Appends the rows of a batch of `marks`.
+pub(crate) fn read_marks(rows: &mut Vec<MarkRow>, batch: &Batch, clock: Clock) -> Result<()> {
+    let inst_id = batch.text("inst_id")?;
+    let (mark, vol, fwd) = (batch.numbers("mark_px")?, batch.numbers("mark_vol")?, batch.numbers("fwd_px")?);
+    let (bid, ask, ts) = (batch.numbers("bid_px")?, batch.numbers("ask_px")?, batch.times("ts")?);
+    if clock.expectations.max_mark_age.is_some() && !batch.has("ts") {
+        return Err(Invalid::new("missing column")
+            .file(&batch.file)
+            .column("ts")
+            .expected("the time of each mark, since `--max-mark-age` bounds their age")
+            .into());
+    }
+    let doubt = |row| {
+        if matches!((bid.get(row), ask.get(row)), (Ok(Some(bid)), Ok(Some(ask))) if bid > ask) {
+            return Some((Reason::CrossedMark, "bid_px", format!("{} above {}", bid.raw(row), ask.raw(row))));
+        }
+        let is_stale = clock.expectations.is_stale(clock.as_of_ns, ts.get(row).ok().flatten());
+        is_stale.then(|| (Reason::StaleMark, "ts", crate::cells::text::cut(&ts.raw(row))))
+    };
+    rows.extend((0..batch.rows).map(|row| MarkRow {
+        inst_id: inst_id.get(row).map(str::to_owned),
+        mark_px: price(&mark, row),
+        mark_vol: price(&vol, row),
+        fwd_px: price(&fwd, row),
+        doubt: doubt(row),
+    }));
+    Ok(())
+}
+
+/// A row of `indices`; its name is `None` if missing.
+pub(crate) struct IndexRow {
+    pub index_id: Option<String>,
+    pub px: Price,
+}
+
+/// Appends the rows of a batch of `indices`.
+pub(crate) fn read_indices(rows: &mut Vec<IndexRow>, batch: &Batch, clock: Clock) -> Result<()> {
+    let (index_id, px, ts) = (batch.text("index_id")?, batch.numbers("px")?, batch.times("ts")?);
+    // A table that says nothing of times is taken as it is: indices are often derived.
+    let is_timed = batch.has("ts");
+    let price = |row| {
+        if is_timed && clock.expectations.is_stale(clock.as_of_ns, ts.get(row).ok().flatten()) {
+            return Err(crate::cells::text::cut(&format!("{} of {}", px.raw(row), ts.raw(row))));
+        }
+        positive(&price(&px, row))
+    };
+    rows.extend((0..batch.rows).map(|row| IndexRow { index_id: index_id.get(row).map(str::to_owned), px: price(row) }));
+    Ok(())
+}
+
+/// Index prices by name; rows whose name is not `BASE-QUOTE` are left out.
+pub(crate) struct Indices<'a> {
+    rows: HashMap<&'a str, &'a Price>,
+}
+
+impl<'a> Indices<'a> {
+    pub fn new(rows: &'a [IndexRow]) -> Self {
+        let named = rows.iter().filter_map(|row| Some((row.index_id.as_deref()?, &row.px)));
+        Self { rows: named.filter(|(name, _)| base_quote(name).is_some()).collect() }
+    }
+
+    /// Names and prices, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a Price)> {
+        self.rows.iter().map(|(name, px)| (*name, *px))
+    }
+
+    /// The price of an index.
+    pub fn px(&self, name: &str) -> Option<f64> {
+        self.rows.get(name)?.as_ref().ok().copied()
+    }
+
+    /// USD value of one unit: 1 for USD, else the index `c-USD`, without such a row `c-USDT` times `USDT-USD`.
+    ///
+    /// A row that is there but broken is not replaced by another price: the value is missing.
+    pub fn fx(&self, ccy: &str) -> Option<f64> {
+        self.fx_path(ccy).iter().try_fold(1.0, |fx, name| {
+            let px = self.rows.get(name.as_str())?.as_ref().ok()?;
+            in_range(fx * px).ok()
+        })
+    }
+
+    /// The indices whose product is the USD value of a currency.
+    pub fn fx_path(&self, ccy: &str) -> Vec<String> {
+        if ccy == "USD" {
+            return Vec::new();
+        }
+        let direct = format!("{ccy}-USD");
+        if self.rows.contains_key(direct.as_str()) || ccy == "USDT" {
+            vec![direct]
+        } else {
+            vec![format!("{ccy}-USDT"), "USDT-USD".to_owned()]
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The accounts that need somebody's attention, worst first.
+
+use super::reach::Reach;
+use crate::engine::Chunk;
+use crate::engine::units_by_account;
+use crate::margin::{AccountMargin, Status, UnitMargin};
+use std::cmp::Ordering;
+
+/// The term that decides a risk unit's margin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Binding {
+    /// Spot and volatility shock.
+    Mr1,
+    /// Theta decay.
+    Mr2,
+    /// Extreme move.
+    Mr6,
+    /// Minimum charge, which takes the place of everything else.
+    Mr7,
+}
+
+impl Binding {
+    /// All terms in order, and none.
+    pub(crate) const ALL: [Option<Self>; 5] =
+        [Some(Self::Mr1), Some(Self::Mr2), Some(Self::Mr6), Some(Self::Mr7), None];
+    /// Place of MR7 among [`Binding::ALL`]; what comes before is a stress.
+    pub(crate) const PLACE_OF_MR7: usize = 3;
+
+    /// The term that binds in a unit: MR7 unless the other terms together exceed it, else the largest of MR1, MR2
+    /// and MR6, the first of equals. `None` where the unit has no margin.
+    #[must_use]
+    pub fn of(unit: &UnitMargin) -> Option<Self> {
+        Self::ALL[Self::place(unit)]
+    }
+
+    /// As [`Binding::of`], its place among [`Binding::ALL`].
+    #[inline]
+    pub(crate) fn place(unit: &UnitMargin) -> usize {
+        Self::place_among(unit.mmr, unit.mr1, unit.mr2, unit.mr6, unit.mr7)
+    }
+
+    /// As [`Binding::of`], of figures that were read back.
+    pub(crate) fn among(mmr: f64, mr1: f64, mr2: f64, mr6: f64, mr7: f64) -> Option<Self> {
+        Self::ALL[Self::place_among(mmr, mr1, mr2, mr6, mr7)]
+    }
+
+    /// Reckoned instead of branched: it is asked of every unit, and hard to foresee.
+    #[inline]
+    fn place_among(mmr: f64, mr1: f64, mr2: f64, mr6: f64, mr7: f64) -> usize {
+        let is_mr1 = mr1 >= mr2 && mr1 >= mr6;
+        let others = if mr2 >= mr6 { 1 } else { 2 };
+        let stress = if is_mr1 { 0 } else { others };
+        let charged = if mmr <= mr7 { Self::PLACE_OF_MR7 } else { stress };
+        if mmr <= 0.0 { 4 } else { charged }
+    }
+
+    /// The name in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mr1 => "mr1",
+            Self::Mr2 => "mr2",
+            Self::Mr6 => "mr6",
+            Self::Mr7 => "mr7",
+        }
+    }
+}
+
+/// The unit with the largest MMR of an account.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WorstUnit {
+    /// Index of the risk unit in its priced table.
+    pub unit: u32,
+    /// Its MMR in USD.
+    pub mmr: f64,
+    /// The term that decides it.
+    pub binding: Option<Binding>,
+}
+
+/// An account at risk. There may be many: what they hold is kept small.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AtRisk {
+    /// Index into the book.
+    pub account: usize,
+    /// Number of the scenario, the base case first.
+    pub scenario: usize,
+    /// Its margin.
+    pub margin: AccountMargin,
+    /// The unit with the largest MMR, the first of equals; `None` for an account without units.
+    pub worst_unit: Option<WorstUnit>,
+    /// The nearest fall and rise of all coins together at which the margin ratio reaches the liquidation threshold,
+    /// from the market as it is; `None` where they were not searched, as in every scenario but the base case.
+    pub all_coins: Option<Box<[Reach; 2]>>,
+}
+
+impl AtRisk {
+    /// USD of equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.
+    #[must_use]
+    pub fn shortfall_mmr_usd(&self) -> f64 {
+        shortfall_mmr_usd(&self.margin)
+    }
+
+    /// USD of equity short of IMR, `max(0, imr - adj_eq)`.
+    #[must_use]
+    pub fn shortfall_imr_usd(&self) -> f64 {
+        shortfall_imr_usd(&self.margin)
+    }
+
+    /// By scenario; in it ascending margin ratio, accounts without one last, ties by id (the order of the book).
+    pub(crate) fn worse_first(&self, other: &Self) -> Ordering {
+        let by_ratio = lower_first(self.margin.margin_ratio, other.margin.margin_ratio);
+        self.scenario.cmp(&other.scenario).then(by_ratio).then(self.account.cmp(&other.account))
+    }
+}
+
+/// USD of equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.
+pub(crate) fn shortfall_mmr_usd(margin: &AccountMargin) -> f64 {
+    (margin.mmr + margin.liquidation_fee - margin.adj_eq).max(0.0)
+}
+
+/// USD of equity short of IMR, `max(0, imr - adj_eq)`.
+pub(crate) fn shortfall_imr_usd(margin: &AccountMargin) -> f64 {
+    (margin.imr - margin.adj_eq).max(0.0)
+}
+
+/// Ascending margin ratio, accounts without one last.
+pub(crate) fn lower_first(ratio: Option<f64>, other: Option<f64>) -> Ordering {
+    match (ratio, other) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    }
+}
+
+/// Sorts rows worst first in each scenario, as the table has them.
+pub(crate) fn sort(rows: &mut [AtRisk]) {
+    rows.sort_unstable_by(AtRisk::worse_first);
+}
+
+/// The accounts of a chunk in `liquidation`, `near_liquidation` or with an IM deficit, in order of the book.
+#[must_use]
+pub fn select(chunk: &Chunk, scenario: usize) -> Vec<AtRisk> {
+    let mut rows = Vec::new();
+    for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
+        if margin.im_deficit || matches!(margin.status, Status::Liquidation | Status::NearLiquidation) {
+            let worst_unit = units.iter().reduce(|worst, unit| if unit.mmr > worst.mmr { unit } else { worst });
+            let worst_unit =
+                worst_unit.map(|unit| WorstUnit { unit: unit.unit, mmr: unit.mmr, binding: Binding::of(unit) });
+            rows.push(AtRisk {
+                account: chunk.first_account + place,
+                scenario,
+                margin: *margin,
+                worst_unit,
+                all_coins: None,
+            });
+        }
+    }
+    rows
+}
+
+/// What the numbers of risk units and scenarios stand for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names<'a> {
+    pub(crate) units: &'a [String],
+    pub(crate) scenarios: &'a [String],
+}

@@ -1,0 +1,12 @@
+//! What a run adds up over all accounts: sums, distributions, the summary, and which accounts are at risk.
+
+pub mod at_risk;
+pub mod counts;
+pub mod reach;
+pub mod spread;
+pub(crate) mod sum;
+pub mod summary;
+mod text;
+
+pub use summary::Summary;
+pub use text::summary_table;

@@ -1,0 +1,65 @@
+//! A Parquet file whose pages have checksums: the library lays out row groups in memory, we seal and copy them.
+
+use crate::checksum::seal::seal_row_group;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
+use parquet::errors::Result;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use std::fs::File;
+use std::sync::Arc;
+
+/// A file being written. [`SealedWriter::close`] completes it.
+pub(crate) struct SealedWriter {
+    layout: ArrowWriter<Vec<u8>>,
+    /// Bytes of the layout that are gone, and row groups that are copied.
+    gone: u64,
+    copied: usize,
+    sealed: SerializedFileWriter<File>,
+}
+
+impl SealedWriter {
+    /// Begins a file. The properties must ask for no index of pages.
+    pub fn new(file: File, schema: &SchemaRef, properties: WriterProperties) -> Result<Self> {
+        let root = ArrowSchemaConverter::new().convert(schema)?.root_schema_ptr();
+        let sealed = SerializedFileWriter::new(file, root, Arc::new(properties.clone()))?;
+        // Without our in-memory schema the file is plain Parquet, the same to every reader.
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let layout = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(schema), options)?;
+        Ok(Self { layout, gone: 0, copied: 0, sealed })
+    }
+
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.layout.write(batch)?;
+        if self.layout.flushed_row_groups().len() > self.copied {
+            self.layout.sync()?;
+            let groups = self.layout.flushed_row_groups().to_vec();
+            self.copy(&groups)?;
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, groups: &[RowGroupMetaData]) -> Result<()> {
+        let bytes = std::mem::take(self.layout.inner_mut());
+        for group in groups.iter().skip(self.copied) {
+            let mut copy = self.sealed.next_row_group()?;
+            for (bytes, close) in seal_row_group(&bytes, self.gone, group)? {
+                copy.append_column(&bytes, close)?;
+            }
+            copy.close()?;
+        }
+        self.copied = groups.len();
+        self.gone += bytes.len() as u64;
+        Ok(())
+    }
+
+    pub fn close(mut self) -> Result<()> {
+        let metadata = self.layout.finish()?;
+        self.layout.sync()?;
+        self.copy(metadata.row_groups())?;
+        self.sealed.close().map(drop)
+    }
+}

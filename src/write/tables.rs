@@ -1,0 +1,112 @@
+//! One table file in any of the three formats, written batch by batch.
+
+use super::sealed::SealedWriter;
+use crate::source::Format;
+use crate::{Error, Result};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimestampMillisecondType};
+use parquet::basic::Compression;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Rows of a Parquet row group: enough work for a reading thread, little memory.
+const ROW_GROUP: usize = 1 << 18;
+
+enum Sink {
+    Parquet(Box<SealedWriter>),
+    Arrow(Box<arrow::ipc::writer::FileWriter<BufWriter<File>>>),
+    Csv(BufWriter<File>),
+}
+
+/// A table file being written. [`TableFile::finish`] completes it.
+pub(crate) struct TableFile {
+    path: PathBuf,
+    sink: Sink,
+}
+
+impl TableFile {
+    /// Creates `dir/name.EXT`. Columns named in `plain` are written to Parquet without a dictionary.
+    pub(crate) fn create(dir: &Path, name: &str, format: Format, schema: &SchemaRef, plain: &[&str]) -> Result<Self> {
+        let path = dir.join(format!("{name}.{}", format.extension()));
+        let file = File::create(&path).map_err(|err| Error::io("create", &path, err))?;
+        let failed = |err: &dyn std::fmt::Display| Error::Runtime(format!("cannot write `{}`: {err}", path.display()));
+        let sink = match format {
+            Format::Parquet => {
+                let mut properties = WriterProperties::builder()
+                    .set_compression(Compression::SNAPPY)
+                    .set_statistics_enabled(EnabledStatistics::Chunk)
+                    .set_offset_index_disabled(true)
+                    .set_max_row_group_row_count(Some(ROW_GROUP));
+                for &column in plain {
+                    properties = properties.set_column_dictionary_enabled(column.into(), false);
+                }
+                let writer = SealedWriter::new(file, schema, properties.build());
+                Sink::Parquet(Box::new(writer.map_err(|err| failed(&err))?))
+            }
+            Format::Arrow => {
+                let writer = arrow::ipc::writer::FileWriter::try_new(BufWriter::new(file), schema);
+                Sink::Arrow(Box::new(writer.map_err(|err| failed(&err))?))
+            }
+            Format::Csv => {
+                let mut file = BufWriter::new(file);
+                let header: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+                writeln!(file, "{}", header.join(",")).map_err(|err| Error::io("write", &path, err))?;
+                Sink::Csv(file)
+            }
+        };
+        Ok(Self { path, sink })
+    }
+
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let written = match &mut self.sink {
+            Sink::Parquet(writer) => writer.write(batch).map_err(|err| err.to_string()),
+            Sink::Arrow(writer) => writer.write(batch).map_err(|err| err.to_string()),
+            Sink::Csv(file) => write_csv(file, batch).map_err(|err| err.to_string()),
+        };
+        written.map_err(|err| Error::Runtime(format!("cannot write `{}`: {err}", self.path.display())))
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        let finished = match self.sink {
+            Sink::Parquet(writer) => writer.close().map_err(|err| err.to_string()),
+            Sink::Arrow(mut writer) => writer.finish().map_err(|err| err.to_string()),
+            Sink::Csv(mut file) => file.flush().map_err(|err| err.to_string()),
+        };
+        finished.map_err(|err| Error::Runtime(format!("cannot finish `{}`: {err}", self.path.display())))
+    }
+}
+
+/// Text is quoted where it holds a separator or a quote. `Display` of a float is the shortest decimal that reads back
+/// the same, never with an exponent.
+fn write_csv(file: &mut impl Write, batch: &RecordBatch) -> std::io::Result<()> {
+    for row in 0..batch.num_rows() {
+        for (place, column) in batch.columns().iter().enumerate() {
+            if place > 0 {
+                file.write_all(b",")?;
+            }
+            if column.is_null(row) {
+                continue;
+            }
+            match column.data_type() {
+                DataType::Utf8 => {
+                    let text = column.as_string::<i32>().value(row);
+                    if text.contains([',', '"', '\n', '\r']) {
+                        write!(file, "\"{}\"", text.replace('"', "\"\""))?;
+                    } else {
+                        file.write_all(text.as_bytes())?;
+                    }
+                }
+                DataType::Float64 => write!(file, "{}", column.as_primitive::<Float64Type>().value(row))?,
+                _ => {
+                    let ms = column.as_primitive::<TimestampMillisecondType>().value(row);
+                    let moment = jiff::Timestamp::from_millisecond(ms).map_err(std::io::Error::other)?;
+                    write!(file, "{moment}")?;
+                }
+            }
+        }
+        file.write_all(b"\n")?;
+    }
+    Ok(())
+}
