@@ -2,7 +2,7 @@
 //!
 //! It reads one snapshot of a market and of all positions and balances, and says for every account what it must
 //! hold, what it has, and how far it is from liquidation. The model is the exchange's portfolio margin 2.0;
-//! `docs/model.md` documents it in full.
+//! `docs/explanation/model.md` documents it in full.
 //!
 //! # Glossary
 //!

@@ -1,7 +1,7 @@
 """What all peers share: the rules, the market, and every instrument priced in every stress scenario.
 
 The table is small (some thousand instruments), so numpy prices it; each peer then does the per-position work its own
-way. Formulas follow docs/model.md; figures come from data/rules/.
+way. Formulas follow docs/explanation/model.md; figures come from data/rules/.
 """
 
 import math

@@ -381,8 +381,8 @@ fn other_text_has_no_stray_spaces() {
         "rustfmt.toml",
         "README.md",
         "CHANGELOG.md",
-        "docs/model.md",
-        "docs/compare.md",
+        "docs/explanation/model.md",
+        "docs/how-to/compare.md",
         "scripts/check.sh",
         ".ci/run",
     ];
