@@ -20,9 +20,10 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CRATE = ROOT / "target" / "knockouts"
-MODULES = ["book", "error.rs", "margin", "market", "progress.rs", "recompute", "reference", "rules"]
-TESTS = ["differential.rs", "edges.rs", "golden_reference.rs", "published.rs", "common/mod.rs",
-         "common/strategies.rs", "common/world.rs"]
+MODULES = ["book", "engine", "error.rs", "margin", "market", "progress.rs", "reference", "rules"]
+# Modules of tests/model, and the files of tests/common that they use.
+TESTS = ["differential", "edges", "golden_reference", "published"]
+COMMON = ["mod.rs", "strategies.rs", "world.rs"]
 NEEDED = ["hashbrown", "jiff", "libm", "rayon", "rust_decimal", "serde", "serde_path_to_error", "thiserror", "toml",
           "blake3", "serde_json", "tempfile", "tracing"]
 
@@ -31,7 +32,7 @@ SUMS, LEDGERS = "margin/sums.rs", "margin/ledgers.rs"
 PRICED, REQUIREMENT = "margin/priced.rs", "margin/requirement.rs"
 BLACK, NORMAL, TIERS, HEDGE = "margin/black76.rs", "margin/normal.rs", "margin/tiers.rs", "margin/spot_hedge.rs"
 ELEMENTARY, ORDERS, CHANGED = "margin/elementary.rs", "margin/orders.rs", "margin/changed.rs"
-EQUITY, BORROWING, MARKET, PRICE = "margin/equity.rs", "margin/borrowing.rs", "market/mod.rs", "recompute/price.rs"
+EQUITY, BORROWING, MARKET, PRICE = "margin/equity.rs", "margin/borrowing.rs", "market/mod.rs", "engine/price.rs"
 UNIT, LEG, LEDGER, REFERENCE = "reference/unit.rs", "reference/leg.rs", "reference/ledger.rs", "reference/mod.rs"
 RULES = "../data/rules/okx-pm2-2025-01.toml"
 
@@ -278,9 +279,16 @@ def build_crate():
         (shutil.copytree if source.is_dir() else shutil.copy)(source, CRATE / "src" / module)
     shutil.copytree(ROOT / "data", CRATE / "data", dirs_exist_ok=True)
     shutil.copy(ROOT / "Cargo.lock", CRATE / "Cargo.lock")
+    (CRATE / "tests" / "model").mkdir(parents=True)
+    (CRATE / "tests" / "common").mkdir(parents=True)
     for test in TESTS:
-        (CRATE / "tests" / test).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "tests" / test, CRATE / "tests" / test)
+        shutil.copy(ROOT / "tests" / "model" / f"{test}.rs", CRATE / "tests" / "model")
+    for file in COMMON:
+        text = (ROOT / "tests" / "common" / file).read_text()
+        text = re.sub(r"^pub mod (\w+);\n", lambda found: found[0] if f"{found[1]}.rs" in COMMON else "", text, flags=re.M)
+        (CRATE / "tests" / "common" / file).write_text(text)
+    modules = '#[path = "../common/mod.rs"]\nmod common;\n' + "".join(f"mod {test};\n" for test in TESTS)
+    (CRATE / "tests" / "model" / "main.rs").write_text("//! Tests of the model.\n" + modules)
     names = [module.removesuffix(".rs") for module in MODULES]
     lib = "//! The model alone.\n" + "".join(f"pub mod {name};\n" for name in names)
     (CRATE / "src" / "lib.rs").write_text(lib + "pub use error::{Error, Invalid, Result};\n")
@@ -298,8 +306,9 @@ def cargo(*args):
 
 
 # Where a knock-out of a file most likely fails; the rest of the tests follows only if it does not.
-UNIT_TESTS, KERNEL, PUBLISHED = ["--lib"], ["--test", "differential", "kernel_and_reference_agree"], ["--test", "published"]
-GOLDEN, CHANGE = ["--test", "golden_reference"], ["--test", "differential", "kernel_agrees_with_itself"]
+UNIT_TESTS, KERNEL = ["--lib"], ["--test", "model", "differential::kernel_and_reference_agree"]
+GOLDEN, PUBLISHED = ["--test", "model", "golden_reference::"], ["--test", "model", "published::"]
+CHANGE = ["--test", "model", "differential::kernel_agrees_with_itself"]
 FIRST = {BLACK: UNIT_TESTS, NORMAL: UNIT_TESTS, ELEMENTARY: UNIT_TESTS, TIERS: UNIT_TESTS, CHANGED: CHANGE, RULES: PUBLISHED,
          UNIT: GOLDEN, LEG: GOLDEN, LEDGER: GOLDEN}
 
@@ -355,11 +364,11 @@ def mutants(flags):
     """cargo-mutants on the copy, in place. The tests are modules of one binary there, so that a mutant is one thing to
     compile. With `--test-tool nextest` the quick tests come first, and the first that fails ends it. A quarter of the
     random books is drawn: what they miss in the end deserves a look by hand anyway."""
-    tests = [test.removesuffix(".rs") for test in TESTS if "/" not in test]
-    modules = "".join(f'#[cfg(test)]\n#[path = "../tests/{test}.rs"]\nmod {test};\n' for test in tests)
+    paths = {"common": "common/mod.rs"} | {test: f"model/{test}.rs" for test in TESTS}
+    modules = "".join(f'#[cfg(test)]\n#[path = "../tests/{path}"]\nmod {name};\n' for name, path in paths.items())
     with (CRATE / "src" / "lib.rs").open("a") as lib:
         lib.write("#[cfg(test)]\nextern crate self as remargin;\n" + modules)
-    books = CRATE / "tests" / "differential.rs"
+    books = CRATE / "tests" / "model" / "differential.rs"
     books.write_text(books.read_text().replace("CASES: u32 = 1000;", "CASES: u32 = 250;"))
     # Without doctests the library is compiled once, as its tests.
     own = manifest().replace("[workspace]", "autotests = false\n[lib]\ndoctest = false\n[workspace]")

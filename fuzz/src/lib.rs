@@ -1,6 +1,6 @@
 //! What the fuzzer feeds: bytes in, and either a coded error or a result that holds together.
 //!
-//! Each target is a function over bytes, so that the gate can call it without a fuzzer (`tests/fuzz.rs`). A target
+//! Each target is a function over bytes, so that the gate can call it without a fuzzer (`tests/input/fuzz.rs`). A target
 //! panics where a promise is broken: an error without a code of input, counts that do not add up, a figure that is
 //! not finite, two models that disagree.
 
