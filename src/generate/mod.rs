@@ -41,9 +41,10 @@ mod world;
 
 use crate::parallel::in_order;
 use crate::progress::Progress;
+use crate::publish::OutputFolder;
+use crate::publish::owned::GENERATED;
 use crate::snapshot::{CHECKSUMS, form_checksums};
 use crate::source::Format;
-use crate::write::folder::Staged;
 use crate::write::tables::TableFile;
 use crate::{Error, Result};
 use arrow::array::RecordBatch;
@@ -97,8 +98,8 @@ pub struct Generated {
 /// [`Error::Runtime`] if writing fails; [`Error::Interrupted`]. Nothing is left behind then.
 pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Generated> {
     check(request)?;
-    let staged = Staged::new(&request.out, request.force)?;
-    let dir = staged.path();
+    let folder = OutputFolder::of_snapshot(&request.out, request.force, &[])?;
+    let dir = folder.path();
     let world = World::new(prices::prices(request.seed)?)?;
     let mut counts = Generated { instruments: world.terms.len() as u64, ..Generated::default() };
 
@@ -144,7 +145,7 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
     std::fs::write(&manifest, snapshot_toml(request)).map_err(|err| Error::io("write", &manifest, err))?;
     write_checksums(&dir, progress)?;
     progress.check()?;
-    staged.publish()?;
+    folder.publish()?;
     Ok(counts)
 }
 
@@ -186,7 +187,7 @@ fn id_digits(accounts: u64) -> usize {
 
 fn snapshot_toml(request: &GenerateRequest) -> String {
     format!(
-        "# Synthetic: remargin generate --accounts {} --positions-per-account {} --seed {}\n\
+        "{GENERATED} --accounts {} --positions-per-account {} --seed {}\n\
          # Contract specifications are OKX's of 2026-04-27; prices, volatilities and accounts are invented.\n\
          as_of = {}\n\
          version = 1\n",

@@ -13,9 +13,9 @@
 //!                          run if this one dies before NAME is there again
 //! ```
 
-use super::MANIFEST;
 use super::disk;
 use super::lock::Lock;
+use super::owned::{Contents, Owned, lies_in};
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,7 @@ pub struct OutputFolder {
     building: PathBuf,
     old: PathBuf,
     target: PathBuf,
+    contents: Contents,
     force: bool,
     /// The folder has its name; what is left under the other one is an old run.
     is_published: bool,
@@ -46,6 +47,15 @@ impl OutputFolder {
     /// folder of other things, one that holds the inputs); [`Error::Runtime`] if another run is writing there;
     /// [`Error::Io`] if the place cannot be written.
     pub fn create(out: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
+        Self::of(Contents::Outputs, out, force, inputs)
+    }
+
+    /// As [`OutputFolder::create`], for a snapshot: replaces only a snapshot that this program wrote.
+    pub(crate) fn of_snapshot(out: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
+        Self::of(Contents::Snapshot, out, force, inputs)
+    }
+
+    fn of(contents: Contents, out: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
         // A link is followed, so that what is replaced is the folder and not the link.
         let target = match fs::symlink_metadata(out) {
             Ok(there) if there.is_symlink() => fs::canonicalize(out).map_err(|err| Error::io("open", out, err))?,
@@ -53,7 +63,7 @@ impl OutputFolder {
             Err(err) if err.kind() == io::ErrorKind::NotFound => out.to_path_buf(),
             Err(err) => return Err(Error::io("open", out, err)),
         };
-        check_free(&target, force, inputs)?;
+        check_free(&target, contents, force, inputs)?;
         let name = target.file_name().ok_or_else(|| {
             Error::Usage(format!("`{}` cannot be an output folder: it has no name of its own", out.display()))
         })?;
@@ -61,9 +71,9 @@ impl OutputFolder {
         let lock = Lock::take(beside(&target, name, "lock"), &target)?;
         let (building, old) = (beside(&target, name, "partial"), beside(&target, name, "old"));
         recover(&target, &building, &old, &lock)?;
-        check_free(&target, force, inputs)?;
+        check_free(&target, contents, force, inputs)?;
         disk::create_dir(&building).map_err(|err| Error::io("create", &building, err))?;
-        Ok(Self { building, old, target, force, is_published: false, _lock: lock, made_parents })
+        Ok(Self { building, old, target, contents, force, is_published: false, _lock: lock, made_parents })
     }
 
     /// Where to write.
@@ -104,10 +114,10 @@ impl OutputFolder {
         // Until the new name is on the medium, the old run stays whole: a power failure may bring it back.
         sync(parent(&self.target))?;
         parents.iter().try_for_each(|made| sync(parent(made)))?;
-        if let Some(replaced) = replaced {
-            // The run is done; what is left of the old one is a nuisance, not a failure.
-            if let Err(err) = disk::remove_dir_all(&replaced) {
-                tracing::warn!("cannot remove the replaced folder `{}`: {err}", replaced.display());
+        if let Some((replaced, owned)) = replaced {
+            // The work is done; what is left of the old folder is a nuisance, not a failure.
+            if let Err(err) = owned.remove(&replaced) {
+                tracing::warn!("the replaced folder is now `{}`, not all of it was removed: {err}", replaced.display());
             }
         }
         Ok(())
@@ -120,15 +130,15 @@ impl OutputFolder {
         })
     }
 
-    /// Takes the place of the old folder; returns where that is now.
-    fn replace(&self) -> Result<Option<PathBuf>> {
+    /// Takes the place of the old folder; returns where that is now, and its files.
+    fn replace(&self) -> Result<Option<(PathBuf, Owned)>> {
         if !self.force {
             return Err(self.appeared());
         }
-        check_replaceable(&self.target, &[])?;
+        let owned = check_replaceable(&self.target, self.contents, &[])?;
         let failed = |err| Error::io("replace", &self.target, err);
         if disk::exchange(&self.building, &self.target).map_err(failed)? {
-            return Ok(Some(self.building.clone()));
+            return Ok(Some((self.building.clone(), owned)));
         }
         disk::rename(&self.target, &self.old).map_err(failed)?;
         if let Err(err) = disk::rename(&self.building, &self.target) {
@@ -137,7 +147,7 @@ impl OutputFolder {
                 .map_err(|err| Error::io("move back the replaced folder, which is now", &self.old, err))?;
             return Err(Error::io("rename the finished folder to", &self.target, err));
         }
-        Ok(Some(self.old.clone()))
+        Ok(Some((self.old.clone(), owned)))
     }
 
     fn appeared(&self) -> Error {
@@ -178,34 +188,36 @@ fn recover(target: &Path, building: &Path, old: &Path, lock: &Lock) -> Result<()
 }
 
 /// Refuses a target that is there, unless it may be replaced.
-fn check_free(target: &Path, force: bool, inputs: &[&Path]) -> Result<()> {
-    if !target.exists() {
-        return Ok(());
+fn check_free(target: &Path, contents: Contents, force: bool, inputs: &[&Path]) -> Result<()> {
+    match fs::symlink_metadata(target) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(err) => return Err(Error::io("open", target, err)),
+        Ok(_) => {}
     }
     if !force {
         let text = format!("`{}` exists already\n  hint:     --force replaces it", target.display());
         return Err(Error::Usage(text));
     }
-    check_replaceable(target, inputs)
+    check_replaceable(target, contents, inputs).map(drop)
 }
 
-/// Only what a run left may be replaced: `--force` with a slip in the path must not delete anything else.
-fn check_replaceable(target: &Path, inputs: &[&Path]) -> Result<()> {
-    let refuse = |why: &str| Err(Error::Usage(format!("`{}` is not replaced: {why}", target.display())));
+/// Only what this program wrote may be replaced: `--force` with a slip in the path must not delete anything else.
+/// Returns the files that will go.
+fn check_replaceable(target: &Path, contents: Contents, inputs: &[&Path]) -> Result<Owned> {
+    let refuse = |why: &str| Error::Usage(format!("`{}` is not replaced: {why}", target.display()));
     if !target.is_dir() {
-        return refuse("it is not a folder");
+        return Err(refuse("it is not a folder"));
     }
-    let here = std::env::current_dir().ok();
-    for input in inputs.iter().map(|input| input.to_path_buf()).chain(here) {
-        if fs::canonicalize(input).is_ok_and(|input| input.starts_with(target)) {
-            return refuse("the snapshot or the working folder lies in it");
+    let real = fs::canonicalize(target).map_err(|err| Error::io("open", target, err))?;
+    if std::env::current_dir().and_then(fs::canonicalize).is_ok_and(|here| here.starts_with(&real)) {
+        return Err(refuse("the working folder lies in it"));
+    }
+    for input in inputs {
+        if lies_in(input, &real).map_err(|err| Error::io("open", input, err))? {
+            return Err(refuse(&format!("`{}`, which is read, lies in it or leads into it", input.display())));
         }
     }
-    let mut entries = fs::read_dir(target).map_err(|err| Error::io("read", target, err))?;
-    if entries.next().is_some() && !target.join(MANIFEST).is_file() {
-        return refuse("it holds files, but no `manifest.json` of a finished run; remove it yourself");
-    }
-    Ok(())
+    Owned::of(&real, contents).map_err(|why| refuse(&why))
 }
 
 fn parent(path: &Path) -> &Path {
@@ -261,6 +273,10 @@ impl Drop for MadeParents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::publish::MANIFEST;
+
+    /// A manifest of this program that lists nothing else.
+    const OURS: &str = r#"{"remargin": "0.1.0", "outputs": []}"#;
 
     fn entries(folder: &Path) -> usize {
         fs::read_dir(folder).unwrap().count()
@@ -273,7 +289,7 @@ mod tests {
             let folder = place.path().join(name);
             fs::create_dir(&folder).unwrap();
             if let Some(file) = file {
-                fs::write(folder.join(file), "x").unwrap();
+                fs::write(folder.join(file), OURS).unwrap();
             }
             folder
         };
@@ -348,10 +364,11 @@ mod tests {
         assert_eq!(fs::read_to_string(out.join(MANIFEST)).unwrap(), "old");
         assert_eq!(entries(place.path()), 1);
 
+        fs::write(out.join(MANIFEST), OURS).unwrap();
         make(".out.remargin-partial", "half");
         make(".out.remargin-old", "older");
         drop(OutputFolder::create(&out, true, &[]).unwrap());
-        assert_eq!(fs::read_to_string(out.join(MANIFEST)).unwrap(), "old");
+        assert_eq!(fs::read_to_string(out.join(MANIFEST)).unwrap(), OURS);
         assert_eq!(entries(place.path()), 1);
     }
 
@@ -385,7 +402,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let (real, link) = (place.path().join("real"), place.path().join("link"));
         fs::create_dir(&real).unwrap();
-        fs::write(real.join(MANIFEST), "old").unwrap();
+        fs::write(real.join(MANIFEST), OURS).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         OutputFolder::create(&link, true, &[]).unwrap().publish().unwrap();
         assert!(link.is_symlink());

@@ -10,6 +10,7 @@ pub(crate) mod hashed;
 pub(crate) mod json;
 mod lock;
 pub mod manifest;
+pub(crate) mod owned;
 pub mod recorded;
 mod whole_file;
 

@@ -43,8 +43,9 @@ pub use tally::{Aside, FileCount};
 pub use vol::VolCounts;
 
 use crate::progress::Progress;
+use crate::publish::OutputFolder;
+use crate::publish::owned::IMPORTED;
 use crate::source::Format;
-use crate::write::folder::Staged;
 use crate::{Error, Invalid, Result, rules};
 use accounts::Accounts;
 use files::Found;
@@ -81,7 +82,7 @@ pub const RULES_FILE: &str = "rules.toml";
 /// contradict each other, or nothing is of use; [`Error::Io`] and [`Error::Runtime`] if writing fails;
 /// [`Error::Interrupted`]. Nothing is left behind then.
 pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Imported> {
-    let staged = Staged::new(&request.out, request.force)?;
+    let folder = OutputFolder::of_snapshot(&request.out, request.force, &[&request.folder])?;
     progress.stage("read", "files", 0);
     let mut found = files::read(&request.folder)?;
     for response in &mut found.responses {
@@ -92,7 +93,7 @@ pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Import
     progress.stage("import", "files", found.responses.len() as u64);
     let (mut imported, tables, overlay) = build(request, &found, progress)?;
 
-    let dir = staged.path();
+    let dir = folder.path();
     for table in &tables {
         table.write(&dir, request.format)?;
     }
@@ -107,10 +108,10 @@ pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Import
         imported.rules = true;
     }
     write("import.json", &format!("{:#}\n", imported.to_json()))?;
-    let manifest = "# Saved OKX responses, by `remargin import okx`; import.json counts their rows.\n";
-    write("snapshot.toml", &format!("{manifest}as_of = {}\nversion = 1\n", imported.as_of))?;
+    let manifest = format!("{IMPORTED}; import.json counts their rows.\nas_of = {}\nversion = 1\n", imported.as_of);
+    write("snapshot.toml", &manifest)?;
     progress.check()?;
-    staged.publish()?;
+    folder.publish()?;
     Ok(imported)
 }
 
