@@ -14,7 +14,7 @@ use crate::margin::rules::SpotOffset;
 use crate::progress::Progress;
 use crate::rules::LoadedRules;
 use crate::simulate::check::{Checker, Verdict};
-use crate::simulate::operation::{Action, Words};
+use crate::simulate::operation::{Action, RequestText};
 use crate::simulate::{self, CheckCounts, LimitRequest, SimulateRequest};
 use crate::snapshot::{Expectations, MaxRejects, Snapshot};
 use crate::source::Format;
@@ -209,7 +209,8 @@ fn write_operations(folder: &Path, snapshot: &Snapshot, actions: &[Action]) -> R
     let mut file = TableFile::create(folder, "ops", Format::Parquet, &schema, &["op_id", "account_id"])?;
     for start in (0..actions.len()).step_by(ROWS) {
         let range = start..actions.len().min(start + ROWS);
-        let words: Vec<Words> = actions[range.clone()].iter().map(|action| action.words(&snapshot.market)).collect();
+        let words: Vec<RequestText> =
+            actions[range.clone()].iter().map(|action| action.words(&snapshot.market)).collect();
         let column = |text: &dyn Fn(usize) -> String| {
             let texts = (0..words.len()).map(|row| Some(text(row)).filter(|text| !text.is_empty()));
             Arc::new(texts.collect::<StringArray>()) as ArrayRef

@@ -1,4 +1,4 @@
-//! How far accounts are from liquidation: table `distances`, and the columns of `at_risk` that sum it up.
+//! Distance of accounts from liquidation: table `distances`, and the summary columns in `at_risk`.
 
 use super::{AccountDistances, Distance};
 use crate::book::Book;
@@ -17,7 +17,8 @@ use crate::{Result, distance};
 use arrow::array::RecordBatch;
 use std::path::Path;
 
-/// Account x coin, `*` (all coins together) first. Prices are USD; `status` and `margin_ratio` are those of now.
+/// One row per account and coin, `*` (all coins together) first. Prices are USD; `status` and `margin_ratio` are
+/// current values.
 pub const DISTANCES: TableSpec = TableSpec {
     name: "distances",
     columns: &[
@@ -38,7 +39,7 @@ pub const DISTANCES: TableSpec = TableSpec {
     sorted_by: Some(0),
 };
 
-/// What distances are searched in: the market as it is.
+/// The inputs of the search: the market without a move.
 #[derive(Clone, Copy)]
 pub(crate) struct Searched<'a> {
     pub market: &'a Market,
@@ -47,8 +48,8 @@ pub(crate) struct Searched<'a> {
     pub progress: &'a dyn Progress,
 }
 
-/// Searches the distances of some accounts, writes the table, and notes the moves of all coins together in the rows of
-/// the base case that are at risk. Writes nothing for [`DistanceScope::None`].
+/// Searches the distances of some accounts, writes the table, and stores the moves of all coins together in the
+/// base-case rows of `at_risk`. Writes nothing for [`DistanceScope::None`].
 pub(crate) fn write(
     folder: &Path,
     format: Format,

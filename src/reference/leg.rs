@@ -1,4 +1,4 @@
-//! Section 2: one position row of an account, with all that its contract says of it.
+//! Section 2: one position row of an account with the data of its contract.
 
 use super::Position;
 use super::black76::Black76;
@@ -29,11 +29,11 @@ pub(super) struct Leg<'a> {
     pub(super) settle_fx: Num,
     /// `T`; zero for perpetuals.
     pub(super) years: f64,
-    /// The option's formula at the market as it stands.
+    /// The arguments of the option's formula at the current market.
     pub(super) option: Option<Black76>,
-    /// An option at its expiry, which a scenario brought about: it counts in equity only.
+    /// An option at its expiry (only in a scenario): it counts in equity only.
     is_settled: bool,
-    /// A shocked forward never falls below this share of the forward.
+    /// A shocked forward is at least this share of the forward.
     pub(super) forward_floor: f64,
 }
 
@@ -101,7 +101,7 @@ impl<'a> Leg<'a> {
         }
     }
 
-    /// What an option adds to equity, in the settle currency: `n m mark`; zero for the others.
+    /// Contribution of an option to equity, in the settlement currency: `n m mark`; zero for other contracts.
     pub(super) fn option_value(&self) -> Num {
         if self.option.is_some() || self.is_settled { self.size() * self.mark } else { Num::ZERO }
     }
@@ -126,7 +126,7 @@ impl<'a> Leg<'a> {
         }
     }
 
-    /// P&L in USD per relative move of the index, of swaps and futures; zero for options.
+    /// P&L in USD per relative move of the index, for swaps and futures; zero for options.
     pub(super) fn slope(&self) -> Num {
         match self.instrument.kind {
             Kind::Linear => self.size() * self.index * self.phi,
@@ -135,7 +135,7 @@ impl<'a> Leg<'a> {
         }
     }
 
-    /// `n m phi x per_coin`: what an amount in `Q` per coin of an option is in USD.
+    /// `n m phi x per_coin`: converts an amount in `Q` per coin of an option to USD.
     pub(super) fn option_usd(&self, per_coin: f64) -> Num {
         self.size() * self.phi * Num::from(per_coin)
     }
@@ -149,7 +149,7 @@ impl<'a> Leg<'a> {
         self.contracts.abs() * self.multiplier * self.phi * per_coin
     }
 
-    /// What the liquidation fee is charged on, USD: `abs(D)`, for options `abs(n) m S phi`.
+    /// The base of the liquidation fee, USD: `abs(D)`, for options `abs(n) m S phi`.
     pub(super) fn fee_base(&self) -> Num {
         if self.option.is_some() { self.notional() } else { self.cash_delta().abs() }
     }
@@ -164,7 +164,7 @@ impl<'a> Leg<'a> {
     }
 }
 
-/// `T = (expiry - as_of) / 365 d`, not below zero.
+/// `T = (expiry - as_of) / 365 d`, at least zero.
 fn years_to_expiry(market: &Market, instrument: &Instrument) -> f64 {
     let Some(expiry_ns) = instrument.expiry_ns else { return 0.0 };
     let left_ns = i128::from(expiry_ns) - i128::from(market.as_of_ns);

@@ -1,4 +1,4 @@
-//! Small accounts whose margin fits on the back of an envelope, under round rules.
+//! Small accounts whose margin can be computed by hand, under round rules.
 
 use super::*;
 use crate::margin::rules::{
@@ -14,7 +14,7 @@ const CURRENCIES: [&str; 4] = ["BTC", "USD", "USDC", "USDT"];
 const BTC: usize = 0;
 const USDC: usize = 2;
 const USDT: usize = 3;
-// Numbers of the instruments of `market`.
+// Indices of the instruments of `market`.
 const SWAP_USD: usize = 0;
 const FUTURE_USD: usize = 1;
 const CALL_10D: usize = 2;
@@ -207,7 +207,7 @@ fn spot_in_use_follows_mode_sign_and_cap() {
     merged.risk_unit = RiskUnitMode::Merged;
     let result = margin_of(&merged, SpotOffset::Coin, &[at(SWAP_USDT, -3.0, 100.0)], &[cash(BTC, 2.0)]);
     assert_eq!((result.units[0].name.as_str(), result.units[0].spot_in_use), ("BTC", 2.0));
-    // One coin stays open: 30 hedged, 90 without; the basis charge of 3 knows no spot.
+    // One coin is unhedged: 30 with the hedge, 90 without. The basis charge of 3 ignores spot.
     assert_eq!([result.mmr, result.mmr_no_hedge, result.imr, result.imr_no_hedge], [33.0, 93.0, 49.5, 139.5]);
 }
 
@@ -215,7 +215,7 @@ fn spot_in_use_follows_mode_sign_and_cap() {
 fn option_values_are_equity_but_hedge_nothing() {
     let result = margin_of(&rules(), SpotOffset::Coin, &[at(CALL_10D, -10.0, 0.05)], &[cash(BTC, 1.0)]);
     assert_eq!([result.equity[0].eq, result.upl], [0.7, 0.0]);
-    // A short call has a negative delta: about 5.1 coins; the coin of cash hedges in full.
+    // A short call has a negative delta of about 5.1 coins; the coin of cash hedges completely.
     assert_eq!(result.units[0].spot_in_use, 1.0);
 }
 
@@ -234,7 +234,7 @@ fn option_components() {
     near("theta", short.theta, value(10.0, 0.5, 100.0) - value(9.0, 0.5, 100.0));
     assert_eq!((short.mr1_price, short.mr1_vol, short.mr6_price), (0.3, VolState::Up, 0.5));
     assert_eq!([short.parts.mr2, short.parts.mr3, short.parts.mr7], [0.0, 0.0, 2.0]);
-    // A fall of the rate by 5 % raises the value that is owed.
+    // A fall of the rate by 5 % raises the value of the liability.
     near("mr5", short.parts.mr5, value(10.0, 0.5, 100.0) * ((0.05f64 * 10.0 / 365.0).exp() - 1.0));
 
     let long = margin_of(&rules(), SpotOffset::None, &[at(CALL_10D, 1.0, 0.05)], &[]).units.remove(0);
@@ -334,7 +334,7 @@ fn sizes_beyond_28_digits_scale() {
     }
 }
 
-/// The reference's own result in the shape of the kernel's.
+/// The reference's result converted to the kernel's types.
 fn as_kernel(margin: &Margin) -> (AccountMargin, Vec<UnitMargin>, Vec<String>) {
     let account = AccountMargin {
         adj_eq: margin.adj_eq,
@@ -457,7 +457,7 @@ fn compare_sees_every_column() {
 #[test]
 fn compare_lets_ties_and_thresholds_pass() {
     let rules = rules();
-    // A perfect hedge has no worst price; but every volatility state is as bad for a swap, so that it is the first.
+    // A perfect hedge has no worst price, and all volatility states are equal for a swap, so the first is reported.
     let reference = margin_of(&rules, SpotOffset::Usdt, &[at(SWAP_USDT, -2.0, 100.0)], &[cash(BTC, 2.0)]);
     let (account, units, names) = as_kernel(&reference);
     let unit = UnitMargin { mr1_price: 0.2, mr6_price: 0.5, ..units[0] };
