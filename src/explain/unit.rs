@@ -13,7 +13,7 @@ use crate::margin::stress::{Spot, hedged_pairs};
 use crate::margin::sums::{ExpirySums, UnitSums};
 use crate::market::{Instrument, Kind, Market};
 
-/// What a unit's explanation reads.
+/// The inputs of a unit's explanation.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Specifications and prices.
@@ -22,7 +22,7 @@ pub struct Context<'a> {
     pub priced: &'a PricedMarket,
     /// The account's rows.
     pub account: &'a Account<'a>,
-    /// The account's sums, gathered.
+    /// The account's sums.
     pub work: &'a Workspace,
 }
 
@@ -78,7 +78,7 @@ fn order_step(context: &Context<'_>, margin: &UnitMargin) -> Option<OrderStep> {
     Some(OrderStep { mmr_with_buys: buys.mmr, mmr_with_sells: sells.mmr, order_imr: margin.order_imr })
 }
 
-/// The component that decides the requirement.
+/// The component that decides the MMR.
 pub fn binding(margin: &UnitMargin) -> &'static str {
     let worst = margin.mr1.max(margin.mr2).max(margin.mr6);
     if margin.mmr > worst + margin.mr3 + margin.mr4 + margin.mr5 + margin.mr9 {

@@ -191,7 +191,7 @@ fn books_look_like_their_kind() {
         match kind {
             AccountKind::OptionMaker if gross > 1e5 => hedged.entry("maker").or_default().push(now.delta.abs() / gross),
             AccountKind::Carry if gross > 1e4 => {
-                hedged.entry("carry").or_default().push((now.delta + spot).abs() / gross)
+                hedged.entry("carry").or_default().push((now.delta + spot).abs() / gross);
             }
             AccountKind::ShortSpot if gross > 1e4 => {
                 hedged.entry("short spot").or_default().push((now.delta + spot).abs() / gross);

@@ -151,7 +151,7 @@ impl Reader<'_> {
         self.public.saw(time);
         if let Some(strategies) = row.text(&["stgyEq"])?.filter(|equity| !is_zero(equity)) {
             let note = format!(
-                "account `{}`: {strategies} {ccy} of equity is in trading bots (stgyEq). It is not cash and is not margined",
+                "account `{}`: {strategies} {ccy} of equity is in trading bots (stgyEq): not cash, not margined",
                 self.id
             );
             self.notes.push(note);
