@@ -12,7 +12,7 @@ use remargin::margin::black76;
 use remargin::margin::black76::{States, Terms};
 use remargin::margin::requirement::Workspace;
 use remargin::margin::rules::SpotOffset;
-use remargin::market::Kind;
+use remargin::market::InstrumentKind;
 use remargin::snapshot::Snapshot;
 use std::hint::black_box;
 
@@ -127,7 +127,7 @@ fn accumulate(criterion: &mut Criterion) {
 fn one_account(snapshot: Snapshot, rows: usize) -> Snapshot {
     let market = &snapshot.market;
     let priced = |&index: &usize| market.instruments[index].gap.is_none();
-    let is_option = |&index: &usize| matches!(market.instruments[index].kind, Kind::Option { .. });
+    let is_option = |&index: &usize| matches!(market.instruments[index].kind, InstrumentKind::Option { .. });
     let (mut held, others): (Vec<usize>, Vec<usize>) =
         (0..market.instruments.len()).filter(priced).partition(is_option);
     held.extend(others);

@@ -233,7 +233,7 @@ KNOCKOUTS = [
     ("reference mr7 not the least", UNIT, "stressed.max(n(parts.mr7))", "stressed"),
     ("reference mr9 gone", UNIT, "charge = charge + incremental_num(&rules.mr9.tiers, hedged);", "let _ = hedged;"),
     ("reference inverse upl", LEG, "(Num::ONE / self.avg - Num::ONE / self.mark)", "(Num::ONE / self.mark - Num::ONE / self.avg)"),
-    ("reference slope without fx", LEG, "Kind::Linear => self.size() * self.index * self.phi,", "Kind::Linear => self.size() * self.index,"),
+    ("reference slope without fx", LEG, "InstrumentKind::Linear => self.size() * self.index * self.phi,", "InstrumentKind::Linear => self.size() * self.index,"),
     ("reference size without multiplier", LEG, "self.contracts * self.multiplier\n", "self.contracts\n"),
     ("reference debt without fx", LEDGER, "let usd = liability * self.fx;", "let usd = liability;"),
     ("reference interest added", LEDGER, "self.cash - self.interest + self.upl + self.option_value", "self.cash + self.interest + self.upl + self.option_value"),

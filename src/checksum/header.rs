@@ -119,7 +119,7 @@ fn checked_list<R: BufRead>(thrift: &mut Thrift<R>, length: u64) -> Result<(u8, 
 fn check_schema(thrift: &mut Thrift<&[u8]>, length: u64) -> Result<()> {
     let (kind, count) = checked_list(thrift, length)?;
     if kind != STRUCT || count > MOST_COLUMNS {
-        return Err(Damage(format!("a schema of {count} columns, of which {MOST_COLUMNS} are allowed")));
+        return Err(Damage(format!("a schema of {count} columns, more than {MOST_COLUMNS}")));
     }
     // Remaining children of each open node.
     let mut open: Vec<u32> = Vec::new();

@@ -97,7 +97,7 @@ impl<'a> Findings<'a> {
         text += &self.table_counts();
         let _ = writeln!(
             text,
-            "\n{} accounts would be margined, {} excluded; {} missing prices that no account needs",
+            "\n{} accounts would be margined, {} excluded; {} unused instruments or indices have no price",
             grouped(self.snapshot.book.len() as u64),
             grouped(self.snapshot.unmargined.len() as u64),
             grouped(self.snapshot.unused_price_gaps),

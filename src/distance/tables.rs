@@ -53,14 +53,14 @@ pub(crate) struct Searched<'a> {
 pub(crate) fn write(
     folder: &Path,
     format: Format,
-    whose: DistanceScope,
+    scope: DistanceScope,
     searched: Searched,
     at_risk: &mut [AtRisk],
 ) -> Result<Option<OutputFile>> {
     let Searched { market, rules, book, progress } = searched;
     let mut flagged: Vec<&mut AtRisk> = at_risk.iter_mut().filter(|row| row.scenario == 0).collect();
     flagged.sort_by_key(|row| row.account);
-    let accounts: Vec<usize> = match whose {
+    let accounts: Vec<usize> = match scope {
         DistanceScope::All => (0..book.len()).collect(),
         DistanceScope::AtRisk => flagged.iter().map(|row| row.account).collect(),
         DistanceScope::None => return Ok(None),

@@ -11,7 +11,7 @@ use crate::margin::requirement::{Account, Workspace, spot_of, upl_settle};
 use crate::margin::rules::RiskUnitMode;
 use crate::margin::stress::{Spot, hedged_pairs};
 use crate::margin::sums::{ExpirySums, UnitSums};
-use crate::market::{Instrument, Kind, Market};
+use crate::market::{Instrument, InstrumentKind, Market};
 
 /// The inputs of a unit's explanation.
 #[derive(Clone, Copy)]
@@ -118,10 +118,10 @@ fn position_step(
     PositionStep {
         inst_id: instrument.inst_id.clone(),
         kind: match instrument.kind {
-            Kind::Linear => "linear",
-            Kind::Inverse => "inverse",
-            Kind::Option { call: true, .. } => "call",
-            Kind::Option { call: false, .. } => "put",
+            InstrumentKind::Linear => "linear",
+            InstrumentKind::Inverse => "inverse",
+            InstrumentKind::Option { call: true, .. } => "call",
+            InstrumentKind::Option { call: false, .. } => "put",
         },
         qty: n,
         avg_px,
@@ -143,7 +143,7 @@ fn position_step(
 }
 
 fn option_step(context: &Context<'_>, instrument: &Instrument) -> Option<OptionStep> {
-    let Kind::Option { call, strike } = instrument.kind else { return None };
+    let InstrumentKind::Option { call, strike } = instrument.kind else { return None };
     let rules = &context.priced.rules;
     let years = context.market.years_to(instrument.expiry_ns);
     let vol = instrument.mark_vol;

@@ -47,7 +47,7 @@ pub struct Underlying {
 
 /// The kind of a contract. It determines the formulas.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
+pub enum InstrumentKind {
     /// Linear swap or future: `m` coins a contract.
     Linear,
     /// Inverse swap or future: `m` USD face a contract.
@@ -67,7 +67,7 @@ pub struct Instrument {
     /// `BTC-USDT-SWAP`.
     pub inst_id: String,
     /// Determines the formulas.
-    pub kind: Kind,
+    pub kind: InstrumentKind,
     /// Index into [`Market::underlyings`].
     pub underlying: u32,
     /// Settle currency, index into [`Market::currencies`].

@@ -10,7 +10,7 @@
 //! option mark       its USD value changes by the change of its Black-76 value, and stays at least zero
 //! ```
 
-use super::{Instrument, Kind, Market};
+use super::{Instrument, InstrumentKind, Market};
 use crate::margin::black76::Terms;
 use crate::{Invalid, Result};
 
@@ -273,7 +273,7 @@ fn moved_instrument(market: &Market, after: &Market, now: &Instrument, moves: &M
     let underlying = &market.underlyings[now.underlying as usize];
     let factor = moves.price(underlying.base, underlying.quote);
     let mut then = now.clone();
-    let Kind::Option { call, strike } = now.kind else {
+    let InstrumentKind::Option { call, strike } = now.kind else {
         then.mark_px = now.mark_px * factor;
         return then;
     };
@@ -333,7 +333,7 @@ mod tests {
             fwd_px: prices[2],
             gap: None,
         };
-        let option = Kind::Option { call: false, strike: 90_000.0 };
+        let option = InstrumentKind::Option { call: false, strike: 90_000.0 };
         Market {
             as_of_ns: 0,
             currencies: vec![
@@ -350,10 +350,10 @@ mod tests {
                 underlying("USDT-USD", 4, 2, 0.999),
             ],
             instruments: vec![
-                instrument("BTC-USD-SWAP", Kind::Inverse, 0, 0, None, [100_010.0, 0.0, 0.0]),
+                instrument("BTC-USD-SWAP", InstrumentKind::Inverse, 0, 0, None, [100_010.0, 0.0, 0.0]),
                 instrument("BTC-USD-P", option, 0, 0, Some(3), [0.01, 0.6, 100_020.0]),
-                instrument("BTC-USDT-SWAP", Kind::Linear, 1, 4, None, [100_110.0, 0.0, 0.0]),
-                instrument("ETH-USDT-SWAP", Kind::Linear, 2, 4, None, [4_004.5, 0.0, 0.0]),
+                instrument("BTC-USDT-SWAP", InstrumentKind::Linear, 1, 4, None, [100_110.0, 0.0, 0.0]),
+                instrument("ETH-USDT-SWAP", InstrumentKind::Linear, 2, 4, None, [4_004.5, 0.0, 0.0]),
             ],
         }
     }

@@ -151,7 +151,10 @@ impl OutputFolder {
     }
 
     fn appeared(&self) -> Error {
-        Error::Runtime(format!("`{}` was created by another process during this run: nothing was written", self.target.display()))
+        Error::Runtime(format!(
+            "`{}` was created by another process during this run: nothing was written",
+            self.target.display()
+        ))
     }
 }
 
@@ -340,8 +343,11 @@ mod tests {
             fs::create_dir(&out).unwrap();
             fs::write(out.join("thesis.txt"), "x").unwrap();
             let error = folder.publish().unwrap_err();
-            let says =
-                if force { "no `manifest.json` of a finished run" } else { "was created by another process during this run" };
+            let says = if force {
+                "no `manifest.json` of a finished run"
+            } else {
+                "was created by another process during this run"
+            };
             assert!(error.to_string().contains(says), "{error}");
             assert_eq!((entries(place.path()), entries(&out)), (1, 1));
             fs::remove_dir_all(&out).unwrap();

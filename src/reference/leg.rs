@@ -5,7 +5,7 @@ use super::black76::Black76;
 use super::number::Num;
 use super::prices::{Prices, missing};
 use crate::margin::rules::{Rules, SettleGroup};
-use crate::market::{Instrument, Kind, Market};
+use crate::market::{Instrument, InstrumentKind, Market};
 use crate::{Error, Result};
 
 /// A position row. `Q` is the quote currency of the underlying, `B` its base.
@@ -50,10 +50,10 @@ impl<'a> Leg<'a> {
         let (base, quote) = (prices.currency(underlying.base as usize)?, prices.currency(underlying.quote as usize)?);
         let settle = prices.currency(instrument.settle as usize)?;
         let years = years_to_expiry(market, instrument);
-        let is_settled = matches!(instrument.kind, Kind::Option { .. }) && years == 0.0;
+        let is_settled = matches!(instrument.kind, InstrumentKind::Option { .. }) && years == 0.0;
         let option = match instrument.kind {
-            Kind::Option { .. } if is_settled => None,
-            Kind::Option { call, strike } => Some(Black76 {
+            InstrumentKind::Option { .. } if is_settled => None,
+            InstrumentKind::Option { call, strike } => Some(Black76 {
                 call,
                 forward: instrument.fwd_px,
                 strike,
@@ -61,7 +61,7 @@ impl<'a> Leg<'a> {
                 years,
                 rate: rules.rate,
             }),
-            Kind::Linear | Kind::Inverse => None,
+            InstrumentKind::Linear | InstrumentKind::Inverse => None,
         };
         Ok(Self {
             instrument,
@@ -95,9 +95,9 @@ impl<'a> Leg<'a> {
     /// Unrealised P&L in the settle currency; zero for options.
     pub(super) fn upl(&self) -> Num {
         match self.instrument.kind {
-            Kind::Linear => self.size() * (self.mark - self.avg),
-            Kind::Inverse => self.size() * (Num::ONE / self.avg - Num::ONE / self.mark),
-            Kind::Option { .. } => Num::ZERO,
+            InstrumentKind::Linear => self.size() * (self.mark - self.avg),
+            InstrumentKind::Inverse => self.size() * (Num::ONE / self.avg - Num::ONE / self.mark),
+            InstrumentKind::Option { .. } => Num::ZERO,
         }
     }
 
@@ -110,7 +110,7 @@ impl<'a> Leg<'a> {
     pub(super) fn cash_delta(&self) -> Num {
         match (self.instrument.kind, &self.option) {
             _ if self.is_settled => Num::ZERO,
-            (Kind::Inverse, _) => self.size(),
+            (InstrumentKind::Inverse, _) => self.size(),
             (_, Some(option)) => self.size() * Num::from(option.delta()) * Num::from(option.forward) * self.phi,
             (_, None) => self.size() * self.mark * self.phi,
         }
@@ -120,7 +120,7 @@ impl<'a> Leg<'a> {
     pub(super) fn coin_delta(&self) -> Num {
         match (self.instrument.kind, &self.option) {
             _ if self.is_settled => Num::ZERO,
-            (Kind::Inverse, _) => self.size() / self.index,
+            (InstrumentKind::Inverse, _) => self.size() / self.index,
             (_, Some(option)) => self.size() * Num::from(option.delta()),
             (_, None) => self.size(),
         }
@@ -129,9 +129,9 @@ impl<'a> Leg<'a> {
     /// P&L in USD per relative move of the index, for swaps and futures; zero for options.
     pub(super) fn slope(&self) -> Num {
         match self.instrument.kind {
-            Kind::Linear => self.size() * self.index * self.phi,
-            Kind::Inverse => self.size(),
-            Kind::Option { .. } => Num::ZERO,
+            InstrumentKind::Linear => self.size() * self.index * self.phi,
+            InstrumentKind::Inverse => self.size(),
+            InstrumentKind::Option { .. } => Num::ZERO,
         }
     }
 
@@ -158,8 +158,8 @@ impl<'a> Leg<'a> {
     pub(super) fn notional(&self) -> Num {
         match self.instrument.kind {
             _ if self.is_settled => Num::ZERO,
-            Kind::Inverse => self.size().abs(),
-            Kind::Linear | Kind::Option { .. } => self.size().abs() * self.index * self.phi,
+            InstrumentKind::Inverse => self.size().abs(),
+            InstrumentKind::Linear | InstrumentKind::Option { .. } => self.size().abs() * self.index * self.phi,
         }
     }
 }

@@ -76,7 +76,7 @@ fn filled_units(account: &Account, mode: SpotOffset, buys: bool) -> Result<Vec<U
 /// The cost of an option, paid in cash in its settlement currency.
 fn premium(account: &Account, order: &PendingOrder, instrument: usize) -> Option<(usize, Num)> {
     let specification = account.market.instruments.get(instrument)?;
-    let crate::market::Kind::Option { .. } = specification.kind else { return None };
+    let crate::market::InstrumentKind::Option { .. } = specification.kind else { return None };
     let cost = Num::from(order.qty) * Num::from(specification.multiplier) * Num::from(order.px);
     Some((specification.settle as usize, -cost))
 }

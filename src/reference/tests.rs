@@ -6,7 +6,7 @@ use crate::margin::rules::{
 };
 use crate::margin::tiers::BorrowTiers;
 use crate::margin::{AccountMargin, UnitMargin};
-use crate::market::{Currency, Instrument, Kind, PriceGap, Underlying};
+use crate::market::{Currency, Instrument, InstrumentKind, PriceGap, Underlying};
 
 const INF: f64 = f64::INFINITY;
 const DAY_NS: i64 = 86_400_000_000_000;
@@ -94,23 +94,24 @@ fn market() -> Market {
         quote: ccy(quote),
         index_px: Some(px),
     };
-    let contract = |inst_id: &str, kind: Kind, underlying: u32, settle: &str, days: Option<i64>, mark_px: f64| {
-        let option = matches!(kind, Kind::Option { .. });
-        Instrument {
-            inst_id: inst_id.into(),
-            kind,
-            underlying,
-            settle: ccy(settle),
-            multiplier: if matches!(kind, Kind::Inverse) { 10.0 } else { 1.0 },
-            expiry_ns: days.map(|days| days * DAY_NS),
-            lot_sz: 1.0,
-            mark_px,
-            mark_vol: if option { 0.5 } else { 0.0 },
-            fwd_px: if option { 100.0 } else { 0.0 },
-            gap: None,
-        }
-    };
-    let call = Kind::Option { call: true, strike: 100.0 };
+    let contract =
+        |inst_id: &str, kind: InstrumentKind, underlying: u32, settle: &str, days: Option<i64>, mark_px: f64| {
+            let option = matches!(kind, InstrumentKind::Option { .. });
+            Instrument {
+                inst_id: inst_id.into(),
+                kind,
+                underlying,
+                settle: ccy(settle),
+                multiplier: if matches!(kind, InstrumentKind::Inverse) { 10.0 } else { 1.0 },
+                expiry_ns: days.map(|days| days * DAY_NS),
+                lot_sz: 1.0,
+                mark_px,
+                mark_vol: if option { 0.5 } else { 0.0 },
+                fwd_px: if option { 100.0 } else { 0.0 },
+                gap: None,
+            }
+        };
+    let call = InstrumentKind::Option { call: true, strike: 100.0 };
     Market {
         as_of_ns: 0,
         currencies: CURRENCIES.iter().map(|name| Currency { name: (*name).into(), fx: None }).collect(),
@@ -122,12 +123,12 @@ fn market() -> Market {
             underlying("USDT", "USD", 1.0),
         ],
         instruments: vec![
-            contract("BTC-USD-SWAP", Kind::Inverse, 0, "BTC", None, 100.0),
-            contract("BTC-USD-F50", Kind::Inverse, 0, "BTC", Some(50), 100.0),
+            contract("BTC-USD-SWAP", InstrumentKind::Inverse, 0, "BTC", None, 100.0),
+            contract("BTC-USD-F50", InstrumentKind::Inverse, 0, "BTC", Some(50), 100.0),
             contract("BTC-USD-C10", call, 0, "BTC", Some(10), 0.03),
             contract("BTC-USD-C100", call, 0, "BTC", Some(100), 0.1),
-            contract("BTC-USDC-SWAP", Kind::Linear, 1, "USDC", None, 100.0),
-            contract("BTC-USDT-SWAP", Kind::Linear, 2, "USDT", None, 100.0),
+            contract("BTC-USDC-SWAP", InstrumentKind::Linear, 1, "USDC", None, 100.0),
+            contract("BTC-USDT-SWAP", InstrumentKind::Linear, 2, "USDT", None, 100.0),
         ],
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(crate) struct SealedWriter {
     layout: ArrowWriter<Vec<u8>>,
     /// Bytes of the layout already discarded, and number of copied row groups.
-    gone: u64,
+    discarded: u64,
     copied: usize,
     sealed: SerializedFileWriter<File>,
 }
@@ -29,7 +29,7 @@ impl SealedWriter {
         // Without the Arrow schema in its metadata the file is plain Parquet, the same for every reader.
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let layout = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(schema), options)?;
-        Ok(Self { layout, gone: 0, copied: 0, sealed })
+        Ok(Self { layout, discarded: 0, copied: 0, sealed })
     }
 
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -46,13 +46,13 @@ impl SealedWriter {
         let bytes = std::mem::take(self.layout.inner_mut());
         for group in groups.iter().skip(self.copied) {
             let mut copy = self.sealed.next_row_group()?;
-            for (bytes, close) in seal_row_group(&bytes, self.gone, group)? {
+            for (bytes, close) in seal_row_group(&bytes, self.discarded, group)? {
                 copy.append_column(&bytes, close)?;
             }
             copy.close()?;
         }
         self.copied = groups.len();
-        self.gone += bytes.len() as u64;
+        self.discarded += bytes.len() as u64;
         Ok(())
     }
 
