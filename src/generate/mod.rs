@@ -104,11 +104,11 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
     let mut counts = Generated { instruments: world.terms.len() as u64, ..Generated::default() };
 
     for (name, batch) in market_tables(&world.prices)? {
-        write_table(&dir, name, request.format, &batch)?;
+        write_table(dir, name, request.format, &batch)?;
     }
     let mut files = Vec::new();
     for (name, schema, plain) in book_schemas() {
-        files.push(TableFile::create(&dir, name, request.format, &schema, plain)?);
+        files.push(TableFile::create(dir, name, request.format, &schema, plain)?);
     }
 
     progress.stage("generate", "accounts", request.accounts);
@@ -143,7 +143,7 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
     }
     let manifest = dir.join("snapshot.toml");
     std::fs::write(&manifest, snapshot_toml(request)).map_err(|err| Error::io("write", &manifest, err))?;
-    write_checksums(&dir, progress)?;
+    write_checksums(dir, progress)?;
     progress.check()?;
     folder.publish()?;
     Ok(counts)

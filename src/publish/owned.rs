@@ -219,10 +219,11 @@ mod tests {
     /// A folder, the kind of output that would replace it, and the file that prevents this.
     #[test]
     fn what_is_foreign() {
+        type Files<'a> = &'a [(&'a str, &'a str)];
         const RUN: &str = r#"{"remargin": "0.1.0", "outputs": [{"path": "accounts.csv", "rows": 1}]}"#;
         const CUT: &str = r#"{"remargin": "0.1.0", "buckets": [{"path": "b0", "files": [{"path": "marks.csv"}]}]}"#;
         let snapshot = format!("{GENERATED} --accounts 1\nversion = 1\n");
-        let cases: [(&[(&str, &str)], Contents, Option<&str>); 14] = [
+        let cases: [(Files, Contents, Option<&str>); 14] = [
             (&[], Contents::Outputs, None),
             (&[], Contents::Snapshot, None),
             (&[(MANIFEST, RUN), ("accounts.csv", "")], Contents::Outputs, None),
@@ -355,7 +356,9 @@ mod tests {
         ) {
             let temp = tempfile::tempdir().unwrap();
             let root = temp.path().canonicalize().unwrap();
-            pieces.iter().for_each(|piece| build(&root, piece));
+            for piece in &pieces {
+                build(&root, piece);
+            }
             // The same location with another spelling: through a folder and back.
             let begin = detour.map(|by| path(&root, &by)).filter(|by| by.is_dir());
             let spelled = begin.map(|by| {

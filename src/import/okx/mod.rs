@@ -95,7 +95,7 @@ pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Import
 
     let dir = folder.path();
     for table in &tables {
-        table.write(&dir, request.format)?;
+        table.write(dir, request.format)?;
     }
     let write = |name: &str, text: &str| {
         let path = dir.join(name);
