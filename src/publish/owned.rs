@@ -1,9 +1,8 @@
-//! What `--force` may replace: a folder that this program wrote, and that holds nothing else.
+//! Which folders `--force` may replace: a folder written by this program that contains nothing else.
 //!
-//! A run, a stress, a comparison, a simulation and a partition leave a `manifest.json` that lists their files. A
-//! snapshot that `generate` or `import` wrote has a first line in `snapshot.toml` that says so, and files of known
-//! names. Anything else in the folder belongs to somebody else: the folder is then not replaced, and the first such file
-//! is named.
+//! A run, a stress, a comparison, a simulation and a partition write a `manifest.json` that lists their files. A
+//! snapshot from `generate` or `import` has a first line in `snapshot.toml` that names the command, and files with
+//! known names. If the folder contains any other file, it is not replaced, and the error names the first such file.
 
 use super::{MANIFEST, disk};
 use serde::Deserialize;
@@ -21,26 +20,26 @@ pub(crate) enum Contents {
     Snapshot,
 }
 
-/// Files that belong to a folder of outputs although its manifest does not list them: `remargin report` adds the page.
+/// Files of an output folder that its manifest does not list: `remargin report` adds the page.
 const BESIDE_OUTPUTS: [&str; 2] = [MANIFEST, "report.html"];
 
-/// The file that makes a folder a snapshot.
+/// The file that identifies a snapshot.
 const SNAPSHOT: &str = "snapshot.toml";
 
-/// How the first line of a `snapshot.toml` begins that this program wrote.
+/// First line of a `snapshot.toml` written by this program.
 pub(crate) const GENERATED: &str = "# Synthetic: remargin generate";
 pub(crate) const IMPORTED: &str = "# Saved OKX responses, by `remargin import okx`";
 
-/// Files of a snapshot that are no tables.
+/// Files of a snapshot that are not tables.
 const BESIDE_TABLES: [&str; 4] = [SNAPSHOT, "checksums", "rules.toml", "import.json"];
 
 /// Tables that `generate` and `import` write.
 const TABLES: [&str; 8] = ["instruments", "marks", "indices", "positions", "balances", "accounts", "orders", "shocks"];
 
-/// Largest manifest that is read.
+/// Largest accepted manifest.
 const LONGEST_MANIFEST: u64 = 1 << 28;
 
-/// A manifest, as far as it says which files are there.
+/// The part of a manifest that lists the files.
 #[derive(Deserialize)]
 struct Listing {
     #[serde(rename = "remargin")]
@@ -62,14 +61,14 @@ struct ListedBucket {
     files: Vec<Listed>,
 }
 
-/// The files of a folder that this program wrote, as paths from the folder on.
+/// The files of a folder that this program wrote, as paths relative to the folder.
 #[derive(Debug)]
 pub(crate) struct Owned {
     files: BTreeSet<PathBuf>,
 }
 
 impl Owned {
-    /// The files of `folder` if it may be replaced by `contents`; else why not.
+    /// The files of `folder` if `contents` may replace it, else the reason why not.
     pub(crate) fn of(folder: &Path, contents: Contents) -> Result<Self, String> {
         let found = Found::below(folder).map_err(|err| format!("it cannot be read: {err}"))?;
         if found.files.is_empty() && found.folders.is_empty() {
@@ -90,20 +89,20 @@ impl Owned {
         }
     }
 
-    /// Removes these files of `folder`, and the folder once nothing is left in it. What came into it meanwhile stays.
+    /// Removes these files from `folder`, and the folder if it is empty then. Files added meanwhile stay.
     pub(crate) fn remove(&self, folder: &Path) -> io::Result<()> {
         let mut folders: BTreeSet<&Path> = BTreeSet::new();
         for file in &self.files {
             disk::remove_file(&folder.join(file))?;
             folders.extend(file.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()));
         }
-        // Inner folders come after the outer ones in this order.
+        // In this order inner folders come after outer ones.
         folders.iter().rev().try_for_each(|inner| disk::remove_dir(&folder.join(inner)))?;
         disk::remove_dir(folder)
     }
 }
 
-/// What lies in a folder, as paths from it on. Links are not followed.
+/// The content of a folder, as relative paths. Links are not followed.
 #[derive(Default)]
 struct Found {
     files: BTreeSet<PathBuf>,
@@ -132,13 +131,13 @@ impl Found {
 
 fn listed(folder: &Path) -> Result<BTreeSet<PathBuf>, String> {
     let manifest = folder.join(MANIFEST);
-    let why = |problem: &str| format!("it holds files, but no `{MANIFEST}` of a finished run ({problem})");
+    let why = |problem: &str| format!("it has files, but no `{MANIFEST}` of a finished run ({problem})");
     if !fs::symlink_metadata(&manifest).is_ok_and(|found| found.is_file()) {
         return Err(why("there is none"));
     }
     let text = bounded(&manifest).map_err(|err| why(&format!("it cannot be read: {err}")))?;
     let listing: Listing =
-        serde_json::from_slice(&text).map_err(|_| why("the one that is there was not written by remargin"))?;
+        serde_json::from_slice(&text).map_err(|_| why("the existing one was not written by remargin"))?;
     let mut files: BTreeSet<PathBuf> = BESIDE_OUTPUTS.iter().map(PathBuf::from).collect();
     files.extend(listing.outputs.into_iter().map(|listed| listed.path));
     for bucket in listing.buckets {
@@ -171,17 +170,17 @@ fn bounded(file: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// True if an input, or a file that it leads to through links, lies in `folder`, whose path is canonical. `input` may be
-/// a file or a folder of any depth.
+/// True if an input, or a file reached from it through links, is inside `folder`, whose path is canonical. `input` is a
+/// file or a folder of any depth.
 pub(crate) fn lies_in(input: &Path, folder: &Path) -> io::Result<bool> {
     let mut seen = BTreeSet::new();
     let mut open = vec![input.to_path_buf()];
     while let Some(path) = open.pop() {
-        // The place of the name itself, and of what it leads to.
+        // The location of the name itself, and of its link target.
         let named = parent_of(&path).canonicalize().map(|parent| parent.join(path.file_name().unwrap_or_default()));
         let real = match path.canonicalize() {
             Ok(real) => real,
-            // What is not there cannot be lost; whoever reads it will say so.
+            // A missing file cannot be lost. Whoever reads it reports it.
             Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
             Err(err) => return Err(err),
         };
@@ -191,7 +190,7 @@ pub(crate) fn lies_in(input: &Path, folder: &Path) -> io::Result<bool> {
         if real.is_dir() && seen.insert(real) {
             for entry in fs::read_dir(&path)? {
                 let entry = entry?;
-                // A plain file in a folder that lies elsewhere lies elsewhere too.
+                // A plain file in a folder outside is outside too.
                 let kind = entry.file_type()?;
                 if kind.is_dir() || kind.is_symlink() {
                     open.push(entry.path());
@@ -217,13 +216,14 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    /// A folder, the kind of work that is to replace it, and the file that is in the way.
+    /// A folder, the kind of output that would replace it, and the file that prevents this.
     #[test]
     fn what_is_foreign() {
+        type Files<'a> = &'a [(&'a str, &'a str)];
         const RUN: &str = r#"{"remargin": "0.1.0", "outputs": [{"path": "accounts.csv", "rows": 1}]}"#;
         const CUT: &str = r#"{"remargin": "0.1.0", "buckets": [{"path": "b0", "files": [{"path": "marks.csv"}]}]}"#;
         let snapshot = format!("{GENERATED} --accounts 1\nversion = 1\n");
-        let cases: [(&[(&str, &str)], Contents, Option<&str>); 14] = [
+        let cases: [(Files, Contents, Option<&str>); 14] = [
             (&[], Contents::Outputs, None),
             (&[], Contents::Snapshot, None),
             (&[(MANIFEST, RUN), ("accounts.csv", "")], Contents::Outputs, None),
@@ -257,7 +257,7 @@ mod tests {
         }
     }
 
-    /// An empty folder that nobody listed is kept too.
+    /// An empty folder that is not listed is kept too.
     #[test]
     fn a_foreign_folder_is_named() {
         let folder = tempfile::tempdir().unwrap();
@@ -266,7 +266,7 @@ mod tests {
         assert!(Owned::of(folder.path(), Contents::Outputs).unwrap_err().contains("`mine`"));
     }
 
-    /// What stands in the tree: the text of each file, the target of each link.
+    /// The content of the tree: the text of each file, the target of each link.
     fn contents(root: &Path) -> BTreeMap<PathBuf, String> {
         let found = Found::below(root).unwrap();
         let text = |file: &PathBuf| {
@@ -287,7 +287,7 @@ mod tests {
     enum Piece {
         Folder(Vec<usize>),
         Foreign(Vec<usize>),
-        /// A run with so many of its three outputs.
+        /// A run with some of its three outputs.
         Run(Vec<usize>, usize),
         Snapshot(Vec<usize>),
         Link(Vec<usize>, Vec<usize>),
@@ -311,7 +311,7 @@ mod tests {
         place.iter().fold(root.to_path_buf(), |path, &name| path.join(NAMES[name]))
     }
 
-    /// Builds as much of a piece as what is there already allows.
+    /// Builds as much of a piece as the existing content allows.
     fn build(root: &Path, piece: &Piece) {
         let make = |at: &[usize], files: &[(&str, &str)]| {
             let folder = path(root, at);
@@ -345,8 +345,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(500))]
 
-        /// Whatever the tree and the path, `--force` takes away a run's own files and nothing else, and never what is
-        /// read.
+        /// For any tree and path, `--force` removes only a run's own files, and never an input.
         #[test]
         fn force_takes_nothing_else(
             pieces in prop::collection::vec(piece(), 1..8),
@@ -357,8 +356,10 @@ mod tests {
         ) {
             let temp = tempfile::tempdir().unwrap();
             let root = temp.path().canonicalize().unwrap();
-            pieces.iter().for_each(|piece| build(&root, piece));
-            // The same place by another spelling: through a folder and back.
+            for piece in &pieces {
+                build(&root, piece);
+            }
+            // The same location with another spelling: through a folder and back.
             let begin = detour.map(|by| path(&root, &by)).filter(|by| by.is_dir());
             let spelled = begin.map(|by| {
                 let back = by.canonicalize().unwrap().strip_prefix(&root).map_or(0, |inner| inner.components().count());
@@ -396,7 +397,7 @@ mod tests {
                 }
                 let inputs_after: Vec<_> = inputs.iter().map(|input| read_through(input)).collect();
                 for ((input, before), after) in inputs.iter().zip(inputs_before).zip(inputs_after) {
-                    // What is new may lie in an input, or be one; what was there is there, and the same.
+                    // New files may be inside an input. Existing files are unchanged.
                     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
                     prop_assert!(before.iter().all(|file| after.contains(file)), "{:?} lost a file", input);
                 }
@@ -404,7 +405,7 @@ mod tests {
         }
     }
 
-    /// What a reader of `input` sees: every file below it, through links of one level.
+    /// What a reader of `input` sees: every file below it, through one level of links.
     fn read_through(input: &Path) -> Option<Vec<(PathBuf, String)>> {
         let real = input.canonicalize().ok()?;
         if real.is_file() {

@@ -1,4 +1,4 @@
-//! What a run wrote, read back for its page: a folder that is finished, or about to be.
+//! Reads back the tables of a run for its page. The folder is finished or about to be.
 
 use super::ResultRow;
 use crate::formats::scan::{Opened, scan};
@@ -9,11 +9,11 @@ use crate::{Invalid, Result};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
-/// Most names that a row is asked for.
+/// Most names of a row.
 const MOST_NAMES: usize = 8;
 
-/// Reads columns of a table in `dir`, of the rows whose names `keep` wants; `None` if the table is not there. Of a
-/// table that is there in two formats, as `at_risk` is, Parquet or Arrow is read.
+/// Reads columns of a table in `dir`, of the rows for whose names `keep` is true; `None` if the table does not exist.
+/// If a table exists in two formats, as `at_risk` does, Parquet or Arrow is read.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if the table is broken; [`crate::Error::Interrupted`].
@@ -59,8 +59,8 @@ pub(crate) fn read_table(
     Ok(Some(rows))
 }
 
-/// Text without the apostrophe that keeps spreadsheets from running it as a formula. An id that begins with one and a
-/// sign, which nobody has, would lose it.
+/// Text without the apostrophe that keeps spreadsheets from running it as a formula. An id that itself begins with an
+/// apostrophe and a sign would lose the apostrophe.
 pub(crate) fn unguarded(text: &str) -> &str {
     match text.strip_prefix('\'') {
         Some(rest) if rest.starts_with(['=', '+', '-', '@', '\t', '\r']) => rest,
@@ -71,7 +71,7 @@ pub(crate) fn unguarded(text: &str) -> &str {
 /// Reads a JSON file of the finished run in `dir`.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if it is not there, or is not what this version writes.
+/// [`crate::Error::Invalid`] if it does not exist, or was not written by this version.
 pub(crate) fn read_json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
     let file = dir.join(name);
     let expected = "the folder of a finished run, as `remargin run` and `remargin stress` write it";
@@ -79,7 +79,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T
         .map_err(|error| Invalid::new(format!("the file cannot be read: {error}")).file(&file).expected(expected))?;
     let mut reader = serde_json::Deserializer::from_slice(&text);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let invalid = Invalid::new(format!("not what this version writes: {}", error.inner())).file(&file);
+        let invalid = Invalid::new(format!("not in the format of this version: {}", error.inner())).file(&file);
         let hint = "run it again with this version";
         invalid.column(error.path().to_string()).expected(expected).hint(hint).into()
     })

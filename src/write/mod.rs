@@ -1,4 +1,4 @@
-//! How snapshots are written: by `generate` and `import`.
+//! Writes snapshots, for `generate` and `import`.
 
 mod sealed;
 pub(crate) mod tables;
