@@ -89,7 +89,7 @@ fn what_is_appended_is_never_read() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("marks.csv");
     fs::write(&file, "abcdefgh").unwrap();
-    let input = Input::open(&file).unwrap();
+    let input = Input::open(&file).unwrap().at_hand().unwrap();
     OpenOptions::new().append(true).open(&file).unwrap().write_all(b"ijkl").unwrap();
     let mut read = Vec::new();
     input.view(2).read_to_end(&mut read).unwrap();

@@ -53,9 +53,9 @@ impl LocalFile {
             let later = file.metadata().map_err(|error| unreadable(path, &error))?;
             identity.compare(path, &Identity::of(&later))?;
         }
-        let has_room =
-            HELD.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| (held < MOST_HELD).then_some(held + 1));
-        let file = has_room.is_ok().then_some(Held { file, counted: true });
+        let one_more = |held| (held < MOST_HELD).then_some(held + 1);
+        let has_room = HELD.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
+        let file = if has_room { Some(Held { file, counted: true }) } else { None };
         Ok(Self { path: path.to_path_buf(), identity, file })
     }
 

@@ -2,8 +2,6 @@
 //!
 //! The change is made at the n-th sign of progress, for many n: before, between and after the reads of each file.
 
-#[path = "../common/e2e.rs"]
-mod e2e;
 mod meddle;
 mod special;
 mod versions;

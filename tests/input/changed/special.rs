@@ -1,8 +1,8 @@
 //! Things that are no files, in the place of files: refused with exit 3, and nothing waits for them.
 #![cfg(unix)]
 
-use crate::e2e::succeeds;
-use crate::versions::write_snapshot;
+use super::versions::write_snapshot;
+use crate::common::e2e::succeeds;
 use remargin::source::Format;
 use std::fs;
 use std::os::unix::fs::symlink;
