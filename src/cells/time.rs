@@ -68,18 +68,12 @@ impl Times {
     }
 }
 
-/// Reads `snapshot.toml` and returns its `as_of`.
+/// Reads the text of `snapshot.toml` and returns its `as_of`.
 ///
 /// # Errors
-/// [`Invalid`] if it is missing, not TOML, not version 1, or its `as_of` is not a date and time with an offset.
-pub(crate) fn read_as_of(file: &Path) -> Result<i64> {
+/// [`Invalid`] if it is not TOML, not version 1, or its `as_of` is not a date and time with an offset.
+pub(crate) fn read_as_of(file: &Path, text: &str) -> Result<i64> {
     let invalid = |problem: String| Invalid::new(problem).file(file);
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        Error::from(
-            invalid(format!("the snapshot cannot be read: {error}"))
-                .expected("a folder with `snapshot.toml` and the tables of the snapshot"),
-        )
-    })?;
     let keys: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         invalid(format!("not valid TOML: {}", error.to_string().trim_end())).expected("`version = 1` and `as_of`")
     })?;

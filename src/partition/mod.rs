@@ -22,6 +22,7 @@ use crate::publish::json::json;
 use crate::publish::{OutputFile, OutputFolder};
 use crate::snapshot::Table;
 use crate::snapshot::raw::{OF_ACCOUNTS, RawRows, RawSnapshot};
+use crate::source::Input;
 use crate::{Error, Invalid, Result};
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -122,26 +123,39 @@ pub fn partition(request: &PartitionRequest, progress: &dyn Progress) -> Result<
     for bucket in &cut {
         create_dir(&folder.path().join(&bucket.path))?;
     }
-    copy_market(&snapshot, &request.snapshot, folder.path(), &mut cut, progress)?;
-    for table in OF_ACCOUNTS {
-        if snapshot.files(table).is_some() {
-            let files = cut_table(&snapshot, table, folder.path(), buckets, progress)?;
-            for (bucket, file) in cut.iter_mut().zip(files) {
-                bucket.files.push(described(file));
-            }
-        }
-    }
+    let done = cut_all(&snapshot, request, folder.path(), &mut cut, progress);
+    snapshot.settle(done, progress)?;
     progress.check()?;
     let done = Partition {
         remargin: env!("CARGO_PKG_VERSION"),
         layout: Layout { version: LAYOUT_VERSION, hash: HASH, seed: SEED, buckets },
-        as_of: timestamp(snapshot.as_of_ns)?,
+        as_of: timestamp(snapshot.as_of_ns())?,
         snapshot: request.snapshot.display().to_string(),
         buckets: cut,
     };
     write_bytes(folder.path(), MANIFEST, &json(MANIFEST, &done)?)?;
     folder.publish()?;
     Ok(done)
+}
+
+/// Fills the buckets.
+fn cut_all(
+    snapshot: &RawSnapshot,
+    request: &PartitionRequest,
+    folder: &Path,
+    cut: &mut [Bucket],
+    progress: &dyn Progress,
+) -> Result<()> {
+    copy_market(snapshot, &request.snapshot, folder, cut, progress)?;
+    for table in OF_ACCOUNTS {
+        if snapshot.files(table).is_some() {
+            let files = cut_table(snapshot, table, folder, request.buckets, progress)?;
+            for (bucket, file) in cut.iter_mut().zip(files) {
+                bucket.files.push(described(file));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn name(bucket: u32) -> String {
@@ -164,18 +178,12 @@ fn copy_market(
     buckets: &mut [Bucket],
     progress: &dyn Progress,
 ) -> Result<()> {
-    let mut files = vec![snapshot.manifest.clone()];
-    let market =
-        [Table::Instruments, Table::Marks, Table::Indices].into_iter().filter_map(|table| snapshot.files(table));
-    files.extend(market.flatten().cloned());
-    if let Some(shocks) = crate::snapshot::find_shocks(from)? {
-        files.extend(if shocks.is_dir() { crate::source::parts_of(&shocks)? } else { vec![shocks] });
-    }
+    let files = snapshot.market_files();
     progress.stage("market", "files", files.len() as u64);
     for file in files {
         progress.check()?;
-        let bytes = std::fs::read(&file).map_err(|err| Error::io("read", &file, err))?;
-        let relative = file.strip_prefix(from).unwrap_or(&file).to_path_buf();
+        let bytes = file.read_whole(u64::MAX)?;
+        let relative = file.path().strip_prefix(from).unwrap_or(file.path()).to_path_buf();
         let copy = |bucket: &mut Bucket| {
             let place = to.join(&bucket.path);
             if let Some(parent) = relative.parent().map(|parent| place.join(parent)).filter(|parent| !parent.is_dir()) {
@@ -241,7 +249,7 @@ fn cut_table(
                     "the parts of table `{}` have columns of different types",
                     table.name()
                 ))
-                .file(snapshot.files(table).and_then(<[PathBuf]>::first).cloned().unwrap_or_default())
+                .file(snapshot.files(table).and_then(<[Input]>::first).map_or(Path::new(""), Input::path))
                 .value(batch.schema_ref().to_string())
                 .expected(cut.schema.to_string())
                 .into());

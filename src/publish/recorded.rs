@@ -5,12 +5,11 @@ use crate::market::scenario::Scenario;
 use crate::request::DistanceScope;
 use crate::rules::{self, LoadedRules};
 use crate::snapshot::Expectations;
-use crate::source::Format;
+use crate::source::{self, Format, LARGEST_JSON};
 use crate::{Error, Invalid, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 /// The request of a run or a stress: everything that determines its results, except the rules. Paths are absolute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -158,10 +157,11 @@ impl Recorded {
 /// [`Error::Invalid`] if it does not exist or is not what `expected` says.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<T> {
     let invalid = |problem: String| Invalid::new(problem).file(path).expected(expected);
-    let bytes = fs::read(path).map_err(|err| match err.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => invalid("does not exist".to_owned()),
-        _ => invalid(format!("the file cannot be read: {err}")),
-    })?;
+    let bytes = match source::read_if_there(path, LARGEST_JSON) {
+        Ok(bytes) => bytes.ok_or_else(|| invalid("does not exist".to_owned()))?,
+        Err(Error::Invalid(fault)) if fault.expected.is_none() => return Err(fault.expected(expected).into()),
+        Err(error) => return Err(error),
+    };
     let mut json = serde_json::Deserializer::from_slice(&bytes);
     let value = serde_path_to_error::deserialize(&mut json)
         .map_err(|err| invalid(err.inner().to_string()).column(err.path().to_string()))?;

@@ -1,7 +1,8 @@
 //! The manifest of a finished run, and the unmargined accounts of its summary.
 
 use crate::snapshot::{InputFile, Snapshot, Table};
-use crate::{Invalid, Result, source};
+use crate::source::{self, LARGEST_JSON};
+use crate::{Invalid, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -96,10 +97,9 @@ pub fn read_finished(dir: &Path) -> Result<FinishedRun> {
 fn read<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
     let file = dir.join(name);
     let expected = "the folder of a finished `remargin run`";
-    if !file.is_file() {
+    let Some(bytes) = source::read_if_there(&file, LARGEST_JSON)? else {
         return Err(Invalid::new(format!("the run has no `{name}`")).file(dir).expected(expected).into());
-    }
-    let bytes = std::fs::read(&file).map_err(|error| source::unreadable(&file, &error))?;
+    };
     serde_json::from_slice(&bytes).map_err(|error| {
         Invalid::new(format!("not the `{name}` of a run: {error}")).file(&file).expected(expected).into()
     })
@@ -118,14 +118,16 @@ impl FinishedRun {
             Some(place) => vec![place.to_path_buf()],
             None => named.into_iter().flatten().collect(),
         };
-        let found = candidates.iter().find(|place| place.join(crate::snapshot::MANIFEST).is_file());
-        found.cloned().ok_or_else(|| {
-            Invalid::new(format!("the snapshot of the run `{}` does not exist any more", self.dir.display()))
-                .file(moved_to.unwrap_or(&self.snapshot))
-                .expected("the snapshot folder of the run, with its `snapshot.toml`")
-                .hint("`--snapshot-a DIR` and `--snapshot-b DIR` give the current folders of the snapshots of A and B")
-                .into()
-        })
+        for place in &candidates {
+            if source::is_file(&place.join(crate::snapshot::MANIFEST))? {
+                return Ok(place.clone());
+            }
+        }
+        Err(Invalid::new(format!("the snapshot of the run `{}` does not exist any more", self.dir.display()))
+            .file(moved_to.unwrap_or(&self.snapshot))
+            .expected("the snapshot folder of the run, with its `snapshot.toml`")
+            .hint("`--snapshot-a DIR` and `--snapshot-b DIR` give the current folders of the snapshots of A and B")
+            .into())
     }
 
     /// Checks that a snapshot is byte for byte the one of the run.

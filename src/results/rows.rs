@@ -4,7 +4,7 @@ use super::written::unguarded;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
 use crate::progress::Progress;
-use crate::source::{self, Format};
+use crate::source::{self, Format, Input};
 use crate::{Invalid, Result};
 use std::path::Path;
 
@@ -90,12 +90,12 @@ pub fn has_result(dir: &Path, table: &str) -> Result<bool> {
     source::find(dir, table).map(|found| found.is_some())
 }
 
-/// Size and BLAKE3 hash of a file; `None` if it does not exist.
+/// Size and BLAKE3 hash of a file; `None` if there is none, or something that is no file.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if it cannot be read; [`crate::Error::Interrupted`].
 pub fn hash_file(file: &Path, progress: &dyn Progress) -> Result<Option<(u64, String)>> {
-    if file.is_file() { source::hash(file, progress).map(Some) } else { Ok(None) }
+    if source::is_file(file)? { Input::open(file)?.hash(progress).map(Some) } else { Ok(None) }
 }
 
 /// Reads columns of a table of the run in `dir` on many threads. `fold` gets the number of each row (from 1), its names
@@ -117,10 +117,10 @@ pub fn scan_result<T: Default + Send>(
             .file(dir)
             .expected(format!("`manifest.json` and the table `{table}`, as `remargin run` writes them"))
     };
-    if !dir.join("manifest.json").is_file() {
+    if !source::is_file(&dir.join("manifest.json"))? {
         return Err(no_run().into());
     }
-    let found = source::find(dir, table)?.ok_or_else(no_run)?;
+    let found = source::find(dir, table)?.ok_or_else(no_run)?.open()?;
     let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
     let columns: Vec<Column> = names
         .iter()

@@ -4,8 +4,8 @@ use super::ResultRow;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
 use crate::progress::Progress;
-use crate::source::{self, Format};
-use crate::{Invalid, Result};
+use crate::source::{self, Format, LARGEST_JSON};
+use crate::{Error, Invalid, Result};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
@@ -26,8 +26,14 @@ pub(crate) fn read_table(
     progress: &dyn Progress,
 ) -> Result<Option<Vec<ResultRow>>> {
     let files = ["parquet", "arrow", "csv"].map(|extension| dir.join(format!("{table}.{extension}")));
-    let Some(file) = files.iter().find(|file| file.is_file()) else { return Ok(None) };
-    let found = source::at(file)?;
+    let mut there = None;
+    for file in &files {
+        if there.is_none() && source::is_there(file)? {
+            there = Some(file);
+        }
+    }
+    let Some(file) = there else { return Ok(None) };
+    let found = source::at(file)?.open()?;
     let is_csv = found.format == Format::Csv;
     let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
     let columns: Vec<Column> =
@@ -75,8 +81,10 @@ pub(crate) fn unguarded(text: &str) -> &str {
 pub(crate) fn read_json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
     let file = dir.join(name);
     let expected = "the folder of a finished run, as `remargin run` and `remargin stress` write it";
-    let text = std::fs::read(&file)
-        .map_err(|error| Invalid::new(format!("the file cannot be read: {error}")).file(&file).expected(expected))?;
+    let text = source::read(&file, LARGEST_JSON).map_err(|error| match error {
+        Error::Invalid(fault) if fault.expected.is_none() => fault.expected(expected).into(),
+        other => other,
+    })?;
     let mut reader = serde_json::Deserializer::from_slice(&text);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let invalid = Invalid::new(format!("not in the format of this version: {}", error.inner())).file(&file);

@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use super::key::{self, Known, Path, REST, Role, basic_string, dotted};
 use super::{BUILT_IN, BUILT_IN_NAME, RuleValue};
 use crate::error::{Error, Invalid, Result};
+use crate::source::{self, LARGEST_TOML};
 
 /// The source of a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -243,13 +244,17 @@ impl UserRules<'_> {
             Self::TextIn(text, file) => return read_text(Source::File(file.to_path_buf()), text),
         };
         let source = Source::File(path.to_path_buf());
-        let bytes = std::fs::read(path).map_err(|err| Error::io("read", path, err))?;
+        let bytes = source::read_if_there(path, LARGEST_TOML)?.ok_or_else(|| missing(path))?;
         let text = String::from_utf8(bytes).map_err(|err| {
             let line = line_at(err.as_bytes(), err.utf8_error().valid_up_to());
             source.mark(Invalid::new(format!("not a text in UTF-8 at line {line}")).expected("a TOML file"))
         })?;
         read_text(source, &text)
     }
+}
+
+fn missing(path: &FilePath) -> Error {
+    Error::io("read", path, path.symlink_metadata().err().unwrap_or(std::io::ErrorKind::NotFound.into()))
 }
 
 fn read_text(source: Source, text: &str) -> Result<(Source, Table, bool)> {

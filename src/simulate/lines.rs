@@ -48,8 +48,7 @@ pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn W
     let mut answered = 0;
     let mut line = Vec::new();
     loop {
-        let is_whole = next_line(input, &mut line)
-            .map_err(|error| Error::Runtime(format!("cannot read an operation: {error}")))?;
+        let is_whole = next_line(input, &mut line).map_err(unreadable)?;
         if !line.is_empty() && line.trim_ascii().is_empty() {
             continue;
         }
@@ -81,6 +80,14 @@ pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn W
                 write(output, &malformed)?;
             }
         }
+    }
+}
+
+/// A file of operations that has changed brings its own error.
+fn unreadable(error: std::io::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => Error::Runtime(format!("cannot read an operation: {error}")),
     }
 }
 

@@ -11,6 +11,7 @@
 
 use super::endpoint::Endpoint;
 use super::row::Row;
+use crate::source::{self, LARGEST_JSON};
 use crate::{Error, Invalid, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -45,7 +46,7 @@ pub(crate) struct Found {
 /// [`Error::Invalid`] for a file that is not JSON, not in the API's envelope, or an error response of the exchange, and
 /// for a folder with two accounts; [`Error::Io`].
 pub(crate) fn read(place: &Path) -> Result<Found> {
-    if place.is_file() {
+    if !std::fs::metadata(place).map_err(|err| Error::io("read", place, err))?.is_dir() {
         let (endpoint, rows, uid) = parse(place)?;
         let path = place.file_name().map_or_else(|| place.to_path_buf(), PathBuf::from);
         let response = Response { path, account: uid, endpoint, rows };
@@ -101,6 +102,7 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
             continue;
         }
+        // What cannot be looked at counts as a file, which then cannot be read.
         if path.is_dir() {
             list(&path, files)?;
         } else {
@@ -142,7 +144,7 @@ fn folder_name(place: &Path, home: &Path) -> String {
 /// Endpoint, rows and, for a push message, the uid.
 fn parse(file: &Path) -> Result<(Endpoint, Vec<Value>, Option<String>)> {
     let invalid = |problem: &str| Invalid::new(problem).file(file);
-    let text = std::fs::read_to_string(file).map_err(|err| Error::io("read", file, err))?;
+    let text = source::text_of(file, source::read(file, LARGEST_JSON)?)?;
     let envelope: Value = serde_json::from_str(&text).map_err(|err| {
         invalid("not a JSON document").value(err.to_string()).hint("the download was cut off; fetch the response again")
     })?;
