@@ -8,7 +8,8 @@ use super::stress::{Cost, median};
 use crate::engine::{self, account_of};
 use crate::generate::{self, GenerateRequest};
 use crate::margin::AccountMargin;
-use crate::margin::orders::{Holdings, Order, Traded};
+use crate::margin::account::{Order, Traded};
+use crate::margin::orders::Holdings;
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::SpotOffset;
 use crate::progress::Progress;
@@ -170,7 +171,7 @@ fn verify(snapshot: &Snapshot, rules: &LoadedRules, actions: &[Action]) -> Resul
     let mut checker = Checker::new(&snapshot.market, &priced, &snapshot.book);
     let (mut work, mut holdings, mut units) = (Workspace::new(&priced), Holdings::default(), Vec::new());
     let failed = |account: usize, what: &str| {
-        let id = snapshot.book.accounts.get(account);
+        let id = snapshot.book.accounts().get(account);
         Error::Runtime(format!("account `{id}`: {what}: not a measurement"))
     };
     for account in (0..actions.len()).step_by(actions.len().div_ceil(SAMPLE)) {
@@ -217,7 +218,7 @@ fn write_operations(folder: &Path, snapshot: &Snapshot, actions: &[Action]) -> R
         let off = |row: usize| if words[row].kind == "spot_offset" { "none".to_owned() } else { String::new() };
         let columns = vec![
             column(&|row| (start + row).to_string()),
-            column(&|row| snapshot.book.accounts.get(start + row).to_owned()),
+            column(&|row| snapshot.book.accounts().get(start + row).to_owned()),
             column(&|row| words[row].kind.clone()),
             column(&|row| words[row].inst_id.clone()),
             column(&|row| words[row].ccy.clone()),

@@ -267,7 +267,7 @@ impl StressBenchReport {
         }
         writeln!(
             out,
-            "remargin {}, {} threads, {} accounts with {} positions, `--detail none`",
+            "remargin {}, {} threads, {} accounts with {} positions, detail `none`",
             self.remargin, self.threads, self.accounts, self.positions
         )?;
         for (count, cost) in self.scenarios.iter().zip(&self.stress) {

@@ -1,6 +1,7 @@
 //! Flags that commands share, and what they mean to the library.
 
 use clap::{Args, ValueEnum};
+use remargin::error::Remedy;
 use remargin::request::DistanceScope;
 use remargin::rules::{self, LoadedRules};
 use remargin::snapshot::{Expectations, MaxRejects};
@@ -111,6 +112,25 @@ impl ExpectArgs {
             max_mark_age: self.max_mark_age,
             max_notional_usd: self.max_notional_usd,
         }
+    }
+}
+
+/// The words of the command for what the library would have had asked: the flag.
+pub fn flag(remedy: Remedy) -> &'static str {
+    match remedy {
+        Remedy::Replace => "--force replaces it",
+        Remedy::ExpectedHash => "`--expect-hash` says which snapshot is expected",
+        Remedy::MarkAge => "`--max-mark-age` bounds the age of marks",
+        Remedy::RulesDate => "take another set with `--rules FILE`, or accept this one with `--allow-rules-date`",
+        Remedy::SnapshotMoved => "--snapshot DIR names the snapshot where it is now",
+        Remedy::SnapshotsMoved => {
+            "`--snapshot-a DIR` and `--snapshot-b DIR` say where the snapshots of A and B are now"
+        }
+        Remedy::Scenarios => "--shocks, --grid, --scenario or --preset",
+        Remedy::AsOf => "say it with `--as-of 2026-01-15T08:00:00Z`",
+        Remedy::Account => "name one with --account",
+        Remedy::MaxPositions => "`--max-positions` allows less",
+        _ => "another request",
     }
 }
 

@@ -32,6 +32,14 @@ pub struct Basis {
     pub spot_offset: Option<SpotOffset>,
 }
 
+impl Basis {
+    /// Rules, and the spot hedging modes that accounts have.
+    #[must_use]
+    pub fn of(rules: LoadedRules) -> Self {
+        Self { rules, spot_offset: None }
+    }
+}
+
 /// What to compare.
 #[derive(Debug, Clone)]
 pub struct RulesRequest {
@@ -51,7 +59,33 @@ pub struct RulesRequest {
     pub command_line: Vec<String>,
 }
 
+impl RulesRequest {
+    /// Compares two sides over the snapshot in a folder, writes nothing and tolerates nothing.
+    pub fn new(snapshot: impl Into<PathBuf>, a: Basis, b: Basis) -> Self {
+        Self {
+            snapshot: snapshot.into(),
+            target: None,
+            a,
+            b,
+            allow_rules_date: false,
+            max_rejects: MaxRejects::default(),
+            command_line: Vec::new(),
+        }
+    }
+}
+
 /// Margins every account of a snapshot under both rule sets.
+///
+/// ```
+/// use remargin::compare::{Basis, RulesRequest, compare_rules};
+/// use remargin::progress::Silent;
+/// use remargin::rules;
+/// let [a, b] = [rules::load(None, &[])?, rules::load(None, &["risk_unit=merged".to_owned()])?];
+/// let request = RulesRequest::new("data/sample", Basis::of(a), Basis::of(b));
+/// let outcome = compare_rules(&request, &Silent)?;
+/// assert!(outcome.summary.to_json()?.starts_with(b"{"));
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// Those of [`crate::run::run`]. With an error nothing is left behind.
@@ -70,10 +104,10 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
     let all =
         |basis: &Basis, own: Vec<SpotOffset>| basis.spot_offset.map_or(own, |mode| vec![mode; snapshot.book.len()]);
     let books =
-        [with_modes(&snapshot.book, all(&request.a, modes_a)), with_modes(&snapshot.book, all(&request.b, modes_b))];
+        [with_modes(&snapshot.book, all(&request.a, modes_a))?, with_modes(&snapshot.book, all(&request.b, modes_b))?];
     let priced = bases.map(|basis| engine::price(&snapshot.market, &basis.rules.rules));
     let groups = Groups::new(&priced.each_ref().map(PricedMarket::unit_names));
-    let ids = &snapshot.book.accounts;
+    let ids = snapshot.book.accounts();
     let pairs = Pairs::new(ids, ids, |_| false);
     let compute = |range: Range<usize>| {
         let a = engine::chunk(&priced[0], &books[0], range.clone())?;
@@ -150,9 +184,10 @@ pub(super) fn load_for(
 ) -> Result<(Snapshot, [Vec<SpotOffset>; 2])> {
     let expectations = &snapshot::Expectations::NONE;
     let load = |default_spot_offset| snapshot::load(dir, &LoadOptions { default_spot_offset, expectations, progress });
-    let other = if a == b { None } else { load(b).map(|other| Some((other.book.spot_offset, other.inputs)))? };
+    let other =
+        if a == b { None } else { load(b).map(|other| Some((other.book.spot_offset().to_vec(), other.inputs)))? };
     let snapshot = load(a)?;
-    let modes_a = snapshot.book.spot_offset.clone();
+    let modes_a = snapshot.book.spot_offset().to_vec();
     let modes_b = match other {
         None => modes_a.clone(),
         Some((modes, inputs)) if inputs == snapshot.inputs => modes,
@@ -162,10 +197,6 @@ pub(super) fn load_for(
 }
 
 /// The book as it would be with these modes.
-pub(super) fn with_modes(book: &Book, modes: Vec<SpotOffset>) -> Cow<'_, Book> {
-    if modes == book.spot_offset {
-        Cow::Borrowed(book)
-    } else {
-        Cow::Owned(Book { spot_offset: modes, ..book.clone() })
-    }
+pub(super) fn with_modes(book: &Book, modes: Vec<SpotOffset>) -> Result<Cow<'_, Book>> {
+    if modes == book.spot_offset() { Ok(Cow::Borrowed(book)) } else { book.with_spot_offset(modes).map(Cow::Owned) }
 }

@@ -271,7 +271,7 @@ impl Work<'_> {
         let (snapshot_b, [modes_between, modes_b]) = load_for(&dirs[1], defaults, self.progress)?;
         b.about.check_inputs(&dirs[1], &snapshot_b)?;
         for (run, snapshot) in [(a, &snapshot_a), (b, &snapshot_b)] {
-            if !run.accounts.ids.iter().eq(snapshot.book.accounts.iter()) {
+            if !run.accounts.ids.iter().eq(snapshot.book.accounts().iter()) {
                 return Err(run.differs("other accounts are margined"));
             }
         }
@@ -279,7 +279,7 @@ impl Work<'_> {
         let Snapshot { market: market_a, book: book_a, .. } = &snapshot_a;
         let Snapshot { market: market_b, book, .. } = &snapshot_b;
         let [positions, prices, vols] = between(market_a, market_b);
-        let (book_between, book_b) = (with_modes(book, modes_between), with_modes(book, modes_b));
+        let (book_between, book_b) = (with_modes(book, modes_between)?, with_modes(book, modes_b)?);
         let under_a = |book, market| (book, engine::price(market, &rules_a.rules));
         let walk = Walk {
             states: [
@@ -292,7 +292,7 @@ impl Work<'_> {
             ],
         };
         let groups = walk.groups();
-        let pairs = Pairs::new(&book_a.accounts, &book.accounts, |id| self.is_left_out(id));
+        let pairs = Pairs::new(book_a.accounts(), book.accounts(), |id| self.is_left_out(id));
         self.progress.stage("compare", "accounts", pairs.len() as u64);
         let compute = |range: Range<usize>| {
             let margins = walk.margins(&pairs, &range)?;

@@ -68,6 +68,20 @@ pub struct AccountDistances {
 ///
 /// Only what the account holds is priced. The figures are those of a run over the whole book in the moved market.
 ///
+/// ```
+/// use remargin::distance::{HIGHEST_MOVE, LOWEST_MOVE, distances};
+/// use remargin::market::scenario::EVERY_COIN;
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let found = distances(&snapshot.market, &rules.rules, &snapshot.book, 0)?;
+/// assert_eq!(found.rows[0].base, EVERY_COIN);
+/// assert!(LOWEST_MOVE < 0.0 && HIGHEST_MOVE > 0.0);
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Runtime`] naming the account if a figure is not finite, which a valid book excludes.
 pub fn distances(market: &Market, rules: &Rules, book: &Book, account: usize) -> Result<AccountDistances> {
@@ -143,6 +157,6 @@ fn is_coin(market: &Market, name: &str) -> bool {
 
 fn not_finite(book: &Book, account: usize, scenario: &Scenario) -> Error {
     let price = scenario.shocks.first().and_then(|shock| shock.price).unwrap_or(0.0);
-    let id = book.accounts.get(account);
+    let id = book.accounts().get(account);
     Error::Runtime(format!("account `{id}`: a figure is not finite after a price move of {price}"))
 }

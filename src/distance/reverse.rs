@@ -15,6 +15,7 @@
 use super::{HIGHEST_MOVE, LOWEST_MOVE, is_coin, ladder};
 use crate::book::Book;
 use crate::engine::{chunk, price};
+use crate::margin::extremes::loss;
 use crate::margin::rules::Rules;
 use crate::margin::{AccountMargin, Status};
 use crate::market::Market;
@@ -150,7 +151,7 @@ impl BookState {
         self.accounts += 1;
         self.in_liquidation += u64::from(in_liquidation);
         self.at_risk += u64::from(at_risk);
-        self.shortfall_usd += (-margin.total_eq).max(0.0);
+        self.shortfall_usd += loss(margin.total_eq);
     }
 
     fn merge(&mut self, later: &Self) {

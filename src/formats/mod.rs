@@ -8,7 +8,7 @@
 pub(crate) mod batch;
 mod column;
 mod csv;
-mod guard;
+pub(crate) mod guard;
 mod ipc;
 mod ipc_layout;
 pub(crate) mod memory;

@@ -16,6 +16,7 @@
 use super::disk;
 use super::lock::Lock;
 use super::owned::{Contents, Owned, lies_in};
+use crate::error::Remedy;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -195,8 +196,7 @@ fn check_free(target: &Path, contents: Contents, force: bool, inputs: &[&Path]) 
         Ok(_) => {}
     }
     if !force {
-        let text = format!("`{}` exists already\n  hint:     --force replaces it", target.display());
-        return Err(Error::Usage(text));
+        return Err(Error::refused(format!("`{}` exists already", target.display()), Remedy::Replace));
     }
     check_replaceable(target, contents, inputs).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Black 1976, as section 2 of the model writes it.
+//! Black 1976, as section 3 of the model writes it.
 
 use libm::{erfc, exp, log, sqrt};
 use std::f64::consts::{PI, SQRT_2};

@@ -12,7 +12,7 @@ use crate::Result;
 use crate::margin::rules::SpotOffset;
 use std::collections::BTreeMap;
 
-pub(super) use crate::margin::orders::Traded as BookTraded;
+pub(super) use crate::margin::account::Traded as BookTraded;
 
 /// Raises the IMR of `units`, which are those of the positions under `mode`. Units that only orders have join them.
 pub(super) fn freeze(account: &Account, mode: SpotOffset, units: &mut Vec<Unit>) -> Result<()> {

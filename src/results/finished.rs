@@ -1,5 +1,6 @@
 //! What a finished run says of itself: its `manifest.json` and the accounts that its `summary.json` leaves out.
 
+use crate::error::Remedy;
 use crate::snapshot::{InputFile, Snapshot, Table};
 use crate::{Invalid, Result, source};
 use serde::Deserialize;
@@ -123,7 +124,7 @@ impl FinishedRun {
             Invalid::new(format!("the snapshot of the run `{}` is gone", self.dir.display()))
                 .file(moved_to.unwrap_or(&self.snapshot))
                 .expected("the folder that the run was made from, with its `snapshot.toml`")
-                .hint("`--snapshot-a DIR` and `--snapshot-b DIR` say where the snapshots of A and B are now")
+                .remedy(Remedy::SnapshotsMoved)
                 .into()
         })
     }

@@ -84,6 +84,28 @@ pub struct RunRequest {
     pub command_line: Vec<String>,
 }
 
+impl RunRequest {
+    /// A run of the snapshot in a folder into a folder under these rules: no scenarios, no distances, no tolerance, Parquet
+    /// and a page, as much memory as the machine has. Change fields to ask for something else.
+    pub fn new(snapshot: impl Into<PathBuf>, out: impl Into<PathBuf>, rules: LoadedRules) -> Self {
+        Self {
+            snapshot: snapshot.into(),
+            out: out.into(),
+            shocks: None,
+            distance: DistanceScope::None,
+            rules,
+            expectations: Expectations::NONE,
+            allow_rules_date: false,
+            format: Format::Parquet,
+            force: false,
+            max_rejects: MaxRejects::default(),
+            report: true,
+            memory_limit: MemoryLimit::of_machine(),
+            command_line: Vec::new(),
+        }
+    }
+}
+
 /// What a run brought.
 #[derive(Debug, Clone)]
 pub struct RunOutcome {
@@ -96,6 +118,18 @@ pub struct RunOutcome {
 }
 
 /// Margins every account of a snapshot and writes the output folder.
+///
+/// ```
+/// use remargin::progress::Silent;
+/// use remargin::run::{RunRequest, run};
+/// let dir = tempfile::tempdir().unwrap();
+/// let mut request = RunRequest::new("data/sample", dir.path().join("out"), remargin::rules::load(None, &[])?);
+/// request.report = false;
+/// let outcome = run(&request, &Silent)?;
+/// assert_eq!(outcome.summary.accounts.margined, 300);
+/// assert!(dir.path().join("out/manifest.json").is_file());
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Usage`] if `out` cannot be written to (before anything is read); [`Error::Invalid`] if the snapshot is
@@ -211,7 +245,7 @@ impl<'a> Job<'a> {
         let (encoders, mut writer) = Writer::create(folder, self.request.format)?;
         let work = |book: Book| self.part(&book, 0..book.len(), &encoders);
         let read = stream.run(self.margins.piece_accounts(), window, options, work, |part| writer.append(part))?;
-        Ok(read.map(|snapshot| writer.finish(snapshot, clock)))
+        read.map(|snapshot| writer.finish(snapshot, clock)).transpose()
     }
 
     /// Margins the accounts of a book.
@@ -231,7 +265,7 @@ impl<'a> Job<'a> {
             },
             |part| writer.append(part),
         )?;
-        Ok(writer.finish(snapshot, clock))
+        writer.finish(snapshot, clock)
     }
 
     fn part(&self, book: &Book, range: Range<usize>, encoders: &[Encoder; 2]) -> Result<Part> {
@@ -246,7 +280,7 @@ impl<'a> Job<'a> {
         })?;
         spread.finish(book);
         let Rows { accounts, risk_units, mut at_risk, tally } = rows;
-        let flagged = self.flag(book, range, &mut at_risk);
+        let flagged = self.flag(book, range, &mut at_risk)?;
         let [accounts_encoder, units_encoder] = encoders;
         Ok(Part {
             accounts: accounts_encoder.encode(&accounts)?,
@@ -261,7 +295,7 @@ impl<'a> Job<'a> {
 
     /// The accounts that will be looked at once more, as a book; `at_risk` refers to it from now on. Their rows come
     /// with them only if distances will be searched.
-    fn flag(&self, book: &Book, range: Range<usize>, at_risk: &mut [AtRisk]) -> Book {
+    fn flag(&self, book: &Book, range: Range<usize>, at_risk: &mut [AtRisk]) -> Result<Book> {
         let mut builder = BookBuilder::default();
         let accounts: Vec<usize> = match self.request.distance {
             DistanceScope::All => range.collect(),
@@ -274,7 +308,7 @@ impl<'a> Job<'a> {
         };
         for &account in &accounts {
             if self.request.distance == DistanceScope::None {
-                builder.finish_account(book.accounts.get(account), book.spot_offset[account]);
+                builder.finish_account(book.accounts().get(account), book.spot_offset()[account]);
             } else {
                 builder.copy_account(book, account);
             }
@@ -356,7 +390,10 @@ fn scenarios(
 ) -> Result<(Vec<Scenario>, Vec<InputFile>)> {
     let Some(shocks) = &request.shocks else {
         if let Some(unused) = snapshot::find_shocks(&request.snapshot)? {
-            tracing::warn!("`{}` is not used: `--shocks` would add it, `remargin stress` uses it", unused.display());
+            tracing::warn!(
+                "`{}` is not used: a run takes shocks only if it is asked to, a stress uses it",
+                unused.display()
+            );
         }
         return Ok((vec![Scenario::base()], Vec::new()));
     };
@@ -414,18 +451,18 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(self, snapshot: Snapshot, clock: Instant) -> Margined {
-        Margined {
+    fn finish(self, snapshot: Snapshot, clock: Instant) -> Result<Margined> {
+        Ok(Margined {
             snapshot,
             tables: self.tables,
             at_risk: self.at_risk,
-            flagged: self.flagged.build(),
+            flagged: self.flagged.build()?,
             tally: self.tally,
             spread: self.spread,
             drill: self.drill,
             compute: clock.elapsed(),
             append: self.append,
-        }
+        })
     }
 }
 

@@ -512,7 +512,7 @@ fn an_existing_folder_is_refused_before_anything_is_read() {
     // The snapshot does not exist either: the folder is looked at first.
     let error = run(&request(&out), &Silent).unwrap_err();
     assert_eq!(error.exit_code(), 2);
-    assert!(error.to_string().contains("--force"), "{error}");
+    assert_eq!(error.remedy(), Some(crate::error::Remedy::Replace), "{error}");
     assert_eq!(files(place.path()), ["out"]);
 }
 

@@ -17,13 +17,15 @@ pub mod check;
 pub mod limits;
 mod lines;
 pub mod operation;
+mod request;
 pub mod tables;
 mod words;
 
 pub use lines::answer_lines;
+pub use request::{LimitRequest, SimulateRequest};
 
 use crate::book::Book;
-use crate::margin::orders::Traded;
+use crate::margin::account::Traded;
 use crate::margin::priced::PricedMarket;
 use crate::parallel::in_order;
 use crate::progress::Progress;
@@ -31,7 +33,7 @@ use crate::publish::OutputFolder;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance, Timings};
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, Expectations, LoadOptions, MaxRejects, Reason, Snapshot};
+use crate::snapshot::{self, Expectations, LoadOptions, Reason, Snapshot};
 use crate::source::Format;
 use crate::tables::rejects;
 use crate::{Error, Result, engine};
@@ -50,44 +52,6 @@ use tables::CheckTables;
 const TASK_OPERATIONS: usize = 4_096;
 /// Accounts of one task of limits.
 const TASK_ACCOUNTS: usize = 1_024;
-
-/// What limits to search, of which accounts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LimitRequest {
-    /// The largest withdrawal of every currency that an account has a balance in.
-    pub withdraw: bool,
-    /// The largest buy and sell of these instruments or pairs.
-    pub orders: Vec<String>,
-    /// Of these accounts; of all if empty.
-    pub accounts: Vec<String>,
-}
-
-/// What to simulate.
-#[derive(Debug, Clone)]
-pub struct SimulateRequest {
-    /// Folder of the snapshot.
-    pub snapshot: PathBuf,
-    /// A table of operations.
-    pub operations: Option<PathBuf>,
-    /// Limits to search.
-    pub limits: LimitRequest,
-    /// Folder to write; it appears whole or not at all.
-    pub out: PathBuf,
-    /// The rules.
-    pub rules: LoadedRules,
-    /// Run even if the snapshot is older than the rules.
-    pub allow_rules_date: bool,
-    /// What the snapshot is held to besides its form.
-    pub expectations: Expectations,
-    /// How tables are written.
-    pub format: Format,
-    /// Replace an earlier run at `out`.
-    pub force: bool,
-    /// How many broken rows of the snapshot are tolerated.
-    pub max_rejects: MaxRejects,
-    /// For the manifest.
-    pub command_line: Vec<String>,
-}
 
 /// Operations by what became of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -134,6 +98,20 @@ pub struct Row<'a> {
 }
 
 /// Checks operations and searches limits over a snapshot, and writes the output folder.
+///
+/// ```
+/// use remargin::progress::Silent;
+/// use remargin::simulate::{SimulateRequest, run};
+/// let dir = tempfile::tempdir().unwrap();
+/// let operations = dir.path().join("operations.jsonl");
+/// let withdraw = r#"{"op_id":1,"account_id":"A00000001","kind":"transfer_out","ccy":"USDT","qty":1}"#;
+/// std::fs::write(&operations, withdraw).unwrap();
+/// let mut request = SimulateRequest::new("data/sample", dir.path().join("out"), remargin::rules::load(None, &[])?);
+/// request.operations = Some(operations);
+/// let outcome = run(&request, &Silent)?;
+/// assert_eq!(outcome.counts.operations, 1);
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// Those of [`crate::run::run`]; [`Error::Usage`] if nothing is asked for; [`Error::Invalid`] for a broken table of
@@ -244,7 +222,7 @@ impl<'a> Desk<'a> {
 
     fn account_id<'o>(&'o self, operation: &'o Operation) -> &'o str {
         match &operation.whose {
-            Whose::Account(account) => self.snapshot.book.accounts.get(*account as usize),
+            Whose::Account(account) => self.snapshot.book.accounts().get(*account as usize),
             Whose::Nobody(id) => id,
         }
     }
@@ -432,7 +410,7 @@ impl<'a> Desk<'a> {
                 for &account in tasks[task] {
                     progress.check()?;
                     let limits = search(&mut checker, account).map_err(|_| {
-                        let id = book.accounts.get(account);
+                        let id = book.accounts().get(account);
                         Error::Runtime(format!("account `{id}`: a figure is not finite; nothing was written"))
                     })?;
                     found.extend(limits.into_iter().enumerate().map(|(place, limit)| (account, place, limit)));

@@ -4,6 +4,7 @@
 //! checksums of their own, and a digit that changes in a CSV file makes another number: only a hash notices.
 
 use super::{Expectations, InputFile};
+use crate::error::Remedy;
 use crate::source::unreadable;
 use crate::{Invalid, Result};
 use std::collections::BTreeMap;
@@ -49,7 +50,8 @@ pub(super) fn verify(dir: &Path, inputs: &[InputFile], expectations: &Expectatio
     Err(Invalid::new("the snapshot is not the one that was expected")
         .file(dir)
         .value(format!("hash {found}"))
-        .expected(format!("hash {expected}, as `--expect-hash` says"))
+        .expected(format!("hash {expected}"))
+        .remedy(Remedy::ExpectedHash)
         .into())
 }
 

@@ -27,6 +27,7 @@ pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenari
 pub use text::stress_table;
 
 use crate::distance::tables::{self as distances, Searched};
+use crate::error::Remedy;
 use crate::margin::priced::PricedMarket;
 use crate::market::scenario::with_base;
 use crate::market::scenario::{self, Scenario};
@@ -102,9 +103,8 @@ impl ScenarioSources {
             snapshot.inputs.extend(inputs);
             all.extend(scenarios);
         } else if nothing {
-            let hint = "--shocks, --grid, --scenario or --preset";
             let problem = format!("there is no scenario: `{}` has no table `shocks`", dir.display());
-            return Err(Error::Usage(format!("{problem}\n  hint:     {hint}")));
+            return Err(Error::refused(problem, Remedy::Scenarios));
         }
         all.extend(grid(&self.axes)?);
         all.extend(self.scenarios.iter().cloned());
@@ -146,6 +146,28 @@ pub struct StressRequest {
     pub command_line: Vec<String>,
 }
 
+impl StressRequest {
+    /// A stress of the snapshot in a folder into a folder under these rules: the scenarios of its own table, the accounts
+    /// that are at risk, no distances, no tolerance, Parquet and a page. Change fields to ask for something else.
+    pub fn new(snapshot: impl Into<PathBuf>, out: impl Into<PathBuf>, rules: LoadedRules) -> Self {
+        Self {
+            snapshot: snapshot.into(),
+            out: out.into(),
+            sources: ScenarioSources::default(),
+            detail: Detail::default(),
+            distance: DistanceScope::None,
+            rules,
+            expectations: Expectations::NONE,
+            allow_rules_date: false,
+            format: Format::Parquet,
+            force: false,
+            report: true,
+            max_rejects: MaxRejects::default(),
+            command_line: Vec::new(),
+        }
+    }
+}
+
 /// What a stress brought.
 #[derive(Debug, Clone)]
 pub struct StressOutcome {
@@ -158,6 +180,19 @@ pub struct StressOutcome {
 }
 
 /// Values every account of a snapshot in every scenario and writes the output folder.
+///
+/// ```
+/// use remargin::market::scenario::Scenario;
+/// use remargin::progress::Silent;
+/// use remargin::stress::{StressRequest, run};
+/// let dir = tempfile::tempdir().unwrap();
+/// let mut request = StressRequest::new("data/sample", dir.path().join("out"), remargin::rules::load(None, &[])?);
+/// request.sources.scenarios.push(Scenario::price_move("crash", "BTC", -0.3));
+/// request.report = false;
+/// let outcome = run(&request, &Silent)?;
+/// assert_eq!(outcome.summary.scenarios, 2);
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// Those of [`crate::run::run`], and those of [`ScenarioSources::resolve`]. With an error nothing is left behind.
