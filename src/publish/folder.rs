@@ -301,7 +301,7 @@ mod tests {
         fs::write(&file, "x").unwrap();
         for (out, allowed) in [(&empty, true), (&run, true), (&other, false), (&with_input, false), (&file, false)] {
             let refused = OutputFolder::create(out, false, &[&input]).unwrap_err();
-            assert!(matches!(refused, Error::Usage(_)), "{refused}");
+            assert!(matches!(refused, Error::Refused { .. }), "{refused}");
             let forced = OutputFolder::create(out, true, &[&input]);
             assert_eq!(forced.is_ok(), allowed, "{forced:?}");
             if let Err(error) = forced {
