@@ -3,16 +3,17 @@
 //! Reads `data/sample`, writes an output folder, and prints where the accounts stand.
 
 use remargin::progress::Silent;
-use remargin::request::DistanceScope;
+use remargin::request::{DistanceScope, OutputRequest};
 use remargin::run::{self, RunRequest};
+use remargin::source::Format;
 use remargin::{Error, rules};
 
 fn main() -> Result<(), Error> {
     let dir = tempfile::tempdir().map_err(|error| Error::io("create a folder in", std::env::temp_dir(), error))?;
     let rules = rules::load(None, &["imr_multiplier=1.3".to_owned()])?;
 
-    let mut request = RunRequest::new("data/sample", dir.path().join("out"), rules);
-    request.distance = DistanceScope::AtRisk;
+    let output = OutputRequest::new(dir.path().join("out")).with_format(Format::Csv);
+    let request = RunRequest::new("data/sample", output, rules).with_distance(DistanceScope::AtRisk);
     let outcome = run::run(&request, &Silent)?;
 
     let accounts = &outcome.summary.accounts;

@@ -68,8 +68,7 @@
 //!
 //! let dir = tempfile::tempdir().unwrap();
 //! let rules = rules::load(None, &["risk_unit=merged".to_string()])?;
-//! let mut request = RunRequest::new("data/sample", dir.path().join("out"), rules);
-//! request.distance = DistanceScope::AtRisk;
+//! let request = RunRequest::new("data/sample", dir.path().join("out"), rules).with_distance(DistanceScope::AtRisk);
 //! let outcome = run::run(&request, &Silent)?;
 //! assert_eq!(outcome.summary.accounts.margined, 300);
 //! assert!(dir.path().join("out/report.html").is_file());

@@ -13,11 +13,12 @@ use crate::margin::orders::Holdings;
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::SpotOffset;
 use crate::progress::Progress;
+use crate::request::OutputRequest;
 use crate::rules::LoadedRules;
 use crate::simulate::check::{Checker, Verdict};
 use crate::simulate::operation::{Action, Words};
-use crate::simulate::{self, CheckCounts, LimitRequest, SimulateRequest};
-use crate::snapshot::{Expectations, MaxRejects, Snapshot};
+use crate::simulate::{self, CheckCounts, SimulateRequest};
+use crate::snapshot::{Expectations, Snapshot};
 use crate::source::Format;
 use crate::write::tables::TableFile;
 use crate::{Error, Result};
@@ -102,19 +103,8 @@ pub fn run(
     write_operations(folder.path(), &loaded, &actions)?;
     drop((loaded, actions));
 
-    let simulate = SimulateRequest {
-        snapshot: book,
-        operations: Some(folder.path().join("ops.parquet")),
-        limits: LimitRequest::default(),
-        out,
-        rules: rules.clone(),
-        allow_rules_date: false,
-        expectations: Expectations::NONE,
-        format: Format::Parquet,
-        force: true,
-        max_rejects: MaxRejects::Rows(0),
-        command_line: Vec::new(),
-    };
+    let simulate = SimulateRequest::new(book, OutputRequest::new(out).with_force(true), rules.clone())
+        .with_operations(folder.path().join("ops.parquet"));
     let mut outcome = None;
     let whole = median(request.repeat, || {
         outcome = Some(simulate::run(&simulate, progress)?);

@@ -2,11 +2,12 @@
 
 use clap::{Args, ValueEnum};
 use remargin::error::Remedy;
-use remargin::request::DistanceScope;
+use remargin::request::{DistanceScope, SnapshotRequest};
 use remargin::rules::{self, LoadedRules};
 use remargin::snapshot::{Expectations, MaxRejects};
 use remargin::source::Format;
 use remargin::{Error, Result};
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,6 +75,21 @@ pub struct StrictArgs {
     /// Sound rows of an account that is left out because of a broken one are rejected too, but not counted here.
     #[arg(long, value_name = "N|P%", default_value = "0", value_parser = parse_max_rejects)]
     pub max_rejects: MaxRejects,
+}
+
+impl StrictArgs {
+    /// A snapshot that is held to this.
+    pub fn of(&self, dir: impl Into<PathBuf>) -> SnapshotRequest {
+        SnapshotRequest::new(dir)
+            .with_expectations(self.date.known.expectations())
+            .with_rules_date_allowed(self.date.allow_rules_date)
+            .with_max_rejects(self.max_rejects)
+    }
+}
+
+/// The command line as it goes into a manifest.
+pub fn command_line(args: &[OsString]) -> Vec<String> {
+    args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
 }
 
 /// Which snapshots to accept.

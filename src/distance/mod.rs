@@ -22,6 +22,7 @@
 mod account;
 mod ladder;
 pub mod reverse;
+mod reverse_text;
 mod search;
 pub mod tables;
 

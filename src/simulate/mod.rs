@@ -103,11 +103,11 @@ pub struct Row<'a> {
 /// use remargin::progress::Silent;
 /// use remargin::simulate::{SimulateRequest, run};
 /// let dir = tempfile::tempdir().unwrap();
-/// let operations = dir.path().join("operations.jsonl");
-/// let withdraw = r#"{"op_id":1,"account_id":"A00000001","kind":"transfer_out","ccy":"USDT","qty":1}"#;
+/// let operations = dir.path().join("operations.csv");
+/// let withdraw = "op_id,account_id,kind,ccy,qty\n1,A00000001,transfer_out,USDT,1\n";
 /// std::fs::write(&operations, withdraw).unwrap();
-/// let mut request = SimulateRequest::new("data/sample", dir.path().join("out"), remargin::rules::load(None, &[])?);
-/// request.operations = Some(operations);
+/// let rules = remargin::rules::load(None, &[])?;
+/// let request = SimulateRequest::new("data/sample", dir.path().join("out"), rules).with_operations(operations);
 /// let outcome = run(&request, &Silent)?;
 /// assert_eq!(outcome.counts.operations, 1);
 /// # Ok::<(), remargin::Error>(())
@@ -118,13 +118,18 @@ pub struct Row<'a> {
 /// operations. A broken operation is a row with a reason.
 pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<SimulateOutcome> {
     let inputs: Vec<&Path> =
-        std::iter::once(&request.snapshot).chain(&request.operations).map(PathBuf::as_path).collect();
-    let folder = OutputFolder::create(&request.out, request.force, &inputs)?;
+        std::iter::once(&request.snapshot.dir).chain(&request.operations).map(PathBuf::as_path).collect();
+    let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let mut timings = Timings::default();
 
     let clock = Instant::now();
-    let mut snapshot =
-        load(&request.snapshot, &request.rules, request.allow_rules_date, &request.expectations, progress)?;
+    let mut snapshot = load(
+        &request.snapshot.dir,
+        &request.rules,
+        request.snapshot.allow_rules_date,
+        &request.snapshot.expectations,
+        progress,
+    )?;
     let mut operations = Vec::new();
     if let Some(path) = &request.operations {
         let resolver = Resolver::new(&snapshot);
@@ -144,7 +149,7 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
     let mut counts = CheckCounts::default();
     if request.operations.is_some() {
         progress.stage("simulate", "operations", operations.len() as u64);
-        let (encoders, mut tables) = CheckTables::create(folder.path(), request.format)?;
+        let (encoders, mut tables) = CheckTables::create(folder.path(), request.output.format)?;
         desk.check(
             operations,
             progress,
@@ -156,28 +161,21 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
         )?;
         outputs.extend(tables.finish()?);
     }
-    outputs.extend(desk.write_limits(&request.limits, folder.path(), request.format, progress)?);
+    outputs.extend(desk.write_limits(&request.limits, folder.path(), request.output.format, progress)?);
     timings.compute = clock.elapsed();
 
     let clock = Instant::now();
-    outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
+    outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
     let summary = tables::summary(&snapshot, &request.rules, &counts)?;
     outputs.push(write_bytes(folder.path(), "summary.json", &summary)?);
     progress.check()?;
     timings.finish = clock.elapsed();
-    let provenance = Provenance {
-        command_line: &request.command_line,
-        snapshot_dir: &request.snapshot,
-        snapshot: &snapshot,
-        rules: &request.rules,
-        timings: &timings,
-        request: None,
-    };
+    let provenance = Provenance::new(&request.snapshot, &request.output, &request.rules, &snapshot, &timings, None);
     manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;
     let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
     let broken = snapshot.tables.iter().map(|table| table.rows_broken).sum();
-    let too_many_rejects = request.max_rejects.exceeded(broken, rows_in);
+    let too_many_rejects = request.snapshot.max_rejects.exceeded(broken, rows_in);
     Ok(SimulateOutcome { counts, too_many_rejects, timings })
 }
 

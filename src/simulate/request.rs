@@ -1,8 +1,7 @@
 //! What a simulation is asked for.
 
+use crate::request::{OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
-use crate::snapshot::{Expectations, MaxRejects};
-use crate::source::Format;
 use std::path::PathBuf;
 
 /// What limits to search, of which accounts.
@@ -18,47 +17,38 @@ pub struct LimitRequest {
 
 /// What to simulate.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SimulateRequest {
-    /// Folder of the snapshot.
-    pub snapshot: PathBuf,
-    /// A table of operations.
-    pub operations: Option<PathBuf>,
-    /// Limits to search.
-    pub limits: LimitRequest,
-    /// Folder to write; it appears whole or not at all.
-    pub out: PathBuf,
+    /// The snapshot.
+    pub snapshot: SnapshotRequest,
+    /// Where the answers go. There is no page of them.
+    pub output: OutputRequest,
     /// The rules.
     pub rules: LoadedRules,
-    /// Run even if the snapshot is older than the rules.
-    pub allow_rules_date: bool,
-    /// What the snapshot is held to besides its form.
-    pub expectations: Expectations,
-    /// How tables are written.
-    pub format: Format,
-    /// Replace an earlier run at `out`.
-    pub force: bool,
-    /// How many broken rows of the snapshot are tolerated.
-    pub max_rejects: MaxRejects,
-    /// For the manifest.
-    pub command_line: Vec<String>,
+    /// A table of operations; at first none.
+    pub operations: Option<PathBuf>,
+    /// Limits to search; at first none.
+    pub limits: LimitRequest,
 }
 
 impl SimulateRequest {
-    /// A simulation over the snapshot in a folder into a folder under these rules; operations and limits are still to be
-    /// given. No tolerance, Parquet. Change fields to ask for something else.
-    pub fn new(snapshot: impl Into<PathBuf>, out: impl Into<PathBuf>, rules: LoadedRules) -> Self {
-        Self {
-            snapshot: snapshot.into(),
-            operations: None,
-            limits: LimitRequest::default(),
-            out: out.into(),
-            rules,
-            allow_rules_date: false,
-            expectations: Expectations::NONE,
-            format: Format::Parquet,
-            force: false,
-            max_rejects: MaxRejects::default(),
-            command_line: Vec::new(),
-        }
+    /// A simulation over a snapshot into a folder under these rules; operations or limits are still to be given.
+    pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
+        let (snapshot, output) = (snapshot.into(), output.into());
+        Self { snapshot, output, rules, operations: None, limits: LimitRequest::default() }
+    }
+
+    /// Checks the operations of a table.
+    #[must_use]
+    pub fn with_operations(mut self, table: impl Into<PathBuf>) -> Self {
+        self.operations = Some(table.into());
+        self
+    }
+
+    /// Searches limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: LimitRequest) -> Self {
+        self.limits = limits;
+        self
     }
 }
