@@ -15,12 +15,9 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use remargin::memory::MemoryLimit;
 use remargin::progress::Silent;
-use remargin::request::DistanceScope;
+use remargin::request::OutputRequest;
 use remargin::run::{RunRequest, run};
-use remargin::snapshot::MaxRejects;
-use remargin::source::Format;
 use std::fs::File;
 use std::hint::black_box;
 use std::path::Path;
@@ -86,21 +83,11 @@ fn encode(column: &RecordBatch, properties: &WriterProperties) -> Vec<u8> {
 
 /// The two tables of a run.
 fn tables(generation: &Generation) -> [RecordBatch; 2] {
-    let request = RunRequest {
-        snapshot: generation.snapshot(),
-        out: generation.out(),
-        distance: DistanceScope::None,
-        shocks: None,
-        rules: remargin::rules::load(None, &[]).expect("the built-in rules"),
-        allow_rules_date: false,
-        expectations: remargin::snapshot::Expectations::NONE,
-        report: false,
-        format: Format::Parquet,
-        force: false,
-        max_rejects: MaxRejects::Rows(0),
-        memory_limit: MemoryLimit::of_machine(),
-        command_line: Vec::new(),
-    };
+    let request = RunRequest::new(
+        generation.snapshot(),
+        OutputRequest::new(generation.out()).with_report(false),
+        remargin::rules::load(None, &[]).expect("the built-in rules"),
+    );
     run(&request, &Silent).expect("a run");
     let open = |path: &Path| File::open(path).expect("a table");
     ["accounts", "risk_units"].map(|name| read(open(&generation.out().join(name).with_extension("parquet"))))

@@ -9,28 +9,16 @@ use common::{Generation, assert_reference, rules};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use remargin::engine::{chunk, price};
 use remargin::progress::Silent;
-use remargin::request::DistanceScope;
+use remargin::request::OutputRequest;
 use remargin::run::{RunOutcome, RunRequest, run};
-use remargin::snapshot::MaxRejects;
-use remargin::source::Format;
 use std::fs;
 
 fn margin(generation: &Generation) -> RunOutcome {
-    let request = RunRequest {
-        snapshot: generation.snapshot(),
-        out: generation.out(),
-        shocks: None,
-        distance: DistanceScope::None,
-        rules: remargin::rules::load(None, &[]).expect("the built-in rules"),
-        expectations: remargin::snapshot::Expectations::NONE,
-        allow_rules_date: false,
-        format: Format::Parquet,
-        report: true,
-        force: true,
-        max_rejects: MaxRejects::Rows(0),
-        memory_limit: remargin::memory::MemoryLimit::of_machine(),
-        command_line: Vec::new(),
-    };
+    let request = RunRequest::new(
+        generation.snapshot(),
+        OutputRequest::new(generation.out()).with_force(true),
+        remargin::rules::load(None, &[]).expect("the built-in rules"),
+    );
     run(&request, &Silent).expect("a run")
 }
 

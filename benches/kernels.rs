@@ -147,7 +147,7 @@ fn one_account(snapshot: Snapshot, rows: usize) -> Snapshot {
         spot_in_use_cap: vec![f64::INFINITY],
     };
     let ids: IdTable = ["one"].into_iter().collect();
-    let book = Book::from_rows(&ids, &[SpotOffset::Usdt], &[false], positions, balances, OrderRows::default());
+    let book = Book::from_rows(&ids, &[SpotOffset::Usdt], &[false], positions, balances, OrderRows::default()).unwrap();
     Snapshot { book, ..snapshot }
 }
 

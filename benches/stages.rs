@@ -29,7 +29,7 @@ fn read(criterion: &mut Criterion) {
     let snapshot = generation.load(&rules);
     assert_eq!(snapshot.book.len() as u64, generation.counts.accounts);
     assert_eq!(positions(&snapshot.book), generation.counts.positions);
-    assert_eq!(snapshot.book.cash.len() as u64, generation.counts.balances);
+    assert_eq!(snapshot.book.cash().len() as u64, generation.counts.balances);
     assert!(snapshot.rejects.is_empty());
 
     let mut group = criterion.benchmark_group("read");
@@ -48,7 +48,7 @@ fn compute(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("compute");
     group.sample_size(20);
-    group.throughput(Throughput::Elements(snapshot.book.position_start[CHUNK] as u64));
+    group.throughput(Throughput::Elements(snapshot.book.position_start()[CHUNK] as u64));
     group.bench_function("chunk", |bench| bench.iter_with_large_drop(|| chunk(&priced, &snapshot.book, 0..CHUNK)));
     group.finish();
 }

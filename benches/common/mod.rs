@@ -73,5 +73,5 @@ pub fn assert_reference(snapshot: &Snapshot, rules: &Rules, unit_names: &[String
 
 /// Position rows of a book.
 pub fn positions(book: &Book) -> u64 {
-    book.qty.len() as u64
+    book.qty().len() as u64
 }

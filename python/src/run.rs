@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use remargin::memory::MemoryLimit;
 use remargin::partition as cut;
 use remargin::partition::PartitionRequest;
-use remargin::request::DistanceScope;
+use remargin::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use remargin::run::RunRequest;
 use remargin::simulate::{Desk, answer_lines, load};
 use remargin::snapshot::Expectations;
@@ -53,30 +53,29 @@ pub fn run<'py>(
         Some(size) => size.parse().map_err(PyValueError::new_err)?,
     };
     let formats = [("parquet", Format::Parquet), ("arrow", Format::Arrow), ("csv", Format::Csv)];
-    let request = RunRequest {
-        shocks,
-        distance: choose(
-            "distance",
-            distance,
-            &[("all", DistanceScope::All), ("at-risk", DistanceScope::AtRisk), ("none", DistanceScope::None)],
-        )?,
-        rules: Rules::or_built_in(py, rules)?.as_ref().clone(),
-        allow_rules_date,
-        expectations: Expectations::NONE,
-        report,
-        format: choose("format", format, &formats)?,
-        force,
-        max_rejects,
-        memory_limit,
-        command_line: vec!["remargin.run".to_owned(), snapshot.display().to_string(), out.display().to_string()],
-        snapshot,
-        out,
-    };
+    let command_line = ["remargin.run".to_owned(), snapshot.display().to_string(), out.display().to_string()];
+    let output = OutputRequest::new(out)
+        .with_format(choose("format", format, &formats)?)
+        .with_force(force)
+        .with_report(report)
+        .with_command_line(command_line.to_vec());
+    let snapshot = SnapshotRequest::new(snapshot)
+        .with_rules_date_allowed(allow_rules_date)
+        .with_max_rejects(max_rejects)
+        .with_memory_limit(memory_limit);
+    let distance = choose(
+        "distance",
+        distance,
+        &[("all", DistanceScope::All), ("at-risk", DistanceScope::AtRisk), ("none", DistanceScope::None)],
+    )?;
+    let mut request =
+        RunRequest::new(snapshot, output, Rules::or_built_in(py, rules)?.as_ref().clone()).with_distance(distance);
+    request.shocks = shocks;
     let outcome = work::run(py, threads, progress, |progress| remargin::run::run(&request, progress))?;
     if outcome.too_many_rejects {
         let message = format!(
             "more rows are broken than `max_rejects` allows; table `rejects` in `{}` lists them",
-            request.out.display()
+            request.output.dir.display()
         );
         return Err(errors::named(py, "TooManyRejects", &message, None));
     }

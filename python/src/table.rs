@@ -45,7 +45,7 @@ impl Source {
 }
 
 fn named(table: &str, problem: String) -> Invalid {
-    Invalid { table: Some(table.to_owned()), ..Invalid::new(problem) }
+    Invalid::new(problem).table(table)
 }
 
 /// A table. Every Arrow library accepts it: `pyarrow.table(t)`, `polars.DataFrame(t)`.

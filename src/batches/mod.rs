@@ -51,6 +51,23 @@ pub struct Request<'a> {
     pub allow_rules_date: bool,
 }
 
+impl<'a> Request<'a> {
+    /// The base case of a book in which all accounts have the default mode and no pending orders.
+    #[must_use]
+    pub fn new(market: &'a MarketRows, positions: &'a Rows, balances: &'a Rows, rules: &'a LoadedRules) -> Self {
+        Self {
+            market,
+            positions,
+            balances,
+            accounts: None,
+            orders: None,
+            rules,
+            scenarios: Scenarios::default(),
+            allow_rules_date: false,
+        }
+    }
+}
+
 /// Sources of price scenarios. All are used, in this order.
 #[derive(Clone, Copy, Default)]
 pub struct Scenarios<'a> {
@@ -94,6 +111,35 @@ pub struct Recalculated {
 }
 
 /// Margins every account of a book in memory.
+///
+/// ```
+/// use remargin::batches::{MarketRows, Request, Rows, recalculate};
+/// use remargin::progress::Silent;
+/// use std::path::Path;
+/// // Two record batches as an engine would hand them over.
+/// use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+/// use std::sync::Arc;
+/// let text = |cell: &str| Arc::new(StringArray::from(vec![cell])) as ArrayRef;
+/// let number = |cell: f64| Arc::new(Float64Array::from(vec![cell])) as ArrayRef;
+/// let rows = |batch: RecordBatch| Rows::new(batch.schema(), vec![batch]);
+/// let positions = rows(RecordBatch::try_from_iter([
+///     ("account_id", text("a")),
+///     ("inst_id", text("BTC-USDT-SWAP")),
+///     ("qty", number(8.0)),
+///     ("avg_px", number(75_000.0)),
+/// ]).unwrap())?;
+/// let balances = rows(RecordBatch::try_from_iter([
+///     ("account_id", text("a")),
+///     ("ccy", text("USDT")),
+///     ("cash", number(20_000.0)),
+/// ]).unwrap())?;
+///
+/// let market = MarketRows::open(Path::new("data/sample"), &Silent)?;
+/// let rules = remargin::rules::load(None, &[])?;
+/// let margins = recalculate(&Request::new(&market, &positions, &balances, &rules), &Silent)?;
+/// assert_eq!((margins.accounts.len(), margins.risk_units.len()), (1, 1));
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Invalid`] if a table or a scenario cannot be used or the market is older than the rules;

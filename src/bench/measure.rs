@@ -1,11 +1,8 @@
 //! One end-of-day run, measured inside its process: wall time, CPU time and peak memory, per stage.
 
 use crate::progress::Progress;
-use crate::request::DistanceScope;
 use crate::rules::LoadedRules;
 use crate::run::{self, RunRequest};
-use crate::snapshot::MaxRejects;
-use crate::source::Format;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -54,21 +51,7 @@ pub struct Stage {
 /// # Errors
 /// Those of [`run::run`]; [`Error::Usage`] on a system without CPU times.
 pub fn measure(job: &Job, rules: LoadedRules, progress: &dyn Progress) -> Result<Measurement> {
-    let request = RunRequest {
-        snapshot: job.snapshot.clone(),
-        shocks: None,
-        distance: DistanceScope::None,
-        out: job.out.clone(),
-        rules,
-        expectations: crate::snapshot::Expectations::NONE,
-        allow_rules_date: false,
-        format: Format::Parquet,
-        report: true,
-        force: false,
-        max_rejects: MaxRejects::Rows(0),
-        memory_limit: crate::memory::MemoryLimit::of_machine(),
-        command_line: Vec::new(),
-    };
+    let request = RunRequest::new(&job.snapshot, &job.out, rules);
     let clock = StageClock { inner: progress, started: Instant::now(), marks: Mutex::default() };
     let outcome = run::run(&request, &clock)?;
     clock.mark("")?;

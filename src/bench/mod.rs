@@ -18,6 +18,7 @@ pub mod text;
 pub use measure::{Job, Measurement, Stage};
 pub use scaling::{Capacity, Scaling};
 
+use crate::error::Remedy;
 use crate::generate::{self, GenerateRequest};
 use crate::margin::rules::MR1_MOVES;
 use crate::progress::Progress;
@@ -124,7 +125,7 @@ pub fn run(request: &BenchRequest, worker: &Worker, progress: &dyn Progress) -> 
     let sizes = sizes(request.max_positions);
     let Some(&first) = sizes.first() else {
         let least = LEAST_ACCOUNTS as f64 * POSITIONS_PER_ACCOUNT;
-        return Err(Error::Usage(format!("the smallest book has {least} positions; `--max-positions` is less")));
+        return Err(Error::refused(format!("the smallest book has {least} positions"), Remedy::MaxPositions));
     };
     let folder = tempfile::Builder::new().prefix("remargin-bench-").tempdir_in(&request.temp);
     let folder = folder.map_err(|err| Error::io("create a folder in", &request.temp, err))?;

@@ -8,15 +8,17 @@ use super::stress::{Cost, median};
 use crate::engine::{self, account_of};
 use crate::generate::{self, GenerateRequest};
 use crate::margin::AccountMargin;
-use crate::margin::orders::{Holdings, Order, Traded};
+use crate::margin::account::{Order, Traded};
+use crate::margin::orders::Holdings;
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::SpotOffset;
 use crate::progress::Progress;
+use crate::request::OutputRequest;
 use crate::rules::LoadedRules;
 use crate::simulate::check::{Checker, Verdict};
 use crate::simulate::operation::{Action, RequestText};
-use crate::simulate::{self, CheckCounts, LimitRequest, SimulateRequest};
-use crate::snapshot::{Expectations, MaxRejects, Snapshot};
+use crate::simulate::{self, CheckCounts, SimulateRequest};
+use crate::snapshot::{Expectations, Snapshot};
 use crate::source::Format;
 use crate::write::tables::TableFile;
 use crate::{Error, Result};
@@ -101,19 +103,8 @@ pub fn run(
     write_operations(folder.path(), &loaded, &actions)?;
     drop((loaded, actions));
 
-    let simulate = SimulateRequest {
-        snapshot: book,
-        operations: Some(folder.path().join("ops.parquet")),
-        limits: LimitRequest::default(),
-        out,
-        rules: rules.clone(),
-        allow_rules_date: false,
-        expectations: Expectations::NONE,
-        format: Format::Parquet,
-        force: true,
-        max_rejects: MaxRejects::Rows(0),
-        command_line: Vec::new(),
-    };
+    let simulate = SimulateRequest::new(book, OutputRequest::new(out).with_force(true), rules.clone())
+        .with_operations(folder.path().join("ops.parquet"));
     let mut outcome = None;
     let whole = median(request.repeat, || {
         outcome = Some(simulate::run(&simulate, progress)?);
@@ -170,7 +161,7 @@ fn verify(snapshot: &Snapshot, rules: &LoadedRules, actions: &[Action]) -> Resul
     let mut checker = Checker::new(&snapshot.market, &priced, &snapshot.book);
     let (mut work, mut holdings, mut units) = (Workspace::new(&priced), Holdings::default(), Vec::new());
     let failed = |account: usize, what: &str| {
-        let id = snapshot.book.accounts.get(account);
+        let id = snapshot.book.accounts().get(account);
         Error::Runtime(format!("account `{id}`: {what}: the measurement is invalid"))
     };
     for account in (0..actions.len()).step_by(actions.len().div_ceil(SAMPLE)) {
@@ -218,7 +209,7 @@ fn write_operations(folder: &Path, snapshot: &Snapshot, actions: &[Action]) -> R
         let off = |row: usize| if words[row].kind == "spot_offset" { "none".to_owned() } else { String::new() };
         let columns = vec![
             column(&|row| (start + row).to_string()),
-            column(&|row| snapshot.book.accounts.get(start + row).to_owned()),
+            column(&|row| snapshot.book.accounts().get(start + row).to_owned()),
             column(&|row| words[row].kind.clone()),
             column(&|row| words[row].inst_id.clone()),
             column(&|row| words[row].ccy.clone()),

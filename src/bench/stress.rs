@@ -10,9 +10,9 @@ use super::measure::usage;
 use crate::generate::{self, GenerateRequest};
 use crate::market::scenario::{self, EVERY_COIN, Scenario};
 use crate::progress::Progress;
-use crate::request::DistanceScope;
+use crate::request::OutputRequest;
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, Expectations, LoadOptions, MaxRejects, Snapshot};
+use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
 use crate::source::Format;
 use crate::stress::{self, Detail, ScenarioSources, StressRequest, StressSummary};
 use crate::{Error, Result, engine};
@@ -194,21 +194,9 @@ fn whole_stress(
     progress: &dyn Progress,
 ) -> Result<StressSummary> {
     let sources = ScenarioSources { scenarios: scenarios.to_vec(), ..ScenarioSources::default() };
-    let request = StressRequest {
-        snapshot: book.to_path_buf(),
-        out: out.to_path_buf(),
-        sources,
-        detail: Detail::None,
-        distance: DistanceScope::None,
-        rules: rules.clone(),
-        expectations: Expectations::NONE,
-        allow_rules_date: false,
-        format: Format::Parquet,
-        report: true,
-        force: true,
-        max_rejects: MaxRejects::Rows(0),
-        command_line: Vec::new(),
-    };
+    let request = StressRequest::new(book, OutputRequest::new(out).with_force(true), rules.clone())
+        .with_sources(sources)
+        .with_detail(Detail::None);
     Ok(stress::run(&request, progress)?.summary)
 }
 
@@ -267,7 +255,7 @@ impl StressBenchReport {
         }
         writeln!(
             out,
-            "remargin {}, {} threads, {} accounts with {} positions, `--detail none`",
+            "remargin {}, {} threads, {} accounts with {} positions, detail `none`",
             self.remargin, self.threads, self.accounts, self.positions
         )?;
         for (count, cost) in self.scenarios.iter().zip(&self.stress) {

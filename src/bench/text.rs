@@ -29,8 +29,8 @@ pub fn text(report: &BenchReport) -> String {
         );
     }
     out.push_str(match report.stopped_by {
-        StoppedBy::Budget => "a larger book would not have fitted --budget\n",
-        StoppedBy::MaxPositions => "a larger book would have exceeded --max-positions\n",
+        StoppedBy::Budget => "a larger book would not have fitted the budget\n",
+        StoppedBy::MaxPositions => "a larger book would have exceeded the most positions\n",
     });
     match &report.capacity {
         Some(capacity) => out.push_str(&capacity_line(capacity)),

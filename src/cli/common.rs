@@ -1,11 +1,13 @@
 //! Flags that several commands share, converted for the library.
 
 use clap::{Args, ValueEnum};
-use remargin::request::DistanceScope;
+use remargin::error::Remedy;
+use remargin::request::{DistanceScope, SnapshotRequest};
 use remargin::rules::{self, LoadedRules};
 use remargin::snapshot::{Expectations, MaxRejects};
 use remargin::source::Format;
 use remargin::{Error, Result};
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,6 +76,21 @@ pub struct StrictArgs {
     pub max_rejects: MaxRejects,
 }
 
+impl StrictArgs {
+    /// A snapshot that is held to this.
+    pub fn of(&self, dir: impl Into<PathBuf>) -> SnapshotRequest {
+        SnapshotRequest::new(dir)
+            .with_expectations(self.date.known.expectations())
+            .with_rules_date_allowed(self.date.allow_rules_date)
+            .with_max_rejects(self.max_rejects)
+    }
+}
+
+/// The command line as it goes into a manifest.
+pub fn command_line(args: &[OsString]) -> Vec<String> {
+    args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
+}
+
 /// Which snapshot dates to accept.
 #[derive(Args)]
 pub struct DateArgs {
@@ -110,6 +127,25 @@ impl ExpectArgs {
             max_mark_age: self.max_mark_age,
             max_notional_usd: self.max_notional_usd,
         }
+    }
+}
+
+/// The words of the command for what the library would have had asked: the flag.
+pub fn flag(remedy: Remedy) -> &'static str {
+    match remedy {
+        Remedy::Replace => "--force replaces it",
+        Remedy::ExpectedHash => "`--expect-hash` says which snapshot is expected",
+        Remedy::MarkAge => "`--max-mark-age` bounds the age of marks",
+        Remedy::RulesDate => "take another set with `--rules FILE`, or accept this one with `--allow-rules-date`",
+        Remedy::SnapshotMoved => "--snapshot DIR names the snapshot where it is now",
+        Remedy::SnapshotsMoved => {
+            "`--snapshot-a DIR` and `--snapshot-b DIR` say where the snapshots of A and B are now"
+        }
+        Remedy::Scenarios => "--shocks, --grid, --scenario or --preset",
+        Remedy::AsOf => "say it with `--as-of 2026-01-15T08:00:00Z`",
+        Remedy::Account => "name one with --account",
+        Remedy::MaxPositions => "`--max-positions` allows less",
+        _ => "another request",
     }
 }
 

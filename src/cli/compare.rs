@@ -1,11 +1,12 @@
 //! `remargin compare`: two rule sets over one snapshot, or two finished runs.
 
-use super::common::StrictArgs;
+use super::common::{StrictArgs, command_line};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
-use remargin::compare::{self, Basis, CompareOutcome, RulesRequest, RunsRequest, Target};
+use remargin::compare::{self, Basis, CompareOutcome, RulesRequest, RunsRequest};
 use remargin::margin::rules::SpotOffset;
+use remargin::request::OutputRequest;
 use remargin::source::Format;
 use remargin::{Error, Result, rules};
 use std::ffi::OsString;
@@ -100,38 +101,26 @@ const SPOT_OFFSET: &str = "spot_offset";
 
 impl CompareArgs {
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
-        let target = self.target()?;
-        let command_line = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        let target = self.target()?.map(|target| target.with_command_line(command_line(args)));
         let outcome = match &self.second {
             None => {
                 let [a, b] = self.bases()?;
-                let request = RulesRequest {
-                    snapshot: self.first.clone(),
-                    target,
-                    a,
-                    b,
-                    allow_rules_date: self.strict.date.allow_rules_date,
-                    max_rejects: self.strict.max_rejects,
-                    command_line,
-                };
+                let mut request = RulesRequest::new(self.strict.of(&self.first), a, b);
+                request.target = target;
                 compare::compare_rules(&request, terminal)?
             }
             Some(second) => {
-                let request = RunsRequest {
-                    a: self.first.clone(),
-                    b: second.clone(),
-                    snapshots: [self.snapshot_a.clone(), self.snapshot_b.clone()],
-                    plain: self.plain,
-                    target,
-                    command_line,
-                };
+                let mut request = RunsRequest::new(&self.first, second);
+                request.snapshots = [self.snapshot_a.clone(), self.snapshot_b.clone()];
+                request.plain = self.plain;
+                request.target = target;
                 compare::compare_runs(&request, terminal)?
             }
         };
         self.show(&outcome, terminal)
     }
 
-    fn target(&self) -> Result<Option<Target>> {
+    fn target(&self) -> Result<Option<OutputRequest>> {
         let wrong = |format: FormatArg, what: &str| {
             let name = format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
             Error::Usage(format!("`--format {name}` {what}"))
@@ -145,7 +134,7 @@ impl CompareArgs {
                 let format = format.unwrap_or(FormatArg::Parquet);
                 let tables = "is not a format of tables: expected `parquet`, `arrow` or `csv`";
                 let format = format.of_tables().ok_or_else(|| wrong(format, tables))?;
-                Ok(Some(Target { out: out.clone(), format, force: self.force }))
+                Ok(Some(OutputRequest::new(out).with_format(format).with_force(self.force)))
             }
         }
     }

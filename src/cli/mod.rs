@@ -112,7 +112,7 @@ pub fn main(args: &[OsString]) -> u8 {
         .unwrap_or_else(|_| Err(Error::Runtime("internal fault, please report it; see above".to_owned())));
     terminal.finish();
     outcome.unwrap_or_else(|error| {
-        terminal.error(&error);
+        terminal.error(error.text(common::flag));
         error.exit_code()
     })
 }

@@ -1,10 +1,11 @@
 //! `remargin run`: computes the margin of every account and writes it to a folder.
 
-use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat};
+use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line};
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
 use remargin::memory::MemoryLimit;
+use remargin::request::OutputRequest;
 use remargin::run::{self, RunRequest};
 use remargin::{Result, totals};
 use std::ffi::OsString;
@@ -75,21 +76,17 @@ enum FailOn {
 
 impl RunArgs {
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
-        let request = RunRequest {
-            snapshot: self.snapshot.clone(),
-            out: self.out.clone(),
-            shocks: self.shocks.clone(),
-            distance: self.distance.into(),
-            rules: self.rules.load()?,
-            expectations: self.strict.date.known.expectations(),
-            allow_rules_date: self.strict.date.allow_rules_date,
-            format: self.format.into(),
-            force: self.force,
-            report: !self.no_report,
-            max_rejects: self.strict.max_rejects,
-            memory_limit: self.memory_limit.unwrap_or_else(MemoryLimit::of_machine),
-            command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
-        };
+        let output = OutputRequest::new(&self.out)
+            .with_format(self.format.into())
+            .with_force(self.force)
+            .with_report(!self.no_report)
+            .with_command_line(command_line(args));
+        let mut snapshot = self.strict.of(&self.snapshot);
+        if let Some(limit) = self.memory_limit {
+            snapshot.memory_limit = limit;
+        }
+        let mut request = RunRequest::new(snapshot, output, self.rules.load()?).with_distance(self.distance.into());
+        request.shocks.clone_from(&self.shocks);
         let outcome = run::run(&request, terminal)?;
         match self.summary {
             TextFormat::Text => terminal.summary(&totals::summary_table(&outcome.summary)),

@@ -1,9 +1,10 @@
 //! `remargin simulate`: pre-trade checks of orders, transfers and changes of hedging.
 
-use super::common::{OutputFormat, RulesArgs, StrictArgs};
+use super::common::{OutputFormat, RulesArgs, StrictArgs, command_line};
 use super::exit;
 use super::terminal::Terminal;
 use clap::Args;
+use remargin::request::OutputRequest;
 use remargin::simulate::{self, Desk, LimitRequest, SimulateRequest};
 use remargin::{Error, Result, engine, snapshot as tables};
 use std::ffi::OsString;
@@ -101,22 +102,16 @@ impl SimulateArgs {
     }
 
     fn write(&self, out: &Path, args: &[OsString], terminal: &Terminal) -> Result<u8> {
-        let request = SimulateRequest {
-            snapshot: self.snapshot.clone(),
-            operations: self.ops.clone(),
-            limits: LimitRequest {
-                withdraw: self.max_withdraw,
-                orders: self.max_order.clone(),
-                accounts: self.account.clone(),
-            },
-            out: out.to_path_buf(),
-            rules: self.rules.load()?,
-            allow_rules_date: self.strict.date.allow_rules_date,
-            expectations: self.strict.date.known.expectations(),
-            format: self.format.into(),
-            force: self.force,
-            max_rejects: self.strict.max_rejects,
-            command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        let output = OutputRequest::new(out)
+            .with_format(self.format.into())
+            .with_force(self.force)
+            .with_command_line(command_line(args));
+        let mut request = SimulateRequest::new(self.strict.of(&self.snapshot), output, self.rules.load()?);
+        request.operations.clone_from(&self.ops);
+        request.limits = LimitRequest {
+            withdraw: self.max_withdraw,
+            orders: self.max_order.clone(),
+            accounts: self.account.clone(),
         };
         let outcome = simulate::run(&request, terminal)?;
         let counts = &outcome.counts;

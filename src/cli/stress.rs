@@ -1,11 +1,12 @@
 //! `remargin stress`: price scenarios for every account, or the price move after which a statement holds.
 
-use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat};
+use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
 use remargin::distance::reverse::{self, ReverseRequest, Statement};
 use remargin::market::scenario::Scenario;
+use remargin::request::OutputRequest;
 use remargin::stress::{self, Axis, Detail, Preset, ScenarioSources, StressRequest};
 use remargin::{Error, Result};
 use std::ffi::OsString;
@@ -118,30 +119,26 @@ fn parse_statement(text: &str) -> Result<Statement, String> {
 impl StressArgs {
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
         let Some(out) = &self.out else { return self.answer(terminal) };
-        let request = StressRequest {
-            snapshot: self.snapshot.clone(),
-            out: out.clone(),
-            sources: ScenarioSources {
-                shocks: self.shocks.clone(),
-                axes: self.grid.iter().flat_map(|axes| axes.0.clone()).collect(),
-                scenarios: self.scenario.clone(),
-                presets: self.preset.clone(),
-            },
-            detail: match self.detail {
-                DetailArg::All => Detail::All,
-                DetailArg::AtRisk => Detail::AtRisk,
-                DetailArg::None => Detail::None,
-            },
-            distance: self.distance.into(),
-            rules: self.rules.load()?,
-            expectations: self.strict.date.known.expectations(),
-            allow_rules_date: self.strict.date.allow_rules_date,
-            format: self.format.into(),
-            force: self.force,
-            report: !self.no_report,
-            max_rejects: self.strict.max_rejects,
-            command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        let output = OutputRequest::new(out)
+            .with_format(self.format.into())
+            .with_force(self.force)
+            .with_report(!self.no_report)
+            .with_command_line(command_line(args));
+        let sources = ScenarioSources {
+            shocks: self.shocks.clone(),
+            axes: self.grid.iter().flat_map(|axes| axes.0.clone()).collect(),
+            scenarios: self.scenario.clone(),
+            presets: self.preset.clone(),
         };
+        let detail = match self.detail {
+            DetailArg::All => Detail::All,
+            DetailArg::AtRisk => Detail::AtRisk,
+            DetailArg::None => Detail::None,
+        };
+        let request = StressRequest::new(self.strict.of(&self.snapshot), output, self.rules.load()?)
+            .with_sources(sources)
+            .with_detail(detail)
+            .with_distance(self.distance.into());
         let outcome = stress::run(&request, terminal)?;
         let summary = &outcome.summary;
         match self.summary {
@@ -158,14 +155,8 @@ impl StressArgs {
 
     /// The answers to `--reverse`.
     fn answer(&self, terminal: &Terminal) -> Result<u8> {
-        let request = ReverseRequest {
-            snapshot: self.snapshot.clone(),
-            statements: self.reverse.clone(),
-            rules: self.rules.load()?,
-            expectations: self.strict.date.known.expectations(),
-            allow_rules_date: self.strict.date.allow_rules_date,
-            max_rejects: self.strict.max_rejects,
-        };
+        let snapshot = self.strict.of(&self.snapshot);
+        let request = ReverseRequest::new(snapshot, self.rules.load()?, self.reverse.clone());
         let outcome = reverse::run(&request, terminal)?;
         terminal.finish();
         terminal::print(&match self.answer {

@@ -6,7 +6,7 @@ use super::manifest::{self, Side, write_tables};
 use super::pass::{self, Pairs, Slice};
 use super::summary::{self, About, SideSummary};
 use super::tables::{RULES_CHANGES, Sight};
-use super::{CompareOutcome, Target, parameter_changes};
+use super::{CompareOutcome, parameter_changes};
 use crate::book::Book;
 use crate::cells::time::timestamp;
 use crate::engine::{self, Chunk};
@@ -14,13 +14,14 @@ use crate::margin::priced::PricedMarket;
 use crate::margin::rules::SpotOffset;
 use crate::progress::Progress;
 use crate::publish::OutputFolder;
+use crate::request::{OutputRequest, SnapshotRequest};
 use crate::rules::{LoadedRules, RulesId};
-use crate::snapshot::{self, LoadOptions, MaxRejects, Snapshot};
+use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
 use crate::tables::{encode, rejects};
 use crate::{Invalid, Result};
 use std::borrow::Cow;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// One side: what the book is margined under.
@@ -32,37 +33,69 @@ pub struct Basis {
     pub spot_offset: Option<SpotOffset>,
 }
 
+impl Basis {
+    /// Rules, and the spot hedging modes that accounts have.
+    #[must_use]
+    pub fn of(rules: LoadedRules) -> Self {
+        Self { rules, spot_offset: None }
+    }
+}
+
 /// What to compare.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RulesRequest {
-    /// Folder of the snapshot.
-    pub snapshot: PathBuf,
-    /// Where to write, if anywhere.
-    pub target: Option<Target>,
+    /// The snapshot.
+    pub snapshot: SnapshotRequest,
     /// Before.
     pub a: Basis,
     /// After.
     pub b: Basis,
-    /// Compare even if the snapshot is older than a rule set.
-    pub allow_rules_date: bool,
-    /// How many broken rows are tolerated.
-    pub max_rejects: MaxRejects,
-    /// For the manifest.
-    pub command_line: Vec<String>,
+    /// Where to write, if anywhere; at first nowhere. There is no page of it.
+    pub target: Option<OutputRequest>,
+}
+
+impl RulesRequest {
+    /// Compares two sides over a snapshot.
+    pub fn new(snapshot: impl Into<SnapshotRequest>, a: Basis, b: Basis) -> Self {
+        Self { snapshot: snapshot.into(), a, b, target: None }
+    }
+
+    /// Writes the comparison to a folder.
+    #[must_use]
+    pub fn with_target(mut self, output: impl Into<OutputRequest>) -> Self {
+        self.target = Some(output.into());
+        self
+    }
 }
 
 /// Margins every account of a snapshot under both rule sets.
+///
+/// ```
+/// use remargin::compare::{Basis, RulesRequest, compare_rules};
+/// use remargin::progress::Silent;
+/// use remargin::rules;
+/// let [a, b] = [rules::load(None, &[])?, rules::load(None, &["risk_unit=merged".to_owned()])?];
+/// let request = RulesRequest::new("data/sample", Basis::of(a), Basis::of(b));
+/// let outcome = compare_rules(&request, &Silent)?;
+/// assert!(outcome.summary.to_json()?.starts_with(b"{"));
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// Those of [`crate::run::run`]. With an error nothing is left behind.
 pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<CompareOutcome> {
     let clock = Instant::now();
-    let create = |target: &Target| OutputFolder::create(&target.out, target.force, &[&request.snapshot]);
+    let create = |target: &OutputRequest| OutputFolder::create(&target.dir, target.force, &[&request.snapshot.dir]);
     let folder = request.target.as_ref().map(create).transpose()?;
     let bases = [&request.a, &request.b];
-    let (snapshot, default_modes) =
-        load_for(&request.snapshot, bases.map(|basis| basis.rules.rules.default_spot_offset), progress)?;
-    if !request.allow_rules_date {
+    let (snapshot, default_modes) = load_for(
+        &request.snapshot.dir,
+        &request.snapshot.expectations,
+        bases.map(|basis| basis.rules.rules.default_spot_offset),
+        progress,
+    )?;
+    if !request.snapshot.allow_rules_date {
         bases.into_iter().try_for_each(|basis| basis.rules.check_date(snapshot.as_of_ns))?;
     }
     progress.stage("compare", "accounts", snapshot.book.len() as u64);
@@ -70,10 +103,10 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
     let all =
         |basis: &Basis, own: Vec<SpotOffset>| basis.spot_offset.map_or(own, |mode| vec![mode; snapshot.book.len()]);
     let books =
-        [with_modes(&snapshot.book, all(&request.a, modes_a)), with_modes(&snapshot.book, all(&request.b, modes_b))];
+        [with_modes(&snapshot.book, all(&request.a, modes_a))?, with_modes(&snapshot.book, all(&request.b, modes_b))?];
     let priced = bases.map(|basis| engine::price(&snapshot.market, &basis.rules.rules));
     let groups = Groups::new(&priced.each_ref().map(PricedMarket::unit_names));
-    let ids = &snapshot.book.accounts;
+    let ids = snapshot.book.accounts();
     let pairs = Pairs::new(ids, ids, |_| false);
     let compute = |range: Range<usize>| {
         let a = engine::chunk(&priced[0], &books[0], range.clone())?;
@@ -115,16 +148,16 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
         progress.check()?;
         let sides = bases.map(|basis| Side {
             run: None,
-            snapshot: &request.snapshot,
+            snapshot: &request.snapshot.dir,
             rules: Some(&basis.rules),
             inputs: &snapshot.inputs,
         });
-        manifest::write(&folder, &request.command_line, &sides, &outputs, clock.elapsed())?;
+        manifest::write(&folder, &target.command_line, &sides, &outputs, clock.elapsed())?;
         folder.publish()?;
     }
     let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
     let rows_broken = snapshot.tables.iter().map(|table| table.rows_broken).sum();
-    let too_many_rejects = request.max_rejects.exceeded(rows_broken, rows_in);
+    let too_many_rejects = request.snapshot.max_rejects.exceeded(rows_broken, rows_in);
     Ok(CompareOutcome { summary, too_many_rejects, not_attributed: None })
 }
 
@@ -145,14 +178,15 @@ fn side_summary(basis: &Basis, snapshot: &Snapshot) -> Result<SideSummary> {
 /// for each: a book does not say who chose no mode.
 pub(super) fn load_for(
     dir: &Path,
+    expectations: &Expectations,
     [a, b]: [SpotOffset; 2],
     progress: &dyn Progress,
 ) -> Result<(Snapshot, [Vec<SpotOffset>; 2])> {
-    let expectations = &snapshot::Expectations::NONE;
     let load = |default_spot_offset| snapshot::load(dir, &LoadOptions { default_spot_offset, expectations, progress });
-    let other = if a == b { None } else { load(b).map(|other| Some((other.book.spot_offset, other.inputs)))? };
+    let other =
+        if a == b { None } else { load(b).map(|other| Some((other.book.spot_offset().to_vec(), other.inputs)))? };
     let snapshot = load(a)?;
-    let modes_a = snapshot.book.spot_offset.clone();
+    let modes_a = snapshot.book.spot_offset().to_vec();
     let modes_b = match other {
         None => modes_a.clone(),
         Some((modes, inputs)) if inputs == snapshot.inputs => modes,
@@ -162,10 +196,6 @@ pub(super) fn load_for(
 }
 
 /// The book as it would be with these modes.
-pub(super) fn with_modes(book: &Book, modes: Vec<SpotOffset>) -> Cow<'_, Book> {
-    if modes == book.spot_offset {
-        Cow::Borrowed(book)
-    } else {
-        Cow::Owned(Book { spot_offset: modes, ..book.clone() })
-    }
+pub(super) fn with_modes(book: &Book, modes: Vec<SpotOffset>) -> Result<Cow<'_, Book>> {
+    if modes == book.spot_offset() { Ok(Cow::Borrowed(book)) } else { book.with_spot_offset(modes).map(Cow::Owned) }
 }

@@ -11,13 +11,14 @@ use super::stats::Stats;
 use super::summary::{self, About, SideSummary};
 use super::tables::{RUNS_CHANGES, Sight};
 use super::walk::{Walk, slice};
-use super::{CompareOutcome, Target, parameter_changes};
+use super::{CompareOutcome, parameter_changes};
 use crate::engine::{self, Chunk};
 use crate::progress::Progress;
 use crate::publish::{OutputFile, OutputFolder};
+use crate::request::OutputRequest;
 use crate::results::{FinishedRun, read_finished};
 use crate::rules::{self, LoadedRules, RulesId};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Expectations, Snapshot};
 use crate::tables::encode;
 use crate::{Error, Invalid, Result};
 use std::collections::BTreeSet;
@@ -27,6 +28,7 @@ use std::time::Instant;
 
 /// What to compare.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RunsRequest {
     /// Folder of the run before.
     pub a: PathBuf,
@@ -34,12 +36,17 @@ pub struct RunsRequest {
     pub b: PathBuf,
     /// Where the snapshots of A and B are now, if not where the runs found them.
     pub snapshots: [Option<PathBuf>; 2],
-    /// Compare what the runs have written, without their snapshots and without causes.
+    /// Compare what the runs have written, without their snapshots and without causes; at first not.
     pub plain: bool,
-    /// Where to write, if anywhere.
-    pub target: Option<Target>,
-    /// For the manifest.
-    pub command_line: Vec<String>,
+    /// Where to write, if anywhere; at first nowhere. There is no page of it.
+    pub target: Option<OutputRequest>,
+}
+
+impl RunsRequest {
+    /// Compares two finished runs, whose snapshots are where the runs found them.
+    pub fn new(a: impl Into<PathBuf>, b: impl Into<PathBuf>) -> Self {
+        Self { a: a.into(), b: b.into(), snapshots: [None, None], plain: false, target: None }
+    }
 }
 
 /// One run, as far as it can be known without its snapshot.
@@ -138,7 +145,7 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
     let clock = Instant::now();
     let moved = request.snapshots.iter().flatten();
     let inputs: Vec<&Path> = [&request.a, &request.b].into_iter().chain(moved).map(PathBuf::as_path).collect();
-    let create = |target: &Target| OutputFolder::create(&target.out, target.force, &inputs);
+    let create = |target: &OutputRequest| OutputFolder::create(&target.dir, target.force, &inputs);
     let folder = request.target.as_ref().map(create).transpose()?;
     progress.stage("read", "rows", 0);
     let runs = [Run::read(&request.a, progress)?, Run::read(&request.b, progress)?];
@@ -182,7 +189,7 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
             rules: runs[side].rules.as_ref().ok(),
             inputs: &runs[side].about.inputs,
         };
-        manifest::write(&folder, &request.command_line, &[side(0), side(1)], &outputs, clock.elapsed())?;
+        manifest::write(&folder, &target.command_line, &[side(0), side(1)], &outputs, clock.elapsed())?;
         folder.publish()?;
     }
     Ok(CompareOutcome { summary, too_many_rejects: false, not_attributed })
@@ -266,12 +273,12 @@ impl Work<'_> {
         let defaults = [rules_a, rules_b].map(|loaded| loaded.rules.default_spot_offset);
         let [moved_a, moved_b] = &self.request.snapshots;
         let dirs = [a.about.find_snapshot(moved_a.as_deref())?, b.about.find_snapshot(moved_b.as_deref())?];
-        let (snapshot_a, _) = load_for(&dirs[0], [defaults[0]; 2], self.progress)?;
+        let (snapshot_a, _) = load_for(&dirs[0], &Expectations::NONE, [defaults[0]; 2], self.progress)?;
         a.about.check_inputs(&dirs[0], &snapshot_a)?;
-        let (snapshot_b, [modes_between, modes_b]) = load_for(&dirs[1], defaults, self.progress)?;
+        let (snapshot_b, [modes_between, modes_b]) = load_for(&dirs[1], &Expectations::NONE, defaults, self.progress)?;
         b.about.check_inputs(&dirs[1], &snapshot_b)?;
         for (run, snapshot) in [(a, &snapshot_a), (b, &snapshot_b)] {
-            if !run.accounts.ids.iter().eq(snapshot.book.accounts.iter()) {
+            if !run.accounts.ids.iter().eq(snapshot.book.accounts().iter()) {
                 return Err(run.differs("other accounts are margined"));
             }
         }
@@ -279,7 +286,7 @@ impl Work<'_> {
         let Snapshot { market: market_a, book: book_a, .. } = &snapshot_a;
         let Snapshot { market: market_b, book, .. } = &snapshot_b;
         let [positions, prices, vols] = between(market_a, market_b);
-        let (book_between, book_b) = (with_modes(book, modes_between), with_modes(book, modes_b));
+        let (book_between, book_b) = (with_modes(book, modes_between)?, with_modes(book, modes_b)?);
         let under_a = |book, market| (book, engine::price(market, &rules_a.rules));
         let walk = Walk {
             states: [
@@ -292,7 +299,7 @@ impl Work<'_> {
             ],
         };
         let groups = walk.groups();
-        let pairs = Pairs::new(&book_a.accounts, &book.accounts, |id| self.is_left_out(id));
+        let pairs = Pairs::new(book_a.accounts(), book.accounts(), |id| self.is_left_out(id));
         self.progress.stage("compare", "accounts", pairs.len() as u64);
         let compute = |range: Range<usize>| {
             let margins = walk.margins(&pairs, &range)?;

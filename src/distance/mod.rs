@@ -22,6 +22,7 @@
 mod account;
 mod ladder;
 pub mod reverse;
+mod reverse_text;
 mod search;
 mod statement;
 pub mod tables;
@@ -68,6 +69,20 @@ pub struct AccountDistances {
 /// all coins together, and in each coin that it holds or has a position in.
 ///
 /// Only what the account holds is priced. The figures equal those of a run over the whole book in the moved market.
+///
+/// ```
+/// use remargin::distance::{HIGHEST_MOVE, LOWEST_MOVE, distances};
+/// use remargin::market::scenario::EVERY_COIN;
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let found = distances(&snapshot.market, &rules.rules, &snapshot.book, 0)?;
+/// assert_eq!(found.rows[0].base, EVERY_COIN);
+/// assert!(LOWEST_MOVE < 0.0 && HIGHEST_MOVE > 0.0);
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Runtime`] with the account's name if a figure is not finite. A valid book excludes this.
@@ -144,6 +159,6 @@ fn is_coin(market: &Market, name: &str) -> bool {
 
 fn not_finite(book: &Book, account: usize, scenario: &Scenario) -> Error {
     let price = scenario.shocks.first().and_then(|shock| shock.price).unwrap_or(0.0);
-    let id = book.accounts.get(account);
+    let id = book.accounts().get(account);
     Error::Runtime(format!("account `{id}`: a figure is not finite after a price move of {price}"))
 }

@@ -21,11 +21,11 @@ use crate::margin::rules::Rules;
 use crate::market::Market;
 use crate::market::scenario::{EVERY_COIN, Scenario, apply, check_shock};
 use crate::progress::Progress;
+use crate::request::SnapshotRequest;
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, Expectations, LoadOptions, MaxRejects, Snapshot};
+use crate::snapshot::{self, LoadOptions, Snapshot};
 use crate::{Error, Result, parallel};
 use serde::Serialize;
-use std::path::PathBuf;
 
 /// Moves are multiples of this: 0.0001 % of the price.
 pub const RESOLUTION: f64 = 1.0 / STEPS_PER_UNIT;
@@ -104,19 +104,21 @@ pub fn reverse(
 
 /// What to search in a snapshot.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ReverseRequest {
-    /// Folder of the snapshot.
-    pub snapshot: PathBuf,
-    /// The statements, each searched separately.
-    pub statements: Vec<Statement>,
+    /// The snapshot.
+    pub snapshot: SnapshotRequest,
     /// The rules.
     pub rules: LoadedRules,
-    /// Expected properties of the snapshot.
-    pub expectations: Expectations,
-    /// Accept a snapshot that is older than the rules.
-    pub allow_rules_date: bool,
-    /// How many broken rows are accepted.
-    pub max_rejects: MaxRejects,
+    /// The statements, each searched separately.
+    pub statements: Vec<Statement>,
+}
+
+impl ReverseRequest {
+    /// Asks these statements of a snapshot under these rules.
+    pub fn new(snapshot: impl Into<SnapshotRequest>, rules: LoadedRules, statements: Vec<Statement>) -> Self {
+        Self { snapshot: snapshot.into(), rules, statements }
+    }
 }
 
 /// The answers, in the order of the statements.
@@ -136,17 +138,20 @@ pub struct ReverseOutcome {
 /// [`Error::Invalid`] if the snapshot is invalid or older than the rules, and those of [`reverse`].
 pub fn run(request: &ReverseRequest, progress: &dyn Progress) -> Result<ReverseOutcome> {
     let rules = &request.rules.rules;
-    let options =
-        LoadOptions { default_spot_offset: rules.default_spot_offset, expectations: &request.expectations, progress };
-    let Snapshot { market, book, as_of_ns, unmargined, tables, .. } = snapshot::load(&request.snapshot, &options)?;
-    if !request.allow_rules_date {
+    let options = LoadOptions {
+        default_spot_offset: rules.default_spot_offset,
+        expectations: &request.snapshot.expectations,
+        progress,
+    };
+    let Snapshot { market, book, as_of_ns, unmargined, tables, .. } = snapshot::load(&request.snapshot.dir, &options)?;
+    if !request.snapshot.allow_rules_date {
         request.rules.check_date(as_of_ns)?;
     }
     let answer = |statement| reverse(&market, rules, &book, statement, progress);
     let answers = request.statements.iter().map(answer).collect::<Result<_>>()?;
     let rows_in = tables.iter().map(|table| table.rows_in).sum();
     let broken = tables.iter().map(|table| table.rows_broken).sum();
-    let too_many_rejects = request.max_rejects.exceeded(broken, rows_in);
+    let too_many_rejects = request.snapshot.max_rejects.exceeded(broken, rows_in);
     Ok(ReverseOutcome { answers, unmargined: unmargined.len() as u64, too_many_rejects })
 }
 
@@ -230,63 +235,4 @@ impl Search<'_> {
 /// The relative move of `steps` steps: the float nearest to its decimal value.
 fn price_move(steps: i64) -> f64 {
     steps as f64 / STEPS_PER_UNIT
-}
-
-impl ReverseStress {
-    /// The answer as text.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        let mut lines = vec![format!("statement  {}", self.statement), format!("now        {}", in_words(&self.now))];
-        if self.holds_now {
-            lines.push("answer     holds already, without a move".to_owned());
-            return lines.join("\n") + "\n";
-        }
-        for (way, end, breach) in [("fall", LOWEST_MOVE, &self.down), ("rise", HIGHEST_MOVE, &self.up)] {
-            match breach {
-                None => lines.push(format!("{way}       none within {:+.0} %", end * 100.0)),
-                Some(breach) => {
-                    let price = breach.price_usd.map(|price| format!(", {price:.2} USD")).unwrap_or_default();
-                    lines.push(format!("{way}       {:+.4} %{price}", breach.price_move * 100.0));
-                    lines.push(format!("  there    {}", in_words(&breach.after)));
-                    lines.push(format!("  before   {}", in_words(&breach.before)));
-                }
-            }
-        }
-        lines.push(format!("searched   {} revaluations of the book", self.revaluations));
-        lines.join("\n") + "\n"
-    }
-
-    /// The answer as JSON.
-    ///
-    /// # Errors
-    /// [`Error::Runtime`] if it cannot be serialised. This cannot happen for a valid answer.
-    pub fn to_json(&self) -> Result<serde_json::Value> {
-        serde_json::to_value(self).map_err(|error| Error::Runtime(format!("cannot write the answer as JSON: {error}")))
-    }
-}
-
-impl ReverseOutcome {
-    /// The answers as text.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        let mut parts: Vec<String> = self.answers.iter().map(ReverseStress::to_text).collect();
-        if self.unmargined > 0 {
-            parts.push(format!("excluded   {} accounts with a broken row\n", self.unmargined));
-        }
-        parts.join("\n")
-    }
-
-    /// The answers as JSON, with the number of excluded accounts.
-    ///
-    /// # Errors
-    /// Those of [`ReverseStress::to_json`].
-    pub fn to_json(&self) -> Result<serde_json::Value> {
-        let answers = self.answers.iter().map(ReverseStress::to_json).collect::<Result<Vec<_>>>()?;
-        Ok(serde_json::json!({ "answers": answers, "unmargined": self.unmargined }))
-    }
-}
-
-fn in_words(state: &BookState) -> String {
-    let BookState { accounts, in_liquidation, at_risk, shortfall_usd } = state;
-    format!("{accounts} accounts, {in_liquidation} in liquidation, {at_risk} at risk, shortfall {shortfall_usd:.2} USD")
 }

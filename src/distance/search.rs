@@ -1,6 +1,7 @@
 //! The nearest change of state along one direction, of a function that may jump and may cross several times.
 
 use crate::Result;
+use crate::margin::extremes::{higher, lower};
 
 /// A ratio this close to the threshold has reached it.
 const CLOSE: f64 = 1e-10;
@@ -108,7 +109,7 @@ impl<F: FnMut(f64) -> Result<Point>> Search<F> {
             if let Some(point) = [outer, inner].into_iter().find(|point| point.has_reached(self.threshold, CLOSE)) {
                 return Ok((point, false));
             }
-            let (low, high) = (inner.at.min(outer.at), inner.at.max(outer.at));
+            let (low, high) = (lower(inner.at, outer.at), higher(inner.at, outer.at));
             let middle = low + 0.5 * (high - low);
             if !(low < middle && middle < high) {
                 break;

@@ -1,6 +1,7 @@
 //! Statements of a reverse stress, such as `BTC, accounts in liquidation > 5%`, and the state of the book that decides
 //! whether a statement holds.
 
+use crate::margin::extremes::loss;
 use crate::margin::{AccountMargin, Status};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -125,7 +126,7 @@ impl BookState {
         self.accounts += 1;
         self.in_liquidation += u64::from(in_liquidation);
         self.at_risk += u64::from(at_risk);
-        self.shortfall_usd += (-margin.total_eq).max(0.0);
+        self.shortfall_usd += loss(margin.total_eq);
     }
 
     pub(super) fn merge(&mut self, later: &Self) {

@@ -112,7 +112,7 @@ fn batch(rows: &[Row], book: &Book) -> Result<RecordBatch> {
     let down: fn(&Distance) -> &Reach = |distance| &distance.down;
     let up: fn(&Distance) -> &Reach = |distance| &distance.up;
     DISTANCES.batch(vec![
-        texts(rows.iter().map(|row| book.accounts.get(row.account)))?,
+        texts(rows.iter().map(|row| book.accounts().get(row.account)))?,
         texts(rows.iter().map(|row| row.distance.base.as_str()))?,
         at(down, |found| Some(found.price_move)),
         at(down, |found| found.price_usd),

@@ -13,6 +13,18 @@ use std::sync::Arc;
 /// Prices every instrument in every scenario of the rules.
 ///
 /// Instruments with a price gap get no contract; a valid book holds none of them.
+///
+/// ```
+/// use remargin::engine::price;
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let priced = price(&snapshot.market, &rules.rules);
+/// assert_eq!(priced.contracts.len(), snapshot.market.instruments.len());
+/// # Ok::<(), remargin::Error>(())
+/// ```
 #[must_use]
 pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
     let units = units_of(market, rules);

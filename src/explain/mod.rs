@@ -59,13 +59,27 @@ pub fn explain(
 
 /// Explains the account with this index in the book.
 ///
+/// ```
+/// use remargin::engine::price;
+/// use remargin::explain::explain_account;
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let priced = price(&snapshot.market, &rules.rules);
+/// let explanation = explain_account(&snapshot.market, &snapshot.book, &priced, 0)?;
+/// assert!(explanation.to_text().contains("A00000001"));
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Runtime`] if a figure is not finite, as in a run.
 pub fn explain_account(market: &Market, book: &Book, priced: &PricedMarket, index: usize) -> Result<Explanation> {
     let account = account_of(book, index);
     let mut work = Workspace::new(priced);
     let mut margins = Vec::new();
-    let account_id = book.accounts.get(index).to_string();
+    let account_id = book.accounts().get(index).to_string();
     let margin = evaluate(priced, &account, &mut work, &mut margins)
         .map_err(|_| Error::Runtime(format!("account `{account_id}`: a figure is not finite")))?;
     let currencies = work

@@ -4,9 +4,8 @@ use crate::source::{Input, unreadable};
 use crate::{Invalid, Result};
 use std::cell::Cell;
 use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Once;
 
 /// Rows that any table may have, and rows for each byte of its files beyond that.
 ///
@@ -60,22 +59,15 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keeps panics that [`guarded`] turns into errors from being printed as well. All others are reported as before.
-fn hush() {
-    static HUSHED: Once = Once::new();
-    HUSHED.call_once(|| {
-        let report = take_hook();
-        set_hook(Box::new(move |panic| {
-            if !GUARDED.get() {
-                report(panic);
-            }
-        }));
-    });
+/// True on a thread that is inside a decoder of another library. If that decoder panics, reading ends in an error, so
+/// a program's own panic hook may ask this and print nothing. This library sets no hook.
+#[must_use]
+pub fn is_panic_handled() -> bool {
+    GUARDED.get()
 }
 
 /// Runs a step of a library that reads `file`; its errors and its panics become [`Invalid`].
 pub(crate) fn guarded<T, E: Display>(file: &Path, step: impl FnOnce() -> Result<T, E>) -> Result<T> {
-    hush();
     let before = GUARDED.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(step));
     GUARDED.set(before);

@@ -11,7 +11,7 @@ mod changes;
 mod chunks;
 mod column;
 mod csv;
-mod guard;
+pub(crate) mod guard;
 mod ipc;
 mod ipc_layout;
 pub(crate) mod memory;

@@ -283,8 +283,8 @@ fn the_reader_takes_it_and_the_kernel_margins_it() {
         assert!(snapshot.rejects.is_empty() && snapshot.unmargined.is_empty(), "{:?}", snapshot.rejects.first());
         assert_eq!(snapshot.unused_price_gaps, 0);
         assert_eq!(snapshot.book.len() as u64, counts.accounts);
-        assert_eq!(snapshot.book.qty.len() as u64, counts.positions);
-        assert_eq!(snapshot.book.cash.len() as u64, counts.balances);
+        assert_eq!(snapshot.book.qty().len() as u64, counts.positions);
+        assert_eq!(snapshot.book.cash().len() as u64, counts.balances);
         assert_eq!(snapshot.market.instruments.len() as u64, counts.instruments);
 
         let rules = crate::rules::load(None, &[]).unwrap().rules;

@@ -12,6 +12,7 @@
 
 use super::{Instrument, InstrumentKind, Market};
 use crate::margin::black76::Terms;
+use crate::margin::extremes::positive_part;
 use crate::{Invalid, Result};
 
 /// The name of the scenario without a move.
@@ -31,7 +32,7 @@ const DAY_NS: f64 = 86_400.0 * 1e9;
 /// Currencies that move by `fx` only, whatever the scenario says about [`EVERY_COIN`].
 const STABLE: [&str; 3] = ["USD", "USDC", "USDT"];
 
-/// One price scenario (section 8 of the model). All moves are relative: -0.3 is a fall of 30 %.
+/// One price scenario (section 11 of the model). All moves are relative: -0.3 is a fall of 30 %.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Scenario {
     /// Its name in the tables.
@@ -247,6 +248,22 @@ fn later(as_of_ns: i64, days: f64) -> Result<i64> {
 /// An option's mark in USD becomes `max(0, mark fx(settle) + V1 phi' - V0 phi)`, with `V0` and `V1` the Black-76
 /// values per coin before and after at the rate of the rules, and `phi`, `phi'` the USD value of the quote currency.
 ///
+/// ```
+/// use remargin::market::scenario::{Scenario, apply};
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let market = &snapshot.market;
+/// let crash = Scenario::price_move("crash", "BTC", -0.3);
+/// let after = apply(market, &crash, rules.rules.rate)?;
+/// let btc = market.currencies.iter().position(|currency| currency.name == "BTC").unwrap();
+/// let (before, after) = (market.currencies[btc].fx.unwrap(), after.currencies[btc].fx.unwrap());
+/// assert!((after / before - 0.7).abs() < 1e-12);
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
 /// # Errors
 /// [`crate::Error::Invalid`] if the scenario names a currency that the market does not have, or one twice, moves a
 /// price by -100 % or less, or has negative days.
@@ -288,7 +305,7 @@ fn moved_instrument(market: &Market, after: &Market, now: &Instrument, moves: &M
     if now.gap.is_none() && is != was {
         let ((terms, phi, settle), (terms_after, phi_after, settle_after)) = (was, is);
         let mark_usd = now.mark_px * settle + (terms_after.value() * phi_after - terms.value() * phi);
-        then.mark_px = mark_usd.max(0.0) / settle_after;
+        then.mark_px = positive_part(mark_usd) / settle_after;
     }
     then
 }

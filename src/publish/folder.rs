@@ -16,6 +16,7 @@
 use super::disk;
 use super::lock::Lock;
 use super::owned::{Contents, Owned, lies_in};
+use crate::error::Remedy;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -198,8 +199,7 @@ fn check_free(target: &Path, contents: Contents, force: bool, inputs: &[&Path]) 
         Ok(_) => {}
     }
     if !force {
-        let text = format!("`{}` exists already\n  hint:     --force replaces it", target.display());
-        return Err(Error::Usage(text));
+        return Err(Error::refused(format!("`{}` exists already", target.display()), Remedy::Replace));
     }
     check_replaceable(target, contents, inputs).map(drop)
 }
@@ -304,7 +304,7 @@ mod tests {
         fs::write(&file, "x").unwrap();
         for (out, allowed) in [(&empty, true), (&run, true), (&other, false), (&with_input, false), (&file, false)] {
             let refused = OutputFolder::create(out, false, &[&input]).unwrap_err();
-            assert!(matches!(refused, Error::Usage(_)), "{refused}");
+            assert!(matches!(refused, Error::Refused { .. }), "{refused}");
             let forced = OutputFolder::create(out, true, &[&input]);
             assert_eq!(forced.is_ok(), allowed, "{forced:?}");
             if let Err(error) = forced {

@@ -9,6 +9,7 @@ use super::recorded::Request;
 use super::{OutputFile, OutputFolder};
 use crate::Result;
 use crate::cells::time::timestamp;
+use crate::request::{OutputRequest, SnapshotRequest};
 use crate::rules::{LoadedRules, RuleValue, RulesId};
 use crate::snapshot::{InputFile, Snapshot};
 use serde::Serialize;
@@ -47,6 +48,19 @@ pub(crate) struct Provenance<'a> {
     pub(crate) timings: &'a Timings,
     /// The request, for a replay; `None` for a simulation, whose answers are not margins.
     pub(crate) request: Option<Request>,
+}
+
+impl<'a> Provenance<'a> {
+    pub(crate) fn new(
+        asked: &'a SnapshotRequest,
+        output: &'a OutputRequest,
+        rules: &'a LoadedRules,
+        snapshot: &'a Snapshot,
+        timings: &'a Timings,
+        request: Option<Request>,
+    ) -> Self {
+        Self { command_line: &output.command_line, snapshot_dir: &asked.dir, snapshot, rules, timings, request }
+    }
 }
 
 #[derive(Serialize)]

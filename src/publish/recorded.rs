@@ -2,7 +2,7 @@
 
 use super::MANIFEST;
 use crate::market::scenario::Scenario;
-use crate::request::DistanceScope;
+use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::{self, LoadedRules};
 use crate::snapshot::Expectations;
 use crate::source::{self, Format, LARGEST_JSON};
@@ -34,6 +34,43 @@ pub struct Request {
     /// The part of the request that only a stress has; absent for a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stress: Option<StressPart>,
+}
+
+impl Request {
+    /// What is recorded of a request. In full, so that a new field is not forgotten: it belongs into the record if a byte
+    /// of an output depends on it.
+    pub(crate) fn of(
+        snapshot: &SnapshotRequest,
+        output: &OutputRequest,
+        shocks: Option<&Path>,
+        distance: DistanceScope,
+        stress: Option<StressPart>,
+    ) -> Result<Self> {
+        let SnapshotRequest { dir, expectations, allow_rules_date, max_rejects: _, memory_limit: _ } = snapshot;
+        let OutputRequest { dir: _, format, force: _, report, command_line: _ } = output;
+        Ok(Self {
+            snapshot: absolute(dir)?,
+            shocks: shocks.map(absolute).transpose()?,
+            format: *format,
+            distance,
+            allow_rules_date: *allow_rules_date,
+            report: *report,
+            expectations: expectations.clone(),
+            stress,
+        })
+    }
+
+    /// The snapshot that was asked for.
+    pub(crate) fn snapshot_request(&self) -> SnapshotRequest {
+        SnapshotRequest::new(&self.snapshot)
+            .with_expectations(self.expectations.clone())
+            .with_rules_date_allowed(self.allow_rules_date)
+    }
+
+    /// The output that was asked for, in another folder, which must not exist.
+    pub(crate) fn output_request(&self, dir: PathBuf) -> OutputRequest {
+        OutputRequest::new(dir).with_format(self.format).with_report(self.report)
+    }
 }
 
 /// The part of the request that only a stress has.

@@ -19,6 +19,7 @@ mod text;
 
 pub use compare::{Comparison, Figure, Reconciliation};
 
+use crate::error::Remedy;
 use crate::import::okx::files;
 use crate::market::scenario;
 use crate::progress::Progress;
@@ -107,12 +108,10 @@ fn owner(request: &ReconcileRequest, accounts: &[ResultRow], answers: &answers::
     if !answers.figures.iter().any(|figure| figure.account.is_empty()) {
         return Ok(String::new());
     }
-    match accounts {
-        [only] => Ok(only.names.first().cloned().unwrap_or_default()),
-        _ => Err(Error::Usage(format!(
-            "`{}` does not state its account, and the run has {} accounts: name one with --account",
-            request.against.display(),
-            accounts.len()
-        ))),
+    if let [only] = accounts {
+        return Ok(only.names.first().cloned().unwrap_or_default());
     }
+    let (file, accounts) = (request.against.display(), accounts.len());
+    let problem = format!("`{file}` does not state its account, and the run has {accounts} accounts");
+    Err(Error::refused(problem, Remedy::Account))
 }

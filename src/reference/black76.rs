@@ -1,4 +1,4 @@
-//! Black 1976, as in section 2 of the model.
+//! Black 1976, as in section 3 of the model.
 
 use libm::{erfc, exp, log, sqrt};
 use std::f64::consts::{PI, SQRT_2};

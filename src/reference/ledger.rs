@@ -1,4 +1,4 @@
-//! Sections 4 and 7: equity by currency, discounts, borrowing.
+//! Sections 5 and 9: equity by currency, discounts, borrowing.
 
 use super::leg::Leg;
 use super::number::Num;

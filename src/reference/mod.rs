@@ -1,6 +1,6 @@
 //! The reference model: the margin of one account, slow and close to the text.
 //!
-//! A second implementation of the margin model (sections 1 to 7), written from its text alone. It shares parameters,
+//! A second implementation of the margin model (sections 1 to 10), written from its text alone. It shares parameters,
 //! market and book with [`crate::margin`] as data, but no formula. Tests, and a sample of every finished run, check the
 //! fast kernel against it; [`compare`] reports the differences.
 //!
@@ -233,16 +233,20 @@ pub struct Unit {
 /// Account number `index` of a book; `None` if there is no such account.
 #[must_use]
 pub fn account_of<'a>(market: &'a Market, book: &Book, rules: &'a Rules, index: usize) -> Option<Account<'a>> {
-    let spot_offset = *book.spot_offset.get(index)?;
-    let positions = (*book.position_start.get(index)?..*book.position_start.get(index + 1)?)
-        .map(|row| Position { instrument: book.instrument[row] as usize, qty: book.qty[row], avg_px: book.avg_px[row] })
+    let spot_offset = *book.spot_offset().get(index)?;
+    let positions = (*book.position_start().get(index)?..*book.position_start().get(index + 1)?)
+        .map(|row| Position {
+            instrument: book.instrument()[row] as usize,
+            qty: book.qty()[row],
+            avg_px: book.avg_px()[row],
+        })
         .collect();
-    let balances = (*book.balance_start.get(index)?..*book.balance_start.get(index + 1)?)
+    let balances = (*book.balance_start().get(index)?..*book.balance_start().get(index + 1)?)
         .map(|row| Balance {
-            ccy: book.ccy[row] as usize,
-            cash: book.cash[row],
-            interest: book.interest[row],
-            cap: Some(book.spot_in_use_cap[row]).filter(|cap| cap.is_finite()),
+            ccy: book.ccy()[row] as usize,
+            cash: book.cash()[row],
+            interest: book.interest()[row],
+            cap: Some(book.spot_in_use_cap()[row]).filter(|cap| cap.is_finite()),
         })
         .collect();
     let orders = book.orders_of(index).iter().map(|order| PendingOrder {
@@ -258,6 +262,21 @@ pub fn account_of<'a>(market: &'a Market, book: &Book, rules: &'a Rules, index: 
 }
 
 /// The margin of an account. An option at its expiry (only in a scenario) counts in equity only.
+///
+/// ```
+/// use remargin::engine::{chunk, price};
+/// use remargin::reference::{account_of, margin};
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let account = account_of(&snapshot.market, &snapshot.book, &rules.rules, 0).unwrap();
+/// let slow = margin(&account)?;
+/// let fast = chunk(&price(&snapshot.market, &rules.rules), &snapshot.book, 0..1)?.accounts[0];
+/// assert!((slow.mmr - fast.mmr).abs() <= 1e-9 * fast.mmr);
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if it has a position or balance without a price; [`crate::Error::Runtime`] if an index is
@@ -348,7 +367,7 @@ fn unit_margins(mode: SpotOffset, rules: &Rules, legs: &[Leg], lines: &BTreeMap<
     by_unit.into_iter().map(margin_of).collect()
 }
 
-/// Section 5: `h` of a unit; zero unless spot of its base currency hedges it.
+/// Section 6: `h` of a unit; zero unless spot of its base currency hedges it.
 fn spot_in_use(mode: SpotOffset, units: RiskUnitMode, legs: &[&Leg], lines: &BTreeMap<String, Line>) -> SpotInUse {
     let nothing = SpotInUse { coins: Num::ZERO, price_usd: Num::ZERO };
     let Some(first) = legs.first() else { return nothing };

@@ -12,7 +12,7 @@ use crate::Result;
 use crate::margin::rules::SpotOffset;
 use std::collections::BTreeMap;
 
-pub(super) use crate::margin::orders::Traded as BookTraded;
+pub(super) use crate::margin::account::Traded as BookTraded;
 
 /// Raises the IMR of `units`, the units of the positions under `mode`. Units with orders only are added.
 pub(super) fn freeze(account: &Account, mode: SpotOffset, units: &mut Vec<Unit>) -> Result<()> {

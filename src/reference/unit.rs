@@ -1,4 +1,4 @@
-//! Section 6: the stress components of one risk unit.
+//! Sections 7 and 8: the stress components of one risk unit.
 
 use super::leg::Leg;
 use super::number::Num;

@@ -1,5 +1,6 @@
 //! The manifest of a finished run, and the unmargined accounts of its summary.
 
+use crate::error::Remedy;
 use crate::snapshot::{InputFile, Snapshot, Table};
 use crate::source::{self, LARGEST_JSON};
 use crate::{Invalid, Result};
@@ -126,7 +127,7 @@ impl FinishedRun {
         Err(Invalid::new(format!("the snapshot of the run `{}` does not exist any more", self.dir.display()))
             .file(moved_to.unwrap_or(&self.snapshot))
             .expected("the snapshot folder of the run, with its `snapshot.toml`")
-            .hint("`--snapshot-a DIR` and `--snapshot-b DIR` give the current folders of the snapshots of A and B")
+            .remedy(Remedy::SnapshotsMoved)
             .into())
     }
 

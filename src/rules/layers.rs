@@ -37,7 +37,7 @@ impl Source {
             Self::BuiltIn => invalid.problem = format!("built-in rules `{BUILT_IN_NAME}`: {}", invalid.problem),
             Self::File(path) => invalid.file = Some(path.clone()),
             Self::Text => invalid.problem = format!("rules given as text: {}", invalid.problem),
-            Self::Set(text) => invalid.problem = format!("`--set {text}`: {}", invalid.problem),
+            Self::Set(text) => invalid.problem = format!("setting `{text}`: {}", invalid.problem),
         }
         invalid
     }

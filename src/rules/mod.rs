@@ -21,7 +21,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::error::{Invalid, Result};
+use crate::error::{Invalid, Remedy, Result};
 use crate::margin::rules::Rules;
 pub use crate::rules::show::{show, to_json};
 use layers::{Resolved, UserRules};
@@ -92,12 +92,20 @@ impl LoadedRules {
             .column("as_of")
             .value(time(as_of_ns))
             .expected(format!("{} or later (`effective_from` of the rules)", time(self.rules.effective_from_ns)))
-            .hint("take another set with `--rules FILE`, or accept this one with `--allow-rules-date`")
+            .remedy(Remedy::RulesDate)
             .into())
     }
 }
 
 /// Loads the built-in set or `file`, applies each `key=value` of `set` in order, and checks the result.
+///
+/// ```
+/// let rules = remargin::rules::load(None, &["mr4.floor.major=0.012".to_owned()])?;
+/// let value = rules.values.iter().find(|value| value.key == "mr4.floor.major").unwrap();
+/// assert_eq!(value.value, "0.012");
+/// assert!(remargin::rules::load(None, &["mr4.floor.major=-1".to_owned()]).is_err());
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Invalid`] with the file or the `--set`, the key, the value and what was expected; [`crate::Error::Io`] if the file

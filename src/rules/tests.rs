@@ -264,7 +264,7 @@ fn broken_settings_are_refused() {
     for (setting, key, problem, value, expected) in REFUSED {
         let error = invalid(set(&[setting]));
         assert_eq!(error.column.as_deref(), Some(key), "{setting}: {error}");
-        assert!(error.problem.starts_with(&format!("`--set {setting}`: ")), "{setting}: {error}");
+        assert!(error.problem.starts_with(&format!("setting `{setting}`: ")), "{setting}: {error}");
         assert!(error.problem.contains(problem), "{setting}: {error}");
         assert_eq!(error.value.as_deref(), Some(value), "{setting}: {error}");
         assert!(error.expected.as_deref().unwrap().contains(expected), "{setting}: {error}");
@@ -348,7 +348,7 @@ fn blame_falls_on_the_layer_that_broke_it() {
     let file = overlay("status.near = 1.0");
     let error = invalid(load(Some(file.path()), &["status.liquidation=1.1".to_owned()]));
     assert_eq!((error.column.as_deref(), error.file), (Some("status.liquidation"), None));
-    assert!(error.problem.contains("--set status.liquidation=1.1"), "{}", error.problem);
+    assert!(error.problem.contains("setting `status.liquidation=1.1`"), "{}", error.problem);
 }
 
 #[test]
@@ -363,7 +363,7 @@ fn rules_hold_from_midnight_utc_of_their_day() {
     let error = invalid(Err::<(), _>(error));
     assert_eq!(error.value.as_deref(), Some("2025-01-14T23:59:59Z"));
     assert!(error.expected.unwrap().contains("2025-01-15T00:00:00Z"));
-    assert!(error.hint.unwrap().contains("--allow-rules-date"));
+    assert_eq!(error.remedy, Some(crate::error::Remedy::RulesDate));
 }
 
 #[test]

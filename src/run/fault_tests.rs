@@ -60,31 +60,19 @@ impl Trial {
         let mut trial = Self { root, format, old: Files::new(), new: Files::new() };
         let old = trial.request("old", &["risk_unit=merged"]);
         run(&old, &Silent).unwrap();
-        trial.old = content(&old.out).unwrap();
+        trial.old = content(&old.output.dir).unwrap();
         let new = trial.request("new", &[]);
         run(&new, &Silent).unwrap();
-        trial.new = content(&new.out).unwrap();
+        trial.new = content(&new.output.dir).unwrap();
         assert_ne!(trial.old, trial.new);
         trial
     }
 
     fn request(&self, out: &str, set: &[&str]) -> RunRequest {
         let set: Vec<String> = set.iter().map(ToString::to_string).collect();
-        RunRequest {
-            snapshot: self.root.path().join("book"),
-            out: self.root.path().join(out),
-            shocks: None,
-            distance: crate::request::DistanceScope::AtRisk,
-            rules: rules::load(None, &set).unwrap(),
-            allow_rules_date: false,
-            expectations: crate::snapshot::Expectations::NONE,
-            report: true,
-            format: self.format,
-            force: true,
-            max_rejects: MaxRejects::default(),
-            memory_limit: MemoryLimit::of_machine(),
-            command_line: Vec::new(),
-        }
+        let output = OutputRequest::new(self.root.path().join(out)).with_format(self.format).with_force(true);
+        RunRequest::new(self.root.path().join("book"), output, rules::load(None, &set).unwrap())
+            .with_distance(crate::request::DistanceScope::AtRisk)
     }
 
     fn place(&self) -> PathBuf {

@@ -102,7 +102,7 @@ impl<'a> Margins<'a> {
         self.progress.check()?;
         let mut tally = Tally::new(self.unit_names.len());
         let mut at_risk = Vec::new();
-        let positions = book.position_start[range.end] - book.position_start[range.start];
+        let positions = book.position_start()[range.end] - book.position_start()[range.start];
         let scenarios = self.scenarios.len();
         let mut accounts = AccountRows::with_capacity(range.len() * scenarios, &self.scenarios);
         let units = self.share.units_of(positions) * scenarios;
@@ -172,7 +172,7 @@ pub(crate) fn pieces(book: &Book, unmargined: &[Unmargined], size: usize) -> Vec
         let (mut low, mut high) = (0, book.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            if book.accounts.get(middle) < id { low = middle + 1 } else { high = middle }
+            if book.accounts().get(middle) < id { low = middle + 1 } else { high = middle }
         }
         low
     };

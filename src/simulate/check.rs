@@ -4,10 +4,12 @@ use super::amount::{Lot, largest};
 use super::operation::{Action, Refusal};
 use crate::book::Book;
 use crate::engine::account_of;
+use crate::margin::account::Account;
+use crate::margin::account::Traded;
 use crate::margin::changed::{Changes, Known};
-use crate::margin::orders::{Holdings, Traded};
+use crate::margin::orders::Holdings;
 use crate::margin::priced::PricedMarket;
-use crate::margin::requirement::{Account, Workspace, evaluate};
+use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::SpotOffset;
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::market::Market;
@@ -254,7 +256,7 @@ impl<'a> Checker<'a> {
     }
 
     fn hedged_units(&self, account: usize) -> impl Iterator<Item = (u32, &crate::margin::changed::KnownUnit)> {
-        let mode = self.book.spot_offset[account];
+        let mode = self.book.spot_offset()[account];
         let units = self.known.iter().flat_map(|(_, known)| &known.units);
         units.filter_map(move |unit| {
             let params = &self.priced.units[unit.margin.unit as usize];
@@ -293,7 +295,7 @@ impl<'a> Checker<'a> {
         let amount = leg.amount(part);
         match leg.action {
             Action::Order(order) => {
-                let filled = crate::margin::orders::Order { qty: amount.copysign(order.qty), ..order };
+                let filled = crate::margin::account::Order { qty: amount.copysign(order.qty), ..order };
                 if amount > 0.0 {
                     self.holdings.fill(self.priced, &filled).map_err(|_| Refusal::NotFinite)?;
                 }

@@ -6,7 +6,7 @@ use super::limits::MaxWithdrawal;
 use super::operation::{Action, Operation, OperationAccount, Refusal, Resolver};
 use super::{CheckCounts, LimitRequest, Row, tables, words};
 use crate::book::Book;
-use crate::margin::orders::Traded;
+use crate::margin::account::Traded;
 use crate::margin::priced::PricedMarket;
 use crate::parallel::in_order;
 use crate::progress::Progress;
@@ -45,7 +45,7 @@ impl<'a> Desk<'a> {
 
     fn account_id<'o>(&'o self, operation: &'o Operation) -> &'o str {
         match &operation.account {
-            OperationAccount::Account(account) => self.snapshot.book.accounts.get(*account as usize),
+            OperationAccount::Account(account) => self.snapshot.book.accounts().get(*account as usize),
             OperationAccount::Unknown(id) => id,
         }
     }
@@ -235,7 +235,7 @@ impl<'a> Desk<'a> {
                 for &account in tasks[task] {
                     progress.check()?;
                     let limits = search(&mut checker, account).map_err(|_| {
-                        let id = book.accounts.get(account);
+                        let id = book.accounts().get(account);
                         Error::Runtime(format!("account `{id}`: a figure is not finite; no output was written"))
                     })?;
                     found.extend(limits.into_iter().enumerate().map(|(place, limit)| (account, place, limit)));

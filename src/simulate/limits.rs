@@ -3,7 +3,7 @@
 use super::amount::{Lot, boundary, largest};
 use super::check::Checker;
 use super::operation::{Action, Refusal};
-use crate::margin::orders::{Order, Traded};
+use crate::margin::account::{Order, Traded};
 
 /// How much of a currency an account can withdraw. Currency units.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -18,19 +18,20 @@ mod desk;
 pub mod limits;
 mod lines;
 pub mod operation;
+mod request;
 pub mod tables;
 mod words;
 
 pub use desk::Desk;
 pub use lines::answer_lines;
+pub use request::{LimitRequest, SimulateRequest};
 
 use crate::progress::Progress;
 use crate::publish::OutputFolder;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance, Timings};
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, Expectations, LoadOptions, MaxRejects, Snapshot};
-use crate::source::Format;
+use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
 use crate::tables::rejects;
 use crate::{Result, engine};
 use check::Answer;
@@ -40,44 +41,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tables::CheckTables;
-
-/// Which limits to search, and for which accounts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LimitRequest {
-    /// The largest withdrawal of every currency in which an account has a balance.
-    pub withdraw: bool,
-    /// The largest buy and sell of these instruments or pairs.
-    pub orders: Vec<String>,
-    /// The accounts; empty for all.
-    pub accounts: Vec<String>,
-}
-
-/// What to simulate.
-#[derive(Debug, Clone)]
-pub struct SimulateRequest {
-    /// Folder of the snapshot.
-    pub snapshot: PathBuf,
-    /// A table of operations.
-    pub operations: Option<PathBuf>,
-    /// Limits to search.
-    pub limits: LimitRequest,
-    /// Output folder, published complete or not at all.
-    pub out: PathBuf,
-    /// The rules.
-    pub rules: LoadedRules,
-    /// Run even if the snapshot is older than the rules.
-    pub allow_rules_date: bool,
-    /// Expected properties of the snapshot.
-    pub expectations: Expectations,
-    /// How tables are written.
-    pub format: Format,
-    /// Replace an earlier run in `out`.
-    pub force: bool,
-    /// How many broken rows of the snapshot are accepted.
-    pub max_rejects: MaxRejects,
-    /// For the manifest.
-    pub command_line: Vec<String>,
-}
 
 /// Number of operations by result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -125,18 +88,37 @@ pub struct Row<'a> {
 
 /// Checks operations and searches limits on a snapshot, and writes the output folder.
 ///
+/// ```
+/// use remargin::progress::Silent;
+/// use remargin::simulate::{SimulateRequest, run};
+/// let dir = tempfile::tempdir().unwrap();
+/// let operations = dir.path().join("operations.csv");
+/// let withdraw = "op_id,account_id,kind,ccy,qty\n1,A00000001,transfer_out,USDT,1\n";
+/// std::fs::write(&operations, withdraw).unwrap();
+/// let rules = remargin::rules::load(None, &[])?;
+/// let request = SimulateRequest::new("data/sample", dir.path().join("out"), rules).with_operations(operations);
+/// let outcome = run(&request, &Silent)?;
+/// assert_eq!(outcome.counts.operations, 1);
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
 /// # Errors
 /// Those of [`crate::run::run`]; [`Error::Usage`](crate::Error::Usage) if nothing is requested; [`Error::Invalid`](crate::Error::Invalid) for an unreadable table
 /// of operations. A broken operation gives a row with a reason, not an error.
 pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<SimulateOutcome> {
     let inputs: Vec<&Path> =
-        std::iter::once(&request.snapshot).chain(&request.operations).map(PathBuf::as_path).collect();
-    let folder = OutputFolder::create(&request.out, request.force, &inputs)?;
+        std::iter::once(&request.snapshot.dir).chain(&request.operations).map(PathBuf::as_path).collect();
+    let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let mut timings = Timings::default();
 
     let clock = Instant::now();
-    let mut snapshot =
-        load(&request.snapshot, &request.rules, request.allow_rules_date, &request.expectations, progress)?;
+    let mut snapshot = load(
+        &request.snapshot.dir,
+        &request.rules,
+        request.snapshot.allow_rules_date,
+        &request.snapshot.expectations,
+        progress,
+    )?;
     let mut operations = Vec::new();
     if let Some(path) = &request.operations {
         let resolver = Resolver::new(&snapshot);
@@ -156,7 +138,7 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
     let mut counts = CheckCounts::default();
     if request.operations.is_some() {
         progress.stage("simulate", "operations", operations.len() as u64);
-        let (encoders, mut tables) = CheckTables::create(folder.path(), request.format)?;
+        let (encoders, mut tables) = CheckTables::create(folder.path(), request.output.format)?;
         desk.check(
             operations,
             progress,
@@ -168,28 +150,21 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
         )?;
         outputs.extend(tables.finish()?);
     }
-    outputs.extend(desk.write_limits(&request.limits, folder.path(), request.format, progress)?);
+    outputs.extend(desk.write_limits(&request.limits, folder.path(), request.output.format, progress)?);
     timings.compute = clock.elapsed();
 
     let clock = Instant::now();
-    outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
+    outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
     let summary = tables::summary(&snapshot, &request.rules, &counts)?;
     outputs.push(write_bytes(folder.path(), "summary.json", &summary)?);
     progress.check()?;
     timings.finish = clock.elapsed();
-    let provenance = Provenance {
-        command_line: &request.command_line,
-        snapshot_dir: &request.snapshot,
-        snapshot: &snapshot,
-        rules: &request.rules,
-        timings: &timings,
-        request: None,
-    };
+    let provenance = Provenance::new(&request.snapshot, &request.output, &request.rules, &snapshot, &timings, None);
     manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;
     let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
     let broken = snapshot.tables.iter().map(|table| table.rows_broken).sum();
-    let too_many_rejects = request.max_rejects.exceeded(broken, rows_in);
+    let too_many_rejects = request.snapshot.max_rejects.exceeded(broken, rows_in);
     Ok(SimulateOutcome { counts, too_many_rejects, timings })
 }
 

@@ -1,6 +1,6 @@
 //! Operations: what was asked, resolved against the market and the book, or why it cannot be answered.
 
-use crate::margin::orders::{Order, Traded};
+use crate::margin::account::{Order, Traded};
 use crate::margin::rules::SpotOffset;
 use crate::market::{Market, PriceGap};
 use crate::snapshot::{Asked, Given, Reason, Snapshot};

@@ -129,7 +129,7 @@ impl<'a> Fields<'a> {
         Self {
             op_id: &operation.op_id,
             account_id: match &operation.account {
-                OperationAccount::Account(account) => snapshot.book.accounts.get(*account as usize),
+                OperationAccount::Account(account) => snapshot.book.accounts().get(*account as usize),
                 OperationAccount::Unknown(id) => id,
             },
             group: operation.group.as_deref().unwrap_or_default(),
@@ -248,7 +248,7 @@ fn units_batch(rows: &[Row<'_>], snapshot: &Snapshot, unit_names: &[String]) -> 
     for row in rows {
         let Ok((answer, _)) = &row.answer else { continue };
         let account_id = match &row.operation.account {
-            OperationAccount::Account(account) => snapshot.book.accounts.get(*account as usize),
+            OperationAccount::Account(account) => snapshot.book.accounts().get(*account as usize),
             OperationAccount::Unknown(id) => id,
         };
         for (before, after) in &answer.units {
@@ -318,7 +318,7 @@ impl LimitTable<MaxWithdrawal> for Withdrawals {
             |figure: fn(&MaxWithdrawal) -> f64| crate::tables::columns::numbers(rows.iter().map(|row| figure(&row.2)));
         let currency = |ccy: u32| snapshot.market.currencies[ccy as usize].name.as_str();
         let batch = MAX_WITHDRAW.batch(vec![
-            texts(rows.iter().map(|row| snapshot.book.accounts.get(row.0)))?,
+            texts(rows.iter().map(|row| snapshot.book.accounts().get(row.0)))?,
             texts(rows.iter().map(|row| currency(row.2.ccy)))?,
             figure(|limit| limit.eq),
             figure(|limit| limit.max_wd),
@@ -352,7 +352,7 @@ impl<'a> Orders<'a> {
 impl LimitTable<MaxOrder> for Orders<'_> {
     fn append(&mut self, snapshot: &Snapshot, rows: &[Limit<MaxOrder>]) -> Result<()> {
         let batch = MAX_ORDER.batch(vec![
-            texts(rows.iter().map(|row| snapshot.book.accounts.get(row.0)))?,
+            texts(rows.iter().map(|row| snapshot.book.accounts().get(row.0)))?,
             texts(rows.iter().map(|row| self.names[row.1].as_str()))?,
             crate::tables::columns::numbers(rows.iter().map(|row| row.2.px)),
             optional_numbers(rows.iter().map(|row| row.2.max_buy)),

@@ -4,6 +4,7 @@
 //! checksums of their own, and a digit that changes in a CSV file makes another number: only a hash notices.
 
 use super::{Expectations, InputFile};
+use crate::error::Remedy;
 use crate::source::{self, Input};
 use crate::{Invalid, Result};
 use std::collections::BTreeMap;
@@ -54,7 +55,8 @@ pub(super) fn verify(
     Err(Invalid::new("the snapshot is not the one that was expected")
         .file(dir)
         .value(format!("hash {found}"))
-        .expected(format!("hash {expected}, as `--expect-hash` says"))
+        .expected(format!("hash {expected}"))
+        .remedy(Remedy::ExpectedHash)
         .into())
 }
 

@@ -44,9 +44,9 @@ pub use shocks::{find_shocks, read_shocks};
 use crate::Result;
 use crate::book::Book;
 use crate::formats::scan::Opened;
-use crate::margin::rules::SpotOffset;
+use crate::margin::rules::{Rules, SpotOffset};
 use crate::market::Market;
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use crate::source::{self, Input};
 use std::path::{Path, PathBuf};
 use survey::Survey;
@@ -60,6 +60,15 @@ pub struct LoadOptions<'a> {
     pub expectations: &'a Expectations,
     /// Hears how many rows are read.
     pub progress: &'a dyn Progress,
+}
+
+impl LoadOptions<'static> {
+    /// Under these rules, with nothing known beforehand and nobody who hears of the progress.
+    #[must_use]
+    pub fn of(rules: &Rules) -> Self {
+        static NONE: Expectations = Expectations::NONE;
+        Self { default_spot_offset: rules.default_spot_offset, expectations: &NONE, progress: &Silent }
+    }
 }
 
 /// A file that was read.
@@ -133,6 +142,16 @@ pub fn weigh(dir: &Path) -> Result<u64> {
 }
 
 /// Reads the snapshot in the folder `dir`.
+///
+/// ```
+/// use remargin::snapshot::{LoadOptions, load};
+/// use std::path::Path;
+/// let rules = remargin::rules::load(None, &[])?;
+/// let snapshot = load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// assert_eq!(snapshot.book.len(), 300);
+/// assert!(snapshot.rejects.is_empty());
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Invalid`] for a broken table or `snapshot.toml`, and for files that are not those that `checksums` or the

@@ -102,7 +102,7 @@ pub(super) fn read_accounts(
     }
     options.progress.check()?;
     let left_out = &settled.left_out;
-    let book = Book::from_rows(accounts.ids(), &spot_offset, left_out, positions.rows, balances.rows, orders.rows);
+    let book = Book::from_rows(accounts.ids(), &spot_offset, left_out, positions.rows, balances.rows, orders.rows)?;
     let snapshot = Snapshot {
         as_of_ns,
         market,

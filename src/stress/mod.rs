@@ -27,6 +27,7 @@ pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenari
 pub use text::stress_table;
 
 use crate::distance::tables::{self as distances, Searched};
+use crate::error::Remedy;
 use crate::margin::priced::PricedMarket;
 use crate::market::scenario::with_base;
 use crate::market::scenario::{self, Scenario};
@@ -36,10 +37,9 @@ use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance, Timings};
 use crate::publish::recorded::absolute;
 use crate::publish::{OutputFile, OutputFolder};
-use crate::request::DistanceScope;
+use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, Expectations, LoadOptions, MaxRejects, Snapshot};
-use crate::source::Format;
+use crate::snapshot::{self, LoadOptions, Snapshot};
 use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
 use crate::tables::{encode, rejects};
 use crate::totals::at_risk::{self, AtRisk, Names};
@@ -85,7 +85,7 @@ impl ScenarioSources {
     /// inputs of the snapshot.
     ///
     /// # Errors
-    /// [`Error::Usage`] without a scenario; [`Error::Invalid`] for a table that cannot be used, two scenarios of one
+    /// [`Error::Refused`] without a scenario; [`Error::Invalid`] for a table that cannot be used, two scenarios of one
     /// name and a scenario that the market does not know the currencies of.
     pub fn resolve(&self, dir: &Path, snapshot: &mut Snapshot, progress: &dyn Progress) -> Result<Vec<Scenario>> {
         let nothing = self.axes.is_empty() && self.scenarios.is_empty() && self.presets.is_empty();
@@ -102,9 +102,8 @@ impl ScenarioSources {
             snapshot.inputs.extend(inputs);
             all.extend(scenarios);
         } else if nothing {
-            let hint = "--shocks, --grid, --scenario or --preset";
             let problem = format!("there is no scenario: `{}` has no table `shocks`", dir.display());
-            return Err(Error::Usage(format!("{problem}\n  hint:     {hint}")));
+            return Err(Error::refused(problem, Remedy::Scenarios));
         }
         all.extend(grid(&self.axes)?);
         all.extend(self.scenarios.iter().cloned());
@@ -117,33 +116,55 @@ impl ScenarioSources {
 
 /// What to stress.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct StressRequest {
-    /// Folder of the snapshot.
-    pub snapshot: PathBuf,
-    /// Folder to write; it appears whole or not at all.
-    pub out: PathBuf,
-    /// The scenarios.
-    pub sources: ScenarioSources,
-    /// How much is written of each account.
-    pub detail: Detail,
-    /// Whose distances from liquidation to search, in the market as it is.
-    pub distance: DistanceScope,
+    /// The snapshot.
+    pub snapshot: SnapshotRequest,
+    /// Where the stress goes.
+    pub output: OutputRequest,
     /// The rules.
     pub rules: LoadedRules,
-    /// What is known of the snapshot beforehand.
-    pub expectations: Expectations,
-    /// Run even if the snapshot is older than the rules.
-    pub allow_rules_date: bool,
-    /// How tables are written.
-    pub format: Format,
-    /// Replace an earlier run at `out`.
-    pub force: bool,
-    /// Write `report.html` as well.
-    pub report: bool,
-    /// How many broken rows are tolerated.
-    pub max_rejects: MaxRejects,
-    /// For the manifest.
-    pub command_line: Vec<String>,
+    /// The scenarios; at first those of the snapshot's own table.
+    pub sources: ScenarioSources,
+    /// How much is written of each account; at first what is at risk.
+    pub detail: Detail,
+    /// Whose distances from liquidation to search, in the market as it is; at first nobody's.
+    pub distance: DistanceScope,
+}
+
+impl StressRequest {
+    /// A stress of a snapshot into a folder under these rules.
+    pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
+        Self {
+            snapshot: snapshot.into(),
+            output: output.into(),
+            rules,
+            sources: ScenarioSources::default(),
+            detail: Detail::default(),
+            distance: DistanceScope::None,
+        }
+    }
+
+    /// Says where scenarios come from.
+    #[must_use]
+    pub fn with_sources(mut self, sources: ScenarioSources) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Says how much is written of each account.
+    #[must_use]
+    pub fn with_detail(mut self, detail: Detail) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// Says whose distances from liquidation to search.
+    #[must_use]
+    pub fn with_distance(mut self, whose: DistanceScope) -> Self {
+        self.distance = whose;
+        self
+    }
 }
 
 /// What a stress brought.
@@ -159,25 +180,38 @@ pub struct StressOutcome {
 
 /// Values every account of a snapshot in every scenario and writes the output folder.
 ///
+/// ```
+/// use remargin::market::scenario::Scenario;
+/// use remargin::progress::Silent;
+/// use remargin::stress::{StressRequest, run};
+/// let dir = tempfile::tempdir().unwrap();
+/// let mut request = StressRequest::new("data/sample", dir.path().join("out"), remargin::rules::load(None, &[])?);
+/// request.sources.scenarios.push(Scenario::price_move("crash", "BTC", -0.3));
+/// request.output.report = false;
+/// let outcome = run(&request, &Silent)?;
+/// assert_eq!(outcome.summary.scenarios, 2);
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
 /// # Errors
 /// Those of [`crate::run::run`], and those of [`ScenarioSources::resolve`]. With an error nothing is left behind.
 pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOutcome> {
     let shocks = request.sources.shocks.iter();
-    let inputs: Vec<&Path> = std::iter::once(&request.snapshot).chain(shocks).map(PathBuf::as_path).collect();
-    let folder = OutputFolder::create(&request.out, request.force, &inputs)?;
+    let inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(shocks).map(PathBuf::as_path).collect();
+    let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let mut timings = Timings::default();
 
     let clock = Instant::now();
     let options = LoadOptions {
         default_spot_offset: request.rules.rules.default_spot_offset,
-        expectations: &request.expectations,
+        expectations: &request.snapshot.expectations,
         progress,
     };
-    let mut snapshot = snapshot::load(&request.snapshot, &options)?;
-    if !request.allow_rules_date {
+    let mut snapshot = snapshot::load(&request.snapshot.dir, &options)?;
+    if !request.snapshot.allow_rules_date {
         request.rules.check_date(snapshot.as_of_ns)?;
     }
-    let scenarios = request.sources.resolve(&request.snapshot, &mut snapshot, progress)?;
+    let scenarios = request.sources.resolve(&request.snapshot.dir, &mut snapshot, progress)?;
     timings.read = clock.elapsed();
 
     let steps = (snapshot.book.len() as u64).saturating_mul(scenarios.len() as u64);
@@ -187,9 +221,9 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
 
     let clock = Instant::now();
     progress.stage("write", "files", 0);
-    outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
+    outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
     outputs.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
-    if request.report {
+    if request.output.report {
         let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs);
         let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?);
         let page = if let Some(rows) = at_risk { page.with_at_risk(rows, None, &[]) } else { page };
@@ -197,19 +231,19 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     }
     progress.check()?;
     timings.finish += clock.elapsed();
-    let provenance = Provenance {
-        command_line: &request.command_line,
-        snapshot_dir: &request.snapshot,
-        snapshot: &snapshot,
-        rules: &request.rules,
-        timings: &timings,
-        request: Some(request.recorded()?),
-    };
+    let provenance = Provenance::new(
+        &request.snapshot,
+        &request.output,
+        &request.rules,
+        &snapshot,
+        &timings,
+        Some(request.recorded()?),
+    );
     manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;
 
     let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
-    let too_many_rejects = request.max_rejects.exceeded(summary.base.rejects.broken, rows_in);
+    let too_many_rejects = request.snapshot.max_rejects.exceeded(summary.base.rejects.broken, rows_in);
     Ok(StressOutcome { summary, too_many_rejects, timings })
 }
 
@@ -249,7 +283,7 @@ impl Work<'_> {
     fn distances(&self, folder: &Path, at_risk: &mut [AtRisk]) -> Result<Option<OutputFile>> {
         let (request, Snapshot { market, book, .. }) = (self.request, self.snapshot);
         let searched = Searched { market, rules: &request.rules.rules, book, progress: self.progress };
-        distances::write(folder, request.format, request.distance, searched, at_risk)
+        distances::write(folder, request.output.format, request.distance, searched, at_risk)
     }
 
     /// Also returns the head of the base case's rows at risk, if they are written.
@@ -259,11 +293,12 @@ impl Work<'_> {
         let units = units.map_or_else(Vec::new, |priced| priced.unit_names());
         let names: Vec<String> = self.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
         let names = Names { units: &units, scenarios: &names };
-        let mut tables = StressTables::create(folder, request.format, book, names, request.detail != Detail::None)?;
+        let mut tables =
+            StressTables::create(folder, request.output.format, book, names, request.detail != Detail::None)?;
         let mut detail = match request.detail {
             Detail::All => Some((
-                encode::create(folder, &ACCOUNTS, request.format)?,
-                encode::create(folder, &RISK_UNITS, request.format)?,
+                encode::create(folder, &ACCOUNTS, request.output.format)?,
+                encode::create(folder, &RISK_UNITS, request.output.format)?,
             )),
             Detail::AtRisk | Detail::None => None,
         };

@@ -410,7 +410,7 @@ fn largest_batch(rows: &[LargestRow], book: &Book, names: Names) -> Result<Recor
         texts(rows.iter().map(|row| names.scenarios[row.scenario].as_str()))?,
         texts(rows.iter().map(|row| row.by))?,
         counts(rows.iter().map(|row| whole(row.rank as u64))),
-        texts(rows.iter().map(|row| book.accounts.get(row.account)))?,
+        texts(rows.iter().map(|row| book.accounts().get(row.account)))?,
         numbers(rows.iter().map(|row| row.amount)),
         optional_numbers(rows.iter().map(|row| share(row.amount, row.total))),
     ])
@@ -446,7 +446,7 @@ fn worst_batch(
 ) -> Result<RecordBatch> {
     let number = |field: fn(&AccountMargin) -> f64| numbers(rows.iter().map(|row| field(&row.margin)));
     WORST.batch(vec![
-        texts((0..rows.len()).map(|row| book.accounts.get(first_account + row)))?,
+        texts((0..rows.len()).map(|row| book.accounts().get(first_account + row)))?,
         texts(base.iter().map(|margin| margin.status.name()))?,
         optional_numbers(base.iter().map(|margin| margin.margin_ratio)),
         numbers(base.iter().map(|margin| margin.total_eq)),

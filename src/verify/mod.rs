@@ -48,6 +48,13 @@ pub struct VerifyRequest {
     pub seed: u64,
 }
 
+impl VerifyRequest {
+    /// Verifies the run in a folder against the snapshot where the run found it, and derives 1,000 accounts again.
+    pub fn new(run: impl Into<PathBuf>) -> Self {
+        Self { run: run.into(), snapshot: None, sample: Sample::Accounts(1000), seed: 0 }
+    }
+}
+
 /// Which accounts are derived again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sample {
@@ -237,6 +244,19 @@ impl Origin {
 
 /// Verifies a finished run.
 ///
+/// ```
+/// use remargin::progress::Silent;
+/// use remargin::run::{RunRequest, run};
+/// use remargin::verify::{VerifyRequest, verify};
+/// let dir = tempfile::tempdir().unwrap();
+/// let out = dir.path().join("out");
+/// run(&RunRequest::new("data/sample", &out, remargin::rules::load(None, &[])?), &Silent)?;
+/// assert!(verify(&VerifyRequest::new(&out), &Silent)?.agrees());
+/// std::fs::write(out.join("rejects.parquet"), "changed").unwrap();
+/// assert!(!verify(&VerifyRequest::new(&out), &Silent)?.agrees());
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Invalid`] if the folder is no finished run, or the snapshot cannot be read any more although its hashes
 /// agree; [`Error::Usage`] if accounts are to be derived and the snapshot is not there; [`Error::Interrupted`].
@@ -282,7 +302,7 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
         if results::has_result(&request.run, "accounts")? {
             derived = Some(sample::check(request, origin, &mut findings, progress)?);
         } else {
-            not_derived = Some("the stress kept no table `accounts`; with `--detail all` it does".to_owned());
+            not_derived = Some("the stress kept no table `accounts`; with detail `all` it does".to_owned());
         }
     }
     let Findings { differing, mut differences, .. } = findings;

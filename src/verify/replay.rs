@@ -1,6 +1,7 @@
 //! A run built again from its manifest, and compared byte by byte: `remargin replay`.
 
 use super::files::plain;
+use crate::error::Remedy;
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::recorded::{Recorded, RecordedFile, Request};
@@ -117,7 +118,7 @@ fn check_inputs(recorded: &Recorded, asked: &Request, progress: &dyn Progress) -
                 .file(&path)
                 .value(value)
                 .expected(format!("the file that the run read, with BLAKE3 hash {}", input.blake3))
-                .hint("--snapshot DIR names the snapshot where it is now")
+                .remedy(Remedy::SnapshotMoved)
         };
         let Some((bytes, blake3)) = hash_file(&path, progress)? else {
             return Err(invalid("an input of the run is not there", "no file".to_owned()).into());

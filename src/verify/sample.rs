@@ -73,7 +73,7 @@ fn draw(count: usize, all: usize, seed: u64) -> BTreeSet<usize> {
 /// One account in one market; returns the number of its risk units.
 fn one(origin: &Origin, market: &Market, key: Key, rows: &SampleRows, found: &mut Findings) -> Result<u64> {
     let (book, rules) = (origin.book(), &origin.rules.rules);
-    let id = book.accounts.get(key.0);
+    let id = book.accounts().get(key.0);
     let scenario = origin.scenarios.get(key.1).map_or("", |scenario| scenario.name.as_str());
     let difference = |file: &str, row: Option<u64>, column: &str, found: &str, expected: &str| Difference {
         file: file.to_owned(),

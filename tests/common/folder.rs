@@ -131,9 +131,9 @@ pub fn reconcile(snapshot: &Snapshot) {
         assert!(rows.iter().all(|row| (1..=count.rows_in).contains(row)));
     }
     let used = |table| snapshot.tables.iter().find(|count| count.table == table).map_or(0, |count| count.rows_used);
-    assert_eq!(used(Table::Positions), snapshot.book.qty.len() as u64);
-    assert_eq!(used(Table::Balances), snapshot.book.cash.len() as u64);
-    assert!(snapshot.book.accounts.iter().all(|id| snapshot.unmargined.iter().all(|out| out.account_id != id)));
+    assert_eq!(used(Table::Positions), snapshot.book.qty().len() as u64);
+    assert_eq!(used(Table::Balances), snapshot.book.cash().len() as u64);
+    assert!(snapshot.book.accounts().iter().all(|id| snapshot.unmargined.iter().all(|out| out.account_id != id)));
 }
 
 /// Market and book as text with every bit of every number.
@@ -143,16 +143,16 @@ pub fn print(snapshot: &Snapshot) -> String {
     format!(
         "{:#?}\n{:?}\n{:?}\n{:?} {:?} {:?} {:?}\n{:?} {:?} {:?} {:?} {:?}",
         snapshot.market,
-        book.accounts,
-        book.spot_offset,
-        book.position_start,
-        book.instrument,
-        bits(&book.qty),
-        bits(&book.avg_px),
-        book.balance_start,
-        book.ccy,
-        bits(&book.cash),
-        bits(&book.interest),
-        bits(&book.spot_in_use_cap),
+        book.accounts(),
+        book.spot_offset(),
+        book.position_start(),
+        book.instrument(),
+        bits(book.qty()),
+        bits(book.avg_px()),
+        book.balance_start(),
+        book.ccy(),
+        bits(book.cash()),
+        bits(book.interest()),
+        bits(book.spot_in_use_cap()),
     )
 }

@@ -4,7 +4,7 @@
 
 use super::Case;
 use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
-use remargin::margin::orders::{Order, Traded};
+use remargin::margin::account::{Order, Traded};
 use remargin::margin::rules::SpotOffset;
 use remargin::market::{Currency, Instrument, InstrumentKind, Market, Underlying};
 
@@ -240,7 +240,7 @@ impl World {
                 balances.spot_in_use_cap.push(cap);
             }
         }
-        Book::from_rows(&ids, &modes, &vec![false; modes.len()], positions, balances, orders)
+        Book::from_rows(&ids, &modes, &vec![false; modes.len()], positions, balances, orders).unwrap()
     }
 }
 

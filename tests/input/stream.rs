@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use remargin::book::Book;
-use remargin::margin::orders::{Order, Traded};
+use remargin::margin::account::{Order, Traded};
 use remargin::margin::rules::SpotOffset;
 use remargin::market::Market;
 use remargin::progress::Silent;
@@ -143,13 +143,17 @@ impl Content {
 /// be unknown to one market and known to the other.
 fn lines(market: &Market, book: &Book) -> Vec<String> {
     let line = |account: usize| {
-        let positions: Vec<_> = (book.position_start[account]..book.position_start[account + 1])
-            .map(|row| (&market.instruments[book.instrument[row] as usize].inst_id, book.qty[row], book.avg_px[row]))
+        let positions: Vec<_> = (book.position_start()[account]..book.position_start()[account + 1])
+            .map(|row| {
+                (&market.instruments[book.instrument()[row] as usize].inst_id, book.qty()[row], book.avg_px()[row])
+            })
             .collect();
-        let balances: Vec<_> = (book.balance_start[account]..book.balance_start[account + 1])
-            .map(|row| (&market.currencies[book.ccy[row] as usize], row))
+        let balances: Vec<_> = (book.balance_start()[account]..book.balance_start()[account + 1])
+            .map(|row| (&market.currencies[book.ccy()[row] as usize], row))
             .filter(|(currency, _)| currency.fx.is_some())
-            .map(|(currency, row)| (&currency.name, book.cash[row], book.interest[row], book.spot_in_use_cap[row]))
+            .map(|(currency, row)| {
+                (&currency.name, book.cash()[row], book.interest()[row], book.spot_in_use_cap()[row])
+            })
             .collect();
         let traded = |order: &Order| match order.traded {
             Traded::Contract(number) => market.instruments[number as usize].inst_id.clone(),
@@ -159,8 +163,8 @@ fn lines(market: &Market, book: &Book) -> Vec<String> {
         };
         // Pairs stand in the order of the currencies' indices, which a market with more currencies does not change.
         let orders: Vec<_> = book.orders_of(account).iter().map(|order| (traded(order), order.qty, order.px)).collect();
-        let id = book.accounts.get(account);
-        format!("{id} {:?} {positions:?} {balances:?} {orders:?}", book.spot_offset[account])
+        let id = book.accounts().get(account);
+        format!("{id} {:?} {positions:?} {balances:?} {orders:?}", book.spot_offset()[account])
     };
     (0..book.len()).map(line).collect()
 }

@@ -34,7 +34,7 @@ fn book() -> Snapshot {
         load(&request.out, &LoadOptions { default_spot_offset, expectations: &Expectations::NONE, progress: &Silent })
             .unwrap();
     assert_eq!((snapshot.book.len(), snapshot.rejects.len()), (ACCOUNTS, 0));
-    assert!(snapshot.book.qty.len() > 9 * ACCOUNTS, "{} positions", snapshot.book.qty.len());
+    assert!(snapshot.book.qty().len() > 9 * ACCOUNTS, "{} positions", snapshot.book.qty().len());
     snapshot
 }
 
@@ -53,7 +53,7 @@ fn agree(snapshot: &Snapshot, set: &[&str]) -> Vec<Margin> {
             let reference = margin(&account_of(market, book, &rules, first + place).unwrap()).unwrap();
             let begin = if place == 0 { 0 } else { unit_end[place - 1] };
             let found = compare(kernel, &units[begin..unit_end[place]], &unit_names, &reference, &rules);
-            let id = book.accounts.get(first + place);
+            let id = book.accounts().get(first + place);
             lines.extend(found.iter().map(|mismatch| format!("{id} {mismatch}")));
             margins.push(reference);
         }

@@ -165,7 +165,8 @@ fn small(accounts: &[Holder]) -> Case {
         }
     }
     let modes = vec![SpotOffset::None; accounts.len()];
-    let book = Book::from_rows(&ids, &modes, &vec![false; accounts.len()], positions, balances, OrderRows::default());
+    let book =
+        Book::from_rows(&ids, &modes, &vec![false; accounts.len()], positions, balances, OrderRows::default()).unwrap();
     let rules = rules::load(None, &["liquidation_fee.derivatives=0.0005".to_owned()]).unwrap().rules;
     Case { market, book, rules }
 }

@@ -2,11 +2,13 @@
 //! price. Random books hardly ever stand there.
 
 use remargin::engine::price;
+use remargin::margin::account::{Account, NotFinite};
+use remargin::margin::account::{Order, Traded};
 use remargin::margin::black76::{Greeks, Terms};
 use remargin::margin::changed::{Changes, Known};
-use remargin::margin::orders::{Holdings, Order, Traded};
+use remargin::margin::orders::Holdings;
 use remargin::margin::priced::{OPTION_COLUMNS, PricedMarket, TERM};
-use remargin::margin::requirement::{Account, NotFinite, Workspace, evaluate};
+use remargin::margin::requirement::{Workspace, evaluate};
 use remargin::margin::rules::{Class, RiskUnitMode, Rules, SettleGroup, SpotOffset, StatusRules};
 use remargin::margin::spot_hedge::spot_in_use;
 use remargin::margin::tiers::{BorrowTiers, Tiers};

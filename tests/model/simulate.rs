@@ -7,7 +7,7 @@ use crate::common::world::World;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
 use remargin::engine::{account_of, chunk, price};
-use remargin::margin::orders::{Order, Traded};
+use remargin::margin::account::{Order, Traded};
 use remargin::margin::priced::PricedMarket;
 use remargin::margin::rules::SpotOffset;
 use remargin::margin::{AccountMargin, UnitMargin};
@@ -110,7 +110,7 @@ impl Sheet {
             balances.spot_in_use_cap.push(cap);
         }
         let orders = OrderRows { account: vec![0; self.orders.len()], order: self.orders.clone() };
-        let book = Book::from_rows(&ids, &[self.mode], &[false], positions, balances, orders);
+        let book = Book::from_rows(&ids, &[self.mode], &[false], positions, balances, orders).unwrap();
         let result = chunk(priced, &book, 0..1).unwrap();
         (result.accounts[0], result.units)
     }

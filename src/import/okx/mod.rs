@@ -42,6 +42,7 @@ pub use report::Imported;
 pub use tally::{FileCount, SetAsideReason};
 pub use vol::VolCounts;
 
+use crate::error::Remedy;
 use crate::progress::Progress;
 use crate::publish::OutputFolder;
 use crate::publish::owned::IMPORTED;
@@ -153,12 +154,10 @@ fn build(
         }
     }
     refuse_nothing(request, &tally, &accounts)?;
-    let as_of_ms = request.as_of_ms.or(Some(public.latest_ms).filter(|ms| *ms > 0)).ok_or_else(|| {
-        Error::Usage(
-            "no response has a time, so the valuation time is unknown: give it, such as `--as-of 2026-01-15T08:00:00Z`"
-                .to_owned(),
-        )
-    })?;
+    let as_of_ms = request
+        .as_of_ms
+        .or(Some(public.latest_ms).filter(|ms| *ms > 0))
+        .ok_or_else(|| Error::refused("no response has a time, so the valuation time is unknown", Remedy::AsOf))?;
     let as_of = jiff::Timestamp::from_millisecond(as_of_ms)
         .map_err(|err| Error::Usage(format!("the valuation time {as_of_ms} ms is out of range: {err}")))?;
     let (marks, volatility) = vol::marks(&public, as_of_ms, request.interpolate_vol);

@@ -6,7 +6,7 @@ use crate::book::OrderRows;
 use crate::cells::number::{NumberError, Numbers};
 use crate::cells::text::{Text, cut};
 use crate::formats::batch::Batch;
-use crate::margin::orders::{Order, Traded};
+use crate::margin::account::{Order, Traded};
 use crate::snapshot::market::contracts::base_quote;
 use crate::snapshot::market::{Listings, Priced, Refusal};
 use crate::snapshot::reject::{Broken, Reason};

@@ -171,7 +171,7 @@ impl Stream {
                     && let Next::Piece(piece) = merge.next()
                 {
                     running.push_back(Running::start(scope, move || {
-                        let Built { book, aside } = piece.build(context);
+                        let Built { book, aside } = piece.build(context)?;
                         Ok((aside, work(book)?))
                     }));
                     moved = true;

@@ -237,7 +237,7 @@ fn broken_files_end_the_import() {
     }
     let place = Place::new().copy("public_instruments_FUTURES/burakoner_live_prod.json");
     let error = import(&request(&place.path("in"), &place.path("snapshot")), &Silent).unwrap_err();
-    assert!(error.exit_code() == 2 && error.to_string().contains("--as-of"), "{error}");
+    assert!(error.exit_code() == 2 && error.to_string().contains("`as_of_ms`"), "{error}");
 }
 
 #[test]

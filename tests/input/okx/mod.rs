@@ -7,10 +7,9 @@ mod reconciles;
 
 use remargin::import::okx::{ImportRequest, Imported, import};
 use remargin::progress::Silent;
-use remargin::request::DistanceScope;
+use remargin::request::{DistanceScope, OutputRequest};
 use remargin::rules;
 use remargin::run::{RunRequest, run};
-use remargin::snapshot::MaxRejects;
 use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
 use remargin::source::Format;
 use serde_json::{Value, json};
@@ -84,21 +83,12 @@ impl Place {
     fn run(&self) {
         let overlay = self.path("snapshot").join("rules.toml");
         run(
-            &RunRequest {
-                snapshot: self.path("snapshot"),
-                out: self.path("out"),
-                shocks: None,
-                distance: DistanceScope::AtRisk,
-                rules: rules::load(overlay.is_file().then_some(overlay.as_path()), &[]).unwrap(),
-                expectations: remargin::snapshot::Expectations::NONE,
-                allow_rules_date: false,
-                format: Format::Csv,
-                report: true,
-                force: false,
-                max_rejects: MaxRejects::Rows(0),
-                memory_limit: remargin::memory::MemoryLimit::of_machine(),
-                command_line: Vec::new(),
-            },
+            &RunRequest::new(
+                self.path("snapshot"),
+                OutputRequest::new(self.path("out")).with_format(Format::Csv),
+                rules::load(overlay.is_file().then_some(overlay.as_path()), &[]).unwrap(),
+            )
+            .with_distance(DistanceScope::AtRisk),
             &Silent,
         )
         .unwrap();

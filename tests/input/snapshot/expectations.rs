@@ -211,7 +211,7 @@ fn the_hash_of_a_snapshot_names_its_content() {
     folder.load_expecting(&expecting(&hash.to_uppercase())).unwrap();
     assert_eq!(hash, snapshot_hash(&Folder::new().load().unwrap().inputs), "the place does not matter");
     let text = problem(&folder, &expecting(&"0".repeat(64)));
-    for word in ["not the one that was expected", &hash, &"0".repeat(64), "--expect-hash"] {
+    for word in ["not the one that was expected", &hash, &"0".repeat(64), "expects"] {
         assert!(text.contains(word), "{text}");
     }
     assert!(problem(&folder, &expecting("abc")).contains("64 hexadecimal digits"));

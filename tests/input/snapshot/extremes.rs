@@ -21,7 +21,7 @@ fn margins(snapshot: &Snapshot, settings: &[String]) -> Vec<(String, f64, &'stat
         let units = &result.units[first_unit..result.unit_end[number]];
         first_unit = result.unit_end[number];
         let reference = margin(&account_of(&snapshot.market, &snapshot.book, &rules, number).unwrap()).unwrap();
-        let id = snapshot.book.accounts.get(number);
+        let id = snapshot.book.accounts().get(number);
         let mismatches = compare(account, units, &names, &reference, &rules);
         assert!(mismatches.is_empty(), "{id}: {}", mismatches.iter().map(ToString::to_string).collect::<String>());
         assert!(account.mmr.is_finite() && account.mmr >= 0.0 && account.imr >= account.mmr, "{id}: {account:?}");
@@ -144,7 +144,7 @@ fn ten_thousand_positions_in_one_account() {
     folder.write("positions.csv", rows);
     let snapshot = folder.load().unwrap();
     reconcile(&snapshot);
-    assert_eq!(snapshot.book.qty.len(), 10_005);
+    assert_eq!(snapshot.book.qty().len(), 10_005);
     let found = margins(&snapshot, &["risk_unit=merged".to_owned()]);
     assert_eq!(found.len(), 5);
 }

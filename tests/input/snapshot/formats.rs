@@ -181,8 +181,8 @@ fn integer_ids_nulls_and_wrong_types() {
     let cash: ArrayRef = Arc::new(Int64Array::from(vec![9_007_199_254_740_993, -2]));
     write_arrow(&folder.path().join("balances.arrow"), &columns(Arc::clone(&ids), Arc::clone(&cash)), 10);
     let snapshot = folder.load().unwrap();
-    assert_eq!(snapshot.book.accounts.iter().collect::<Vec<_>>(), ["-70", "7", "a1", "a2", "a4"]);
-    assert_eq!(snapshot.book.cash, [-2.0, 9_007_199_254_740_992.0]);
+    assert_eq!(snapshot.book.accounts().iter().collect::<Vec<_>>(), ["-70", "7", "a1", "a2", "a4"]);
+    assert_eq!(snapshot.book.cash(), [-2.0, 9_007_199_254_740_992.0]);
 
     let single: ArrayRef = Arc::new(arrow::array::Float32Array::from(vec![1.0, 2.0]));
     let binary: ArrayRef = Arc::new(arrow::array::BinaryArray::from(vec![&b"a"[..], b"b"]));
@@ -256,6 +256,6 @@ fn large_ids_of_one_column_schema() {
         true,
     );
     let snapshot = folder.load().unwrap();
-    assert_eq!(snapshot.book.accounts.iter().last(), Some("a9"));
-    assert_eq!(snapshot.book.spot_offset.last(), Some(&SpotOffset::Usdt));
+    assert_eq!(snapshot.book.accounts().iter().last(), Some("a9"));
+    assert_eq!(snapshot.book.spot_offset().last(), Some(&SpotOffset::Usdt));
 }

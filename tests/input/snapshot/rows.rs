@@ -55,15 +55,15 @@ fn a_sound_snapshot() {
     assert_eq!(snapshot.unused_price_gaps, 1);
 
     let book = &snapshot.book;
-    assert_eq!(book.accounts.iter().collect::<Vec<_>>(), ["a1", "a2", "a3", "a4"]);
-    assert_eq!(book.spot_offset, [SpotOffset::Usdt, SpotOffset::Coin, SpotOffset::Usdt, SpotOffset::None]);
-    assert_eq!((&*book.position_start, &*book.instrument), (&[0, 3, 5, 5, 5][..], &[0, 3, 3, 1, 3][..]));
-    assert_eq!(book.qty, [-5.0, -2.0, 10.0, -1.0, 3.0]);
-    assert_eq!(book.avg_px, [86_000.0, 85_000.1, 85_000.1, 0.06, 91_000.0]);
-    assert_eq!((&*book.balance_start, &*book.ccy), (&[0, 2, 3, 4, 4][..], &[0, 4, 4, 5][..]));
-    assert_eq!(book.cash, [-0.25, 1_000.0, 500.0, 7.0]);
-    assert_eq!(book.interest, [0.0, 0.5, 0.0, 0.0]);
-    assert_eq!(book.spot_in_use_cap, [2.0, f64::INFINITY, f64::INFINITY, 0.0]);
+    assert_eq!(book.accounts().iter().collect::<Vec<_>>(), ["a1", "a2", "a3", "a4"]);
+    assert_eq!(book.spot_offset(), [SpotOffset::Usdt, SpotOffset::Coin, SpotOffset::Usdt, SpotOffset::None]);
+    assert_eq!((book.position_start(), book.instrument()), (&[0, 3, 5, 5, 5][..], &[0, 3, 3, 1, 3][..]));
+    assert_eq!(book.qty(), [-5.0, -2.0, 10.0, -1.0, 3.0]);
+    assert_eq!(book.avg_px(), [86_000.0, 85_000.1, 85_000.1, 0.06, 91_000.0]);
+    assert_eq!((book.balance_start(), book.ccy()), (&[0, 2, 3, 4, 4][..], &[0, 4, 4, 5][..]));
+    assert_eq!(book.cash(), [-0.25, 1_000.0, 500.0, 7.0]);
+    assert_eq!(book.interest(), [0.0, 0.5, 0.0, 0.0]);
+    assert_eq!(book.spot_in_use_cap(), [2.0, f64::INFINITY, f64::INFINITY, 0.0]);
 
     let paths: Vec<_> = snapshot.inputs.iter().map(|input| (input.path.to_str().unwrap(), input.rows)).collect();
     let expected = [
@@ -164,7 +164,7 @@ fn every_reason_of_a_row() {
         let found = format!("{table} {} {} {code} {column}={value}", reject.row, account.unwrap_or("-"));
         assert_eq!(found, expected, "{file} {to}");
         let left: Vec<_> = ["a1", "a2", "a3", "a4"].into_iter().filter(|id| Some(*id) != account).collect();
-        assert_eq!(snapshot.book.accounts.iter().collect::<Vec<_>>(), left, "{file} {to}");
+        assert_eq!(snapshot.book.accounts().iter().collect::<Vec<_>>(), left, "{file} {to}");
         let out = snapshot.unmargined.iter().map(|out| (&*out.account_id, out.reason.code(), out.broken_rows));
         assert_eq!(out.collect::<Vec<_>>(), account.map(|account| (account, code, 1)).into_iter().collect::<Vec<_>>());
     }
@@ -190,7 +190,7 @@ fn broken_instruments_and_prices_reach_their_holders() {
             (reject.reason.code(), reject.column, &*reject.value) == expected && reject.table == Table::Positions
         });
         assert_eq!(held.count(), rows, "{file} {to}: {:#?}", snapshot.rejects);
-        assert!(!snapshot.book.accounts.iter().any(|id| id == "a2"));
+        assert!(!snapshot.book.accounts().iter().any(|id| id == "a2"));
     }
 }
 
@@ -225,7 +225,7 @@ fn duplicates_reject_all_their_rows_in_any_order() {
             "a4 duplicate_account a4",
         ];
         assert_eq!(codes, expected);
-        assert_eq!(snapshot.book.accounts.iter().collect::<Vec<_>>(), ["a1"]);
+        assert_eq!(snapshot.book.accounts().iter().collect::<Vec<_>>(), ["a1"]);
         let out: Vec<_> =
             snapshot.unmargined.iter().map(|out| (&*out.account_id, out.reason.code(), out.broken_rows)).collect();
         assert_eq!(out, [("a2", "invalid_spot_offset", 2), ("a3", "invalid_cash", 3), ("a4", "duplicate_account", 2)]);
@@ -240,7 +240,7 @@ fn zero_balances_need_no_fx_and_broken_indices_are_not_replaced() {
     assert_eq!(snapshot.rejects.len(), 0);
     let doge = snapshot.market.currencies.iter().find(|ccy| ccy.name == "DOGE").unwrap();
     assert_eq!(doge.fx, None);
-    assert!(snapshot.book.cash.iter().all(|cash| cash.to_bits() != (-0.0f64).to_bits()));
+    assert!(snapshot.book.cash().iter().all(|cash| cash.to_bits() != (-0.0f64).to_bits()));
 
     let folder = Folder::new();
     folder.replace("indices.csv", "XRP-USDT,2\n", "XRP-USDT,2\nXRP-USD,nan\n");
