@@ -5,6 +5,7 @@ mod cli;
 mod common;
 mod compare;
 mod distance;
+mod documents;
 #[cfg(unix)]
 mod kill;
 mod simulate;

@@ -17,6 +17,9 @@ const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
 
 type Path = Vec<String>;
 
+/// Planted files: path below `src`, text.
+type Files = &'static [(&'static str, &'static str)];
+
 /// The path of a file's module: `src/a/b.rs` and `src/a/b/mod.rs` are `a`, `b`; `src/lib.rs` is nothing.
 fn module_of(file: &str) -> Path {
     let inner = file.trim_start_matches("src/").trim_end_matches(".rs");
@@ -189,7 +192,7 @@ fn no_folder_holds_a_circle() {
 #[test]
 fn planted_circles_are_found() {
     // One case: files with their text, then folder and members of each circle.
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    let cases: &[(Files, &[&str])] = &[
         (&[("a.rs", "use crate::b::X;"), ("b.rs", "use crate::c::Y;"), ("c.rs", "")], &[]),
         (&[("a.rs", "use crate::b::X;"), ("b.rs", "fn f() { super::a::g() }")], &["src: a.rs, b.rs"]),
         (&[("a.rs", "use crate::{b::{X, Y}, d};"), ("b.rs", "use super::{a};")], &["src: a.rs, b.rs"]),
