@@ -1,7 +1,7 @@
-//! What the columns of the two large tables cost in each encoding and compression: bytes a value and time to encode.
+//! Cost of the columns of the two large tables in each encoding and compression: bytes per value and encoding time.
 //!
-//! `cargo bench --bench encodings`. The columns are those of a run over a generated book. Every combination is read
-//! back and compared before it is timed. `src/tables/parquet/` writes by what this shows.
+//! `cargo bench --bench encodings`. The columns come from a run over a generated book. Every combination is read back
+//! and compared before it is timed. The encodings in `src/tables/parquet/` are chosen from these results.
 
 mod common;
 
@@ -27,10 +27,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// As many accounts as a row group of a run has.
+/// As many accounts as in a row group of a run.
 const ACCOUNTS: u64 = 16_384;
 
-/// Columns that stand for the others: table and column.
+/// Representative columns: table and column.
 const COLUMNS: [(&str, &str); 11] = [
     ("accounts", "account_id"),
     ("accounts", "adj_eq"),
@@ -45,7 +45,7 @@ const COLUMNS: [(&str, &str); 11] = [
     ("risk_units", "cash_delta"),
 ];
 
-/// How values are laid out before compression.
+/// Layout of values before compression.
 const ENCODINGS: [(&str, Option<Encoding>); 3] =
     [("plain", Some(Encoding::PLAIN)), ("dictionary", None), ("split", Some(Encoding::BYTE_STREAM_SPLIT))];
 

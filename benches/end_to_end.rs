@@ -1,7 +1,7 @@
-//! The whole run, from the snapshot on the disk to the finished folder: 0.1 and 1 M positions, and 10 M where the
+//! The whole run, from the snapshot on disk to the finished folder: 0.1 M and 1 M positions, and 10 M if the
 //! environment variable `REMARGIN_BENCH_LARGE` is set.
 //!
-//! `REMARGIN_BENCH_LARGE=1 cargo bench --bench end_to_end`. Every answer is checked before it is timed.
+//! `REMARGIN_BENCH_LARGE=1 cargo bench --bench end_to_end`. Every result is checked before it is timed.
 
 mod common;
 
@@ -34,7 +34,8 @@ fn margin(generation: &Generation) -> RunOutcome {
     run(&request, &Silent).expect("a run")
 }
 
-/// The run holds every account, its totals are those of the account pass, and that agrees with the reference model.
+/// The run contains every account, and its totals equal those of the account pass, which agrees with the reference
+/// model.
 fn assert_answer(generation: &Generation) {
     let summary = margin(generation).summary;
     let rules = rules();

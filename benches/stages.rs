@@ -1,6 +1,6 @@
 //! The stages of a run one by one: read and check, compute, encode and write.
 //!
-//! `cargo bench --bench stages`. Every answer is checked before it is timed.
+//! `cargo bench --bench stages`. Every result is checked before it is timed.
 
 mod common;
 
@@ -20,7 +20,7 @@ use std::path::Path;
 
 /// Accounts of the book.
 const BOOK: u64 = 20_000;
-/// Accounts of what is encoded: a chunk of a run.
+/// Accounts of the encoded part: a chunk of a run.
 const CHUNK: usize = remargin::engine::CHUNK_ACCOUNTS;
 
 fn read(criterion: &mut Criterion) {

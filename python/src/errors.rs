@@ -1,10 +1,10 @@
-//! The library's errors as Python exceptions: the same messages, and the places as attributes.
+//! The library's errors as Python exceptions: the same messages, with the location as attributes.
 
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use remargin::{Error, Invalid};
 
-/// The exception of an error.
+/// The exception for an error.
 pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
     let class = match error {
         Error::Usage(_) => "UsageError",

@@ -1,4 +1,4 @@
-//! What works on a snapshot in a folder: the end-of-day run, the explanation of an account, the cut into buckets.
+//! Functions on a snapshot in a folder: the end-of-day run, explanation of an account, simulation, partition.
 
 use crate::recalculate::json;
 use crate::rules::Rules;
@@ -17,7 +17,7 @@ use remargin::source::Format;
 use remargin::{Error, engine, explain as explanation};
 use std::path::PathBuf;
 
-/// One of a few words.
+/// One of a few choices.
 fn choose<T: Copy>(name: &str, word: &str, choices: &[(&str, T)]) -> PyResult<T> {
     let found = choices.iter().find(|(choice, _)| *choice == word).map(|(_, value)| *value);
     found.ok_or_else(|| {
@@ -119,7 +119,7 @@ pub fn explain<'py>(
     json(py, &text.map_err(|error| errors::raise(py, &error))?)
 }
 
-/// Answers operations, a JSON object a line, with a JSON object a line.
+/// Answers operations: JSON lines in, JSON lines out.
 #[pyfunction]
 #[pyo3(signature = (snapshot, lines, *, rules = None, allow_rules_date = false, threads = None, progress = None))]
 pub fn simulate<'py>(

@@ -1,14 +1,13 @@
-//! Record batches in, record batches out: the boundary at which other engines call the library.
+//! Record batches in, record batches out: the interface for other engines.
 //!
 //! ```text
-//! instruments, marks, indices, as_of --> MarketRows      read and checked once, good for any number of books
-//! positions, balances, accounts -------> load_rows       the checks, rejects and reasons of a snapshot in files
+//! instruments, marks, indices, as_of --> MarketRows      read and checked once, used for any number of books
+//! positions, balances, accounts -------> load_rows       the same checks, rejects and reasons as for files
 //! rules, scenarios --------------------> recalculate --> accounts, risk_units, at_risk, rejects, summary
 //! ```
 //!
-//! No file is touched, and the tables have the rows, the columns and the bits of those that [`mod@crate::run`] writes.
-//! The Python package and its Spark jobs are built on this module, on arrow alone, without the cargo features of the
-//! command.
+//! No file is read or written. The tables have the same rows, columns and bits as those of [`mod@crate::run`]. The
+//! Python package and its Spark jobs use this module, with Arrow only and without the cargo features of the command.
 
 use crate::book::Book;
 use crate::market::Market;
@@ -40,28 +39,28 @@ pub struct Request<'a> {
     pub positions: &'a Rows,
     /// `account_id`, `ccy`, `cash`, `interest` (optional), `spot_in_use_cap` (optional).
     pub balances: &'a Rows,
-    /// `account_id`, `spot_offset`; without it all accounts have the rules' default.
+    /// `account_id`, `spot_offset`; without it all accounts have the default of the rules.
     pub accounts: Option<&'a Rows>,
-    /// `account_id`, `inst_id`, `side`, `qty`, `px`: pending orders, which freeze margin.
+    /// `account_id`, `inst_id`, `side`, `qty`, `px`: pending orders.
     pub orders: Option<&'a Rows>,
     /// The rules.
     pub rules: &'a LoadedRules,
-    /// Price scenarios beside the base case; each adds rows for every account.
+    /// Price scenarios in addition to the base case. Each adds rows for every account.
     pub scenarios: Scenarios<'a>,
     /// Accept a market that is older than the rules.
     pub allow_rules_date: bool,
 }
 
-/// Where price scenarios come from; those of all sources are taken, in this order.
+/// Sources of price scenarios. All are used, in this order.
 #[derive(Clone, Copy, Default)]
 pub struct Scenarios<'a> {
     /// A table `shocks`.
     pub shocks: Option<&'a Rows>,
-    /// Every combination of these axes' points.
+    /// Every combination of the points of these axes.
     pub axes: &'a [Axis],
     /// Single scenarios.
     pub single: &'a [Scenario],
-    /// Named sets.
+    /// Named sets of scenarios.
     pub presets: &'a [Preset],
 }
 
@@ -79,22 +78,22 @@ impl Scenarios<'_> {
     }
 }
 
-/// The tables of a run, see [`crate::tables::columns`]; text columns are plain strings.
+/// The tables of a run, see [`crate::tables::columns`]. Text columns are plain strings.
 #[derive(Debug, Clone)]
 pub struct Recalculated {
-    /// Account x scenario, in byte order of the ids.
+    /// One row per account and scenario, in byte order of the ids.
     pub accounts: Rows,
-    /// Account x scenario x risk unit.
+    /// One row per account, scenario and risk unit.
     pub risk_units: Rows,
-    /// The accounts that need somebody's attention, worst first in each scenario.
+    /// The accounts in or near liquidation or with an IM deficit, worst first in each scenario.
     pub at_risk: Rows,
-    /// Every input row that was set aside.
+    /// Every rejected input row.
     pub rejects: Rows,
     /// Counts and totals of the base case.
     pub summary: Summary,
 }
 
-/// Margins every account of a book that the caller holds.
+/// Margins every account of a book in memory.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a table or a scenario cannot be used or the market is older than the rules;
@@ -109,7 +108,7 @@ pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalcu
     margin(snapshot, request.rules, request.scenarios, progress)
 }
 
-/// As [`recalculate`], with the snapshot in a folder: what a worker does with a bucket of a
+/// Like [`recalculate`], with the snapshot in a folder, for a worker that processes a bucket of a
 /// [partition](mod@crate::partition).
 ///
 /// # Errors
@@ -157,7 +156,7 @@ fn margin(
     })
 }
 
-/// What is gathered from all accounts.
+/// Results collected from all accounts.
 struct Gathered {
     accounts: Vec<RecordBatch>,
     risk_units: Vec<RecordBatch>,
@@ -209,7 +208,7 @@ fn plain(batch: &RecordBatch) -> Result<RecordBatch> {
     without_dictionaries(batch).map_err(|error| Error::Runtime(format!("cannot write labels out: {error}")))
 }
 
-/// Batches without rows leave no trace.
+/// Removes empty batches.
 fn table(spec: &TableSpec, batches: Vec<RecordBatch>) -> Result<Rows> {
     Rows::new(spec.schema(), batches.into_iter().filter(|batch| batch.num_rows() > 0).collect())
 }

@@ -1,4 +1,4 @@
-//! `remargin run`: the margin of every account, written to a folder.
+//! `remargin run`: computes the margin of every account and writes it to a folder.
 
 use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat};
 use super::exit;
@@ -19,27 +19,27 @@ Examples:
   remargin run data/sample --out out --force --summary json | jq .accounts.by_status
   remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation
 
-`out` appears whole or not at all; its manifest.json is written last.";
+`out` is published complete or not at all; its manifest.json is written last.";
 
-/// The end-of-day run: every account at the snapshot's market
+/// Runs the end-of-day margin: every account at the snapshot's market
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct RunArgs {
-    /// Folder with `snapshot.toml` and one table a file
+    /// Folder with `snapshot.toml` and one file per table
     snapshot: PathBuf,
     /// Folder to write; must not exist unless --force
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Price scenarios beside the base case: a table of `scenario, base, price, vol, fx_ccy, fx, days`
+    /// Price scenarios in addition to the base case: a table of `scenario, base, price, vol, fx_ccy, fx, days`
     ///
-    /// Adds rows for every account and scenario. `remargin stress` sums scenarios up instead.
+    /// Adds rows for every account and scenario. `remargin stress` aggregates scenarios instead.
     #[arg(long, value_name = "FILE")]
     shocks: Option<PathBuf>,
-    /// Whose distances from liquidation to search: which price moves bring the margin ratio to 1
+    /// Accounts whose distances from liquidation to search: the price moves that bring the margin ratio to 1
     ///
     /// Costs thousands of times as much as an account's margin. Writes the table `distances`, and fills the last
     /// columns of `at_risk`.
-    #[arg(long, value_name = "WHOSE", default_value = "none")]
+    #[arg(long, value_name = "ACCOUNTS", default_value = "none")]
     distance: DistanceArg,
     /// Format of the tables
     #[arg(long, default_value = "parquet")]
@@ -47,19 +47,19 @@ pub struct RunArgs {
     /// Replace an existing output folder
     #[arg(long)]
     force: bool,
-    /// Form of the summary: a table on stderr, or summary.json on stdout
+    /// Format of the summary: a table on stderr, or summary.json on stdout
     #[arg(long, value_name = "FORM", default_value = "text")]
     summary: TextFormat,
-    /// Leave out `report.html`
+    /// Do not write `report.html`
     #[arg(long)]
     no_report: bool,
-    /// Most memory to take, such as `512MiB` or `4GB` [default: three fifths of the machine's]
+    /// Memory limit, such as `512MiB` or `4GB` [default: three fifths of the machine's memory]
     ///
-    /// Tables in Parquet that are sorted by account id take little, however long they are. Others are read whole if
-    /// they fit, and are sorted on disk if not, in the folder of the output. Results do not depend on it.
+    /// Parquet tables sorted by account id need little memory, whatever their length. Other tables are read completely
+    /// if they fit, and otherwise sorted on disk, in the folder of the output. Results do not depend on it.
     #[arg(long, value_name = "SIZE")]
     memory_limit: Option<MemoryLimit>,
-    /// End with exit code 5 if accounts are in this state
+    /// End with exit code 5 if accounts are in this status
     #[arg(long, value_name = "STATE")]
     fail_on: Option<FailOn>,
     #[command(flatten)]

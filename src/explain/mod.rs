@@ -1,7 +1,7 @@
-//! Every step of one account's margin, for a person who checks it.
+//! Every step of one account's margin, for checking by hand.
 //!
-//! The figures are the kernel's own intermediate results ([`Workspace`]), not a second calculation: what is explained
-//! is what was reported.
+//! The figures are the kernel's own intermediate results ([`Workspace`]), not a second calculation: the explanation
+//! shows exactly the reported margin.
 
 mod model;
 mod okx;
@@ -27,7 +27,7 @@ use std::path::Path;
 /// Loads a snapshot and explains one of its accounts.
 ///
 /// # Errors
-/// What loading the snapshot brings; [`Error::Invalid`] if the account is unknown or unmargined, with the reason.
+/// Those of loading the snapshot; [`Error::Invalid`] if the account is unknown or unmargined, with the reason.
 pub fn explain(
     snapshot: &Path,
     account_id: &str,
@@ -57,7 +57,7 @@ pub fn explain(
     explain_account(&loaded.market, &loaded.book, &price(&loaded.market, &rules.rules), index)
 }
 
-/// Explains account number `index` of a book.
+/// Explains the account with this index in the book.
 ///
 /// # Errors
 /// [`Error::Runtime`] if a figure is not finite, as in a run.

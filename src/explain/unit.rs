@@ -11,9 +11,9 @@ use crate::margin::requirement::{Account, Workspace, spot_of, upl_settle};
 use crate::margin::rules::RiskUnitMode;
 use crate::margin::stress::{Spot, hedged_pairs};
 use crate::margin::sums::{ExpirySums, UnitSums};
-use crate::market::{Instrument, Kind, Market};
+use crate::market::{Instrument, InstrumentKind, Market};
 
-/// What a unit's explanation reads.
+/// The inputs of a unit's explanation.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Specifications and prices.
@@ -22,7 +22,7 @@ pub struct Context<'a> {
     pub priced: &'a PricedMarket,
     /// The account's rows.
     pub account: &'a Account<'a>,
-    /// The account's sums, gathered.
+    /// The account's sums.
     pub work: &'a Workspace,
 }
 
@@ -78,7 +78,7 @@ fn order_step(context: &Context<'_>, margin: &UnitMargin) -> Option<OrderStep> {
     Some(OrderStep { mmr_with_buys: buys.mmr, mmr_with_sells: sells.mmr, order_imr: margin.order_imr })
 }
 
-/// The component that decides the requirement.
+/// The component that decides the MMR.
 pub fn binding(margin: &UnitMargin) -> &'static str {
     let worst = margin.mr1.max(margin.mr2).max(margin.mr6);
     if margin.mmr > worst + margin.mr3 + margin.mr4 + margin.mr5 + margin.mr9 {
@@ -118,10 +118,10 @@ fn position_step(
     PositionStep {
         inst_id: instrument.inst_id.clone(),
         kind: match instrument.kind {
-            Kind::Linear => "linear",
-            Kind::Inverse => "inverse",
-            Kind::Option { call: true, .. } => "call",
-            Kind::Option { call: false, .. } => "put",
+            InstrumentKind::Linear => "linear",
+            InstrumentKind::Inverse => "inverse",
+            InstrumentKind::Option { call: true, .. } => "call",
+            InstrumentKind::Option { call: false, .. } => "put",
         },
         qty: n,
         avg_px,
@@ -143,7 +143,7 @@ fn position_step(
 }
 
 fn option_step(context: &Context<'_>, instrument: &Instrument) -> Option<OptionStep> {
-    let Kind::Option { call, strike } = instrument.kind else { return None };
+    let InstrumentKind::Option { call, strike } = instrument.kind else { return None };
     let rules = &context.priced.rules;
     let years = context.market.years_to(instrument.expiry_ns);
     let vol = instrument.mark_vol;

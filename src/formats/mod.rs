@@ -6,6 +6,9 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub(crate) mod batch;
+#[cfg(test)]
+mod changes;
+mod chunks;
 mod column;
 mod csv;
 mod guard;

@@ -1,4 +1,4 @@
-//! The loader as its callers see it: the built-in set, overlays, settings, and what is refused.
+//! The loader from the caller's view: the built-in set, overlays, settings, and errors.
 
 use std::io::Write as _;
 
@@ -55,7 +55,7 @@ fn the_built_in_set_has_the_published_values() {
     assert_eq!(rules.mr8.tiers.get("SOL").rates(1.0), (0.05, 0.2));
     assert_eq!(rules.mr9.pairs[0], (SettleGroup::Usdt, SettleGroup::Usd));
     assert_eq!(rules.mr9.tiers.rows().len(), 4);
-    // The exchange's 83 tiers, and nothing beyond them.
+    // The 83 tiers of the exchange, and zero above them.
     assert_eq!(rules.discount.get("BTC").rows().len(), 84);
     assert_eq!(rules.discount.get("BTC").rows()[82..], [(1_630.0, 0.575), (f64::INFINITY, 0.0)]);
     assert_eq!(rules.discount.get("DOGE").apply(10.0), 8.0);
@@ -141,7 +141,7 @@ fn an_overlay_merges_tables_and_replaces_arrays() {
 fn equal_parameters_have_equal_hashes() {
     let built_in = set(&[]).unwrap();
     assert_eq!(built_in.hash.len(), 64);
-    // A full copy, an overlay, other spellings, another order inside a class: all the same set.
+    // A full copy, an overlay, other spellings, another order inside a class: all are the same set.
     let full = temp(BUILT_IN);
     let canonical = temp(built_in.canonical());
     let spelled = overlay(
@@ -219,7 +219,7 @@ const REFUSED: [(&str, &str, &str, &str, &str); 68] = [
     ("liquidation_fee.derivatives=2", "liquidation_fee.derivatives", "out of range", "2", "at most 1"),
     ("mr1.price.other=[-1,0,1,2,3,4,5]", "mr1.price.other", "out of range", "-1", "above -1"),
     ("mr1.vol_points=[0.2,-0.2,0.1]", "mr1.vol_points", "out of range", "-0.2", "at least 0"),
-    // Order, and what belongs together.
+    // Order and consistency.
     (
         "mr1.price.major=[-0.3,-0.2,-0.1,0,0,0.1,0.2]",
         "mr1.price.major",

@@ -27,6 +27,7 @@ mod relate;
 mod schema;
 mod shocks;
 pub mod stream;
+mod survey;
 mod tables;
 
 pub use crate::cells::time::parse_time;
@@ -40,15 +41,15 @@ pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use schema::{Table, input_columns};
 pub use shocks::{find_shocks, read_shocks};
 
+use crate::Result;
 use crate::book::Book;
-use crate::cells::time;
 use crate::formats::scan::Opened;
 use crate::margin::rules::SpotOffset;
 use crate::market::Market;
 use crate::progress::Progress;
-use crate::source::{self, Source};
-use crate::{Error, Invalid, Result};
+use crate::source::{self, Input};
 use std::path::{Path, PathBuf};
+use survey::Survey;
 
 /// What [`load`] needs besides the folder.
 #[derive(Clone, Copy)]
@@ -100,67 +101,14 @@ pub struct Snapshot {
 
 pub(crate) const MANIFEST: &str = "snapshot.toml";
 
-/// What lies in the folder of a snapshot.
-struct Survey {
-    as_of_ns: i64,
-    sources: Vec<(Table, Source)>,
-    /// All files, `snapshot.toml` first, then those of each table.
-    files: Vec<PathBuf>,
-}
-
-impl Survey {
-    fn new(dir: &Path) -> Result<Self> {
-        let manifest = dir.join(MANIFEST);
-        let as_of_ns = time::read_as_of(&manifest)?;
-        let sources = find_tables(dir)?;
-        let mut files = vec![manifest];
-        files.extend(sources.iter().flat_map(|(_, source)| source.files.clone()));
-        Ok(Self { as_of_ns, sources, files })
-    }
-}
-
-/// The files with their hashes and rows; `rows` are those of the tables' files in order.
-fn input_files(
-    dir: &Path,
-    files: &[PathBuf],
-    hashes: Vec<(u64, String)>,
-    rows: impl IntoIterator<Item = u64>,
-) -> Vec<InputFile> {
-    let rows = std::iter::once(None).chain(rows.into_iter().map(Some)).chain(std::iter::repeat(None));
-    let described = files.iter().zip(hashes).zip(rows).map(|((file, (bytes, blake3)), rows)| {
-        let path = file.strip_prefix(dir).unwrap_or(file).to_path_buf();
-        InputFile { path, bytes, rows, blake3 }
-    });
-    described.collect()
-}
-
 /// The file `checksums` for the snapshot in `dir`, see [`CHECKSUMS`].
 ///
 /// # Errors
 /// [`Error::Invalid`] if a table is missing or a file cannot be read; [`Error::Interrupted`].
 pub fn form_checksums(dir: &Path, progress: &dyn Progress) -> Result<String> {
-    Ok(checksum_lines(&hashed(dir, progress)?))
-}
-
-fn hashed(dir: &Path, progress: &dyn Progress) -> Result<Vec<InputFile>> {
-    let Survey { files, .. } = Survey::new(dir)?;
-    Ok(input_files(dir, &files, source::hash_all(&files, progress)?, []))
-}
-
-/// A table that cannot be read may be one that was damaged since `checksums` was written, which says more.
-fn blame(dir: &Path, error: Error, progress: &dyn Progress) -> Error {
-    if !matches!(error, Error::Invalid(_)) || !dir.join(CHECKSUMS).exists() {
-        return error;
-    }
-    let verdict = hashed(dir, progress).and_then(|inputs| checksums::verify(dir, &inputs, &Expectations::NONE));
-    match verdict {
-        Err(Error::Invalid(damage)) => {
-            let reader = error.to_string();
-            let reader = reader.lines().next().unwrap_or_default();
-            Invalid { hint: Some(format!("its reader says: {reader}")), ..*damage }.into()
-        }
-        _ => error,
-    }
+    let survey = Survey::new(dir)?;
+    let hashed = survey.hash(progress).map(|hashes| survey.input_files(hashes, []));
+    Ok(checksum_lines(&survey.settle(hashed, progress)?))
 }
 
 /// Rows of the tables of accounts, about: what the footers of Parquet files say, and for other files what their size
@@ -172,13 +120,14 @@ pub fn weigh(dir: &Path) -> Result<u64> {
     // Least bytes of a row of text or of an IPC file.
     const ROW_BYTES: u64 = 24;
     let mut rows = 0u64;
-    for (table, source) in find_tables(dir)? {
+    for (table, located) in survey::locate(dir)? {
         if ![Table::Positions, Table::Balances, Table::Accounts, Table::Orders].contains(&table) {
             continue;
         }
+        let source = located.open()?;
         let known = if source.format == source::Format::Parquet { Opened::new(&source, &[])?.rows() } else { None };
-        let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
-        rows = rows.saturating_add(known.unwrap_or_else(|| source.files.iter().map(size).sum::<u64>() / ROW_BYTES));
+        rows =
+            rows.saturating_add(known.unwrap_or_else(|| source.files.iter().map(Input::len).sum::<u64>() / ROW_BYTES));
     }
     Ok(rows)
 }
@@ -189,36 +138,14 @@ pub fn weigh(dir: &Path) -> Result<u64> {
 /// [`Error::Invalid`] for a broken table or `snapshot.toml`, and for files that are not those that `checksums` or the
 /// expectations name; [`Error::Interrupted`] if the user stopped.
 pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
-    read(dir, options).map_err(|error| blame(dir, error, options.progress))
-}
-
-fn read(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
     options.expectations.check()?;
-    let Survey { as_of_ns, sources, files } = Survey::new(dir)?;
+    let survey = Survey::new(dir)?;
     let (hashes, loaded) =
-        rayon::join(|| source::hash_all(&files, options.progress), || tables::read(as_of_ns, &sources, options));
-    let (mut snapshot, rows) = loaded?;
-    snapshot.inputs = input_files(dir, &files, hashes?, rows);
-    checksums::verify(dir, &snapshot.inputs, options.expectations)?;
-    Ok(snapshot)
-}
-
-fn find_tables(dir: &Path) -> Result<Vec<(Table, Source)>> {
-    let mut sources = Vec::new();
-    for table in Table::ALL {
-        match source::find(dir, table.name())? {
-            Some(source) => sources.push((table, source)),
-            None if table.optional() => {}
-            None => {
-                let name = table.name();
-                return Err(Invalid::new(format!("the snapshot has no table `{name}`"))
-                    .file(dir)
-                    .expected(format!(
-                        "`{name}.parquet`, `{name}.arrow`, `{name}.csv` or a folder `{name}` of Parquet parts"
-                    ))
-                    .into());
-            }
-        }
-    }
-    Ok(sources)
+        rayon::join(|| survey.hash(options.progress), || tables::read(survey.as_of_ns, &survey.sources, options));
+    let read = loaded.and_then(|(mut snapshot, rows)| {
+        snapshot.inputs = survey.input_files(hashes?, rows);
+        survey.verify(&snapshot.inputs, options.expectations)?;
+        Ok(snapshot)
+    });
+    survey.settle(read, options.progress)
 }

@@ -6,6 +6,7 @@ mod common;
 mod compare;
 mod distance;
 mod documents;
+mod force;
 #[cfg(unix)]
 mod kill;
 mod simulate;

@@ -13,7 +13,7 @@ use remargin::margin::black76;
 use remargin::margin::rules::{Rules, SpotOffset};
 use remargin::margin::{AccountMargin, Status};
 use remargin::market::scenario::{Scenario, apply};
-use remargin::market::{Currency, Instrument, Kind, Market, Underlying};
+use remargin::market::{Currency, Instrument, InstrumentKind, Market, Underlying};
 use remargin::progress::Silent;
 use remargin::rules;
 use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
@@ -117,7 +117,7 @@ fn small(accounts: &[Holder]) -> Case {
         |name: &str, base, quote, px| Underlying { name: name.to_owned(), base, quote, index_px: Some(px) };
     let swap = Instrument {
         inst_id: "BTC-USDT-SWAP".to_owned(),
-        kind: Kind::Linear,
+        kind: InstrumentKind::Linear,
         underlying: 0,
         settle: 3,
         multiplier: 1.0,
@@ -130,7 +130,7 @@ fn small(accounts: &[Holder]) -> Case {
     };
     let put = |strike: f64| Instrument {
         inst_id: format!("BTC-USDT-{strike}-P"),
-        kind: Kind::Option { call: false, strike },
+        kind: InstrumentKind::Option { call: false, strike },
         expiry_ns: Some(AS_OF_NS + 3 * 86_400_000_000_000),
         mark_px: black76::value(1e5, strike, 0.5, 3.0 / 365.0, 0.0, false),
         mark_vol: 0.5,
@@ -344,7 +344,7 @@ fn reverse_stress_that_is_true_already_or_never() {
             .map_err(|error| error.to_string())
     };
     let already = ask("BTC, accounts in liquidation > 0").unwrap();
-    assert!(already.holds_now && already.down.is_none() && already.to_text().contains("true already"));
+    assert!(already.holds_now && already.down.is_none() && already.to_text().contains("holds already"));
     let never = ask("ETH, accounts in liquidation > 1").unwrap();
     assert!(!never.holds_now && never.down.is_none() && never.up.is_none());
     assert!(never.to_text().contains("none within -99 %"), "{}", never.to_text());

@@ -10,7 +10,7 @@ use remargin::margin::rules::{RiskUnitMode, Rules, SettleGroup, SpotOffset, Stat
 use remargin::margin::spot_hedge::spot_in_use;
 use remargin::margin::tiers::BorrowTiers;
 use remargin::margin::{AccountMargin, Status, UnitMargin, VolState};
-use remargin::market::{Currency, Instrument, Kind, Market, PriceGap, Underlying};
+use remargin::market::{Currency, Instrument, InstrumentKind, Market, PriceGap, Underlying};
 
 const DAY_NS: i64 = 86_400_000_000_000;
 const BTC: u32 = 0;
@@ -37,7 +37,7 @@ fn market() -> Market {
         |name: &str, base: u32, quote: u32, px: f64| Underlying { name: name.into(), base, quote, index_px: Some(px) };
     let linear = Instrument {
         inst_id: "BTC-USDT-SWAP".into(),
-        kind: Kind::Linear,
+        kind: InstrumentKind::Linear,
         underlying: 1,
         settle: USDT,
         multiplier: 1.0,
@@ -50,7 +50,7 @@ fn market() -> Market {
     };
     let inverse = Instrument {
         inst_id: "BTC-USD-SWAP".into(),
-        kind: Kind::Inverse,
+        kind: InstrumentKind::Inverse,
         underlying: 0,
         settle: BTC,
         multiplier: 10.0,
@@ -58,7 +58,7 @@ fn market() -> Market {
     };
     let call = Instrument {
         inst_id: "BTC-USD-C".into(),
-        kind: Kind::Option { call: true, strike: 100.0 },
+        kind: InstrumentKind::Option { call: true, strike: 100.0 },
         multiplier: 2.0,
         expiry_ns: Some(10 * DAY_NS),
         mark_px: 0.25,

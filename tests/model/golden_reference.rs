@@ -2,7 +2,7 @@
 
 use remargin::margin::rules::{Class, PerClass, RiskUnitMode, Rules, SettleGroup, SpotOffset};
 use remargin::margin::tiers::Tiers;
-use remargin::market::{Currency, Instrument, Kind, Market, Underlying};
+use remargin::market::{Currency, Instrument, InstrumentKind, Market, Underlying};
 use remargin::reference;
 use remargin::reference::{Account, Balance, Components, Margin, Position, Unit, incremental, margin};
 use serde_json::Value;
@@ -51,7 +51,7 @@ fn market(indices: &[(&str, f64)], swaps: &[(&str, &str, &str, f64, f64)]) -> Ma
     };
     let swap = |&(inst_id, uly, settle, multiplier, mark_px): &(&str, &str, &str, f64, f64)| Instrument {
         inst_id: inst_id.into(),
-        kind: Kind::Linear,
+        kind: InstrumentKind::Linear,
         underlying: indices.iter().position(|(name, _)| *name == uly).unwrap() as u32,
         settle: ccy(settle),
         multiplier,
@@ -251,7 +251,7 @@ fn option_2022_03() {
     let index = 37829.80;
     let mut market = market(&[("BTC-USD", index)], &[("BTC-USD-220325-50000-C", "BTC-USD", "BTC", 0.1, 0.005)]);
     let call = &mut market.instruments[0];
-    call.kind = Kind::Option { call: true, strike: 50_000.0 };
+    call.kind = InstrumentKind::Option { call: true, strike: 50_000.0 };
     call.expiry_ns = Some(market.as_of_ns + 18 * 86_400_000_000_000);
     (call.mark_vol, call.fwd_px) = (0.7, index);
     let positions = vec![Position { instrument: 0, qty: -1.0, avg_px: 0.005 }];

@@ -11,7 +11,7 @@ use remargin::margin::orders::{Order, Traded};
 use remargin::margin::priced::PricedMarket;
 use remargin::margin::rules::SpotOffset;
 use remargin::margin::{AccountMargin, UnitMargin};
-use remargin::market::Kind;
+use remargin::market::InstrumentKind;
 use remargin::simulate::amount::Lot;
 use remargin::simulate::check::{Answer, Checker, Unit, Verdict};
 use remargin::simulate::operation::Action;
@@ -65,7 +65,7 @@ impl Sheet {
         };
         let spec = &case.market.instruments[instrument as usize];
         let mut left = order.qty;
-        if matches!(spec.kind, Kind::Option { .. }) {
+        if matches!(spec.kind, InstrumentKind::Option { .. }) {
             self.cash(spec.settle, -order.qty * spec.multiplier * order.px);
         }
         let mut realised = 0.0;
@@ -77,9 +77,9 @@ impl Sheet {
             realised += closed
                 * spec.multiplier
                 * match spec.kind {
-                    Kind::Linear => order.px - *avg,
-                    Kind::Inverse => 1.0 / *avg - 1.0 / order.px,
-                    Kind::Option { .. } => 0.0,
+                    InstrumentKind::Linear => order.px - *avg,
+                    InstrumentKind::Inverse => 1.0 / *avg - 1.0 / order.px,
+                    InstrumentKind::Option { .. } => 0.0,
                 };
             *qty -= closed;
             left += closed;

@@ -27,20 +27,21 @@ pub use spill::Spill;
 use super::market::Listings;
 use super::reject::{Reject, TableCount, Unmargined};
 use super::tables::{MarketTables, Pending};
-use super::{LoadOptions, Snapshot, Survey, Table, blame, checksums, input_files};
+use super::{LoadOptions, Snapshot, Survey, Table};
 use crate::Result;
 use crate::book::Book;
 use crate::formats::scan::Opened;
 use crate::market::Market;
 use crate::parallel::{Running, work_or_pause};
-use crate::source::{Format, hash_all};
+use crate::source::Format;
 use decode::Decoder;
 use lane::Flow;
 use merge::{Merge, Next};
 use piece::{Built, PieceContext};
 use spill::Spilled;
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 /// How much may be in memory at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +54,7 @@ pub struct Window {
 
 /// A snapshot whose market is read and whose accounts are still in their files.
 pub struct Stream {
-    dir: PathBuf,
-    files: Vec<PathBuf>,
-    as_of_ns: i64,
+    survey: Arc<Survey>,
     tables: MarketTables,
     market: Market,
     listings: Listings,
@@ -74,31 +73,30 @@ impl Stream {
     /// Those of [`super::load`] that concern the market and the columns of the tables; with `spill`
     /// [`crate::Error::Io`] and [`crate::Error::Runtime`] if the disk does not take the rows.
     pub fn open(dir: &Path, spill: Option<Spill>, options: &LoadOptions) -> Result<Option<Self>> {
-        Self::read(dir, spill, options).map_err(|error| blame(dir, error, options.progress))
+        options.expectations.check()?;
+        let survey = Arc::new(Survey::new(dir)?);
+        survey.settle(Self::read(Arc::clone(&survey), spill, options), options.progress)
     }
 
-    fn read(dir: &Path, spill: Option<Spill>, options: &LoadOptions) -> Result<Option<Self>> {
-        options.expectations.check()?;
-        let Survey { as_of_ns, sources, files } = Survey::new(dir)?;
-        let source_of = |table| sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source);
-        let is_parquet = |table| source_of(table).is_none_or(|source| source.format == Format::Parquet);
+    fn read(survey: Arc<Survey>, spill: Option<Spill>, options: &LoadOptions) -> Result<Option<Self>> {
+        let is_parquet = |table| survey.source(table).is_none_or(|source| source.format == Format::Parquet);
         if spill.is_none() && !FLOWING.into_iter().all(is_parquet) {
             return Ok(None);
         }
-        let mut pending = Pending::open(&sources, options)?;
-        let tables = MarketTables::read(&mut pending, as_of_ns, options)?;
-        let (market, listings) = tables.market(as_of_ns, options.expectations, std::iter::once(ALWAYS_PRICED))?;
+        let mut pending = Pending::open(&survey.sources, options)?;
+        let tables = MarketTables::read(&mut pending, survey.as_of_ns, options)?;
+        let (market, listings) =
+            tables.market(survey.as_of_ns, options.expectations, std::iter::once(ALWAYS_PRICED))?;
         let mut flows = [None, None, None, None];
         for (flow, table) in flows.iter_mut().zip(FLOWING) {
-            let Some(source) = source_of(table) else { continue };
+            let Some(source) = survey.source(table) else { continue };
             *flow = Some(match (spill, pending.take(table)?.1) {
                 (Some(spill), _) => Flow::Spilled(Spilled::new(table, source, spill, options.progress)?),
                 (None, Opened::Parquet(parts)) => Flow::Parts(parts),
                 (None, _) => return Ok(None),
             });
         }
-        let dir = dir.to_path_buf();
-        Ok(Some(Self { dir, files, as_of_ns, tables, market, listings, flows }))
+        Ok(Some(Self { survey, tables, market, listings, flows }))
     }
 
     /// The market. It knows every currency that has a price; the accounts' other currencies are worth nothing.
@@ -110,7 +108,7 @@ impl Stream {
     /// Valuation time in nanoseconds since 1970 UTC.
     #[must_use]
     pub fn as_of_ns(&self) -> i64 {
-        self.as_of_ns
+        self.survey.as_of_ns
     }
 
     /// Rows of the tables that flow.
@@ -140,13 +138,14 @@ impl Stream {
         work: impl Fn(Book) -> Result<T> + Sync,
         sink: impl FnMut(T) -> Result<()>,
     ) -> Result<Option<Snapshot>> {
-        let dir = self.dir.clone();
-        let done = self.flow(accounts, window, options, work, sink);
-        let snapshot = done.map_err(|error| blame(&dir, error, options.progress))?;
-        if let Some(snapshot) = &snapshot {
-            checksums::verify(&dir, &snapshot.inputs, options.expectations)?;
-        }
-        Ok(snapshot)
+        let survey = Arc::clone(&self.survey);
+        let done = self.flow(accounts, window, options, work, sink).and_then(|snapshot| {
+            if let Some(snapshot) = &snapshot {
+                survey.verify(&snapshot.inputs, options.expectations)?;
+            }
+            Ok(snapshot)
+        });
+        survey.settle(done, options.progress)
     }
 
     fn flow<T: Send>(
@@ -160,11 +159,11 @@ impl Stream {
         let decoder = Decoder::new(&self.listings, &self.market, options);
         let context = PieceContext { default_spot_offset: options.default_spot_offset };
         let mut found = Found::default();
-        let (files, progress) = (&self.files, options.progress);
+        let (survey, progress) = (&self.survey, options.progress);
         let (work, decoder, context) = (&work, &decoder, &context);
         let mut merge = Merge::new(self.flows.each_ref().map(Option::as_ref), accounts);
         let done = rayon::in_place_scope_fifo(|scope| {
-            let hashes = Running::start(scope, move || hash_all(files, progress));
+            let hashes = Running::start(scope, move || survey.hash(progress));
             let mut running: VecDeque<Running<(Aside, T)>> = VecDeque::new();
             loop {
                 let mut moved = merge.read_ahead(scope, decoder, window.row_groups)?;
@@ -217,13 +216,13 @@ impl Stream {
         settled.rejects.extend(found.aside.rejects);
         settled.rejects.sort_by_key(|reject| (reject.table, reject.row));
         Snapshot {
-            as_of_ns: self.as_of_ns,
+            as_of_ns: self.survey.as_of_ns,
             market: self.market,
             book: Book::default(),
             rejects: settled.rejects,
             unmargined: found.aside.unmargined,
             tables: settled.tables,
-            inputs: input_files(&self.dir, &self.files, hashes, file_rows),
+            inputs: self.survey.input_files(hashes, file_rows),
             untradable: self.listings.untradable(),
             unused_price_gaps,
         }

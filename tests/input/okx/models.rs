@@ -2,7 +2,7 @@
 
 use super::{Place, data, rows};
 use remargin::margin::black76::Terms;
-use remargin::market::Kind;
+use remargin::market::InstrumentKind;
 use remargin::progress::Silent;
 use remargin::results::read_result;
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ fn marks_and_greeks_of_46_option_summaries() {
         let id = row["instId"].as_str().unwrap();
         let option = market.instruments.iter().find(|found| found.inst_id == id).unwrap();
         assert_eq!(option.gap, None, "{id}");
-        let Kind::Option { call, strike } = option.kind else { panic!("{id} is no option") };
+        let InstrumentKind::Option { call, strike } = option.kind else { panic!("{id} is no option") };
         let terms = Terms {
             forward: option.fwd_px,
             strike,

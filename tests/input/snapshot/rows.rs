@@ -2,7 +2,7 @@
 
 use crate::common::folder::{Folder, reconcile, table};
 use remargin::margin::rules::SpotOffset;
-use remargin::market::{Kind, PriceGap};
+use remargin::market::{InstrumentKind, PriceGap};
 use remargin::snapshot::Table;
 
 #[test]
@@ -39,16 +39,16 @@ fn a_sound_snapshot() {
         ("BTC", "USDT")
     );
     let expiry = Some(1_774_598_400_000_000_000);
-    let call = Kind::Option { call: true, strike: 90_000.0 };
+    let call = InstrumentKind::Option { call: true, strike: 90_000.0 };
     let instruments: Vec<_> = market
         .instruments
         .iter()
         .map(|i| (&*i.inst_id, i.kind, i.underlying, i.settle, i.multiplier, i.expiry_ns, i.mark_vol, i.fwd_px, i.gap))
         .collect();
-    assert_eq!(instruments[0], ("BTC-USD-SWAP", Kind::Inverse, 0, 0, 100.0, None, 0.0, 0.0, None));
+    assert_eq!(instruments[0], ("BTC-USD-SWAP", InstrumentKind::Inverse, 0, 0, 100.0, None, 0.0, 0.0, None));
     assert_eq!(instruments[1], ("BTC-USD-260327-90000-C", call, 0, 0, 0.01, expiry, 0.55, 90_500.0, None));
-    assert_eq!(instruments[2], ("BTC-USD_UM-260327", Kind::Linear, 0, 2, 0.01, expiry, 0.0, 0.0, None));
-    assert_eq!(instruments[3], ("BTC-USDT-SWAP", Kind::Linear, 1, 4, 0.01, None, 0.0, 0.0, None));
+    assert_eq!(instruments[2], ("BTC-USD_UM-260327", InstrumentKind::Linear, 0, 2, 0.01, expiry, 0.0, 0.0, None));
+    assert_eq!(instruments[3], ("BTC-USDT-SWAP", InstrumentKind::Linear, 1, 4, 0.01, None, 0.0, 0.0, None));
     assert_eq!((instruments[4].0, instruments[4].8, instruments.len()), ("ETH-USDC-SWAP", Some(PriceGap::Mark), 5));
     assert!(market.instruments[4].mark_px.is_nan());
     assert_eq!(market.instruments[1].mark_px, 0.0525);
