@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CRATE = ROOT / "target" / "knockouts"
 MODULES = ["book", "engine", "error.rs", "margin", "market", "progress.rs", "reference", "rules"]
 # Modules of tests/model, and the files of tests/common that they use.
-TESTS = ["differential", "edges", "golden_reference", "published"]
+TESTS = ["differential", "edges", "golden_reference", "parts", "published"]
 COMMON = ["mod.rs", "strategies.rs", "world.rs"]
 NEEDED = ["hashbrown", "jiff", "libm", "rayon", "rust_decimal", "serde", "serde_path_to_error", "thiserror", "toml",
           "blake3", "serde_json", "tempfile", "tracing"]

@@ -14,7 +14,8 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::fs::{self, File};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+mod stopped_tests;
 
 const FIVE_CHUNKS: usize = CHUNK_ACCOUNTS * 4 + 100;
 
@@ -430,77 +431,6 @@ fn manifest_names_every_file() {
     assert_eq!(manifest["inputs"][0]["path"], "positions.parquet");
     assert_eq!(manifest["command_line"][1], "run");
     assert!(manifest["timings_seconds"]["total"].as_f64().unwrap() > 0.0);
-}
-
-#[test]
-fn a_failing_task_leaves_nothing() {
-    let place = tempfile::tempdir().unwrap();
-    let out = place.path().join("made/out");
-    let fail = |range: Range<usize>| match range.start {
-        0 => Ok(fixture::chunk(range)),
-        _ => Err(Error::Runtime("account `x` is not finite".into())),
-    };
-    let error = run_with(&request(&out), FIVE_CHUNKS, fail, &Silent).unwrap_err();
-    assert_eq!(error.to_string(), "account `x` is not finite");
-    assert_eq!(files(place.path()), [""; 0]);
-
-    // An earlier run stays as it was.
-    fs::create_dir_all(&out).unwrap();
-    fs::write(out.join("manifest.json"), "old").unwrap();
-    let force = request(OutputRequest::new(&out).with_force(true));
-    run_with(&force, FIVE_CHUNKS, fail, &Silent).unwrap_err();
-    assert_eq!(files(out.parent().unwrap()), ["out"]);
-    assert_eq!(fs::read_to_string(out.join("manifest.json")).unwrap(), "old");
-}
-
-/// Interrupts after the first chunk.
-#[derive(Default)]
-struct Interrupts {
-    stop: AtomicBool,
-    advanced: AtomicUsize,
-}
-
-impl Progress for Interrupts {
-    fn stage(&self, _name: &str, _unit: &'static str, _total: u64) {}
-    fn advance(&self, steps: u64) {
-        self.advanced.fetch_add(steps as usize, Ordering::Relaxed);
-        self.stop.store(true, Ordering::Relaxed);
-    }
-    fn interrupted(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-}
-
-#[test]
-fn an_interrupted_run_leaves_nothing() {
-    let place = tempfile::tempdir().unwrap();
-    let progress = Interrupts::default();
-    let run =
-        || run_with(&request(place.path().join("out")), FIVE_CHUNKS, |range| Ok(fixture::chunk(range)), &progress);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    assert!(matches!(pool.install(run), Err(Error::Interrupted)));
-    assert_eq!(progress.advanced.load(Ordering::Relaxed), CHUNK_ACCOUNTS);
-    assert_eq!(files(place.path()), [""; 0]);
-}
-
-#[test]
-fn incomplete_chunks_are_refused() {
-    let place = tempfile::tempdir().unwrap();
-    let short = |range: Range<usize>| Ok(fixture::chunk(range.start..range.end - 1));
-    let error = run_with(&request(place.path().join("out")), 10, short, &Silent).unwrap_err();
-    assert!(error.to_string().contains("not complete"), "{error}");
-}
-
-#[test]
-fn an_existing_folder_is_refused_before_anything_is_read() {
-    let place = tempfile::tempdir().unwrap();
-    let out = place.path().join("out");
-    fs::create_dir(&out).unwrap();
-    // The snapshot does not exist either: the folder is looked at first.
-    let error = run(&request(&out), &Silent).unwrap_err();
-    assert_eq!(error.exit_code(), 2);
-    assert_eq!(error.remedy(), Some(crate::error::Remedy::Replace), "{error}");
-    assert_eq!(files(place.path()), ["out"]);
 }
 
 #[test]

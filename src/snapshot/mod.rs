@@ -38,7 +38,7 @@ pub use max_rejects::MaxRejects;
 pub use memory::{MarketRows, load_rows, shocks_of};
 pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
-pub use schema::Table;
+pub use schema::{Table, input_columns};
 pub use shocks::{find_shocks, read_shocks};
 
 use crate::Result;

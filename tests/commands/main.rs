@@ -5,6 +5,7 @@ mod cli;
 mod common;
 mod compare;
 mod distance;
+mod documents;
 mod force;
 #[cfg(unix)]
 mod kill;

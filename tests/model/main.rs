@@ -9,5 +9,6 @@ mod distance;
 mod edges;
 mod golden;
 mod golden_reference;
+mod parts;
 mod published;
 mod simulate;
