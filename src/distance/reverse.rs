@@ -115,7 +115,7 @@ pub struct ReverseRequest {
 }
 
 impl ReverseRequest {
-    /// Asks these statements of a snapshot under these rules.
+    /// Searches these statements in a snapshot under these rules.
     pub fn new(snapshot: impl Into<SnapshotRequest>, rules: LoadedRules, statements: Vec<Statement>) -> Self {
         Self { snapshot: snapshot.into(), rules, statements }
     }

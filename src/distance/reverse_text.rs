@@ -1,16 +1,16 @@
-//! The answers of a reverse stress, for people and for programs.
+//! The answers of a reverse stress search as text and as JSON.
 
 use super::reverse::{BookState, ReverseOutcome, ReverseStress};
 use super::{HIGHEST_MOVE, LOWEST_MOVE};
 use crate::{Error, Result};
 
 impl ReverseStress {
-    /// For people.
+    /// The answer as text.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut lines = vec![format!("statement  {}", self.statement), format!("now        {}", in_words(&self.now))];
         if self.holds_now {
-            lines.push("answer     true already, without any move".to_owned());
+            lines.push("answer     holds already, without a move".to_owned());
             return lines.join("\n") + "\n";
         }
         for (way, end, breach) in [("fall", LOWEST_MOVE, &self.down), ("rise", HIGHEST_MOVE, &self.up)] {
@@ -28,27 +28,27 @@ impl ReverseStress {
         lines.join("\n") + "\n"
     }
 
-    /// For programs.
+    /// The answer as JSON.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if it cannot be written, which no valid answer brings about.
+    /// [`Error::Runtime`] if it cannot be serialised. This cannot happen for a valid answer.
     pub fn to_json(&self) -> Result<serde_json::Value> {
         serde_json::to_value(self).map_err(|error| Error::Runtime(format!("cannot write the answer as JSON: {error}")))
     }
 }
 
 impl ReverseOutcome {
-    /// For people.
+    /// The answers as text.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut parts: Vec<String> = self.answers.iter().map(ReverseStress::to_text).collect();
         if self.unmargined > 0 {
-            parts.push(format!("left out   {} accounts with a broken row\n", self.unmargined));
+            parts.push(format!("excluded   {} accounts with a broken row\n", self.unmargined));
         }
         parts.join("\n")
     }
 
-    /// For programs: the answers, and how many accounts are left out.
+    /// The answers as JSON, with the number of excluded accounts.
     ///
     /// # Errors
     /// Those of [`ReverseStress::to_json`].
