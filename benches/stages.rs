@@ -78,7 +78,7 @@ fn encode_and_write(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("encode and write");
     group.sample_size(20);
-    for (spec, batch) in [(ACCOUNTS, accounts), (RISK_UNITS, units)] {
+    for (spec, batch) in [(&*ACCOUNTS, accounts), (&*RISK_UNITS, units)] {
         let folder = tempfile::tempdir().expect("a folder");
         let written = write(folder.path(), &spec, Format::Parquet, &batch);
         assert_eq!(written.rows, Some(batch.num_rows() as u64));

@@ -79,7 +79,8 @@ fn dictionary() -> String {
 /// How `changes` of two rule sets differs from that of two runs.
 fn rule_sets() -> String {
     let of_rules = compare::RULES_CHANGES.columns;
-    let missing = compare::RUNS_CHANGES.columns.iter().filter(|column| !of_rules.iter().any(|of| of.name == column.name));
+    let missing =
+        compare::RUNS_CHANGES.columns.iter().filter(|column| !of_rules.iter().any(|of| of.name == column.name));
     let names = |columns: Vec<&Column>| {
         let names: Vec<String> = columns.iter().map(|column| format!("`{}`", column.name)).collect();
         names.join(", ")

@@ -77,13 +77,13 @@ macro_rules! figures {
 
         impl From<&$margin> for $row {
             fn from(margin: &$margin) -> Self {
-                use $crate::figures::AsNumber;
-                Self([$(get::$name(margin).as_number()),+])
+                use $crate::figures::IntoNumber;
+                Self([$(get::$name(margin).into_number()),+])
             }
         }
 
         impl $row {
-            /// From a row of a table; `names` and `numbers` are what a reader gives who asked for `layout`. A label that
+            /// From a row of a table; `names` and `numbers` are what a reader of `layout` gives. A label that
             /// is none of its words is missing, and the first such is named.
             pub fn read(
                 layout: &$crate::figures::Layout<$margin>,

@@ -252,7 +252,7 @@ impl<M> Layout<M> {
         for (value, figure) in values.iter_mut().zip(figures).filter(|(_, figure)| (self.asked)(figure)) {
             *value = match figure.get {
                 Get::Number(..) | Get::Optional(..) => numbers.next().copied().flatten().unwrap_or(f64::NAN),
-                Get::Flag(..) => flags.next().map_or(f64::NAN, |text| (*text == "true").as_number()),
+                Get::Flag(..) => flags.next().map_or(f64::NAN, |text| (*text == "true").into_number()),
                 Get::Label(words, ..) => {
                     let text = labels.next().copied().unwrap_or_default();
                     let place = words.iter().position(|word| *word == text);
@@ -268,30 +268,30 @@ impl<M> Layout<M> {
 }
 
 /// A value as a number: what is missing is NaN, a flag 0 or 1, a label its place among its words.
-trait AsNumber {
-    fn as_number(self) -> f64;
+trait IntoNumber {
+    fn into_number(self) -> f64;
 }
 
-impl AsNumber for f64 {
-    fn as_number(self) -> f64 {
+impl IntoNumber for f64 {
+    fn into_number(self) -> f64 {
         self
     }
 }
 
-impl AsNumber for Option<f64> {
-    fn as_number(self) -> f64 {
+impl IntoNumber for Option<f64> {
+    fn into_number(self) -> f64 {
         self.unwrap_or(f64::NAN)
     }
 }
 
-impl AsNumber for bool {
-    fn as_number(self) -> f64 {
+impl IntoNumber for bool {
+    fn into_number(self) -> f64 {
         f64::from(u8::from(self))
     }
 }
 
-impl AsNumber for u32 {
-    fn as_number(self) -> f64 {
+impl IntoNumber for u32 {
+    fn into_number(self) -> f64 {
         f64::from(self)
     }
 }

@@ -68,8 +68,9 @@ pub(super) struct WorstRow<'a> {
 /// So many totals stand before the savings; of figures that were declared later, the totals stand at the end.
 const TOTALS_BEFORE_SAVINGS: usize = 11;
 
-fn is_total(figure: &&Figure<AccountMargin>) -> bool {
-    figure.sums && figure.compared
+/// The totals that the table has, in order.
+fn totals() -> impl Iterator<Item = &'static Figure<AccountMargin>> {
+    ACCOUNT.iter().filter(|figure| figure.sums && figure.compared)
 }
 
 /// The column of the sum of a figure.
@@ -100,7 +101,7 @@ pub(super) fn scenarios<'a>() -> Vec<Filled<'a, Seen<'a, ScenarioRow>>> {
         count("newly_im_deficit", "Accounts with an IM deficit that have none in the base case.")
             .count(|seen: &Row| seen.row.newly_im_deficit),
     ];
-    columns.extend(ACCOUNT.iter().filter(is_total).take(TOTALS_BEFORE_SAVINGS).map(total));
+    columns.extend(totals().take(TOTALS_BEFORE_SAVINGS).map(total));
     columns.extend([
         usd("hedge_saving_mmr", "What spot hedging saves, `mmr_no_hedge - mmr`.")
             .number(|seen: &Row| seen.row.totals.mmr_no_hedge - seen.row.totals.mmr),
@@ -119,7 +120,7 @@ pub(super) fn scenarios<'a>() -> Vec<Filled<'a, Seen<'a, ScenarioRow>>> {
         ratio("largest_ten_mmr_share", "Its share of `mmr`; null where that is zero.")
             .optional(|seen: &Row| share(seen.row.largest_ten_mmr, seen.row.totals.mmr)),
     ]);
-    columns.extend(ACCOUNT.iter().filter(is_total).skip(TOTALS_BEFORE_SAVINGS).map(total));
+    columns.extend(totals().skip(TOTALS_BEFORE_SAVINGS).map(total));
     columns
 }
 

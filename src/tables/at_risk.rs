@@ -69,14 +69,14 @@ fn columns<'a>() -> Vec<Filled<'a, Row<'a>>> {
         )
         .optional(|row: &Row| row.found_move(0)),
         label("all_coins_down_reach", "What that search found: `crossed`, `jump` or `none`; null if not searched.")
-            .optional_text(|row: &Row| row.reach(0).map(|reach| reach.name())),
+            .optional_text(|row: &Row| row.reach(0).map(Reach::name)),
         ratio(
             "all_coins_up_move",
             "The nearest rise of all coins together that ends in liquidation; null if not searched or not found.",
         )
         .optional(|row: &Row| row.found_move(1)),
         label("all_coins_up_reach", "What that search found: `crossed`, `jump` or `none`; null if not searched.")
-            .optional_text(|row: &Row| row.reach(1).map(|reach| reach.name())),
+            .optional_text(|row: &Row| row.reach(1).map(Reach::name)),
     ]
 }
 

@@ -44,6 +44,7 @@ impl Column {
     /// The same column under another name, with something said before its meaning.
     pub(crate) fn named(mut self, name: impl Into<Cow<'static, str>>, before: &str) -> Self {
         self.name = name.into();
+        self.statistics = false;
         if !before.is_empty() {
             self.meaning = format!("{before}: {}", self.meaning).into();
         }

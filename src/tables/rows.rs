@@ -50,7 +50,9 @@ impl<M> Growing<M> {
             Self::Number(column, _) => Arc::new(Float64Array::from(column)),
             Self::Optional(column, _) => {
                 let mut array = Float64Builder::with_capacity(column.len());
-                column.into_iter().for_each(|value| array.append_option(value));
+                for value in column {
+                    array.append_option(value);
+                }
                 Arc::new(array.finish())
             }
             Self::Flag(column, _) => Arc::new(BooleanArray::from(column)),
