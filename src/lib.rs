@@ -107,6 +107,7 @@ pub mod distance;
 pub mod engine;
 pub mod error;
 pub mod explain;
+pub mod figures;
 #[cfg(test)]
 mod fixture;
 pub(crate) mod formats;

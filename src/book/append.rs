@@ -105,7 +105,7 @@ impl BookBuilder {
             &book.spot_in_use_cap[rows],
         );
         self.orders(book.orders_of(account));
-        self.finish_account(book.accounts.get(account), book.spot_offset[account]);
+        self.finish_account(book.accounts().get(account), book.spot_offset[account]);
     }
 
     /// The book, its rows in canonical order.

@@ -1,37 +1,21 @@
 //! What a finished run has written of its accounts and risk units, in the base case.
 
-use super::change::{Figures, PARTS, UnitFigures};
+use super::change::UnitFigures;
 use crate::book::IdTable;
-use crate::margin::Status;
+use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Get, Layout, UnitTotals};
 use crate::margin::rules::Rules;
 use crate::market::scenario::BASE;
 use crate::progress::Progress;
-use crate::results::{ResultRow, each_result};
+use crate::results::{ResultColumns, ResultRow, each_result};
 use crate::{Error, Invalid, Result};
 use std::collections::HashMap;
 use std::path::Path;
-
-/// Figures of the table `accounts` that are read, the last of which may be missing.
-const FIGURES: [&str; 12] = [
-    "adj_eq",
-    "total_eq",
-    "upl",
-    "mmr",
-    "imr",
-    "deriv_mmr",
-    "borrow_mmr",
-    "borrow_imr",
-    "liquidation_fee",
-    "mmr_no_hedge",
-    "imr_no_hedge",
-    "margin_ratio",
-];
 
 /// The accounts of a run, in byte order of their ids.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     pub ids: IdTable,
-    pub figures: Vec<Figures>,
+    pub figures: Vec<AccountRow>,
 }
 
 /// The risk units of a run.
@@ -69,37 +53,27 @@ fn name(row: &ResultRow, place: usize) -> &str {
 /// Reads the table `accounts` of the run in `dir`. The rules say who is ineligible.
 pub(super) fn accounts(dir: &Path, rules: Option<&Rules>, progress: &dyn Progress) -> Result<Accounts> {
     let mut accounts = Accounts::default();
-    let names = ["account_id", "scenario", "status"];
-    each_result(dir, "accounts", &names, &FIGURES, is_base, progress, |row| {
+    let layout = Layout::of(&["account_id", "scenario"], &ACCOUNT, |figure| figure.compared);
+    let columns = ResultColumns { names: &layout.names, flags: &layout.flags, figures: &layout.numbers };
+    each_result(dir, "accounts", columns, is_base, progress, |row| {
         let id = name(&row, 0);
         let count = accounts.ids.len();
         if count > 0 && accounts.ids.get(count - 1) >= id {
             return Err(broken(dir, "accounts", "accounts are not in byte order", id));
         }
-        let status = Status::ALL.into_iter().find(|status| status.name() == name(&row, 2));
-        let (Some(figures), Some(status)) = (whole::<11>(&row), status) else {
+        let names: Vec<&str> = row.names.iter().map(String::as_str).collect();
+        let (mut figures, unknown) = AccountRow::read(&layout, &names, &row.figures);
+        let mut asked = ACCOUNT.iter().zip(figures.values()).filter(|(figure, _)| figure.compared);
+        if unknown.is_some() || asked.any(|(figure, value)| matches!(figure.get, Get::Number(..)) && !value.is_finite())
+        {
             return Err(broken(dir, "accounts", "a figure or the status is missing", id));
-        };
-        let [adj_eq, total_eq, upl, mmr, imr, deriv_mmr, borrow_mmr, borrow_imr, liquidation_fee, ..] = figures;
-        let [.., mmr_no_hedge, imr_no_hedge] = figures;
+        }
+        // Without the rules nobody can say whether the flag is right.
+        if rules.is_none() {
+            figures = figures.with(AccountFigure::ineligible, f64::NAN);
+        }
         accounts.ids.push(id);
-        accounts.figures.push(Figures {
-            adj_eq,
-            total_eq,
-            upl,
-            mmr,
-            imr,
-            deriv_mmr,
-            borrow_mmr,
-            borrow_imr,
-            liquidation_fee,
-            margin_ratio: row.figures.get(11).copied().flatten(),
-            status,
-            im_deficit: adj_eq < imr,
-            ineligible: rules.map(|rules| total_eq < rules.min_net_equity_usd),
-            mmr_no_hedge,
-            imr_no_hedge,
-        });
+        accounts.figures.push(figures);
         Ok(())
     })?;
     Ok(accounts)
@@ -110,7 +84,8 @@ pub(super) fn units(dir: &Path, accounts: &Accounts, progress: &dyn Progress) ->
     let mut units = Units { ends: Vec::with_capacity(accounts.ids.len()), ..Units::default() };
     let mut numbers: HashMap<String, u32> = HashMap::new();
     let names = ["account_id", "scenario", "risk_unit"];
-    each_result(dir, "risk_units", &names, &PARTS, is_base, progress, |row| {
+    let columns = ResultColumns { names: &names, flags: &[], figures: &UnitTotals::NAMES };
+    each_result(dir, "risk_units", columns, is_base, progress, |row| {
         let id = name(&row, 0);
         // Rows come in order of the accounts; an account may have none.
         while units.ends.len() < accounts.ids.len() && accounts.ids.get(units.ends.len()) != id {
@@ -119,7 +94,8 @@ pub(super) fn units(dir: &Path, accounts: &Accounts, progress: &dyn Progress) ->
         if units.ends.len() == accounts.ids.len() {
             return Err(broken(dir, "risk_units", "an account is unknown or out of order", id));
         }
-        let parts = whole(&row).ok_or_else(|| broken(dir, "risk_units", "a figure is missing", id))?;
+        let parts =
+            whole(&row).map(UnitTotals::new).ok_or_else(|| broken(dir, "risk_units", "a figure is missing", id))?;
         let next = units.names.len() as u32;
         let unit = *numbers.entry(name(&row, 2).to_owned()).or_insert_with_key(|name| {
             units.names.push(name.clone());

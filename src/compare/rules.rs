@@ -1,6 +1,6 @@
 //! Two rule sets over one book.
 
-use super::change::{Change, Figures};
+use super::change::Change;
 use super::groups::Groups;
 use super::manifest::{self, Side, write_tables};
 use super::pass::{self, Pairs, Slice};
@@ -10,6 +10,7 @@ use super::{CompareOutcome, parameter_changes};
 use crate::book::Book;
 use crate::cells::time::timestamp;
 use crate::engine::{self, Chunk};
+use crate::figures::AccountRow;
 use crate::margin::priced::PricedMarket;
 use crate::margin::rules::SpotOffset;
 use crate::progress::Progress;
@@ -163,7 +164,7 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
 
 fn changes(a: &Chunk, b: &Chunk) -> Vec<Change> {
     let pairs = a.accounts.iter().zip(&b.accounts);
-    pairs.map(|(a, b)| Change { a: Some(Figures::from(a)), b: Some(Figures::from(b)), why: None }).collect()
+    pairs.map(|(a, b)| Change { a: Some(AccountRow::from(a)), b: Some(AccountRow::from(b)), why: None }).collect()
 }
 
 fn side_summary(basis: &Basis, snapshot: &Snapshot) -> Result<SideSummary> {

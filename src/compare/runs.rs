@@ -1,7 +1,7 @@
 //! Two finished runs: what changed from A to B and, where both snapshots are still there, why.
 
 use super::attribution::between;
-use super::change::{Change, UnitFigures};
+use super::change::{Change, UnitFigures, mmr_usd};
 use super::groups::Groups;
 use super::manifest::{self, Side, write_tables};
 use super::pass::{self, Pairs, Slice};
@@ -13,6 +13,7 @@ use super::tables::{RUNS_CHANGES, Sight};
 use super::walk::{Walk, slice};
 use super::{CompareOutcome, parameter_changes};
 use crate::engine::{self, Chunk};
+use crate::figures::{AccountFigure, AccountRow};
 use crate::progress::Progress;
 use crate::publish::{OutputFile, OutputFolder};
 use crate::request::OutputRequest;
@@ -82,7 +83,7 @@ impl Run {
             return Sight::Unmargined(reason.clone());
         }
         let place = self.place(id);
-        place.map_or(Sight::Absent, |place| Sight::Margined(Some(self.accounts.figures[place].mmr)))
+        place.map_or(Sight::Absent, |place| Sight::Margined(Some(mmr_usd(&self.accounts.figures[place]))))
     }
 
     fn place(&self, id: &str) -> Option<usize> {
@@ -100,7 +101,9 @@ impl Run {
         for (place, margin) in chunk.accounts.iter().enumerate() {
             let account = chunk.first_account + place;
             let written = &self.accounts.figures[account];
-            let pairs = [(written.mmr, margin.mmr), (written.adj_eq, margin.adj_eq), (written.imr, margin.imr)];
+            let now = AccountRow::from(margin);
+            let figures = [AccountFigure::mmr, AccountFigure::adj_eq, AccountFigure::imr];
+            let pairs = figures.map(|figure| (written.number(figure), now.number(figure)));
             let agree = |(a, b): &(f64, f64)| (a - b).abs() <= (1e-9 * a.abs().max(b.abs())).max(1e-6);
             if let Some((then, now)) = pairs.iter().find(|pair| !agree(pair)) {
                 let id = self.accounts.ids.get(account);

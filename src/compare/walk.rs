@@ -1,12 +1,13 @@
 //! The states that lead from run A to run B, computed for accounts that stand side by side.
 
 use super::attribution::{why, why_one_sided};
-use super::change::{CAUSES, Change, Figures};
+use super::change::{CAUSES, Change};
 use super::groups::Groups;
 use super::pass::{Pairs, Slice};
 use crate::Result;
 use crate::book::Book;
 use crate::engine::{self, Chunk};
+use crate::figures::AccountRow;
 use crate::margin::AccountMargin;
 use crate::margin::priced::PricedMarket;
 use std::ops::Range;
@@ -49,8 +50,8 @@ pub(super) fn slice(pairs: &Pairs, range: &Range<usize>, margins: &[Chunk], grou
     let last = margins.len() - 1;
     for pair in range.clone() {
         let [in_a, in_b] = pairs.get(pair);
-        let a = in_a.map(|account| Figures::from(of(0, account)));
-        let b = in_b.map(|account| Figures::from(of(last, account)));
+        let a = in_a.map(|account| AccountRow::from(of(0, account)));
+        let b = in_b.map(|account| AccountRow::from(of(last, account)));
         let why = match (in_a, in_b) {
             (Some(in_a), Some(in_b)) => {
                 let states: [&AccountMargin; STATES] =

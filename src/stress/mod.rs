@@ -15,6 +15,7 @@
 //! together, as in a run, and the priced tables of all scenarios are held at once: 400 bytes for each instrument and
 //! scenario. Accounts are then worked on in smaller chunks, so that totals may differ in their last bit.
 
+pub mod columns;
 mod family;
 mod pass;
 mod recorded;

@@ -2,6 +2,7 @@
 
 use super::tables::{ACCOUNT_COLUMNS, Key, SampleRows, UNIT_COLUMNS};
 use super::{Derived, Difference, Findings, Origin, Sample, VerifyRequest};
+use crate::figures::UnitRow;
 use crate::market::{Market, scenario};
 use crate::progress::Progress;
 use crate::reference::{self, Mismatch};
@@ -90,35 +91,29 @@ fn one(origin: &Origin, market: &Market, key: Key, rows: &SampleRows, found: &mu
     let expected = reference::margin(&account)?;
 
     let of_account = rows.accounts.get(&key).map_or(&[][..], Vec::as_slice);
-    let [(row, kernel)] = of_account else {
-        let second = of_account.get(1).map(|(row, _)| *row);
+    let [(row, kernel, unknown)] = of_account else {
+        let second = of_account.get(1).map(|(row, ..)| *row);
         let count = format!("{} rows", of_account.len());
         found.differ(difference("accounts", second, "account_id", &count, "one row of the account and scenario"));
         return Ok(0);
     };
-    let kernel = match kernel {
-        Ok(kernel) => kernel,
-        Err(status) => {
-            found.differ(difference("accounts", Some(*row), "status", status, expected.status.name()));
-            return Ok(0);
-        }
-    };
-    let of_units = rows.units.get(&key).map_or(&[][..], Vec::as_slice);
-    let (mut units, mut names) = (Vec::new(), Vec::new());
-    for (number, (row, name, unit)) in (0u32..).zip(of_units) {
-        match unit {
-            Ok(unit) => units.push(crate::margin::UnitMargin { unit: number, ..*unit }),
-            Err(vol) => {
-                found.differ(difference("risk_units", Some(*row), "mr1_vol", vol, "a state of volatility"));
-                return Ok(0);
-            }
-        }
-        names.push(name.clone());
+    if let Some((column, text)) = unknown {
+        found.differ(difference("accounts", Some(*row), column, text, expected.status.name()));
+        return Ok(0);
     }
+    let of_units = rows.units.get(&key).map_or(&[][..], Vec::as_slice);
+    if let Some((row, column, text)) =
+        of_units.iter().find_map(|(row, _, _, unknown)| unknown.as_ref().map(|(column, text)| (*row, *column, text)))
+    {
+        found.differ(difference("risk_units", Some(row), column, text, "a state of volatility"));
+        return Ok(0);
+    }
+    let units: Vec<UnitRow> = of_units.iter().map(|(_, _, unit, _)| *unit).collect();
+    let names: Vec<&str> = of_units.iter().map(|(_, name, ..)| name.as_str()).collect();
     found.compared += ACCOUNT_COLUMNS + UNIT_COLUMNS * units.len() as u64;
-    for mismatch in reference::compare(kernel, &units, &names, &expected, rules) {
+    for mismatch in reference::compare_rows(kernel, &units, &names, &expected, rules) {
         let Mismatch { unit, column, kernel, reference, tolerance } = mismatch;
-        let of_unit = of_units.iter().find(|(_, name, _)| unit.as_ref() == Some(name)).map(|(row, _, _)| *row);
+        let of_unit = of_units.iter().find(|(_, name, ..)| unit.as_ref() == Some(name)).map(|(row, ..)| *row);
         let in_units = unit.is_some() || column == "risk_unit";
         let (file, row) = if in_units { ("risk_units", of_unit) } else { ("accounts", Some(*row)) };
         let plain = difference(file, row, column, &kernel, &reference);
