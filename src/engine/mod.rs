@@ -1,8 +1,10 @@
 //! Many accounts: the instrument x scenario table once per market, then one pass over the accounts, in parallel and
 //! in order.
 
+mod executor;
 mod price;
 
+pub use executor::{Memory, OpenBook};
 pub use price::{price, reprice};
 
 use crate::book::Book;

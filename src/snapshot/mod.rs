@@ -34,21 +34,21 @@ pub use crate::formats::memory::Rows;
 pub use checksums::{CHECKSUMS, checksum_lines, snapshot_hash};
 pub use expectations::Expectations;
 pub use max_rejects::MaxRejects;
-pub use memory::{MarketRows, load_rows, shocks_of};
+pub use memory::{MarketRows, Tables, load_rows, open_rows, shocks_of};
 pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use schema::Table;
 pub use shocks::{find_shocks, read_shocks};
 
-use crate::book::Book;
+use crate::book::{Book, BookBuilder};
 use crate::cells::time;
-use crate::formats::scan::Opened;
 use crate::margin::rules::SpotOffset;
 use crate::market::Market;
 use crate::progress::Progress;
 use crate::source::{self, Source};
 use crate::{Error, Invalid, Result};
 use std::path::{Path, PathBuf};
+use stream::{Currencies, Cut, Piece, Stream, Window};
 
 /// What [`load`] needs besides the folder.
 #[derive(Clone, Copy)]
@@ -163,44 +163,35 @@ fn blame(dir: &Path, error: Error, progress: &dyn Progress) -> Error {
     }
 }
 
-/// Rows of the tables of accounts, about: what the footers of Parquet files say, and for other files what their size
-/// lets one expect.
-///
-/// # Errors
-/// [`Error::Invalid`] if a table is missing or a file cannot be opened.
-pub fn weigh(dir: &Path) -> Result<u64> {
-    // Least bytes of a row of text or of an IPC file.
-    const ROW_BYTES: u64 = 24;
-    let mut rows = 0u64;
-    for (table, source) in find_tables(dir)? {
-        if ![Table::Positions, Table::Balances, Table::Accounts, Table::Orders].contains(&table) {
-            continue;
-        }
-        let known = if source.format == source::Format::Parquet { Opened::new(&source, &[])?.rows() } else { None };
-        let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
-        rows = rows.saturating_add(known.unwrap_or_else(|| source.files.iter().map(size).sum::<u64>() / ROW_BYTES));
-    }
-    Ok(rows)
-}
-
-/// Reads the snapshot in the folder `dir`.
+/// Reads the snapshot in the folder `dir`, the whole book into memory.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a broken table or `snapshot.toml`, and for files that are not those that `checksums` or the
 /// expectations name; [`Error::Interrupted`] if the user stopped.
 pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
-    read(dir, options).map_err(|error| blame(dir, error, options.progress))
+    whole(Stream::open(dir, Currencies::Named, options)?, options)
 }
 
-fn read(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
-    options.expectations.check()?;
-    let Survey { as_of_ns, sources, files } = Survey::new(dir)?;
-    let (hashes, loaded) =
-        rayon::join(|| source::hash_all(&files, options.progress), || tables::read(as_of_ns, &sources, options));
-    let (mut snapshot, rows) = loaded?;
-    snapshot.inputs = input_files(dir, &files, hashes?, rows);
-    checksums::verify(dir, &snapshot.inputs, options.expectations)?;
-    Ok(snapshot)
+/// Gathers all pieces of a book.
+fn whole(mut stream: Stream, options: &LoadOptions) -> Result<Snapshot> {
+    const ACCOUNTS: usize = 1 << 14;
+    let threads = rayon::current_num_threads();
+    let window = Window { row_groups: threads, pieces: 2 * threads };
+    if stream.largest_row_groups().is_none() {
+        stream.hold(options)?;
+    }
+    loop {
+        let mut book = BookBuilder::default();
+        let work = |piece: Piece| Ok(piece.book);
+        let read = stream.pass(Cut::Known(ACCOUNTS), window, options, work, |piece| {
+            book.append(&piece);
+            Ok(())
+        })?;
+        match read {
+            Some(snapshot) => return Ok(Snapshot { book: book.build(), ..snapshot }),
+            None => stream.hold(options)?,
+        }
+    }
 }
 
 fn find_tables(dir: &Path) -> Result<Vec<(Table, Source)>> {
