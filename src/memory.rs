@@ -24,6 +24,9 @@ const SORTED_ROW: u64 = 224;
 /// A row of a book that is held in memory.
 const HELD_ROW: u64 = 64;
 
+/// A row of a book.
+pub(crate) const BOOK_ROW: u64 = 32;
+
 fn base(threads: usize) -> u64 {
     BASE + THREAD * threads as u64
 }
@@ -40,6 +43,8 @@ pub struct Need {
 impl Need {
     /// A piece of 16,384 accounts: its book, its rows, the encoded columns.
     pub const ROWS: Self = Self { piece: 24 * MIB, kept: 0 };
+    /// The same, margined in the base case and in a scenario, with all that a stress looks at.
+    pub const STRESS: Self = Self { piece: 32 * MIB, kept: 0 };
     /// The same, of which nothing but the book is made.
     pub const BOOK: Self = Self { piece: 8 * MIB, kept: 0 };
 
@@ -80,10 +85,11 @@ impl MemoryLimit {
         Self(known.map_or(4096 * MIB, |bytes| bytes / 5 * 3))
     }
 
-    /// The equal part of one of several books that are read side by side.
+    /// What each of several books may take that are read side by side: the program itself is there once.
     #[must_use]
-    pub fn shared(self, books: u64) -> Self {
-        Self(self.0 / books.max(1))
+    pub fn shared(self, books: u64, threads: usize) -> Self {
+        let base = base(threads);
+        Self(self.0.min(base.saturating_add(self.0.saturating_sub(base) / books.max(1))))
     }
 
     /// The widest window that fits, if row groups of the tables that stream have so many rows together.
@@ -107,10 +113,15 @@ impl MemoryLimit {
         windows.into_iter().find(|window| need.of(*window, group_bytes, threads) <= self.0)
     }
 
-    /// Rows of a range that can be sorted within the limit, three tables side by side.
+    /// Rows of a range that can be sorted within the limit, three tables side by side; beside one piece if two leave
+    /// too little.
     #[must_use]
     pub fn sorted_rows(self, threads: usize, need: Need) -> u64 {
-        self.0.saturating_sub(need.of(Window { row_groups: 0, pieces: 2 }, 0, threads)) / (3 * SORTED_ROW)
+        const MANY: u64 = 1 << 15;
+        let beside =
+            |pieces| self.0.saturating_sub(need.of(Window { row_groups: 0, pieces }, 0, threads)) / (3 * SORTED_ROW);
+        let rows = beside(2);
+        if rows < MANY { beside(1) } else { rows }
     }
 
     /// True if tables of so many rows can be held in memory.
@@ -123,6 +134,12 @@ impl MemoryLimit {
     #[must_use]
     pub fn room(self, threads: usize, need: Need) -> u64 {
         self.0.saturating_sub(need.of(Window { row_groups: 0, pieces: 2 * threads.max(1) }, 0, threads))
+    }
+
+    /// Bytes that are left beside the narrowest window, for what a command keeps while it reads.
+    #[must_use]
+    pub fn spare(self, rows: u64, threads: usize, need: Need) -> u64 {
+        self.0.saturating_sub(need.of(NARROWEST, rows.saturating_mul(DECODED_ROW), threads))
     }
 
     /// The error of a limit that does not suffice, and what would: `rows` is what row groups have together, at most.

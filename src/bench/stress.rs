@@ -207,6 +207,7 @@ fn whole_stress(
         report: true,
         force: true,
         max_rejects: MaxRejects::Rows(0),
+        memory_limit: crate::memory::MemoryLimit::of_machine(),
         command_line: Vec::new(),
     };
     Ok(stress::run(&request, progress)?.summary)

@@ -55,6 +55,12 @@ pub struct Book {
 }
 
 impl Book {
+    /// The names of accounts without their rows, for what looks up names alone.
+    pub(crate) fn of_ids(accounts: IdTable) -> Self {
+        let spot_offset = vec![SpotOffset::None; accounts.len()];
+        Self { accounts, spot_offset, ..Self::default() }
+    }
+
     /// Number of accounts.
     #[must_use]
     pub fn len(&self) -> usize {

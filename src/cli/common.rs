@@ -1,6 +1,7 @@
 //! Flags that commands share, and what they mean to the library.
 
 use clap::{Args, ValueEnum};
+use remargin::memory::MemoryLimit;
 use remargin::request::DistanceScope;
 use remargin::rules::{self, LoadedRules};
 use remargin::snapshot::{Expectations, MaxRejects};
@@ -83,6 +84,24 @@ pub struct DateArgs {
     pub allow_rules_date: bool,
     #[command(flatten)]
     pub known: ExpectArgs,
+}
+
+/// How much memory to take.
+#[derive(Args)]
+pub struct MemoryArgs {
+    /// Most memory to take, such as `512MiB` or `4GB` [default: three fifths of the machine's]
+    ///
+    /// Tables in Parquet that are sorted by account id take little, however long they are. Others are read whole if
+    /// they fit, and are sorted on disk if not, in the folder of the output. Results do not depend on it.
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<MemoryLimit>,
+}
+
+impl MemoryArgs {
+    /// The limit that was given, or that of the machine.
+    pub fn limit(&self) -> MemoryLimit {
+        self.memory_limit.unwrap_or_else(MemoryLimit::of_machine)
+    }
 }
 
 /// What is known of a snapshot beforehand.

@@ -1,6 +1,6 @@
 //! `remargin compare`: two rule sets over one snapshot, or two finished runs.
 
-use super::common::StrictArgs;
+use super::common::{MemoryArgs, StrictArgs};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -72,6 +72,8 @@ pub struct CompareArgs {
     #[arg(long, requires = "out")]
     force: bool,
     #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
     strict: StrictArgs,
 }
 
@@ -112,6 +114,7 @@ impl CompareArgs {
                     b,
                     allow_rules_date: self.strict.date.allow_rules_date,
                     max_rejects: self.strict.max_rejects,
+                    memory_limit: self.memory.limit(),
                     command_line,
                 };
                 compare::compare_rules(&request, terminal)?
@@ -122,6 +125,7 @@ impl CompareArgs {
                     b: second.clone(),
                     snapshots: [self.snapshot_a.clone(), self.snapshot_b.clone()],
                     plain: self.plain,
+                    memory_limit: self.memory.limit(),
                     target,
                     command_line,
                 };

@@ -1,10 +1,9 @@
 //! `remargin run`: the margin of every account, written to a folder.
 
-use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat};
+use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat};
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
-use remargin::memory::MemoryLimit;
 use remargin::run::{self, RunRequest};
 use remargin::{Result, totals};
 use std::ffi::OsString;
@@ -53,12 +52,8 @@ pub struct RunArgs {
     /// Leave out `report.html`
     #[arg(long)]
     no_report: bool,
-    /// Most memory to take, such as `512MiB` or `4GB` [default: three fifths of the machine's]
-    ///
-    /// Tables in Parquet that are sorted by account id take little, however long they are. Others are read whole if
-    /// they fit, and are sorted on disk if not, in the folder of the output. Results do not depend on it.
-    #[arg(long, value_name = "SIZE")]
-    memory_limit: Option<MemoryLimit>,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// End with exit code 5 if accounts are in this state
     #[arg(long, value_name = "STATE")]
     fail_on: Option<FailOn>,
@@ -87,7 +82,7 @@ impl RunArgs {
             force: self.force,
             report: !self.no_report,
             max_rejects: self.strict.max_rejects,
-            memory_limit: self.memory_limit.unwrap_or_else(MemoryLimit::of_machine),
+            memory_limit: self.memory.limit(),
             command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         };
         let outcome = run::run(&request, terminal)?;

@@ -1,6 +1,6 @@
 //! `remargin stress`: price scenarios over every account, written to a folder; or the move that makes a statement true.
 
-use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat};
+use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -83,6 +83,8 @@ pub struct StressArgs {
     #[arg(long)]
     no_report: bool,
     #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
     strict: StrictArgs,
@@ -140,6 +142,7 @@ impl StressArgs {
             force: self.force,
             report: !self.no_report,
             max_rejects: self.strict.max_rejects,
+            memory_limit: self.memory.limit(),
             command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         };
         let outcome = stress::run(&request, terminal)?;

@@ -3,24 +3,25 @@
 use super::change::{Change, Figures};
 use super::groups::Groups;
 use super::manifest::{self, Side, write_tables};
-use super::pass::{self, Pairs, Slice};
+use super::pass::{self, Compared, Comparer, Pairs, Slice};
 use super::summary::{self, About, SideSummary};
 use super::tables::{RULES_CHANGES, Sight};
 use super::{CompareOutcome, Target, parameter_changes};
+use crate::Result;
 use crate::book::Book;
 use crate::cells::time::timestamp;
-use crate::engine::{self, Chunk};
+use crate::engine::{self, CHUNK_ACCOUNTS, Chunk, Memory, OpenBook};
 use crate::margin::priced::PricedMarket;
 use crate::margin::rules::SpotOffset;
+use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
 use crate::publish::OutputFolder;
 use crate::rules::{LoadedRules, RulesId};
+use crate::snapshot::stream::{Currencies, Cut, Piece};
 use crate::snapshot::{self, LoadOptions, MaxRejects, Snapshot};
 use crate::tables::{encode, rejects};
-use crate::{Invalid, Result};
 use std::borrow::Cow;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// One side: what the book is margined under.
@@ -47,6 +48,8 @@ pub struct RulesRequest {
     pub allow_rules_date: bool,
     /// How many broken rows are tolerated.
     pub max_rejects: MaxRejects,
+    /// How much memory may be resident. Results do not depend on it.
+    pub memory_limit: MemoryLimit,
     /// For the manifest.
     pub command_line: Vec<String>,
 }
@@ -60,36 +63,45 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
     let create = |target: &Target| OutputFolder::create(&target.out, target.force, &[&request.snapshot]);
     let folder = request.target.as_ref().map(create).transpose()?;
     let bases = [&request.a, &request.b];
-    let (snapshot, default_modes) =
-        load_for(&request.snapshot, bases.map(|basis| basis.rules.rules.default_spot_offset), progress)?;
+    let options = LoadOptions {
+        default_spot_offset: request.a.rules.rules.default_spot_offset,
+        expectations: &snapshot::Expectations::NONE,
+        progress,
+    };
+    let memory = Memory::new(request.memory_limit, Need::ROWS, folder.as_ref().map(OutputFolder::path));
+    let mut book = OpenBook::open(&request.snapshot, Currencies::Named, memory, &options)?;
     if !request.allow_rules_date {
-        bases.into_iter().try_for_each(|basis| basis.rules.check_date(snapshot.as_of_ns))?;
+        bases.into_iter().try_for_each(|basis| basis.rules.check_date(book.as_of_ns()))?;
     }
-    progress.stage("compare", "accounts", snapshot.book.len() as u64);
-    let [modes_a, modes_b] = default_modes;
-    let all =
-        |basis: &Basis, own: Vec<SpotOffset>| basis.spot_offset.map_or(own, |mode| vec![mode; snapshot.book.len()]);
-    let books =
-        [with_modes(&snapshot.book, all(&request.a, modes_a)), with_modes(&snapshot.book, all(&request.b, modes_b))];
-    let priced = bases.map(|basis| engine::price(&snapshot.market, &basis.rules.rules));
+    let priced = bases.map(|basis| engine::price(book.market(), &basis.rules.rules));
     let groups = Groups::new(&priced.each_ref().map(PricedMarket::unit_names));
-    let ids = &snapshot.book.accounts;
-    let pairs = Pairs::new(ids, ids, |_| false);
-    let compute = |range: Range<usize>| {
-        let a = engine::chunk(&priced[0], &books[0], range.clone())?;
-        let b = engine::chunk(&priced[1], &books[1], range.clone())?;
-        let units = [&a, &b]
-            .into_iter()
-            .enumerate()
-            .map(|(side, chunk)| range.clone().flat_map(|account| groups.figures(side, chunk, account)).collect());
-        let units = units.collect();
-        Ok(Slice { changes: changes(&a, &b), units })
+    let start = || {
+        progress.stage("compare", "accounts", 0);
+        let table = match (&folder, &request.target) {
+            (Some(folder), Some(target)) => {
+                folder.clear()?;
+                Some(encode::create(folder.path(), &RULES_CHANGES, target.format)?)
+            }
+            _ => None,
+        };
+        Ok(pass::start(groups.names.len(), table, false, progress))
     };
-    let table = match (&folder, &request.target) {
-        (Some(folder), Some(target)) => Some(encode::create(folder.path(), &RULES_CHANGES, target.format)?),
-        _ => None,
+    let work = |comparer: &Comparer, piece: &Piece| {
+        let ids = &piece.book.accounts;
+        let books = bases.map(|basis| with_modes(&piece.book, modes(piece, basis)));
+        comparer.part(&Pairs::new(ids, ids, |_| false), 0..ids.len(), |range| {
+            let a = engine::chunk(&priced[0], &books[0], range.clone())?;
+            let b = engine::chunk(&priced[1], &books[1], range.clone())?;
+            let units = [&a, &b]
+                .into_iter()
+                .enumerate()
+                .map(|(side, chunk)| range.clone().flat_map(|account| groups.figures(side, chunk, account)).collect());
+            let units = units.collect();
+            Ok(Slice { changes: changes(&a, &b), units })
+        })
     };
-    let (stats, changes) = pass::run(&pairs, compute, groups.names.len(), table, false, progress)?;
+    let (compared, snapshot) = book.pass(Cut::Margined(CHUNK_ACCOUNTS), start, work, Compared::add)?;
+    let (stats, changes) = compared.finish()?;
 
     let about = About {
         a: side_summary(&request.a, &snapshot)?,
@@ -141,24 +153,21 @@ fn side_summary(basis: &Basis, snapshot: &Snapshot) -> Result<SideSummary> {
     })
 }
 
-/// A snapshot, and the spot hedging modes of its accounts under two defaults. Where these differ it is read twice, once
-/// for each: a book does not say who chose no mode.
-pub(super) fn load_for(
-    dir: &Path,
-    [a, b]: [SpotOffset; 2],
-    progress: &dyn Progress,
-) -> Result<(Snapshot, [Vec<SpotOffset>; 2])> {
-    let expectations = &snapshot::Expectations::NONE;
-    let load = |default_spot_offset| snapshot::load(dir, &LoadOptions { default_spot_offset, expectations, progress });
-    let other = if a == b { None } else { load(b).map(|other| Some((other.book.spot_offset, other.inputs)))? };
-    let snapshot = load(a)?;
-    let modes_a = snapshot.book.spot_offset.clone();
-    let modes_b = match other {
-        None => modes_a.clone(),
-        Some((modes, inputs)) if inputs == snapshot.inputs => modes,
-        Some(_) => return Err(Invalid::new("the snapshot has changed while it was read").file(dir).into()),
-    };
-    Ok((snapshot, [modes_a, modes_b]))
+/// The spot hedging modes of some accounts on one side.
+fn modes(piece: &Piece, basis: &Basis) -> Vec<SpotOffset> {
+    match basis.spot_offset {
+        Some(mode) => vec![mode; piece.book.len()],
+        None => with_default(&piece.book, &piece.undecided, basis.rules.rules.default_spot_offset),
+    }
+}
+
+/// The spot hedging modes of some accounts, where those that chose none have this one.
+pub(super) fn with_default(book: &Book, undecided: &[usize], default: SpotOffset) -> Vec<SpotOffset> {
+    let mut modes = book.spot_offset.clone();
+    for &account in undecided {
+        modes[account] = default;
+    }
+    modes
 }
 
 /// The book as it would be with these modes.

@@ -12,7 +12,7 @@
 use crate::market::Market;
 use crate::memory::{MemoryLimit, Need};
 use crate::parallel::in_order;
-use crate::snapshot::stream::{Currencies, Cut, Piece, Spill, Stream, Window};
+use crate::snapshot::stream::{Currencies, Cut, Piece, Reader, Spill, Stream, Window};
 use crate::snapshot::{InputFile, LoadOptions, MarketRows, Snapshot, Tables};
 use crate::{Error, Invalid, Result};
 use std::path::{Path, PathBuf};
@@ -100,6 +100,12 @@ impl<'a> OpenBook<'a> {
         self.stream.weigh()
     }
 
+    /// Rows of the row groups that are decoded together, if the tables are such that they may stream.
+    #[must_use]
+    pub fn group_rows(&self) -> u64 {
+        self.stream.largest_row_groups().unwrap_or_default()
+    }
+
     /// The memory it was opened with.
     #[must_use]
     pub fn memory(&self) -> &Memory {
@@ -167,8 +173,8 @@ impl<'a> OpenBook<'a> {
         Ok(())
     }
 
-    pub(super) fn stream(&self) -> (&Stream, &LoadOptions<'a>) {
-        (&self.stream, &self.options)
+    pub(super) fn reader(&self) -> Reader<'_> {
+        self.stream.reader(&self.options)
     }
 
     /// Hands all accounts to `work`, piece by piece in order of their ids, on all threads, and the results in the same

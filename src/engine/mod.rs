@@ -2,9 +2,11 @@
 //! in order.
 
 mod executor;
+mod pair;
 mod price;
 
 pub use executor::{Memory, OpenBook};
+pub use pair::{Pair, side_by_side};
 pub use price::{price, reprice};
 
 use crate::book::Book;

@@ -1,6 +1,6 @@
 //! What a finished run says of itself: its `manifest.json` and the accounts that its `summary.json` leaves out.
 
-use crate::snapshot::{InputFile, Snapshot, Table};
+use crate::snapshot::{InputFile, Table};
 use crate::{Invalid, Result, source};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -132,11 +132,11 @@ impl FinishedRun {
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] naming the first file that is another, is new or is missing.
-    pub fn check_inputs(&self, dir: &Path, snapshot: &Snapshot) -> Result<()> {
+    pub fn check_inputs(&self, dir: &Path, inputs: &[InputFile]) -> Result<()> {
         let problem = |what: &str, file: &Path| {
             Invalid::new(format!("{what} since the run `{}` was made", self.dir.display())).file(dir.join(file))
         };
-        for now in &snapshot.inputs {
+        for now in inputs {
             let Some(then) = self.inputs.iter().find(|input| input.path == now.path) else {
                 return Err(problem("a file of the snapshot is new", &now.path).value(now.blake3.as_str()).into());
             };
@@ -153,7 +153,7 @@ impl FinishedRun {
             path.is_relative() && (tables.contains(&stem) || ["snapshot", "orders"].contains(&stem))
         };
         let is_missing =
-            |input: &&InputFile| of_snapshot(&input.path) && !snapshot.inputs.iter().any(|now| now.path == input.path);
+            |input: &&InputFile| of_snapshot(&input.path) && !inputs.iter().any(|now| now.path == input.path);
         match self.inputs.iter().find(is_missing) {
             Some(input) => Err(problem("a file of the snapshot is missing", &input.path).into()),
             None => Ok(()),

@@ -243,6 +243,7 @@ fn verify_accepts_what_a_faultless_run_left() {
         snapshot: None,
         sample: verify::Sample::All,
         seed: 0,
+        memory_limit: MemoryLimit::of_machine(),
     };
     let found = verify::verify(&request, &Silent).unwrap();
     assert!(found.agrees(), "{}", found.to_text());

@@ -21,7 +21,7 @@ use crate::distance::tables::{self as distances, Searched};
 use crate::engine::{Memory, OpenBook};
 use crate::market::Market;
 use crate::market::scenario::Scenario;
-use crate::memory::{MemoryLimit, Need};
+use crate::memory::{BOOK_ROW, MemoryLimit, Need};
 use crate::page::{self, AtRiskRow, Drill, Identity, Page};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
@@ -114,6 +114,11 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
     let mut book = OpenBook::open(&request.snapshot, Currencies::Priced, memory, &options)?;
     if !request.allow_rules_date {
         request.rules.check_date(book.as_of_ns())?;
+    }
+    if request.distance == DistanceScope::All {
+        // Distances are searched when all is margined: the book is kept until then.
+        let rows = book.rows();
+        book.need(Need::ROWS.keeping(rows.saturating_mul(BOOK_ROW)));
     }
     book.ready()?;
     let market = book.market().clone();

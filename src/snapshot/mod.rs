@@ -42,6 +42,7 @@ pub use shocks::{find_shocks, read_shocks};
 
 use crate::book::{Book, BookBuilder};
 use crate::cells::time;
+use crate::formats::scan::Opened;
 use crate::margin::rules::SpotOffset;
 use crate::market::Market;
 use crate::progress::Progress;
@@ -139,10 +140,14 @@ fn input_files(
 /// # Errors
 /// [`Error::Invalid`] if a table is missing or a file cannot be read; [`Error::Interrupted`].
 pub fn form_checksums(dir: &Path, progress: &dyn Progress) -> Result<String> {
-    Ok(checksum_lines(&hashed(dir, progress)?))
+    Ok(checksum_lines(&input_hashes(dir, progress)?))
 }
 
-fn hashed(dir: &Path, progress: &dyn Progress) -> Result<Vec<InputFile>> {
+/// The files of a snapshot and their hashes; their rows are not counted.
+///
+/// # Errors
+/// Those of [`form_checksums`].
+pub fn input_hashes(dir: &Path, progress: &dyn Progress) -> Result<Vec<InputFile>> {
     let Survey { files, .. } = Survey::new(dir)?;
     Ok(input_files(dir, &files, source::hash_all(&files, progress)?, []))
 }
@@ -152,7 +157,7 @@ fn blame(dir: &Path, error: Error, progress: &dyn Progress) -> Error {
     if !matches!(error, Error::Invalid(_)) || !dir.join(CHECKSUMS).exists() {
         return error;
     }
-    let verdict = hashed(dir, progress).and_then(|inputs| checksums::verify(dir, &inputs, &Expectations::NONE));
+    let verdict = input_hashes(dir, progress).and_then(|inputs| checksums::verify(dir, &inputs, &Expectations::NONE));
     match verdict {
         Err(Error::Invalid(damage)) => {
             let reader = error.to_string();
@@ -192,6 +197,19 @@ fn whole(mut stream: Stream, options: &LoadOptions) -> Result<Snapshot> {
             None => stream.hold(options)?,
         }
     }
+}
+
+/// Rows of a table of accounts, about: what the footers of Parquet files say, and for other files what their size lets
+/// one expect.
+fn rows_about(table: Table, source: &Source) -> Result<u64> {
+    // Least bytes of a row of text or of an IPC file.
+    const ROW_BYTES: u64 = 24;
+    let known = match source.format {
+        source::Format::Parquet => Opened::new(source, &table.columns().get(..1).unwrap_or_default())?.rows(),
+        source::Format::Arrow | source::Format::Csv => None,
+    };
+    let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+    Ok(known.unwrap_or_else(|| source.files.iter().map(size).sum::<u64>() / ROW_BYTES))
 }
 
 fn find_tables(dir: &Path) -> Result<Vec<(Table, Source)>> {

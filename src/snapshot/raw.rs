@@ -49,6 +49,14 @@ impl RawSnapshot {
         self.source(table).map(|source| source.files.as_slice())
     }
 
+    /// Rows of a table, about: where its files do not tell, what their size lets one expect.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a file cannot be opened.
+    pub fn rows(&self, table: Table) -> Result<u64> {
+        self.source(table).map_or(Ok(0), |source| super::rows_about(table, source))
+    }
+
     fn source(&self, table: Table) -> Option<&Source> {
         self.sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source)
     }

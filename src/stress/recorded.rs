@@ -1,6 +1,7 @@
 //! A stress's request in its manifest, and back.
 
 use super::{Axis, Detail, Preset, ScenarioSources, StressRequest};
+use crate::memory::MemoryLimit;
 use crate::publish::recorded::{Request, StressPart, absolute};
 use crate::rules::LoadedRules;
 use crate::snapshot::MaxRejects;
@@ -46,6 +47,7 @@ impl StressRequest {
             format,
             force: _,
             max_rejects: _,
+            memory_limit: _,
             command_line: _,
         } = self;
         Ok(Request {
@@ -83,6 +85,7 @@ impl StressRequest {
             format: recorded.format,
             force: false,
             max_rejects: MaxRejects::default(),
+            memory_limit: MemoryLimit::of_machine(),
             command_line: Vec::new(),
         })
     }

@@ -3,7 +3,7 @@
 //! `scenarios` has one row a scenario, `migration` one for each status before and after, `largest` the accounts that
 //! weigh most, `hedges` what became of spot in use, `worst` one row an account. All money is USD.
 
-use super::stats::{HedgeStats, Largest, ScenarioStats, place, shortfall_usd};
+use super::stats::{HedgeStats, Largest, ScenarioStats, place};
 use crate::Result;
 use crate::book::Book;
 use crate::margin::{AccountMargin, Status};
@@ -11,7 +11,7 @@ use crate::market::scenario::Scenario;
 use crate::publish::OutputFile;
 use crate::source::Format;
 use crate::tables::columns::{
-    AT_RISK, Column, TableSpec, counts, flags, label, number, numbers, optional_numbers, text, texts,
+    AT_RISK, Column, TableSpec, counts, label, number, numbers, optional_numbers, text, texts,
 };
 use crate::tables::encode::{Encoder, GROUP_ROWS, TableFile, create};
 use crate::totals::at_risk::{AtRisk, Names};
@@ -249,10 +249,6 @@ impl<'a, R> Stream<'a, R> {
 
 /// The tables of a stress while they are written, scenario by scenario.
 pub struct StressTables<'a> {
-    folder: &'a Path,
-    format: Format,
-    book: &'a Book,
-    names: Names<'a>,
     scenarios: Stream<'a, ScenarioRow>,
     migration: Stream<'a, MigrationRow>,
     largest: Stream<'a, LargestRow>,
@@ -266,7 +262,7 @@ impl<'a> StressTables<'a> {
     /// # Errors
     /// Those of [`create`].
     pub(crate) fn create(
-        folder: &'a Path,
+        folder: &Path,
         format: Format,
         book: &'a Book,
         names: Names<'a>,
@@ -274,10 +270,6 @@ impl<'a> StressTables<'a> {
     ) -> Result<Self> {
         let at_risk = move |rows: &[AtRisk]| crate::tables::at_risk::batch(rows, book, names);
         Ok(Self {
-            folder,
-            format,
-            book,
-            names,
             scenarios: Stream::create(folder, &SCENARIOS, format, move |rows| scenarios_batch(rows, names))?,
             migration: Stream::create(folder, &MIGRATION, format, move |rows| migration_batch(rows, names))?,
             largest: Stream::create(folder, &LARGEST, format, move |rows| largest_batch(rows, book, names))?,
@@ -286,7 +278,7 @@ impl<'a> StressTables<'a> {
         })
     }
 
-    /// Adds a scenario, in order of their numbers.
+    /// Adds a scenario, in order of their numbers; `count` accounts are at risk in it.
     ///
     /// # Errors
     /// Those of writing.
@@ -295,12 +287,13 @@ impl<'a> StressTables<'a> {
         number: usize,
         scenario: &Scenario,
         stats: &ScenarioStats,
+        count: u64,
         mut at_risk: Vec<AtRisk>,
     ) -> Result<ScenarioRow> {
         let row = ScenarioRow {
             scenario: number,
             days: scenario.days,
-            accounts: AccountCounts { at_risk: at_risk.len() as u64, ..stats.tally.counts() },
+            accounts: AccountCounts { at_risk: count, ..stats.tally.counts() },
             newly_liquidation: stats.newly_in_liquidation(),
             newly_im_deficit: stats.newly_im_deficit,
             totals: stats.tally.totals(),
@@ -338,23 +331,20 @@ impl<'a> StressTables<'a> {
         Ok(row)
     }
 
-    /// Writes `worst` and finishes all tables. `base` and `worst` have one entry an account of the book.
+    /// Finishes all tables; `worst` is finished already.
     ///
     /// # Errors
     /// Those of writing.
-    pub fn finish(self, base: &[AccountMargin], worst: &[Worst]) -> Result<Vec<OutputFile>> {
+    pub fn finish(self, worst: Option<OutputFile>) -> Result<Vec<OutputFile>> {
         let mut files =
             vec![self.scenarios.finish()?, self.migration.finish()?, self.largest.finish()?, self.hedges.finish()?];
-        let (book, names) = (self.book, self.names);
-        let batch =
-            |range: std::ops::Range<usize>| worst_batch(range.start, &base[range.clone()], &worst[range], book, names);
-        files.push(crate::tables::encode::write_table(self.folder, &WORST, self.format, worst.len(), batch)?);
+        files.extend(worst);
         files.extend(self.at_risk.map(Stream::finish).transpose()?);
         Ok(files)
     }
 }
 
-fn whole(value: u64) -> i64 {
+pub(super) fn whole(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
@@ -434,33 +424,5 @@ fn hedges_batch(rows: &[HedgeRow], names: Names) -> Result<RecordBatch> {
         count(|stats| stats.new_liability),
         count(|stats| stats.capped[0]),
         count(|stats| stats.capped[1]),
-    ])
-}
-
-fn worst_batch(
-    first_account: usize,
-    base: &[AccountMargin],
-    rows: &[Worst],
-    book: &Book,
-    names: Names,
-) -> Result<RecordBatch> {
-    let number = |field: fn(&AccountMargin) -> f64| numbers(rows.iter().map(|row| field(&row.margin)));
-    WORST.batch(vec![
-        texts((0..rows.len()).map(|row| book.accounts.get(first_account + row)))?,
-        texts(base.iter().map(|margin| margin.status.name()))?,
-        optional_numbers(base.iter().map(|margin| margin.margin_ratio)),
-        numbers(base.iter().map(|margin| margin.total_eq)),
-        texts(rows.iter().map(|row| names.scenarios[row.scenario].as_str()))?,
-        texts(rows.iter().map(|row| row.margin.status.name()))?,
-        optional_numbers(rows.iter().map(|row| row.margin.margin_ratio)),
-        number(|margin| margin.adj_eq),
-        number(|margin| margin.total_eq),
-        number(|margin| margin.mmr),
-        number(|margin| margin.imr),
-        number(|margin| margin.liquidation_fee),
-        flags(rows.iter().map(|row| row.margin.im_deficit)),
-        number(shortfall_usd),
-        number(|margin| margin.mmr_no_hedge - margin.mmr),
-        counts(rows.iter().map(|row| whole(row.liquidations))),
     ])
 }

@@ -30,12 +30,12 @@ use super::market::Listings;
 use super::memory::{MarketRows, name_table};
 use super::reject::{Reject, TableCount, Unmargined};
 use super::tables::{MarketTables, Pending};
-use super::{LoadOptions, Snapshot, Survey, Table, blame, input_files};
+use super::{LoadOptions, Snapshot, Survey, Table, blame, input_files, rows_about};
 use crate::book::Book;
 use crate::formats::memory::{Rows, Slices};
 use crate::formats::scan::{Opened, scan};
 use crate::market::Market;
-use crate::source::{Format, Source};
+use crate::source::Source;
 use crate::{Error, Result};
 use decode::Decoder;
 use held::Held;
@@ -236,22 +236,15 @@ impl Stream {
     /// Rows of the tables of accounts, about: where files do not tell, what their size lets one expect.
     #[must_use]
     pub fn weigh(&self) -> u64 {
-        // Least bytes of a row of text or of an IPC file.
-        const ROW_BYTES: u64 = 24;
         if let Some(rows) = self.rows() {
             return rows;
         }
-        let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
         match &self.origin {
             Origin::Memory(tables) => tables.iter().map(|(_, rows)| rows.len() as u64).sum(),
             Origin::Folder { sources, .. } => {
                 let of_accounts = sources.iter().filter(|(table, _)| OF_ACCOUNTS.contains(table));
-                let rows_of = |(table, source): &(Table, Source)| match source.format {
-                    Format::Parquet => Opened::new(source, &table.columns()[..1]).ok().and_then(|opened| opened.rows()),
-                    Format::Arrow | Format::Csv => None,
-                };
-                let rows = of_accounts
-                    .map(|of| rows_of(of).unwrap_or_else(|| of.1.files.iter().map(size).sum::<u64>() / ROW_BYTES));
+                // A file that cannot be opened again is found out when it is read.
+                let rows = of_accounts.map(|(table, source)| rows_about(*table, source).unwrap_or(0));
                 rows.fold(0, u64::saturating_add)
             }
         }

@@ -239,6 +239,12 @@ impl<'s> Pieces<'s> {
         self.bell.clone()
     }
 
+    /// True if a table turned out not to be sorted.
+    #[must_use]
+    pub fn is_unsorted(&self) -> bool {
+        self.ranges.is_unsorted
+    }
+
     /// The next piece; `None` behind the last, and where a table turns out not to be sorted.
     ///
     /// # Errors
