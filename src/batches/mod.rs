@@ -164,7 +164,10 @@ fn margin(
         let flagged = flag(book, DistanceScope::None, &mut rows.at_risk);
         Ok((rows, flagged, spread))
     };
-    let (gathered, snapshot) = book.pass(Cut::Known(margins.piece_accounts()), start, work, Gathered::add)?;
+    let (gathered, snapshot) = book.pass(Cut::Known(margins.piece_accounts()), start, work, |all, part| {
+        all.add(part);
+        Ok(())
+    })?;
     let (flagged, at_risk_rows) = gathered.flagged.build();
 
     let names = Names { units: margins.unit_names(), scenarios: margins.scenarios() };
@@ -199,14 +202,13 @@ impl Gathered {
         }
     }
 
-    fn add(&mut self, (rows, flagged, spread): (margins::Rows, Book, Spread)) -> Result<()> {
+    fn add(&mut self, (rows, flagged, spread): (margins::Rows, Book, Spread)) {
         let margins::Rows { accounts, risk_units, at_risk, tally } = rows;
         self.accounts.push(accounts);
         self.risk_units.push(risk_units);
         self.flagged.add(&flagged, at_risk);
         self.tally.merge(&tally);
         self.spread.merge(&spread);
-        Ok(())
     }
 }
 

@@ -160,7 +160,9 @@ mod tests {
         };
         let book = |accounts: &[(&str, &[Order])]| {
             let mut builder = BookBuilder::default();
-            accounts.iter().for_each(|(id, orders)| account(&mut builder, id, orders));
+            for (id, orders) in accounts {
+                account(&mut builder, id, orders);
+            }
             builder.build()
         };
         let mut builder = BookBuilder::default();

@@ -75,7 +75,9 @@ fn run_with(
     let piece = |task: usize| {
         let mut builder = BookBuilder::default();
         let range = task * size..accounts.min((task + 1) * size);
-        range.clone().for_each(|account| builder.copy_account(whole, account));
+        for account in range.clone() {
+            builder.copy_account(whole, account);
+        }
         let part = job.part(&builder.build(), &encoders)?;
         progress.advance(range.len() as u64);
         Ok(part)

@@ -205,7 +205,7 @@ fn rows_about(table: Table, source: &Source) -> Result<u64> {
     // Least bytes of a row of text or of an IPC file.
     const ROW_BYTES: u64 = 24;
     let known = match source.format {
-        source::Format::Parquet => Opened::new(source, &table.columns().get(..1).unwrap_or_default())?.rows(),
+        source::Format::Parquet => Opened::new(source, table.columns().get(..1).unwrap_or_default())?.rows(),
         source::Format::Arrow | source::Format::Csv => None,
     };
     let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());

@@ -59,7 +59,8 @@ impl<'a> Gathered<'a> {
         detail: Option<[TableFile; 2]>,
         room: u64,
     ) -> Self {
-        let bytes = (worst.len() * size_of::<Worst>()) as u64;
+        // They are there twice while a pass may have to begin again.
+        let bytes = (2 * worst.len() * size_of::<Worst>()) as u64;
         Self {
             outcomes: (0..scenarios).map(|_| Outcome::default()).collect(),
             ids: IdTable::default(),

@@ -286,7 +286,7 @@ impl Work<'_> {
             if rows.len() == self.scenarios.len() {
                 break;
             }
-            last = passes.next(book, rows.len(), std::mem::take(&mut last.worst))?;
+            last = passes.next(book, rows.len(), &last.worst)?;
         }
 
         let clock = Instant::now();

@@ -158,7 +158,9 @@ impl Pass<'_> {
         let mut at_risk = at_risk::select(chunk, scenario);
         let count = at_risk.len() as u64;
         if self.with_at_risk {
-            at_risk.iter_mut().for_each(|row| row.account += first);
+            for row in &mut at_risk {
+                row.account += first;
+            }
             at_risk.shrink_to_fit();
         } else {
             at_risk = Vec::new();

@@ -101,10 +101,10 @@ impl<'a> Passes<'a, '_> {
         }
     }
 
-    /// A pass of the scenarios from number `first` on.
-    pub fn next(&mut self, book: &mut OpenBook, first: usize, worst: Vec<Worst>) -> Result<Gathered<'a>> {
+    /// A pass of the scenarios from number `first` on; of fewer, once more, if what they bring does not fit.
+    pub fn next(&mut self, book: &mut OpenBook, first: usize, worst: &[Worst]) -> Result<Gathered<'a>> {
         loop {
-            let (gathered, _) = self.pass(book, first, worst.clone())?;
+            let (gathered, _) = self.pass(book, first, worst.to_vec())?;
             match gathered.missing() {
                 0 => return Ok(gathered),
                 missing => self.plan = self.plan.less(missing, self.work.request)?,

@@ -79,7 +79,9 @@ impl Slice {
             None => range.collect(),
         };
         let mut book = BookBuilder::default();
-        numbers.iter().for_each(|number| book.copy_account(&piece.book, number - piece.first));
+        for number in &numbers {
+            book.copy_account(&piece.book, number - piece.first);
+        }
         (book.build(), numbers)
     }
 }

@@ -164,7 +164,7 @@ impl<'s> Cutting<'s> {
         };
         loop {
             let before = bell.rung();
-            let has_moved = merge.read_ahead(scope, bell, &self.reader.decoder, self.row_groups)?;
+            merge.read_ahead(scope, bell, &self.reader.decoder, self.row_groups)?;
             match merge.next() {
                 _ if merge.is_unsorted() => {
                     self.is_unsorted = true;
@@ -175,7 +175,8 @@ impl<'s> Cutting<'s> {
                     return Ok(Some(ranges));
                 }
                 Next::End => return Ok(None),
-                Next::Waiting if has_moved => {}
+                // What was cut may have left a table without a row group: then the next one is begun first.
+                Next::Waiting if merge.read_ahead(scope, bell, &self.reader.decoder, self.row_groups)? => {}
                 Next::Waiting => bell.work_or_wait(before),
             }
         }
@@ -310,7 +311,9 @@ fn join(a: &Piece, b: &Piece) -> Piece {
 fn split(piece: &Piece, size: usize) -> (Piece, Piece) {
     let part = |range: std::ops::Range<usize>| {
         let mut builder = BookBuilder::default();
-        range.clone().for_each(|account| builder.copy_account(&piece.book, account));
+        for account in range.clone() {
+            builder.copy_account(&piece.book, account);
+        }
         let undecided = piece.undecided.iter().filter(|account| range.contains(account));
         Piece { first: 0, book: builder.build(), undecided: undecided.map(|account| account - range.start).collect() }
     };
