@@ -1,7 +1,7 @@
-//! What the columns of the two large tables cost in each encoding and compression: bytes a value and time to encode.
+//! Cost of the columns of the two large tables in each encoding and compression: bytes per value and encoding time.
 //!
-//! `cargo bench --bench encodings`. The columns are those of a run over a generated book. Every combination is read
-//! back and compared before it is timed. `src/tables/parquet/` writes by what this shows.
+//! `cargo bench --bench encodings`. The columns come from a run over a generated book. Every combination is read back
+//! and compared before it is timed. The encodings in `src/tables/parquet/` are chosen from these results.
 
 mod common;
 
@@ -15,22 +15,19 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use remargin::memory::MemoryLimit;
 use remargin::progress::Silent;
-use remargin::request::DistanceScope;
+use remargin::request::OutputRequest;
 use remargin::run::{RunRequest, run};
-use remargin::snapshot::MaxRejects;
-use remargin::source::Format;
 use std::fs::File;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// As many accounts as a row group of a run has.
+/// As many accounts as in a row group of a run.
 const ACCOUNTS: u64 = 16_384;
 
-/// Columns that stand for the others: table and column.
+/// Representative columns: table and column.
 const COLUMNS: [(&str, &str); 11] = [
     ("accounts", "account_id"),
     ("accounts", "adj_eq"),
@@ -45,7 +42,7 @@ const COLUMNS: [(&str, &str); 11] = [
     ("risk_units", "cash_delta"),
 ];
 
-/// How values are laid out before compression.
+/// Layout of values before compression.
 const ENCODINGS: [(&str, Option<Encoding>); 3] =
     [("plain", Some(Encoding::PLAIN)), ("dictionary", None), ("split", Some(Encoding::BYTE_STREAM_SPLIT))];
 
@@ -86,21 +83,11 @@ fn encode(column: &RecordBatch, properties: &WriterProperties) -> Vec<u8> {
 
 /// The two tables of a run.
 fn tables(generation: &Generation) -> [RecordBatch; 2] {
-    let request = RunRequest {
-        snapshot: generation.snapshot(),
-        out: generation.out(),
-        distance: DistanceScope::None,
-        shocks: None,
-        rules: remargin::rules::load(None, &[]).expect("the built-in rules"),
-        allow_rules_date: false,
-        expectations: remargin::snapshot::Expectations::NONE,
-        report: false,
-        format: Format::Parquet,
-        force: false,
-        max_rejects: MaxRejects::Rows(0),
-        memory_limit: MemoryLimit::of_machine(),
-        command_line: Vec::new(),
-    };
+    let request = RunRequest::new(
+        generation.snapshot(),
+        OutputRequest::new(generation.out()).with_report(false),
+        remargin::rules::load(None, &[]).expect("the built-in rules"),
+    );
     run(&request, &Silent).expect("a run");
     let open = |path: &Path| File::open(path).expect("a table");
     ["accounts", "risk_units"].map(|name| read(open(&generation.out().join(name).with_extension("parquet"))))

@@ -1,7 +1,7 @@
-//! The whole run, from the snapshot on the disk to the finished folder: 0.1 and 1 M positions, and 10 M where the
+//! The whole run, from the snapshot on disk to the finished folder: 0.1 M and 1 M positions, and 10 M if the
 //! environment variable `REMARGIN_BENCH_LARGE` is set.
 //!
-//! `REMARGIN_BENCH_LARGE=1 cargo bench --bench end_to_end`. Every answer is checked before it is timed.
+//! `REMARGIN_BENCH_LARGE=1 cargo bench --bench end_to_end`. Every result is checked before it is timed.
 
 mod common;
 
@@ -9,32 +9,21 @@ use common::{Generation, assert_reference, rules};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use remargin::engine::{chunk, price};
 use remargin::progress::Silent;
-use remargin::request::DistanceScope;
+use remargin::request::OutputRequest;
 use remargin::run::{RunOutcome, RunRequest, run};
-use remargin::snapshot::MaxRejects;
-use remargin::source::Format;
 use std::fs;
 
 fn margin(generation: &Generation) -> RunOutcome {
-    let request = RunRequest {
-        snapshot: generation.snapshot(),
-        out: generation.out(),
-        shocks: None,
-        distance: DistanceScope::None,
-        rules: remargin::rules::load(None, &[]).expect("the built-in rules"),
-        expectations: remargin::snapshot::Expectations::NONE,
-        allow_rules_date: false,
-        format: Format::Parquet,
-        report: true,
-        force: true,
-        max_rejects: MaxRejects::Rows(0),
-        memory_limit: remargin::memory::MemoryLimit::of_machine(),
-        command_line: Vec::new(),
-    };
+    let request = RunRequest::new(
+        generation.snapshot(),
+        OutputRequest::new(generation.out()).with_force(true),
+        remargin::rules::load(None, &[]).expect("the built-in rules"),
+    );
     run(&request, &Silent).expect("a run")
 }
 
-/// The run holds every account, its totals are those of the account pass, and that agrees with the reference model.
+/// The run contains every account, and its totals equal those of the account pass, which agrees with the reference
+/// model.
 fn assert_answer(generation: &Generation) {
     let summary = margin(generation).summary;
     let rules = rules();

@@ -1,6 +1,6 @@
 //! The kernels alone: an option value, the instrument x scenario table, one account, many accounts.
 //!
-//! `cargo bench --bench kernels`. Every answer is checked before it is timed.
+//! `cargo bench --bench kernels`. Every result is checked before it is timed.
 
 mod common;
 
@@ -12,13 +12,13 @@ use remargin::margin::black76;
 use remargin::margin::black76::{States, Terms};
 use remargin::margin::requirement::Workspace;
 use remargin::margin::rules::SpotOffset;
-use remargin::market::Kind;
+use remargin::market::InstrumentKind;
 use remargin::snapshot::Snapshot;
 use std::hint::black_box;
 
 /// Option values computed with 60 digits.
 const GOLDEN: &str = include_str!("../data/golden/black76.csv");
-/// Accounts of the book of which the table and the accumulation are timed.
+/// Accounts of the book used for the table and the accumulation.
 const ACCOUNTS: u64 = 20_000;
 /// Accounts that a run margins at once.
 const BLOCK_ACCOUNTS: usize = 32;
@@ -35,7 +35,7 @@ fn golden() -> Vec<Case> {
     GOLDEN.lines().skip(1).map(case).collect()
 }
 
-/// As many states as the scenarios of an option, the last one the case itself.
+/// As many states as an option has scenarios; the last one is the case itself.
 const SCENARIOS: usize = 26;
 
 fn scenarios(case: &Case) -> (Terms, States<SCENARIOS>) {
@@ -127,7 +127,7 @@ fn accumulate(criterion: &mut Criterion) {
 fn one_account(snapshot: Snapshot, rows: usize) -> Snapshot {
     let market = &snapshot.market;
     let priced = |&index: &usize| market.instruments[index].gap.is_none();
-    let is_option = |&index: &usize| matches!(market.instruments[index].kind, Kind::Option { .. });
+    let is_option = |&index: &usize| matches!(market.instruments[index].kind, InstrumentKind::Option { .. });
     let (mut held, others): (Vec<usize>, Vec<usize>) =
         (0..market.instruments.len()).filter(priced).partition(is_option);
     held.extend(others);
@@ -147,7 +147,7 @@ fn one_account(snapshot: Snapshot, rows: usize) -> Snapshot {
         spot_in_use_cap: vec![f64::INFINITY],
     };
     let ids: IdTable = ["one"].into_iter().collect();
-    let book = Book::from_rows(&ids, &[SpotOffset::Usdt], &[false], positions, balances, OrderRows::default());
+    let book = Book::from_rows(&ids, &[SpotOffset::Usdt], &[false], positions, balances, OrderRows::default()).unwrap();
     Snapshot { book, ..snapshot }
 }
 

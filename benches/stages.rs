@@ -1,6 +1,6 @@
 //! The stages of a run one by one: read and check, compute, encode and write.
 //!
-//! `cargo bench --bench stages`. Every answer is checked before it is timed.
+//! `cargo bench --bench stages`. Every result is checked before it is timed.
 
 mod common;
 
@@ -20,7 +20,7 @@ use std::path::Path;
 
 /// Accounts of the book.
 const BOOK: u64 = 20_000;
-/// Accounts of what is encoded: a chunk of a run.
+/// Accounts of the encoded part: a chunk of a run.
 const CHUNK: usize = remargin::engine::CHUNK_ACCOUNTS;
 
 fn read(criterion: &mut Criterion) {
@@ -29,7 +29,7 @@ fn read(criterion: &mut Criterion) {
     let snapshot = generation.load(&rules);
     assert_eq!(snapshot.book.len() as u64, generation.counts.accounts);
     assert_eq!(positions(&snapshot.book), generation.counts.positions);
-    assert_eq!(snapshot.book.cash.len() as u64, generation.counts.balances);
+    assert_eq!(snapshot.book.cash().len() as u64, generation.counts.balances);
     assert!(snapshot.rejects.is_empty());
 
     let mut group = criterion.benchmark_group("read");
@@ -48,7 +48,7 @@ fn compute(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("compute");
     group.sample_size(20);
-    group.throughput(Throughput::Elements(snapshot.book.position_start[CHUNK] as u64));
+    group.throughput(Throughput::Elements(snapshot.book.position_start()[CHUNK] as u64));
     group.bench_function("chunk", |bench| bench.iter_with_large_drop(|| chunk(&priced, &snapshot.book, 0..CHUNK)));
     group.finish();
 }

@@ -1,7 +1,7 @@
 """Prints the coefficients of src/margin/elementary.rs and src/margin/normal.rs. Needs mpmath.
 
-Each function is sampled with 120 digits at Chebyshev points, expanded in Chebyshev polynomials, cut where the rest is
-below the target and rewritten in powers of its variable.
+Each function is sampled with 120 digits at Chebyshev points, expanded in Chebyshev polynomials, truncated when the
+remainder is below the target, and rewritten in powers of its variable.
 """
 
 from mpmath import atanh, cos, erfc, exp, factorial, log, mp, mpf, pi, sqrt

@@ -3,7 +3,7 @@
 
     scripts/condense_instruments.py 2026-04-27 SWAP.json FUTURES.json OPTION.json > data/instruments/okx-2026-04-27.csv
 
-Every number is written as the exchange sent it. `uly` is the exchange's own field, never cut out of the id:
+Every number is written as the exchange sent it. `uly` is the exchange's own field, not derived from the id:
 `BTC-USD_UM-SWAP` and `BTC-USD-SWAP` both have the underlying `BTC-USD`.
 """
 import datetime

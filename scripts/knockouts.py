@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Knocks one part of the model out at a time and looks whether a test fails.
+"""Changes one part of the model at a time and checks that a test fails.
 
     scripts/knockouts.py            all of the list below
-    scripts/knockouts.py mr3 tier   those whose name holds one of the words
+    scripts/knockouts.py mr3 tier   those whose name contains one of the words
     scripts/knockouts.py --mutants  cargo-mutants on src/margin instead (needs `cargo install cargo-mutants`);
-                                    what follows is handed to it, such as --test-tool nextest --shard 0/8
+                                    further arguments are passed to it, such as --test-tool nextest --shard 0/8
 
-The model needs no table format, so that its modules, alone in a crate of their own, build in seconds: a copy of them
-and of the tests that concern them is made in target/knockouts. Every edit must match its file exactly once, so that
-the list cannot fall behind the code in silence. Exit code 1 if a knock-out is not caught.
+The model needs no table format, so its modules build in seconds in a separate crate: they and their tests are copied to
+target/knockouts. Every edit must match its file exactly once, so that the list cannot become out of date without
+notice. Exit code 1 if a knock-out is not caught.
 """
 
 import os
@@ -20,9 +20,10 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CRATE = ROOT / "target" / "knockouts"
-MODULES = ["book", "error.rs", "margin", "market", "progress.rs", "recompute", "reference", "rules"]
-TESTS = ["differential.rs", "edges.rs", "golden_reference.rs", "published.rs", "common/mod.rs",
-         "common/strategies.rs", "common/world.rs"]
+MODULES = ["book", "engine", "error.rs", "margin", "market", "progress.rs", "reference", "rules"]
+# Modules of tests/model, and the files of tests/common that they use.
+TESTS = ["differential", "edges", "golden_reference", "parts", "published"]
+COMMON = ["mod.rs", "strategies.rs", "world.rs"]
 NEEDED = ["hashbrown", "jiff", "libm", "rayon", "rust_decimal", "serde", "serde_path_to_error", "thiserror", "toml",
           "blake3", "serde_json", "tempfile", "tracing"]
 
@@ -31,13 +32,13 @@ SUMS, LEDGERS = "margin/sums.rs", "margin/ledgers.rs"
 PRICED, REQUIREMENT = "margin/priced.rs", "margin/requirement.rs"
 BLACK, NORMAL, TIERS, HEDGE = "margin/black76.rs", "margin/normal.rs", "margin/tiers.rs", "margin/spot_hedge.rs"
 ELEMENTARY, ORDERS, CHANGED = "margin/elementary.rs", "margin/orders.rs", "margin/changed.rs"
-EQUITY, BORROWING, MARKET, PRICE = "margin/equity.rs", "margin/borrowing.rs", "market/mod.rs", "recompute/price.rs"
+EQUITY, BORROWING, MARKET, PRICE = "margin/equity.rs", "margin/borrowing.rs", "market/mod.rs", "engine/price.rs"
 UNIT, LEG, LEDGER, REFERENCE = "reference/unit.rs", "reference/leg.rs", "reference/ledger.rs", "reference/mod.rs"
 RULES = "../data/rules/okx-pm2-2025-01.toml"
 
-# Name, file below src, text, what stands there instead.
+# Name, file below src, text, replacement.
 KNOCKOUTS = [
-    # The fast kernel: each component gone.
+    # The fast kernel: each component removed.
     ("mr1 gone", STRESS, "mr1: loss(worst.pnl),", "mr1: 0.0,"),
     ("mr1 gone without options", STRESS, "(price, loss(slope * price), rules", "(price, 0.0, rules"),
     ("mr2 gone", STRESS, "mr2: loss(self.options[DECAY]),", "mr2: 0.0,"),
@@ -186,7 +187,7 @@ KNOCKOUTS = [
     ("logarithm coefficient", ELEMENTARY, "0.090_908_686_915_040_37", "0.090_909"),
     ("logarithm without the low part", ELEMENTARY, " + power * LN_2_LOW))", "))"),
     ("put delta sign", BLACK, "{ -discount * cdf(-d1) }", "{ discount * cdf(-d1) }"),
-    # Pending orders. Buys taken for sells and the other way about would be no error: the worse of the two counts.
+    # Pending orders. Exchanging buys and sells would not be an error: the worse of the two counts.
     ("orders freeze nothing", UNIT_MARGIN, "if imr > self.imr {", "if false {"),
     ("orders freeze mmr", UNIT_MARGIN, "let imr = rules.imr_multiplier * filled_mmr;", "let imr = filled_mmr;"),
     ("orders freeze the whole", UNIT_MARGIN, "self.order_imr = imr - self.imr;", "self.order_imr = imr;"),
@@ -216,8 +217,8 @@ KNOCKOUTS = [
     ("orders inverse entry by contracts", ORDERS, "(held + added) / (held / avg + added / px)", "(held * avg + added * px) / (held + added)"),
     ("orders linear entry at the order", ORDERS, "(held * avg + added * px) / (held + added)", "px"),
     ("orders new currency hedges nothing", ORDERS, "self.spot_in_use_cap.insert(row, f64::INFINITY);", "self.spot_in_use_cap.insert(row, 0.0);"),
-    # An account after a change. Its units unsorted is not here: instruments stand in order of base and underlying, so
-    # that the sort has nothing to do unless an underlying's name does not start with its base's.
+    # An account after a change. There is no knock-out of the sort of its units: instruments are in order of base and
+    # underlying, so the sort changes nothing unless an underlying's name does not start with its base currency.
     ("changed rows not stressed", CHANGED, ".filter(|_| !touched.contains(&unit))", ""),
     ("changed spot in use not stressed", CHANGED, "self.spot(priced, account, unit, was.delta_coin).coin == was.margin.spot_in_use", "true"),
     ("changed orders forgotten", CHANGED, "if !account.orders.is_empty() {", "if false {"),
@@ -225,14 +226,14 @@ KNOCKOUTS = [
     ("changed option value of ledgers gone", REQUIREMENT, "            ledgers.add(contract.settle, leg.upl_settle, leg.value_settle);", "            ledgers.add(contract.settle, leg.upl_settle, 0.0);"),
     ("changed upl of ledgers gone", REQUIREMENT, "            ledgers.add(contract.settle, leg.upl_settle, leg.value_settle);", "            ledgers.add(contract.settle, 0.0, leg.value_settle);"),
     ("changed fee gone", REQUIREMENT, "            fee_base_usd += leg.fee_base_usd;\n        })?;", "        })?;"),
-    # The reference model, which audits the kernel, is itself held to published figures.
+    # The reference model, which audits the kernel, is itself checked against published figures.
     ("reference mr1 price sign", UNIT, "leg.index.to_f64() * price).max(", "leg.index.to_f64() * -price).max("),
     ("reference mr3 gone", UNIT, "Num::from(rules.mr3_offset_charge) * (gross - net.abs())", "Num::ZERO"),
     ("reference mr4 floor gone", UNIT, "Num::from(floor).max(Num::from(annualized) * Num::from(years))", "Num::from(annualized) * Num::from(years)"),
     ("reference mr7 not the least", UNIT, "stressed.max(n(parts.mr7))", "stressed"),
     ("reference mr9 gone", UNIT, "charge = charge + incremental_num(&rules.mr9.tiers, hedged);", "let _ = hedged;"),
     ("reference inverse upl", LEG, "(Num::ONE / self.avg - Num::ONE / self.mark)", "(Num::ONE / self.mark - Num::ONE / self.avg)"),
-    ("reference slope without fx", LEG, "Kind::Linear => self.size() * self.index * self.phi,", "Kind::Linear => self.size() * self.index,"),
+    ("reference slope without fx", LEG, "InstrumentKind::Linear => self.size() * self.index * self.phi,", "InstrumentKind::Linear => self.size() * self.index,"),
     ("reference size without multiplier", LEG, "self.contracts * self.multiplier\n", "self.contracts\n"),
     ("reference debt without fx", LEDGER, "let usd = liability * self.fx;", "let usd = liability;"),
     ("reference interest added", LEDGER, "self.cash - self.interest + self.upl + self.option_value", "self.cash + self.interest + self.upl + self.option_value"),
@@ -254,7 +255,7 @@ KNOCKOUTS = [
 
 
 def manifest():
-    """The manifest of the crate: the dependencies of ours that the model needs."""
+    """The manifest of the crate, with only the dependencies that the model needs."""
     ours = (ROOT / "Cargo.toml").read_text()
     lines = ["[package]", 'name = "remargin"', 'version = "0.0.0"', 'edition = "2024"', "[workspace]", "[dependencies]"]
     lines += [re.search(rf"^{name} = .*$", ours, re.M).group() for name in NEEDED]
@@ -266,7 +267,7 @@ def manifest():
 
 
 class DoesNotBuild(Exception):
-    """The crate does not compile, which proves nothing."""
+    """The crate does not compile, so the knock-out was not tested."""
 
 
 def build_crate():
@@ -278,9 +279,16 @@ def build_crate():
         (shutil.copytree if source.is_dir() else shutil.copy)(source, CRATE / "src" / module)
     shutil.copytree(ROOT / "data", CRATE / "data", dirs_exist_ok=True)
     shutil.copy(ROOT / "Cargo.lock", CRATE / "Cargo.lock")
+    (CRATE / "tests" / "model").mkdir(parents=True)
+    (CRATE / "tests" / "common").mkdir(parents=True)
     for test in TESTS:
-        (CRATE / "tests" / test).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "tests" / test, CRATE / "tests" / test)
+        shutil.copy(ROOT / "tests" / "model" / f"{test}.rs", CRATE / "tests" / "model")
+    for file in COMMON:
+        text = (ROOT / "tests" / "common" / file).read_text()
+        text = re.sub(r"^pub mod (\w+);\n", lambda found: found[0] if f"{found[1]}.rs" in COMMON else "", text, flags=re.M)
+        (CRATE / "tests" / "common" / file).write_text(text)
+    modules = '#[path = "../common/mod.rs"]\nmod common;\n' + "".join(f"mod {test};\n" for test in TESTS)
+    (CRATE / "tests" / "model" / "main.rs").write_text("//! Tests of the model.\n" + modules)
     names = [module.removesuffix(".rs") for module in MODULES]
     lib = "//! The model alone.\n" + "".join(f"pub mod {name};\n" for name in names)
     (CRATE / "src" / "lib.rs").write_text(lib + "pub use error::{Error, Invalid, Result};\n")
@@ -288,7 +296,7 @@ def build_crate():
 
 
 def environment():
-    # No shrinking: that a test fails is all that counts.
+    # No shrinking: it only matters whether a test fails.
     return dict(os.environ, PROPTEST_MAX_SHRINK_ITERS="0", CARGO_TARGET_DIR=str(CRATE / "target"))
 
 
@@ -297,9 +305,10 @@ def cargo(*args):
     return subprocess.run(command, cwd=CRATE, env=environment(), capture_output=True, text=True, check=False)
 
 
-# Where a knock-out of a file most likely fails; the rest of the tests follows only if it does not.
-UNIT_TESTS, KERNEL, PUBLISHED = ["--lib"], ["--test", "differential", "kernel_and_reference_agree"], ["--test", "published"]
-GOLDEN, CHANGE = ["--test", "golden_reference"], ["--test", "differential", "kernel_agrees_with_itself"]
+# The test that most likely fails for a knock-out of a file. The other tests run only if it passes.
+UNIT_TESTS, KERNEL = ["--lib"], ["--test", "model", "differential::kernel_and_reference_agree"]
+GOLDEN, PUBLISHED = ["--test", "model", "golden_reference::"], ["--test", "model", "published::"]
+CHANGE = ["--test", "model", "differential::kernel_agrees_with_itself"]
 FIRST = {BLACK: UNIT_TESTS, NORMAL: UNIT_TESTS, ELEMENTARY: UNIT_TESTS, TIERS: UNIT_TESTS, CHANGED: CHANGE, RULES: PUBLISHED,
          UNIT: GOLDEN, LEG: GOLDEN, LEDGER: GOLDEN}
 
@@ -343,7 +352,7 @@ def knock_out(words):
     return 1 if missed else 0
 
 
-# The test that is left out looks at the reference model alone.
+# The excluded test uses only the reference model.
 NEXTEST = """[profile.default]
 test-threads = 1
 default-filter = "not test(random_books_reach_every_part_of_the_model)"
@@ -352,16 +361,16 @@ overrides = [{ filter = "test(/^differential::/)", priority = -50 }]
 
 
 def mutants(flags):
-    """cargo-mutants on the copy, in place. The tests are modules of one binary there, so that a mutant is one thing to
-    compile. With `--test-tool nextest` the quick tests come first, and the first that fails ends it. A quarter of the
-    random books is drawn: what they miss in the end deserves a look by hand anyway."""
-    tests = [test.removesuffix(".rs") for test in TESTS if "/" not in test]
-    modules = "".join(f'#[cfg(test)]\n#[path = "../tests/{test}.rs"]\nmod {test};\n' for test in tests)
+    """cargo-mutants on the copy, in place. The tests are modules of one binary, so each mutant is one compilation. With
+    `--test-tool nextest` the quick tests run first, and the first failure ends the run. Only a quarter of the random
+    books is drawn; mutants that are not caught must be reviewed by hand anyway."""
+    paths = {"common": "common/mod.rs"} | {test: f"model/{test}.rs" for test in TESTS}
+    modules = "".join(f'#[cfg(test)]\n#[path = "../tests/{path}"]\nmod {name};\n' for name, path in paths.items())
     with (CRATE / "src" / "lib.rs").open("a") as lib:
         lib.write("#[cfg(test)]\nextern crate self as remargin;\n" + modules)
-    books = CRATE / "tests" / "differential.rs"
+    books = CRATE / "tests" / "model" / "differential.rs"
     books.write_text(books.read_text().replace("CASES: u32 = 1000;", "CASES: u32 = 250;"))
-    # Without doctests the library is compiled once, as its tests.
+    # Without doctests the library is compiled only once, for its tests.
     own = manifest().replace("[workspace]", "autotests = false\n[lib]\ndoctest = false\n[workspace]")
     own = own.replace("opt-level = 1", "opt-level = 0")
     (CRATE / "Cargo.toml").write_text(own)

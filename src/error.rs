@@ -12,10 +12,19 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a command could not be carried out. [`Error::exit_code`] is the process's exit code.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// The command line asks for something that does not exist or contradicts itself (exit 2).
+    /// The request asks for something that does not exist or contradicts itself (exit 2).
     #[error("{0}")]
     Usage(String),
+    /// As [`Error::Usage`]; another request would be carried out (exit 2).
+    #[error("{problem}\n  hint:     {remedy}")]
+    Refused {
+        /// What is wrong.
+        problem: String,
+        /// What to ask for.
+        remedy: Remedy,
+    },
     /// The snapshot or the rules are invalid (exit 3).
     #[error("{0}")]
     Invalid(Box<Invalid>),
@@ -46,16 +55,96 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Runtime(_) | Self::Io { .. } => 1,
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Refused { .. } => 2,
             Self::Invalid(_) => 3,
             Self::Memory(_) => 6,
             Self::Interrupted => 130,
         }
     }
 
+    /// A request that another one would replace.
+    pub fn refused(problem: impl Into<String>, remedy: Remedy) -> Self {
+        Self::Refused { problem: problem.into(), remedy }
+    }
+
+    /// What the caller could ask for instead, if the library knows. Programs say it in their own words: the command
+    /// names a flag, see [`Error::text`].
+    #[must_use]
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::Refused { remedy, .. } => Some(*remedy),
+            Self::Invalid(invalid) => invalid.remedy,
+            _ => None,
+        }
+    }
+
+    /// The text of the error, with other words for its remedy than the library's own.
+    ///
+    /// ```
+    /// use remargin::error::{Error, Remedy};
+    /// let error = Error::refused("`out` exists already", Remedy::Replace);
+    /// assert_eq!(error.text(|_| "--force replaces it"), "`out` exists already\n  hint:     --force replaces it");
+    /// assert!(error.to_string().ends_with("`force` replaces it"));
+    /// assert_eq!(error.exit_code(), 2);
+    /// ```
+    #[must_use]
+    pub fn text(&self, words: impl FnOnce(Remedy) -> &'static str) -> String {
+        match self {
+            Self::Refused { problem, remedy } => format!("{problem}{}", hint_line(words(*remedy))),
+            Self::Invalid(invalid) => match invalid.remedy {
+                Some(remedy) => format!("{}{}", invalid.without_remedy(), hint_line(words(remedy))),
+                None => self.to_string(),
+            },
+            _ => self.to_string(),
+        }
+    }
+
     /// A file operation that failed: `Error::io("read", path, err)`.
     pub fn io(action: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::Io { action, path: path.as_ref().to_path_buf(), source }
+    }
+}
+
+/// What to ask for after an error: an option of the request. Its `Display` names fields of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Ask for the output folder to be replaced.
+    Replace,
+    /// Expect another hash of the snapshot.
+    ExpectedHash,
+    /// Do not bound the age of marks.
+    MarkAge,
+    /// Take other rules, or accept these before they are in force.
+    RulesDate,
+    /// Say where the snapshot of a run is now.
+    SnapshotMoved,
+    /// Say where the snapshots of two runs are now.
+    SnapshotsMoved,
+    /// Give price scenarios.
+    Scenarios,
+    /// Say the time of the snapshot.
+    AsOf,
+    /// Name an account.
+    Account,
+    /// Allow larger books.
+    MaxPositions,
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Replace => "`force` replaces it",
+            Self::ExpectedHash => "the request expects that `hash`",
+            Self::MarkAge => "the request bounds the age of marks by `max_mark_age`",
+            Self::RulesDate => "take another set of rules, or accept this one with `allow_rules_date`",
+            Self::SnapshotMoved => "`snapshot` names the snapshot where it is now",
+            Self::SnapshotsMoved => "`snapshots` say where the snapshots of A and B are now",
+            Self::Scenarios => "give a file of shocks, axes of a grid, scenarios or presets",
+            Self::AsOf => "say it with `as_of_ms`",
+            Self::Account => "name one with `account`",
+            Self::MaxPositions => "raise `max_positions`",
+        })
     }
 }
 
@@ -74,6 +163,7 @@ impl From<Box<Invalid>> for Error {
 /// Data that cannot be used, with its place. Built by chaining:
 /// `Invalid::new("duplicate instrument").file(path).column("inst_id").row(7).value("BTC-USDT-SWAP")`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Invalid {
     /// What is wrong, lower-case, without a full stop.
     pub problem: String,
@@ -91,6 +181,8 @@ pub struct Invalid {
     pub expected: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// What to ask for instead.
+    pub remedy: Option<Remedy>,
 }
 
 impl Invalid {
@@ -128,12 +220,35 @@ impl Invalid {
         self.expected = Some(expected.into());
         self
     }
+    /// Names the table, where it is not in a file.
+    #[must_use]
+    pub fn table(mut self, table: impl Into<String>) -> Self {
+        self.table = Some(table.into());
+        self
+    }
     /// Says what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
+    /// Says what to ask for instead.
+    #[must_use]
+    pub fn remedy(mut self, remedy: Remedy) -> Self {
+        self.remedy = Some(remedy);
+        self
+    }
+
+    fn without_remedy(&self) -> Self {
+        Self { remedy: None, ..self.clone() }
+    }
+}
+
+/// The problem as text; see [`Error::text`] for a program's own words.
+impl std::error::Error for Invalid {}
+
+fn hint_line(text: impl fmt::Display) -> String {
+    format!("\n  hint:     {text}")
 }
 
 /// The problem on the first line, then an indented line for each thing known of it: the place, the value,
@@ -154,6 +269,6 @@ impl fmt::Display for Invalid {
                 write!(f, "\n  {label} {text}")?;
             }
         }
-        Ok(())
+        self.remedy.map_or(Ok(()), |remedy| f.write_str(&hint_line(remedy)))
     }
 }

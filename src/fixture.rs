@@ -1,6 +1,6 @@
 //! Hand-made books and margins for the tests of reports: figures that are different in every cell.
 
-use crate::book::Book;
+use crate::book::{Book, BookBuilder};
 use crate::engine::Chunk;
 use crate::margin::rules::*;
 use crate::margin::tiers::{BorrowTiers, Tiers};
@@ -17,13 +17,11 @@ pub(crate) fn unit_names() -> Vec<String> {
 /// Accounts `a0000000`, `a0000001` and so on, without positions: the margins below do not need them.
 pub(crate) fn book(accounts: usize) -> Book {
     let ids: Vec<String> = (0..accounts).map(|account| format!("a{account:07}")).collect();
-    Book {
-        accounts: ids.iter().map(String::as_str).collect(),
-        spot_offset: vec![SpotOffset::Usdt; accounts],
-        position_start: vec![0; accounts + 1],
-        balance_start: vec![0; accounts + 1],
-        ..Book::default()
+    let mut builder = BookBuilder::default();
+    for id in &ids {
+        builder.finish_account(id, SpotOffset::Usdt);
     }
+    builder.build().unwrap()
 }
 
 /// An account's margin: statuses take turns, `adj_eq` is a number that adds up inexactly.

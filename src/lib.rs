@@ -60,31 +60,40 @@
 //!
 //! # Example
 //!
-//! ```no_run
-//! use remargin::distance::Whose;
+//! ```
 //! use remargin::progress::Silent;
-//! use remargin::run::{self, MaxRejects, RunRequest};
-//! use remargin::{report::Format, rules};
+//! use remargin::request::DistanceScope;
+//! use remargin::run::{self, RunRequest};
+//! use remargin::rules;
 //!
-//! let request = RunRequest {
-//!     snapshot: "data/sample".into(),
-//!     out: "out".into(),
-//!     distance: Whose::AtRisk,
-//!     shocks: None,
-//!     rules: rules::load(None, &["risk_unit=merged".to_string()])?,
-//!     expectations: run::Expectations::NONE,
-//!     allow_rules_date: false,
-//!     format: Format::Parquet,
-//!     force: false,
-//!     max_rejects: MaxRejects::Rows(0),
-//!     report: true,
-//!     memory_limit: remargin::memory::MemoryLimit::of_machine(),
-//!     command_line: Vec::new(),
-//! };
+//! let dir = tempfile::tempdir().unwrap();
+//! let rules = rules::load(None, &["risk_unit=merged".to_string()])?;
+//! let request = RunRequest::new("data/sample", dir.path().join("out"), rules).with_distance(DistanceScope::AtRisk);
 //! let outcome = run::run(&request, &Silent)?;
-//! println!("{} accounts in liquidation", outcome.summary.accounts.by_status.liquidation);
+//! assert_eq!(outcome.summary.accounts.margined, 300);
+//! assert!(dir.path().join("out/report.html").is_file());
 //! # Ok::<(), remargin::Error>(())
 //! ```
+//!
+//! More are in the folder `examples`: a run inside another program, one account built by hand, a scenario added.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `cli` (default) | the command `remargin`, and [`mod@bench`], with the crates that only they need |
+//!
+//! A program that uses the library alone takes it without the command:
+//!
+//! ```toml
+//! remargin = { version = "0.1", default-features = false }
+//! ```
+//!
+//! # Errors
+//!
+//! Everything that can fail returns [`Error`], which says what was attempted and where it stopped. Its texts name no
+//! flags: what could be asked for instead is a [`Remedy`](error::Remedy), which a program says in its own words. The
+//! library writes nothing to the terminal and sets no panic hook; see [`is_panic_handled`].
 #![forbid(unsafe_code)]
 
 pub mod batches;
@@ -129,3 +138,4 @@ mod wording;
 mod write;
 
 pub use error::{Error, Invalid, Result};
+pub use formats::guard::is_panic_handled;

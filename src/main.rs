@@ -12,7 +12,18 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Panics that the library turns into errors are not printed as well. All others are reported as ever.
+fn hush_handled_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !remargin::is_panic_handled() {
+            report(panic);
+        }
+    }));
+}
+
 fn main() -> ExitCode {
+    hush_handled_panics();
     let args: Vec<_> = std::env::args_os().collect();
     ExitCode::from(cli::main(&args))
 }

@@ -1,15 +1,15 @@
-//! How long work reports how far it is and learns that it should stop. The library never draws or listens itself.
+//! How long work reports its progress and learns that it should stop. The library itself never draws or listens.
 
-/// Receives progress and answers whether the user wants to stop. Called from many threads.
+/// Receives progress, and tells whether the user wants to stop. Called from many threads.
 pub trait Progress: Sync {
-    /// A stage begins: `read`, `compute`; `total` steps of `unit` are expected (0 if unknown).
+    /// A stage starts: `read`, `compute`; `total` steps of `unit` are expected (0 if unknown).
     fn stage(&self, name: &str, unit: &'static str, total: u64);
-    /// `steps` more are done.
+    /// `steps` more steps are done.
     fn advance(&self, steps: u64);
-    /// True once the user interrupted; long work then ends with [`crate::Error::Interrupted`].
+    /// True after the user interrupted. Long work then ends with [`crate::Error::Interrupted`].
     fn interrupted(&self) -> bool;
 
-    /// `Err(Interrupted)` once the user interrupted.
+    /// `Err(Interrupted)` after the user interrupted.
     ///
     /// # Errors
     /// [`crate::Error::Interrupted`].
@@ -18,7 +18,7 @@ pub trait Progress: Sync {
     }
 }
 
-/// Shows nothing and never stops.
+/// Shows nothing and never interrupts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

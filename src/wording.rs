@@ -1,4 +1,4 @@
-//! Figures, counts and small tables as people read them in a terminal.
+//! Figures, counts and small tables for the terminal.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
@@ -24,7 +24,7 @@ pub(crate) fn count(n: u64) -> String {
     grouped(&n.to_string())
 }
 
-/// Whole dollars, beyond 999 trillion in scientific notation. Rounded for people; files hold every bit.
+/// Whole dollars; above 999 trillion in scientific notation. Rounded for display; files have every bit.
 pub(crate) fn usd(value: f64) -> String {
     if value.abs() >= 1e15 {
         return format!("{value:.3e}");

@@ -1,4 +1,4 @@
-//! What the benches share: generated books, and the answers they are held to before anything is timed.
+//! Shared by the benches: generated books, and the checks before anything is timed.
 
 #![allow(dead_code, reason = "every bench uses its own part")]
 
@@ -13,7 +13,7 @@ use remargin::source::Format;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A generated book on the disk.
+/// A generated book on disk.
 pub struct Generation {
     folder: TempDir,
     pub counts: Generated,
@@ -38,7 +38,7 @@ impl Generation {
         self.folder.path().join("snapshot")
     }
 
-    /// A place for results beside the book.
+    /// Folder for results beside the book.
     pub fn out(&self) -> PathBuf {
         self.folder.path().join("out")
     }
@@ -57,7 +57,7 @@ pub fn rules() -> Rules {
     remargin::rules::load(None, &[]).expect("the built-in rules").rules
 }
 
-/// Holds `checked` accounts, spread evenly over the chunk, to the reference model.
+/// Checks `checked` accounts, spread evenly over the chunk, against the reference model.
 pub fn assert_reference(snapshot: &Snapshot, rules: &Rules, unit_names: &[String], chunk: &Chunk, checked: usize) {
     let step = (chunk.accounts.len() / checked).max(1);
     for place in (0..chunk.accounts.len()).step_by(step) {
@@ -73,5 +73,5 @@ pub fn assert_reference(snapshot: &Snapshot, rules: &Rules, unit_names: &[String
 
 /// Position rows of a book.
 pub fn positions(book: &Book) -> u64 {
-    book.qty.len() as u64
+    book.qty().len() as u64
 }

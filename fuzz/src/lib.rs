@@ -1,8 +1,8 @@
-//! What the fuzzer feeds: bytes in, and either a coded error or a result that holds together.
+//! The fuzz targets: bytes in, and either a coded error or a consistent result.
 //!
-//! Each target is a function over bytes, so that the gate can call it without a fuzzer (`tests/fuzz.rs`). A target
-//! panics where a promise is broken: an error without a code of input, counts that do not add up, a figure that is
-//! not finite, two models that disagree.
+//! Each target is a function over bytes, so that the gate can call it without a fuzzer (`tests/input/fuzz.rs`). A
+//! target panics if a guarantee is broken: an error that is not an input error, counts that do not add up, a figure
+//! that is not finite, or two models that disagree.
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use remargin::Error;
@@ -20,7 +20,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A name, and what takes the bytes.
+/// A name and the function that takes the bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Name and function of every target.
@@ -34,7 +34,7 @@ pub const TARGETS: [Target; 7] = [
     ("pipeline", pipeline),
 ];
 
-/// A small sound snapshot.
+/// A small valid snapshot.
 const TABLES: [(&str, &str); 6] = [
     (
         "instruments",
@@ -83,10 +83,10 @@ const LINES: &str = r#"{"op_id":1,"account_id":"a1","kind":"order","inst_id":"BT
 {"account_id":"a2","kind":"transfer_in","ccy":"BTC","qty":0.25,"group":"g"}
 "#;
 
-/// Between the tables of a whole snapshot in one input.
+/// Separates the tables of a whole snapshot in one input.
 const SEPARATOR: &str = "\n====\n";
 
-/// One table as the fuzzer's bytes, of the format that its name says; the first byte chooses the table.
+/// One table from the fuzzer's bytes, in the format of its name; the first byte selects the table.
 fn one_table(data: &[u8], format: Format) {
     let Some((&first, bytes)) = data.split_first() else { return };
     let (name, _) = TABLES[usize::from(first) % TABLES.len()];
@@ -115,7 +115,7 @@ pub fn ipc(data: &[u8]) {
     one_table(data, Format::Arrow);
 }
 
-/// A rules file of any content. Rules that are accepted can be written out and read back.
+/// A rules file of any content. Accepted rules can be written and read back.
 pub fn rules(data: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("rules.toml");
@@ -124,7 +124,7 @@ pub fn rules(data: &[u8]) {
         Ok(first) => {
             fs::write(&file, first.canonical()).expect("the rules");
             let again = rules::load(Some(&file), &[]).expect("rules that were written out");
-            assert_eq!(again.hash, first.hash, "rules differ from what they were written out as");
+            assert_eq!(again.hash, first.hash, "the written rules differ from the loaded rules");
         }
         Err(error) => assert_eq!(error.exit_code(), 3, "{error}"),
     }
@@ -143,7 +143,7 @@ pub fn shocks(data: &[u8]) {
     }
 }
 
-/// Operations of any content, once as a table in CSV and once as JSON lines.
+/// Operations of any content, as a CSV table and as JSON lines.
 pub fn ops(data: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     write_snapshot(folder.path(), TABLES.map(|(_, text)| text));
@@ -173,7 +173,7 @@ pub fn ops(data: &[u8]) {
     }
 }
 
-/// A whole snapshot in CSV, its tables one after another behind lines of `====`.
+/// A whole snapshot in CSV; its tables are separated by lines of `====`.
 pub fn pipeline(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut parts = text.split(SEPARATOR);
@@ -190,7 +190,7 @@ fn write_snapshot(folder: &Path, tables: [&str; 6]) {
     }
 }
 
-/// The snapshot, unless it is refused as input should be.
+/// The snapshot, or `None` if it is refused with a proper input error.
 fn loaded(folder: &Path) -> Option<Snapshot> {
     fs::write(folder.join("snapshot.toml"), "version = 1\nas_of = 2026-01-15T08:00:00Z\n").expect("a manifest");
     let expectations = &Expectations::NONE;
@@ -209,7 +209,7 @@ fn loaded(folder: &Path) -> Option<Snapshot> {
     }
 }
 
-/// Margins every account by both models.
+/// Margins every account with both models.
 fn margins(snapshot: &Snapshot) {
     let rules = rules::load(None, &[]).expect("the built-in rules").rules;
     let priced = price(&snapshot.market, &rules);
@@ -228,7 +228,7 @@ fn margins(snapshot: &Snapshot) {
     }
 }
 
-/// Where the fuzzer starts for a target: sound input.
+/// The seeds of a target: valid input.
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "csv" => TABLES.iter().zip(0..).map(|((_, text), first)| [&[first], text.as_bytes()].concat()).collect(),
@@ -242,7 +242,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     }
 }
 
-/// Each table in a binary format, numbers as such where all cells are.
+/// Each table in a binary format, with numeric columns where all cells are numbers.
 fn tables(format: Format) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().expect("a folder");
     let table = |(first, (name, text)): (usize, &(&str, &str))| {

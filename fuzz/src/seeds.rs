@@ -1,4 +1,4 @@
-//! Writes the seed corpus where `cargo fuzz` looks for it: `cargo run --bin seeds`.
+//! Writes the seed corpus to the folder where `cargo fuzz` expects it: `cargo run --bin seeds`.
 
 use std::fs;
 use std::path::Path;

@@ -1,10 +1,10 @@
-"""An end of day in Python: load a book, margin it, stress it, look at it.
+"""An end-of-day run in Python: load a book, margin it, stress it, plot it.
 
-A notebook as a script: editors show the cells behind `# %%`. Pictures go to the folder named on the command line, by
+A notebook as a script: editors show cells after `# %%`. Plots go to the folder named on the command line, by
 default `docs/images`.
 """
 
-# %% A book. `remargin generate --accounts 2000 --seed 7 --out book` makes one; the command line may name another.
+# %% A book. `remargin generate --accounts 2000 --seed 7 --out book` writes one; another can be given on the command line.
 import sys
 from pathlib import Path
 
@@ -24,20 +24,20 @@ positions, balances, accounts = (
 )
 print(market)
 
-# %% Every account at the market as it is.
+# %% Every account at the current market.
 result = remargin.recalculate(positions, balances, market, accounts=accounts)
 print(result)
 margins = result.accounts.to_polars()
 print(margins.group_by("status").agg(pl.len(), pl.sum("mmr"), pl.sum("adj_eq")).sort("len", descending=True))
 
-# %% Who is worst off.
+# %% The accounts with the lowest margin ratios.
 print(
     result.at_risk.to_polars()
     .select("account_id", "status", "margin_ratio", "shortfall_mmr", "worst_unit", "binding")
     .head(5)
 )
 
-# %% A grid of moves: all coins together, from -50 % to +50 %, with volatility as it is and half as high again.
+# %% A grid of moves: all coins together, from -50 % to +50 %, with unchanged volatility and volatility +50 %.
 grid = "grid *=-50%..50%/5%,vol=0%..50%/50%"
 stressed = remargin.recalculate(positions, balances, market, accounts=accounts, scenarios=grid).accounts.to_polars()
 by_scenario = (
@@ -56,7 +56,7 @@ by_scenario = (
 )
 print(by_scenario.head(3))
 
-# %% Pictures.
+# %% Plots.
 matplotlib.use("Agg")
 plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True})
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), constrained_layout=True)
@@ -72,7 +72,7 @@ for axes in (left, right):
     axes.legend(frameon=False)
 figure.savefig(pictures / "stress.png")
 
-# %% How far accounts are from liquidation, and what binds.
+# %% Distribution of margin ratios, and the binding component.
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), constrained_layout=True)
 ratios = margins.filter(pl.col("margin_ratio").is_between(0, 20))["margin_ratio"]
 left.hist(ratios, bins=60, color="tab:blue")

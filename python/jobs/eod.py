@@ -3,8 +3,8 @@
     remargin partition snapshot --buckets 256 --out /shared/buckets
     spark-submit python/jobs/eod.py /shared/buckets --out /shared/margins --set risk_unit=merged
 
-Each task writes the tables of its bucket below the output folder, which all workers must see. Exit code 5 with
-``--fail-on liquidation`` if accounts are in liquidation, as of the command.
+Each task writes the tables of its bucket below the output folder, which all workers must share. Exit code 5 with
+``--fail-on liquidation`` if accounts are in liquidation, like the command.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@
     print(result.accounts.to_pyarrow())
 
 Tables come in as any object with the Arrow PyCapsule interface (pyarrow, polars, pandas 2.2 and later, DuckDB
-relations) and are not copied; results go out as :class:`Table`, which all of these take. ``remargin.spark`` does the same on
-Apache Spark.
+relations) and are not copied. Results are :class:`Table` objects, which all of these accept. ``remargin.spark``
+computes the same on Apache Spark.
 """
 
 from . import errors

@@ -12,13 +12,13 @@ from ._remargin import Market, Result, Rules
 
 
 class ArrowTable(Protocol):
-    """Any table with the Arrow PyCapsule interface: of pyarrow, polars, pandas 2.2 and later, DuckDB."""
+    """Any table with the Arrow PyCapsule interface: from pyarrow, polars, pandas 2.2 and later, DuckDB."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
-#: Called as ``progress(stage, done, total, unit)`` from the calling thread, every few hundredths of a second;
-#: ``total`` is 0 where it is not known. An exception in it ends the work and is raised.
+#: Called as ``progress(stage, done, total, unit)`` from the calling thread, every 40 ms;
+#: ``total`` is 0 if unknown. An exception in it ends the work and is raised.
 Progress = Callable[[str, int, int, str], object]
 
 Path = str | os.PathLike[str]
@@ -41,13 +41,13 @@ def recalculate(
 
     The tables have the columns of a snapshot: ``positions`` has ``account_id, inst_id, qty, avg_px``; ``balances`` has
     ``account_id, ccy, cash`` and may have ``interest, spot_in_use_cap``; ``accounts`` has ``account_id, spot_offset``;
-    ``orders``, pending ones, have ``account_id, inst_id, side, qty, px`` and freeze margin. Rows come in any order and
-    numbers as doubles, integers, decimals or text. Broken rows are not margined as zero: they are listed in ``rejects``
-    with a reason, and their whole accounts are left out.
+    ``orders`` (pending orders) has ``account_id, inst_id, side, qty, px``. Rows may be in any order; numbers may be
+    doubles, integers, decimals or text. Broken rows are listed in ``rejects`` with a reason, and their whole accounts
+    are excluded.
 
     ``scenarios`` is a table ``shocks`` (``scenario, base, price, vol, fx_ccy, fx, days``), or one or several of: a
-    scenario in words (``"crash: *=-50%"``), a grid (``"grid BTC=-50%..50%/10%"``), a preset (``"crypto-historical"``).
-    Each adds rows for every account; the scenario ``base``, in which nothing moves, always comes first.
+    scenario as text (``"crash: *=-50%"``), a grid (``"grid BTC=-50%..50%/10%"``), a preset (``"crypto-historical"``).
+    Each adds rows for every account; the scenario ``base``, without a move, always comes first.
 
     The interpreter lock is released while the library works on ``threads`` threads (all cores if not given). Ctrl-C
     ends the work.
@@ -77,7 +77,7 @@ def recalculate_snapshot(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """As :func:`recalculate`, with the snapshot in a folder, which is read without a detour through Python."""
+    """Like :func:`recalculate`, with the snapshot in a folder. The library reads it itself, not through Python."""
     return _remargin.recalculate_snapshot(
         os.fspath(snapshot),
         rules,
@@ -106,11 +106,12 @@ def run(
 ) -> dict[str, Any]:
     """The end-of-day run: margins the snapshot in a folder and writes the folder ``out``, as ``remargin run`` does.
 
-    Returns what stands in ``summary.json``. ``max_rejects`` is a number of broken rows, or a share such as ``"0.1%"``;
-    ``memory_limit`` is a size such as ``"512MiB"``; ``report`` says whether ``report.html`` is written. ``out`` appears whole or not at all.
+    Returns the content of ``summary.json``. ``max_rejects`` is a number of broken rows, or a share such as ``"0.1%"``;
+    ``memory_limit`` is a size such as ``"512MiB"``; ``report`` tells whether ``report.html`` is written. ``out``
+    is published complete or not at all.
 
     Raises ``UsageError`` if ``out`` exists and ``force`` is not set, ``InvalidInput`` if the snapshot cannot be used,
-    ``TooManyRejects`` if more rows are broken than allowed (everything is written all the same).
+    ``TooManyRejects`` if more rows are broken than allowed (all outputs are written).
     """
     return _remargin.run(
         os.fspath(snapshot),
@@ -140,11 +141,11 @@ def simulate(
 ) -> list[dict[str, Any]]:
     """Checks orders, transfers and changes of hedging before they happen, as ``remargin simulate`` does.
 
-    An operation has ``op_id, account_id, kind`` and what its kind needs of ``inst_id, ccy, side, qty, px, spot_offset``;
-    those of one ``group`` that follow one another are applied together. Each is answered, in the same order, with
-    ``verdict`` (``pass``, ``adjust``, ``reject``, or ``invalid`` with a ``reason``), ``max_qty``, the margins ``before``
-    and ``after``, the ``risk_units`` that change, and ``why``. Large numbers of operations belong into a table, which
-    the command reads: ``remargin simulate SNAPSHOT --ops FILE --out DIR``.
+    An operation has ``op_id, account_id, kind`` and, depending on its kind, ``inst_id, ccy, side, qty, px,
+    spot_offset``. Consecutive operations of one ``group`` are applied together. Each is answered, in the same order,
+    with ``verdict`` (``pass``, ``adjust``, ``reject``, or ``invalid`` with a ``reason``), ``max_qty``, the margins
+    ``before`` and ``after``, the ``risk_units`` that change, and ``why``. For large numbers of operations use a table
+    and the command: ``remargin simulate SNAPSHOT --ops FILE --out DIR``.
 
     Raises ``InvalidInput`` if the snapshot cannot be used.
     """
@@ -190,7 +191,7 @@ def explain(
     format: Literal["json", "okx", "text"] = "json",
     allow_rules_date: bool = False,
 ) -> dict[str, Any] | str:
-    """Every step of one account's margin: as data, in the exchange's own field names (``okx``), or as text.
+    """Every step of one account's margin: as data, as data with the exchange's field names (``okx``), or as text.
 
     Raises ``InvalidInput`` if the snapshot has no such account or the account is unmargined.
     """
@@ -209,9 +210,9 @@ def partition(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Cuts the snapshot in a folder into ``buckets`` snapshots of whole accounts, as ``remargin partition`` does.
+    """Partitions the snapshot in a folder into ``buckets`` snapshots of whole accounts, as ``remargin partition`` does.
 
-    Returns what stands in ``out/manifest.json``: the layout with its version, and the files of each bucket.
+    Returns the content of ``out/manifest.json``: the layout with its version, and the files of each bucket.
     """
     return _remargin.partition(
         os.fspath(snapshot), os.fspath(out), buckets, force=force, threads=threads, progress=progress
@@ -219,5 +220,5 @@ def partition(
 
 
 def bucket_of(account_id: str, buckets: int) -> int:
-    """The bucket of an account: what ``pmod(xxhash64(account_id), buckets)`` is in Spark SQL."""
+    """The bucket of an account, equal to ``pmod(xxhash64(account_id), buckets)`` in Spark SQL."""
     return _remargin.bucket_of(account_id, buckets)

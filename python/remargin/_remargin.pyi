@@ -1,4 +1,4 @@
-"""The extension module; what is public of it stands in `remargin`."""
+"""The extension module. Its public names are exported by `remargin`."""
 
 import datetime as dt
 import os
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __version__: str
 
 class Table:
-    """A table of results. Every Arrow library takes it as it is: `pyarrow.table(t)`, `polars.DataFrame(t)`."""
+    """A table of results. Every Arrow library accepts it: `pyarrow.table(t)`, `polars.DataFrame(t)`."""
 
     @property
     def num_rows(self) -> int: ...
@@ -27,7 +27,7 @@ class Table:
     def __arrow_c_schema__(self) -> object: ...
 
 class Market:
-    """Prices and contracts at one time, checked once and good for any number of books. Can be pickled."""
+    """Prices and contracts at one time, checked once and used for any number of books. Can be pickled."""
 
     def __init__(self, as_of: dt.datetime | str, instruments: Any, marks: Any, indices: Any) -> None: ...
     @classmethod

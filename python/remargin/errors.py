@@ -1,10 +1,10 @@
-"""What can go wrong, as exceptions with the messages of the command."""
+"""Exceptions, with the messages of the command."""
 
 from __future__ import annotations
 
 
 class RemarginError(Exception):
-    """Something failed; the base of all exceptions of this package. ``exit_code`` is that of the command."""
+    """Base class of all exceptions of this package. ``exit_code`` is the exit code of the command."""
 
     exit_code = 1
 
@@ -14,39 +14,39 @@ class FileError(RemarginError):
 
 
 class UsageError(RemarginError, ValueError):
-    """The call contradicts itself, or its output folder exists already."""
+    """The arguments are invalid, or the output folder exists already."""
 
     exit_code = 2
 
 
 class InvalidInput(RemarginError, ValueError):
-    """A table, a scenario or the rules cannot be used. Broken *rows* are no error: they are rejects."""
+    """A table, a scenario or the rules cannot be used. Broken *rows* are not an error: they are rejects."""
 
     exit_code = 3
 
-    #: What is wrong, without its place.
+    #: What is wrong, without its location.
     problem: str = ""
-    #: Where: the file, or the table if it is in memory.
+    #: The file, or the table if it is in memory.
     file: str | None = None
     table: str | None = None
     column: str | None = None
     #: Counted from 1.
     row: int | None = None
-    #: The value as it stands there.
+    #: The wrong value.
     value: str | None = None
-    #: What would have been right.
+    #: What was expected.
     expected: str | None = None
-    #: What to do about it.
+    #: What to do.
     hint: str | None = None
 
 
 class TooManyRejects(RemarginError):
-    """More rows are broken than allowed; everything is written all the same."""
+    """More rows are broken than allowed. All outputs are written."""
 
     exit_code = 4
 
 
 class MemoryLimitError(RemarginError, MemoryError):
-    """The memory limit does not suffice."""
+    """The memory limit is too small."""
 
     exit_code = 6

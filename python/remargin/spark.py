@@ -1,20 +1,20 @@
-"""The same margins on Apache Spark, for books that outgrow one machine.
+"""The same margins on Apache Spark, for books that are too large for one machine.
 
-Two ways, which give the same rows as one machine, bit for bit:
+There are two ways. Both give the same rows as one machine, bit for bit:
 
 :func:`recalculate_buckets`
-    on a snapshot that ``remargin partition`` cut into buckets of whole accounts. The tasks read them in Rust.
-    Recommended: no shuffle, no rows through the JVM.
+    on a snapshot that ``remargin partition`` partitioned into buckets of whole accounts. The tasks read them in Rust.
+    Recommended: no shuffle, and no rows pass through the JVM.
 
 :func:`recalculate`
-    on DataFrames from anywhere. They are brought together by the bucket of their account inside.
+    on any DataFrames. Their rows are shuffled by the bucket of their account.
 
-A margin without one of its positions would be wrong without anybody seeing it, so neither leaves it to the caller that
-accounts are whole: every task checks that each of its accounts belongs to its bucket, and the results are not handed
-out before every bucket was seen once and every row of the input was counted in one of them.
+A margin that misses a position would be wrong without notice. So both ways check that accounts are complete: every task
+checks that each of its accounts belongs to its bucket, and results are returned only after every bucket was seen once
+and every input row was counted in one bucket.
 
-Market and rules are broadcast. A task that fails is run again by Spark and gives the same rows, since what it computes
-depends on its bucket, the market and the rules alone.
+Market and rules are broadcast. Spark repeats a failed task. It gives the same rows again, because it depends only on
+its bucket, the market and the rules.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     from pyspark import Broadcast
     from pyspark.sql import DataFrame, SparkSession
 
-#: Tables of a result, and of which of them rows belong to a scenario.
+#: Tables of a result.
 TABLES = ("accounts", "risk_units", "at_risk", "rejects")
-#: The layout that this module cuts by; see ``manifest.json`` of a partition.
+#: The supported layout; see ``manifest.json`` of a partition.
 LAYOUT = {"version": 1, "hash": "xxhash64", "seed": 42}
 
 _POSITIONS = ("inst_id", "qty", "avg_px")
 _BALANCES = ("ccy", "cash", "interest", "spot_in_use_cap")
 _SETTINGS = ("spot_offset",)
 _BUCKETS = "bucket int, accounts long, unmargined long, positions long, balances long, settings long"
-#: What a task hands back: a table of one bucket as an Arrow stream, and the counts of the bucket beside the first.
+#: Result rows of a task: the counts of its bucket, and the tables of the bucket as Arrow streams.
 _PARTS = f"{_BUCKETS}, name string, body binary"
 
 
@@ -58,12 +58,12 @@ class SparkResult:
     risk_units: DataFrame
     at_risk: DataFrame
     rejects: DataFrame
-    #: ``bucket, accounts, unmargined, positions, balances, settings``: what each bucket held.
+    #: ``bucket, accounts, unmargined, positions, balances, settings``: the counts of each bucket.
     buckets: DataFrame
     _parts: DataFrame | None = None
 
     def write(self, path: str, mode: str = "errorifexists") -> None:
-        """Writes the tables as Parquet datasets below ``path``, partitioned by scenario, wherever Spark can write."""
+        """Writes the tables as Parquet datasets below ``path``, partitioned by scenario."""
         for name in TABLES:
             writer = getattr(self, name).write.mode(mode)
             if name != "rejects":
@@ -71,7 +71,7 @@ class SparkResult:
             writer.parquet(f"{path.rstrip('/')}/{name}")
 
     def unpersist(self) -> None:
-        """Gives back the storage that the results take on the workers."""
+        """Frees the storage of the results on the workers."""
         if self._parts is not None:
             self._parts.unpersist()
 
@@ -91,10 +91,10 @@ def recalculate(
     """Margins every account of DataFrames with the columns of a snapshot, see :func:`remargin.recalculate`.
 
     Rows are shuffled by the bucket of their account, ``pmod(xxhash64(account_id), buckets)``; each bucket is one call
-    of the library on one core. ``buckets`` is four for each core of the cluster if not given. In ``rejects``, the column
-    ``row`` counts inside a bucket, since the rows of a DataFrame have no number.
+    of the library on one core. ``buckets`` is four per core of the cluster if not given. In ``rejects``, the column
+    ``row`` counts inside a bucket, because rows of a DataFrame have no number.
 
-    Raises ``RemarginError`` if an account turned out not to be whole.
+    Raises ``RemarginError`` if an account is not complete.
     """
     from pyspark.sql import functions as F
 
@@ -151,13 +151,13 @@ def recalculate_buckets(
     out: str | os.PathLike[str] | None = None,
     allow_rules_date: bool = False,
 ) -> SparkResult:
-    """Margins the buckets that ``remargin partition`` wrote to the folder ``path``, which all workers must see.
+    """Margins the buckets that ``remargin partition`` wrote to the folder ``path``, a folder shared by all workers.
 
-    With ``out``, a folder that all workers see too, each task writes its tables to
-    ``out/TABLE/bucket-NNNNN.parquet`` itself, whole or not at all, and the DataFrames read them; ``out/manifest.json``
-    is written last. Without it the rows come back through Spark.
+    With ``out``, another shared folder, each task writes its tables to ``out/TABLE/bucket-NNNNN.parquet``, each file
+    complete or not at all, and the DataFrames read them; ``out/manifest.json`` is written last. Without ``out`` the
+    rows are returned through Spark.
 
-    Raises ``InvalidInput`` if ``path`` is no partition, ``UsageError`` if ``out`` exists.
+    Raises ``InvalidInput`` if ``path`` is not a partition, ``UsageError`` if ``out`` exists.
     """
     path = os.path.abspath(os.fspath(path))
     layout, folders = _read_manifest(path)
@@ -210,9 +210,9 @@ def _share(
     allow_rules_date: bool,
     market: Market | None,
 ) -> Broadcast[dict[str, Any]]:
-    """What every task needs, sent to each worker once."""
+    """The data for every task, sent to each worker once."""
     if scenarios is not None and not isinstance(scenarios, (str, list)):
-        scenarios = pa.table(scenarios)  # readers and relations cannot be sent
+        scenarios = pa.table(scenarios)  # readers and relations cannot be pickled
     shared = {
         "market": market,
         "rules": rules if rules is not None else Rules(),
@@ -230,27 +230,27 @@ def _check_bucket(result: Result, bucket: int, buckets: int) -> None:
         if _api.bucket_of(account, buckets) != bucket:
             place = _api.bucket_of(account, buckets)
             raise RemarginError(
-                f"account `{account}` is in bucket {bucket}, where it would not be whole; expected: {place}"
+                f"account `{account}` is in bucket {bucket}, where it is not complete; expected: bucket {place}"
             )
 
 
 def _without_market(result: Result) -> pa.Table:
-    """The rejects of the tables of accounts; those of the market would come from every bucket."""
+    """The rejects of the account tables. Those of the market would be repeated in every bucket."""
     rejects = result.rejects.to_pyarrow()
     return rejects.filter(pc.is_in(rejects["table"], pa.array(["positions", "balances", "accounts"])))
 
 
 def _of_market(market: Market, given: dict[str, Any]) -> pa.Table:
-    nobody = pa.table(
+    empty = pa.table(
         {name: pa.array([], pa.string()) for name in ("account_id", "inst_id", "qty", "avg_px", "ccy", "cash")}
     )
     return _api.recalculate(
-        nobody, nobody, market, given["rules"], allow_rules_date=given["allow_rules_date"]
+        empty, empty, market, given["rules"], allow_rules_date=given["allow_rules_date"]
     ).rejects.to_pyarrow()
 
 
 def _number_rows(rejects: pa.Table, folder: str) -> pa.Table:
-    """The number of each row in the table that was cut, in place of that in the bucket."""
+    """Replaces row numbers of the bucket by row numbers of the original table."""
     rows = rejects["row"].to_pylist()
     tables = rejects["table"].to_pylist()
     numbers = {
@@ -292,7 +292,7 @@ def _parts_schema() -> pa.Schema:
 
 
 def _write_whole(table: pa.Table, folder: str, name: str) -> None:
-    """A file that appears whole or not at all: a task that runs twice writes the same bytes twice."""
+    """Writes a file completely or not at all. A task that runs twice writes the same bytes twice."""
     hidden = os.path.join(folder, f".{name}.{os.getpid()}")
     try:
         pq.write_table(table, hidden, compression="zstd", compression_level=1)
@@ -310,11 +310,11 @@ def _read_manifest(path: str) -> tuple[dict[str, Any], list[str]]:
         layout, buckets = dict(manifest["layout"]), manifest["buckets"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInput(
-            f"`{file}` is no manifest of a partition: {error}\n  hint:     remargin partition"
+            f"`{file}` is not the manifest of a partition: {error}\n  hint:     remargin partition"
         ) from error
     unknown = {key: layout.get(key) for key, value in LAYOUT.items() if layout.get(key) != value}
     if unknown or layout.get("buckets") != len(buckets):
-        raise InvalidInput(f"`{file}` is of another layout: {layout}\n  expected: {LAYOUT}")
+        raise InvalidInput(f"`{file}` has another layout: {layout}\n  expected: {LAYOUT}")
 
     def rows(table: str) -> list[int]:
         files = (file for bucket in buckets for file in bucket["files"])
@@ -332,16 +332,16 @@ def _finish(
     given: dict[str, Any],
     market: Market,
 ) -> SparkResult:
-    """Computes, proves that every account was whole, and gives the rows their columns."""
+    """Computes, checks that every account was complete, and decodes the tables."""
     from pyspark import StorageLevel
     from pyspark.sql import functions as F
 
     parts = parts.persist(StorageLevel.MEMORY_AND_DISK)
     counts = parts.where(F.col("name") == "bucket").drop("name", "body")
     seen = counts.collect()
-    _prove(seen, whole)
+    _check_complete(seen, whole)
     rejected = _of_market(market, given)
-    # The kernel names the types: those of a result without a row.
+    # The column types of a result without rows.
     empty = _empty(given)
     frames: dict[str, DataFrame] = {}
     if out is not None:
@@ -359,16 +359,16 @@ def _finish(
     return SparkResult(**frames, buckets=spark.createDataFrame(seen, _BUCKETS), _parts=parts)
 
 
-def _prove(seen: list[Any], whole: dict[str, int]) -> None:
-    """Each bucket once, and every row of the input in one of them; which account is in which the tasks checked."""
+def _check_complete(seen: list[Any], whole: dict[str, int]) -> None:
+    """Checks that each bucket occurs once and every input row is in a bucket. The tasks have checked the accounts."""
     numbers = [row["bucket"] for row in seen]
     if len(set(numbers)) != len(numbers):
         twice = sorted({number for number in numbers if numbers.count(number) > 1})
-        raise RemarginError(f"buckets {twice} were margined in two parts: their accounts are not whole")
+        raise RemarginError(f"buckets {twice} were margined in two parts: their accounts are not complete")
     for table, rows in whole.items():
         found = sum(row[table] for row in seen)
         if found != rows:
-            raise RemarginError(f"the buckets hold {found} rows of `{table}`, the input has {rows}")
+            raise RemarginError(f"the buckets have {found} rows of `{table}`, the input has {rows}")
 
 
 def _write_manifest(out: str, seen: list[Any], given: dict[str, Any], market: Market) -> None:

@@ -1,4 +1,4 @@
-"""A book on a standalone Spark cluster of two worker processes on this machine, beside one machine alone.
+"""A book on a standalone Spark cluster of two worker processes on this machine, compared with one process.
 
     python python/scale/cluster.py --command target/release/remargin --positions 1000000
 
@@ -79,7 +79,7 @@ def seconds(what: str, work: Callable[[], Any]) -> Any:
 
 
 def bits(table: pa.Table) -> pa.Table:
-    """Doubles as their bits, so that equal means equal."""
+    """Doubles as their bits, so that -0 and 0 differ."""
     for place, field in enumerate(table.schema):
         if pa.types.is_float64(field.type):
             table = table.set_column(place, field.name, table[field.name].combine_chunks().view(pa.int64()))
@@ -105,7 +105,7 @@ def main() -> None:
     args = parser.parse_args()
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    # A script that is ended ends its cluster, too.
+    # If the script is terminated, stop the cluster too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
 
     with tempfile.TemporaryDirectory() as folder:
@@ -173,7 +173,7 @@ def main() -> None:
 
 
 def children(parent: int) -> list[int]:
-    """All processes below one."""
+    """All descendants of a process."""
     found, level = [], [parent]
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():

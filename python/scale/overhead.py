@@ -1,4 +1,4 @@
-"""What the way through Python costs, beside the command on the same book.
+"""Cost of the Python interface, compared with the command on the same book.
 
     python python/scale/overhead.py --command target/release/remargin --positions 10000000
 

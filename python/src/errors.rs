@@ -1,13 +1,13 @@
-//! The library's errors as Python exceptions: the same messages, and the places as attributes.
+//! The library's errors as Python exceptions: the same messages, with the location as attributes.
 
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use remargin::{Error, Invalid};
 
-/// The exception of an error.
+/// The exception for an error.
 pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
     let class = match error {
-        Error::Usage(_) => "UsageError",
+        Error::Usage(_) | Error::Refused { .. } => "UsageError",
         Error::Invalid(_) => "InvalidInput",
         Error::Io { .. } => "FileError",
         Error::Runtime(_) => "RemarginError",
@@ -30,7 +30,8 @@ pub fn named(py: Python<'_>, class: &str, message: &str, invalid: Option<&Invali
             exception.setattr("row", invalid.row)?;
             exception.setattr("value", &invalid.value)?;
             exception.setattr("expected", &invalid.expected)?;
-            exception.setattr("hint", &invalid.hint)?;
+            let remedy = || invalid.remedy.map(|remedy| remedy.to_string());
+            exception.setattr("hint", invalid.hint.clone().or_else(remedy))?;
         }
         Ok::<_, PyErr>(PyErr::from_value(exception))
     };

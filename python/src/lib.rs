@@ -1,8 +1,8 @@
 //! The extension module behind the Python package `remargin`.
 //!
-//! Python objects become the library's requests here and its results Python objects; nothing is computed. Every call
-//! releases the interpreter lock while the library works, and looks every few hundredths of a second whether the user
-//! pressed Ctrl-C and what to tell the progress callback, see [`work`].
+//! Converts Python objects to requests of the library, and its results to Python objects. Nothing is computed here.
+//! Every call releases the interpreter lock while the library works. Every 40 ms the calling thread checks for Ctrl-C
+//! and calls the progress callback, see [`work`].
 
 mod errors;
 mod market;

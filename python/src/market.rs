@@ -85,7 +85,7 @@ impl Market {
         Table(self.0.rows()[2].clone())
     }
 
-    /// A pickle holds the tables as Arrow IPC streams.
+    /// A pickle contains the tables as Arrow IPC streams.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Pickled<'py>)> {
         let rebuild = py.get_type::<Self>().getattr("_from_ipc")?;
         let tables = self.0.rows().iter().map(|rows| {

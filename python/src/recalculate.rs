@@ -1,4 +1,4 @@
-//! Margins of a book that Python holds.
+//! Margins of a book in Python's memory.
 
 use crate::market::Market;
 use crate::rules::Rules;
@@ -15,7 +15,7 @@ use remargin::stress::{Axis, Preset};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What a recalculation brought.
+/// The result of a recalculation.
 #[pyclass(frozen, module = "remargin")]
 pub struct Result(Recalculated);
 
@@ -57,12 +57,12 @@ impl Result {
     }
 }
 
-/// JSON as Python reads it.
+/// JSON as a Python object.
 pub fn json<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
     py.import("json")?.call_method1("loads", (text,))
 }
 
-/// Scenarios as Python gives them; `T` is the table `shocks`, read or not.
+/// Scenarios as given in Python; `T` is the table `shocks`, before or after it is read.
 struct Given<T> {
     shocks: Option<T>,
     axes: Vec<Axis>,
@@ -83,7 +83,7 @@ impl Given<Source> {
         Ok(Given { shocks: shocks.map(Source::read).transpose()?, axes, single, presets })
     }
 
-    /// A table `shocks`, or one or several of: a scenario in words, a grid (`grid BTC=-50%..50%/10%`), a preset.
+    /// A table `shocks`, or one or several of: a scenario as text, a grid (`grid BTC=-50%..50%/10%`), a preset.
     fn new(py: Python<'_>, scenarios: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let (mut shocks, mut words): (_, Vec<String>) = (None, Vec::new());
         match scenarios {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct Rules(pub Arc<LoadedRules>);
 
 impl Rules {
-    /// Those that were passed, else the built-in set.
+    /// The given rules, else the built-in set.
     pub fn or_built_in(py: Python<'_>, given: Option<&Bound<'_, Self>>) -> PyResult<Arc<LoadedRules>> {
         if let Some(given) = given {
             return Ok(Arc::clone(&given.get().0));
@@ -22,11 +22,11 @@ impl Rules {
     }
 }
 
-/// `{"risk_unit": "merged"}` as `risk_unit=merged`, `{"mr1.price.moves": [..]}` as TOML has it.
+/// `{"risk_unit": "merged"}` as `risk_unit=merged`, `{"mr1.price.moves": [..]}` as TOML.
 fn settings(set: Option<&Bound<'_, PyDict>>) -> PyResult<Vec<String>> {
     let Some(set) = set else { return Ok(Vec::new()) };
     let setting = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
-        // Numbers, lists and booleans read the same in JSON and TOML; words go without quotes.
+        // Numbers, lists and booleans are written the same in JSON and TOML; words are not quoted.
         let value = match value.extract::<String>() {
             Ok(word) => word,
             Err(_) => value.py().import("json")?.call_method1("dumps", (value,))?.extract()?,

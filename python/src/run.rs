@@ -1,4 +1,4 @@
-//! What works on a snapshot in a folder: the end-of-day run, the explanation of an account, the cut into buckets.
+//! Functions on a snapshot in a folder: the end-of-day run, explanation of an account, simulation, partition.
 
 use crate::recalculate::json;
 use crate::rules::Rules;
@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use remargin::memory::MemoryLimit;
 use remargin::partition as cut;
 use remargin::partition::PartitionRequest;
-use remargin::request::DistanceScope;
+use remargin::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use remargin::run::RunRequest;
 use remargin::simulate::{Desk, answer_lines, load};
 use remargin::snapshot::Expectations;
@@ -17,7 +17,7 @@ use remargin::source::Format;
 use remargin::{Error, engine, explain as explanation};
 use std::path::PathBuf;
 
-/// One of a few words.
+/// One of a few choices.
 fn choose<T: Copy>(name: &str, word: &str, choices: &[(&str, T)]) -> PyResult<T> {
     let found = choices.iter().find(|(choice, _)| *choice == word).map(|(_, value)| *value);
     found.ok_or_else(|| {
@@ -53,30 +53,29 @@ pub fn run<'py>(
         Some(size) => size.parse().map_err(PyValueError::new_err)?,
     };
     let formats = [("parquet", Format::Parquet), ("arrow", Format::Arrow), ("csv", Format::Csv)];
-    let request = RunRequest {
-        shocks,
-        distance: choose(
-            "distance",
-            distance,
-            &[("all", DistanceScope::All), ("at-risk", DistanceScope::AtRisk), ("none", DistanceScope::None)],
-        )?,
-        rules: Rules::or_built_in(py, rules)?.as_ref().clone(),
-        allow_rules_date,
-        expectations: Expectations::NONE,
-        report,
-        format: choose("format", format, &formats)?,
-        force,
-        max_rejects,
-        memory_limit,
-        command_line: vec!["remargin.run".to_owned(), snapshot.display().to_string(), out.display().to_string()],
-        snapshot,
-        out,
-    };
+    let command_line = ["remargin.run".to_owned(), snapshot.display().to_string(), out.display().to_string()];
+    let output = OutputRequest::new(out)
+        .with_format(choose("format", format, &formats)?)
+        .with_force(force)
+        .with_report(report)
+        .with_command_line(command_line.to_vec());
+    let snapshot = SnapshotRequest::new(snapshot)
+        .with_rules_date_allowed(allow_rules_date)
+        .with_max_rejects(max_rejects)
+        .with_memory_limit(memory_limit);
+    let distance = choose(
+        "distance",
+        distance,
+        &[("all", DistanceScope::All), ("at-risk", DistanceScope::AtRisk), ("none", DistanceScope::None)],
+    )?;
+    let mut request =
+        RunRequest::new(snapshot, output, Rules::or_built_in(py, rules)?.as_ref().clone()).with_distance(distance);
+    request.shocks = shocks;
     let outcome = work::run(py, threads, progress, |progress| remargin::run::run(&request, progress))?;
     if outcome.too_many_rejects {
         let message = format!(
             "more rows are broken than `max_rejects` allows; table `rejects` in `{}` lists them",
-            request.out.display()
+            request.output.dir.display()
         );
         return Err(errors::named(py, "TooManyRejects", &message, None));
     }
@@ -127,7 +126,7 @@ pub fn explain<'py>(
     json(py, &text.map_err(|error| errors::raise(py, &error))?)
 }
 
-/// Answers operations, a JSON object a line, with a JSON object a line.
+/// Answers operations: JSON lines in, JSON lines out.
 #[pyfunction]
 #[pyo3(signature = (snapshot, lines, *, rules = None, allow_rules_date = false, threads = None, progress = None))]
 pub fn simulate<'py>(
@@ -141,8 +140,7 @@ pub fn simulate<'py>(
 ) -> PyResult<String> {
     let rules = Rules::or_built_in(py, rules)?;
     work::run(py, threads, progress, move |progress| {
-        let loaded =
-            load(&snapshot, &rules, allow_rules_date, &Expectations::NONE, MemoryLimit::of_machine(), progress)?;
+        let loaded = load(&snapshot, &rules, allow_rules_date, &Expectations::NONE, progress)?;
         let priced = engine::price(&loaded.market, &rules.rules);
         let mut answers = Vec::new();
         answer_lines(&Desk::new(&loaded, &priced), &mut lines.as_bytes(), &mut answers)?;

@@ -1,4 +1,4 @@
-//! Tables on their way in and out, by the Arrow `PyCapsule` interface.
+//! Tables in and out through the Arrow `PyCapsule` interface.
 
 use crate::errors;
 use arrow::array::{ArrayRef, StructArray};
@@ -11,14 +11,14 @@ use remargin::batches::Rows;
 use remargin::{Error, Invalid};
 use std::sync::Arc;
 
-/// A table that the caller passed and that is not read yet.
+/// A table from the caller, not read yet.
 pub struct Source {
     name: &'static str,
     object: Py<PyAny>,
 }
 
 impl Source {
-    /// Takes any object that speaks the interface.
+    /// Takes any object with the interface.
     pub fn new(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = object.py();
         let speaks = |method: &str| object.hasattr(method);
@@ -32,8 +32,8 @@ impl Source {
         Ok(Self { name, object: object.clone().unbind() })
     }
 
-    /// Reads it. Streams are opened one after another, since `DuckDB` has no more than one for each connection. The
-    /// interpreter lock is held only while a stream is opened: a producer that needs it takes it.
+    /// Reads it. Streams are opened one after another, because a `DuckDB` connection can have only one. The interpreter
+    /// lock is held only while a stream is opened; a producer that needs it takes it itself.
     pub fn read(self) -> Result<Rows, Error> {
         let failed = |problem: String| named(self.name, format!("the table cannot be read: {problem}"));
         let open = |py: Python<'_>| self.object.bind(py).extract::<AnyRecordBatch>()?.into_reader();
@@ -45,10 +45,10 @@ impl Source {
 }
 
 fn named(table: &str, problem: String) -> Invalid {
-    Invalid { table: Some(table.to_owned()), ..Invalid::new(problem) }
+    Invalid::new(problem).table(table)
 }
 
-/// A table: what every Arrow library takes as it is, `pyarrow.table(t)`, `polars.DataFrame(t)`.
+/// A table. Every Arrow library accepts it: `pyarrow.table(t)`, `polars.DataFrame(t)`.
 #[pyclass(frozen, module = "remargin")]
 pub struct Table(pub Rows);
 

@@ -1,5 +1,5 @@
-//! How a call works: the library computes on threads of its own without the interpreter lock, while the calling thread
-//! waits, tells the progress callback how far it is, and looks for Ctrl-C.
+//! How a call works: the library computes on its own threads without the interpreter lock. Meanwhile the calling thread
+//! waits, calls the progress callback and checks for Ctrl-C.
 
 use crate::errors;
 use pyo3::prelude::*;
@@ -12,10 +12,10 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often the calling thread looks up.
+/// How often the calling thread checks.
 const TICK: Duration = Duration::from_millis(40);
 
-/// What the library says of its progress.
+/// The state of the library's progress.
 #[derive(Default)]
 struct State {
     stages: Mutex<Vec<Stage>>,
@@ -27,11 +27,11 @@ struct Stage {
     name: String,
     unit: &'static str,
     total: u64,
-    /// Known once the next stage began.
+    /// Known after the next stage has started.
     done: u64,
 }
 
-/// What the callback hears: stage, steps done, steps in all (0 if unknown), what a step is.
+/// Arguments of the callback: stage, steps done, total steps (0 if unknown), unit of a step.
 type Event = (String, u64, u64, &'static str);
 
 impl State {
@@ -39,7 +39,7 @@ impl State {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The end of each stage that is over, and where the last one stands.
+    /// The end of each finished stage, and the state of the current one.
     fn news(&self) -> Vec<Event> {
         let mut stages = self.stages();
         if let Some(last) = stages.last_mut() {
@@ -72,11 +72,11 @@ impl Progress for State {
     }
 }
 
-/// Runs `job` and returns what it returns, its error as an exception. An exception of the callback, and Ctrl-C, end
-/// the job and are raised in its place.
+/// Runs `job` and returns its result, or its error as an exception. An exception in the callback, or Ctrl-C, ends the
+/// job and is raised instead.
 ///
-/// Each call has threads of its own: those of a pool that is shared would be missing in a process that was forked
-/// after they were started, as the workers of Spark and of `multiprocessing` are.
+/// Each call has its own threads. Threads of a shared pool would be missing in a process forked after they were
+/// started, such as a worker of Spark or `multiprocessing`.
 pub fn run<T: Send>(
     py: Python<'_>,
     threads: Option<usize>,
@@ -98,7 +98,7 @@ pub fn run<T: Send>(
         let (sender, receiver) = sync_channel(1);
         std::thread::scope(|scope| {
             let (state, pool) = (&state, &pool);
-            let fault = |_| Err(Error::Runtime("internal fault, which deserves a report; see above".to_owned()));
+            let fault = |_| Err(Error::Runtime("internal fault, please report it; see above".to_owned()));
             let work = move || catch_unwind(AssertUnwindSafe(|| pool.install(|| job(state)))).unwrap_or_else(fault);
             scope.spawn(move || drop(sender.send(work())));
             let mut raised = None;

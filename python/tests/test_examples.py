@@ -1,4 +1,4 @@
-"""What the pages show runs as it stands there."""
+"""The examples in the docs run unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any Arrow table in, and what comes out is what the command writes."""
+"""Any Arrow table is accepted, and results equal the files of the command."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_threads_do_not_change_anything(snapshot: Snapshot, out: Path) -> None:
 
 
 def big(snapshot: Snapshot) -> dict[str, Any]:
-    """Enough work for a moment to pass."""
+    """Enough work to take a noticeable time."""
     moves = ",".join(f"{coin}=-60%..60%/20%" for coin in ("BTC", "ETH"))
     return {
         "positions": snapshot.positions,

@@ -1,4 +1,4 @@
-"""A cluster of separate worker processes gives the rows of one machine, also if a worker is killed."""
+"""A cluster of separate worker processes gives the rows of one machine, even if a worker is killed."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_buckets_give_the_rows_of_one_machine(
     assert (tmp_path / "out" / "manifest.json").is_file()
     with pytest.raises(remargin.UsageError, match="exists already"):
         on_spark.recalculate_buckets(spark, buckets, rules, out=tmp_path / "out")
-    with pytest.raises(remargin.InvalidInput, match="no manifest of a partition"):
+    with pytest.raises(remargin.InvalidInput, match="not the manifest of a partition"):
         on_spark.recalculate_buckets(spark, tmp_path)
 
 
@@ -161,7 +161,7 @@ def test_an_account_that_is_not_whole_is_refused(spark: SparkSession, buckets: P
     mixed = tmp_path / "buckets"
     shutil.copytree(buckets, mixed)
     shutil.copy(mixed / "bucket-00001" / "positions.parquet", mixed / "bucket-00002" / "positions.parquet")
-    with pytest.raises(Exception, match="where it would not be whole"):
+    with pytest.raises(Exception, match="where it is not complete"):
         on_spark.recalculate_buckets(spark, mixed)
 
 

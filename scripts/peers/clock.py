@@ -20,7 +20,7 @@ def peak_mib():
 
 
 class Clock:
-    """Phases one after another; `imports` and `warm_up` are not work."""
+    """Phases one after another; `imports` and `warm_up` do not count as work."""
 
     def __init__(self):
         self.last = usage()

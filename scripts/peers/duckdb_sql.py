@@ -43,11 +43,11 @@ def statement(snapshot, out_dir, market, rules):
 
 
 def main(snapshot, out_dir, settings):
-    """Builds the statement and lets DuckDB run it."""
+    """Builds the statement and runs it in DuckDB."""
     CLOCK.lap("imports")
     rules, market = subset.load(snapshot, settings)
     connection = duckdb.connect()
-    # Rows in any order, as the peers may leave them: keeping order costs DuckDB memory.
+    # Rows in any order, allowed for all peers: keeping the order costs DuckDB memory.
     connection.execute("SET preserve_insertion_order = false")
     connection.register("instruments", subset.instrument_table(market))
     connection.register("tiers", subset.tier_table(market))

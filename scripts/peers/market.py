@@ -1,7 +1,7 @@
-"""What all peers share: the rules, the market, and every instrument priced in every stress scenario.
+"""Shared by all peers: the rules, the market, and every instrument priced in every stress scenario.
 
-The table is small (some thousand instruments), so numpy prices it; each peer then does the per-position work its own
-way. Formulas follow docs/explanation/model.md; figures come from data/rules/.
+The table is small (some thousand instruments), so numpy prices it; each peer then does the per-position work in its
+own way. Formulas follow docs/explanation/model.md; figures come from data/rules/.
 """
 
 import math
@@ -22,7 +22,7 @@ MOVES = 7
 # Columns of an option's row, P&L in USD of one long contract.
 GRID = 0                    # volatility up, same, down, each over the price moves of MR1
 EXTREME = 3 * MOVES         # MR6: the fall, the rise
-TERM = EXTREME + 2          # MR3: volatility up at the present price
+TERM = EXTREME + 2          # MR3: volatility up at the current price
 DECAY = TERM + 1            # MR2
 RATES = DECAY + 1           # MR5: rate up, rate down
 GAMMA = RATES + 2
@@ -35,9 +35,9 @@ class Contracts(NamedTuple):
 
     kind: np.ndarray
     unit: np.ndarray
-    expiry: np.ndarray          # bucket among the unit's expiries
+    expiry: np.ndarray          # index among the unit's expiries
     settle: np.ndarray
-    group: np.ndarray           # settle group of MR9: 0 USDT, 1 USDC, 2 everything else
+    group: np.ndarray           # settlement group of MR9: 0 USDT, 1 USDC, 2 everything else
     multiplier: np.ndarray
     mark: np.ndarray
     value_settle: np.ndarray    # options: m mark
@@ -47,7 +47,7 @@ class Contracts(NamedTuple):
     charge_long: np.ndarray
     charge_short: np.ndarray
     fee_base: np.ndarray
-    row: np.ndarray             # place among the option rows, -1 for swaps and futures
+    row: np.ndarray             # index among the option rows, -1 for swaps and futures
     rows: np.ndarray            # options x COLUMNS
 
 
@@ -55,14 +55,14 @@ class Units(NamedTuple):
     """One risk unit each."""
 
     base: np.ndarray            # currency
-    mode: np.ndarray            # hedging mode that hedges it: 0 usdt, 1 usdc, 2 coin, -1 none does
+    mode: np.ndarray            # hedging mode that hedges it: 0 usdt, 1 usdc, 2 coin, -1 none
     spot: np.ndarray            # USD of one coin of spot in use
     moves: np.ndarray           # units x MOVES
     extreme: np.ndarray
     tier_bounds: np.ndarray     # MR7 multipliers, units x tiers
     tier_rates: np.ndarray
     basis: np.ndarray           # units x expiries
-    expiries: np.ndarray        # how many the unit has
+    expiries: np.ndarray        # number of expiries of the unit
 
 
 class Currencies(NamedTuple):
@@ -88,7 +88,7 @@ class Market(NamedTuple):
 
 
 def load_rules(settings=()):
-    """The rules file with `key=value` settings laid over it."""
+    """The rules file with `key=value` settings applied."""
     rules = tomllib.loads(RULES.read_text())
     for setting in settings:
         key, text = setting.split("=", 1)
@@ -104,7 +104,7 @@ def load_rules(settings=()):
 
 
 def load_market(snapshot, rules, erfc, more_currencies=()):
-    """Reads the market tables and prices them. `erfc` is a ufunc: each peer brings the one of its library."""
+    """Reads the market tables and prices them. `erfc` is a ufunc of the peer's library."""
     read = lambda name: pq.read_table(Path(snapshot) / f"{name}.parquet").to_pylist()
     as_of = tomllib.loads((Path(snapshot) / "snapshot.toml").read_text())["as_of"].astimezone(timezone.utc)
     index = {row["index_id"]: row["px"] for row in read("indices")}
@@ -148,7 +148,7 @@ def load_market(snapshot, rules, erfc, more_currencies=()):
 
 
 def fx_of(index, ccy):
-    """USD value of a currency, NaN if the indices do not tell."""
+    """USD value of a currency, NaN if the indices do not give it."""
     if ccy == "USD":
         return 1.0
     if f"{ccy}-USD" in index:
@@ -214,7 +214,7 @@ def price_currencies(names, fx, rules):
 
 
 def black76(forward, strike, vol, years, rate, call, erfc):
-    """Value per coin: what is out of the money by the formula, what is in the money by parity."""
+    """Value per coin: out of the money by the formula, in the money by put-call parity."""
     low, high = np.minimum(forward, strike), np.maximum(forward, strike)
     intrinsic = np.maximum(np.where(call, forward - strike, strike - forward), 0.0)
     deviation = vol * np.sqrt(years)

@@ -1,4 +1,4 @@
-"""The account pass of the numba peer: one account after another, on all cores, nothing allocated per account."""
+"""The account pass of the numba peer: one account after another, on all cores, without allocation per account."""
 
 import math
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from market import (
     COLUMNS, DECAY, EXTREME, GAMMA, GRID, INVERSE, MOVES, OPTION, RATES, TERM, VEGA,
 )
 
-# Without numba's reference counts, which took half the time: nothing below `margin` allocates.
+# No reference counting, which took half the time: nothing called by `margin` allocates.
 FAST = {"error_model": "numpy", "_nrt": False}
 BLOCK = 1024        # accounts of one task
 PERFECT_HEDGE = 1e-12
@@ -74,9 +74,9 @@ class Results(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What one task works in."""
+    """Work buffers of one task."""
 
-    slot: np.ndarray        # of each unit, -1 where the account has none
+    slot: np.ndarray        # of each unit, -1 if the account has no position in it
     units: np.ndarray
     sums: np.ndarray
     options: np.ndarray
@@ -88,7 +88,7 @@ class Scratch(NamedTuple):
 
 
 def params_of(rules):
-    """The single parameters in the form the kernel takes."""
+    """The single parameters in the kernel's format."""
     group = {"USDT": 0, "USDC": 1, "USD": 2}
     tiers = np.array([[float(bound), rate] for bound, rate in rules["mr9"]["tiers"]])
     return Params(
@@ -118,7 +118,7 @@ def count_units(first, last, start, instrument, unit, units):
 
 @njit(inline="always", **FAST)
 def incremental(bounds, rates, of, amount):
-    """Each part of an amount bears the rate of its own tier; `of` is the row of the tables."""
+    """The rate of each tier applies to the part of the amount inside it; `of` is the row of the tables."""
     below = 0.0
     total = 0.0
     for at in range(bounds.shape[1]):
@@ -170,7 +170,7 @@ def price_stress(slot, u, w, units, p, spot):
 
 @njit(**FAST)
 def other_stress(slot, u, w, units, p):
-    """MR2, MR3, MR4, MR5, MR7 and MR9, which spot in use does not touch."""
+    """MR2, MR3, MR4, MR5, MR7 and MR9, which do not depend on spot in use."""
     gross = net = mr4 = 0.0
     for e in range(units.expiries[u]):
         mr4 += abs(w.delta[slot, e]) * units.basis[u, e]
@@ -196,7 +196,7 @@ def other_stress(slot, u, w, units, p):
 
 @njit(inline="always", **FAST)
 def touch(ccy, currencies, w):
-    """Puts a currency on the list of the account; returns how long the list is."""
+    """Adds a currency to the list of the account; returns the length of the list."""
     if not w.held[ccy]:
         w.held[ccy] = True
         w.touched[currencies] = ccy
@@ -208,7 +208,7 @@ def touch(ccy, currencies, w):
 
 @njit(**FAST)
 def gather(account, book, c, units, fx, w, merged):
-    """Sums of the account by unit and by currency. Returns how many there are of each, and the base of the fee."""
+    """Sums of the account by unit and by currency. Returns the number of each, and the base of the fee."""
     ccys = count = 0
     for at in range(book.balance_start[account], book.balance_start[account + 1]):
         ccy = book.ccy[at]

@@ -2,9 +2,9 @@
 
     python numba_model.py SNAPSHOT OUT [KEY=VALUE ...]
 
-Tuned as far as a careful user would go: columns are read with their dictionaries, so that no id is ever a Python
-string; accounts run on all cores without allocating; results are computed chunk by chunk while two threads encode
-and write, with the encodings remargin uses. Left out: checks of the input, rejects, hashes, the at-risk list.
+Tuned as a careful user would do it: columns are read with their dictionaries, so no id becomes a Python string;
+accounts run on all cores without allocation; results are computed chunk by chunk while two threads encode
+and write, with the encodings of remargin. Not included: checks of the input, rejects, hashes, the at-risk list.
 """
 
 from clock import CLOCK  # first: its clock starts here
@@ -27,7 +27,7 @@ from numba_kernel import (
 )
 
 CHUNK = 65_536      # accounts computed and written at once
-BUFFERS = 4         # chunks in flight: one computed, the others waiting or being written
+BUFFERS = 4         # chunks in memory: one being computed, the others waiting or being written
 MODES = ("usdt", "usdc", "coin", "none")
 ACCOUNT_COLUMNS = ("account_id", "scenario", *ACCOUNT_FIGURES[:10], "status", "im_deficit", "ineligible",
                    *ACCOUNT_FIGURES[10:])
@@ -40,7 +40,7 @@ def read(snapshot, name, columns, labels):
 
 
 def codes(column, names):
-    """A dictionary column as places in `names`, an Arrow array; -1 for null. All dictionaries are looked up at once."""
+    """A dictionary column as indices into `names`, an Arrow array; -1 for null. All dictionaries are looked up at once."""
     places = pc.index_in(pa.concat_arrays([chunk.dictionary for chunk in column.chunks]), value_set=names)
     places = places.fill_null(-1).to_numpy()
     result, first, row = np.empty(len(column), np.int32), 0, 0
@@ -60,7 +60,7 @@ def number(table, name, null=math.nan):
 
 
 def starts(owner, accounts):
-    """Where each account's rows begin; rows stand in order of their account."""
+    """First row of each account; rows are in order of their account."""
     if np.any(owner[1:] < owner[:-1]):
         sys.exit("the rows are not sorted by account")
     return np.searchsorted(owner, np.arange(accounts + 1, dtype=owner.dtype))
@@ -88,21 +88,21 @@ def read_book(snapshot, rules, market):
 
 
 def frozen(book):
-    """The book read-only throughout, as Arrow's own columns are: to numba that is a type of its own."""
+    """The book as read-only arrays, like Arrow's own columns: numba compiles them as a separate type."""
     for column in book:
         column.flags.writeable = False
     return book
 
 
 class Buffers:
-    """Results that are used in turn: fresh pages for every chunk would cost more than the sums in them."""
+    """Result buffers that are reused: new memory pages for every chunk would cost more than the sums in them."""
 
     def __init__(self, count):
         self.results = [None] * count
         self.turn = 0
 
     def take(self, accounts, units):
-        """Columns with room for so many rows."""
+        """Columns for this many rows."""
         self.turn = (self.turn + 1) % len(self.results)
         held = self.results[self.turn]
         if held is None or len(held.status) < accounts or len(held.unit) < units:
@@ -111,7 +111,7 @@ class Buffers:
 
 
 def results_for(accounts, units):
-    """Columns with that many rows."""
+    """Columns with this many rows."""
     return Results(
         np.empty((len(ACCOUNT_FIGURES), accounts)), np.empty(accounts, np.int8), np.empty(accounts, np.bool_),
         np.empty(accounts, np.bool_), np.empty((len(UNIT_FIGURES), units)), np.empty(units, np.int32),
@@ -119,7 +119,7 @@ def results_for(accounts, units):
 
 
 def chunks(book, market, params, step):
-    """Results of `step` accounts at a time, valid until as many more as there are buffers were made."""
+    """Results of `step` accounts at a time, valid until all other buffers have been used."""
     accounts, buffers = len(book.mode), Buffers(BUFFERS)
     for first in range(0, accounts, step):
         last = min(accounts, first + step)
@@ -140,7 +140,7 @@ def cut(out, accounts, units):
 
 
 def warm_up(market, params):
-    """Compiles the kernels: one account that holds nothing."""
+    """Compiles the kernels: an empty account."""
     none, zero = np.zeros(0), np.zeros(2, np.int64)
     book = frozen(Book(np.zeros(1, np.int32), zero, np.zeros(0, np.int32), none, none, zero, np.zeros(0, np.int32),
                        none, none, none))
@@ -154,7 +154,7 @@ def label(codes_of, names):
 
 
 class Table:
-    """An output table, encoded with the choices remargin makes."""
+    """An output table, encoded as remargin does."""
 
     def __init__(self, path, columns, labels, statistics):
         text = {name: "zstd" for name in ("account_id", *labels)}
@@ -227,7 +227,7 @@ def main(snapshot, out_dir, settings):
             own = ids.slice(first, last - first)
             pending.append((one.submit(lambda own=own, out=out: accounts.write(account_arrays(own, out))),
                             two.submit(lambda own=own, out=out: units.write(unit_arrays(own, unit_names, out)))))
-            # Memory stays flat and the writers stay busy.
+            # Keeps memory constant and the writers busy.
             if len(pending) > BUFFERS - 2:
                 for job in pending.pop(0):
                     job.result()

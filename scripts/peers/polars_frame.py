@@ -48,7 +48,7 @@ def plan(snapshot, market, rules):
 
 
 def main(snapshot, out_dir, settings):
-    """Builds the query and lets polars run it."""
+    """Builds the query and runs it in polars."""
     CLOCK.lap("imports")
     rules, market = subset.load(snapshot, settings)
     query = plan(snapshot, market, rules)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""remargin beside what a user would script instead, on one snapshot, in one run.
+"""Compares remargin with scripts that a user could write instead, on one snapshot, in one run.
 
     scripts/peers/run.py                          10 M positions, medians of 5
     scripts/peers/run.py --accounts 100000 --runs 1
@@ -8,10 +8,10 @@
 Makes a virtual environment with pinned packages, builds remargin (release), generates the book, runs all in turn in
 random order, compares every result with remargin's (1e-9), and prints wall time, CPU time, peak memory and ratios.
 
-What is timed: remargin as a whole process, start to exit. Of the peers the work alone, reading and writing included:
+What is timed: of remargin the whole process, start to exit. Of the peers only the work, reading and writing included:
 starting Python, imports and numba's compilation are shown apart. Memory is the peak of the whole process for each.
-What it does not show: remargin also checks the input row by row, hashes inputs and outputs, brings its files to the
-disk and writes the list of accounts at risk, the rejects, a summary and a manifest; the peers do none of that. Inputs
+Not shown: remargin also checks the input row by row, hashes inputs and outputs, syncs its files to disk and writes
+the list of accounts at risk, the rejects, a summary and a manifest; the peers do none of that. Inputs
 are in the page cache.
 """
 
@@ -53,7 +53,7 @@ def arguments():
 
 
 def environment(work):
-    """Python of a virtual environment that holds exactly the pinned packages."""
+    """Python of a virtual environment with exactly the pinned packages."""
     folder = work / "venv"
     python, stamp = folder / "bin/python", folder / "requirements.txt"
     pinned = (HERE / "requirements.txt").read_text()
@@ -72,7 +72,7 @@ def build():
 
 
 def books(remargin, accounts, seed, work):
-    """The book, and the same without the table of hedging modes, so that a rule can switch hedging off."""
+    """The book, and a copy without the table of hedging modes, so that a rule can switch hedging off."""
     book, bare = work / f"book-{accounts}-{seed}", work / f"book-{accounts}-{seed}-unhedged"
     if not book.exists():
         subprocess.run([remargin, "generate", "--accounts", str(accounts), "--seed", str(seed), "--out", book],
@@ -88,7 +88,7 @@ def books(remargin, accounts, seed, work):
 def run(command):
     """Runs a command to its end: wall, CPU and peak memory of the process, and its last line."""
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    # Set for old OpenBLAS builds on some machines; current ones choose better by themselves.
+    # Needed for old OpenBLAS builds on some machines; current ones choose better.
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
         environment.pop(name, None)
     start = time.perf_counter()
@@ -103,7 +103,7 @@ def run(command):
 
 
 def measure(name, tools, book, out):
-    """One run of one peer: its work, and what it spent before."""
+    """One run of one peer: its work, and the time spent before."""
     shutil.rmtree(out, ignore_errors=True)
     if name == "remargin":
         process, _ = run([tools["remargin"], "run", book, "--out", out, "--quiet"])
@@ -134,7 +134,7 @@ def verify(names, tools, bare, outputs):
 
 
 def machine():
-    """What it ran on."""
+    """The machine."""
     try:
         cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
     except (OSError, StopIteration):
@@ -143,7 +143,7 @@ def machine():
 
 
 def table(results, positions):
-    """Medians as Markdown, ratios against remargin."""
+    """Medians as Markdown, with ratios to remargin."""
     median = {name: {key: statistics.median(run[key] for run in runs) for key in
                      ("wall", "cpu", "peak_mib", "before_work_mib", "apart_cpu")} for name, runs in results.items()}
     ours = median.get("remargin")

@@ -1,7 +1,7 @@
-"""What scipy, polars and DuckDB compute: MR1, MR6 and MMR of every risk unit with spot hedging off.
+"""The part computed by scipy, polars and DuckDB: MR1, MR6 and MMR of every risk unit with spot hedging off.
 
-Without spot in use a unit's figures are sums over its positions: one row of stresses an instrument, swaps and
-futures included, so that the engines see nothing but a product and sums.
+Without spot in use a unit's figures are sums over its positions: one row of stresses per instrument, swaps and
+futures included, so that the engines compute only a product and sums.
 """
 
 import math
@@ -32,7 +32,7 @@ def stress_matrix(market):
 
 
 def columns_of(market):
-    """The same as named columns, with what the rest of the requirement needs."""
+    """The same as named columns, with the inputs of the rest of the requirement."""
     c, u = market.contracts, market.units
     matrix = stress_matrix(market)
     columns = {name: matrix[:, at] for at, name in enumerate(STRESS_NAMES)}

@@ -30,7 +30,7 @@ def same_keys(ours, theirs, keys):
 
 
 def check(path_of_ours, path_of_theirs, keys, figures, scale_columns, exact=(), sort=False):
-    """Raises SystemExit where the tables differ; returns rows and the worst difference as a share of 1e-9."""
+    """Raises SystemExit if the tables differ; returns rows and the worst difference as a share of 1e-9."""
     columns = list(dict.fromkeys((*keys, *figures, *scale_columns, *exact)))
     ours = pq.read_table(path_of_ours, columns=columns)
     theirs = pq.read_table(path_of_theirs, columns=[*keys, *figures, *exact])
@@ -50,11 +50,11 @@ def check(path_of_ours, path_of_theirs, keys, figures, scale_columns, exact=(), 
 
 
 def whole_model(ours, theirs):
-    """Every column of both tables. A scenario may be named differently only where two losses tie by rounding."""
+    """Every column of both tables. Another scenario is accepted only if the two losses differ by rounding."""
     ours, theirs = Path(ours), Path(theirs)
     for name in ("accounts", "risk_units"):
         names = [pq.read_schema(folder / f"{name}.parquet").names for folder in (ours, theirs)]
-        # The peer knows no pending orders, and the book has none: nothing may be frozen for them.
+        # The peer does not support pending orders, and the book has none: their IMR must be zero.
         if np.any(pq.read_table(ours / f"{name}.parquet", columns=["order_imr"])["order_imr"].to_numpy() != 0.0):
             raise SystemExit(f"`{name}` has margin of pending orders")
         if [column for column in names[0] if column != "order_imr"] != names[1]:
@@ -73,7 +73,7 @@ def whole_model(ours, theirs):
 
 
 def scenario_ties(ours, theirs, most=1e-5):
-    """Rows whose worst scenario has another name; the losses agree to 1e-9 all the same."""
+    """Rows with another worst scenario; the losses agree to 1e-9."""
     columns = ["mr1_price", "mr1_vol", "mr6_price"]
     ours, theirs = pq.read_table(ours, columns=columns), pq.read_table(theirs, columns=columns)
     differs = np.zeros(len(ours), bool)
@@ -86,6 +86,6 @@ def scenario_ties(ours, theirs, most=1e-5):
 
 
 def subset(ours, theirs):
-    """MR1, MR6 and MMR by unit; the peers leave their rows in any order."""
+    """MR1, MR6 and MMR by unit; the rows of the peers are in any order."""
     return check(Path(ours) / "risk_units.parquet", Path(theirs) / "risk_units.parquet", ["account_id", "risk_unit"],
                  ["mr1", "mr6", "mmr"], ["mmr", "cash_delta"], sort=True)

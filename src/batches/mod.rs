@@ -1,14 +1,13 @@
-//! Record batches in, record batches out: the boundary at which other engines call the library.
+//! Record batches in, record batches out: the interface for other engines.
 //!
 //! ```text
-//! instruments, marks, indices, as_of --> MarketRows      read and checked once, good for any number of books
-//! positions, balances, accounts -------> OpenBook        the checks, rejects and reasons of a snapshot in files
+//! instruments, marks, indices, as_of --> MarketRows      read and checked once, used for any number of books
+//! positions, balances, accounts -------> OpenBook        the same checks, rejects and reasons as for files
 //! rules, scenarios --------------------> recalculate --> accounts, risk_units, at_risk, rejects, summary
 //! ```
 //!
-//! No file is touched, and the tables have the rows, the columns and the bits of those that [`mod@crate::run`] writes.
-//! The Python package and its Spark jobs are built on this module, on arrow alone, without the cargo features of the
-//! command.
+//! No file is read or written. The tables have the same rows, columns and bits as those of [`mod@crate::run`]. The
+//! Python package and its Spark jobs use this module, with Arrow only and without the cargo features of the command.
 
 use crate::book::Book;
 use crate::engine::{Memory, OpenBook};
@@ -45,28 +44,45 @@ pub struct Request<'a> {
     pub positions: &'a Rows,
     /// `account_id`, `ccy`, `cash`, `interest` (optional), `spot_in_use_cap` (optional).
     pub balances: &'a Rows,
-    /// `account_id`, `spot_offset`; without it all accounts have the rules' default.
+    /// `account_id`, `spot_offset`; without it all accounts have the default of the rules.
     pub accounts: Option<&'a Rows>,
-    /// `account_id`, `inst_id`, `side`, `qty`, `px`: pending orders, which freeze margin.
+    /// `account_id`, `inst_id`, `side`, `qty`, `px`: pending orders.
     pub orders: Option<&'a Rows>,
     /// The rules.
     pub rules: &'a LoadedRules,
-    /// Price scenarios beside the base case; each adds rows for every account.
+    /// Price scenarios in addition to the base case. Each adds rows for every account.
     pub scenarios: Scenarios<'a>,
     /// Accept a market that is older than the rules.
     pub allow_rules_date: bool,
 }
 
-/// Where price scenarios come from; those of all sources are taken, in this order.
+impl<'a> Request<'a> {
+    /// The base case of a book in which all accounts have the default mode and no pending orders.
+    #[must_use]
+    pub fn new(market: &'a MarketRows, positions: &'a Rows, balances: &'a Rows, rules: &'a LoadedRules) -> Self {
+        Self {
+            market,
+            positions,
+            balances,
+            accounts: None,
+            orders: None,
+            rules,
+            scenarios: Scenarios::default(),
+            allow_rules_date: false,
+        }
+    }
+}
+
+/// Sources of price scenarios. All are used, in this order.
 #[derive(Clone, Copy, Default)]
 pub struct Scenarios<'a> {
     /// A table `shocks`.
     pub shocks: Option<&'a Rows>,
-    /// Every combination of these axes' points.
+    /// Every combination of the points of these axes.
     pub axes: &'a [Axis],
     /// Single scenarios.
     pub single: &'a [Scenario],
-    /// Named sets.
+    /// Named sets of scenarios.
     pub presets: &'a [Preset],
 }
 
@@ -84,22 +100,51 @@ impl Scenarios<'_> {
     }
 }
 
-/// The tables of a run, see [`crate::tables::columns`]; text columns are plain strings.
+/// The tables of a run, see [`crate::tables::columns`]. Text columns are plain strings.
 #[derive(Debug, Clone)]
 pub struct Recalculated {
-    /// Account x scenario, in byte order of the ids.
+    /// One row per account and scenario, in byte order of the ids.
     pub accounts: Rows,
-    /// Account x scenario x risk unit.
+    /// One row per account, scenario and risk unit.
     pub risk_units: Rows,
-    /// The accounts that need somebody's attention, worst first in each scenario.
+    /// The accounts in or near liquidation or with an IM deficit, worst first in each scenario.
     pub at_risk: Rows,
-    /// Every input row that was set aside.
+    /// Every rejected input row.
     pub rejects: Rows,
     /// Counts and totals of the base case.
     pub summary: Summary,
 }
 
-/// Margins every account of a book that the caller holds.
+/// Margins every account of a book in memory.
+///
+/// ```
+/// use remargin::batches::{MarketRows, Request, Rows, recalculate};
+/// use remargin::progress::Silent;
+/// use std::path::Path;
+/// // Two record batches as an engine would hand them over.
+/// use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+/// use std::sync::Arc;
+/// let text = |cell: &str| Arc::new(StringArray::from(vec![cell])) as ArrayRef;
+/// let number = |cell: f64| Arc::new(Float64Array::from(vec![cell])) as ArrayRef;
+/// let rows = |batch: RecordBatch| Rows::new(batch.schema(), vec![batch]);
+/// let positions = rows(RecordBatch::try_from_iter([
+///     ("account_id", text("a")),
+///     ("inst_id", text("BTC-USDT-SWAP")),
+///     ("qty", number(8.0)),
+///     ("avg_px", number(75_000.0)),
+/// ]).unwrap())?;
+/// let balances = rows(RecordBatch::try_from_iter([
+///     ("account_id", text("a")),
+///     ("ccy", text("USDT")),
+///     ("cash", number(20_000.0)),
+/// ]).unwrap())?;
+///
+/// let market = MarketRows::open(Path::new("data/sample"), &Silent)?;
+/// let rules = remargin::rules::load(None, &[])?;
+/// let margins = recalculate(&Request::new(&market, &positions, &balances, &rules), &Silent)?;
+/// assert_eq!((margins.accounts.len(), margins.risk_units.len()), (1, 1));
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Invalid`] if a table or a scenario cannot be used or the market is older than the rules;
@@ -114,7 +159,7 @@ pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalcu
     margin(&mut book, request.rules, request.scenarios, progress)
 }
 
-/// As [`recalculate`], with the snapshot in a folder: what a worker does with a bucket of a
+/// Like [`recalculate`], with the snapshot in a folder, for a worker that processes a bucket of a
 /// [partition](mod@crate::partition).
 ///
 /// # Errors
@@ -161,14 +206,14 @@ fn margin(
         spread.finish(book);
         rows.accounts = plain(&rows.accounts)?;
         rows.risk_units = plain(&rows.risk_units)?;
-        let flagged = flag(book, DistanceScope::None, &mut rows.at_risk);
+        let flagged = flag(book, DistanceScope::None, &mut rows.at_risk)?;
         Ok((rows, flagged, spread))
     };
     let (gathered, snapshot) = book.pass(Cut::Known(margins.piece_accounts()), start, work, |all, part| {
         all.add(part);
         Ok(())
     })?;
-    let (flagged, at_risk_rows) = gathered.flagged.build();
+    let (flagged, at_risk_rows) = gathered.flagged.build()?;
 
     let names = Names { units: margins.unit_names(), scenarios: margins.scenarios() };
     let mut summary = gathered.tally.summary(&snapshot, rules, names.units, at_risk_rows.len(), &gathered.spread)?;
@@ -182,7 +227,7 @@ fn margin(
     })
 }
 
-/// What is gathered from all accounts.
+/// Results collected from all accounts.
 struct Gathered {
     accounts: Vec<RecordBatch>,
     risk_units: Vec<RecordBatch>,
@@ -216,7 +261,7 @@ fn plain(batch: &RecordBatch) -> Result<RecordBatch> {
     without_dictionaries(batch).map_err(|error| Error::Runtime(format!("cannot write labels out: {error}")))
 }
 
-/// Batches without rows leave no trace.
+/// Removes empty batches.
 fn table(spec: &TableSpec, batches: Vec<RecordBatch>) -> Result<Rows> {
     Rows::new(spec.schema(), batches.into_iter().filter(|batch| batch.num_rows() > 0).collect())
 }

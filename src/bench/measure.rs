@@ -1,11 +1,8 @@
-//! One end-of-day run, measured from inside its process: wall time, CPU time and peak memory, stage by stage.
+//! One end-of-day run, measured inside its process: wall time, CPU time and peak memory, per stage.
 
 use crate::progress::Progress;
-use crate::request::DistanceScope;
 use crate::rules::LoadedRules;
 use crate::run::{self, RunRequest};
-use crate::snapshot::MaxRejects;
-use crate::source::Format;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -15,26 +12,26 @@ use std::time::Instant;
 /// A run to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// The book.
+    /// Folder of the snapshot.
     pub snapshot: PathBuf,
-    /// Where its results go.
+    /// Folder of the results.
     pub out: PathBuf,
-    /// Threads of the process.
+    /// Number of threads.
     pub threads: usize,
 }
 
-/// What a run took.
+/// The measured cost of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// Accounts in the results.
+    /// Margined accounts.
     pub accounts_margined: u64,
-    /// From the start of the run to its end.
+    /// Wall time of the run.
     pub wall_seconds: f64,
-    /// CPU time of the process, user and system, all threads, its start included.
+    /// CPU time of the process: user and system, all threads, start-up included.
     pub cpu_seconds: f64,
-    /// Most memory that the process had resident.
+    /// Peak resident memory of the process.
     pub peak_bytes: u64,
-    /// Stages in order, as the run names them.
+    /// Stages in order, with the names of the run.
     pub stages: Vec<Stage>,
 }
 
@@ -52,28 +49,14 @@ pub struct Stage {
 /// Runs `job` in this process, on the current thread pool.
 ///
 /// # Errors
-/// Those of [`run::run`]; [`Error::Usage`] on a system that does not tell CPU time.
+/// Those of [`run::run`]; [`Error::Usage`] on a system without CPU times.
 pub fn measure(job: &Job, rules: LoadedRules, progress: &dyn Progress) -> Result<Measurement> {
-    let request = RunRequest {
-        snapshot: job.snapshot.clone(),
-        shocks: None,
-        distance: DistanceScope::None,
-        out: job.out.clone(),
-        rules,
-        expectations: crate::snapshot::Expectations::NONE,
-        allow_rules_date: false,
-        format: Format::Parquet,
-        report: true,
-        force: false,
-        max_rejects: MaxRejects::Rows(0),
-        memory_limit: crate::memory::MemoryLimit::of_machine(),
-        command_line: Vec::new(),
-    };
+    let request = RunRequest::new(&job.snapshot, &job.out, rules);
     let clock = StageClock { inner: progress, started: Instant::now(), marks: Mutex::default() };
     let outcome = run::run(&request, &clock)?;
     clock.mark("")?;
     let marks = clock.marks.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let Some(end) = marks.last() else { return Err(Error::Runtime("the run named no stage".into())) };
+    let Some(end) = marks.last() else { return Err(Error::Runtime("the run reported no stage".into())) };
     Ok(Measurement {
         accounts_margined: outcome.summary.accounts.margined,
         wall_seconds: end.wall_seconds,
@@ -83,7 +66,7 @@ pub fn measure(job: &Job, rules: LoadedRules, progress: &dyn Progress) -> Result
     })
 }
 
-/// The beginning of a stage.
+/// The start of a stage.
 struct Mark {
     name: String,
     wall_seconds: f64,
@@ -91,7 +74,7 @@ struct Mark {
 }
 
 impl Mark {
-    /// The stage that began at `start` and ended here.
+    /// The stage from `start` to this mark.
     fn since(&self, start: &Self) -> Stage {
         Stage {
             name: start.name.clone(),
@@ -101,7 +84,7 @@ impl Mark {
     }
 }
 
-/// Notes when each stage begins.
+/// Records the start of each stage.
 struct StageClock<'a> {
     inner: &'a dyn Progress,
     started: Instant,
@@ -123,7 +106,7 @@ impl StageClock<'_> {
 impl Progress for StageClock<'_> {
     fn stage(&self, name: &str, unit: &'static str, total: u64) {
         self.inner.stage(name, unit, total);
-        // The same question is asked again at the end of the run, where its failure is reported.
+        // The same call is repeated at the end of the run, where a failure is reported.
         let _ = self.mark(name);
     }
 
@@ -136,14 +119,14 @@ impl Progress for StageClock<'_> {
     }
 }
 
-/// The most memory this process had resident. Linux tells it for the program itself; elsewhere the figure may include
-/// what the process was before it became this program.
+/// Peak resident memory of this process. On Linux it is that of the program itself; on other systems it may include the
+/// process before it started the program.
 fn peak_bytes() -> Result<u64> {
     let of_status = std::fs::read_to_string("/proc/self/status").ok();
     of_status.and_then(|status| kibibytes(&status, "VmHWM:")).map_or_else(usage::peak_bytes, Ok)
 }
 
-/// Memory of the machine, if it tells.
+/// Memory of the machine, if known.
 pub(super) fn machine_memory_bytes() -> Option<u64> {
     kibibytes(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")
 }
@@ -156,7 +139,7 @@ fn kibibytes(text: &str, key: &str) -> Option<u64> {
 
 #[cfg(unix)]
 pub(super) mod usage {
-    //! What the kernel counts for this process.
+    //! Resource usage of this process, from the kernel.
 
     use crate::{Error, Result};
     use nix::sys::resource::{Usage, UsageWho, getrusage};
@@ -181,12 +164,14 @@ pub(super) mod usage {
 
 #[cfg(not(unix))]
 pub(super) mod usage {
-    //! Systems that do not tell.
+    //! Systems without these figures.
 
     use crate::{Error, Result};
 
     fn unknown<T>() -> Result<T> {
-        Err(Error::Usage("the benchmark reads CPU time and memory from the system, which only Unix lets it do".into()))
+        Err(Error::Usage(
+            "the benchmark needs CPU time and memory from the system, which are available on Unix only".into(),
+        ))
     }
 
     pub(in crate::bench) fn cpu_seconds() -> Result<f64> {

@@ -1,12 +1,12 @@
-//! The capacity benchmark, `remargin bench`: how fast this machine margins, how that grows with the book, and how
-//! large a book fits a window of time.
+//! The capacity benchmark, `remargin bench`: how fast this machine computes margins, how the cost grows with the book,
+//! and how large a book fits a given time.
 //!
-//! Books of growing size are generated (always the same ones), and the whole end-of-day run is measured on each with
-//! one thread up to all: reading, checking, computing, encoding and writing. Every measurement is a process of its
-//! own, since peak memory belongs to a process; the caller says how to start one (see [`Worker`]).
+//! It generates books of growing size (always the same ones) and measures the whole end-of-day run on each, with one
+//! thread up to all threads: reading, checking, computing, encoding and writing. Each measurement runs in its own
+//! process, because peak memory is measured per process. The caller starts the process (see [`Worker`]).
 //!
-//! In reading order: [`measure`] (one run, measured from inside), [`scaling`] (exponent and extrapolation), [`text`]
-//! (the table), [`plot`] (the picture), [`stress`](mod@stress) (scenarios).
+//! Read in this order: [`measure`] (one run, measured from inside), [`scaling`] (exponent and extrapolation), [`text`]
+//! (the table), [`plot`] (the plot), [`stress`](mod@stress) (scenarios).
 
 pub mod measure;
 pub mod plot;
@@ -18,6 +18,7 @@ pub mod text;
 pub use measure::{Job, Measurement, Stage};
 pub use scaling::{Capacity, Scaling};
 
+use crate::error::Remedy;
 use crate::generate::{self, GenerateRequest};
 use crate::margin::rules::MR1_MOVES;
 use crate::progress::Progress;
@@ -29,32 +30,32 @@ use std::time::{Duration, Instant};
 
 /// Mean position rows of an account in the generated books.
 pub const POSITIONS_PER_ACCOUNT: f64 = 10.0;
-/// Names the generated books.
+/// Seed of the generated books.
 const SEED: u64 = 1;
 /// Accounts of the smallest book; the others are 3, 10, 30, ... times as large.
 const LEAST_ACCOUNTS: u64 = 10_000;
-/// Stresses in which every position is valued: 7 moves x 3 volatility states (MR1), two moves (MR6), volatility up
-/// (MR3), a day (MR2), the rate both ways (MR5).
+/// Number of stresses in which every position is valued: 7 moves x 3 volatility states (MR1), two moves (MR6),
+/// volatility up (MR3), one day (MR2), the rate up and down (MR5).
 pub const SCENARIOS: usize = 3 * MR1_MOVES + 6;
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BenchRequest {
-    /// No measurement begins that is expected to end later than this. The smallest book is always measured.
+    /// No measurement starts that is expected to end later than this. The smallest book is always measured.
     pub budget: Duration,
-    /// No book is larger, in position rows.
+    /// The largest book, in position rows.
     pub max_positions: u64,
-    /// How often each run is repeated; the one with the median wall time counts.
+    /// Repetitions of each run; the one with the median wall time is reported.
     pub repeat: usize,
-    /// The most threads.
+    /// The largest number of threads.
     pub threads: usize,
-    /// The time into which a nightly run must fit.
+    /// The time in which a nightly run must finish.
     pub window: Duration,
     /// Folder for the generated books and their results, which are removed at the end.
     pub temp: PathBuf,
 }
 
-/// Runs one job in a process of its own and returns what [`measure::measure`] found there.
+/// Runs one job in its own process and returns the result of [`measure::measure`].
 pub type Worker<'a> = dyn Fn(&Job) -> Result<Measurement> + 'a;
 
 /// Why no larger book was measured.
@@ -67,7 +68,7 @@ pub enum StoppedBy {
     MaxPositions,
 }
 
-/// One size and number of threads.
+/// One book size with one number of threads.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// Accounts of the book.
@@ -91,14 +92,14 @@ pub struct Row {
     pub peak_bytes_per_position: f64,
 }
 
-/// What the benchmark found.
+/// The result of the benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BenchReport {
     /// Version of this crate.
     pub remargin: &'static str,
     /// Cores of the machine.
     pub cores: usize,
-    /// Whether this is a build without optimisation, whose figures say nothing of a release build.
+    /// Whether this is a build without optimisation. Its figures do not apply to a release build.
     pub is_debug_build: bool,
     /// Repetitions of each run.
     pub repeat: usize,
@@ -106,17 +107,17 @@ pub struct BenchReport {
     pub rows: Vec<Row>,
     /// Growth and speed-up for each number of threads.
     pub scaling: Vec<Scaling>,
-    /// The largest book that fits the window: an extrapolation. `None` if fewer than two sizes were measured.
+    /// The largest book that fits the window, extrapolated. `None` if fewer than two sizes were measured.
     pub capacity: Option<Capacity>,
-    /// Why it ended there.
+    /// Why it stopped.
     pub stopped_by: StoppedBy,
 }
 
-/// Generates, measures, and says what follows from it.
+/// Generates the books, measures the runs and derives scaling and capacity.
 ///
 /// # Errors
-/// [`Error::Usage`] for a request that makes no sense; what generating and `worker` return; [`Error::Interrupted`].
-/// The temporary folder is gone in every case.
+/// [`Error::Usage`] for an impossible request; the errors of the generator and of `worker`; [`Error::Interrupted`]. The
+/// temporary folder is removed in every case.
 pub fn run(request: &BenchRequest, worker: &Worker, progress: &dyn Progress) -> Result<BenchReport> {
     if request.repeat == 0 || request.threads == 0 {
         return Err(Error::Usage("at least one thread and one repetition are needed".into()));
@@ -124,7 +125,7 @@ pub fn run(request: &BenchRequest, worker: &Worker, progress: &dyn Progress) -> 
     let sizes = sizes(request.max_positions);
     let Some(&first) = sizes.first() else {
         let least = LEAST_ACCOUNTS as f64 * POSITIONS_PER_ACCOUNT;
-        return Err(Error::Usage(format!("the smallest book has {least} positions; `--max-positions` is less")));
+        return Err(Error::refused(format!("the smallest book has {least} positions"), Remedy::MaxPositions));
     };
     let folder = tempfile::Builder::new().prefix("remargin-bench-").tempdir_in(&request.temp);
     let folder = folder.map_err(|err| Error::io("create a folder in", &request.temp, err))?;
@@ -165,7 +166,7 @@ fn sizes(max_positions: u64) -> Vec<u64> {
         .collect()
 }
 
-/// 1, 2, 4, ... and all.
+/// 1, 2, 4, ... and the largest number.
 fn thread_counts(most: usize) -> Vec<usize> {
     let mut counts: Vec<usize> = (0..usize::BITS).map(|bit| 1 << bit).take_while(|&count| count < most).collect();
     counts.push(most);
@@ -202,7 +203,9 @@ fn measure_size(
             let measured = worker(&job)?;
             if measured.accounts_margined != accounts {
                 let found = measured.accounts_margined;
-                return Err(Error::Runtime(format!("{found} of {accounts} accounts were margined: not a measurement")));
+                return Err(Error::Runtime(format!(
+                    "{found} of {accounts} accounts were margined: the measurement is invalid"
+                )));
             }
             runs.push(measured);
             std::fs::remove_dir_all(&out).map_err(|err| Error::io("remove", &out, err))?;

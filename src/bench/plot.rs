@@ -1,4 +1,4 @@
-//! The benchmark as a picture: throughput and memory over the size of the book, as SVG.
+//! A plot of the benchmark: throughput and memory against the size of the book, as SVG.
 
 use super::text::{counted, short};
 use super::{BenchReport, Row};
@@ -12,7 +12,7 @@ use plotters::series::LineSeries;
 use plotters::style::{BLACK, Color, RGBColor, WHITE};
 use std::path::Path;
 
-/// Told apart by people with any colour vision.
+/// Colours that people with any colour vision can distinguish.
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -26,7 +26,7 @@ const FONT: &str = "sans-serif";
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as plotters::prelude::DrawingBackend>::ErrorType>>;
 
-/// Writes the picture to `file`.
+/// Writes the plot to `file`.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be written, [`Error::Runtime`] if it cannot be drawn.
@@ -34,7 +34,7 @@ pub fn write(report: &BenchReport, file: &Path) -> Result<()> {
     std::fs::write(file, svg(report)?).map_err(|err| Error::io("write", file, err))
 }
 
-/// The picture.
+/// The plot.
 ///
 /// # Errors
 /// [`Error::Runtime`] if it cannot be drawn.

@@ -1,4 +1,4 @@
-//! How cost grows with the book, and what that says about larger ones.
+//! How cost grows with the book, and an extrapolation to larger books.
 
 use super::Row;
 use serde::Serialize;
@@ -9,37 +9,37 @@ use std::time::Duration;
 pub struct Scaling {
     /// Threads.
     pub threads: usize,
-    /// `b` of wall time `~ positions^b`, by least squares over logarithms: 1 is proportional, below it fixed costs
-    /// still show, above it the cost per position rises. `None` with fewer than two sizes.
+    /// `b` in wall time `~ positions^b`, by least squares on logarithms. 1: proportional. Below 1: fixed costs are
+    /// visible. Above 1: the cost per position grows. `None` with fewer than two sizes.
     pub exponent_wall: Option<f64>,
     /// The same for CPU time.
     pub exponent_cpu: Option<f64>,
-    /// Wall time of one thread over that of these, on the largest book.
+    /// Wall time of one thread divided by the wall time of these threads, on the largest book.
     pub speed_up: f64,
 }
 
-/// The largest book that fits a window, extrapolated from the largest one measured, with the most threads.
+/// The largest book that fits a window, extrapolated from the largest measured book, with the most threads.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Capacity {
-    /// Always `true`: no such book was run.
+    /// Always `true`: this book was not run.
     pub is_extrapolation: bool,
     /// The window.
     pub window_seconds: f64,
     /// Threads.
     pub threads: usize,
-    /// Positions of the largest book that was measured.
+    /// Positions of the largest measured book.
     pub measured_positions: u64,
-    /// Positions whose wall time fills the window: that of the largest measured book, grown by the exponent, or
-    /// proportionally where the exponent is below 1.
+    /// Positions whose wall time fills the window: extrapolated from the largest measured book with the exponent, or
+    /// proportionally if the exponent is below 1.
     pub positions_by_time: f64,
-    /// Positions whose peak memory, grown in a straight line from the two largest books, fills the machine. `None` if
-    /// memory does not grow, or the machine does not tell its size.
+    /// Positions whose peak memory fills the machine, by linear extrapolation from the two largest books. `None` if
+    /// memory does not grow, or the size of the machine is unknown.
     pub positions_by_memory: Option<f64>,
     /// The smaller of the two.
     pub positions: f64,
 }
 
-/// For every number of threads that was measured.
+/// For every measured number of threads.
 #[must_use]
 pub fn scaling(rows: &[Row]) -> Vec<Scaling> {
     let mut threads: Vec<usize> = rows.iter().map(|row| row.threads).collect();
@@ -58,7 +58,7 @@ pub fn scaling(rows: &[Row]) -> Vec<Scaling> {
         .collect()
 }
 
-/// The capacity under `window` on a machine with `memory_bytes`. `None` with fewer than two sizes.
+/// The capacity for `window` on a machine with `memory_bytes`. `None` with fewer than two sizes.
 #[must_use]
 pub fn capacity(rows: &[Row], window: Duration, memory_bytes: Option<u64>) -> Option<Capacity> {
     let threads = rows.last()?.threads;
@@ -94,7 +94,7 @@ fn exponent(points: Vec<(f64, f64)>) -> Option<f64> {
     (logs.len() > 1 && spread > 0.0).then(|| joint / spread)
 }
 
-/// Where the line through the last two points reaches `y`; `None` if it does not rise.
+/// Where the line through the last two points reaches `y`; `None` if it is not rising.
 fn straight_to(points: &[(f64, f64)], y: f64) -> Option<f64> {
     let [.., (x0, y0), (x1, y1)] = *points else { return None };
     let slope = (y1 - y0) / (x1 - x0);

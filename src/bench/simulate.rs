@@ -1,22 +1,24 @@
-//! The benchmark of checks, `remargin bench --simulate`: one operation for every account of a generated book.
+//! The benchmark of pre-trade checks, `remargin bench --simulate`: one operation for every account of a generated book.
 //!
-//! A file of operations is read, answered and written as `remargin simulate` does it. Before any time is reported, a
-//! sample of the answers is worked out again by full evaluations of the changed accounts.
+//! It reads, answers and writes a file of operations as `remargin simulate` does. Before any time is reported, a sample
+//! of the answers is recomputed by full evaluations of the changed accounts.
 
 use super::POSITIONS_PER_ACCOUNT;
 use super::stress::{Cost, median};
 use crate::engine::{self, account_of};
 use crate::generate::{self, GenerateRequest};
 use crate::margin::AccountMargin;
-use crate::margin::orders::{Holdings, Order, Traded};
+use crate::margin::account::{Order, Traded};
+use crate::margin::orders::Holdings;
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::SpotOffset;
 use crate::progress::Progress;
+use crate::request::OutputRequest;
 use crate::rules::LoadedRules;
 use crate::simulate::check::{Checker, Verdict};
-use crate::simulate::operation::{Action, Words};
-use crate::simulate::{self, CheckCounts, LimitRequest, SimulateRequest};
-use crate::snapshot::{Expectations, MaxRejects, Snapshot};
+use crate::simulate::operation::{Action, RequestText};
+use crate::simulate::{self, CheckCounts, SimulateRequest};
+use crate::snapshot::{Expectations, Snapshot};
 use crate::source::Format;
 use crate::write::tables::TableFile;
 use crate::{Error, Result};
@@ -27,9 +29,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Answers that are worked out again.
+/// Number of recomputed answers.
 const SAMPLE: usize = 1_000;
-/// Largest relative difference of a figure.
+/// Largest accepted relative difference of a figure.
 const AGREEMENT: f64 = 1e-9;
 
 /// What to measure.
@@ -37,18 +39,18 @@ const AGREEMENT: f64 = 1e-9;
 pub struct SimulateBenchRequest {
     /// Accounts of the generated book, with ten positions each on average, and one operation each.
     pub accounts: u64,
-    /// How often it is measured; the median counts.
+    /// Repetitions; the median is reported.
     pub repeat: usize,
     /// Folder for the book and the results, which are removed at the end.
     pub temp: PathBuf,
 }
 
-/// What the benchmark found.
+/// The result of the benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SimulateBenchReport {
     /// Version of this crate.
     pub remargin: &'static str,
-    /// Whether this is a build without optimisation, whose figures say nothing of a release build.
+    /// Whether this is a build without optimisation. Its figures do not apply to a release build.
     pub is_debug_build: bool,
     /// Threads.
     pub threads: usize,
@@ -58,21 +60,21 @@ pub struct SimulateBenchReport {
     pub positions: u64,
     /// Operations by verdict.
     pub checks: CheckCounts,
-    /// Everything: reading the book and the operations, answering, writing.
+    /// Reading the book and the operations, answering, writing.
     pub whole: Cost,
-    /// Answering and writing alone.
+    /// Answering and writing only.
     pub answering_wall_seconds: f64,
-    /// Checks over the wall time of everything.
+    /// Checks divided by the total wall time.
     pub checks_per_second: f64,
-    /// Checks over the wall time of answering and writing.
+    /// Checks divided by the wall time of answering and writing.
     pub checks_per_second_of_answering: f64,
 }
 
-/// Generates, verifies, measures.
+/// Generates, verifies and measures.
 ///
 /// # Errors
-/// [`Error::Usage`] for a request that makes no sense; those of [`generate::generate`] and [`simulate::run`];
-/// [`Error::Runtime`] if an answer is not that of a full evaluation. The temporary folder is gone in every case.
+/// [`Error::Usage`] for an impossible request; those of [`generate::generate`] and [`simulate::run`];
+/// [`Error::Runtime`] if an answer differs from a full evaluation. The temporary folder is removed in every case.
 pub fn run(
     request: &SimulateBenchRequest,
     rules: &LoadedRules,
@@ -101,19 +103,8 @@ pub fn run(
     write_operations(folder.path(), &loaded, &actions)?;
     drop((loaded, actions));
 
-    let simulate = SimulateRequest {
-        snapshot: book,
-        operations: Some(folder.path().join("ops.parquet")),
-        limits: LimitRequest::default(),
-        out,
-        rules: rules.clone(),
-        allow_rules_date: false,
-        expectations: Expectations::NONE,
-        format: Format::Parquet,
-        force: true,
-        max_rejects: MaxRejects::Rows(0),
-        command_line: Vec::new(),
-    };
+    let simulate = SimulateRequest::new(book, OutputRequest::new(out).with_force(true), rules.clone())
+        .with_operations(folder.path().join("ops.parquet"));
     let mut outcome = None;
     let whole = median(request.repeat, || {
         outcome = Some(simulate::run(&simulate, progress)?);
@@ -139,7 +130,7 @@ pub fn run(
     })
 }
 
-/// An operation that suits the account: orders on what it holds, small and large, transfers, an end of hedging.
+/// An operation that fits the account: orders on instruments it holds, small and large, transfers, hedging off.
 fn operation(snapshot: &Snapshot, account: usize) -> Action {
     let rows = account_of(&snapshot.book, account);
     let order = |times: f64| {
@@ -164,14 +155,14 @@ fn operation(snapshot: &Snapshot, account: usize) -> Action {
     suited.unwrap_or(Action::SpotOffset(SpotOffset::None))
 }
 
-/// Works a sample of the answers out again.
+/// Recomputes a sample of the answers.
 fn verify(snapshot: &Snapshot, rules: &LoadedRules, actions: &[Action]) -> Result<()> {
     let priced = engine::price(&snapshot.market, &rules.rules);
     let mut checker = Checker::new(&snapshot.market, &priced, &snapshot.book);
     let (mut work, mut holdings, mut units) = (Workspace::new(&priced), Holdings::default(), Vec::new());
     let failed = |account: usize, what: &str| {
-        let id = snapshot.book.accounts.get(account);
-        Error::Runtime(format!("account `{id}`: {what}: not a measurement"))
+        let id = snapshot.book.accounts().get(account);
+        Error::Runtime(format!("account `{id}`: {what}: the measurement is invalid"))
     };
     for account in (0..actions.len()).step_by(actions.len().div_ceil(SAMPLE)) {
         let action = actions[account];
@@ -191,11 +182,11 @@ fn verify(snapshot: &Snapshot, rules: &LoadedRules, actions: &[Action]) -> Resul
         let pairs = figures(&answer.after).into_iter().zip(figures(&expected));
         let agree = pairs.into_iter().all(|(found, expected)| (found - expected).abs() <= AGREEMENT * expected.abs());
         if !agree {
-            return Err(failed(account, "the answer is not that of a full evaluation"));
+            return Err(failed(account, "the answer differs from a full evaluation"));
         }
         let covered = expected.adj_eq >= expected.imr;
         if covered && answer.verdict != Verdict::Pass {
-            return Err(failed(account, "the verdict is not that of a full evaluation"));
+            return Err(failed(account, "the verdict differs from a full evaluation"));
         }
     }
     Ok(())
@@ -209,7 +200,8 @@ fn write_operations(folder: &Path, snapshot: &Snapshot, actions: &[Action]) -> R
     let mut file = TableFile::create(folder, "ops", Format::Parquet, &schema, &["op_id", "account_id"])?;
     for start in (0..actions.len()).step_by(ROWS) {
         let range = start..actions.len().min(start + ROWS);
-        let words: Vec<Words> = actions[range.clone()].iter().map(|action| action.words(&snapshot.market)).collect();
+        let words: Vec<RequestText> =
+            actions[range.clone()].iter().map(|action| action.words(&snapshot.market)).collect();
         let column = |text: &dyn Fn(usize) -> String| {
             let texts = (0..words.len()).map(|row| Some(text(row)).filter(|text| !text.is_empty()));
             Arc::new(texts.collect::<StringArray>()) as ArrayRef
@@ -217,7 +209,7 @@ fn write_operations(folder: &Path, snapshot: &Snapshot, actions: &[Action]) -> R
         let off = |row: usize| if words[row].kind == "spot_offset" { "none".to_owned() } else { String::new() };
         let columns = vec![
             column(&|row| (start + row).to_string()),
-            column(&|row| snapshot.book.accounts.get(start + row).to_owned()),
+            column(&|row| snapshot.book.accounts().get(start + row).to_owned()),
             column(&|row| words[row].kind.clone()),
             column(&|row| words[row].inst_id.clone()),
             column(&|row| words[row].ccy.clone()),
@@ -251,7 +243,7 @@ impl SimulateBenchReport {
             self.accounts,
             self.positions,
             self.threads,
-            if self.is_debug_build { " (a debug build: no measure of anything)" } else { "" },
+            if self.is_debug_build { " (a debug build: do not use these times)" } else { "" },
             verdicts.join(", "),
             self.whole.wall_seconds,
             self.whole.cpu_seconds,

@@ -1,18 +1,18 @@
-//! The benchmark of stresses, `remargin bench --stress`: what one more scenario costs, beside the kernel alone.
+//! The benchmark of stresses, `remargin bench --stress`: the cost of one more scenario, compared with the kernel alone.
 //!
-//! One generated book is stressed twice, with few scenarios and with many; the difference of the times over the
-//! difference of the counts is what a scenario costs at the margin, with loading and writing left out. Beside it stands
-//! the kernel's own pass: the market moved, priced, and every account margined, with nothing counted but the total.
-//! The answers of both are compared before any time is reported.
+//! One generated book is stressed twice, with few and with many scenarios. The difference of the times divided by the
+//! difference of the counts is the marginal cost of a scenario, without loading and writing. It is compared with the
+//! kernel alone: the market moved and priced, every account margined, only the total kept. The results of both are
+//! compared before any time is reported.
 
 use super::POSITIONS_PER_ACCOUNT;
 use super::measure::usage;
 use crate::generate::{self, GenerateRequest};
 use crate::market::scenario::{self, EVERY_COIN, Scenario};
 use crate::progress::Progress;
-use crate::request::DistanceScope;
+use crate::request::OutputRequest;
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, Expectations, LoadOptions, MaxRejects, Snapshot};
+use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
 use crate::source::Format;
 use crate::stress::{self, Detail, ScenarioSources, StressRequest, StressSummary};
 use crate::{Error, Result, engine};
@@ -22,11 +22,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Scenarios of the small stress, the base case not counted.
+/// Scenarios of the small stress, without the base case.
 const FEW: usize = 8;
-/// Accounts of one task of the kernel's own pass.
+/// Accounts per task of the kernel alone.
 const CHUNK_ACCOUNTS: usize = 4096;
-/// Largest relative difference of a total MMR between the stress and the kernel alone.
+/// Largest accepted relative difference of a total MMR between the stress and the kernel alone.
 const AGREEMENT: f64 = 1e-9;
 
 /// What to measure.
@@ -34,9 +34,9 @@ const AGREEMENT: f64 = 1e-9;
 pub struct StressBenchRequest {
     /// Accounts of the generated book, with ten positions each on average.
     pub accounts: u64,
-    /// Scenarios of the large stress beyond those of the small one.
+    /// Additional scenarios of the large stress.
     pub scenarios: usize,
-    /// How often each is measured; the median counts.
+    /// Repetitions of each; the median is reported.
     pub repeat: usize,
     /// Folder for the book and the results, which are removed at the end.
     pub temp: PathBuf,
@@ -51,12 +51,12 @@ pub struct Cost {
     pub cpu_seconds: f64,
 }
 
-/// What the benchmark found.
+/// The result of the benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StressBenchReport {
     /// Version of this crate.
     pub remargin: &'static str,
-    /// Whether this is a build without optimisation, whose figures say nothing of a release build.
+    /// Whether this is a build without optimisation. Its figures do not apply to a release build.
     pub is_debug_build: bool,
     /// Threads.
     pub threads: usize,
@@ -66,25 +66,25 @@ pub struct StressBenchReport {
     pub positions: u64,
     /// Scenarios of both stresses.
     pub scenarios: [usize; 2],
-    /// The whole stress with each of these counts, loading and writing included.
+    /// The whole stress with each number of scenarios, loading and writing included.
     pub stress: [Cost; 2],
-    /// What one more scenario costs.
+    /// The cost of one more scenario.
     pub marginal: Cost,
-    /// The kernel's own pass for one scenario.
+    /// The kernel alone, for one scenario.
     pub kernel: Cost,
-    /// CPU time of one more scenario over that of the kernel's own pass.
+    /// CPU time of one more scenario divided by that of the kernel alone.
     pub marginal_over_kernel: f64,
-    /// One over the marginal wall time.
+    /// 1 / marginal wall time.
     pub scenarios_per_second: f64,
-    /// Positions over the marginal wall time.
+    /// Positions / marginal wall time.
     pub position_scenarios_per_second: f64,
 }
 
-/// Generates, measures, compares.
+/// Generates, measures and compares.
 ///
 /// # Errors
-/// [`Error::Usage`] for a request that makes no sense; those of [`generate::generate`] and [`stress::run`];
-/// [`Error::Runtime`] if the stress and the kernel alone disagree. The temporary folder is gone in every case.
+/// [`Error::Usage`] for an impossible request; those of [`generate::generate`] and [`stress::run`]; [`Error::Runtime`]
+/// if the stress and the kernel alone differ. The temporary folder is removed in every case.
 pub fn run(request: &StressBenchRequest, rules: &LoadedRules, progress: &dyn Progress) -> Result<StressBenchReport> {
     if request.repeat == 0 || request.scenarios == 0 || request.accounts == 0 {
         return Err(Error::Usage("at least one account, one scenario and one repetition are needed".into()));
@@ -194,26 +194,13 @@ fn whole_stress(
     progress: &dyn Progress,
 ) -> Result<StressSummary> {
     let sources = ScenarioSources { scenarios: scenarios.to_vec(), ..ScenarioSources::default() };
-    let request = StressRequest {
-        snapshot: book.to_path_buf(),
-        out: out.to_path_buf(),
-        sources,
-        detail: Detail::None,
-        distance: DistanceScope::None,
-        rules: rules.clone(),
-        expectations: Expectations::NONE,
-        allow_rules_date: false,
-        format: Format::Parquet,
-        report: true,
-        force: true,
-        max_rejects: MaxRejects::Rows(0),
-        memory_limit: crate::memory::MemoryLimit::of_machine(),
-        command_line: Vec::new(),
-    };
+    let request = StressRequest::new(book, OutputRequest::new(out).with_force(true), rules.clone())
+        .with_sources(sources)
+        .with_detail(Detail::None);
     Ok(stress::run(&request, progress)?.summary)
 }
 
-/// Compares the scenarios that the summary lists with the kernel's own totals.
+/// Compares the totals in the summary with those of the kernel alone.
 fn agree(summary: &StressSummary, scenarios: &[Scenario], totals: &[f64]) -> Result<()> {
     let listed = summary.most_liquidations.iter().chain(&summary.largest_shortfalls);
     let mut compared = 0;
@@ -221,7 +208,7 @@ fn agree(summary: &StressSummary, scenarios: &[Scenario], totals: &[f64]) -> Res
         let Some(place) = scenarios.iter().position(|scenario| scenario.name == row.scenario) else { continue };
         let expected = totals.get(place).copied().unwrap_or(f64::NAN);
         let differ = (row.mmr - expected).abs();
-        // Written so that a NaN disagrees.
+        // In this form a NaN is a difference.
         if !matches!(differ.partial_cmp(&(AGREEMENT * expected.abs())), Some(order) if order.is_le()) {
             return Err(Error::Runtime(format!(
                 "scenario `{}`: the stress has a total MMR of {}, the kernel alone {expected}",
@@ -233,7 +220,7 @@ fn agree(summary: &StressSummary, scenarios: &[Scenario], totals: &[f64]) -> Res
     if compared == 0 { Err(Error::Runtime("no scenario of the stress could be compared".into())) } else { Ok(()) }
 }
 
-/// Runs a step several times; the run with the median wall time counts.
+/// Runs a step several times and returns the run with the median wall time.
 pub(super) fn median(repeat: usize, mut step: impl FnMut() -> Result<()>) -> Result<Cost> {
     let mut costs = Vec::with_capacity(repeat);
     for _ in 0..repeat {
@@ -264,11 +251,11 @@ impl StressBenchReport {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         if self.is_debug_build {
-            writeln!(out, "This is a debug build: its figures say nothing of a release build.")?;
+            writeln!(out, "This is a debug build: do not use its figures.")?;
         }
         writeln!(
             out,
-            "remargin {}, {} threads, {} accounts with {} positions, `--detail none`",
+            "remargin {}, {} threads, {} accounts with {} positions, detail `none`",
             self.remargin, self.threads, self.accounts, self.positions
         )?;
         for (count, cost) in self.scenarios.iter().zip(&self.stress) {

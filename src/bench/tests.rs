@@ -1,4 +1,4 @@
-//! The benchmark with runs that are not run: what it measures, when it stops, what it concludes.
+//! The benchmark with simulated runs: what it measures, when it stops, and its results.
 
 use super::*;
 use crate::progress::Silent;
@@ -82,7 +82,7 @@ fn a_run_that_left_accounts_out_is_no_measurement() {
 
 #[test]
 fn exponents_and_capacity() {
-    // Proportional, quadratic, and with a fixed cost: exponent, positions that take an hour.
+    // Proportional, quadratic, and with a fixed cost: exponent and positions in one hour.
     for (points, exponent, by_time) in [
         ([(1_000, 1.0, 100), (10_000, 10.0, 100)], 1.0, 3_600_000.0),
         ([(1_000, 0.36, 100), (10_000, 36.0, 100)], 2.0, 100_000.0),

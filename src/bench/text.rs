@@ -1,10 +1,10 @@
-//! The benchmark as text for people.
+//! The benchmark as text.
 
 use super::{BenchReport, Capacity, Row, StoppedBy};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::fmt::Write;
 
-/// The table, the growth, and the extrapolation, which says that it is one.
+/// The table, the scaling, and the capacity, marked as an extrapolation.
 #[must_use]
 pub fn text(report: &BenchReport) -> String {
     let build = if report.is_debug_build { " (debug build: far from the speed of a release build)" } else { "" };
@@ -29,12 +29,12 @@ pub fn text(report: &BenchReport) -> String {
         );
     }
     out.push_str(match report.stopped_by {
-        StoppedBy::Budget => "a larger book would not have fitted --budget\n",
-        StoppedBy::MaxPositions => "a larger book would have exceeded --max-positions\n",
+        StoppedBy::Budget => "a larger book would not have fitted the budget\n",
+        StoppedBy::MaxPositions => "a larger book would have exceeded the most positions\n",
     });
     match &report.capacity {
         Some(capacity) => out.push_str(&capacity_line(capacity)),
-        None => out.push_str("one size alone says nothing of larger books: no extrapolation\n"),
+        None => out.push_str("only one size was measured: no extrapolation\n"),
     }
     out
 }
@@ -42,7 +42,7 @@ pub fn text(report: &BenchReport) -> String {
 fn capacity_line(capacity: &Capacity) -> String {
     let memory = capacity.positions_by_memory.map_or_else(
         || "memory does not grow with the book".to_owned(),
-        |positions| format!("memory would suffice for {}", short(positions)),
+        |positions| format!("memory is enough for {}", short(positions)),
     );
     format!(
         "extrapolation, not measured: a book of {} positions in {} on {} ({} by time; {memory}); \
@@ -125,7 +125,7 @@ pub(super) fn short(value: f64) -> String {
     format!("{value:.0}")
 }
 
-/// `1h`, `90m`, `45s`: the form in which windows are given.
+/// `1h`, `90m`, `45s`: the format of `--window`.
 fn seconds(value: f64) -> String {
     for (size, unit) in [(3600.0, "h"), (60.0, "m")] {
         if value >= size && value % size == 0.0 {

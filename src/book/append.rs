@@ -1,7 +1,8 @@
 //! A book made account by account, in order of their ids.
 
 use super::Book;
-use crate::margin::orders::Order;
+use crate::Result;
+use crate::margin::account::Order;
 use crate::margin::rules::SpotOffset;
 
 /// A [`Book`] in the making. Accounts come in byte order of their ids, the rows of each before its
@@ -33,8 +34,6 @@ impl BookBuilder {
         book.cash.reserve_exact(balances);
         book.interest.reserve_exact(balances);
         book.spot_in_use_cap.reserve_exact(balances);
-        book.position_start.push(0);
-        book.balance_start.push(0);
         book.order_start.push(0);
         Self(book)
     }
@@ -62,10 +61,12 @@ impl BookBuilder {
             self.0.spot_in_use_cap.extend_from_slice(spot_in_use_cap);
             return;
         }
-        for (row, _) in ccy.enumerate().filter(|(_, ccy)| ccy.is_some()) {
-            self.0.cash.push(cash[row]);
-            self.0.interest.push(interest[row]);
-            self.0.spot_in_use_cap.push(spot_in_use_cap[row]);
+        // Columns that are too short are found when the book is built.
+        let rows = cash.iter().zip(interest).zip(spot_in_use_cap);
+        for ((&cash, &interest), &cap) in ccy.zip(rows).filter(|(ccy, _)| ccy.is_some()).map(|(_, row)| row) {
+            self.0.cash.push(cash);
+            self.0.interest.push(interest);
+            self.0.spot_in_use_cap.push(cap);
         }
     }
 
@@ -77,14 +78,14 @@ impl BookBuilder {
     /// Ends the account at hand.
     pub fn finish_account(&mut self, id: &str, spot_offset: SpotOffset) {
         let last = |starts: &[usize]| starts.last().copied().unwrap_or(0);
-        let positions = self.0.instrument.len() - last(&self.0.position_start);
-        let balances = self.0.ccy.len() - last(&self.0.balance_start);
+        let positions = self.0.instrument.len().saturating_sub(last(&self.0.position_start));
+        let balances = self.0.ccy.len().saturating_sub(last(&self.0.balance_start));
         self.finish_account_of(id, spot_offset, positions, balances);
     }
 
     /// Ends the account at hand, which has so many positions and balances.
     pub fn finish_account_of(&mut self, id: &str, spot_offset: SpotOffset, positions: usize, balances: usize) {
-        let end = |starts: &[usize], rows: usize| starts.last().copied().unwrap_or(0) + rows;
+        let end = |starts: &[usize], rows: usize| starts.last().copied().unwrap_or(0).saturating_add(rows);
         self.0.accounts.push(id);
         self.0.spot_offset.push(spot_offset);
         self.0.position_start.push(end(&self.0.position_start, positions));
@@ -135,13 +136,15 @@ impl BookBuilder {
     }
 
     /// The book, its rows in canonical order.
-    #[must_use]
-    pub fn build(self) -> Book {
+    ///
+    /// # Errors
+    /// If other numbers of rows came than were told, if accounts are not in byte order of their ids or one comes twice, if
+    /// an account has a currency twice, or if a number is not finite.
+    pub fn build(self) -> Result<Book> {
         let mut book = self.0;
-        debug_assert_eq!(book.position_start.last(), Some(&book.instrument.len()), "positions that were told");
-        debug_assert_eq!(book.balance_start.last(), Some(&book.ccy.len()), "balances that were told");
+        book.check_lengths()?;
         book.sort_each_account();
-        book
+        book.checked()
     }
 }
 
@@ -151,7 +154,7 @@ mod tests {
 
     #[test]
     fn books_follow_one_another() {
-        let order = Order { traded: crate::margin::orders::Traded::Contract(1), qty: 1.0, px: 2.0 };
+        let order = Order { traded: crate::margin::account::Traded::Contract(1), qty: 1.0, px: 2.0 };
         let account = |builder: &mut BookBuilder, id: &str, orders: &[Order]| {
             builder.positions(&[1, 2], &[3.0, 4.0], &[5.0, 6.0]);
             builder.balances([Some(7)].into_iter(), &[8.0], &[0.0], &[f64::INFINITY]);
@@ -163,13 +166,16 @@ mod tests {
             for (id, orders) in accounts {
                 account(&mut builder, id, orders);
             }
-            builder.build()
+            builder.build().unwrap()
         };
         let mut builder = BookBuilder::default();
         builder.append(&book(&[("a", &[])]));
         builder.append(&book(&[]));
         builder.append(&book(&[("b", &[order]), ("c", &[])]));
-        assert_eq!(format!("{:?}", builder.build()), format!("{:?}", book(&[("a", &[]), ("b", &[order]), ("c", &[])])));
+        assert_eq!(
+            format!("{:?}", builder.build().unwrap()),
+            format!("{:?}", book(&[("a", &[]), ("b", &[order]), ("c", &[])]))
+        );
     }
 
     #[test]
@@ -181,11 +187,43 @@ mod tests {
         let ccy = [Some(3), None, Some(4), None, Some(2)];
         let numbers = |scale: f64| [1.0, 2.0, 3.0, 4.0, 5.0].map(|number| number * scale);
         builder.balances(ccy.into_iter(), &numbers(1.0), &numbers(0.1), &numbers(10.0));
-        let book = builder.build();
+        let book = builder.build().unwrap();
         assert_eq!((book.position_start, book.instrument), (vec![0, 1, 3], vec![7, 5, 6]));
         assert_eq!((book.balance_start, book.ccy), (vec![0, 2, 3], vec![3, 4, 2]));
         assert_eq!(book.cash, [1.0, 3.0, 5.0]);
         assert_eq!(book.interest, [1.0, 3.0, 5.0].map(|number| number * 0.1));
         assert_eq!(book.spot_in_use_cap, [10.0, 30.0, 50.0]);
+    }
+
+    #[test]
+    fn what_makes_no_book_is_refused() {
+        let built = |enter: &dyn Fn(&mut BookBuilder)| {
+            let mut builder = BookBuilder::default();
+            enter(&mut builder);
+            builder.build().unwrap_err().to_string()
+        };
+        let balance = |builder: &mut BookBuilder, ccy: &[u32], cash: &[f64]| {
+            let zeros = vec![0.0; ccy.len()];
+            builder.balances(ccy.iter().copied().map(Some), cash, &zeros, &zeros);
+            builder.finish_account("a", SpotOffset::Usdt);
+        };
+        let told = built(&|builder| builder.finish_account_of("a", SpotOffset::Usdt, 1, 0));
+        assert!(told.contains("1 instruments were told, 0 came"), "{told}");
+        let short = built(&|builder| {
+            builder.positions(&[1, 2], &[1.0], &[1.0, 2.0]);
+            builder.finish_account("a", SpotOffset::Usdt);
+        });
+        assert!(short.contains("2 quantities were told, 1 came"), "{short}");
+        for (first, second) in [("b", "a"), ("a", "a")] {
+            let order = built(&|builder| {
+                builder.finish_account(first, SpotOffset::Usdt);
+                builder.finish_account(second, SpotOffset::Usdt);
+            });
+            assert!(order.contains("account `a` is not in byte order, or there twice"), "{order}");
+        }
+        let twice = built(&|builder| balance(builder, &[3, 1, 3], &[1.0, 2.0, 3.0]));
+        assert!(twice.contains("account `a` has a currency twice"), "{twice}");
+        let nan = built(&|builder| balance(builder, &[3], &[f64::NAN]));
+        assert!(nan.contains("a number is not finite"), "{nan}");
     }
 }

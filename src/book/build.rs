@@ -1,7 +1,8 @@
 //! From rows in any order to a [`Book`]: a counting sort by account, then the canonical order inside each account.
 
-use super::{Book, IdTable};
-use crate::margin::orders::{Order, Traded};
+use super::{Book, IdTable, broken};
+use crate::Result;
+use crate::margin::account::{Order, Traded};
 use crate::margin::rules::SpotOffset;
 use rayon::prelude::*;
 
@@ -90,9 +91,11 @@ impl Placement {
 impl Book {
     /// Builds the book of all accounts in `ids` for which `left_out` is false.
     ///
-    /// `spot_offset` and `left_out` have one entry an id. Every index in the rows is valid (the snapshot checks it),
-    /// and balance keys are unique among the accounts that stay.
-    #[must_use]
+    /// `spot_offset` and `left_out` have one entry an id; the columns of each kind of rows have one entry a row.
+    ///
+    /// # Errors
+    /// If columns are not so long, if a row has an account that is not in `ids`, if an id is there twice among the
+    /// accounts that stay, or a currency in one of them, or if a number of theirs is not finite.
     pub fn from_rows(
         ids: &IdTable,
         spot_offset: &[SpotOffset],
@@ -100,7 +103,23 @@ impl Book {
         positions: PositionRows,
         balances: BalanceRows,
         orders: OrderRows,
-    ) -> Self {
+    ) -> Result<Self> {
+        if spot_offset.len() != ids.len() || left_out.len() != ids.len() {
+            return Err(broken("a list of accounts is not as long as the ids"));
+        }
+        for (account, columns) in [
+            (&positions.account, &[positions.instrument.len(), positions.qty.len(), positions.avg_px.len()][..]),
+            (&balances.account, &[balances.ccy.len(), balances.cash.len(), balances.interest.len()]),
+            (&balances.account, &[balances.spot_in_use_cap.len()]),
+            (&orders.account, &[orders.order.len()]),
+        ] {
+            if columns.iter().any(|&rows| rows != account.len()) {
+                return Err(broken("columns are not of one length"));
+            }
+            if account.iter().any(|&account| account as usize >= ids.len()) {
+                return Err(broken("a row is of no account"));
+            }
+        }
         let mut order: Vec<u32> = (0..ids.len() as u32).filter(|&number| !left_out[number as usize]).collect();
         let by_id = |a: &u32, b: &u32| ids.get(*a as usize).cmp(ids.get(*b as usize));
         if !order.is_sorted_by(|a, b| by_id(a, b).is_lt()) {
@@ -136,8 +155,9 @@ impl Book {
         let filler = Order { traded: Traded::Contract(0), qty: 0.0, px: 0.0 };
         book.orders = placement.scatter_over(filler, &orders.account, orders.order);
         book.order_start = placement.start;
+        book.check_lengths()?;
         book.sort_inside_accounts();
-        book
+        book.checked()
     }
 
     fn sort_inside_accounts(&mut self) {
@@ -354,7 +374,8 @@ mod tests {
         };
         let modes = [SpotOffset::Usdt, SpotOffset::Usdt, SpotOffset::Coin, SpotOffset::None];
         let book =
-            Book::from_rows(&ids, &modes, &[false, true, false, false], positions, balances, OrderRows::default());
+            Book::from_rows(&ids, &modes, &[false, true, false, false], positions, balances, OrderRows::default())
+                .unwrap();
         assert_eq!(book.accounts.iter().collect::<Vec<_>>(), ["a", "b", "empty"]);
         assert_eq!(book.spot_offset, [SpotOffset::Coin, SpotOffset::Usdt, SpotOffset::None]);
         assert_eq!(book.position_start, [0, 2, 5, 5]);

@@ -1,6 +1,6 @@
-//! The cells of input tables: text, numbers and times, each converted once.
+//! The cells of input tables: text, numbers and times, each converted exactly once.
 
-// What comes from outside must end in an error, not in a panic.
+// Bad input must cause an error, not a panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub(crate) mod number;

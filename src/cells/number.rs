@@ -1,4 +1,4 @@
-//! One conversion of every number: whatever its type, to the nearest `f64`, once.
+//! Converts every number once, whatever its type, to the nearest `f64`.
 
 use super::text::Text;
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, UInt64Array};
@@ -15,18 +15,18 @@ pub(crate) enum NumberError {
     OutOfRange,
 }
 
-/// Largest magnitude of a number. See [`crate::snapshot::Reason`] for why there is one.
+/// Largest absolute value of a number. [`crate::snapshot::Reason`] explains the limit.
 const LARGEST: f64 = 1e18;
-/// Smallest magnitude of a number that is not zero.
+/// Smallest absolute value of a non-zero number.
 const SMALLEST: f64 = 1e-18;
 
-/// Powers of ten that `f64` holds exactly.
+/// Powers of ten that are exact in `f64`.
 const EXACT_TEN: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
     1e21, 1e22,
 ];
 
-/// A finite number in range, without a negative zero.
+/// A finite number in range; -0 becomes 0.
 pub(crate) fn in_range(x: f64) -> Result<f64, NumberError> {
     if !x.is_finite() {
         return Err(NumberError::Invalid);
@@ -37,27 +37,27 @@ pub(crate) fn in_range(x: f64) -> Result<f64, NumberError> {
     Ok(x + 0.0)
 }
 
-/// A number as a person would write it: the fewest digits that give it back, an exponent where there are many.
+/// A number as short text: the fewest digits that read back the same, with an exponent if there are many.
 pub(crate) fn written(x: f64) -> String {
     let text = format!("{x:?}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// A decimal string: a sign or none, digits as in JSON, a fraction, an exponent; nothing before, after or between.
+/// A decimal string: optional sign, digits as in JSON, optional fraction and exponent, and no other character.
 pub(crate) fn parse(text: &str) -> Result<f64, NumberError> {
     let (nonzero, valid) = grammar(text.as_bytes());
     if !valid {
         return Err(NumberError::Invalid);
     }
     let x: f64 = text.parse().map_err(|_| NumberError::Invalid)?;
-    // Digits that overflow, or vanish, are numbers all the same: out of range, not infinity and not zero.
+    // Digits that overflow or underflow are valid numbers: out of range, not infinity and not zero.
     if x.is_infinite() || (x == 0.0 && nonzero) {
         return Err(NumberError::OutOfRange);
     }
     in_range(x)
 }
 
-/// Whether any digit before the exponent is not zero, and whether the text is a number.
+/// Whether any digit before the exponent is non-zero, and whether the text is a number.
 fn grammar(text: &[u8]) -> (bool, bool) {
     let digits = |from: usize| text.iter().skip(from).take_while(|byte| byte.is_ascii_digit()).count();
     let mut at = usize::from(matches!(text.first(), Some(b'-' | b'+')));
@@ -89,7 +89,7 @@ fn grammar(text: &[u8]) -> (bool, bool) {
 
 /// `value x 10^-scale`, correctly rounded.
 fn decimal(value: i128, scale: i8) -> Result<f64, NumberError> {
-    // Both operands are exact, so the one division rounds correctly.
+    // Both operands are exact, so one division rounds correctly.
     if value.unsigned_abs() < 1 << 53
         && let Some(&power) = usize::try_from(scale).ok().and_then(|scale| EXACT_TEN.get(scale))
     {
@@ -118,7 +118,7 @@ impl Numbers {
     /// The numbers of an array.
     ///
     /// # Errors
-    /// What is wrong with a type that cannot hold numbers exactly.
+    /// The type cannot represent numbers exactly.
     pub fn new(array: Option<&ArrayRef>) -> Result<Self, String> {
         let Some(array) = array else { return Ok(Self::Absent) };
         let to = |kind: &DataType| cast(array, kind).map_err(|error| error.to_string());
@@ -137,7 +137,7 @@ impl Numbers {
         })
     }
 
-    /// All rows as they are stored, if each is a number in range. A negative zero is still one.
+    /// All rows as stored, if each is a number in range. A negative zero is kept.
     pub fn in_range(&self) -> Option<&[f64]> {
         let Self::Float(array) = self else { return None };
         let values = array.values();
@@ -146,7 +146,7 @@ impl Numbers {
         sound.then_some(values)
     }
 
-    /// All `rows` with `missing` in place of what is missing, if each is in range and not negative.
+    /// All `rows`, with `missing` for missing values, if each is in range and non-negative.
     pub fn filled(&self, rows: usize, missing: f64) -> Option<Vec<f64>> {
         let array = match self {
             Self::Absent => return Some(vec![missing; rows]),
@@ -185,12 +185,12 @@ impl Numbers {
         number.map(Some)
     }
 
-    /// The figure of a row that a run wrote, which may be smaller than any input may be; `None` if it is missing.
+    /// The figure of a row written by a run, which may be smaller than an input may be; `None` if it is missing.
     pub fn figure(&self, row: usize) -> Option<f64> {
         self.get(row).unwrap_or_else(|_| self.raw(row).parse().ok())
     }
 
-    /// The value of a row as it is written, for reports; empty if it is missing.
+    /// The value of a row as text, for messages; empty if it is missing.
     pub fn raw(&self, row: usize) -> String {
         match self {
             Self::Float(array) if array.is_valid(row) => written(array.value(row)),

@@ -1,13 +1,13 @@
-//! Columns of strings in any Arrow layout: plain, large, view or dictionary; integers as they are written.
+//! Columns of strings in any Arrow layout: plain, large, view or dictionary; integers as their decimal text.
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, LargeStringArray, StringArray, StringViewArray};
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Int32Type};
 
-/// A column of strings. An empty string is a missing one.
+/// A column of strings. An empty string counts as missing.
 pub(crate) struct Text {
     values: Values,
-    /// Of a dictionary: the value of each row.
+    /// For a dictionary: the key of each row.
     keys: Option<Int32Array>,
 }
 
@@ -59,10 +59,10 @@ impl Values {
 }
 
 impl Text {
-    /// The strings of an array, all missing if there is none.
+    /// The strings of an array; all are missing without an array.
     ///
     /// # Errors
-    /// What is wrong with a type that holds neither strings nor integers.
+    /// The type contains neither strings nor integers.
     pub fn new(array: Option<&ArrayRef>) -> Result<Self, String> {
         let Some(array) = array else { return Ok(Self { values: Values::Absent, keys: None }) };
         let Some(dictionary) = array.as_any_dictionary_opt() else {
@@ -75,7 +75,7 @@ impl Text {
         let keys = keys.as_primitive::<Int32Type>().clone();
         let is_known = |key: i32| usize::try_from(key).is_ok_and(|key| key < values.len());
         let all_known = if keys.null_count() == 0 {
-            // Negative keys are large ones without their sign.
+            // As unsigned integers, negative keys are large.
             keys.values().iter().map(|&key| key as u32).max().is_none_or(|most| (most as usize) < values.len())
         } else {
             keys.iter().flatten().all(is_known)
@@ -95,12 +95,12 @@ impl Text {
         }
     }
 
-    /// Place among the dictionary's values of each row, if there is a dictionary and no row is missing.
+    /// The dictionary key of each row, if there is a dictionary and no row is missing.
     pub fn keys(&self) -> Option<&[i32]> {
         self.keys.as_ref().filter(|keys| keys.null_count() == 0).map(|keys| &keys.values()[..])
     }
 
-    /// Runs of equal strings: first row and string of each. `None` if a row has no string.
+    /// Runs of equal strings: first row and string of each run. `None` if a string is missing.
     pub fn runs(&self, rows: usize) -> Option<Vec<(usize, &str)>> {
         let mut runs: Vec<(usize, &str)> = Vec::new();
         if let Some(keys) = self.keys() {
@@ -114,7 +114,7 @@ impl Text {
             }
             return Some(runs);
         }
-        // Accounts have a few rows each.
+        // An account has a few rows.
         runs.reserve(rows / 4);
         for row in 0..rows {
             let text = self.get(row)?;
@@ -125,30 +125,30 @@ impl Text {
         Some(runs)
     }
 
-    /// The string of a row, for reports.
+    /// The string of a row, for messages.
     pub fn raw(&self, row: usize) -> String {
         cut(self.get(row).unwrap_or_default())
     }
 
-    /// Looks every distinct value up once if the column is a dictionary, every row otherwise.
+    /// Looks up each distinct value once if the column is a dictionary, else every row.
     pub fn memo<T: Copy>(&self) -> Memo<T> {
         let known = self.keys.as_ref().map_or(0, |_| self.values.len());
         Memo { known: vec![None; if known == usize::MAX { 0 } else { known }] }
     }
 }
 
-/// What was looked up for the values of one [`Text`].
+/// Lookup results for the values of one [`Text`].
 pub(crate) struct Memo<T> {
     known: Vec<Option<T>>,
 }
 
 impl<T: Copy> Memo<T> {
-    /// What was looked up for a value of the dictionary.
+    /// The stored result for a value of the dictionary.
     pub fn known(&self, key: i32) -> Option<T> {
         self.known.get(key as usize).copied().flatten()
     }
 
-    /// What `lookup` says of the string of a row; `None` if the string is missing.
+    /// The result of `lookup` for the string of a row; `None` if the string is missing.
     pub fn get<E>(
         &mut self,
         text: &Text,
@@ -173,7 +173,7 @@ impl<T: Copy> Memo<T> {
     }
 }
 
-/// Cuts a value that is too long to be reported.
+/// Shortens a value that is too long for a message.
 pub(crate) fn cut(text: &str) -> String {
     const LONGEST: usize = 200;
     match text.char_indices().nth(LONGEST) {

@@ -1,4 +1,4 @@
-//! Instants: Arrow timestamps of any unit, RFC 3339 strings, the `as_of` of `snapshot.toml`; nanoseconds since 1970.
+//! Timestamps: Arrow timestamps of any unit, RFC 3339 strings, the `as_of` of `snapshot.toml`; nanoseconds since 1970.
 
 use super::text::Text;
 use crate::{Error, Invalid, Result};
@@ -7,7 +7,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use std::path::Path;
 
-/// An instant that cannot be read or lies outside 1677 to 2262, where nanoseconds fit 64 bits.
+/// A timestamp that cannot be read or is outside 1677 to 2262, the range of 64-bit nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimeError;
 
@@ -17,7 +17,7 @@ pub(crate) fn parse(text: &str) -> Result<i64, TimeError> {
     i64::try_from(instant.as_nanosecond()).map_err(|_| TimeError)
 }
 
-/// A column of instants.
+/// A column of timestamps.
 pub(crate) enum Times {
     Absent,
     Stamps { values: Int64Array, unit_ns: i64 },
@@ -25,10 +25,10 @@ pub(crate) enum Times {
 }
 
 impl Times {
-    /// The instants of an array. A timestamp without a time zone is UTC.
+    /// The timestamps of an array. Without a time zone they are UTC.
     ///
     /// # Errors
-    /// What is wrong with a type that holds no instants.
+    /// The type contains no timestamps.
     pub fn new(array: Option<&ArrayRef>) -> Result<Self, String> {
         let Some(array) = array else { return Ok(Self::Absent) };
         Ok(match array.data_type() {
@@ -47,7 +47,7 @@ impl Times {
         })
     }
 
-    /// The instant of a row; `None` if it is missing.
+    /// The timestamp of a row; `None` if it is missing.
     pub fn get(&self, row: usize) -> Result<Option<i64>, TimeError> {
         match self {
             Self::Stamps { values, unit_ns } if values.is_valid(row) => {
@@ -58,7 +58,7 @@ impl Times {
         }
     }
 
-    /// The value of a row as it is written, for reports.
+    /// The value of a row as text, for messages.
     pub fn raw(&self, row: usize) -> String {
         match self {
             Self::Stamps { values, .. } if values.is_valid(row) => values.value(row).to_string(),
@@ -68,18 +68,12 @@ impl Times {
     }
 }
 
-/// Reads `snapshot.toml` and returns its `as_of`.
+/// Reads the text of `snapshot.toml` and returns its `as_of`.
 ///
 /// # Errors
-/// [`Invalid`] if it is missing, not TOML, not version 1, or its `as_of` is not a date and time with an offset.
-pub(crate) fn read_as_of(file: &Path) -> Result<i64> {
+/// [`Invalid`] if it is not TOML, not version 1, or its `as_of` is not a date and time with an offset.
+pub(crate) fn read_as_of(file: &Path, text: &str) -> Result<i64> {
     let invalid = |problem: String| Invalid::new(problem).file(file);
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        Error::from(
-            invalid(format!("the snapshot cannot be read: {error}"))
-                .expected("a folder with `snapshot.toml` and the tables of the snapshot"),
-        )
-    })?;
     let keys: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         invalid(format!("not valid TOML: {}", error.to_string().trim_end())).expected("`version = 1` and `as_of`")
     })?;
@@ -104,17 +98,17 @@ pub(crate) fn read_as_of(file: &Path) -> Result<i64> {
     })
 }
 
-/// RFC 3339 in UTC, with as many decimals as the time has.
+/// RFC 3339 in UTC, with the decimals of the time.
 pub(crate) fn timestamp(ns: i64) -> Result<String> {
     jiff::Timestamp::from_nanosecond(i128::from(ns))
         .map(|time| time.to_string())
-        .map_err(|err| Error::Runtime(format!("`as_of` is no time: {err}")))
+        .map_err(|err| Error::Runtime(format!("`as_of` is not a time: {err}")))
 }
 
 /// A time such as `2026-01-15T08:00:00Z`, in nanoseconds since 1970 UTC.
 ///
 /// # Errors
-/// [`Error::Invalid`] if it is something else, has no offset, or lies outside the years 1678 to 2261.
+/// [`Error::Invalid`] if it is not such a time, has no offset, or is outside the years 1678 to 2261.
 pub fn parse_time(text: &str) -> Result<i64> {
     parse(text).map_err(|_| {
         Invalid::new("the valuation time cannot be read")

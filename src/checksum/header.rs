@@ -1,9 +1,9 @@
-//! What stands in front of a page.
+//! Headers of Parquet pages.
 
 use super::thrift::{Damage, I32, LIST, Result, STRUCT, Thrift};
 use std::io::BufRead;
 
-/// What a page holds.
+/// The content of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PageKind {
     Data,
@@ -14,22 +14,22 @@ pub(crate) enum PageKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageHeader {
     pub kind: PageKind,
-    /// Bytes of the page in memory.
+    /// Uncompressed bytes of the page.
     pub unpacked: u32,
-    /// Bytes of the page in the file.
+    /// Compressed bytes of the page, as in the file.
     pub packed: u32,
-    /// CRC-32 of the page in the file.
+    /// CRC-32 of the page as in the file.
     pub crc: Option<u32>,
-    /// Values of the page, missing ones too.
+    /// Number of values, nulls included.
     pub values: u32,
-    /// Bytes of the levels of a page of version 2, which are never compressed.
+    /// Bytes of the levels of a version 2 page, which are never compressed.
     pub levels: u64,
-    /// Bytes of the header up to where its checksum belongs, and of the whole.
+    /// Bytes of the header up to the position of the checksum, and of the whole header.
     pub crc_at: u64,
     pub length: u64,
 }
 
-/// Reads a header and stops where the page begins.
+/// Reads a header and stops at the start of the page.
 pub(crate) fn read<R: BufRead>(thrift: &mut Thrift<R>) -> Result<PageHeader> {
     let begin = thrift.position();
     let (mut kind, mut unpacked, mut packed, mut crc) = (None, None, None, None);
@@ -43,7 +43,7 @@ pub(crate) fn read<R: BufRead>(thrift: &mut Thrift<R>) -> Result<PageHeader> {
                 packed = Some(thrift.size()?);
                 crc_at = Some(thrift.position() - begin);
             }
-            // The format's checksums are signed numbers by an accident of Thrift.
+            // CRC fields are signed, because Thrift has no unsigned integers.
             (4, I32) => crc = Some(thrift.int()?.cast_unsigned()),
             (5 | 7, STRUCT) => (values, _) = read_inner(thrift, false)?,
             (8, STRUCT) => (values, levels) = read_inner(thrift, true)?,
@@ -51,7 +51,7 @@ pub(crate) fn read<R: BufRead>(thrift: &mut Thrift<R>) -> Result<PageHeader> {
             _ => thrift.skip(wire)?,
         }
     }
-    let missing = || Damage::new("a page header that lacks a field");
+    let missing = || Damage::new("a page header without a required field");
     let kind = match kind.ok_or_else(missing)? {
         0 | 3 => PageKind::Data,
         2 => PageKind::Dictionary,
@@ -69,7 +69,7 @@ pub(crate) fn read<R: BufRead>(thrift: &mut Thrift<R>) -> Result<PageHeader> {
     })
 }
 
-/// Number of values, and bytes of levels where a page of version 2 says them.
+/// Number of values; for a version 2 page also the bytes of its levels.
 fn read_inner<R: BufRead>(thrift: &mut Thrift<R>, version_2: bool) -> Result<(Option<u32>, u64)> {
     let (mut values, mut levels) = (None, 0);
     let mut id = 0;
@@ -83,15 +83,15 @@ fn read_inner<R: BufRead>(thrift: &mut Thrift<R>, version_2: bool) -> Result<(Op
     Ok((values, levels))
 }
 
-/// Most nodes of a schema, and deepest nesting: the library walks it by recursion.
+/// Most columns and deepest nesting of a schema. The library reads it by recursion.
 const MOST_COLUMNS: u64 = 10_000;
 const DEEPEST_SCHEMA: usize = 32;
 
-/// Least bytes of an element of a list of structures.
+/// Smallest size of an element in a list of structures.
 const LEAST_BYTES: u64 = 2;
 
-/// Passes over a footer and refuses what the library would allocate or recurse for without need: lists longer than
-/// the bytes that follow, schemas too wide or nested too deeply.
+/// Scans a footer before the library reads it. Refuses lists longer than the remaining bytes, and schemas too wide or
+/// nested too deeply, so that the library does not allocate or recurse without limit.
 pub(crate) fn check_footer(footer: &[u8]) -> Result<()> {
     let mut thrift = Thrift::new(footer);
     let mut id = 0;
@@ -119,9 +119,9 @@ fn checked_list<R: BufRead>(thrift: &mut Thrift<R>, length: u64) -> Result<(u8, 
 fn check_schema(thrift: &mut Thrift<&[u8]>, length: u64) -> Result<()> {
     let (kind, count) = checked_list(thrift, length)?;
     if kind != STRUCT || count > MOST_COLUMNS {
-        return Err(Damage(format!("a schema of {count} columns, of which {MOST_COLUMNS} are allowed")));
+        return Err(Damage(format!("a schema of {count} columns, more than {MOST_COLUMNS}")));
     }
-    // Children that are still to come, of each node above.
+    // Remaining children of each open node.
     let mut open: Vec<u32> = Vec::new();
     for _ in 0..count {
         let (mut children, mut id) = (0, 0);

@@ -1,10 +1,10 @@
-//! Checksums of Parquet pages, written and looked for.
+//! Checksums of Parquet pages: written and checked.
 //!
-//! The format has a place for the CRC-32 of each page (`PageHeader.crc`, the polynomial of gzip, over the page as it
-//! stands in the file, its header excluded). The library behind us writes none, so [`seal`] adds them to finished
-//! column chunks; [`header`] reads what stands in front of a page, with bounds, before anything is allocated for it.
+//! The format has a field for the CRC-32 of each page (`PageHeader.crc`, the polynomial of gzip, over the page as in
+//! the file, without its header). The parquet crate writes no checksums, so [`seal`] adds them to finished column
+//! chunks. [`header`] reads page headers with limits, before anything is allocated for the page.
 
-// What comes from outside must end in an error, not in a panic.
+// Bad input must cause an error, not a panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub(crate) mod header;

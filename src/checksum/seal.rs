@@ -1,4 +1,4 @@
-//! Adds to each page of a finished column chunk its checksum.
+//! Adds a checksum to each page of a finished column chunk.
 
 use super::header::{self, PageKind};
 use super::thrift::{I32, Thrift, write_int};
@@ -11,19 +11,19 @@ fn failed(problem: impl Into<String>) -> ParquetError {
     ParquetError::General(problem.into())
 }
 
-/// A size or an offset as the format counts it.
+/// A size or an offset as a signed number of the format.
 fn signed(bytes: usize) -> Result<i64> {
     i64::try_from(bytes).map_err(|_| failed("a column chunk of more than 8 EiB"))
 }
 
-/// A chunk without checksums, its dictionary first, becomes one with them; what the footer says of it follows suit.
-/// Pages of the chunk must have none yet, and no index may point into it.
+/// Adds checksums to a chunk that starts with its dictionary, and adapts its metadata for the footer. The pages must
+/// have no checksums yet, and no index may refer to the chunk.
 fn seal(chunk: &[u8], close: ColumnCloseResult) -> Result<(Bytes, ColumnCloseResult)> {
     let (sealed, close) = seal_around(chunk, &[], close)?;
     Ok((Bytes::from(sealed), close))
 }
 
-/// As [`seal`], of a chunk whose last page lies apart: returns what stands in front of that page.
+/// Like [`seal`], for a chunk whose last page is stored separately. Returns the bytes before that page.
 pub(crate) fn seal_around(front: &[u8], last: &[u8], close: ColumnCloseResult) -> Result<(Vec<u8>, ColumnCloseResult)> {
     let mut sealed = Vec::with_capacity(front.len() + 64);
     let (mut dictionary, mut data) = (None, None);
@@ -41,7 +41,7 @@ pub(crate) fn seal_around(front: &[u8], last: &[u8], close: ColumnCloseResult) -
             PageKind::Data => &mut data,
         };
         place.get_or_insert(signed(sealed.len())?);
-        // Fields are numbered by their distance from the one before: the checksum goes between field 3 and the next.
+        // Field numbers are stored as differences: the checksum goes between field 3 and the next.
         let (first, next) = head.split_at(crc_at);
         let [kind, next @ ..] = next else { return Err(failed("a page header that ends too early")) };
         if header.crc.is_some() || kind >> 4 < 2 {
@@ -80,7 +80,7 @@ pub(crate) fn seal_around(front: &[u8], last: &[u8], close: ColumnCloseResult) -
     Ok((sealed, close))
 }
 
-/// Seals the columns of a row group; `bytes` are those of its file from `start` on.
+/// Adds checksums to the columns of a row group. `bytes` are the bytes of its file from `start` on.
 pub(crate) fn seal_row_group(
     bytes: &[u8],
     start: u64,

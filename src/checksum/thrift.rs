@@ -1,9 +1,9 @@
-//! Thrift's compact protocol, as much of it as bounds and checksums need: read without allocating anything.
+//! Thrift's compact protocol, the parts needed for limits and checksums. Reads without allocating.
 
 use std::fmt;
 use std::io::BufRead;
 
-/// What is wrong with some bytes that should be Thrift.
+/// A problem in bytes that should be Thrift.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Damage(pub String);
 
@@ -21,7 +21,7 @@ impl fmt::Display for Damage {
 
 pub(crate) type Result<T> = std::result::Result<T, Damage>;
 
-/// Types on the wire; a boolean field holds its value in its type.
+/// Types in the encoding. The type of a boolean field contains its value.
 pub(crate) const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const BYTE: u8 = 3;
@@ -78,13 +78,13 @@ impl<R: BufRead> Thrift<R> {
         Err(Damage::new("a number of more than ten bytes"))
     }
 
-    /// A signed number.
+    /// A signed integer.
     pub fn signed(&mut self) -> Result<i64> {
         let value = self.varint()?;
         Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
-    /// A number that a 32-bit field holds.
+    /// An integer of a 32-bit field.
     pub fn int(&mut self) -> Result<i32> {
         i32::try_from(self.signed()?).map_err(|_| Damage::new("a number of more than 32 bits"))
     }
@@ -94,7 +94,7 @@ impl<R: BufRead> Thrift<R> {
         u32::try_from(self.int()?).map_err(|_| Damage::new("a negative size"))
     }
 
-    /// The type of the next field of a structure, whose number goes to `id`; `None` at its end.
+    /// The type of the next field of a structure; its number goes to `id`. `None` at the end of the structure.
     pub fn field(&mut self, id: &mut i16) -> Result<Option<u8>> {
         let byte = self.byte()?;
         if byte == 0 {
@@ -115,7 +115,7 @@ impl<R: BufRead> Thrift<R> {
         Ok((byte & 0x0f, count))
     }
 
-    /// Passes over a value of some type.
+    /// Skips a value of the given type.
     pub fn skip(&mut self, kind: u8) -> Result<()> {
         self.skip_nested(kind, 0)
     }
@@ -135,11 +135,11 @@ impl<R: BufRead> Thrift<R> {
             }
             LIST | SET => {
                 let (kind, count) = self.list()?;
-                // In a list a boolean is a byte of its own.
+                // In a list a boolean is one byte.
                 let kind = if matches!(kind, TRUE | FALSE) { BYTE } else { kind };
                 (0..count).try_for_each(|_| self.skip_nested(kind, depth + 1))
             }
-            MAP => Err(Damage::new("a map, of which the format has none")),
+            MAP => Err(Damage::new("a map, which the format does not use")),
             STRUCT => {
                 let mut id = 0;
                 while let Some(kind) = self.field(&mut id)? {
@@ -151,7 +151,7 @@ impl<R: BufRead> Thrift<R> {
         }
     }
 
-    /// Passes over bytes, all of which must be there.
+    /// Skips bytes, all of which must exist.
     pub fn skip_bytes(&mut self, count: u64) -> Result<()> {
         let mut left = count;
         while left > 0 {
@@ -168,7 +168,7 @@ impl<R: BufRead> Thrift<R> {
     }
 }
 
-/// A number of a 32-bit field as it stands on the wire.
+/// The encoding of an integer of a 32-bit field.
 pub(crate) fn write_int(value: i32, out: &mut Vec<u8>) {
     let mut rest = (value << 1 ^ value >> 31) as u32;
     while rest >= 0x80 {
@@ -203,7 +203,7 @@ mod tests {
             (vec![0x1c; 100], STRUCT, "structures nested too deeply"),
             (vec![0x19; 100], LIST, "structures nested too deeply"),
             (vec![0x1d, 0], STRUCT, "a value of unknown type"),
-            (vec![0x1b, 1, 0x55], STRUCT, "a map, of which the format has none"),
+            (vec![0x1b, 1, 0x55], STRUCT, "a map, which the format does not use"),
             (vec![0x05, 0xff, 0xff, 0xff, 0x0f, 0], STRUCT, "a field with an impossible number"),
         ] {
             let found = Thrift::new(bytes.as_slice()).skip(kind);

@@ -18,41 +18,41 @@ Examples:
   remargin bench                                         about a minute
   remargin bench --budget 300 --max-positions 50000000 --plot capacity.svg
   remargin bench --format json --window 30m --set risk_unit=merged > capacity.json
-  remargin bench --stress --scenarios 64                 what one more price scenario costs
-  remargin bench --simulate                              checks of orders and transfers a second
+  remargin bench --stress --scenarios 64                 the cost of one more price scenario
+  remargin bench --simulate                              order and transfer checks per second
 
-Books are generated, always the same ones, in a temporary folder that is removed at the end. Every run is a process of
-its own; it reads, checks, computes, encodes and writes everything that `remargin run` does.";
+Books are generated (always the same ones) in a temporary folder that is removed at the end. Every run has its own
+process. It reads, checks, computes, encodes and writes everything that `remargin run` does.";
 
-/// How fast this machine margins, and how large a book it could
+/// How fast this machine computes margins, and how large a book fits a given time
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct BenchArgs {
-    /// Begin no book that is expected to end later, in seconds; the smallest is always measured
+    /// Start no book that is expected to end later than this, in seconds; the smallest is always measured
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
     budget: f64,
-    /// Measure no larger book
+    /// Largest book to measure, in positions
     #[arg(long, value_name = "POSITIONS", default_value_t = 10_000_000)]
     max_positions: u64,
-    /// Repeat each run; the median counts
+    /// Repetitions of each run; the median is reported
     #[arg(long, value_name = "N", default_value = "3")]
     repeat: std::num::NonZeroUsize,
-    /// The time a nightly run may take, for the extrapolation: `1h`, `90m`, `600s`
+    /// Time available for a nightly run, for the extrapolation: `1h`, `90m`, `600s`
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_window)]
     window: Duration,
-    /// Form of the answer on stdout
+    /// Format of the result on stdout
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: TextFormat,
     /// Write a plot of throughput and memory to this file, as SVG
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
-    /// Measure price scenarios instead: what one more costs, beside the kernel alone
+    /// Measure the cost of one more price scenario instead, compared with the kernel alone
     #[arg(long, conflicts_with_all = ["budget", "window", "plot"])]
     stress: bool,
     /// Scenarios that `--stress` adds
     #[arg(long, value_name = "N", default_value = "32", requires = "stress")]
     scenarios: std::num::NonZeroUsize,
-    /// Measure `remargin simulate` instead: one operation for every account
+    /// Measure `remargin simulate` instead: one operation per account
     #[arg(long, conflicts_with_all = ["budget", "window", "plot", "stress"])]
     simulate: bool,
     /// Folder for generated books and their results [default: the system's]
@@ -60,7 +60,7 @@ pub struct BenchArgs {
     temp_dir: Option<PathBuf>,
     #[command(flatten)]
     rules: RulesArgs,
-    /// Measure one run in this process and answer in JSON; `bench` starts itself so
+    /// Measure one run in this process and write JSON; `bench` starts itself with this flag
     #[arg(long, hide = true, num_args = 2, value_names = ["SNAPSHOT", "OUT"])]
     measure: Option<Vec<PathBuf>>,
 }
@@ -101,7 +101,7 @@ impl BenchArgs {
     }
 
     fn stress(&self, terminal: &Terminal) -> Result<u8> {
-        // A book of a million positions unless less is asked for: a scenario then costs enough to be measured.
+        // A book of a million positions unless less is requested: a scenario then costs enough to be measured.
         let request = StressBenchRequest {
             accounts: self.max_positions.min(1_000_000) / 10,
             scenarios: self.scenarios.get(),
@@ -139,11 +139,11 @@ impl BenchArgs {
         }
     }
 
-    /// A run in a process of its own, so that its peak memory is its own. The environment bounds polars' threads.
+    /// One run in its own process, so that its peak memory can be measured.
     fn measured_apart(&self, program: &Path, job: &Job, progress: &dyn Progress) -> Result<Measurement> {
         let threads = job.threads.to_string();
         let mut command = Command::new(program);
-        command.args(["bench", "--quiet", "--threads", &threads]).env("POLARS_MAX_THREADS", &threads);
+        command.args(["bench", "--quiet", "--threads", &threads]);
         for setting in &self.rules.set {
             command.arg("--set").arg(setting);
         }
@@ -162,7 +162,7 @@ impl BenchArgs {
     }
 }
 
-/// Waits until the child has ended, or ends it when the user interrupts.
+/// Waits until the child has ended, or kills it if the user interrupts.
 fn wait(mut child: Child, progress: &dyn Progress) -> Result<Child> {
     let failed = |error| Error::Runtime(format!("cannot wait for the measured run: {error}"));
     while child.try_wait().map_err(failed)?.is_none() {
@@ -177,12 +177,12 @@ fn wait(mut child: Child, progress: &dyn Progress) -> Result<Child> {
 
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Error::Runtime(format!("cannot form the answer: {error}")))?;
+        .map_err(|error| Error::Runtime(format!("cannot serialise the result: {error}")))?;
     terminal::print(&format!("{text}\n"))
 }
 
 fn parse_window(text: &str) -> Result<Duration, String> {
-    let expected = || format!("`{text}` is no time: expected a number and h, m or s, such as `1h`");
+    let expected = || format!("`{text}` is not a time: expected a number and h, m or s, such as `1h`");
     let units = [('h', 3600.0), ('m', 60.0), ('s', 1.0)];
     let parts = units.iter().find_map(|&(unit, seconds)| text.strip_suffix(unit).map(|number| (number, seconds)));
     let (number, seconds) = parts.ok_or_else(expected)?;

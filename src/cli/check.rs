@@ -1,4 +1,4 @@
-//! `remargin check`: loads and validates a snapshot, and says what would be rejected and why.
+//! `remargin check`: loads and validates a snapshot, and lists the rejected rows with their reasons.
 
 use super::common::{MemoryArgs, RulesArgs, StrictArgs, TextFormat};
 use super::exit;
@@ -22,16 +22,16 @@ Examples:
 Exit code 0: a run would use every row (or --max-rejects allows the rest); 3: a table is broken;
 4: more broken rows than allowed.";
 
-/// Rows shown of each reason.
+/// Number of rows shown for each reason.
 const SHOWN: usize = 5;
 
-/// Validates only: what would be rejected and why
+/// Validates a snapshot: which rows would be rejected, and why
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct CheckArgs {
-    /// Folder with `snapshot.toml` and one table a file
+    /// Folder with `snapshot.toml` and one file per table
     snapshot: PathBuf,
-    /// Form of the answer on stdout
+    /// Format of the result on stdout
     #[arg(long, default_value = "text")]
     format: TextFormat,
     #[command(flatten)]
@@ -79,7 +79,7 @@ impl CheckArgs {
     }
 }
 
-/// What a check has to say, apart from how it is printed.
+/// The findings of a check, independent of the output format.
 struct Findings<'a> {
     dir: &'a Path,
     as_of: String,
@@ -87,7 +87,7 @@ struct Findings<'a> {
     snapshot: &'a Snapshot,
     /// Accounts that would be margined.
     accounts: usize,
-    /// Rejected rows by reason, most frequent first: the number of them and the first few.
+    /// Rejected rows by reason, most frequent first: their number and the first few.
     by_reason: Vec<(Reason, usize, Vec<&'a Reject>)>,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Findings<'a> {
             }
         }
         let mut by_reason: Vec<_> = groups.into_values().collect();
-        // Stable: equal counts stay in order of their code. Rows that merely share an account come last.
+        // Stable sort: equal counts stay in order of their code. Rows rejected only because of their account come last.
         by_reason.sort_by_key(|group| (group.0.code() == Reason::AccountUnmargined.code(), std::cmp::Reverse(group.1)));
         Ok(Self { dir, as_of, hash: snapshot::snapshot_hash(&snapshot.inputs), snapshot, accounts, by_reason })
     }
@@ -115,7 +115,7 @@ impl<'a> Findings<'a> {
         text += &self.table_counts();
         let _ = writeln!(
             text,
-            "\n{} accounts would be margined, {} left out; {} missing prices that nobody needs",
+            "\n{} accounts would be margined, {} excluded; {} unused instruments or indices have no price",
             grouped(self.accounts as u64),
             grouped(self.snapshot.unmargined.len() as u64),
             grouped(self.snapshot.unused_price_gaps),
@@ -136,7 +136,7 @@ impl<'a> Findings<'a> {
 
     fn table_counts(&self) -> String {
         let mut text =
-            format!("{:<12} {:>14} {:>14} {:>14} {:>14}\n", "table", "rows in", "used", "broken", "left out");
+            format!("{:<12} {:>14} {:>14} {:>14} {:>14}\n", "table", "rows in", "used", "broken", "excluded");
         for count in &self.snapshot.tables {
             let _ = writeln!(
                 text,

@@ -1,12 +1,14 @@
-//! Flags that commands share, and what they mean to the library.
+//! Flags that several commands share, converted for the library.
 
 use clap::{Args, ValueEnum};
+use remargin::error::Remedy;
 use remargin::memory::MemoryLimit;
-use remargin::request::DistanceScope;
+use remargin::request::{DistanceScope, SnapshotRequest};
 use remargin::rules::{self, LoadedRules};
 use remargin::snapshot::{Expectations, MaxRejects};
 use remargin::source::Format;
 use remargin::{Error, Result};
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,30 +17,29 @@ use std::time::Duration;
 #[derive(Args)]
 #[command(next_help_heading = "Common options")]
 pub struct GlobalArgs {
-    /// Threads that compute and encode [default: all cores]
+    /// Number of threads that compute and encode [default: all cores]
     ///
-    /// Results do not depend on it. The polars joins that check the tables keep a pool of their own, which only the
-    /// environment variable `POLARS_MAX_THREADS` bounds, read when the process starts.
+    /// Results do not depend on it.
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
     /// Progress on stderr: `auto` shows it on a terminal only
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub progress: When,
-    /// Colour: `auto` uses it on a terminal only and honours `NO_COLOR`
+    /// Colour: `auto` uses it on a terminal only and respects `NO_COLOR`
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: When,
-    /// Say nothing on stderr but errors
+    /// Write only errors to stderr
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Form of the log: lines for people, or one JSON object a line
+    /// Format of the log: text lines, or one JSON object per line
     #[arg(long, global = true, value_name = "FORM", default_value = "text")]
     pub log_format: TextFormat,
-    /// Log to stderr what is done; -vv and -vvv say more
+    /// Log each step to stderr; -vv and -vvv log more
     #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
 }
 
-/// When to do something that suits only a terminal.
+/// When to use a feature of terminals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum When {
     Auto,
@@ -46,40 +47,55 @@ pub enum When {
     Never,
 }
 
-/// Which rules.
+/// Selects the rules.
 #[derive(Args)]
 pub struct RulesArgs {
     /// Rules file that replaces the built-in `okx-pm2-2025-01`
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
-    /// One parameter by its dotted path, such as `risk_unit=merged` or `mr4.floor.major=0.012`; repeatable
+    /// Set one parameter by its dotted key, such as `risk_unit=merged` or `mr4.floor.major=0.012`; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
 
 impl RulesArgs {
-    /// The rules these flags ask for.
+    /// Loads the selected rules.
     pub fn load(&self) -> Result<LoadedRules> {
         rules::load(self.rules.as_deref(), &self.set)
     }
 }
 
-/// How strict to be with a snapshot.
+/// How many broken rows to accept.
 #[derive(Args)]
 pub struct StrictArgs {
     #[command(flatten)]
     pub date: DateArgs,
-    /// Broken rows to tolerate before exit code 4: a number, or a share of the rows read such as `0.1%`
+    /// Broken rows to accept before exit code 4: a number, or a share of the rows read such as `0.1%`
     ///
-    /// Sound rows of an account that is left out because of a broken one are rejected too, but not counted here.
+    /// Valid rows of an account that is excluded because of a broken row are rejected too, but not counted here.
     #[arg(long, value_name = "N|P%", default_value = "0", value_parser = parse_max_rejects)]
     pub max_rejects: MaxRejects,
 }
 
-/// Which snapshots to accept.
+impl StrictArgs {
+    /// A snapshot that is held to this.
+    pub fn of(&self, dir: impl Into<PathBuf>) -> SnapshotRequest {
+        SnapshotRequest::new(dir)
+            .with_expectations(self.date.known.expectations())
+            .with_rules_date_allowed(self.date.allow_rules_date)
+            .with_max_rejects(self.max_rejects)
+    }
+}
+
+/// The command line as it goes into a manifest.
+pub fn command_line(args: &[OsString]) -> Vec<String> {
+    args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
+}
+
+/// Which snapshot dates to accept.
 #[derive(Args)]
 pub struct DateArgs {
-    /// Accept a snapshot that is dated before the rules came into force
+    /// Accept a snapshot dated before the rules came into force
     #[arg(long)]
     pub allow_rules_date: bool,
     #[command(flatten)]
@@ -89,10 +105,10 @@ pub struct DateArgs {
 /// How much memory to take.
 #[derive(Args)]
 pub struct MemoryArgs {
-    /// Most memory to take, such as `512MiB` or `4GB` [default: three fifths of the machine's]
+    /// Memory limit, such as `512MiB` or `4GB` [default: three fifths of the machine's memory]
     ///
-    /// Tables in Parquet that are sorted by account id take little, however long they are. Others are read whole if
-    /// they fit, and are sorted on disk if not, in the folder of the output. Results do not depend on it.
+    /// Parquet tables sorted by account id need little memory, whatever their length. Other tables are read completely
+    /// if they fit, and otherwise sorted on disk, in the folder of the output. Results do not depend on it.
     #[arg(long, value_name = "SIZE")]
     pub memory_limit: Option<MemoryLimit>,
 }
@@ -104,26 +120,26 @@ impl MemoryArgs {
     }
 }
 
-/// What is known of a snapshot beforehand.
+/// Expected properties of a snapshot.
 #[derive(Args)]
 pub struct ExpectArgs {
-    /// Refuse a snapshot of another hash than this one, which `remargin check` shows
+    /// Refuse a snapshot whose hash is not this one; `remargin check` shows the hash
     ///
-    /// A file `checksums` in the folder, as `b3sum` writes it, is verified without this.
+    /// A file `checksums` in the folder, in the format of `b3sum`, is verified without this flag.
     #[arg(long, value_name = "HASH")]
     pub expect_hash: Option<String>,
     /// Refuse marks and indices whose `ts` is further than this from `as_of`, such as `90s` or `5m`
     ///
-    /// A mark without a time is refused too. `indices` may lack the column `ts`.
+    /// A mark without a time is refused too. `indices` may have no column `ts`.
     #[arg(long, value_name = "AGE", value_parser = parse_age)]
     pub max_mark_age: Option<Duration>,
-    /// Reject a position or a balance worth more than this: contracts and coins may be mixed up
+    /// Reject a position or a balance worth more than this; contracts and coins may have been mixed up
     #[arg(long, value_name = "USD")]
     pub max_notional_usd: Option<f64>,
 }
 
 impl ExpectArgs {
-    /// The same for the library.
+    /// The flags converted for the library.
     pub fn expectations(&self) -> Expectations {
         Expectations {
             hash: self.expect_hash.clone(),
@@ -133,12 +149,31 @@ impl ExpectArgs {
     }
 }
 
-fn parse_age(text: &str) -> Result<Duration, String> {
-    let age: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    Duration::try_from(age).map_err(|_| "an age is not negative".to_owned())
+/// The words of the command for what the library would have had asked: the flag.
+pub fn flag(remedy: Remedy) -> &'static str {
+    match remedy {
+        Remedy::Replace => "--force replaces it",
+        Remedy::ExpectedHash => "`--expect-hash` says which snapshot is expected",
+        Remedy::MarkAge => "`--max-mark-age` bounds the age of marks",
+        Remedy::RulesDate => "take another set with `--rules FILE`, or accept this one with `--allow-rules-date`",
+        Remedy::SnapshotMoved => "--snapshot DIR names the snapshot where it is now",
+        Remedy::SnapshotsMoved => {
+            "`--snapshot-a DIR` and `--snapshot-b DIR` say where the snapshots of A and B are now"
+        }
+        Remedy::Scenarios => "--shocks, --grid, --scenario or --preset",
+        Remedy::AsOf => "say it with `--as-of 2026-01-15T08:00:00Z`",
+        Remedy::Account => "name one with --account",
+        Remedy::MaxPositions => "`--max-positions` allows less",
+        _ => "another request",
+    }
 }
 
-/// How tables are written.
+fn parse_age(text: &str) -> Result<Duration, String> {
+    let age: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(age).map_err(|_| "an age cannot be negative".to_owned())
+}
+
+/// Format of output tables.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum OutputFormat {
     Parquet,
@@ -156,7 +191,7 @@ impl From<OutputFormat> for Format {
     }
 }
 
-/// Whose distances from liquidation.
+/// The accounts whose distances from liquidation are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DistanceArg {
     All,
@@ -165,8 +200,8 @@ pub enum DistanceArg {
 }
 
 impl From<DistanceArg> for DistanceScope {
-    fn from(whose: DistanceArg) -> Self {
-        match whose {
+    fn from(scope: DistanceArg) -> Self {
+        match scope {
             DistanceArg::All => Self::All,
             DistanceArg::AtRisk => Self::AtRisk,
             DistanceArg::None => Self::None,
@@ -174,7 +209,7 @@ impl From<DistanceArg> for DistanceScope {
     }
 }
 
-/// Text for people or JSON for programs, both on stdout.
+/// Text or JSON on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TextFormat {
     Text,
@@ -185,8 +220,7 @@ fn parse_max_rejects(text: &str) -> Result<MaxRejects, String> {
     text.parse::<MaxRejects>().map_err(|error| error.to_string())
 }
 
-/// Sizes rayon's global pool. Polars' pool cannot be bounded from here: it reads the environment, and changing the
-/// environment of a running process is unsafe.
+/// Sets the number of threads of rayon's global pool.
 pub fn start_threads(threads: Option<NonZeroUsize>) -> Result<()> {
     let Some(threads) = threads else { return Ok(()) };
     rayon::ThreadPoolBuilder::new()

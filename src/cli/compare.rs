@@ -1,11 +1,12 @@
 //! `remargin compare`: two rule sets over one snapshot, or two finished runs.
 
-use super::common::{MemoryArgs, StrictArgs};
+use super::common::{MemoryArgs, StrictArgs, command_line};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
-use remargin::compare::{self, Basis, CompareOutcome, RulesRequest, RunsRequest, Target};
+use remargin::compare::{self, Basis, CompareOutcome, RulesRequest, RunsRequest};
 use remargin::margin::rules::SpotOffset;
+use remargin::request::OutputRequest;
 use remargin::source::Format;
 use remargin::{Error, Result, rules};
 use std::ffi::OsString;
@@ -19,53 +20,53 @@ Examples:
   remargin compare yesterday today --out change
   remargin compare yesterday today --snapshot-a archive/2026-04-26
 
-Two rule sets over one snapshot: --rules twice names the file of A and that of B (`okx-pm2-2025-01` is the built-in
-set); once, it is for both. --set changes a parameter of both, --a and --b one of A or of B. Beside the parameters,
-`spot_offset=MODE` there gives every account that spot hedging mode, whatever the table `accounts` says: `none` is
+Two rule sets on one snapshot: --rules given twice sets the files of A and B (`okx-pm2-2025-01` is the built-in set);
+given once, it is for both. --set changes a parameter of both, --a one of A, --b one of B. --a and --b also accept
+`spot_offset=MODE`: every account then has this spot hedging mode instead of the one in table `accounts`. `none` is
 hedging off.
 
-Two finished runs: both are margined again from their snapshots, whose hashes are checked, and the change of each
-account's MMR is attributed to positions, prices, vols, time and parameters, in that order; the five add up to the
-change. If a snapshot is gone or has changed, what the runs have written is compared and the exit code is 1.
+Two finished runs: both are recalculated from their snapshots, whose hashes are checked. The change of each account's
+MMR is attributed to positions, prices, vols, time and parameters, in this order; the five parts add up to the change.
+If a snapshot is missing or has changed, the written results are compared instead, and the exit code is 1.
 
 With --out: changes, unit_changes, migration, breaches, largest, unmargined, summary.json and, last, manifest.json (of
-rule sets also rejects). `DIR` appears whole or not at all.";
+rule sets also rejects). `DIR` is published complete or not at all.";
 
-/// Two rule sets over one snapshot, or two finished runs: what changed, for whom, and why
+/// Compares two rule sets on one snapshot, or two finished runs: what changed, for which accounts, and why
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct CompareArgs {
-    /// Folder of a snapshot; with B, of the finished run before
+    /// Folder of a snapshot; with B: folder of the first finished run
     #[arg(value_name = "A")]
     first: PathBuf,
-    /// Folder of the finished run after
+    /// Folder of the second finished run
     #[arg(value_name = "B", conflicts_with_all = ["rules", "set", "a", "b", "allow_rules_date", "max_rejects"])]
     second: Option<PathBuf>,
-    /// Rules file, or `okx-pm2-2025-01`; twice for A and B
+    /// Rules file, or `okx-pm2-2025-01`; give it twice for A and B
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
-    /// One parameter of both sides by its dotted path; repeatable
+    /// Set one parameter of both sides by its dotted key; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// One parameter of A, or `spot_offset=MODE` for all accounts; repeatable
+    /// Set one parameter of A, or `spot_offset=MODE` for all accounts; repeatable
     #[arg(long, value_name = "KEY=VALUE")]
     a: Vec<String>,
-    /// One parameter of B, or `spot_offset=MODE` for all accounts; repeatable
+    /// Set one parameter of B, or `spot_offset=MODE` for all accounts; repeatable
     #[arg(long, value_name = "KEY=VALUE")]
     b: Vec<String>,
-    /// Where the snapshot of run A is now [default: where the run found it]
+    /// Current folder of the snapshot of run A [default: as recorded in the run]
     #[arg(long, value_name = "DIR")]
     snapshot_a: Option<PathBuf>,
-    /// Where the snapshot of run B is now
+    /// Current folder of the snapshot of run B [default: as recorded in the run]
     #[arg(long, value_name = "DIR")]
     snapshot_b: Option<PathBuf>,
-    /// Compare what two runs have written, without their snapshots and without causes
+    /// Compare the written results of two runs, without their snapshots and without causes
     #[arg(long, conflicts_with_all = ["snapshot_a", "snapshot_b"])]
     plain: bool,
     /// Folder to write; must not exist unless --force. Without it a summary goes to stdout
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// With --out the format of the tables [default: parquet], without it that of the summary [default: text]
+    /// With --out: format of the tables [default: parquet]; without: format of the summary [default: text]
     #[arg(long, value_name = "FORMAT")]
     format: Option<FormatArg>,
     /// Replace an existing output folder
@@ -97,45 +98,33 @@ impl FormatArg {
     }
 }
 
-/// The key that is no parameter.
+/// A key that is not a parameter.
 const SPOT_OFFSET: &str = "spot_offset";
 
 impl CompareArgs {
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
-        let target = self.target()?;
-        let command_line = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        let target = self.target()?.map(|target| target.with_command_line(command_line(args)));
         let outcome = match &self.second {
             None => {
                 let [a, b] = self.bases()?;
-                let request = RulesRequest {
-                    snapshot: self.first.clone(),
-                    target,
-                    a,
-                    b,
-                    allow_rules_date: self.strict.date.allow_rules_date,
-                    max_rejects: self.strict.max_rejects,
-                    memory_limit: self.memory.limit(),
-                    command_line,
-                };
+                let snapshot = self.strict.of(&self.first).with_memory_limit(self.memory.limit());
+                let mut request = RulesRequest::new(snapshot, a, b);
+                request.target = target;
                 compare::compare_rules(&request, terminal)?
             }
             Some(second) => {
-                let request = RunsRequest {
-                    a: self.first.clone(),
-                    b: second.clone(),
-                    snapshots: [self.snapshot_a.clone(), self.snapshot_b.clone()],
-                    plain: self.plain,
-                    memory_limit: self.memory.limit(),
-                    target,
-                    command_line,
-                };
+                let mut request = RunsRequest::new(&self.first, second);
+                request.snapshots = [self.snapshot_a.clone(), self.snapshot_b.clone()];
+                request.plain = self.plain;
+                request.memory_limit = self.memory.limit();
+                request.target = target;
                 compare::compare_runs(&request, terminal)?
             }
         };
         self.show(&outcome, terminal)
     }
 
-    fn target(&self) -> Result<Option<Target>> {
+    fn target(&self) -> Result<Option<OutputRequest>> {
         let wrong = |format: FormatArg, what: &str| {
             let name = format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
             Error::Usage(format!("`--format {name}` {what}"))
@@ -147,16 +136,16 @@ impl CompareArgs {
             (None, _) => Ok(None),
             (Some(out), format) => {
                 let format = format.unwrap_or(FormatArg::Parquet);
-                let tables = "is no format of tables: expected `parquet`, `arrow` or `csv`";
+                let tables = "is not a format of tables: expected `parquet`, `arrow` or `csv`";
                 let format = format.of_tables().ok_or_else(|| wrong(format, tables))?;
-                Ok(Some(Target { out: out.clone(), format, force: self.force }))
+                Ok(Some(OutputRequest::new(out).with_format(format).with_force(self.force)))
             }
         }
     }
 
     /// The two sides of a comparison of rules.
     fn bases(&self) -> Result<[Basis; 2]> {
-        // Clap drops a requirement that another flag contradicts.
+        // Clap drops a requirement that conflicts with another flag.
         if self.plain || self.snapshot_a.is_some() || self.snapshot_b.is_some() {
             let problem = "`--plain`, `--snapshot-a` and `--snapshot-b` are for two finished runs";
             return Err(Error::Usage(problem.to_owned()));
@@ -165,10 +154,12 @@ impl CompareArgs {
             [] => [None, None],
             [both] => [Some(both), Some(both)],
             [a, b] => [Some(a), Some(b)],
-            [..] => return Err(Error::Usage("`--rules` names A and B: it cannot be given more than twice".to_owned())),
+            [..] => {
+                return Err(Error::Usage("`--rules` is for A and B: it cannot be given more than twice".to_owned()));
+            }
         };
         if self.rules.len() < 2 && self.a.is_empty() && self.b.is_empty() {
-            let hint = "--rules twice, --a or --b tells A and B apart; a second folder compares two finished runs";
+            let hint = "give --rules twice, --a or --b for two rule sets, or a second folder for two finished runs";
             return Err(Error::Usage(format!("A and B are the same: nothing to compare\n  hint:     {hint}")));
         }
         Ok([self.basis(files[0], &self.a)?, self.basis(files[1], &self.b)?])
@@ -184,7 +175,7 @@ impl CompareArgs {
                     let mode = mode.trim().trim_matches('"');
                     let known = SpotOffset::from_name(mode).ok_or_else(|| {
                         let expected = "expected `usdt`, `usdc`, `coin` or `none`";
-                        Error::Usage(format!("`{setting}` names no spot hedging mode: {expected}"))
+                        Error::Usage(format!("`{setting}` is not a spot hedging mode: {expected}"))
                     })?;
                     spot_offset = Some(known);
                 }
@@ -210,7 +201,7 @@ impl CompareArgs {
         }
         if let Some(why) = &outcome.not_attributed {
             terminal.error(why);
-            terminal.error("the change is not attributed to causes; what the runs have written is compared");
+            terminal.error("the change is not attributed to causes; the written results of the runs are compared");
             return Ok(exit::NOT_ATTRIBUTED);
         }
         if outcome.too_many_rejects {

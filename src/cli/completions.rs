@@ -1,4 +1,4 @@
-//! `remargin completions`: what a shell needs to complete command lines.
+//! `remargin completions`: shell completion scripts.
 
 use super::{Cli, exit, terminal};
 use clap::{Args, CommandFactory};
@@ -11,7 +11,7 @@ Examples:
   remargin completions zsh > ~/.zfunc/_remargin          with ~/.zfunc in $fpath
   remargin completions fish > ~/.config/fish/completions/remargin.fish";
 
-/// A script that lets a shell complete commands, flags and values
+/// Writes a script with which a shell completes commands, flags and values
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct CompletionsArgs {

@@ -13,16 +13,16 @@ Examples:
   remargin explain data/sample --account ID --set risk_unit=merged --format json
   remargin explain data/sample --account ID --format okx | jq '.data[0].riskUnitData[].mr1Scenarios'";
 
-/// Every step of one account's margin, as a person would check it
+/// Shows every step of one account's margin, for checking by hand
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ExplainArgs {
-    /// Folder with `snapshot.toml` and one table a file
+    /// Folder with `snapshot.toml` and one file per table
     snapshot: PathBuf,
-    /// The account
+    /// Account id
     #[arg(long, value_name = "ID")]
     account: String,
-    /// Form of the answer on stdout
+    /// Format of the result on stdout
     #[arg(long, default_value = "text")]
     format: ExplainFormat,
     #[command(flatten)]
@@ -35,11 +35,11 @@ pub struct ExplainArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ExplainFormat {
-    /// For people
+    /// Text, figures rounded
     Text,
-    /// Every step, figures in full
+    /// JSON, figures in full
     Json,
-    /// The response of the exchange's position builder, field for field
+    /// The response of the exchange's position builder, field by field
     Okx,
 }
 

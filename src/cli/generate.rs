@@ -15,14 +15,14 @@ Example:
 
 The same accounts, seed and mean give the same snapshot on every machine.";
 
-/// A synthetic, realistic book of any size
+/// Generates a synthetic, realistic book of any size
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct GenerateArgs {
     /// Number of accounts
     #[arg(long, value_name = "N")]
     accounts: u64,
-    /// Mean number of positions an account
+    /// Mean number of positions per account
     #[arg(long, value_name = "MEAN", default_value_t = 10.0)]
     positions_per_account: f64,
     /// Seed of the random numbers

@@ -1,4 +1,4 @@
-//! `remargin import okx`: saved responses of an exchange become a snapshot.
+//! `remargin import okx`: converts saved responses of the exchange to a snapshot.
 
 use super::exit;
 use super::generate::InputFormat;
@@ -18,18 +18,18 @@ Examples:
   remargin run snapshot --rules snapshot/rules.toml --out out
   remargin reconcile out --against data/okx-sample
 
-FOLDER holds responses of the API in its envelope, one or many files an endpoint, recognised by what is in them:
+FOLDER contains responses of the API in their envelope, one or more files per endpoint, recognised by their content:
   contracts  public/instruments (SWAP, FUTURES, OPTION, SPOT, MARGIN)
   prices     public/mark-price, market/index-tickers, public/opt-summary
   rules      public/discount-rate-interest-free-quota, public/position-tiers (of a currency)
   accounts   account/balance, account/positions, account/config, trade/orders-pending; without balance and positions
              also account/position-builder or account/account-position-risk
-Each account has a sub-folder; it is called by the uid of its account/config, else by the folder's name.
+Each account has a sub-folder. Its name is the uid of its account/config, else the name of the sub-folder.
 
-The snapshot gets `import.json`, which counts every row (used, or set aside and why) and lists what a margin lacks
-with the endpoint that would supply it, and `rules.toml` where the responses say something that rules hold.";
+The snapshot gets `import.json`, which counts every row (used, or set aside and why) and lists missing data with the
+endpoint that returns it, and `rules.toml` if the responses contain discount or borrow tiers.";
 
-/// Responses saved from an exchange become a snapshot
+/// Converts responses saved from an exchange to a snapshot
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ImportCommand {
@@ -42,7 +42,7 @@ enum Exchange {
     Okx(OkxArgs),
 }
 
-/// Saved OKX v5 REST responses
+/// Converts saved OKX v5 REST responses to a snapshot
 #[derive(Args)]
 #[command(after_help = OKX_AFTER_HELP)]
 struct OkxArgs {
@@ -57,10 +57,10 @@ struct OkxArgs {
     /// Valuation time, such as 2026-01-15T08:00:00Z [default: the latest time of the responses]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     as_of: Option<i64>,
-    /// Give an option whose mark implies no volatility one from the smile of its expiry
+    /// Interpolate the volatility of options whose mark implies none from the smile of their expiry
     ///
-    /// Straight lines in the logarithm of the strike, level beyond the outermost; needs two other options of the
-    /// expiry. Such rows are marked `interpolated` in the column `vol_source` of `marks`.
+    /// Linear in log strike, constant outside; needs two other options of the expiry. The column `vol_source` of
+    /// `marks` is `interpolated` in these rows.
     #[arg(long)]
     interpolate_vol: bool,
     /// Replace an existing snapshot folder

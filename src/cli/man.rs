@@ -10,11 +10,11 @@ const AFTER_HELP: &str = "\
 Example:
   remargin man ~/.local/share/man/man1      then: man remargin-run";
 
-/// Man pages of all commands
+/// Writes man pages of all commands
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ManArgs {
-    /// Folder to write them to; made if it does not exist
+    /// Folder for the man pages; created if it does not exist
     dir: PathBuf,
 }
 

@@ -1,9 +1,9 @@
-//! The command line: flags become a typed request to the library; nothing is computed here.
+//! The command line: converts flags to a typed request to the library. Nothing is computed here.
 //!
-//! One file a subcommand, [`common`] for the flags they share and [`terminal`] for what a person sees: progress,
-//! colour, errors, Ctrl-C. Results go to stdout or to files, everything else to stderr.
+//! One file per subcommand, [`common`] for shared flags, and [`terminal`] for progress, colour, errors and Ctrl-C.
+//! Results go to stdout or to files, everything else to stderr.
 
-// What comes from outside must end in an error, not in a panic.
+// Bad input must cause an error, not a panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod bench;
@@ -33,7 +33,7 @@ use std::ffi::OsString;
 use std::panic::AssertUnwindSafe;
 use terminal::Terminal;
 
-/// Exit codes of outcomes that are not errors; the others stand in [`remargin::Error::exit_code`].
+/// Exit codes of outcomes that are not errors. [`remargin::Error::exit_code`] has the others.
 mod exit {
     pub const DONE: u8 = 0;
     pub const BREAKS: u8 = 1;
@@ -49,19 +49,18 @@ Example:
 
 Exit codes:
   0    done
-  1    runtime failure; of `reconcile` also: figures differ from the exchange's; of `compare`: no causes;
-       of `verify` and `replay`: the run is not what it says
+  1    runtime failure; `reconcile`: figures differ from the exchange's; `compare`: change not attributed to causes;
+       `verify` and `replay`: the run differs from its manifest
   2    usage
   3    the snapshot or the rules are invalid; nothing was written
   4    more rejected rows than allowed; the reports are written
   5    done, but accounts are in liquidation (with --fail-on liquidation)
-  6    the memory limit does not suffice
+  6    the memory limit is too small
   130  interrupted; nothing was written
 
 Environment:
-  REMARGIN_LOG        what to log, such as `info` or `remargin::snapshot=debug`; wins over -v
-  NO_COLOR            no colour, unless --color always
-  POLARS_MAX_THREADS  threads of the table checks, which have a pool of their own (see --threads)";
+  REMARGIN_LOG  log filter, such as `info` or `remargin::snapshot=debug`; overrides -v
+  NO_COLOR      no colour, unless --color always";
 
 /// Recalculates the portfolio margin of every account in one market snapshot.
 #[derive(Parser)]
@@ -100,20 +99,20 @@ pub fn main(args: &[OsString]) -> u8 {
     let cli = match parser.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are results and go to stdout; a closed pipe there is nobody's error.
+            // Help and version are results and go to stdout. A closed pipe there is not an error.
             let _ = error.print();
             return if error.use_stderr() { exit::USAGE } else { exit::DONE };
         }
     };
     let terminal = Terminal::new(&cli.global);
-    // A panic is a fault of this program, whose message stands on stderr already; to a script it is a runtime failure.
-    // On a thread of the pool, so that `--threads N` is N threads in all: the one that writes computes as well.
+    // A panic is a fault of this program, and its message is on stderr already. For a script it is a runtime failure.
+    // Run on a thread of the pool, so that `--threads N` means N threads in total: the writing thread computes too.
     let work = || prepare(&cli.global).and_then(|()| rayon::scope(|_| execute(&cli.command, args, &terminal)));
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Error::Runtime("internal fault, which deserves a report; see above".to_owned())));
+        .unwrap_or_else(|_| Err(Error::Runtime("internal fault, please report it; see above".to_owned())));
     terminal.finish();
     outcome.unwrap_or_else(|error| {
-        terminal.error(&error);
+        terminal.error(error.text(common::flag));
         error.exit_code()
     })
 }

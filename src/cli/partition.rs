@@ -1,4 +1,4 @@
-//! `remargin partition`: a snapshot cut into buckets of whole accounts.
+//! `remargin partition`: partitions a snapshot into buckets of whole accounts.
 
 use super::common::MemoryArgs;
 use super::exit;
@@ -13,20 +13,19 @@ Example:
   remargin partition snapshot --buckets 64 --out buckets
   remargin run buckets/bucket-00007 --out out-00007
 
-Each bucket is a snapshot of its own. The bucket of an account is `pmod(xxhash64(account_id), N)` of Spark SQL, fixed
-and noted with its version in `buckets/manifest.json`.";
+Each bucket is a complete snapshot. The bucket of an account is `pmod(xxhash64(account_id), N)` as in Spark SQL. This
+layout never changes; its version is in `buckets/manifest.json`.";
 
-/// Cuts a snapshot into buckets of whole accounts, for more than one machine
+/// Partitions a snapshot into buckets of whole accounts, for several machines
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct PartitionArgs {
-    /// Folder with `snapshot.toml` and one table a file
+    /// Folder with `snapshot.toml` and one file per table
     snapshot: PathBuf,
     /// Number of buckets, from 1 to 4096
     ///
-    /// A few for each core that will work on them, so that the slowest is no burden, and none so large that it does
-    /// not fit a worker: a million positions take about 160 MiB,
-    /// results included.
+    /// Use a few per worker core, to balance the load, and enough that each bucket fits the memory of a worker: a
+    /// million positions take about 160 MiB, results included.
     #[arg(long, value_name = "N")]
     buckets: u32,
     /// Folder to write; must not exist unless --force

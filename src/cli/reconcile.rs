@@ -1,4 +1,4 @@
-//! `remargin reconcile`: a finished run beside the exchange's own answers.
+//! `remargin reconcile`: compares a finished run with the exchange's own figures.
 
 use super::common::TextFormat;
 use super::exit;
@@ -14,29 +14,29 @@ Examples:
   remargin reconcile out --against responses --tolerance 1e-6 --format json | jq '.comparisons[] | select(.is_break)'
 
 FILE is a saved response of account/position-builder, account/account-position-risk or account/balance, or a folder of
-them as `remargin import okx` takes it, in which each account has its sub-folder.
+them as `remargin import okx` reads it, with one sub-folder per account.
 
 Exit code 0: every figure agrees; 1: there are breaks, which are listed (or the comparison failed, as stderr says).";
 
-/// A finished run beside the exchange's own answers
+/// Compares a finished run with the exchange's own figures
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ReconcileArgs {
     /// Folder of a finished run
     dir: PathBuf,
-    /// The exchange's answers: a saved response, or a folder of them
+    /// The exchange's figures: a saved response, or a folder of responses
     #[arg(long, value_name = "FILE")]
     against: PathBuf,
-    /// The account of an answer that does not say whose it is [default: the only one of the run]
+    /// The account of a response that does not state one [default: the only account of the run]
     #[arg(long, value_name = "ID")]
     account: Option<String>,
-    /// Relative difference up to which two figures agree
+    /// Relative tolerance: figures that differ by less agree
     #[arg(long, value_name = "X", default_value = "1e-9", value_parser = parse_tolerance)]
     tolerance: f64,
-    /// Difference up to which two figures agree whatever their size: USD, coins or a ratio
+    /// Absolute tolerance, in the unit of the figure: USD, coins or a ratio
     #[arg(long, value_name = "X", default_value = "1e-9", value_parser = parse_tolerance)]
     abs_tolerance: f64,
-    /// Form of the answer on stdout
+    /// Format of the result on stdout
     #[arg(long, default_value = "text")]
     format: TextFormat,
 }

@@ -1,4 +1,4 @@
-//! `remargin replay`: a run built again from its manifest, and compared byte by byte.
+//! `remargin replay`: repeats a run from its manifest and compares the outputs byte by byte.
 
 use super::common::TextFormat;
 use super::exit;
@@ -13,25 +13,25 @@ Examples:
   remargin replay out/manifest.json
   remargin replay archive/out/manifest.json --snapshot archive/book --temp-dir /scratch
 
-Runs again what the manifest records, with its rules and flags, on the same inputs, and compares every output but the
-manifest with the one beside it (or, where that is gone, with its hash). Only the same version is sure to write the same
-bytes.
+Repeats the run with the recorded rules and flags on the same inputs, and compares every output except the manifest with
+the file beside the manifest (or with its recorded hash, if the file is missing). Only the same version is guaranteed to
+write the same bytes.
 
-Exit code 0: same; 1: differs, and where; 3: not a manifest, or an input is not there or has another hash.";
+Exit code 0: same; 1: different, the differences are listed; 3: not a manifest, or an input is missing or has changed.";
 
-/// Builds a run again from its manifest and compares the bytes
+/// Repeats a run from its manifest and compares the outputs byte by byte
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ReplayArgs {
     /// The manifest.json of a finished run, or its folder
     manifest: PathBuf,
-    /// Where the snapshot is now [default: where the run found it]
+    /// Current folder of the snapshot [default: as recorded in the run]
     #[arg(long, value_name = "DIR")]
     snapshot: Option<PathBuf>,
     /// Folder for the replayed run, which is removed at the end [default: the system's]
     #[arg(long, value_name = "DIR")]
     temp_dir: Option<PathBuf>,
-    /// Form of the answer on stdout
+    /// Format of the result on stdout
     #[arg(long, default_value = "text")]
     format: TextFormat,
 }
@@ -52,7 +52,7 @@ impl ReplayArgs {
         if found.agrees() {
             return Ok(exit::DONE);
         }
-        terminal.error(format_args!("the replay of `{}` has other bytes", request.manifest.display()));
+        terminal.error(format_args!("the replay of `{}` differs", request.manifest.display()));
         Ok(exit::BREAKS)
     }
 }

@@ -1,4 +1,4 @@
-//! `remargin report`: the page of a finished run, built again.
+//! `remargin report`: rebuilds the page of a finished run.
 
 use super::exit;
 use super::terminal::{Terminal, grouped};
@@ -13,19 +13,19 @@ Examples:
   remargin report out --open
   remargin report out --out monday.html
 
-The page needs neither network nor other files, and can be mailed. `run` and `stress` write it by themselves, unless
-they are told --no-report; built again from the same files by the same version it is the same, byte for byte.";
+The page needs no network and no other files, and can be mailed. `run` and `stress` write it themselves, unless
+--no-report is given. The same version writes the same page, byte for byte, from the same files.";
 
-/// The page of a finished run, built again from its files
+/// Rebuilds the page of a finished run from its files
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ReportArgs {
     /// Folder of a finished run or stress
     dir: PathBuf,
-    /// File to write, in place of what is there [default: report.html in the folder]
+    /// File to write; replaces an existing one [default: report.html in the folder]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Show it in the browser
+    /// Open the page in the browser
     #[arg(long)]
     open: bool,
 }
@@ -36,8 +36,9 @@ impl ReportArgs {
         let rebuilt = report::rebuild(&self.dir, &out, terminal)?;
         terminal.note(format_args!("wrote {}, {} bytes", out.display(), grouped(rebuilt.bytes)));
         if rebuilt.as_listed == Some(false) {
-            terminal
-                .note("it is not the page that the manifest lists: the run's version, or a file since, was another");
+            terminal.note(
+                "it differs from the page in the manifest: the run had another version, or a file has changed since",
+            );
         }
         if self.open {
             open(&out)?;
@@ -46,7 +47,7 @@ impl ReportArgs {
     }
 }
 
-/// Hands a file to the desktop, which shows it in the browser.
+/// Opens a file in the browser.
 fn open(file: &Path) -> Result<()> {
     let file = std::path::absolute(file).map_err(|error| Error::io("find", file, error))?;
     let mut command = if cfg!(target_os = "macos") {

@@ -1,4 +1,4 @@
-//! `remargin rules`: the parameters in force and where each comes from.
+//! `remargin rules`: the parameters in force and the source of each.
 
 use super::common::{RulesArgs, TextFormat};
 use super::{exit, terminal};
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 const AFTER_HELP: &str = "\
 Examples:
   remargin rules                                     the built-in set
-  remargin rules show --set risk_unit=merged         what a run with this flag would use
+  remargin rules show --set risk_unit=merged         the set of a run with this flag
   remargin rules check desk.toml";
 
 const SHOW_HELP: &str = "\
@@ -22,7 +22,7 @@ const CHECK_HELP: &str = "\
 Example:
   remargin rules check desk.toml      exit code 0 if it is valid, 3 if it is not";
 
-/// The parameters in force and where each comes from
+/// Shows the parameters in force and the source of each
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct RulesCommand {
@@ -38,18 +38,18 @@ enum Action {
     Check(CheckArgs),
 }
 
-/// Every parameter with its value and its source (what `rules` does by itself)
+/// Shows every parameter with its value and source (the default of `rules`)
 #[derive(Args)]
 #[command(after_help = SHOW_HELP)]
 struct ShowArgs {
     #[command(flatten)]
     rules: RulesArgs,
-    /// Form of the answer on stdout [default: text]
+    /// Format of the result on stdout [default: text]
     #[arg(long)]
     format: Option<TextFormat>,
 }
 
-/// Says whether a rules file is valid, and if not, where
+/// Checks that a rules file is valid, and names the errors
 #[derive(Args)]
 #[command(after_help = CHECK_HELP)]
 struct CheckArgs {
@@ -59,9 +59,10 @@ struct CheckArgs {
 
 impl RulesCommand {
     pub fn execute(&self) -> Result<u8> {
-        // Clap could refuse the pair itself, but then it would refuse `--color` and `--quiet` in front of `check` too.
+        // Clap could refuse the combination itself, but then it would refuse `--color` and `--quiet` before `check`
+        // too.
         if self.action.is_some() && self.show.is_given() {
-            let text = "the flags of `remargin rules` stand behind its subcommand: `remargin rules show --set ...`";
+            let text = "the flags of `remargin rules` go after its subcommand: `remargin rules show --set ...`";
             return Err(Error::Usage(text.to_owned()));
         }
         match &self.action {
@@ -96,9 +97,9 @@ impl CheckArgs {
     }
 }
 
-/// One line a value, aligned, the source as a comment: still TOML in dotted keys.
+/// One line per value, aligned, with the source as a comment: valid TOML with dotted keys.
 fn as_text(loaded: &LoadedRules) -> String {
-    // A long list of tiers must not push the sources of all others out of sight.
+    // A long list of tiers must not push all sources far to the right.
     const WIDEST_VALUE: usize = 40;
     let key_width = loaded.values.iter().map(|value| value.key.len()).max().unwrap_or(0);
     let value_width = loaded.values.iter().map(|value| value.value.len()).max().unwrap_or(0).min(WIDEST_VALUE);

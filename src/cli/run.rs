@@ -1,9 +1,10 @@
-//! `remargin run`: the margin of every account, written to a folder.
+//! `remargin run`: computes the margin of every account and writes it to a folder.
 
-use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat};
+use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line};
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
+use remargin::request::OutputRequest;
 use remargin::run::{self, RunRequest};
 use remargin::{Result, totals};
 use std::ffi::OsString;
@@ -18,27 +19,27 @@ Examples:
   remargin run data/sample --out out --force --summary json | jq .accounts.by_status
   remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation
 
-`out` appears whole or not at all; its manifest.json is written last.";
+`out` is published complete or not at all; its manifest.json is written last.";
 
-/// The end-of-day run: every account at the snapshot's market
+/// Runs the end-of-day margin: every account at the snapshot's market
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct RunArgs {
-    /// Folder with `snapshot.toml` and one table a file
+    /// Folder with `snapshot.toml` and one file per table
     snapshot: PathBuf,
     /// Folder to write; must not exist unless --force
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Price scenarios beside the base case: a table of `scenario, base, price, vol, fx_ccy, fx, days`
+    /// Price scenarios in addition to the base case: a table of `scenario, base, price, vol, fx_ccy, fx, days`
     ///
-    /// Adds rows for every account and scenario. `remargin stress` sums scenarios up instead.
+    /// Adds rows for every account and scenario. `remargin stress` aggregates scenarios instead.
     #[arg(long, value_name = "FILE")]
     shocks: Option<PathBuf>,
-    /// Whose distances from liquidation to search: which price moves bring the margin ratio to 1
+    /// Accounts whose distances from liquidation to search: the price moves that bring the margin ratio to 1
     ///
     /// Costs thousands of times as much as an account's margin. Writes the table `distances`, and fills the last
     /// columns of `at_risk`.
-    #[arg(long, value_name = "WHOSE", default_value = "none")]
+    #[arg(long, value_name = "ACCOUNTS", default_value = "none")]
     distance: DistanceArg,
     /// Format of the tables
     #[arg(long, default_value = "parquet")]
@@ -46,15 +47,15 @@ pub struct RunArgs {
     /// Replace an existing output folder
     #[arg(long)]
     force: bool,
-    /// Form of the summary: a table on stderr, or summary.json on stdout
+    /// Format of the summary: a table on stderr, or summary.json on stdout
     #[arg(long, value_name = "FORM", default_value = "text")]
     summary: TextFormat,
-    /// Leave out `report.html`
+    /// Do not write `report.html`
     #[arg(long)]
     no_report: bool,
     #[command(flatten)]
     memory: MemoryArgs,
-    /// End with exit code 5 if accounts are in this state
+    /// End with exit code 5 if accounts are in this status
     #[arg(long, value_name = "STATE")]
     fail_on: Option<FailOn>,
     #[command(flatten)]
@@ -70,21 +71,14 @@ enum FailOn {
 
 impl RunArgs {
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
-        let request = RunRequest {
-            snapshot: self.snapshot.clone(),
-            out: self.out.clone(),
-            shocks: self.shocks.clone(),
-            distance: self.distance.into(),
-            rules: self.rules.load()?,
-            expectations: self.strict.date.known.expectations(),
-            allow_rules_date: self.strict.date.allow_rules_date,
-            format: self.format.into(),
-            force: self.force,
-            report: !self.no_report,
-            max_rejects: self.strict.max_rejects,
-            memory_limit: self.memory.limit(),
-            command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
-        };
+        let output = OutputRequest::new(&self.out)
+            .with_format(self.format.into())
+            .with_force(self.force)
+            .with_report(!self.no_report)
+            .with_command_line(command_line(args));
+        let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
+        let mut request = RunRequest::new(snapshot, output, self.rules.load()?).with_distance(self.distance.into());
+        request.shocks.clone_from(&self.shocks);
         let outcome = run::run(&request, terminal)?;
         match self.summary {
             TextFormat::Text => terminal.summary(&totals::summary_table(&outcome.summary)),

@@ -1,9 +1,10 @@
-//! `remargin simulate`: orders, transfers and changes of hedging, checked before they happen.
+//! `remargin simulate`: pre-trade checks of orders, transfers and changes of hedging.
 
-use super::common::{OutputFormat, RulesArgs, StrictArgs};
+use super::common::{OutputFormat, RulesArgs, StrictArgs, command_line};
 use super::exit;
 use super::terminal::Terminal;
 use clap::Args;
+use remargin::request::OutputRequest;
 use remargin::simulate::{self, Desk, LimitRequest, SimulateRequest};
 use remargin::{Error, Result, engine, snapshot as tables};
 use std::ffi::OsString;
@@ -19,21 +20,21 @@ Examples:
 
 Columns of --ops: op_id, account_id, kind, inst_id, ccy, side, qty, px, spot_offset, group
 
-  kind               needs                   what happens
-  order              inst_id, side, qty, px  a contract or a spot pair (BTC-USDT) is bought or sold at px
-  transfer_out, _in  ccy, qty                cash leaves or enters the account
-  spot_offset        spot_offset             another spot hedging mode: usdt, usdc, coin, none
-  spot_in_use_cap    ccy, qty (none: lifted)  another limit of spot in use
-  close_hedge        ccy, qty (none: all)    coins leave spot in use
+  kind               required                meaning
+  order              inst_id, side, qty, px  buy or sell a contract or a spot pair (BTC-USDT) at px
+  transfer_out, _in  ccy, qty                withdraw or deposit cash
+  spot_offset        spot_offset             set the spot hedging mode: usdt, usdc, coin, none
+  spot_in_use_cap    ccy, qty (none: no limit)  set the limit of spot in use
+  close_hedge        ccy, qty (none: all)    close spot in use
 
-Each operation is checked against the snapshot as it stands; those of one `group` are applied together. The verdict is
+Each operation is checked against the unchanged snapshot. Operations of one `group` are applied together. The verdict is
 `pass`, `adjust` (with the largest amount that passes), `reject`, or `invalid` with a reason.";
 
-/// Order, transfer and hedge checks before they happen, in batch
+/// Checks orders, transfers and hedge changes before they happen, in batch
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct SimulateArgs {
-    /// Folder with `snapshot.toml` and one table a file
+    /// Folder with `snapshot.toml` and one file per table
     snapshot: PathBuf,
     /// Operations: a table (*.csv, *.parquet, *.arrow), JSON lines (*.jsonl), or `-` for JSON lines on stdin
     ///
@@ -43,13 +44,13 @@ pub struct SimulateArgs {
     /// Folder to write; must not exist unless --force
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Search the largest withdrawal of every currency that an account has (table `max_withdraw`)
+    /// Search the largest withdrawal of every currency in which an account has a balance (table `max_withdraw`)
     #[arg(long, requires = "out")]
     max_withdraw: bool,
     /// Search the largest buy and sell of an instrument or spot pair at its mark (table `max_order`); repeatable
     #[arg(long, value_name = "INST", requires = "out")]
     max_order: Vec<String>,
-    /// Search limits of this account only; repeatable [default: all accounts]
+    /// Search the limits of this account only; repeatable [default: all accounts]
     #[arg(long, value_name = "ID")]
     account: Vec<String>,
     /// Format of the tables
@@ -71,15 +72,17 @@ impl SimulateArgs {
             (_, Some(out)) => self.write(out, args, terminal),
             (_, None) => {
                 let hint = "add `--out DIR`, or give the operations as JSON lines (`--ops -`, `--ops FILE.jsonl`)";
-                Err(Error::Usage(format!("answers to a table of operations need a folder\n  hint:     {hint}")))
+                Err(Error::Usage(format!(
+                    "the answers to a table of operations need an output folder\n  hint:     {hint}"
+                )))
             }
         }
     }
 
-    /// Answers on stdout.
+    /// Writes answers to stdout.
     fn answer_lines(&self, ops: &Path, terminal: &Terminal) -> Result<u8> {
         if self.out.is_some() {
-            let problem = "JSON lines are answered on stdout, not in a folder\n  hint:     leave `--out` away";
+            let problem = "JSON lines are answered on stdout, not in a folder\n  hint:     remove `--out`";
             return Err(Error::Usage(problem.to_owned()));
         }
         let rules = self.rules.load()?;
@@ -99,22 +102,16 @@ impl SimulateArgs {
     }
 
     fn write(&self, out: &Path, args: &[OsString], terminal: &Terminal) -> Result<u8> {
-        let request = SimulateRequest {
-            snapshot: self.snapshot.clone(),
-            operations: self.ops.clone(),
-            limits: LimitRequest {
-                withdraw: self.max_withdraw,
-                orders: self.max_order.clone(),
-                accounts: self.account.clone(),
-            },
-            out: out.to_path_buf(),
-            rules: self.rules.load()?,
-            allow_rules_date: self.strict.date.allow_rules_date,
-            expectations: self.strict.date.known.expectations(),
-            format: self.format.into(),
-            force: self.force,
-            max_rejects: self.strict.max_rejects,
-            command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        let output = OutputRequest::new(out)
+            .with_format(self.format.into())
+            .with_force(self.force)
+            .with_command_line(command_line(args));
+        let mut request = SimulateRequest::new(self.strict.of(&self.snapshot), output, self.rules.load()?);
+        request.operations.clone_from(&self.ops);
+        request.limits = LimitRequest {
+            withdraw: self.max_withdraw,
+            orders: self.max_order.clone(),
+            accounts: self.account.clone(),
         };
         let outcome = simulate::run(&request, terminal)?;
         let counts = &outcome.counts;
@@ -124,7 +121,7 @@ impl SimulateArgs {
             };
             terminal.note(format_args!("{} operations: {}", counts.operations, listed(&counts.by_verdict)));
             if !counts.invalid.is_empty() {
-                terminal.note(format_args!("not answered: {}", listed(&counts.invalid)));
+                terminal.note(format_args!("invalid operations: {}", listed(&counts.invalid)));
             }
         }
         terminal.note(format_args!("wrote {}", out.display()));

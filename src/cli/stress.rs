@@ -1,11 +1,12 @@
-//! `remargin stress`: price scenarios over every account, written to a folder; or the move that makes a statement true.
+//! `remargin stress`: price scenarios for every account, or the price move after which a statement holds.
 
-use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat};
+use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
 use remargin::distance::reverse::{self, ReverseRequest, Statement};
 use remargin::market::scenario::Scenario;
+use remargin::request::OutputRequest;
 use remargin::stress::{self, Axis, Detail, Preset, ScenarioSources, StressRequest};
 use remargin::{Error, Result};
 use std::ffi::OsString;
@@ -20,18 +21,18 @@ Examples:
   remargin stress data/sample --out out --shocks scenarios.csv --detail all
   remargin stress data/sample --reverse 'BTC, accounts in liquidation > 5%'
 
-A scenario moves the market, then every account is valued afresh. `*` moves every coin that has no move of its own;
-USDT and USDC move against USD. Without --shocks, --grid, --scenario and --preset the snapshot's own table `shocks` is
+A scenario moves the market and revalues every account. `*` moves every coin without a move of its own; USDT and USDC
+move against USD. Without --shocks, --grid, --scenario and --preset the snapshot's own table `shocks` is
 used. The base case is always the first scenario.
 
-`out` appears whole or not at all: scenarios, migration, largest, hedges, worst, at_risk, rejects, summary.json,
+`out` is published complete or not at all: scenarios, migration, largest, hedges, worst, at_risk, rejects, summary.json,
 report.html and, last, manifest.json.";
 
-/// Price scenarios over every account: who breaches, how much is lost
+/// Applies price scenarios to every account: which accounts are liquidated, how much is lost
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct StressArgs {
-    /// Folder with `snapshot.toml` and one table a file
+    /// Folder with `snapshot.toml` and one file per table
     snapshot: PathBuf,
     /// Folder to write; must not exist unless --force
     #[arg(long, value_name = "DIR", required_unless_present = "reverse")]
@@ -41,33 +42,33 @@ pub struct StressArgs {
     shocks: Option<PathBuf>,
     /// Every combination of moves, such as `BTC=-50%..50%/10%`; of a coin, `*`, a stablecoin, `vol`, `vol:COIN`, `days`
     ///
-    /// Axes are separated by commas or given by several flags; all of them multiply.
+    /// Separate axes by commas or give the flag several times; all combinations are computed.
     #[arg(long, value_name = "AXES", value_parser = parse_axes)]
     grid: Vec<Axes>,
-    /// One scenario in words, such as `BTC=-30% vol +50%`, `depeg USDT=-5%`, `days 1`, `name: *=-20%`; repeatable
+    /// One scenario, such as `BTC=-30% vol +50%`, `depeg USDT=-5%`, `days 1`, `name: *=-20%`; repeatable
     #[arg(long, value_name = "MOVES", value_parser = parse_scenario)]
     scenario: Vec<Scenario>,
     /// A named set of scenarios: `crypto-historical`
     #[arg(long, value_name = "NAME", value_parser = parse_preset)]
     preset: Vec<Preset>,
-    /// How much to write of each account: all figures, those at risk, or the worst scenario only
+    /// Detail of the account tables: all figures, accounts at risk, or the worst scenario only
     #[arg(long, default_value = "at-risk")]
     detail: DetailArg,
-    /// Whose distances from liquidation to search: which price moves bring the margin ratio to 1
+    /// Accounts whose distances from liquidation to search: the price moves that bring the margin ratio to 1
     ///
-    /// From the market as it is, for each coin and for all together. Writes the table `distances`, and fills the last
-    /// columns of `at_risk`.
-    #[arg(long, value_name = "WHOSE", default_value = "at-risk")]
+    /// From the current market, for each coin and for all coins together. Writes the table `distances`, and fills the
+    /// last columns of `at_risk`.
+    #[arg(long, value_name = "ACCOUNTS", default_value = "at-risk")]
     distance: DistanceArg,
-    /// Instead of scenarios: the smallest price move that makes a statement true; repeatable
+    /// Instead of scenarios: search the smallest price move after which a statement holds; repeatable
     ///
     /// `COIN, accounts in liquidation > N`, `COIN, accounts at risk > P%`, `COIN, shortfall > USD`; `*` is all coins
-    /// together. Searched from -99 % to +300 % on full revaluations of the book, to 0.0001 %. Writes no folder.
+    /// together. Searches from -99 % to +300 % with full revaluations of the book, to 0.0001 %. Writes no folder.
     #[arg(long, value_name = "STATEMENT", value_parser = parse_statement,
           conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distance", "force",
                                 "no_report", "summary"])]
     reverse: Vec<Statement>,
-    /// Form of the answers to --reverse, on stdout
+    /// Format of the answers to --reverse, on stdout
     #[arg(long, default_value = "text", conflicts_with = "out")]
     answer: TextFormat,
     /// Format of the tables
@@ -76,10 +77,10 @@ pub struct StressArgs {
     /// Replace an existing output folder
     #[arg(long)]
     force: bool,
-    /// Form of the summary: a table on stderr, or summary.json on stdout
+    /// Format of the summary: a table on stderr, or summary.json on stdout
     #[arg(long, value_name = "FORM", default_value = "text")]
     summary: TextFormat,
-    /// Leave out `report.html`
+    /// Do not write `report.html`
     #[arg(long)]
     no_report: bool,
     #[command(flatten)]
@@ -120,31 +121,27 @@ fn parse_statement(text: &str) -> Result<Statement, String> {
 impl StressArgs {
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
         let Some(out) = &self.out else { return self.answer(terminal) };
-        let request = StressRequest {
-            snapshot: self.snapshot.clone(),
-            out: out.clone(),
-            sources: ScenarioSources {
-                shocks: self.shocks.clone(),
-                axes: self.grid.iter().flat_map(|axes| axes.0.clone()).collect(),
-                scenarios: self.scenario.clone(),
-                presets: self.preset.clone(),
-            },
-            detail: match self.detail {
-                DetailArg::All => Detail::All,
-                DetailArg::AtRisk => Detail::AtRisk,
-                DetailArg::None => Detail::None,
-            },
-            distance: self.distance.into(),
-            rules: self.rules.load()?,
-            expectations: self.strict.date.known.expectations(),
-            allow_rules_date: self.strict.date.allow_rules_date,
-            format: self.format.into(),
-            force: self.force,
-            report: !self.no_report,
-            max_rejects: self.strict.max_rejects,
-            memory_limit: self.memory.limit(),
-            command_line: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        let output = OutputRequest::new(out)
+            .with_format(self.format.into())
+            .with_force(self.force)
+            .with_report(!self.no_report)
+            .with_command_line(command_line(args));
+        let sources = ScenarioSources {
+            shocks: self.shocks.clone(),
+            axes: self.grid.iter().flat_map(|axes| axes.0.clone()).collect(),
+            scenarios: self.scenario.clone(),
+            presets: self.preset.clone(),
         };
+        let detail = match self.detail {
+            DetailArg::All => Detail::All,
+            DetailArg::AtRisk => Detail::AtRisk,
+            DetailArg::None => Detail::None,
+        };
+        let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
+        let request = StressRequest::new(snapshot, output, self.rules.load()?)
+            .with_sources(sources)
+            .with_detail(detail)
+            .with_distance(self.distance.into());
         let outcome = stress::run(&request, terminal)?;
         let summary = &outcome.summary;
         match self.summary {
@@ -161,14 +158,8 @@ impl StressArgs {
 
     /// The answers to `--reverse`.
     fn answer(&self, terminal: &Terminal) -> Result<u8> {
-        let request = ReverseRequest {
-            snapshot: self.snapshot.clone(),
-            statements: self.reverse.clone(),
-            rules: self.rules.load()?,
-            expectations: self.strict.date.known.expectations(),
-            allow_rules_date: self.strict.date.allow_rules_date,
-            max_rejects: self.strict.max_rejects,
-        };
+        let snapshot = self.strict.of(&self.snapshot);
+        let request = ReverseRequest::new(snapshot, self.rules.load()?, self.reverse.clone());
         let outcome = reverse::run(&request, terminal)?;
         terminal.finish();
         terminal::print(&match self.answer {

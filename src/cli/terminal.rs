@@ -1,4 +1,4 @@
-//! What a person sees on stderr, and how they stop a command: progress, colour, errors, log, Ctrl-C.
+//! Output on stderr and Ctrl-C: progress, colour, errors, log.
 
 use super::common::{GlobalArgs, TextFormat, When};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -17,9 +17,9 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Show {
     Nothing,
-    /// A bar that is drawn over itself.
+    /// A bar that is redrawn in place.
     Bar,
-    /// One line at the end of each stage, where nothing can be drawn over.
+    /// One line at the end of each stage, if stderr is not a terminal.
     Lines,
 }
 
@@ -30,7 +30,7 @@ struct Stage {
     bar: ProgressBar,
 }
 
-/// The terminal of this process: shows progress and hears Ctrl-C.
+/// The terminal of this process: shows progress and handles Ctrl-C.
 pub struct Terminal {
     show: Show,
     colour: bool,
@@ -41,7 +41,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// As the flags ask.
+    /// With the settings of the flags.
     pub fn new(global: &GlobalArgs) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         // Log lines and a bar would overwrite each other.
@@ -79,7 +79,7 @@ impl Terminal {
         .map_err(|error| Error::Runtime(format!("cannot listen for Ctrl-C: {error}")))
     }
 
-    /// A remark for the user on stderr, unless `--quiet`.
+    /// A note on stderr, unless `--quiet`.
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
             self.finish();
@@ -98,7 +98,7 @@ impl Terminal {
         print(&String::from_utf8_lossy(text))
     }
 
-    /// An error on stderr: `error: ...` and the lines that say where.
+    /// An error on stderr: `error: ...` and the lines with its location.
     pub fn error(&self, text: impl Display) {
         let (start, end) = if self.colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
         say(format_args!("{start}error:{end} {text}"));
@@ -112,7 +112,7 @@ impl Terminal {
         ));
     }
 
-    /// Ends the current stage, so that nothing is drawn over what follows.
+    /// Ends the current stage, so that the bar does not overwrite later output.
     pub fn finish(&self) {
         let stage = self.stage.write().unwrap_or_else(PoisonError::into_inner).take();
         let Some(stage) = stage else { return };
@@ -120,7 +120,7 @@ impl Terminal {
         if self.show == Show::Lines {
             let steps = self.steps.load(Ordering::Relaxed);
             let seconds = stage.started.elapsed().as_secs_f64();
-            // A stage in one piece has nothing to count.
+            // A stage without steps has no count.
             let counted = if steps == 0 { String::new() } else { format!("{} {} in ", grouped(steps), stage.unit) };
             say(format_args!("{}: {counted}{seconds:.1} s", stage.name));
         }
@@ -154,7 +154,7 @@ impl Progress for Terminal {
     }
 }
 
-/// One line, as wide as the terminal: how far, how fast, how long still.
+/// One line of terminal width: progress, speed, remaining time.
 fn bar(name: &str, unit: &str, total: u64) -> ProgressBar {
     let (length, template) = if total == 0 {
         (None, format!("{{prefix:>8}} {{spinner}} {{human_pos}} {unit}, {{rate}}/s, {{elapsed}}"))
@@ -172,7 +172,7 @@ fn bar(name: &str, unit: &str, total: u64) -> ProgressBar {
     bar
 }
 
-/// Writes a result to stdout. A reader that has seen enough (`remargin rules | head`) is not an error.
+/// Writes a result to stdout. A closed pipe (`remargin rules | head`) is not an error.
 pub fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -181,17 +181,17 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Writes a line to stderr. If even that is closed there is nobody left to tell.
+/// Writes a line to stderr. A failure cannot be reported.
 fn say(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// A count with its thousands set apart: `1,234,567`.
+/// A count with thousands separators: `1,234,567`.
 pub fn grouped(count: u64) -> String {
     indicatif::HumanCount(count).to_string()
 }
 
-/// Sends the log to stderr: `REMARGIN_LOG` if set, else by the number of `-v`.
+/// Sends the log to stderr. The filter is `REMARGIN_LOG` if set, else from the number of `-v`.
 pub fn start_log(global: &GlobalArgs) -> Result<()> {
     let by_flags = match (global.quiet, global.verbose) {
         (true, _) => "error",
@@ -211,7 +211,7 @@ pub fn start_log(global: &GlobalArgs) -> Result<()> {
     started.map_err(|error| Error::Runtime(format!("cannot start the log: {error}")))
 }
 
-/// A summary for a terminal: its title bold, heads of columns dim.
+/// A summary for a terminal: bold title, dim column heads.
 fn painted(text: &str) -> String {
     let line = |(number, line): (usize, &str)| {
         let colour = match line.split_whitespace().next() {

@@ -1,4 +1,4 @@
-//! `remargin verify`: whether a finished run still is what it says.
+//! `remargin verify`: checks that a finished run agrees with its manifest and its snapshot.
 
 use super::common::{MemoryArgs, TextFormat};
 use super::exit;
@@ -14,33 +14,33 @@ Examples:
   remargin verify out --all --format json | jq .differences
   remargin verify archive/out --snapshot archive/book --sample 10000 --seed 7
 
-Hashes every output and every input that is still there, reconciles the counts and totals of summary.json with the
-manifest, the tables and the snapshot, and derives a sample of accounts again: from the snapshot, under the rules that
-the manifest holds, by the reference model, which shares no formula with the one that wrote the run. Every column of
-accounts and risk_units is compared at nine digits, in every scenario.
+Hashes every output and every input that still exists, compares the counts and totals of summary.json with the
+manifest, the tables and the snapshot, and recalculates a sample of accounts: from the snapshot, under the rules in the
+manifest, with the reference model, which shares no formula with the model that wrote the run. Every column of accounts
+and risk_units is compared to nine digits, in every scenario.
 
-Exit code 0: agrees; 1: differs, with file, row, column and both values; 2: the snapshot is not there, so that nothing
-can be derived (--sample 0 does without); 3: DIR is no finished run.";
+Exit code 0: agrees; 1: differs, with file, row, column and both values; 2: the snapshot is missing, so nothing can be
+recalculated (--sample 0 does not need it); 3: DIR is not a finished run.";
 
-/// Whether a finished run still is what it says: hashes, counts, and a sample of accounts derived again
+/// Checks a finished run: hashes, counts, and a sample of accounts recalculated
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct VerifyArgs {
     /// Folder of a finished run
     dir: PathBuf,
-    /// Where the snapshot is now [default: where the run found it]
+    /// Current folder of the snapshot [default: as recorded in the run]
     #[arg(long, value_name = "DIR")]
     snapshot: Option<PathBuf>,
-    /// How many accounts to derive again
+    /// Number of accounts to recalculate
     #[arg(long, value_name = "N", default_value_t = 1000)]
     sample: usize,
-    /// Derive every account again
+    /// Recalculate every account
     #[arg(long, conflicts_with = "sample")]
     all: bool,
-    /// Which accounts are in the sample: the same for the same number
+    /// Seed of the sample: the same number gives the same accounts
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Form of the answer on stdout
+    /// Format of the result on stdout
     #[arg(long, default_value = "text")]
     format: TextFormat,
     #[command(flatten)]
@@ -65,7 +65,11 @@ impl VerifyArgs {
         if found.agrees() {
             return Ok(exit::DONE);
         }
-        terminal.error(format_args!("`{}` is not what it says: {} difference(s)", self.dir.display(), found.differing));
+        terminal.error(format_args!(
+            "`{}` differs from its manifest or its snapshot: {} difference(s)",
+            self.dir.display(),
+            found.differing
+        ));
         Ok(exit::BREAKS)
     }
 }

@@ -62,7 +62,7 @@ pub fn between(a: &Market, b: &Market) -> [Market; 3] {
 
 /// An id that named a swap in A and an option in B has no volatility to hand on.
 fn is_option(instrument: &Instrument) -> bool {
-    matches!(instrument.kind, crate::market::Kind::Option { .. })
+    matches!(instrument.kind, crate::market::InstrumentKind::Option { .. })
 }
 
 /// What each cause contributed to an account that is in both runs; `states` are its margins in the order of the table

@@ -27,21 +27,8 @@ pub use rules::{Basis, RulesRequest, compare_rules};
 pub use runs::{RunsRequest, compare_runs};
 
 use crate::rules::LoadedRules;
-use crate::source::Format;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use summary::{CompareSummary, ParameterChange};
-
-/// Where a comparison is written.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// Folder to write; it appears whole or not at all.
-    pub out: PathBuf,
-    /// How tables are written.
-    pub format: Format,
-    /// Replace an earlier result at `out`.
-    pub force: bool,
-}
 
 /// What a comparison brought.
 #[derive(Debug)]

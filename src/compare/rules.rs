@@ -6,22 +6,22 @@ use super::manifest::{self, Side, write_tables};
 use super::pass::{self, Compared, Comparer, Pairs, Slice};
 use super::summary::{self, About, SideSummary};
 use super::tables::{RULES_CHANGES, Sight};
-use super::{CompareOutcome, Target, parameter_changes};
+use super::{CompareOutcome, parameter_changes};
 use crate::Result;
 use crate::book::Book;
 use crate::cells::time::timestamp;
 use crate::engine::{self, CHUNK_ACCOUNTS, Chunk, Memory, OpenBook};
 use crate::margin::priced::PricedMarket;
 use crate::margin::rules::SpotOffset;
-use crate::memory::{MemoryLimit, Need};
+use crate::memory::Need;
 use crate::progress::Progress;
 use crate::publish::OutputFolder;
+use crate::request::{OutputRequest, SnapshotRequest};
 use crate::rules::{LoadedRules, RulesId};
 use crate::snapshot::stream::{Currencies, Cut, Piece};
-use crate::snapshot::{self, LoadOptions, MaxRejects, Snapshot};
+use crate::snapshot::{LoadOptions, Snapshot};
 use crate::tables::{encode, rejects};
 use std::borrow::Cow;
-use std::path::PathBuf;
 use std::time::Instant;
 
 /// One side: what the book is margined under.
@@ -33,44 +33,71 @@ pub struct Basis {
     pub spot_offset: Option<SpotOffset>,
 }
 
+impl Basis {
+    /// Rules, and the spot hedging modes that accounts have.
+    #[must_use]
+    pub fn of(rules: LoadedRules) -> Self {
+        Self { rules, spot_offset: None }
+    }
+}
+
 /// What to compare.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RulesRequest {
-    /// Folder of the snapshot.
-    pub snapshot: PathBuf,
-    /// Where to write, if anywhere.
-    pub target: Option<Target>,
+    /// The snapshot.
+    pub snapshot: SnapshotRequest,
     /// Before.
     pub a: Basis,
     /// After.
     pub b: Basis,
-    /// Compare even if the snapshot is older than a rule set.
-    pub allow_rules_date: bool,
-    /// How many broken rows are tolerated.
-    pub max_rejects: MaxRejects,
-    /// How much memory may be resident. Results do not depend on it.
-    pub memory_limit: MemoryLimit,
-    /// For the manifest.
-    pub command_line: Vec<String>,
+    /// Where to write, if anywhere; at first nowhere. There is no page of it.
+    pub target: Option<OutputRequest>,
+}
+
+impl RulesRequest {
+    /// Compares two sides over a snapshot.
+    pub fn new(snapshot: impl Into<SnapshotRequest>, a: Basis, b: Basis) -> Self {
+        Self { snapshot: snapshot.into(), a, b, target: None }
+    }
+
+    /// Writes the comparison to a folder.
+    #[must_use]
+    pub fn with_target(mut self, output: impl Into<OutputRequest>) -> Self {
+        self.target = Some(output.into());
+        self
+    }
 }
 
 /// Margins every account of a snapshot under both rule sets.
+///
+/// ```
+/// use remargin::compare::{Basis, RulesRequest, compare_rules};
+/// use remargin::progress::Silent;
+/// use remargin::rules;
+/// let [a, b] = [rules::load(None, &[])?, rules::load(None, &["risk_unit=merged".to_owned()])?];
+/// let request = RulesRequest::new("data/sample", Basis::of(a), Basis::of(b));
+/// let outcome = compare_rules(&request, &Silent)?;
+/// assert!(outcome.summary.to_json()?.starts_with(b"{"));
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// Those of [`crate::run::run`]. With an error nothing is left behind.
 pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<CompareOutcome> {
     let clock = Instant::now();
-    let create = |target: &Target| OutputFolder::create(&target.out, target.force, &[&request.snapshot]);
+    let create = |target: &OutputRequest| OutputFolder::create(&target.dir, target.force, &[&request.snapshot.dir]);
     let folder = request.target.as_ref().map(create).transpose()?;
     let bases = [&request.a, &request.b];
     let options = LoadOptions {
         default_spot_offset: request.a.rules.rules.default_spot_offset,
-        expectations: &snapshot::Expectations::NONE,
+        expectations: &request.snapshot.expectations,
         progress,
     };
-    let memory = Memory::new(request.memory_limit, Need::ROWS, folder.as_ref().map(OutputFolder::path));
-    let mut book = OpenBook::open(&request.snapshot, Currencies::Named, memory, &options)?;
-    if !request.allow_rules_date {
+    let limit = request.snapshot.memory_limit;
+    let memory = Memory::new(limit, Need::ROWS, folder.as_ref().map(OutputFolder::path));
+    let mut book = OpenBook::open(&request.snapshot.dir, Currencies::Named, memory, &options)?;
+    if !request.snapshot.allow_rules_date {
         bases.into_iter().try_for_each(|basis| basis.rules.check_date(book.as_of_ns()))?;
     }
     let priced = bases.map(|basis| engine::price(book.market(), &basis.rules.rules));
@@ -87,8 +114,9 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
         Ok(pass::start(groups.names.len(), table, false, progress))
     };
     let work = |comparer: &Comparer, piece: &Piece| {
-        let ids = &piece.book.accounts;
-        let books = bases.map(|basis| with_modes(&piece.book, modes(piece, basis)));
+        let ids = piece.book.accounts();
+        let mode_of = |basis| with_modes(&piece.book, modes(piece, basis));
+        let books = [mode_of(bases[0])?, mode_of(bases[1])?];
         comparer.part(&Pairs::new(ids, ids, |_| false), 0..ids.len(), |range| {
             let a = engine::chunk(&priced[0], &books[0], range.clone())?;
             let b = engine::chunk(&priced[1], &books[1], range.clone())?;
@@ -127,16 +155,16 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
         progress.check()?;
         let sides = bases.map(|basis| Side {
             run: None,
-            snapshot: &request.snapshot,
+            snapshot: &request.snapshot.dir,
             rules: Some(&basis.rules),
             inputs: &snapshot.inputs,
         });
-        manifest::write(&folder, &request.command_line, &sides, &outputs, clock.elapsed())?;
+        manifest::write(&folder, &target.command_line, &sides, &outputs, clock.elapsed())?;
         folder.publish()?;
     }
     let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
     let rows_broken = snapshot.tables.iter().map(|table| table.rows_broken).sum();
-    let too_many_rejects = request.max_rejects.exceeded(rows_broken, rows_in);
+    let too_many_rejects = request.snapshot.max_rejects.exceeded(rows_broken, rows_in);
     Ok(CompareOutcome { summary, too_many_rejects, not_attributed: None })
 }
 
@@ -163,7 +191,7 @@ fn modes(piece: &Piece, basis: &Basis) -> Vec<SpotOffset> {
 
 /// The spot hedging modes of some accounts, where those that chose none have this one.
 pub(super) fn with_default(book: &Book, undecided: &[usize], default: SpotOffset) -> Vec<SpotOffset> {
-    let mut modes = book.spot_offset.clone();
+    let mut modes = book.spot_offset().to_vec();
     for &account in undecided {
         modes[account] = default;
     }
@@ -171,10 +199,6 @@ pub(super) fn with_default(book: &Book, undecided: &[usize], default: SpotOffset
 }
 
 /// The book as it would be with these modes.
-pub(super) fn with_modes(book: &Book, modes: Vec<SpotOffset>) -> Cow<'_, Book> {
-    if modes == book.spot_offset {
-        Cow::Borrowed(book)
-    } else {
-        Cow::Owned(Book { spot_offset: modes, ..book.clone() })
-    }
+pub(super) fn with_modes(book: &Book, modes: Vec<SpotOffset>) -> Result<Cow<'_, Book>> {
+    if modes == book.spot_offset() { Ok(Cow::Borrowed(book)) } else { book.with_spot_offset(modes).map(Cow::Owned) }
 }

@@ -11,11 +11,12 @@ use super::stats::Stats;
 use super::summary::{self, About, SideSummary};
 use super::tables::{RUNS_CHANGES, Sight};
 use super::walk::{Walk, slice};
-use super::{CompareOutcome, Target, parameter_changes};
+use super::{CompareOutcome, parameter_changes};
 use crate::engine::{self, CHUNK_ACCOUNTS, Chunk, Memory, OpenBook, Pair, side_by_side};
 use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
 use crate::publish::{OutputFile, OutputFolder};
+use crate::request::OutputRequest;
 use crate::results::{FinishedRun, read_finished};
 use crate::rules::{self, LoadedRules, RulesId};
 use crate::snapshot::stream::Currencies;
@@ -30,6 +31,7 @@ use std::time::Instant;
 
 /// What to compare.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RunsRequest {
     /// Folder of the run before.
     pub a: PathBuf,
@@ -37,14 +39,20 @@ pub struct RunsRequest {
     pub b: PathBuf,
     /// Where the snapshots of A and B are now, if not where the runs found them.
     pub snapshots: [Option<PathBuf>; 2],
-    /// Compare what the runs have written, without their snapshots and without causes.
+    /// Compare what the runs have written, without their snapshots and without causes; at first not.
     pub plain: bool,
-    /// How much memory may be resident. Results do not depend on it.
+    /// How much memory may be resident; at first what the machine has to give. Results do not depend on it.
     pub memory_limit: MemoryLimit,
-    /// Where to write, if anywhere.
-    pub target: Option<Target>,
-    /// For the manifest.
-    pub command_line: Vec<String>,
+    /// Where to write, if anywhere; at first nowhere. There is no page of it.
+    pub target: Option<OutputRequest>,
+}
+
+impl RunsRequest {
+    /// Compares two finished runs, whose snapshots are where the runs found them.
+    pub fn new(a: impl Into<PathBuf>, b: impl Into<PathBuf>) -> Self {
+        let memory_limit = MemoryLimit::of_machine();
+        Self { a: a.into(), b: b.into(), snapshots: [None, None], plain: false, memory_limit, target: None }
+    }
 }
 
 /// One run, as far as it can be known without its snapshot.
@@ -149,7 +157,7 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
     let clock = Instant::now();
     let moved = request.snapshots.iter().flatten();
     let inputs: Vec<&Path> = [&request.a, &request.b].into_iter().chain(moved).map(PathBuf::as_path).collect();
-    let create = |target: &Target| OutputFolder::create(&target.out, target.force, &inputs);
+    let create = |target: &OutputRequest| OutputFolder::create(&target.dir, target.force, &inputs);
     let folder = request.target.as_ref().map(create).transpose()?;
     progress.stage("read", "rows", 0);
     let threads = rayon::current_num_threads();
@@ -198,7 +206,7 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
             rules: runs[side].rules.as_ref().ok(),
             inputs: &runs[side].about.inputs,
         };
-        manifest::write(&folder, &request.command_line, &[side(0), side(1)], &outputs, clock.elapsed())?;
+        manifest::write(&folder, &target.command_line, &[side(0), side(1)], &outputs, clock.elapsed())?;
         folder.publish()?;
     }
     Ok(CompareOutcome { summary, too_many_rejects: false, not_attributed })
@@ -346,9 +354,9 @@ impl Work<'_> {
         let work = |comparer: &Comparer, pair: &Pair| {
             let [of_a, of_b] = &pair.books;
             let modes = with_default(of_b, &pair.undecided[1], rules[1].rules.default_spot_offset);
-            let later = with_modes(of_b, modes);
+            let later = with_modes(of_b, modes)?;
             let books = [of_a, of_b, of_b, of_b, of_b, &*later];
-            let pairs = Pairs::new(&of_a.accounts, &of_b.accounts, |_| false);
+            let pairs = Pairs::new(of_a.accounts(), of_b.accounts(), |_| false);
             comparer.part(&pairs, 0..pairs.len(), |range| {
                 let margins = walk.margins(books, &pairs, &range)?;
                 if let [first, .., last] = margins.as_slice() {

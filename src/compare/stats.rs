@@ -2,6 +2,7 @@
 
 use super::change::{CAUSES, Causes, Change, Figures, PARTS, UnitFigures};
 use crate::margin::Status;
+use crate::totals::first::keep_first;
 use crate::totals::sum::Sum;
 use std::cmp::Ordering;
 
@@ -156,8 +157,9 @@ impl Stats {
         let by_change = |at: usize| changes[at].difference(|figures| figures.mmr);
         let most = |worse: fn(f64) -> bool, order: fn(f64, f64) -> Ordering| {
             let mut places: Vec<usize> = (0..changes.len()).filter(|&at| worse(by_change(at))).collect();
-            places.sort_by(|&x, &y| order(by_change(x), by_change(y)));
-            places.truncate(LARGEST_ACCOUNTS);
+            let by = |x: &usize, y: &usize| order(by_change(*x), by_change(*y)).then(x.cmp(y));
+            keep_first(&mut places, LARGEST_ACCOUNTS, by);
+            places.sort_unstable_by(by);
             places.into_iter().map(named).collect::<Vec<_>>()
         };
         let rises = most(|change| change > 0.0, |x, y| y.total_cmp(&x));

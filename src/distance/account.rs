@@ -1,20 +1,21 @@
-//! One account with the part of the market that it needs, so that a revaluation costs microseconds.
+//! One account with the part of the market it needs. A revaluation costs microseconds.
 
 use super::{is_coin, not_finite};
 use crate::Result;
 use crate::book::Book;
 use crate::engine::{account_of, price, reprice};
-use crate::margin::orders::{Order, Traded};
+use crate::margin::account::Account;
+use crate::margin::account::{Order, Traded};
 use crate::margin::priced::PricedMarket;
-use crate::margin::requirement::{Account, Workspace, evaluate};
+use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::Rules;
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::market::Market;
 use crate::market::scenario::{Scenario, apply};
 
-/// An account and its own market: the instruments it holds and the currencies these and its balances refer to, in the
-/// order of the whole market. Sums run in the same order, so that figures equal those of the whole market.
-pub(super) struct Own<'a> {
+/// An account and its own market: the instruments it holds, the currencies of these and of its balances, in the order
+/// of the whole market. Sums run in the same order, so the figures equal those of a full run.
+pub(super) struct OneAccount<'a> {
     book: &'a Book,
     number: usize,
     rules: &'a Rules,
@@ -29,12 +30,12 @@ pub(super) struct Own<'a> {
     units: Vec<UnitMargin>,
 }
 
-impl<'a> Own<'a> {
+impl<'a> OneAccount<'a> {
     pub(super) fn new(market: &Market, rules: &'a Rules, book: &'a Book, number: usize) -> Self {
         let account = account_of(book, number);
-        let mut instruments = Chosen::new(market.instruments.len());
-        let mut underlyings = Chosen::new(market.underlyings.len());
-        let mut currencies = Chosen::new(market.currencies.len());
+        let mut instruments = Selection::new(market.instruments.len());
+        let mut underlyings = Selection::new(market.underlyings.len());
+        let mut currencies = Selection::new(market.currencies.len());
         for &ccy in account.ccy {
             currencies.choose(ccy);
         }
@@ -116,11 +117,11 @@ impl<'a> Own<'a> {
             .map_err(|_| not_finite(self.book, self.number, scenario))
     }
 
-    /// The coins that can change the account's figures, in byte order: those of which it has cash or owes interest,
-    /// and base, quote and settle currency of each position that is not of size zero.
+    /// The coins that can change the account's figures, in byte order: coins with cash or accrued interest, and the
+    /// base, quote and settlement currency of each non-zero position.
     pub(super) fn exposures(&self) -> Vec<String> {
         let account = account_of(self.book, self.number);
-        let mut exposed = Chosen::new(self.market.currencies.len());
+        let mut exposed = Selection::new(self.market.currencies.len());
         for (row, &ccy) in self.ccy.iter().enumerate() {
             if account.cash[row] != 0.0 || account.interest[row] != 0.0 {
                 exposed.choose(ccy);
@@ -140,16 +141,16 @@ impl<'a> Own<'a> {
         names.filter(|name| is_coin(&self.market, name)).collect()
     }
 
-    /// Price of a coin in USD now.
+    /// Current price of a coin in USD.
     pub(super) fn price_usd(&self, base: &str) -> Option<f64> {
         self.market.currencies.iter().find(|currency| currency.name == base).and_then(|currency| currency.fx)
     }
 }
 
-/// Entries of a table that are wanted.
-struct Chosen(Vec<bool>);
+/// Selected entries of a table.
+struct Selection(Vec<bool>);
 
-impl Chosen {
+impl Selection {
     fn new(entries: usize) -> Self {
         Self(vec![false; entries])
     }
@@ -169,7 +170,7 @@ impl Chosen {
     }
 }
 
-/// The wanted entries, each with its place among them.
+/// The selected entries, each with its new index.
 struct Numbered {
     chosen: Vec<bool>,
     places: Vec<u32>,

@@ -1,19 +1,19 @@
-//! The moves at which a search looks first.
+//! The price moves that a search tries first.
 
 /// The largest fall that is searched: -99 %.
 pub const LOWEST_MOVE: f64 = -0.99;
 /// The largest rise that is searched: +300 %.
 pub const HIGHEST_MOVE: f64 = 3.0;
 
-/// First step, in logarithms of the price: half a per cent.
+/// First step, in log price: 0.5 %.
 const FIRST_STEP: f64 = 0.005;
-/// Each step over the one before it.
+/// Each step divided by the step before it.
 const GROWTH: f64 = 1.08;
 /// Largest step.
 const LARGEST_STEP: f64 = 0.05;
 
-/// Relative moves from near zero to `end` (> -1), the last of which is `end`. In logarithms of the price the steps are
-/// 0.005 at first, each 8 % longer than the last, and 0.05 at most.
+/// Relative moves from near zero to `end` (> -1); the last one is `end`. In log price the first step is 0.005, each
+/// step is 8 % longer than the last, and none is longer than 0.05.
 ///
 /// ```
 /// use remargin::distance::{LOWEST_MOVE, ladder};
@@ -49,7 +49,7 @@ mod tests {
             for rung in rungs {
                 let step = (rung.ln_1p() - before.ln_1p()).abs();
                 assert!(rung.signum() == end.signum() && rung.abs() > before.abs(), "{rung}");
-                // The last step takes in what would be less than half a step.
+                // A remainder shorter than half a step is merged into the last step.
                 assert!(step <= 1.5 * most_step + 1e-12, "{rung}: {step}");
                 (before, most_step) = (rung, (most_step * GROWTH).min(LARGEST_STEP));
             }

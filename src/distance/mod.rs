@@ -1,5 +1,5 @@
-//! How far an account, or a whole book, is from liquidation: price moves found by search, each step a full
-//! revaluation (market moved by [`scenario::apply`], instruments priced afresh, account evaluated).
+//! Distance of an account, or of a whole book, from liquidation: price moves found by search. Each step is a full
+//! revaluation: the market moved by [`scenario::apply`], all instruments repriced, the account evaluated.
 //!
 //! ```text
 //! ratio
@@ -11,18 +11,20 @@
 //!   +-----------------------------> fall
 //! ```
 //!
-//! A margin ratio may cross the threshold more than once, and step over it: spot in use is capped, options bend it,
-//! and a debt that outgrows its tier bears the higher rates as a whole. So the search trusts samples, not slopes:
-//! it walks outward on the ladder of [`ladder`], looks into every dip between three samples, and takes the first
-//! change of state. What can stay hidden is an excursion narrower than a step of the ladder (0.5 % near zero, 5 % far
-//! out, of price) that none of its samples betrays.
+//! A margin ratio may cross the threshold more than once, and it may jump over it: spot in use is capped, options are
+//! convex, and a debt that enters a higher tier pays the higher rate on the whole amount. So the search uses samples,
+//! not slopes. It walks outward on the ladder of [`ladder`], refines every local minimum of three samples, and stops at
+//! the first change of state. It can miss an excursion that is narrower than a step of the ladder (0.5 % of price near
+//! zero, 5 % far out) if no sample falls into it.
 //!
-//! [`distances`] is one account; [`reverse`] is a statement about a whole book.
+//! [`distances`] is for one account, [`reverse`] for a condition on the whole book.
 
 mod account;
 mod ladder;
 pub mod reverse;
+mod reverse_text;
 mod search;
+mod statement;
 pub mod tables;
 
 pub use ladder::{HIGHEST_MOVE, LOWEST_MOVE, ladder};
@@ -34,17 +36,17 @@ use crate::market::Market;
 use crate::market::scenario::{self, EVERY_COIN, Scenario, Shock};
 use crate::progress::Progress;
 use crate::{Error, Result, parallel};
-use account::Own;
+use account::OneAccount;
 use search::Point;
 
 pub use crate::totals::reach::{Move, Reach};
 
-/// The distance of one account in one coin, or in all together.
+/// The distance of one account in one coin, or in all coins together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distance {
     /// `BTC`, or [`EVERY_COIN`].
     pub base: String,
-    /// Price of the coin in USD now; `None` for all coins together, or for a coin without a USD price.
+    /// Current price of the coin in USD; `None` for all coins together, or for a coin without a USD price.
     pub price_usd: Option<f64>,
     /// The nearest fall.
     pub down: Reach,
@@ -57,38 +59,52 @@ pub struct Distance {
 pub struct AccountDistances {
     /// Index into the book.
     pub account: usize,
-    /// Its margin now. Where it is in liquidation already, the moves are those that would bring it out.
+    /// Its current margin. If it is in liquidation already, the moves are those that bring it out.
     pub margin: AccountMargin,
-    /// [`EVERY_COIN`] first, then each coin that the account is exposed to, in byte order.
+    /// [`EVERY_COIN`] first, then each coin with exposure, in byte order.
     pub rows: Vec<Distance>,
 }
 
-/// The nearest price moves at which the margin ratio of an account reaches the liquidation threshold of the rules: of
-/// all coins together, and of each coin that it holds or has a position in.
+/// The nearest price moves at which the margin ratio of an account reaches the liquidation threshold of the rules: in
+/// all coins together, and in each coin that it holds or has a position in.
 ///
-/// Only what the account holds is priced. The figures are those of a run over the whole book in the moved market.
+/// Only what the account holds is priced. The figures equal those of a run over the whole book in the moved market.
+///
+/// ```
+/// use remargin::distance::{HIGHEST_MOVE, LOWEST_MOVE, distances};
+/// use remargin::market::scenario::EVERY_COIN;
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let found = distances(&snapshot.market, &rules.rules, &snapshot.book, 0)?;
+/// assert_eq!(found.rows[0].base, EVERY_COIN);
+/// assert!(LOWEST_MOVE < 0.0 && HIGHEST_MOVE > 0.0);
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
-/// [`Error::Runtime`] naming the account if a figure is not finite, which a valid book excludes.
+/// [`Error::Runtime`] with the account's name if a figure is not finite. A valid book excludes this.
 pub fn distances(market: &Market, rules: &Rules, book: &Book, account: usize) -> Result<AccountDistances> {
-    let mut own = Own::new(market, rules, book, account);
+    let mut own = OneAccount::new(market, rules, book, account);
     let now = own.margin(&Scenario::base())?;
     let bases = std::iter::once(EVERY_COIN.to_owned()).chain(own.exposures());
     let rows = bases.map(|base| own_distance(&mut own, base, &now)).collect::<Result<_>>()?;
     Ok(AccountDistances { account, margin: now, rows })
 }
 
-/// The distance in all coins together alone.
+/// The distance in all coins together only.
 ///
 /// # Errors
 /// As [`distances`].
 pub fn parallel_distance(market: &Market, rules: &Rules, book: &Book, account: usize) -> Result<Distance> {
-    let mut own = Own::new(market, rules, book, account);
+    let mut own = OneAccount::new(market, rules, book, account);
     let now = own.margin(&Scenario::base())?;
     own_distance(&mut own, EVERY_COIN.to_owned(), &now)
 }
 
-/// The distances of many accounts, on all threads, handed to `sink` in the order of `accounts`.
+/// The distances of many accounts, computed on all threads, passed to `sink` in the order of `accounts`.
 ///
 /// # Errors
 /// As [`distances`], the error of `sink`, or [`Error::Interrupted`].
@@ -114,7 +130,7 @@ pub fn for_each(
     parallel::in_order(accounts.len().div_ceil(TASK), window, task, |found| found.into_iter().try_for_each(&mut sink))
 }
 
-fn own_distance(own: &mut Own<'_>, base: String, now: &AccountMargin) -> Result<Distance> {
+fn own_distance(own: &mut OneAccount<'_>, base: String, now: &AccountMargin) -> Result<Distance> {
     let threshold = own.threshold();
     let point = |at: f64, margin: &AccountMargin| Point {
         at,
@@ -135,7 +151,7 @@ fn own_distance(own: &mut Own<'_>, base: String, now: &AccountMargin) -> Result<
     Ok(Distance { base, price_usd, down, up })
 }
 
-/// True if scenarios move this currency by `price`: a coin, not a stablecoin and not USD.
+/// True if a scenario moves this currency by `price`: a coin, neither a stablecoin nor USD.
 fn is_coin(market: &Market, name: &str) -> bool {
     let shock = Shock { base: name.to_owned(), price: Some(0.0), vol: None };
     scenario::check_shock(market, &shock).is_ok()
@@ -143,6 +159,6 @@ fn is_coin(market: &Market, name: &str) -> bool {
 
 fn not_finite(book: &Book, account: usize, scenario: &Scenario) -> Error {
     let price = scenario.shocks.first().and_then(|shock| shock.price).unwrap_or(0.0);
-    let id = book.accounts.get(account);
+    let id = book.accounts().get(account);
     Error::Runtime(format!("account `{id}`: a figure is not finite after a price move of {price}"))
 }

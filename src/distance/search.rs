@@ -1,12 +1,13 @@
-//! The nearest change of state along one direction, of a function that may jump and cross more than once.
+//! The nearest change of state along one direction, of a function that may jump and may cross several times.
 
 use crate::Result;
+use crate::margin::extremes::{higher, lower};
 
 /// A ratio this close to the threshold has reached it.
 const CLOSE: f64 = 1e-10;
-/// Where floats leave no move in between, a ratio this close still counts as reached and not as a jump.
+/// If no float lies between two moves, a ratio this close still counts as reached and not as a jump.
 const NEARLY: f64 = 1e-6;
-/// Steps of a look into a dip: 0.618^24 of its width are left, 1e-6 of price.
+/// Steps of the search in a dip: they leave 0.618^24 of its width, 1e-6 of price.
 const DIP_STEPS: usize = 24;
 
 /// An account after one move.
@@ -16,14 +17,14 @@ pub(super) struct Point {
     pub at: f64,
     /// Margin ratio.
     pub ratio: Option<f64>,
-    /// Adjusted equity above what liquidation begins at, USD.
+    /// Adjusted equity minus the equity at which liquidation begins, USD.
     pub excess_usd: f64,
     /// In liquidation.
     pub liquidated: bool,
 }
 
 impl Point {
-    /// How far the ratio is from a change of state; not positive once it has changed.
+    /// How far the ratio is from a change of state; zero or negative once it has changed.
     fn room(&self, start: &Self, threshold: f64) -> f64 {
         let above = self.ratio.map_or(f64::INFINITY, |ratio| ratio - threshold);
         if start.liquidated { -above } else { above }
@@ -34,8 +35,8 @@ impl Point {
     }
 }
 
-/// The point nearest to `start` (which moves nothing) whose state differs from it, and whether the ratio jumps there.
-/// `rungs` lead outward; `at` revalues. `None` if no rung and no dip between rungs has another state.
+/// The point nearest to `start` (no move) with another state, and whether the ratio jumps there. `rungs` lead outward;
+/// `at` revalues. `None` if no rung and no dip between rungs has another state.
 ///
 /// # Errors
 /// Those of `at`.
@@ -56,7 +57,7 @@ pub(super) fn nearest(
         if search.has_changed(&next) {
             return search.refine(last, next).map(Some);
         }
-        // Where three samples fall and rise again, the lowest lies between the outer two.
+        // If three samples fall and rise again, the minimum lies between the outer two.
         let is_lowest = room(&last) <= room(&next) && room(&last) <= room(&before) && room(&last).is_finite();
         if is_lowest && let Some(dip) = search.dip(before.at, next.at)? {
             return search.refine(before, dip).map(Some);
@@ -77,7 +78,7 @@ impl<F: FnMut(f64) -> Result<Point>> Search<F> {
         point.liquidated != self.start.liquidated
     }
 
-    /// Looks for a change of state between two moves by golden section on the room that is left.
+    /// Looks for a change of state between two moves by golden-section search on the remaining room.
     fn dip(&mut self, from: f64, to: f64) -> Result<Option<Point>> {
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
         let (mut low, mut high) = (from, to);
@@ -100,14 +101,15 @@ impl<F: FnMut(f64) -> Result<Point>> Search<F> {
         Ok([near, far].into_iter().find(|point| self.has_changed(point)))
     }
 
-    /// Narrows a bracket, unchanged at `inner` and changed at `outer`, until the ratio is at the threshold or no move
-    /// lies in between. Secant steps on the excess, every third step a bisection, so that a jump cannot stall it.
+    /// Narrows a bracket (unchanged at `inner`, changed at `outer`) until the ratio is at the threshold or no float
+    /// lies between. Uses secant steps on the excess; every third step is a bisection, so that a jump cannot stall the
+    /// search.
     fn refine(&mut self, mut inner: Point, mut outer: Point) -> Result<(Point, bool)> {
         for step in 1.. {
             if let Some(point) = [outer, inner].into_iter().find(|point| point.has_reached(self.threshold, CLOSE)) {
                 return Ok((point, false));
             }
-            let (low, high) = (inner.at.min(outer.at), inner.at.max(outer.at));
+            let (low, high) = (lower(inner.at, outer.at), higher(inner.at, outer.at));
             let middle = low + 0.5 * (high - low);
             if !(low < middle && middle < high) {
                 break;
@@ -131,7 +133,7 @@ mod tests {
     use super::*;
     use crate::distance::{HIGHEST_MOVE, LOWEST_MOVE, ladder};
 
-    /// A point of an account that needs 100 USD and has 100 times the ratio.
+    /// A point of an account that requires 100 USD: its equity is 100 times the ratio.
     fn point(at: f64, ratio: f64) -> Point {
         Point { at, ratio: Some(ratio), excess_usd: 100.0 * (ratio - 1.0), liquidated: ratio <= 1.0 }
     }
@@ -153,7 +155,7 @@ mod tests {
         let falls = |price: f64| 1.0 + (price + 0.2) * (price + 0.3) * (price + 0.6) * 50.0;
         assert_at(find(LOWEST_MOVE, falls), -0.2);
         assert_eq!(find(HIGHEST_MOVE, falls), None);
-        // In liquidation between -30 % and +10 %: both moves lead out of it.
+        // In liquidation between -30 % and +10 %: both moves leave liquidation.
         let hollow = |price: f64| 1.0 + (price + 0.3) * (price - 0.1);
         assert_at(find(LOWEST_MOVE, hollow), -0.3);
         assert_at(find(HIGHEST_MOVE, hollow), 0.1);

@@ -1,4 +1,4 @@
-//! How far accounts are from liquidation: table `distances`, and the columns of `at_risk` that sum it up.
+//! Distance of accounts from liquidation: table `distances`, and the summary columns in `at_risk`.
 
 use super::{AccountDistances, Distance};
 use crate::book::Book;
@@ -17,7 +17,8 @@ use crate::{Result, distance};
 use arrow::array::RecordBatch;
 use std::path::Path;
 
-/// Account x coin, `*` (all coins together) first. Prices are USD; `status` and `margin_ratio` are those of now.
+/// One row per account and coin, `*` (all coins together) first. Prices are USD; `status` and `margin_ratio` are
+/// current values.
 pub const DISTANCES: TableSpec = TableSpec {
     name: "distances",
     columns: &[
@@ -38,7 +39,7 @@ pub const DISTANCES: TableSpec = TableSpec {
     sorted_by: Some(0),
 };
 
-/// What distances are searched in: the market as it is.
+/// The inputs of the search: the market without a move.
 #[derive(Clone, Copy)]
 pub(crate) struct Searched<'a> {
     pub market: &'a Market,
@@ -47,19 +48,19 @@ pub(crate) struct Searched<'a> {
     pub progress: &'a dyn Progress,
 }
 
-/// Searches the distances of some accounts, writes the table, and notes the moves of all coins together in the rows of
-/// the base case that are at risk. Writes nothing for [`DistanceScope::None`].
+/// Searches the distances of some accounts, writes the table, and stores the moves of all coins together in the
+/// base-case rows of `at_risk`. Writes nothing for [`DistanceScope::None`].
 pub(crate) fn write(
     folder: &Path,
     format: Format,
-    whose: DistanceScope,
+    scope: DistanceScope,
     searched: Searched,
     at_risk: &mut [AtRisk],
 ) -> Result<Option<OutputFile>> {
     let Searched { market, rules, book, progress } = searched;
     let mut flagged: Vec<&mut AtRisk> = at_risk.iter_mut().filter(|row| row.scenario == 0).collect();
     flagged.sort_by_key(|row| row.account);
-    let accounts: Vec<usize> = match whose {
+    let accounts: Vec<usize> = match scope {
         DistanceScope::All => (0..book.len()).collect(),
         DistanceScope::AtRisk => flagged.iter().map(|row| row.account).collect(),
         DistanceScope::None => return Ok(None),
@@ -111,7 +112,7 @@ fn batch(rows: &[Row], book: &Book) -> Result<RecordBatch> {
     let down: fn(&Distance) -> &Reach = |distance| &distance.down;
     let up: fn(&Distance) -> &Reach = |distance| &distance.up;
     DISTANCES.batch(vec![
-        texts(rows.iter().map(|row| book.accounts.get(row.account)))?,
+        texts(rows.iter().map(|row| book.accounts().get(row.account)))?,
         texts(rows.iter().map(|row| row.distance.base.as_str()))?,
         at(down, |found| Some(found.price_move)),
         at(down, |found| found.price_usd),

@@ -10,8 +10,9 @@ pub use pair::{Pair, side_by_side};
 pub use price::{price, reprice};
 
 use crate::book::Book;
+use crate::margin::account::Account;
 use crate::margin::priced::PricedMarket;
-use crate::margin::requirement::{Account, Workspace, evaluate};
+use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::{Error, Result};
 use std::ops::Range;
@@ -53,25 +54,39 @@ pub fn units_by_account(chunk: &Chunk) -> impl Iterator<Item = (usize, &[UnitMar
 /// The rows of one account of the book.
 #[must_use]
 pub fn account_of(book: &Book, account: usize) -> Account<'_> {
-    let positions = book.position_start[account]..book.position_start[account + 1];
-    let balances = book.balance_start[account]..book.balance_start[account + 1];
+    let positions = book.position_start()[account]..book.position_start()[account + 1];
+    let balances = book.balance_start()[account]..book.balance_start()[account + 1];
     Account {
-        spot_offset: book.spot_offset[account],
-        instrument: &book.instrument[positions.clone()],
-        qty: &book.qty[positions.clone()],
-        avg_px: &book.avg_px[positions],
-        ccy: &book.ccy[balances.clone()],
-        cash: &book.cash[balances.clone()],
-        interest: &book.interest[balances.clone()],
-        spot_in_use_cap: &book.spot_in_use_cap[balances],
+        spot_offset: book.spot_offset()[account],
+        instrument: &book.instrument()[positions.clone()],
+        qty: &book.qty()[positions.clone()],
+        avg_px: &book.avg_px()[positions],
+        ccy: &book.ccy()[balances.clone()],
+        cash: &book.cash()[balances.clone()],
+        interest: &book.interest()[balances.clone()],
+        spot_in_use_cap: &book.spot_in_use_cap()[balances],
         orders: book.orders_of(account),
     }
 }
 
 /// The margins of `accounts`, a range of the book.
 ///
+/// ```
+/// use remargin::engine::{chunk, price};
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let priced = price(&snapshot.market, &rules.rules);
+/// let margins = chunk(&priced, &snapshot.book, 0..10)?;
+/// assert_eq!((margins.accounts.len(), margins.unit_end.len()), (10, 10));
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
 /// # Errors
-/// [`Error::Runtime`] naming the account if a figure is not finite, which bounded inputs do not bring about.
+/// [`Error::Runtime`] naming the account if a figure is not finite, which bounded inputs do not bring about, or if the
+/// book is of another market. The range must be one of accounts of the book.
 pub fn chunk(priced: &PricedMarket, book: &Book, accounts: Range<usize>) -> Result<Chunk> {
     chunk_with(priced, book, accounts, |_, _, _| ())
 }
@@ -104,6 +119,9 @@ impl Chunk {
         accounts: Range<usize>,
         mut observe: impl FnMut(&Account, &Workspace, &[UnitMargin]),
     ) -> Result<()> {
+        if !book.fits(priced.contracts.len(), priced.currencies.len()) {
+            return Err(Error::Runtime("the book is of a market with more instruments or currencies".to_owned()));
+        }
         self.first_account = accounts.start;
         self.accounts.clear();
         self.unit_end.clear();
@@ -111,13 +129,13 @@ impl Chunk {
         self.accounts.reserve_exact(accounts.len());
         self.unit_end.reserve_exact(accounts.len());
         // An account has no more units than positions.
-        self.units.reserve(book.position_start[accounts.end] - book.position_start[accounts.start]);
+        self.units.reserve(book.position_start()[accounts.end] - book.position_start()[accounts.start]);
         for account in accounts {
             let (rows, first_unit) = (account_of(book, account), self.units.len());
             let margin = evaluate(priced, &rows, work, &mut self.units).map_err(|_| {
                 Error::Runtime(format!(
                     "account `{}`: a figure is not finite; nothing was written",
-                    book.accounts.get(account)
+                    book.accounts().get(account)
                 ))
             })?;
             observe(&rows, work, &self.units[first_unit..]);

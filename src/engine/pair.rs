@@ -86,7 +86,7 @@ impl<'s> Side<'s> {
     }
 
     fn id(&self) -> Option<&str> {
-        self.piece.as_ref().map(|piece| piece.book.accounts.get(self.place))
+        self.piece.as_ref().map(|piece| piece.book.accounts().get(self.place))
     }
 
     /// Moves behind the account, and adds it if it is wanted.
@@ -146,8 +146,11 @@ impl<'s, W: Fn(&str, [Option<usize>; 2]) -> Result<bool>> Zip<'s, '_, W> {
             }
         }
         let [a, b] = taken;
-        Ok((count > 0).then(|| Pair {
-            books: [a.book.build(), b.book.build()],
+        if count == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Pair {
+            books: [a.book.build()?, b.book.build()?],
             numbers: [a.numbers, b.numbers],
             undecided: [a.undecided, b.undecided],
         }))

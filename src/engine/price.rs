@@ -6,13 +6,25 @@ use crate::margin::priced::{
     UnitParams, price_delta_one, price_option, settle_option,
 };
 use crate::margin::rules::{Class, RiskUnitMode, Rules, SettleGroup};
-use crate::market::{Instrument, Kind, Market};
+use crate::market::{Instrument, InstrumentKind, Market};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Prices every instrument in every scenario of the rules.
 ///
 /// Instruments with a price gap get no contract; a valid book holds none of them.
+///
+/// ```
+/// use remargin::engine::price;
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let priced = price(&snapshot.market, &rules.rules);
+/// assert_eq!(priced.contracts.len(), snapshot.market.instruments.len());
+/// # Ok::<(), remargin::Error>(())
+/// ```
 #[must_use]
 pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
     let units = units_of(market, rules);
@@ -101,7 +113,7 @@ struct Numbering {
 
 impl Numbering {
     fn of(&mut self, unit: u32, instrument: &Instrument) -> Numbers {
-        let is_option = matches!(instrument.kind, Kind::Option { .. });
+        let is_option = matches!(instrument.kind, InstrumentKind::Option { .. });
         let next = self.buckets.len() as u32;
         let bucket = *self.buckets.entry((unit, instrument.expiry_ns)).or_insert(next);
         let next = self.legs.len() as u32;
@@ -207,9 +219,9 @@ fn contract_of(
     };
     let (multiplier, mark_px) = (instrument.multiplier, instrument.mark_px);
     let (call, strike) = match instrument.kind {
-        Kind::Option { call, strike } => (call, strike),
-        Kind::Linear | Kind::Inverse => {
-            let inverse = instrument.kind == Kind::Inverse;
+        InstrumentKind::Option { call, strike } => (call, strike),
+        InstrumentKind::Linear | InstrumentKind::Inverse => {
+            let inverse = instrument.kind == InstrumentKind::Inverse;
             let class = params.class_mr467;
             let spec = DeltaOne { inverse, multiplier, mark_px, index_px, phi_usd, class };
             return Some(price_delta_one(&spec, place, rules));

@@ -1,7 +1,7 @@
-//! Every step of one account's margin, for a person who checks it.
+//! Every step of one account's margin, for checking by hand.
 //!
-//! The figures are the kernel's own intermediate results ([`Workspace`]), not a second calculation: what is explained
-//! is what was reported.
+//! The figures are the kernel's own intermediate results ([`Workspace`]), not a second calculation: the explanation
+//! shows exactly the reported margin.
 
 mod model;
 mod okx;
@@ -31,7 +31,8 @@ use std::path::Path;
 /// Every table is read to its end: a broken row further on may be of the same account, and files are checked whole.
 ///
 /// # Errors
-/// What reading the snapshot brings, [`Error::Memory`] among it; [`Error::Invalid`] if the account is unknown or unmargined, with the reason.
+/// Those of reading the snapshot, [`Error::Memory`] among them; [`Error::Invalid`] if the account is unknown or
+/// unmargined, with the reason.
 pub fn explain(
     snapshot: &Path,
     account_id: &str,
@@ -45,11 +46,10 @@ pub fn explain(
     let memory = Memory::new(memory_limit, Need::BOOK, None);
     let mut book = OpenBook::open(snapshot, Currencies::Named, memory, &options)?;
     let work = |(): &(), piece: &Piece| {
-        Ok(piece.book.find(account_id).map(|account| {
-            let mut own = BookBuilder::default();
-            own.copy_account(&piece.book, account);
-            own.build()
-        }))
+        let Some(account) = piece.book.find(account_id) else { return Ok(None) };
+        let mut own = BookBuilder::default();
+        own.copy_account(&piece.book, account);
+        own.build().map(Some)
     };
     let (found, loaded) = book.pass(
         Cut::Known(CHUNK_ACCOUNTS),
@@ -79,7 +79,21 @@ pub fn explain(
     explain_account(&loaded.market, &own, &price(&loaded.market, &rules.rules), 0)
 }
 
-/// Explains account number `index` of a book.
+/// Explains the account with this index in the book.
+///
+/// ```
+/// use remargin::engine::price;
+/// use remargin::explain::explain_account;
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let priced = price(&snapshot.market, &rules.rules);
+/// let explanation = explain_account(&snapshot.market, &snapshot.book, &priced, 0)?;
+/// assert!(explanation.to_text().contains("A00000001"));
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Runtime`] if a figure is not finite, as in a run.
@@ -87,7 +101,7 @@ pub fn explain_account(market: &Market, book: &Book, priced: &PricedMarket, inde
     let account = account_of(book, index);
     let mut work = Workspace::new(priced);
     let mut margins = Vec::new();
-    let account_id = book.accounts.get(index).to_string();
+    let account_id = book.accounts().get(index).to_string();
     let margin = evaluate(priced, &account, &mut work, &mut margins)
         .map_err(|_| Error::Runtime(format!("account `{account_id}`: a figure is not finite")))?;
     let currencies = work

@@ -1,4 +1,4 @@
-//! The parts of an explanation, as they stand in its JSON form. USD unless the name says otherwise.
+//! The parts of an explanation, in the structure of its JSON form. USD unless the name says otherwise.
 
 use serde::Serialize;
 
@@ -11,13 +11,13 @@ pub struct Explanation {
     pub as_of: String,
     /// Name of the parameter set.
     pub rules: String,
-    /// What is margined together: `separate` or `merged`.
+    /// How positions are grouped: `separate` or `merged`.
     pub risk_unit: &'static str,
     /// The account's spot hedging mode.
     pub spot_offset: &'static str,
-    /// Equity, currency by currency.
+    /// Equity of each currency.
     pub currencies: Vec<CurrencyStep>,
-    /// Stress, risk unit by risk unit.
+    /// Stress of each risk unit.
     pub units: Vec<UnitStep>,
     /// The account's totals.
     pub totals: Totals,
@@ -28,7 +28,7 @@ pub struct Explanation {
 pub struct CurrencyStep {
     /// `BTC`.
     pub ccy: String,
-    /// Cash less interest.
+    /// Cash minus interest.
     pub cash: f64,
     /// Unrealised P&L of swaps and futures settled in it.
     pub upl: f64,
@@ -36,7 +36,7 @@ pub struct CurrencyStep {
     pub option_value: f64,
     /// `cash + upl + option_value`.
     pub equity: f64,
-    /// USD value of one unit; `null` where nothing is held and no price known.
+    /// USD value of one unit; `null` if nothing is held and no price is known.
     pub fx_usd: Option<f64>,
     /// Equity in USD without discount.
     pub total_usd: f64,
@@ -66,7 +66,7 @@ pub struct TierStep {
 pub struct BorrowingStep {
     /// Liability in currency units.
     pub liability: f64,
-    /// Maintenance rate of the tier that holds it.
+    /// Maintenance rate of the tier that contains it.
     pub mmr_rate: f64,
     /// Initial rate of that tier.
     pub imr_rate: f64,
@@ -91,7 +91,7 @@ pub struct UnitStep {
     pub positions: Vec<PositionStep>,
     /// Spot in use.
     pub spot: SpotStep,
-    /// The linear part: `slope_positions + slope_spot`, zero for a perfect hedge.
+    /// Slope of the positions. The linear part is `slope_positions + slope_spot`, zero for a perfect hedge.
     pub slope_positions: f64,
     /// Slope of spot in use.
     pub slope_spot: f64,
@@ -99,7 +99,7 @@ pub struct UnitStep {
     pub slope: f64,
     /// MR1's grid.
     pub mr1: GridStep,
-    /// MR2: P&L of the days that pass.
+    /// MR2: P&L of the days.
     pub mr2: DecayStep,
     /// MR3, by expiry.
     pub mr3: TermStep,
@@ -113,13 +113,13 @@ pub struct UnitStep {
     pub mr7: MinimumStep,
     /// MR9: stablecoin hedges, merged books only.
     pub mr9: StablecoinStep,
-    /// Which of MR1, MR2, MR6 (with the sums), or MR7, decides: `mr1`, `mr2`, `mr6`, `mr7`.
+    /// The component that decides the MMR: `mr1`, `mr2`, `mr6` (each with the sums) or `mr7`.
     pub binding: &'static str,
     /// Maintenance margin.
     pub mmr: f64,
     /// Initial margin.
     pub imr: f64,
-    /// What pending orders freeze; `null` if the account has none.
+    /// IMR of pending orders; `null` if the account has none.
     pub orders: Option<OrderStep>,
     /// Summed cash deltas.
     pub cash_delta: f64,
@@ -133,14 +133,14 @@ pub struct UnitStep {
     pub upl: f64,
 }
 
-/// Pending orders: IMR is taken on the largest of the unit's MMR and these two.
+/// Pending orders. IMR is computed from the largest of the unit's MMR and these two.
 #[derive(Debug, Clone, Serialize)]
 pub struct OrderStep {
     /// MMR with all buys of the account filled.
     pub mmr_with_buys: f64,
     /// MMR with all sells filled.
     pub mmr_with_sells: f64,
-    /// What they add to IMR.
+    /// The increase of IMR.
     pub order_imr: f64,
 }
 
@@ -157,23 +157,23 @@ pub struct PositionStep {
     pub avg_px: f64,
     /// Mark price.
     pub mark_px: f64,
-    /// Coins a contract, USD face for inverse ones.
+    /// Coins per contract; USD face for inverse contracts.
     pub multiplier: f64,
     /// Years to expiry.
     pub years: f64,
-    /// Settle currency.
+    /// Settlement currency.
     pub settle_ccy: String,
-    /// Unrealised P&L in the settle currency.
+    /// Unrealised P&L in the settlement currency.
     pub upl_settle: f64,
-    /// Value of an option in the settle currency.
+    /// Value of an option in the settlement currency.
     pub option_value_settle: f64,
     /// `q`, coins.
     pub delta_coin: f64,
     /// `D`.
     pub cash_delta: f64,
-    /// Raw MR7 charge.
+    /// Raw MR7 charge, before tiers.
     pub mr7_raw: f64,
-    /// An option's own inputs.
+    /// Inputs of an option.
     pub option: Option<OptionStep>,
     /// Size: `abs(D)`, options `abs(n) m S phi`.
     pub notional_usd: f64,
@@ -185,7 +185,7 @@ pub struct PositionStep {
     pub theta: f64,
 }
 
-/// What an option is priced from.
+/// Price inputs of an option.
 #[derive(Debug, Clone, Serialize)]
 pub struct OptionStep {
     /// Strike, quote currency.
@@ -205,19 +205,19 @@ pub struct OptionStep {
 /// Spot in use.
 #[derive(Debug, Clone, Serialize)]
 pub struct SpotStep {
-    /// True if the account's mode makes spot hedge this unit.
+    /// True if the account's mode lets spot hedge this unit.
     pub hedges_this_unit: bool,
-    /// `E`: equity of the base currency less option values, coins.
+    /// `E`: equity of the base currency minus option values, coins.
     pub equity_coin: f64,
     /// `Q_u`: summed coin deltas of the unit.
     pub delta_coin: f64,
-    /// The account's own limit; `null` if it set none.
+    /// The account's own limit; `null` if not set.
     pub cap_coin: Option<f64>,
     /// Spot in use, coins, signed.
     pub spot_in_use_coin: f64,
-    /// USD value of one coin of it; `null` if unknown and unused.
+    /// USD value of one coin of spot in use; `null` if unknown and unused.
     pub px_usd: Option<f64>,
-    /// Why it has this size.
+    /// What limits its size.
     pub reason: &'static str,
 }
 
@@ -276,7 +276,7 @@ pub struct ExpiryPnl {
 /// MR4.
 #[derive(Debug, Clone, Serialize)]
 pub struct BasisStep {
-    /// One line an expiry.
+    /// One line per expiry.
     pub expiries: Vec<BasisLine>,
     /// Their sum.
     pub charge: f64,
@@ -328,7 +328,7 @@ pub struct ExtremeStep {
 pub struct MinimumStep {
     /// Summed raw charges.
     pub raw: f64,
-    /// The multiplier tiers that it reaches.
+    /// The multiplier tiers it reaches.
     pub tiers: Vec<TierStep>,
     /// Raw charge after multipliers.
     pub charge: f64,
@@ -337,7 +337,7 @@ pub struct MinimumStep {
 /// MR9.
 #[derive(Debug, Clone, Serialize)]
 pub struct StablecoinStep {
-    /// One line a pair of settle groups, in order.
+    /// One line per pair of settlement groups, in order.
     pub pairs: Vec<StablecoinPair>,
     /// Their sum.
     pub charge: f64,
@@ -387,6 +387,6 @@ pub struct Totals {
     pub mmr_no_hedge: f64,
     /// IMR with spot hedging off.
     pub imr_no_hedge: f64,
-    /// What pending orders add to IMR.
+    /// IMR of pending orders.
     pub order_imr: f64,
 }

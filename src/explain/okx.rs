@@ -1,9 +1,9 @@
-//! An explanation in the words of the exchange: the response of `account/position-builder`, field for field.
+//! An explanation in the format of the exchange: the response of `account/position-builder`, field by field.
 //!
-//! Figures are decimal strings in the API's envelope, so that a client of the exchange reads them as they are. Three
-//! fields have no equal here and say so in their form: `positions` (the spot lines of an older version) is empty, an
-//! asset's `borrowMmr` is given where the exchange leaves it blank, and `gamma`, `theta` and `vega` are USD in our
-//! sense (per 1 % of the index, the next day, one volatility point).
+//! Figures are decimal strings in the API's envelope, so a client of the exchange can read them. Three fields differ:
+//! `positions` (the spot lines of an older version) is empty; an asset's `borrowMmr` is given where the exchange leaves
+//! it blank; `gamma`, `theta` and `vega` are USD as defined here (per 1 % of the index, the next day, one volatility
+//! point).
 
 use super::model::{Explanation, GridStep, PositionStep, UnitStep};
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ impl Explanation {
     fn assets(&self) -> Vec<Value> {
         let assets = self.currencies.iter().map(|step| {
             let borrowing = step.borrowing.as_ref();
-            // Spot of a currency hedges the units of that base: one, or none.
+            // Spot of a currency hedges at most one unit with that base.
             let of_base = |unit: &&UnitStep| unit.risk_unit.split('-').next() == Some(step.ccy.as_str());
             let spot: f64 = self.units.iter().filter(of_base).map(|unit| unit.spot.spot_in_use_coin).sum();
             json!({
@@ -49,7 +49,7 @@ impl Explanation {
         assets.collect()
     }
 
-    /// The valuation time as the exchange writes it.
+    /// The valuation time in the exchange's format.
     fn milliseconds(&self) -> String {
         self.as_of.parse::<jiff::Timestamp>().map_or_else(|_| String::new(), |time| time.as_millisecond().to_string())
     }
@@ -111,7 +111,7 @@ fn portfolio(step: &PositionStep) -> Value {
         (None, true) => "FUTURES",
         (None, false) => "SWAP",
     };
-    // The model counts an option's whole value in equity; to the exchange it has a P&L since it was bought as well.
+    // The model counts the whole value of an option in equity. The exchange also reports its P&L since the purchase.
     let paid = step.qty * step.multiplier * step.avg_px;
     let float_pnl = if step.option.is_some() { step.option_value_settle - paid } else { step.upl_settle };
     json!({
@@ -131,7 +131,7 @@ fn portfolio(step: &PositionStep) -> Value {
     })
 }
 
-/// The shortest decimal that is the same double; zero without a sign.
+/// The shortest decimal of the same double; zero without a sign.
 fn figure(number: f64) -> String {
     (number + 0.0).to_string()
 }

@@ -1,11 +1,11 @@
-//! An explanation as text: a story from equity to status, figures rounded for reading (JSON has them in full).
+//! An explanation as text, from equity to status. Figures are rounded; JSON has them in full.
 
 use super::model::{Explanation, TierStep, UnitStep};
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt::{self, Write};
 
 impl Explanation {
-    /// The explanation as text, sections in the order in which the figures arise.
+    /// The explanation as text, sections in the order of the calculation.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut out = String::new();
@@ -26,7 +26,7 @@ impl Explanation {
         self.write_totals(out)
     }
 
-    /// The end of the story first: where the account stands, and which unit weighs most.
+    /// The result first: the account's status, and the largest unit.
     fn write_outcome(&self, out: &mut String) -> fmt::Result {
         let totals = &self.totals;
         let ratio =
@@ -103,13 +103,13 @@ impl Explanation {
                 usd(totals.mmr + totals.liquidation_fee),
                 totals.status
             )?,
-            None => writeln!(out, "   no margin ratio: nothing to maintain ({})", totals.status)?,
+            None => writeln!(out, "   no margin ratio: MMR and liquidation fee are zero ({})", totals.status)?,
         }
         if totals.im_deficit {
-            writeln!(out, "   adjusted equity is below IMR by {} USD", usd(totals.imr - totals.adj_eq))?;
+            writeln!(out, "   IM deficit: adjusted equity is {} USD below IMR", usd(totals.imr - totals.adj_eq))?;
         }
         if totals.ineligible {
-            writeln!(out, "   total equity is below the threshold of portfolio margin")?;
+            writeln!(out, "   ineligible: total equity is below the minimum for portfolio margin")?;
         }
         Ok(())
     }
@@ -278,12 +278,12 @@ fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     table.lines().fold(String::new(), |text, line| text + "  " + line.trim_end() + "\n")
 }
 
-/// USD to the cent, thousands apart.
+/// USD with cents and thousands separators.
 fn usd(amount: f64) -> String {
     grouped(&format!("{amount:.2}"))
 }
 
-/// Coins to 8 decimals, zeros dropped.
+/// Coins with up to 8 decimals.
 fn coin(amount: f64) -> String {
     let text = if amount != 0.0 && amount.abs() < 1e-8 { format!("{amount:e}") } else { format!("{amount:.8}") };
     if text.contains('e') { text } else { grouped(text.trim_end_matches('0').trim_end_matches('.')) }
@@ -299,7 +299,7 @@ fn percent(share: f64) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// Puts a comma between groups of three digits before the decimal point.
+/// Inserts thousands separators before the decimal point.
 fn grouped(number: &str) -> String {
     let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
     let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));

@@ -5,15 +5,20 @@ use super::model::{
     PositionStep, RateStep, SpotStep, StablecoinPair, StablecoinStep, TermStep, TierStep, UnitStep,
 };
 use crate::margin::UnitMargin;
+use crate::margin::account::Account;
 use crate::margin::black76::Terms;
-use crate::margin::priced::{Contract, ContractKind, DECAY, GAMMA, PricedMarket, RATES, UnitParams, VEGA, vol_shift};
-use crate::margin::requirement::{Account, Workspace, spot_of, upl_settle};
+use crate::margin::extremes::{higher, lower, positive_part};
+use crate::margin::priced::{
+    Contract, ContractKind, DECAY, GAMMA, PricedMarket, RATES, UnitParams, VEGA, upl_settle, vol_shift,
+};
+use crate::margin::requirement::Workspace;
 use crate::margin::rules::RiskUnitMode;
-use crate::margin::stress::{Spot, hedged_pairs};
+use crate::margin::spot_hedge::Spot;
+use crate::margin::stress::hedged_pairs;
 use crate::margin::sums::{ExpirySums, UnitSums};
-use crate::market::{Instrument, Kind, Market};
+use crate::market::{Instrument, InstrumentKind, Market};
 
-/// What a unit's explanation reads.
+/// The inputs of a unit's explanation.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Specifications and prices.
@@ -22,7 +27,7 @@ pub struct Context<'a> {
     pub priced: &'a PricedMarket,
     /// The account's rows.
     pub account: &'a Account<'a>,
-    /// The account's sums, gathered.
+    /// The account's sums.
     pub work: &'a Workspace,
 }
 
@@ -31,7 +36,7 @@ pub fn unit_step(context: &Context<'_>, sums: &UnitSums, margin: &UnitMargin) ->
     let priced = context.priced;
     let rules = &priced.rules;
     let params = &priced.units[sums.unit as usize];
-    let spot = spot_of(priced, context.account, context.work, sums);
+    let spot = context.work.spot_of(priced, context.account, sums);
     let extreme = sums.extreme(params, spot);
     UnitStep {
         risk_unit: params.name.clone(),
@@ -78,9 +83,9 @@ fn order_step(context: &Context<'_>, margin: &UnitMargin) -> Option<OrderStep> {
     Some(OrderStep { mmr_with_buys: buys.mmr, mmr_with_sells: sells.mmr, order_imr: margin.order_imr })
 }
 
-/// The component that decides the requirement.
+/// The component that decides the MMR.
 pub fn binding(margin: &UnitMargin) -> &'static str {
-    let worst = margin.mr1.max(margin.mr2).max(margin.mr6);
+    let worst = higher(higher(margin.mr1, margin.mr2), margin.mr6);
     if margin.mmr > worst + margin.mr3 + margin.mr4 + margin.mr5 + margin.mr9 {
         "mr7"
     } else if worst == margin.mr1 {
@@ -118,10 +123,10 @@ fn position_step(
     PositionStep {
         inst_id: instrument.inst_id.clone(),
         kind: match instrument.kind {
-            Kind::Linear => "linear",
-            Kind::Inverse => "inverse",
-            Kind::Option { call: true, .. } => "call",
-            Kind::Option { call: false, .. } => "put",
+            InstrumentKind::Linear => "linear",
+            InstrumentKind::Inverse => "inverse",
+            InstrumentKind::Option { call: true, .. } => "call",
+            InstrumentKind::Option { call: false, .. } => "put",
         },
         qty: n,
         avg_px,
@@ -143,7 +148,7 @@ fn position_step(
 }
 
 fn option_step(context: &Context<'_>, instrument: &Instrument) -> Option<OptionStep> {
-    let Kind::Option { call, strike } = instrument.kind else { return None };
+    let InstrumentKind::Option { call, strike } = instrument.kind else { return None };
     let rules = &context.priced.rules;
     let years = context.market.years_to(instrument.expiry_ns);
     let vol = instrument.mark_vol;
@@ -154,7 +159,7 @@ fn option_step(context: &Context<'_>, instrument: &Instrument) -> Option<OptionS
         fwd_px: instrument.fwd_px,
         vol,
         vol_up: vol + shift,
-        vol_down: (vol - shift).max(vol.min(rules.mr1.vol_floor)),
+        vol_down: higher(vol - shift, lower(vol, rules.mr1.vol_floor)),
         value: terms.value(),
     })
 }
@@ -207,7 +212,7 @@ fn term_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, margin
             .filter(|sums| sums.vol_usd != 0.0)
             .map(|sums| ExpiryPnl { expiry: expiry_name(params.expiries[sums.expiry as usize]), pnl: sums.vol_usd })
             .collect(),
-        offset: (sums.vol_gross_usd - sums.vol_net_usd.abs()).max(0.0),
+        offset: positive_part(sums.vol_gross_usd - sums.vol_net_usd.abs()),
         rate: context.priced.rules.mr3_offset_charge,
         charge: margin.mr3,
     }
@@ -253,7 +258,7 @@ pub fn tier_steps(rows: &[(f64, f64)], amount: f64) -> Vec<TierStep> {
         if amount <= from {
             break;
         }
-        let part = amount.min(bound) - from;
+        let part = lower(amount, bound) - from;
         steps.push(TierStep { from, amount: part, rate, counted: part * rate });
         from = bound;
     }

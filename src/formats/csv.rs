@@ -3,12 +3,11 @@
 use super::Column;
 use super::batch::{Batch, duplicate, project};
 use super::quotes::StrictQuotes;
-use crate::source::unreadable;
+use crate::source::{Input, View};
 use crate::{Error, Invalid, Result};
 use arrow::array::{ArrayRef, StringBuilder};
 use arrow::datatypes::DataType;
 use csv::{ErrorKind, StringRecord};
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,8 +15,9 @@ const BATCH_ROWS: usize = 1 << 15;
 
 /// An opened file.
 pub(crate) struct Batches {
+    pub input: Input,
     file: Arc<Path>,
-    reader: csv::Reader<StrictQuotes<File>>,
+    reader: csv::Reader<StrictQuotes<View>>,
     record: StringRecord,
     /// Place and name of each column that is read.
     columns: Vec<(usize, String)>,
@@ -26,9 +26,10 @@ pub(crate) struct Batches {
 
 impl Batches {
     /// Reads the header and checks the columns.
-    pub fn open(file: &Path, columns: &[Column]) -> Result<Self> {
-        let input = File::open(file).map_err(|error| unreadable(file, &error))?;
-        let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_reader(StrictQuotes::new(input));
+    pub fn open(input: &Input, columns: &[Column]) -> Result<Self> {
+        let file = input.path();
+        let bytes = StrictQuotes::new(input.at_hand()?.view(0));
+        let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_reader(bytes);
         let header = reader.headers().map_err(|error| invalid(file, 0, &error))?.clone();
         let mut names: Vec<&str> = header.iter().collect();
         names.sort_unstable();
@@ -39,7 +40,7 @@ impl Batches {
         let found: Vec<_> = header.iter().map(|name| (name, &DataType::Utf8)).collect();
         let places = project(file, columns, &found)?;
         let columns = places.into_iter().filter_map(|place| Some((place, header.get(place)?.to_owned()))).collect();
-        Ok(Self { file: file.into(), reader, record: StringRecord::new(), columns, next_row: 1 })
+        Ok(Self { input: input.clone(), file: file.into(), reader, record: StringRecord::new(), columns, next_row: 1 })
     }
 
     pub fn next(&mut self) -> Result<Option<Batch>> {

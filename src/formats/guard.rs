@@ -1,14 +1,11 @@
 //! The edge to the libraries that decode files: what they do with damage becomes an error that names the file.
 
-use crate::source::unreadable;
+use crate::source::{Input, unreadable};
 use crate::{Invalid, Result};
 use std::cell::Cell;
 use std::fmt::Display;
-use std::fs::File;
-use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Once;
 
 /// Rows that any table may have, and rows for each byte of its files beyond that.
 ///
@@ -48,33 +45,29 @@ pub(crate) fn row_limit(file: &Path, rows: u64, bytes: u64) -> Result<()> {
     Err(invalid.expected(format!("at most {ROWS_OF_ANY_FILE}, and {ROWS_PER_BYTE} more for each byte")).into())
 }
 
-/// Reads a part of a file of known length into memory.
-pub(crate) fn read_exactly(file: &Path, input: &mut File, length: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = input.take(length).read_to_end(&mut bytes).map_err(|error| unreadable(file, &error))?;
-    if read as u64 == length { Ok(bytes) } else { Err(damaged(file, "it was cut off while it was read").into()) }
+/// Reads a part of a file into memory.
+pub(crate) fn read_exactly(input: &Input, start: u64, length: u64) -> Result<Vec<u8>> {
+    let cut_off = || damaged(input.path(), "it was cut off while it was read");
+    let inside = start.checked_add(length).is_some_and(|end| end <= input.len());
+    let length = usize::try_from(length).ok().filter(|_| inside).ok_or_else(cut_off)?;
+    let mut bytes = vec![0; length];
+    input.read_exact_at(&mut bytes, start).map_err(|error| unreadable(input.path(), &error))?;
+    Ok(bytes)
 }
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keeps panics that [`guarded`] turns into errors from being printed as well. All others are reported as before.
-fn hush() {
-    static HUSHED: Once = Once::new();
-    HUSHED.call_once(|| {
-        let report = take_hook();
-        set_hook(Box::new(move |panic| {
-            if !GUARDED.get() {
-                report(panic);
-            }
-        }));
-    });
+/// True on a thread that is inside a decoder of another library. If that decoder panics, reading ends in an error, so
+/// a program's own panic hook may ask this and print nothing. This library sets no hook.
+#[must_use]
+pub fn is_panic_handled() -> bool {
+    GUARDED.get()
 }
 
 /// Runs a step of a library that reads `file`; its errors and its panics become [`Invalid`].
 pub(crate) fn guarded<T, E: Display>(file: &Path, step: impl FnOnce() -> Result<T, E>) -> Result<T> {
-    hush();
     let before = GUARDED.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(step));
     GUARDED.set(before);

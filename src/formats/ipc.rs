@@ -5,33 +5,32 @@ use super::batch::{Batch, project};
 use super::guard::{guarded, row_limit};
 use super::ipc_layout::check_layout;
 use crate::Result;
-use crate::source::unreadable;
+use crate::source::{Input, View};
 use arrow::ipc::reader::FileReader;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
 /// An opened file.
 pub(crate) struct Batches {
+    pub input: Input,
     file: Arc<Path>,
-    reader: FileReader<BufReader<File>>,
+    reader: FileReader<BufReader<View>>,
     next_row: u64,
 }
 
 impl Batches {
     /// Reads the footer and checks the columns.
-    pub fn open(file: &Path, columns: &[Column]) -> Result<Self> {
-        let mut input = File::open(file).map_err(|error| unreadable(file, &error))?;
-        let (rows, bytes) = check_layout(file, &mut input)?;
-        row_limit(file, rows, bytes)?;
-        let again = input.try_clone().map_err(|error| unreadable(file, &error))?;
-        let whole = guarded(file, || FileReader::try_new(BufReader::new(again), None))?;
+    pub fn open(input: &Input, columns: &[Column]) -> Result<Self> {
+        let (file, bytes) = (input.path(), input.at_hand()?);
+        let rows = check_layout(&bytes)?;
+        row_limit(file, rows, bytes.len())?;
+        let whole = guarded(file, || FileReader::try_new(BufReader::new(bytes.view(0)), None))?;
         let schema = whole.schema();
         let found: Vec<_> = schema.fields().iter().map(|field| (field.name().as_str(), field.data_type())).collect();
         let places = project(file, columns, &found)?;
-        let reader = guarded(file, || FileReader::try_new(BufReader::new(input), Some(places)))?;
-        Ok(Self { file: file.into(), reader, next_row: 1 })
+        let reader = guarded(file, || FileReader::try_new(BufReader::new(bytes.view(0)), Some(places)))?;
+        Ok(Self { input: input.clone(), file: file.into(), reader, next_row: 1 })
     }
 
     pub fn next(&mut self) -> Result<Option<Batch>> {

@@ -4,33 +4,29 @@
 //! The library takes these lengths from the file and asks for the memory that they claim.
 
 use super::guard::{LARGEST_FOOTER, damaged, guarded, read_exactly, unpacks_too_far};
-use crate::source::unreadable;
+use crate::source::{Input, unreadable};
 use crate::{Invalid, Result};
 use arrow::ipc::{Block, Message, RecordBatch, root_as_footer, root_as_message};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
 
 const MAGIC: &[u8] = b"ARROW1";
 /// Bytes that may stand in front of a message: a marker of four bytes, and its length.
 const MARKER: [u8; 4] = [0xff; 4];
 
-/// Refuses streams, and files whose lengths do not fit them. Returns the rows that the file promises, and its size.
-pub(crate) fn check_layout(file: &Path, input: &mut File) -> Result<(u64, u64)> {
+/// Refuses streams, and files whose lengths do not fit them. Returns the rows that the file promises.
+pub(crate) fn check_layout(input: &Input) -> Result<u64> {
+    let (file, bytes) = (input.path(), input.len());
     let io = |error: std::io::Error| unreadable(file, &error);
     let other = |problem: &str| Invalid::new(problem).file(file).expected("an Arrow IPC file, also called Feather 2");
-    let bytes = input.metadata().map_err(io)?.len();
     let mut head = [0; 6];
     if bytes < 20 {
         return Err(other("the file is too short").into());
     }
-    input.read_exact(&mut head).map_err(io)?;
+    input.read_exact_at(&mut head, 0).map_err(io)?;
     if head != MAGIC {
         return Err(other("not an Arrow IPC file").hint("an IPC stream must be written as a file").into());
     }
     let mut tail = [0; 10];
-    input.seek(SeekFrom::Start(bytes - 10)).map_err(io)?;
-    input.read_exact(&mut tail).map_err(io)?;
+    input.read_exact_at(&mut tail, bytes - 10).map_err(io)?;
     let [a, b, c, d, ..] = tail;
     let length = u64::from(u32::from_le_bytes([a, b, c, d]));
     if tail[4..] != *MAGIC || length > bytes - 18 {
@@ -43,8 +39,7 @@ pub(crate) fn check_layout(file: &Path, input: &mut File) -> Result<(u64, u64)> 
             .expected(format!("at most {LARGEST_FOOTER} bytes"))
             .into());
     }
-    input.seek(SeekFrom::Start(bytes - 10 - length)).map_err(io)?;
-    let footer = read_exactly(file, input, length)?;
+    let footer = read_exactly(input, bytes - 10 - length, length)?;
     let places = guarded(file, || {
         let footer = root_as_footer(&footer).map_err(|error| error.to_string())?;
         let dictionaries = footer.dictionaries().into_iter().flatten().map(|block| Place::new(block, false, bytes));
@@ -53,13 +48,12 @@ pub(crate) fn check_layout(file: &Path, input: &mut File) -> Result<(u64, u64)> 
     })?;
     let mut rows = 0u64;
     for place in &places {
-        let found = place.check(file, input)?;
+        let found = place.check(input)?;
         if place.holds_rows {
             rows = rows.saturating_add(found);
         }
     }
-    input.rewind().map_err(io)?;
-    Ok((rows, bytes))
+    Ok(rows)
 }
 
 /// Where a block lies.
@@ -85,13 +79,13 @@ impl Place {
     }
 
     /// Checks the buffers of the block. Returns its rows.
-    fn check(&self, file: &Path, input: &mut File) -> Result<u64> {
+    fn check(&self, input: &Input) -> Result<u64> {
+        let file = input.path();
         let io = |error: std::io::Error| unreadable(file, &error);
         if self.message > LARGEST_FOOTER {
             return Err(damaged(file, format_args!("a message of {} bytes", self.message)).into());
         }
-        input.seek(SeekFrom::Start(self.start)).map_err(io)?;
-        let bytes = read_exactly(file, input, self.message)?;
+        let bytes = read_exactly(input, self.start, self.message)?;
         let skipped = if bytes.starts_with(&MARKER) { 8 } else { 4 };
         let (rows, packed) = guarded(file, || {
             let message = bytes.get(skipped..).ok_or("a block without a message")?;
@@ -100,8 +94,7 @@ impl Place {
         })?;
         for (offset, length) in packed {
             let mut claim = [0; 8];
-            input.seek(SeekFrom::Start(self.start + self.message + offset)).map_err(io)?;
-            input.read_exact(&mut claim).map_err(io)?;
+            input.read_exact_at(&mut claim, self.start + self.message + offset).map_err(io)?;
             // -1 says that the buffer is not compressed.
             let claim = i64::from_le_bytes(claim);
             if claim < -1 || u64::try_from(claim).is_ok_and(|unpacked| unpacks_too_far(length, unpacked)) {

@@ -6,9 +6,12 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub(crate) mod batch;
+#[cfg(test)]
+mod changes;
+mod chunks;
 mod column;
 mod csv;
-mod guard;
+pub(crate) mod guard;
 mod ipc;
 mod ipc_layout;
 pub(crate) mod memory;

@@ -6,29 +6,27 @@
 use super::guard::{LARGEST_FOOTER, damaged, read_exactly, unpacks_too_far};
 use crate::checksum::header::{self, PageHeader, PageKind};
 use crate::checksum::thrift::{Damage, Thrift};
-use crate::source::unreadable;
+use crate::source::{Input, unreadable};
 use crate::{Invalid, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 const MAGIC: &[u8; 4] = b"PAR1";
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// Checks both ends of a file and its footer. Returns where the footer begins.
-pub(crate) fn check_ends(file: &Path, input: &mut File) -> Result<u64> {
+pub(crate) fn check_ends(input: &Input) -> Result<u64> {
+    let (file, bytes) = (input.path(), input.len());
     let io = |error: std::io::Error| unreadable(file, &error);
     let other = |problem: &str| Invalid::new(problem).file(file).expected("a Parquet file");
-    let bytes = input.metadata().map_err(io)?.len();
     if bytes < 12 {
         return Err(other("the file is too short").into());
     }
     let (mut head, mut length, mut tail) = ([0; 4], [0; 4], [0; 4]);
-    input.read_exact(&mut head).map_err(io)?;
-    input.seek(SeekFrom::Start(bytes - 8)).map_err(io)?;
-    input.read_exact(&mut length).map_err(io)?;
-    input.read_exact(&mut tail).map_err(io)?;
+    input.read_exact_at(&mut head, 0).map_err(io)?;
+    input.read_exact_at(&mut length, bytes - 8).map_err(io)?;
+    input.read_exact_at(&mut tail, bytes - 4).map_err(io)?;
     if &tail == b"PARE" || &head == b"PARE" {
         return Err(other("the file is encrypted").into());
     }
@@ -51,10 +49,8 @@ pub(crate) fn check_ends(file: &Path, input: &mut File) -> Result<u64> {
             .into());
     }
     let begin = bytes - 8 - length;
-    input.seek(SeekFrom::Start(begin)).map_err(io)?;
-    let footer = read_exactly(file, input, length)?;
+    let footer = read_exactly(input, begin, length)?;
     header::check_footer(&footer).map_err(|damage| damaged(file, format_args!("its footer: {damage}")))?;
-    input.rewind().map_err(io)?;
     Ok(begin)
 }
 
@@ -97,10 +93,10 @@ impl Chunk {
     ///
     /// # Errors
     /// [`Invalid`] naming file and column: a page out of bounds or with a wrong checksum.
-    pub fn check(&self, file: &Path, input: &mut File) -> Result<()> {
-        input.seek(SeekFrom::Start(self.start)).map_err(|error| unreadable(file, &error))?;
+    pub fn check(&self, input: &Input) -> Result<()> {
+        let file = input.path();
         let capacity = BUFFER_BYTES.min(usize::try_from(self.length).unwrap_or(BUFFER_BYTES)).max(1);
-        let mut pages = Thrift::new(BufReader::with_capacity(capacity, input).take(self.length));
+        let mut pages = Thrift::new(BufReader::with_capacity(capacity, input.view(self.start)).take(self.length));
         let (mut number, mut values, mut checked) = (0, 0, 0u64);
         while checked < self.length {
             let outcome = self.check_page(&mut pages, number);

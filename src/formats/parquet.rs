@@ -5,21 +5,21 @@ use super::guard::{guarded, row_limit};
 use super::pages::{self, Chunk};
 use super::{Column, Kind};
 use crate::cells::text::is_text;
-use crate::source::unreadable;
+use crate::source::Input;
 use crate::{Error, Invalid, Result};
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Encoding;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 const BATCH_ROWS: usize = 1 << 16;
 
-/// One opened part. The file is opened again for each row group, so that groups can be read side by side.
+/// One opened part. Row groups can be read side by side.
 pub(crate) struct Part {
+    pub input: Input,
     file: Arc<Path>,
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
@@ -31,10 +31,10 @@ pub(crate) struct Part {
 
 impl Part {
     /// Reads the footer and checks the columns.
-    pub fn open(file: &Path, columns: &[Column]) -> Result<Self> {
-        let mut input = File::open(file).map_err(|error| unreadable(file, &error))?;
-        let end = pages::check_ends(file, &mut input)?;
-        let metadata = guarded(file, || ArrowReaderMetadata::load(&input, ArrowReaderOptions::new()))?;
+    pub fn open(input: &Input, columns: &[Column]) -> Result<Self> {
+        let (file, bytes) = (input.path(), input.at_hand()?);
+        let end = pages::check_ends(&bytes)?;
+        let metadata = guarded(file, || ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new()))?;
         let fields = metadata.schema().fields();
         let found: Vec<_> = fields.iter().map(|field| (field.name().as_str(), field.data_type())).collect();
         let places = project(file, columns, &found)?;
@@ -53,17 +53,17 @@ impl Part {
             leaves.map(|(_, column)| Chunk::new(file, column, rows, end)).collect::<Result<Vec<_>>>()
         };
         let chunks = metadata.metadata().row_groups().iter().zip(&groups).map(chunks_of).collect::<Result<_>>()?;
-        Ok(Self { file: file.into(), metadata, mask, groups, chunks })
+        Ok(Self { input: input.clone(), file: file.into(), metadata, mask, groups, chunks })
     }
 
     /// Hands the rows of a group to `each`, batch by batch.
     pub fn read_group(&self, group: usize, first_row: u64, mut each: impl FnMut(&Batch) -> Result<()>) -> Result<()> {
         let file = &*self.file;
-        let mut input = File::open(file).map_err(|error| unreadable(file, &error))?;
+        let input = self.input.at_hand()?;
         let (Some(chunks), Some(&promised)) = (self.chunks.get(group), self.groups.get(group)) else {
             return Err(Error::Runtime(format!("`{}` has no row group {group}", file.display())));
         };
-        chunks.iter().try_for_each(|chunk| chunk.check(file, &mut input))?;
+        chunks.iter().try_for_each(|chunk| chunk.check(&input))?;
         let mut reader = guarded(file, || {
             ParquetRecordBatchReaderBuilder::new_with_metadata(input, self.metadata.clone())
                 .with_row_groups(vec![group])

@@ -5,7 +5,7 @@ use super::memory;
 use super::{Column, csv, ipc, parquet};
 use crate::parallel::in_order;
 use crate::progress::Progress;
-use crate::source::{Format, Source};
+use crate::source::{Format, Input, Source, settle};
 use crate::{Error, Result};
 use rayon::prelude::*;
 
@@ -18,8 +18,12 @@ pub(crate) enum Opened {
 }
 
 impl Opened {
-    /// Opens all files of a table and checks their columns.
+    /// Checks the columns of all files of a table.
     pub fn new(source: &Source, columns: &[Column]) -> Result<Self> {
+        source.settle(Self::open(source, columns))
+    }
+
+    fn open(source: &Source, columns: &[Column]) -> Result<Self> {
         Ok(match (source.format, source.files.as_slice()) {
             (Format::Arrow, [file]) => Self::Ipc(Box::new(ipc::Batches::open(file, columns)?)),
             (Format::Csv, [file]) => Self::Csv(Box::new(csv::Batches::open(file, columns)?)),
@@ -27,6 +31,16 @@ impl Opened {
                 Self::Parquet(files.iter().map(|file| parquet::Part::open(file, columns)).collect::<Result<_>>()?)
             }
         })
+    }
+
+    /// The files that it is read from.
+    fn inputs(&self) -> Vec<Input> {
+        match self {
+            Self::Parquet(parts) => parts.iter().map(|part| part.input.clone()).collect(),
+            Self::Ipc(batches) => vec![batches.input.clone()],
+            Self::Csv(batches) => vec![batches.input.clone()],
+            Self::Memory(_) => Vec::new(),
+        }
     }
 
     /// Rows of the table, where the files say it up front. Not to be trusted with an allocation.
@@ -45,8 +59,18 @@ impl Opened {
 /// the order of their rows. Returns the rows of each file.
 ///
 /// A local covers a row group (Parquet), a batch or a slice of one. One local a thread exists at a time, several if
-/// they are small.
+/// they are small. When the last row is read, no file may have changed since it was opened.
 pub(crate) fn scan<T: Default + Send>(
+    opened: Opened,
+    progress: &dyn Progress,
+    fold: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
+    merge: impl FnMut(T) -> Result<()>,
+) -> Result<Vec<u64>> {
+    let inputs = opened.inputs();
+    settle(&inputs, scan_opened(opened, progress, fold, merge))
+}
+
+fn scan_opened<T: Default + Send>(
     opened: Opened,
     progress: &dyn Progress,
     fold: impl Fn(&mut T, &Batch) -> Result<()> + Sync,

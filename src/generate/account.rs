@@ -24,7 +24,7 @@ pub(super) struct Balance {
 /// A finished account.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Account {
-    /// `None`: never chosen.
+    /// `None`: the account never chose a mode.
     pub spot_offset: Option<SpotOffset>,
     pub rows: Vec<Row>,
     pub balances: Vec<Balance>,

@@ -1,13 +1,13 @@
-//! A rough margin of an account while it is being built, to give it the collateral its leverage calls for.
+//! A rough margin of an account during generation. It sizes the collateral for the account's leverage.
 //!
-//! It follows the shape of the model (stress, basis and minimum charge by underlying, spot in use, borrowing) with
-//! round figures, and is never an output: a run margins the finished account by its own rules.
+//! It has the shape of the model (stress, basis and minimum charge by underlying, spot in use, borrowing) with round
+//! figures, and it is never an output: a run margins the finished account by its own rules.
 
 use super::account::Account;
 use super::world::{Stress, World};
 use crate::margin::rules::SpotOffset;
 
-/// Shape of the minimum charge: `(bound in units of the first bound, multiplier)`.
+/// Shape of the minimum charge: `(bound as a multiple of the first bound, multiplier)`.
 const MULTIPLIERS: [(f64, f64); 7] =
     [(1.0, 1.0), (2.0, 2.0), (4.0, 4.0), (8.0, 6.0), (12.0, 8.0), (16.0, 10.0), (f64::INFINITY, 12.0)];
 
@@ -30,10 +30,10 @@ struct UnitSum {
     used: bool,
 }
 
-/// Buffers of the estimate, reused from account to account.
+/// Buffers of the estimate, reused for every account.
 #[derive(Default)]
 pub(super) struct Assessor {
-    /// By currency: equity, the part that is option value, and the cap on spot in use.
+    /// Per currency: equity, the part of it that is option value, and the cap on spot in use.
     equity: Vec<(f64, f64, f64)>,
     units: Vec<UnitSum>,
     used: Vec<usize>,

@@ -1,4 +1,4 @@
-//! One account while it is built: rows in whole lots, balances, and the collateral that its leverage calls for.
+//! Builds one account: rows in whole lots, balances, and the collateral for its leverage.
 
 use super::account::{Account, Balance, Row};
 use super::assess::Assessor;
@@ -12,9 +12,9 @@ pub(super) struct Builder<'a> {
     pub account: Account,
     held: Vec<bool>,
     assessor: Assessor,
-    /// How far entry prices lie from the mark, as a standard deviation of returns.
+    /// Distance of entry prices from the mark, as a standard deviation of returns.
     pub history: f64,
-    /// Entry prices all lie on the losing side.
+    /// All entry prices lie on the losing side.
     pub losing: bool,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Forgets the last account and takes up the stream of the next.
+    /// Clears the last account and starts the random stream of the next.
     pub(super) fn start(&mut self, rng: Rng) {
         self.rng = rng;
         for row in &self.account.rows {
@@ -49,7 +49,8 @@ impl<'a> Builder<'a> {
         pool.pick(&mut self.rng, |instrument| self.held[instrument])
     }
 
-    /// Adds a row of about `usd` (signed) of an instrument: whole lots, at least one. Returns its coins, signed.
+    /// Adds a row of about `usd` (signed) of an instrument: whole lots, at least one. Returns its size in coins,
+    /// signed.
     pub(super) fn place(&mut self, instrument: usize, usd: f64) -> f64 {
         let (quoted, terms) = (&self.world.prices.quoted[instrument], &self.world.terms[instrument]);
         let size = usd.abs().min(self.world.liquidity(instrument));
@@ -60,7 +61,7 @@ impl<'a> Builder<'a> {
         if self.losing {
             step = step.abs() * qty.signum();
         }
-        // An average of several fills has finer decimals than one of them.
+        // An average of several fills has more decimals than one fill.
         let decimals = quoted.spec.tick_decimals + if terms.option { 2 } else { 1 };
         let least = 1.0 / POWERS_OF_TEN[decimals as usize];
         let avg_px = round_to(quoted.mark * libm::exp(step), decimals).max(least);
@@ -82,7 +83,7 @@ impl<'a> Builder<'a> {
         self.add_cash(ccy, usd / self.world.ccys[ccy].fx);
     }
 
-    /// The currency most accounts post, by habit of the exchange's customers.
+    /// The stablecoin that this account posts.
     pub(super) fn stable(&mut self) -> usize {
         match self.rng.uniform() {
             x if x < 0.82 => USDT,
@@ -96,15 +97,15 @@ impl<'a> Builder<'a> {
         self.account.rows.iter().map(|row| row.qty * self.world.terms[row.instrument].risk.delta).sum()
     }
 
-    /// Brings the account to about `ratio` = collateral / maintenance margin by cash in `ccy`. What it has beyond
-    /// that it keeps, unless `borrow`: then it owes USDT against it.
+    /// Adds cash in `ccy` until collateral / maintenance margin is about `ratio`. Surplus collateral stays, unless
+    /// `borrow`: then the account owes USDT against it.
     pub(super) fn fund(&mut self, ratio: f64, ccy: usize, borrow: bool) {
-        // The second round corrects for what the first did to borrowing and spot in use.
+        // The first round changes borrowing and spot in use. The second round corrects for that.
         for _ in 0..2 {
             let now = self.assessor.assess(self.world, &self.account);
             let need = ratio * now.mmr - now.equity;
             if need > 0.0 {
-                // Haircuts of coins grow with the amount; large accounts post stablecoins.
+                // Haircuts of coins grow with the amount, so large accounts post stablecoins.
                 let ccy = if need > 1_000_000.0 && ccy > USDC { USDT } else { ccy };
                 let discount = self.world.ccys[ccy].discount;
                 self.add_usd(ccy, need / discount);
@@ -114,7 +115,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Rounds every balance to about a cent, drops empty ones, and charges interest on what is owed.
+    /// Rounds every balance to about a cent, removes empty ones, and charges interest on debts.
     pub(super) fn settle(&mut self) {
         let Self { world, rng, account, .. } = self;
         for balance in &mut account.balances {

@@ -1,4 +1,4 @@
-//! The contract specifications the generator trades: the exchange's own, embedded.
+//! The contract specifications of the exchange, embedded. The generator trades these contracts.
 
 use crate::{Invalid, Result};
 
@@ -7,7 +7,7 @@ const SPECIFICATIONS: &str = include_str!("../../data/instruments/okx-2026-04-27
 const NAME: &str = "data/instruments/okx-2026-04-27.csv";
 
 /// The valuation time of every generated snapshot: after the specifications were recorded (10:16 UTC that day) and
-/// before the first of their expiries (the next day, 08:00 UTC).
+/// before their first expiry (08:00 UTC the next day).
 pub(super) const AS_OF: &str = "2026-04-27T12:00:00Z";
 
 /// One contract as the exchange specifies it.
@@ -15,7 +15,7 @@ pub(super) const AS_OF: &str = "2026-04-27T12:00:00Z";
 pub(super) struct Listing {
     pub inst_id: &'static str,
     pub inst_type: &'static str,
-    /// `BTC-USD`, also for `BTC-USD_UM-SWAP`: the exchange's own field, never cut out of the id.
+    /// `BTC-USD`, also for `BTC-USD_UM-SWAP`: the exchange's own field, not derived from the id.
     pub uly: &'static str,
     pub base: &'static str,
     pub quote: &'static str,
@@ -25,22 +25,22 @@ pub(super) struct Listing {
     pub ct_mult: f64,
     /// RFC 3339 and nanoseconds since 1970.
     pub expiry: Option<(&'static str, i64)>,
-    /// Strike and whether it is a call.
+    /// Strike, and whether it is a call.
     pub option: Option<(f64, bool)>,
     pub lot: f64,
     pub lot_decimals: u32,
     pub tick: f64,
     pub tick_decimals: u32,
-    /// Crypto, rather than an equity, a commodity or the exchange's test contract.
+    /// A contract on crypto, not on an equity or a commodity, and not the exchange's test contract.
     pub crypto: bool,
-    /// The exchange's own dated perpetuals: an expiry years away, priced like a perpetual.
+    /// The exchange's dated perpetuals: they expire in years and are priced like a perpetual.
     pub perpetual_like: bool,
 }
 
 /// All listings, in the order of the file.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] with row and column if the embedded file was edited into something unreadable.
+/// [`crate::Error::Invalid`] with row and column if the embedded file is unreadable.
 pub(super) fn listings() -> Result<Vec<Listing>> {
     let rows = SPECIFICATIONS.lines().filter(|line| !line.starts_with('#')).skip(1);
     rows.enumerate()

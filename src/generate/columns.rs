@@ -28,7 +28,7 @@ fn numbers(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
     Arc::new(values.collect::<Float64Array>())
 }
 
-/// The tables that do not grow with the book: `instruments`, `marks`, `indices`.
+/// The tables whose size does not depend on the book: `instruments`, `marks`, `indices`.
 pub(super) fn market_tables(prices: &Prices) -> Result<Vec<(&'static str, RecordBatch)>> {
     let quoted = || prices.quoted.iter();
     let specs = || quoted().map(|quoted| &quoted.spec);
@@ -88,7 +88,7 @@ pub(super) fn market_tables(prices: &Prices) -> Result<Vec<(&'static str, Record
     Ok(vec![("instruments", instruments), ("marks", marks), ("indices", indices)])
 }
 
-/// Names, schemas and undictionaried columns of the tables that grow with the book.
+/// Names, schemas and columns without dictionary of the tables that grow with the book.
 pub(super) fn book_schemas() -> [(&'static str, SchemaRef, &'static [&'static str]); 3] {
     [
         (
@@ -120,7 +120,7 @@ pub(super) fn book_schemas() -> [(&'static str, SchemaRef, &'static [&'static st
     ]
 }
 
-/// Accounts as columns, a chunk of them.
+/// A chunk of accounts as columns.
 #[derive(Default)]
 pub(super) struct BookColumns {
     id: StringBuilder,
@@ -150,7 +150,7 @@ impl BookColumns {
         }
     }
 
-    /// One batch a table, in the order of [`book_schemas`].
+    /// One batch per table, in the order of [`book_schemas`].
     pub(super) fn finish(mut self) -> Result<[RecordBatch; 3]> {
         let [accounts, balances, positions] = book_schemas().map(|(_, schema, _)| schema);
         let (balance, position) = (&mut self.balance, &mut self.position);

@@ -1,7 +1,7 @@
-//! Assumed USD levels of the underlyings. They are round figures of a plausible market, not observations: the
-//! specifications fix only the order of magnitude (contract value and tick), and BTC's strikes its level.
+//! Assumed USD levels of the underlyings. They are round figures of a plausible market, not observations. The
+//! specifications fix only the order of magnitude (contract value and tick); the strikes fix the level of BTC.
 
-/// Base currency and assumed USD level. The order is that of popularity: positions and balances crowd at the top.
+/// Base currency and assumed USD level, the most popular first.
 pub(super) const LEVELS_USD: &[(&str, f64)] = &[
     ("BTC", 77_800.0),
     ("ETH", 2_330.0),
@@ -99,8 +99,8 @@ pub(super) const LEVELS_USD: &[(&str, f64)] = &[
     ("TURBO", 0.00102),
 ];
 
-/// The assumed level of a base currency; for one that is not in the table, a level fixed by its name that suits the
-/// contract: between 300 and 5,000 ticks, and a contract worth between 0.2 and 200 USD where ticks allow.
+/// The assumed level of a base currency. A currency that is not in the table gets a level from a hash of its name that
+/// fits the contract: between 300 and 5,000 ticks, and a contract value between 0.2 and 200 USD if the tick allows.
 pub(super) fn level_usd(base: &str, tick: f64, ct_val: f64) -> f64 {
     if let Some((_, level)) = LEVELS_USD.iter().find(|(listed, _)| *listed == base) {
         return *level;

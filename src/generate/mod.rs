@@ -1,9 +1,9 @@
-//! A synthetic book of any size on real contracts: `remargin generate`.
+//! Generates a synthetic book of any size on real contracts: `remargin generate`.
 //!
 //! Contract specifications are the exchange's own (`data/instruments/`). Everything else is **assumed**: index levels
-//! are round figures of a plausible market, volatilities follow a smile of our own, accounts are drawn from eight
-//! kinds. All listed contracts get prices, equities and commodities included, and may be held; only the exchange's
-//! `TEST01` contract never is. No account holds anything without a price.
+//! are round figures of a plausible market, volatilities follow an invented smile, accounts are drawn from eight kinds.
+//! All listed contracts, equities and commodities included, are priced and may be held, except the exchange's `TEST01`
+//! contract. Everything an account holds has a price.
 //!
 //! | kind | share | position rows, relative | what it holds |
 //! |---|---|---|---|
@@ -16,14 +16,14 @@
 //! | dust | 12 % | 3 | a few lots |
 //! | balances only | 7 % | 0 | no positions |
 //!
-//! Sizes are lognormal, popularity of coins falls by rank as Zipf's law has it, and about 1.6 % of the accounts
-//! (4 % of the directional ones and the borrowers) are funded to a margin ratio between 0.75 and 1.45, estimated
-//! roughly under the built-in rules.
+//! Sizes are lognormal. Popularity of coins falls with their rank (Zipf's law). About 1.6 % of the accounts (4 % of the
+//! directional accounts and the borrowers) get collateral for a margin ratio between 0.75 and 1.45, estimated roughly
+//! under the built-in rules.
 //!
 //! The same request gives the same bytes on every machine and with any number of threads: account `i` is drawn from
 //! stream `i` of a `ChaCha8` generator, and chunks of accounts are written in order. Prices, quantities and cash are
-//! rounded to the decimals an exchange would quote before anything is derived from them, so that CSV, Arrow and
-//! Parquet hold the same doubles.
+//! rounded to the decimals of the exchange before anything is derived from them. So CSV, Arrow and Parquet hold the
+//! same doubles.
 
 mod account;
 mod assess;
@@ -41,9 +41,10 @@ mod world;
 
 use crate::parallel::in_order;
 use crate::progress::Progress;
+use crate::publish::OutputFolder;
+use crate::publish::owned::GENERATED;
 use crate::snapshot::{CHECKSUMS, form_checksums};
 use crate::source::Format;
-use crate::write::folder::Staged;
 use crate::write::tables::TableFile;
 use crate::{Error, Result};
 use arrow::array::RecordBatch;
@@ -54,10 +55,10 @@ use std::path::{Path, PathBuf};
 use strategies::Plan;
 use world::World;
 
-/// Accounts of one task. Part of the output: batches of an Arrow file follow it.
+/// Accounts per task. It determines the batches of an Arrow file, so it is part of the output.
 const CHUNK: u64 = 4096;
-/// The most position rows an account may have on average. Large books run out of listed contracts beyond it, and the
-/// mean falls short.
+/// The largest mean number of position rows per account. Above it large books run out of listed contracts, and the
+/// actual mean is lower.
 const MOST_POSITIONS: f64 = 40.0;
 
 /// What to generate.
@@ -65,11 +66,11 @@ const MOST_POSITIONS: f64 = 40.0;
 pub struct GenerateRequest {
     /// Number of accounts.
     pub accounts: u64,
-    /// Mean number of position rows an account, 0 to 40; 10 is usual.
+    /// Mean number of position rows per account, 0 to 40; 10 is usual.
     pub positions_per_account: f64,
-    /// Names the book: the same seed gives the same bytes.
+    /// Identifies the book: the same seed gives the same bytes.
     pub seed: u64,
-    /// The snapshot folder, built beside its place and renamed.
+    /// The snapshot folder, built under a temporary name and renamed.
     pub out: PathBuf,
     /// Format of the tables.
     pub format: Format,
@@ -90,24 +91,24 @@ pub struct Generated {
     pub instruments: u64,
 }
 
-/// Writes a synthetic snapshot.
+/// Generates a snapshot and writes it.
 ///
 /// # Errors
-/// [`Error::Usage`] if the request asks for the impossible or the folder exists; [`Error::Io`] and
-/// [`Error::Runtime`] if writing fails; [`Error::Interrupted`]. Nothing is left behind then.
+/// [`Error::Usage`] if the request is out of range or the folder exists; [`Error::Io`] and [`Error::Runtime`] if
+/// writing fails; [`Error::Interrupted`]. In all cases nothing is left behind.
 pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Generated> {
     check(request)?;
-    let staged = Staged::new(&request.out, request.force)?;
-    let dir = staged.path();
+    let folder = OutputFolder::of_snapshot(&request.out, request.force, &[])?;
+    let dir = folder.path();
     let world = World::new(prices::prices(request.seed)?)?;
     let mut counts = Generated { instruments: world.terms.len() as u64, ..Generated::default() };
 
     for (name, batch) in market_tables(&world.prices)? {
-        write_table(&dir, name, request.format, &batch)?;
+        write_table(dir, name, request.format, &batch)?;
     }
     let mut files = Vec::new();
     for (name, schema, plain) in book_schemas() {
-        files.push(TableFile::create(&dir, name, request.format, &schema, plain)?);
+        files.push(TableFile::create(dir, name, request.format, &schema, plain)?);
     }
 
     progress.stage("generate", "accounts", request.accounts);
@@ -142,14 +143,14 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
     }
     let manifest = dir.join("snapshot.toml");
     std::fs::write(&manifest, snapshot_toml(request)).map_err(|err| Error::io("write", &manifest, err))?;
-    write_checksums(&dir, progress)?;
+    write_checksums(dir, progress)?;
     progress.check()?;
-    staged.publish()?;
+    folder.publish()?;
     Ok(counts)
 }
 
-/// Writes one table of a snapshot: columns of strings, `Float64` or timestamps in milliseconds; in Parquet with a
-/// checksum of every page.
+/// Writes one table of a snapshot. Columns are strings, `Float64` or timestamps in milliseconds. Parquet pages get
+/// checksums.
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::Runtime`] if writing fails.
@@ -159,7 +160,7 @@ pub fn write_table(dir: &Path, name: &str, format: Format, batch: &RecordBatch) 
     file.finish()
 }
 
-/// Adds the hashes of its files to a snapshot, by which every command notices that one of them changed.
+/// Adds the hashes of the files to a snapshot. With them every command detects a changed file.
 fn write_checksums(dir: &Path, progress: &dyn Progress) -> Result<()> {
     let file = dir.join(CHECKSUMS);
     let lines = form_checksums(dir, progress)?;
@@ -179,14 +180,14 @@ fn check(request: &GenerateRequest) -> Result<()> {
     Ok(())
 }
 
-/// Digits of account ids: eight, more if the book needs them, so that byte order is the order of numbers.
+/// Digits of account ids: eight, or more for a larger book, so that byte order equals numeric order.
 fn id_digits(accounts: u64) -> usize {
     accounts.to_string().len().max(8)
 }
 
 fn snapshot_toml(request: &GenerateRequest) -> String {
     format!(
-        "# Synthetic: remargin generate --accounts {} --positions-per-account {} --seed {}\n\
+        "{GENERATED} --accounts {} --positions-per-account {} --seed {}\n\
          # Contract specifications are OKX's of 2026-04-27; prices, volatilities and accounts are invented.\n\
          as_of = {}\n\
          version = 1\n",

@@ -1,5 +1,5 @@
-//! The generated market: index prices, marks, volatilities and forwards of every listing, all rounded as an exchange
-//! quotes them *before* anything is derived from them.
+//! The generated market: index prices, marks, volatilities and forwards of every listing. All are rounded to the
+//! exchange's decimals *before* anything is derived from them.
 
 use super::catalog::{AS_OF, Listing, listings};
 use super::levels::{LEVELS_USD, level_usd};
@@ -10,7 +10,7 @@ use crate::market::YEAR_NS;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
-/// Coins of rank below this also have an index in USD, respectively in USDC.
+/// Coins of a rank below this also have an index in USD or in USDC.
 const USD_INDICES: usize = 50;
 const USDC_INDICES: usize = 15;
 
@@ -28,7 +28,7 @@ pub(super) struct Quoted {
     pub smile: Option<(f64, f64)>,
 }
 
-/// A base currency: `BTC`, and the equities and commodities that have contracts too.
+/// A base currency: `BTC`, or an equity or commodity with contracts.
 #[derive(Debug, Clone)]
 pub(super) struct Coin {
     pub name: &'static str,
@@ -48,7 +48,7 @@ pub(super) struct Prices {
     pub coins: Vec<Coin>,
 }
 
-/// USD value of a currency as the model derives it: by its USD index, else over USDT.
+/// USD value of a currency as the model derives it: from its USD index, else through USDT.
 pub(super) fn fx(indices: &BTreeMap<String, f64>, ccy: &str) -> Option<f64> {
     if ccy == "USD" {
         return Some(1.0);
@@ -57,7 +57,7 @@ pub(super) fn fx(indices: &BTreeMap<String, f64>, ccy: &str) -> Option<f64> {
     index(&format!("{ccy}-USD")).or_else(|| Some(index(&format!("{ccy}-USDT"))? * index("USDT-USD")?))
 }
 
-/// The market of a seed: levels move a little around the assumed ones, premiums and basis are drawn.
+/// The market of a seed. Levels are drawn around the assumed ones; premiums and basis are drawn too.
 ///
 /// # Errors
 /// [`Error::Invalid`] or [`Error::Runtime`] if the embedded specifications are unusable.
@@ -76,7 +76,7 @@ pub(super) fn prices(seed: u64) -> Result<Prices> {
     Ok(market)
 }
 
-/// Every base currency once: those of the level table in its order, then the rest in the order of the listings.
+/// Every base currency once: those of the level table in its order, then the others in the order of the listings.
 fn coins(listings: &[Listing]) -> Vec<Coin> {
     let ranked = LEVELS_USD.iter().filter_map(|(base, _)| listings.iter().find(|listing| listing.base == *base));
     let mut coins: Vec<Coin> = Vec::new();
@@ -93,7 +93,7 @@ fn quote_indices(market: &mut Prices, listings: &[Listing], rng: &mut Rng) {
     let usdc = round_to(1.0 + 0.0001 * rng.normal().clamp(-3.0, 3.0), 5);
     for (rank, coin) in market.coins.iter().enumerate() {
         let contracts = || listings.iter().filter(|listing| listing.base == coin.name && listing.option.is_none());
-        // The finest tick of the coin's contracts decides decimals; a linear contract its order of magnitude.
+        // The coin's finest tick sets its decimals; a linear contract sets the order of magnitude.
         let Some(finest) = contracts().min_by(|a, b| a.tick.total_cmp(&b.tick)) else { continue };
         let sized = contracts().find(|listing| listing.ct_type == "linear").unwrap_or(finest);
         let decimals = finest.tick_decimals + 1;
@@ -129,7 +129,7 @@ fn quote_marks(market: &mut Prices, listings: Vec<Listing>, rng: &mut Rng) -> Re
             Some(ns) if !spec.perpetual_like => *forwards.entry((spec.uly, ns)).or_insert_with(|| {
                 index * smile::forward_ratio(years) * (1.0 + 0.0001 * rng.normal().clamp(-3.0, 3.0))
             }),
-            // A perpetual trades at a small premium or discount that funding keeps small.
+            // A perpetual trades at a small premium or discount, because of funding.
             _ => index * (1.0 + 0.0004 * rng.normal().clamp(-3.0, 3.0)),
         };
         let (mark, smile) = if let Some((strike, call)) = spec.option {
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(market.coins.iter().filter(|coin| !coin.crypto).count(), 34);
     }
 
-    /// Prices of one expiry: inside their bounds, falling (calls) or rising (puts) in the strike, never concave.
+    /// Prices of one expiry: within their bounds, monotone in the strike (calls fall, puts rise), convex.
     #[test]
     fn options_admit_no_arbitrage() {
         let market = prices(1).unwrap();

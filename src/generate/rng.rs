@@ -1,13 +1,13 @@
-//! Random numbers that are the same on every machine: `ChaCha8` words, and distributions built from them with
-//! integer arithmetic, correctly rounded operations and `libm` only.
+//! Random numbers that are the same on every machine: `ChaCha8` words, and distributions that use only integer
+//! arithmetic, correctly rounded operations and `libm`.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
 
-/// Streams that do not belong to an account; account `i` uses stream `i`.
+/// Stream of the market. Account `i` uses stream `i`.
 pub(super) const MARKET_STREAM: u64 = u64::MAX;
 
-/// One stream of random numbers, addressed by seed and number.
+/// One stream of random numbers, identified by seed and stream number.
 pub(super) struct Rng(ChaCha8Rng);
 
 impl Rng {
@@ -54,14 +54,14 @@ impl Rng {
         median * libm::exp(sigma * self.normal())
     }
 
-    /// A whole number with mean `mean`: its integer part, or one more with the probability of the fraction.
+    /// A whole number with mean `mean`: its integer part, or one more with the probability of the fractional part.
     pub(super) fn whole(&mut self, mean: f64) -> usize {
         let floor = mean.max(0.0).floor();
         floor as usize + usize::from(self.chance(mean - floor))
     }
 }
 
-/// Picks indices with given weights.
+/// Draws indices with given weights.
 pub(super) struct Weighted {
     cumulative: Vec<f64>,
 }
@@ -81,12 +81,12 @@ impl Weighted {
     }
 }
 
-/// A number as it would be quoted with `decimals` decimals: the double nearest to that decimal, so that it prints
-/// short and reads back the same from CSV and from Parquet.
+/// A number rounded to `decimals` decimals: the double nearest to that decimal. It prints short and reads back the same
+/// from CSV and Parquet.
 pub(super) fn round_to(x: f64, decimals: u32) -> f64 {
     let scale = POWERS_OF_TEN[(decimals as usize).min(POWERS_OF_TEN.len() - 1)];
     let scaled = (x * scale).round();
-    // Beyond 2^53 a double has no such decimals to round.
+    // Above 2^53 a double has no such decimals.
     if scaled.abs() < 9_007_199_254_740_992.0 { scaled / scale + 0.0 } else { x }
 }
 

@@ -1,13 +1,13 @@
 //! Assumed implied volatilities and forwards: plausible in shape, not observed.
 
-/// What the generator assumes of a coin's options.
+/// Assumed volatility surface of a coin's options.
 struct Surface {
     /// At-the-money volatility of the shortest and of the longest tenor.
     short_vol: f64,
     long_vol: f64,
-    /// Tilt of the smile per standard deviation of log-moneyness; negative: puts dearer.
+    /// Slope of the smile per standard deviation of log-moneyness; negative: puts have a higher volatility.
     skew: f64,
-    /// Slope that the wings approach; greater than the tilt's size, less than 1.
+    /// Slope of the wings: greater than `|skew|`, less than 1.
     convexity: f64,
 }
 
@@ -19,7 +19,7 @@ fn surface(base: &str) -> Surface {
     }
 }
 
-/// At-the-money volatility: from short to long with a time constant of a quarter, lifted in the last days.
+/// At-the-money volatility: from short to long tenors with a time constant of a quarter year, raised in the last days.
 fn at_the_money(surface: &Surface, years: f64) -> f64 {
     let term = surface.long_vol - (surface.long_vol - surface.short_vol) * libm::exp(-years / 0.25);
     term * (1.0 + 0.10 * libm::exp(-years * 365.0 / 2.0))
@@ -36,7 +36,7 @@ pub(super) fn vol(base: &str, forward: f64, strike: f64, years: f64) -> f64 {
     atm * (1.0 + surface.skew * y + surface.convexity * (libm::sqrt(y * y + 1.0) - 1.0))
 }
 
-/// Forward over index: a carry that rises from 2.5 % to 5.5 % a year with the tenor.
+/// Forward / index: a carry that rises from 2.5 % to 5.5 % a year with the tenor.
 pub(super) fn forward_ratio(years: f64) -> f64 {
     let carry = 0.055 - 0.03 * libm::exp(-years / 0.3);
     libm::exp(carry * years)

@@ -1,4 +1,4 @@
-//! Who trades on the exchange: eight kinds of account, their shares, sizes and habits. All of it is assumed.
+//! Eight kinds of account: their shares, sizes and strategies. All figures are assumed.
 
 use super::builder::Builder;
 use super::rng::{Rng, Weighted};
@@ -7,7 +7,7 @@ use crate::margin::rules::SpotOffset;
 
 /// A kind of account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum AccountKind {
     Carry,
     ShortSpot,
     OptionMaker,
@@ -18,36 +18,36 @@ pub(super) enum Kind {
     BalancesOnly,
 }
 
-/// How common a kind is and how large: share of all accounts, position rows relative to the others, median and
-/// log standard deviation of its gross size in USD.
+/// Frequency and size of a kind: share of all accounts, position rows relative to the other kinds, median and log
+/// standard deviation of the gross size in USD.
 pub(super) struct Profile {
-    pub kind: Kind,
+    pub kind: AccountKind,
     pub share: f64,
     pub rows: f64,
     pub median_usd: f64,
     pub sigma: f64,
 }
 
-const fn profile(kind: Kind, share: f64, rows: f64, median_usd: f64, sigma: f64) -> Profile {
+const fn profile(kind: AccountKind, share: f64, rows: f64, median_usd: f64, sigma: f64) -> Profile {
     Profile { kind, share, rows, median_usd, sigma }
 }
 
 /// The table of [`super`]'s documentation.
 pub(super) const PROFILES: [Profile; 8] = [
-    profile(Kind::Carry, 0.20, 8.0, 120_000.0, 1.8),
-    profile(Kind::ShortSpot, 0.05, 6.0, 150_000.0, 1.6),
-    profile(Kind::OptionMaker, 0.04, 100.0, 4_000_000.0, 1.3),
-    profile(Kind::Directional, 0.32, 7.0, 150_000.0, 1.9),
-    profile(Kind::CoinMargined, 0.12, 6.0, 120_000.0, 1.8),
-    profile(Kind::Borrower, 0.08, 6.0, 150_000.0, 1.7),
-    profile(Kind::Dust, 0.12, 3.0, 60.0, 1.0),
-    profile(Kind::BalancesOnly, 0.07, 0.0, 40_000.0, 2.2),
+    profile(AccountKind::Carry, 0.20, 8.0, 120_000.0, 1.8),
+    profile(AccountKind::ShortSpot, 0.05, 6.0, 150_000.0, 1.6),
+    profile(AccountKind::OptionMaker, 0.04, 100.0, 4_000_000.0, 1.3),
+    profile(AccountKind::Directional, 0.32, 7.0, 150_000.0, 1.9),
+    profile(AccountKind::CoinMargined, 0.12, 6.0, 120_000.0, 1.8),
+    profile(AccountKind::Borrower, 0.08, 6.0, 150_000.0, 1.7),
+    profile(AccountKind::Dust, 0.12, 3.0, 60.0, 1.0),
+    profile(AccountKind::BalancesOnly, 0.07, 0.0, 40_000.0, 2.2),
 ];
 
-/// Of the directional accounts and the borrowers, how many stand near or beyond liquidation: 4 % of 40 % of all.
+/// Share of the directional accounts and borrowers near or beyond liquidation: 4 % of 40 % of all accounts.
 const NEAR_LIQUIDATION: f64 = 0.04;
 
-/// Draws accounts: which kind, how many rows, how large.
+/// Draws accounts: kind, number of rows, size.
 pub(super) struct Plan {
     kinds: Weighted,
     /// Rows of a kind per unit of [`Profile::rows`].
@@ -60,25 +60,25 @@ impl Plan {
         Self { kinds: Weighted::new(PROFILES.iter().map(|profile| profile.share)), scale: positions_per_account / mean }
     }
 
-    /// Builds the account of a stream in `builder` and says of which kind it is.
-    pub(super) fn build(&self, builder: &mut Builder, rng: Rng) -> Kind {
+    /// Builds the account of a stream in `builder` and returns its kind.
+    pub(super) fn build(&self, builder: &mut Builder, rng: Rng) -> AccountKind {
         builder.start(rng);
         let profile = &PROFILES[self.kinds.pick(&mut builder.rng)];
         let size = builder.rng.lognormal(profile.median_usd, profile.sigma);
         let mean = profile.rows * self.scale;
-        // At least a fifth of the mean, the rest exponential: many small books, few large ones.
+        // At least a fifth of the mean, the rest exponential: many small books and few large ones.
         let spread = builder.rng.exponential();
         let rows = builder.rng.whole(mean * (0.2 + 0.8 * spread));
         builder.account.spot_offset = usual_offset(&mut builder.rng);
         match profile.kind {
-            Kind::Carry => carry(builder, rows, size),
-            Kind::ShortSpot => short_spot(builder, rows, size),
-            Kind::OptionMaker => option_maker(builder, rows, size),
-            Kind::Directional => directional(builder, rows, size),
-            Kind::CoinMargined => coin_margined(builder, rows, size),
-            Kind::Borrower => borrower(builder, rows, size),
-            Kind::Dust => dust(builder, rows, size),
-            Kind::BalancesOnly => balances_only(builder, size),
+            AccountKind::Carry => carry(builder, rows, size),
+            AccountKind::ShortSpot => short_spot(builder, rows, size),
+            AccountKind::OptionMaker => option_maker(builder, rows, size),
+            AccountKind::Directional => directional(builder, rows, size),
+            AccountKind::CoinMargined => coin_margined(builder, rows, size),
+            AccountKind::Borrower => borrower(builder, rows, size),
+            AccountKind::Dust => dust(builder, rows, size),
+            AccountKind::BalancesOnly => balances_only(builder, size),
         }
         builder.settle();
         profile.kind
@@ -95,12 +95,12 @@ fn usual_offset(rng: &mut Rng) -> Option<SpotOffset> {
     }
 }
 
-/// Collateral over maintenance margin of an account that is not in trouble: at least `least`, median `least + 2`.
+/// Collateral / maintenance margin of a healthy account: at least `least`, median `least + 2`.
 fn comfortable(rng: &mut Rng, least: f64) -> f64 {
     least + rng.lognormal(2.0, 1.0)
 }
 
-/// Size of one of `rows` rows.
+/// Size of one row out of `rows`.
 fn share(rng: &mut Rng, size: f64, rows: usize) -> f64 {
     size * rng.exponential() / rows as f64
 }
@@ -142,7 +142,7 @@ fn carry(b: &mut Builder, rows: usize, size: f64) {
     b.fund(ratio, USDT, false);
 }
 
-/// Borrowed coins sold, bought back forward.
+/// Borrowed coins sold, bought back by futures and perpetuals.
 fn short_spot(b: &mut Builder, rows: usize, size: f64) {
     for _ in 0..rows {
         let Some(instrument) = b.pick(&b.world.linear) else { break };
@@ -156,7 +156,7 @@ fn short_spot(b: &mut Builder, rows: usize, size: f64) {
     b.fund(ratio, ccy, false);
 }
 
-/// A book of options over expiries and strikes, more sold than bought, its delta hedged by perpetuals and futures.
+/// Options over many expiries and strikes, more sold than bought, delta hedged by perpetuals and futures.
 fn option_maker(b: &mut Builder, rows: usize, size: f64) {
     b.account.spot_offset = match b.rng.uniform() {
         x if x < 0.5 => Some(SpotOffset::Coin),
@@ -171,7 +171,7 @@ fn option_maker(b: &mut Builder, rows: usize, size: f64) {
         let usd = share(&mut b.rng, size, rows);
         coins += b.place(instrument, if sold { -usd } else { usd }).abs();
     }
-    // A small part stays open.
+    // A small part of the delta stays open.
     let mut open = b.delta() * b.rng.between(0.9, 1.05);
     for left in (1..=hedges).rev() {
         let Some(instrument) = b.pick(&b.world.option_hedges) else { break };
@@ -189,7 +189,8 @@ fn option_maker(b: &mut Builder, rows: usize, size: f64) {
     b.fund(ratio, ccy, false);
 }
 
-/// Few levered positions, mostly long; some options; a few in long/short mode hold both sides of one contract.
+/// A few leveraged positions, mostly long; some options; a few accounts in long/short mode hold both sides of a
+/// contract.
 fn directional(b: &mut Builder, rows: usize, size: f64) {
     let both_sides = b.rng.chance(0.15);
     let options = b.rng.chance(0.25);
@@ -214,7 +215,7 @@ fn directional(b: &mut Builder, rows: usize, size: f64) {
     collateral(b, near, ccy, size);
 }
 
-/// Funds a risky account: near liquidation, or comfortably with a little spare cash.
+/// Funds a leveraged account: near liquidation, or healthy with some spare cash.
 fn collateral(b: &mut Builder, near: bool, ccy: usize, size: f64) {
     if near {
         let ratio = b.rng.between(0.75, 1.45);
@@ -227,7 +228,7 @@ fn collateral(b: &mut Builder, near: bool, ccy: usize, size: f64) {
     }
 }
 
-/// Inverse contracts and coin-settled options, margined in the coin itself.
+/// Inverse contracts and coin-settled options, with the coin itself as collateral.
 fn coin_margined(b: &mut Builder, rows: usize, size: f64) {
     if b.rng.chance(0.6) {
         b.account.spot_offset = Some(SpotOffset::Coin);
@@ -251,7 +252,7 @@ fn coin_margined(b: &mut Builder, rows: usize, size: f64) {
     b.fund(ratio, main.0, false);
 }
 
-/// Coins as collateral, positions on top, stablecoins (sometimes another coin) owed.
+/// Coins as collateral, positions, and a debt in stablecoins (sometimes in another coin).
 fn borrower(b: &mut Builder, rows: usize, size: f64) {
     let near = b.rng.chance(NEAR_LIQUIDATION);
     b.losing = near;
@@ -278,7 +279,7 @@ fn borrower(b: &mut Builder, rows: usize, size: f64) {
     collateral(b, near, ccy, size);
 }
 
-/// A few lots and crumbs of coins.
+/// A few lots and small coin balances.
 fn dust(b: &mut Builder, rows: usize, size: f64) {
     for _ in 0..rows {
         let Some(instrument) = b.pick(&b.world.linear) else { break };
@@ -295,7 +296,7 @@ fn dust(b: &mut Builder, rows: usize, size: f64) {
     b.fund(ratio, USDT, false);
 }
 
-/// No positions: holdings, and for one in ten a loan against them.
+/// No positions: balances, and for one account in ten a loan against them.
 fn balances_only(b: &mut Builder, size: f64) {
     let coins = 1 + b.rng.below(6);
     for _ in 0..coins {

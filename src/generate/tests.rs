@@ -1,7 +1,7 @@
-//! The generator as a whole: bytes, rows, shares, and what the reader and the kernel make of them.
+//! The generator as a whole: bytes, rows, shares, and the generated book read back and margined.
 
 use super::account::Account;
-use super::strategies::{Kind, PROFILES};
+use super::strategies::{AccountKind, PROFILES};
 use super::*;
 use crate::progress::Silent;
 use crate::source::Format;
@@ -14,7 +14,7 @@ fn request(accounts: u64, seed: u64, out: &Path, format: Format) -> GenerateRequ
     GenerateRequest { accounts, positions_per_account: 10.0, seed, out: out.to_path_buf(), format, force: false }
 }
 
-fn accounts(world: &World, count: u64, positions: f64) -> Vec<(Kind, Account)> {
+fn accounts(world: &World, count: u64, positions: f64) -> Vec<(AccountKind, Account)> {
     let plan = Plan::new(positions);
     let mut builder = Builder::new(world);
     (0..count)
@@ -114,7 +114,7 @@ fn rows_are_what_the_interface_asks_for() {
             assert!(row.avg_px > 0.0 && row.avg_px.is_finite(), "{number}: {id}");
             let option = quoted.spec.option.is_some();
             let near = if option { 0.3..3.0 } else { 0.6..1.6 };
-            // The cheapest options are quoted in few units.
+            // The cheapest options are quoted with few digits.
             assert!(option && quoted.mark < 0.01 || near.contains(&(row.avg_px / quoted.mark)), "{number}: {id}");
             assert!(id != "TEST01-USDT-SWAP");
             held.entry(row.instrument).or_default().push(row.qty);
@@ -122,7 +122,7 @@ fn rows_are_what_the_interface_asks_for() {
         for (instrument, quantities) in held {
             let both_sides = quantities.len() == 2 && quantities[0] * quantities[1] < 0.0;
             assert!(quantities.len() == 1 || both_sides, "{number}: {quantities:?} of {instrument}");
-            assert!(quantities.len() == 1 || kind == Kind::Directional);
+            assert!(quantities.len() == 1 || kind == AccountKind::Directional);
         }
         assert!(!account.balances.is_empty());
         let ccys: HashSet<usize> = account.balances.iter().map(|balance| balance.ccy).collect();
@@ -174,7 +174,7 @@ fn popular_coins_and_tails() {
     assert!(top / total > 0.25, "the largest hundredth holds {} of all", top / total);
 }
 
-/// Hedgers are hedged, and the estimate finds the intended share near liquidation.
+/// Hedgers are hedged, and the intended share of accounts is near liquidation.
 #[test]
 fn books_look_like_their_kind() {
     let world = world();
@@ -189,15 +189,17 @@ fn books_look_like_their_kind() {
         let spot: f64 =
             account.balances.iter().filter(|b| b.ccy > world::USDC).map(|b| b.cash * world.ccys[b.ccy].fx).sum();
         match kind {
-            Kind::OptionMaker if gross > 1e5 => hedged.entry("maker").or_default().push(now.delta.abs() / gross),
-            Kind::Carry if gross > 1e4 => hedged.entry("carry").or_default().push((now.delta + spot).abs() / gross),
-            Kind::ShortSpot if gross > 1e4 => {
+            AccountKind::OptionMaker if gross > 1e5 => hedged.entry("maker").or_default().push(now.delta.abs() / gross),
+            AccountKind::Carry if gross > 1e4 => {
+                hedged.entry("carry").or_default().push((now.delta + spot).abs() / gross);
+            }
+            AccountKind::ShortSpot if gross > 1e4 => {
                 hedged.entry("short spot").or_default().push((now.delta + spot).abs() / gross);
             }
             _ => {}
         }
         let owes = account.balances.iter().any(|balance| balance.cash < 0.0);
-        assert!(*kind != Kind::ShortSpot || owes || account.rows.is_empty(), "{account:?}");
+        assert!(*kind != AccountKind::ShortSpot || owes || account.rows.is_empty(), "{account:?}");
     }
     for (kind, mut open) in hedged {
         open.sort_by(f64::total_cmp);
@@ -225,7 +227,7 @@ fn impossible_requests_are_refused() {
     assert_eq!(generate(&fine, &Silent).unwrap_err().exit_code(), 2, "an existing snapshot stays");
 }
 
-/// Progress that asks to stop at once.
+/// Progress that requests a stop at once.
 struct Stop;
 
 impl Progress for Stop {
@@ -249,8 +251,8 @@ fn ids_sort_as_numbers() {
     assert_eq!((id_digits(300), id_digits(99_999_999), id_digits(100_000_000)), (8, 8, 9));
 }
 
-/// Pins the book of a seed. A change here means that every book of every seed has changed: say so in the changelog
-/// and generate `data/sample` again.
+/// Pins the book of a seed. If this test changes, every book of every seed has changed: add a line to the changelog and
+/// generate `data/sample` again.
 #[test]
 fn the_book_of_a_seed_is_pinned() {
     let dir = tempfile::tempdir().unwrap();
@@ -263,7 +265,7 @@ fn the_book_of_a_seed_is_pinned() {
     assert_eq!(hasher.finalize().to_hex()[..16], *"a5b7e2ad033d8fa6");
 }
 
-/// What is written is read back without a reject, and margined: the share near liquidation is that of the estimate.
+/// The output is read back without a reject, and margined: the share near liquidation equals that of the estimate.
 #[test]
 fn the_reader_takes_it_and_the_kernel_margins_it() {
     use crate::margin::Status;
@@ -281,8 +283,8 @@ fn the_reader_takes_it_and_the_kernel_margins_it() {
         assert!(snapshot.rejects.is_empty() && snapshot.unmargined.is_empty(), "{:?}", snapshot.rejects.first());
         assert_eq!(snapshot.unused_price_gaps, 0);
         assert_eq!(snapshot.book.len() as u64, counts.accounts);
-        assert_eq!(snapshot.book.qty.len() as u64, counts.positions);
-        assert_eq!(snapshot.book.cash.len() as u64, counts.balances);
+        assert_eq!(snapshot.book.qty().len() as u64, counts.positions);
+        assert_eq!(snapshot.book.cash().len() as u64, counts.balances);
         assert_eq!(snapshot.market.instruments.len() as u64, counts.instruments);
 
         let rules = crate::rules::load(None, &[]).unwrap().rules;

@@ -1,5 +1,5 @@
-//! The generated market as the strategies see it: what one contract is worth and risks in USD, the currencies, and
-//! pools of contracts to pick from, crowded at the top.
+//! The generated market as the strategies use it: value and risk of one contract in USD, the currencies, and pools of
+//! contracts to draw from, weighted by popularity.
 
 use super::prices::{Prices, Quoted, fx};
 use super::rng::{Rng, Weighted, round_to};
@@ -11,7 +11,8 @@ pub(super) const USD: usize = 0;
 pub(super) const USDT: usize = 1;
 pub(super) const USDC: usize = 2;
 
-/// Scenarios of the rough risk estimate: `(move in shocks, volatility shift in shifts, share charged)`.
+/// Scenarios of the rough risk estimate: `(move as a multiple of the shock, volatility shift as a multiple of the
+/// shift, share charged)`.
 const SCENARIOS: [(f64, f64, f64); 8] = [
     (-1.0, 1.0, 1.0),
     (-1.0, -1.0, 1.0),
@@ -23,7 +24,7 @@ const SCENARIOS: [(f64, f64, f64); 8] = [
     (2.0, 0.0, 0.5),
 ];
 
-/// A profit or loss in each scenario, USD.
+/// Profit or loss in each scenario, USD.
 pub(super) type Stress = [f64; SCENARIOS.len()];
 
 /// The stress of a linear exposure of `usd`.
@@ -44,15 +45,15 @@ pub(super) struct Ccy {
     pub borrowing: f64,
 }
 
-/// Rough charges of a coin, used only to size collateral: how far an account is from liquidation is decided by the
-/// rules a run loads, never by these.
+/// Rough charges of a coin, used only to size collateral. The rules of a run, never these charges, decide how far an
+/// account is from liquidation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Charges {
     /// Relative price move.
     pub shock: f64,
-    /// Basis charge: a year, and at least.
+    /// Basis charge: per year, and its minimum.
     pub basis: (f64, f64),
-    /// Minimum charge of delta-one and options, and the USD bound of its first multiplier.
+    /// Minimum charge of delta-one contracts and of options, and the USD bound of its first multiplier.
     pub minimum: (f64, f64, f64),
 }
 
@@ -71,10 +72,10 @@ fn charges(base: &str) -> Charges {
     Charges { shock, basis, minimum }
 }
 
-/// What one contract held long is and risks, in USD unless said otherwise.
+/// Value and risk of one long contract, in USD unless said otherwise.
 #[derive(Debug, Clone)]
 pub(super) struct Risk {
-    /// Size: face or market value; options the index value of their coins.
+    /// Size: face or market value; for options the index value of their coins.
     pub notional: f64,
     /// Cash delta, and delta in coins.
     pub delta: f64,
@@ -84,7 +85,7 @@ pub(super) struct Risk {
     pub minimum: (f64, f64),
 }
 
-/// A contract's place among units and currencies, and its [`Risk`].
+/// Risk unit and currencies of a contract, and its [`Risk`].
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
     pub unit: usize,
@@ -110,7 +111,7 @@ pub(super) struct Unit {
     pub charges: Charges,
 }
 
-/// Contracts to pick from, by popularity.
+/// Contracts to draw from, weighted by popularity.
 pub(super) struct Pool {
     members: Vec<u32>,
     weighted: Weighted,
@@ -122,7 +123,7 @@ impl Pool {
         Self { members: members.into_iter().map(|member| member.0).collect(), weighted }
     }
 
-    /// A member that is not `held`, by popularity; when the popular ones are taken, the next that is free.
+    /// A member that is not `held`, drawn by popularity. If the drawn one is held, the next free one.
     pub(super) fn pick(&self, rng: &mut Rng, held: impl Fn(usize) -> bool) -> Option<usize> {
         if self.members.is_empty() {
             return None;
@@ -140,7 +141,7 @@ impl Pool {
     }
 }
 
-/// Everything the accounts of one snapshot share.
+/// Data shared by all accounts of a snapshot.
 pub(super) struct World {
     pub prices: Prices,
     pub ccys: Vec<Ccy>,
@@ -154,7 +155,7 @@ pub(super) struct World {
     pub options: Pool,
     /// Delta-one contracts in the risk unit of the options.
     pub option_hedges: Pool,
-    /// Coins to hold, as indices into `ccys`.
+    /// Coins that can be held, as indices into `ccys`.
     pub coins: Vec<usize>,
     coin_popularity: Weighted,
 }
@@ -173,7 +174,7 @@ impl World {
         let delta_one = |quoted: &Quoted| quoted.spec.option.is_none();
         let option_unit =
             prices.quoted.iter().find(|quoted| quoted.spec.option.is_some()).map(|quoted| quoted.spec.uly);
-        // Balances are of crypto currencies; stablecoins are not held as coins.
+        // Balances are in crypto currencies; stablecoins are not held as coins.
         let coins: Vec<usize> = prices
             .coins
             .iter()
@@ -197,12 +198,12 @@ impl World {
         })
     }
 
-    /// A coin to hold, by popularity: an index into `ccys`.
+    /// A coin to hold, drawn by popularity: an index into `ccys`.
     pub(super) fn coin(&self, rng: &mut Rng) -> usize {
         self.coins[self.coin_popularity.pick(rng)]
     }
 
-    /// The most that one row holds of an instrument, USD: less for less popular coins.
+    /// The largest row of an instrument, USD: smaller for less popular coins.
     pub(super) fn liquidity(&self, instrument: usize) -> f64 {
         let most = if self.terms[instrument].option { 5e7 } else { 1e9 };
         most / libm::pow(self.prices.quoted[instrument].base as f64 + 1.0, 1.3)
@@ -233,7 +234,7 @@ fn currencies(prices: &Prices) -> Result<Vec<Ccy>> {
         .collect()
 }
 
-/// Relative weight of a contract among all: Zipf over coins, then by kind; options by tenor and moneyness.
+/// Relative weight of a contract: Zipf over coins, then by kind; options by tenor and moneyness.
 fn popularity(quoted: &Quoted) -> f64 {
     let spec = &quoted.spec;
     let coin = 1.0 / libm::pow(quoted.base as f64 + 1.0, 1.1);
@@ -312,8 +313,8 @@ fn delta_one_risk(quoted: &Quoted, index: f64, phi: f64, charges: Charges) -> Ri
     }
 }
 
-/// Option values are rounded: they rest on the platform's `exp` and `ln`, whose last digit may differ between machines
-/// and must not reach a book.
+/// Option values are rounded: they use the platform's `exp` and `ln`, whose last digit may differ between machines and
+/// must not change a book.
 fn option_risk(
     quoted: &Quoted,
     (strike, call): (f64, bool),

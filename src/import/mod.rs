@@ -1,6 +1,6 @@
-//! What others saved becomes a snapshot: the formats of exchanges, one module each.
+//! Converts saved responses of exchanges to a snapshot: one module per exchange.
 
-// What comes from outside must end in an error, not in a panic.
+// Bad input must cause an error, not a panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod okx;

@@ -74,6 +74,15 @@ impl Terms {
     ///
     /// The option that is out of the money is priced, the other follows from put-call parity: its time value would
     /// otherwise drown in its intrinsic value.
+    ///
+    /// ```
+    /// use remargin::margin::black76::{States, Terms};
+    /// let call = Terms { forward: 100.0, strike: 90.0, vol: 0.5, years: 0.25, rate: 0.0, call: true };
+    /// let states = States { forward: [100.0, 80.0], vol: [0.5, 0.7], years: [0.25, 0.25] };
+    /// let values = call.values(&states);
+    /// assert_eq!(values[0], call.value());
+    /// assert!(values[1] < values[0]);
+    /// ```
     #[must_use]
     pub fn values<const N: usize>(&self, states: &States<N>) -> [f64; N] {
         let (mut low, mut high, mut deviation) = ([0.0; N], [0.0; N], [0.0; N]);
@@ -95,6 +104,14 @@ impl Terms {
     }
 
     /// Derivatives of the value; at `T = 0` the limits away from the strike: no gamma, no vega.
+    ///
+    /// ```
+    /// use remargin::margin::black76::Terms;
+    /// let call = Terms { forward: 100.0, strike: 100.0, vol: 0.5, years: 1.0, rate: 0.0, call: true };
+    /// let put = Terms { call: false, ..call };
+    /// assert!((call.greeks().delta - put.greeks().delta - 1.0).abs() < 1e-15);
+    /// assert_eq!(call.greeks().vega, put.greeks().vega);
+    /// ```
     #[must_use]
     pub fn greeks(&self) -> Greeks {
         let root = self.years.sqrt();

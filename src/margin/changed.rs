@@ -3,9 +3,10 @@
 //! A unit is reached if rows of it changed or if its spot in use did. The ledgers, which cost little, are summed over
 //! all rows, in the same order as in a full evaluation, so that both give the same bits.
 
+use super::account::{Account, NotFinite};
 use super::priced::PricedMarket;
-use super::requirement::{Account, AccountMargin, NotFinite, Totals, Workspace, evaluate, spot_with};
-use super::stress::Spot;
+use super::requirement::{AccountMargin, Totals, Workspace, evaluate};
+use super::spot_hedge::Spot;
 use super::sums::{PositionRows, Sums};
 use super::unit_margin::UnitMargin;
 
@@ -85,7 +86,7 @@ impl Changes {
             // Filled orders reach most units; nothing would be saved.
             return evaluate(priced, account, &mut self.work, &mut self.units);
         }
-        let fee_base_usd = self.work.gather_ledgers(priced, account)?;
+        let fee_base_usd = self.work.gathered_mut().gather_ledgers(priced, account)?;
         let mut sum = Totals::new(priced, fee_base_usd);
         let mut row = 0;
         let mut rows_of_units = Vec::new();
@@ -108,11 +109,11 @@ impl Changes {
             sum.add_unit(&margin, priced.rules.imr_multiplier * margin.mmr_no_hedge);
             self.units.push(margin);
         }
-        sum.finish_account(priced, &self.work)
+        sum.finish_account(priced, self.work.gathered())
     }
 
     fn spot(&self, priced: &PricedMarket, account: &Account<'_>, unit: u32, delta_coin: f64) -> Spot {
-        spot_with(priced, account, &self.work, unit, delta_coin)
+        self.work.gathered().spot(priced, account, unit, delta_coin)
     }
 
     fn stress(

@@ -13,6 +13,15 @@ pub struct CountedEquity {
 
 /// Values the equity of one currency: a positive amount, in currency units, goes through the incremental discount
 /// tiers; a negative amount counts whole. An equity of zero needs no price.
+///
+/// ```
+/// use remargin::margin::{equity::count, tiers::Tiers};
+/// let tiers = Tiers::new(vec![(f64::INFINITY, 0.5)])?;
+/// let owned = count(2.0, 100.0, &tiers);
+/// assert_eq!((owned.adjusted_usd, owned.total_usd), (100.0, 200.0));
+/// assert_eq!(count(-2.0, 100.0, &tiers).adjusted_usd, -200.0);
+/// # Ok::<(), String>(())
+/// ```
 #[must_use]
 pub fn count(equity_coin: f64, fx_usd: f64, tiers: &Tiers) -> CountedEquity {
     if equity_coin == 0.0 {

@@ -16,6 +16,19 @@ pub enum NoVolatility {
     NotANumber,
 }
 
+impl std::fmt::Display for NoVolatility {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "the option has expired",
+            Self::NoTimeValue => "the price has no time value",
+            Self::TooDear => "the price is not below the greatest value of the option",
+            Self::NotANumber => "a number is not positive and finite",
+        })
+    }
+}
+
+impl std::error::Error for NoVolatility {}
+
 /// Largest volatility looked for, and the smallest.
 const RANGE: (f64, f64) = (1e-4, 100.0);
 

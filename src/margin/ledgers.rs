@@ -1,6 +1,6 @@
 //! What an account has in each currency.
 
-use super::requirement::Account;
+use super::account::Account;
 
 /// What an account has in one currency, in currency units.
 #[derive(Debug, Clone, Copy, PartialEq)]

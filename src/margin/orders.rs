@@ -1,7 +1,7 @@
 //! Orders and transfers applied to an account, and what pending orders freeze.
 //!
 //! [`Holdings`] are an account's rows that may be changed: an order is taken as filled at its own price, cash moves.
-//! [`Account::orders`](super::requirement::Account::orders) freeze margin: of every risk unit the worse of two cases
+//! [`Account::orders`](super::account::Account::orders) freeze margin: of every risk unit the worse of two cases
 //! counts, all buys filled or all sells filled,
 //!
 //! `IMR(u) = imr_multiplier x max( MMR(positions), MMR(positions + buys), MMR(positions + sells) )`.
@@ -9,55 +9,11 @@
 //! Buys and sells are told apart by the sign of their coin delta (a put that is bought is a sell). Spot in use is
 //! worked out in each case. MMR and everything else stays that of the positions.
 
-use super::priced::{Contract, ContractKind, PricedMarket};
-use super::requirement::{Account, NotFinite, Workspace, gather, spot_of, upl_settle};
+use super::account::{Account, NotFinite, Order, Traded};
+use super::gathered::Gathered;
+use super::priced::{Contract, ContractKind, PricedMarket, upl_settle};
 use super::rules::SpotOffset;
 use super::sums::UnitSums;
-
-/// What an order buys or sells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Traded {
-    /// A contract, by its index in the market.
-    Contract(u32),
-    /// Coins of a spot pair, by the indices of the currencies.
-    Spot {
-        /// What is bought.
-        base: u32,
-        /// What is paid.
-        quote: u32,
-    },
-}
-
-/// A pending order, which is taken as filled whole at its price.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Order {
-    /// What is traded.
-    pub traded: Traded,
-    /// Contracts, or coins of the base currency: bought +, sold -.
-    pub qty: f64,
-    /// Price: quote currency; options: settle currency per coin.
-    pub px: f64,
-}
-
-impl Order {
-    /// Canonical order: instrument or pair, quantity, price.
-    #[must_use]
-    pub fn canonical(&self, other: &Self) -> std::cmp::Ordering {
-        self.traded.cmp(&other.traded).then(self.qty.total_cmp(&other.qty)).then(self.px.total_cmp(&other.px))
-    }
-
-    /// True if the order adds coin delta: long contracts, calls bought, puts sold, coins bought.
-    fn adds_delta(&self, priced: &PricedMarket) -> bool {
-        let per_unit = match self.traded {
-            Traded::Spot { .. } => 1.0,
-            Traded::Contract(instrument) => {
-                let contract = priced.contracts.get(instrument as usize).and_then(Option::as_ref);
-                contract.map_or(0.0, |contract| contract.delta_coin)
-            }
-        };
-        self.qty * per_unit > 0.0
-    }
-}
 
 /// The rows of one account, to be changed by orders and transfers. Canonical order is kept.
 #[derive(Debug, Clone, Default)]
@@ -229,6 +185,18 @@ fn entry_px(kind: ContractKind, held: f64, avg: f64, added: f64, px: f64) -> f64
     }
 }
 
+/// True if an order adds coin delta: long contracts, calls bought, puts sold, coins bought.
+fn adds_delta(order: &Order, priced: &PricedMarket) -> bool {
+    let per_unit = match order.traded {
+        Traded::Spot { .. } => 1.0,
+        Traded::Contract(instrument) => {
+            let contract = priced.contracts.get(instrument as usize).and_then(Option::as_ref);
+            contract.map_or(0.0, |contract| contract.delta_coin)
+        }
+    };
+    order.qty * per_unit > 0.0
+}
+
 /// MMR of a risk unit with orders filled, USD.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FilledMmr {
@@ -241,10 +209,10 @@ pub struct FilledMmr {
 }
 
 /// Buffers for the two cases, and their results for the last account.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct OrderSpace {
     holdings: Holdings,
-    work: Workspace,
+    gathered: Gathered,
     /// All buys filled, then all sells filled: the units that hold something then, ascending.
     cases: [Vec<FilledMmr>; 2],
 }
@@ -253,7 +221,7 @@ impl OrderSpace {
     /// Buffers for a market.
     #[must_use]
     pub fn new(priced: &PricedMarket) -> Self {
-        Self { work: Workspace::new(priced), ..Self::default() }
+        Self { holdings: Holdings::default(), gathered: Gathered::new(priced), cases: [Vec::new(), Vec::new()] }
     }
 
     /// MMR of a unit with all buys filled, and with all sells filled; zero where nothing is left of it.
@@ -276,18 +244,18 @@ impl OrderSpace {
         for (case, buys) in self.cases.iter_mut().zip([true, false]) {
             case.clear();
             self.holdings.copy_from(account);
-            for order in account.orders.iter().filter(|order| order.adds_delta(priced) == buys) {
+            for order in account.orders.iter().filter(|order| adds_delta(order, priced) == buys) {
                 self.holdings.fill(priced, order)?;
             }
             let filled = self.holdings.account(account.spot_offset, &[]);
-            gather(priced, &filled, &mut self.work)?;
+            self.gathered.gather(priced, &filled)?;
             let mmr = |sums: &UnitSums| {
                 let (params, rules) = (&priced.units[sums.unit as usize], &priced.rules);
-                let spot = spot_of(priced, &filled, &self.work, sums);
+                let spot = self.gathered.spot(priced, &filled, sums.unit, sums.delta_coin);
                 let margin = sums.stress(params, rules, spot);
                 FilledMmr { unit: sums.unit, mmr: margin.mmr, mmr_no_hedge: margin.mmr_no_hedge }
             };
-            case.extend(self.work.unit_sums().iter().map(mmr));
+            case.extend(self.gathered.unit_sums().iter().map(mmr));
         }
         Ok(())
     }

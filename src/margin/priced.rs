@@ -12,6 +12,7 @@
 //! Swaps and futures need no row: their P&L for an index move `s` is `slope x s` in every volatility state.
 
 use super::black76::{Greeks, States, Terms};
+use super::extremes::{higher, lower, positive_part};
 use super::rules::{Class, MR1_MOVES, Mr1Rules, RiskUnitMode, Rules, SpotOffset};
 use super::tiers::{BorrowTiers, Tiers};
 use std::sync::Arc;
@@ -92,6 +93,35 @@ pub struct Contract {
     pub charge_short_usd: f64,
     /// What the liquidation fee is taken on: `abs(D)`, options `m S phi`.
     pub fee_base_usd: f64,
+}
+
+const _: () = assert!(size_of::<Contract>() == 128, "two cache lines");
+
+impl Contract {
+    /// A contract at its place that adds nothing to any figure.
+    fn at(place: Place, kind: ContractKind, multiplier: f64, mark_px: f64) -> Self {
+        Self {
+            kind,
+            unit: place.unit,
+            expiry: place.expiry,
+            settle: place.settle,
+            group: place.group,
+            bucket: place.bucket,
+            leg: place.leg,
+            basis_rate: place.basis_rate,
+            multiplier,
+            upl_multiplier: 0.0,
+            inverse: 0.0,
+            mark_px,
+            value_settle: 0.0,
+            slope_usd: 0.0,
+            cash_delta_usd: 0.0,
+            delta_coin: 0.0,
+            charge_long_usd: 0.0,
+            charge_short_usd: 0.0,
+            fee_base_usd: 0.0,
+        }
+    }
 }
 
 /// A risk unit's own parameters.
@@ -216,6 +246,23 @@ pub struct Place {
     pub basis_rate: f64,
 }
 
+/// Unrealised P&L in the settle currency: linear `n m (mark - avg)`, inverse `n m (1/avg - 1/mark)`, options none.
+///
+/// ```
+/// use remargin::margin::priced::{DeltaOne, Place, price_delta_one, upl_settle};
+/// use remargin::margin::rules::Class;
+/// let rules = remargin::rules::load(None, &[])?.rules;
+/// let swap = DeltaOne { inverse: false, multiplier: 0.01, mark_px: 110.0, index_px: 110.0, phi_usd: 1.0, class: Class::Major };
+/// let contract = price_delta_one(&swap, Place::default(), &rules);
+/// assert!((upl_settle(&contract, 5.0, 100.0) - 5.0 * 0.01 * 10.0).abs() < 1e-12);
+/// # Ok::<(), remargin::Error>(())
+/// ```
+#[must_use]
+pub fn upl_settle(contract: &Contract, n: f64, avg_px: f64) -> f64 {
+    let divisor = avg_px * contract.mark_px * contract.inverse + (1.0 - contract.inverse);
+    n * contract.upl_multiplier * ((contract.mark_px - avg_px) / divisor)
+}
+
 /// Prices a swap or future: no scenario needs more than its slope.
 #[must_use]
 pub fn price_delta_one(spec: &DeltaOne, place: Place, rules: &Rules) -> Contract {
@@ -226,26 +273,17 @@ pub fn price_delta_one(spec: &DeltaOne, place: Place, rules: &Rules) -> Contract
         (m * spec.index_px * spec.phi_usd, m * spec.mark_px * spec.phi_usd, m)
     };
     let charge = cash_delta_usd.abs() * rules.mr7.delta_one.get(spec.class);
+    let kind = if spec.inverse { ContractKind::Inverse } else { ContractKind::Linear };
     Contract {
-        kind: if spec.inverse { ContractKind::Inverse } else { ContractKind::Linear },
-        unit: place.unit,
-        expiry: place.expiry,
-        settle: place.settle,
-        group: place.group,
-        bucket: place.bucket,
-        leg: place.leg,
-        basis_rate: place.basis_rate,
-        multiplier: m,
         upl_multiplier: m,
         inverse: f64::from(u8::from(spec.inverse)),
-        mark_px: spec.mark_px,
-        value_settle: 0.0,
         slope_usd,
         cash_delta_usd,
         delta_coin,
         charge_long_usd: charge,
         charge_short_usd: charge,
         fee_base_usd: cash_delta_usd.abs(),
+        ..Contract::at(place, kind, m, spec.mark_px)
     }
 }
 
@@ -257,27 +295,14 @@ pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules
     let base = values[BASE];
     let greeks = spec.terms.greeks();
     let option_charge = rules.mr7.option.get(spec.class_mr467) * spec.index_px;
-    let long_charge = option_charge.min(rules.mr7.option_premium_cap * base);
+    let long_charge = lower(option_charge, rules.mr7.option_premium_cap * base);
     let contract = Contract {
-        kind: ContractKind::Option { row },
-        unit: place.unit,
-        expiry: place.expiry,
-        settle: place.settle,
-        group: place.group,
-        bucket: place.bucket,
-        leg: place.leg,
-        basis_rate: place.basis_rate,
-        multiplier: spec.multiplier,
-        upl_multiplier: 0.0,
-        inverse: 0.0,
-        mark_px: spec.mark_px,
-        value_settle: spec.multiplier * spec.mark_px,
-        slope_usd: 0.0,
         cash_delta_usd: scale * greeks.delta * spec.terms.forward,
         delta_coin: spec.multiplier * greeks.delta,
         charge_long_usd: scale * long_charge,
         charge_short_usd: scale * option_charge,
         fee_base_usd: scale * spec.index_px,
+        ..settled(spec, place, row)
     };
     (contract, option_row(spec, &values, &greeks, scale, rules))
 }
@@ -286,28 +311,13 @@ pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules
 /// of it is left. Its row is all zeros.
 #[must_use]
 pub fn settle_option(spec: &OptionContract, place: Place, row: u32) -> (Contract, OptionRow) {
-    let contract = Contract {
-        kind: ContractKind::Option { row },
-        unit: place.unit,
-        expiry: place.expiry,
-        settle: place.settle,
-        group: place.group,
-        bucket: place.bucket,
-        leg: place.leg,
-        basis_rate: place.basis_rate,
-        multiplier: spec.multiplier,
-        upl_multiplier: 0.0,
-        inverse: 0.0,
-        mark_px: spec.mark_px,
-        value_settle: spec.multiplier * spec.mark_px,
-        slope_usd: 0.0,
-        cash_delta_usd: 0.0,
-        delta_coin: 0.0,
-        charge_long_usd: 0.0,
-        charge_short_usd: 0.0,
-        fee_base_usd: 0.0,
-    };
-    (contract, [0.0; OPTION_COLUMNS])
+    (settled(spec, place, row), [0.0; OPTION_COLUMNS])
+}
+
+/// An option that has a value and nothing else.
+fn settled(spec: &OptionContract, place: Place, row: u32) -> Contract {
+    let value_settle = spec.multiplier * spec.mark_px;
+    Contract { value_settle, ..Contract::at(place, ContractKind::Option { row }, spec.multiplier, spec.mark_px) }
 }
 
 /// Values per coin in the scenarios of the columns up to [`DECAY`], and in none.
@@ -320,8 +330,9 @@ fn scenario_values(spec: &OptionContract, rules: &Rules) -> ScenarioValues {
     let terms = &spec.terms;
     let shift = vol_shift(&rules.mr1, terms.vol, terms.years);
     let up = terms.vol + shift;
-    let down = (terms.vol - shift).max(terms.vol.min(rules.mr1.vol_floor));
-    let moved = |price_move: f64| (terms.forward + spec.index_px * price_move).max(rules.forward_floor * terms.forward);
+    let down = higher(terms.vol - shift, lower(terms.vol, rules.mr1.vol_floor));
+    let moved =
+        |price_move: f64| higher(terms.forward + spec.index_px * price_move, rules.forward_floor * terms.forward);
     let mut states =
         States { forward: [terms.forward; BASE + 1], vol: [terms.vol; BASE + 1], years: [terms.years; BASE + 1] };
     let moves = rules.mr1.price.get(spec.class_mr1);
@@ -334,7 +345,7 @@ fn scenario_values(spec: &OptionContract, rules: &Rules) -> ScenarioValues {
     let extreme = *rules.mr6.price.get(spec.class_mr467);
     (states.forward[EXTREME], states.forward[EXTREME + 1]) = (moved(-extreme), moved(extreme));
     (states.forward[TERM], states.vol[TERM]) = (moved(0.0), up);
-    states.years[DECAY] = (terms.years - rules.mr2_days / 365.0).max(0.0);
+    states.years[DECAY] = positive_part(terms.years - rules.mr2_days / 365.0);
     terms.values(&states)
 }
 
@@ -359,7 +370,7 @@ pub fn vol_shift(rules: &Mr1Rules, vol: f64, years: f64) -> f64 {
     let days = years * 365.0;
     let points = interpolate(&rules.vol_days, &rules.vol_points, days);
     let relative = interpolate(&rules.vol_days, &rules.vol_relative, days);
-    points.max(relative * vol)
+    higher(points, relative * vol)
 }
 
 fn interpolate(knots: &[f64], values: &[f64], at: f64) -> f64 {
@@ -386,7 +397,7 @@ impl UnitParams {
     /// MR4 rate of an expiry `years` away: `max(floor, annualized x years)`.
     #[must_use]
     pub fn basis_rate_of(rules: &Rules, class: Class, years: f64) -> f64 {
-        rules.mr4.floor.get(class).max(rules.mr4.annualized.get(class) * years)
+        higher(*rules.mr4.floor.get(class), rules.mr4.annualized.get(class) * years)
     }
 
     /// Which modes hedge a unit whose quote currency is `quote`, empty in merged books; by mode.
@@ -411,8 +422,8 @@ impl ClassFigures {
         let moves = *rules.mr1.price.get(class_mr1);
         Self {
             moves,
-            lowest_move: moves.into_iter().fold(f64::INFINITY, f64::min),
-            highest_move: moves.into_iter().fold(f64::NEG_INFINITY, f64::max),
+            lowest_move: moves.into_iter().fold(f64::INFINITY, lower),
+            highest_move: moves.into_iter().fold(f64::NEG_INFINITY, higher),
             extreme: *rules.mr6.price.get(class_mr467),
             charge: rules.mr7.tiers.get(class_mr467).clone(),
         }

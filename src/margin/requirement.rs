@@ -4,21 +4,21 @@
 //! one over the units and currencies. Its [`Workspace`] is reused from account to account, so that nothing is
 //! allocated per account; afterwards it still holds every intermediate result for an explanation.
 
-use super::ledgers::{Ledger, Ledgers};
-use super::orders::{Order, OrderSpace};
-use super::priced::{Contract, PricedMarket};
-use super::rules::{Rules, SpotOffset};
-use super::spot_hedge::spot_in_use;
-use super::stress::Spot;
-use super::sums::{ExpirySums, PositionRows, Sums, UnitSums};
+use super::account::{Account, NotFinite};
+use super::extremes::higher;
+use super::gathered::Gathered;
+use super::ledgers::Ledger;
+use super::orders::OrderSpace;
+use super::priced::PricedMarket;
+use super::rules::Rules;
+use super::spot_hedge::Spot;
+use super::sums::{ExpirySums, UnitSums};
 use super::unit_margin::UnitMargin;
 use super::{borrowing, equity};
 
-/// Where an account stands.
+/// Where an account stands. In order, the worst first; [`Status::ALL`] has the same order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
-    /// Nothing to maintain: no margin ratio.
-    NoRisk,
     /// Ratio at or below the liquidation threshold.
     Liquidation,
     /// At or below the `near` threshold.
@@ -27,6 +27,8 @@ pub enum Status {
     Warning,
     /// Above all thresholds.
     Healthy,
+    /// Nothing to maintain: no margin ratio.
+    NoRisk,
 }
 
 impl Status {
@@ -86,70 +88,48 @@ pub struct AccountMargin {
 /// Below this, in USD, there is nothing to maintain and no ratio.
 const LEAST_REQUIREMENT_USD: f64 = 1e-6;
 
-/// One account's rows, in canonical order.
-#[derive(Debug, Clone, Copy)]
-pub struct Account<'a> {
-    /// Spot hedging mode.
-    pub spot_offset: SpotOffset,
-    /// Instrument of each position.
-    pub instrument: &'a [u32],
-    /// Signed contracts of each position.
-    pub qty: &'a [f64],
-    /// Average entry price of each position.
-    pub avg_px: &'a [f64],
-    /// Currency of each balance, ascending.
-    pub ccy: &'a [u32],
-    /// Cash of each balance.
-    pub cash: &'a [f64],
-    /// Interest of each balance.
-    pub interest: &'a [f64],
-    /// Limit of spot in use of each balance, infinity if none.
-    pub spot_in_use_cap: &'a [f64],
-    /// Pending orders, which freeze margin: they count in IMR only.
-    pub orders: &'a [Order],
-}
-
-impl<'a> Account<'a> {
-    #[inline]
-    pub(super) fn position_rows(&self) -> PositionRows<'a> {
-        PositionRows { instrument: self.instrument, qty: self.qty, avg_px: self.avg_px }
-    }
-}
-
 /// Buffers of the account pass, and the intermediate results of the last account.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Workspace {
-    ledgers: Ledgers,
-    sums: Sums,
+    gathered: Gathered,
     /// Made for the first account with pending orders.
     orders: Option<Box<OrderSpace>>,
     has_orders: bool,
 }
 
 impl Workspace {
-    /// Buffers for a market.
+    /// Buffers for a market. They serve that market and any other with as many currencies.
     #[must_use]
     pub fn new(priced: &PricedMarket) -> Self {
-        Self { ledgers: Ledgers::new(priced.currencies.len()), ..Self::default() }
+        Self { gathered: Gathered::new(priced), orders: None, has_orders: false }
+    }
+
+    pub(super) fn gathered(&self) -> &Gathered {
+        &self.gathered
+    }
+
+    pub(super) fn gathered_mut(&mut self) -> &mut Gathered {
+        &mut self.gathered
     }
 
     /// Currencies of the last account, ascending.
     #[must_use]
     pub fn currencies(&self) -> Vec<(u32, &Ledger)> {
-        let mut currencies: Vec<_> = self.ledgers.iter().collect();
+        let mut currencies: Vec<_> = self.gathered.ledgers().collect();
         currencies.sort_unstable_by_key(|(ccy, _)| *ccy);
         currencies
     }
 
     /// Sums of the last account's risk units, in order of the unit.
     #[must_use]
+    #[inline]
     pub fn unit_sums(&self) -> &[UnitSums] {
-        self.sums.units()
+        self.gathered.unit_sums()
     }
 
     /// Sums of the expiries of a unit, in order of their first position.
     pub fn expiry_sums(&self, unit: u32) -> impl Iterator<Item = &ExpirySums> {
-        self.sums.expiries().iter().filter(move |sums| sums.unit == unit)
+        self.gathered.expiry_sums().iter().filter(move |sums| sums.unit == unit)
     }
 
     /// The pending orders of the last account, filled; `None` if it has none.
@@ -162,19 +142,14 @@ impl Workspace {
     #[must_use]
     #[inline]
     pub fn ledger(&self, ccy: u32) -> &Ledger {
-        self.ledgers.get(ccy)
+        self.gathered.ledger(ccy)
     }
 
-    /// First pass without the sums by unit. Returns what the liquidation fee of derivatives is taken on.
-    pub(super) fn gather_ledgers(&mut self, priced: &PricedMarket, account: &Account<'_>) -> Result<f64, NotFinite> {
-        let ledgers = &mut self.ledgers;
-        ledgers.begin(account);
-        let mut fee_base_usd = 0.0;
-        account.position_rows().each_leg(priced, |contract, leg| {
-            ledgers.add(contract.settle, leg.upl_settle, leg.value_settle);
-            fee_base_usd += leg.fee_base_usd;
-        })?;
-        Ok(fee_base_usd)
+    /// The spot that hedges a unit of the account whose rows were gathered last.
+    #[must_use]
+    #[inline]
+    pub fn spot_of(&self, priced: &PricedMarket, account: &Account<'_>, sums: &UnitSums) -> Spot {
+        self.gathered.spot(priced, account, sums.unit, sums.delta_coin)
     }
 }
 
@@ -186,18 +161,47 @@ fn fill_orders(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspac
     space.evaluate(priced, account)?;
     for unit in space.units() {
         if work.unit_sums().iter().all(|sums| sums.unit != unit) {
-            work.sums.add_empty(unit);
+            work.gathered.add_empty(unit);
         }
     }
     work.orders = Some(space);
     Ok(())
 }
 
-/// A figure of the result is not finite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotFinite;
-
 /// The margin of one account; its risk units are appended to `units`, in byte order of their names.
+///
+/// ```
+/// use remargin::engine::price;
+/// use remargin::margin::account::Account;
+/// use remargin::margin::requirement::{Workspace, evaluate};
+/// use remargin::margin::rules::SpotOffset;
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let priced = price(&snapshot.market, &rules.rules);
+/// let number = |names: Vec<&str>, name| names.iter().position(|other| *other == name).unwrap() as u32;
+/// let swap = number(snapshot.market.instruments.iter().map(|one| one.inst_id.as_str()).collect(), "BTC-USDT-SWAP");
+/// let usdt = number(snapshot.market.currencies.iter().map(|one| one.name.as_str()).collect(), "USDT");
+///
+/// let account = Account {
+///     spot_offset: SpotOffset::None,
+///     instrument: &[swap],
+///     qty: &[50.0],
+///     avg_px: &[75_000.0],
+///     ccy: &[usdt],
+///     cash: &[20_000.0],
+///     interest: &[0.0],
+///     spot_in_use_cap: &[f64::INFINITY],
+///     orders: &[],
+/// };
+/// let mut units = Vec::new();
+/// let margin = evaluate(&priced, &account, &mut Workspace::new(&priced), &mut units).unwrap();
+/// assert_eq!((units.len(), units[0].mmr), (1, margin.mmr));
+/// assert!(margin.mmr > 0.0 && margin.imr > margin.mmr);
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`NotFinite`] if a figure overflows, which inputs in the documented range cannot bring about, or if an instrument
@@ -208,7 +212,7 @@ pub fn evaluate(
     work: &mut Workspace,
     units: &mut Vec<UnitMargin>,
 ) -> Result<AccountMargin, NotFinite> {
-    let fee_base_usd = gather(priced, account, work)?;
+    let fee_base_usd = work.gathered.gather(priced, account)?;
     work.has_orders = !account.orders.is_empty();
     if work.has_orders {
         fill_orders(priced, account, work)?;
@@ -217,7 +221,7 @@ pub fn evaluate(
     units.reserve(work.unit_sums().len());
     let mut sum = Totals::new(priced, fee_base_usd);
     for sums in work.unit_sums() {
-        let spot = spot_of(priced, account, work, sums);
+        let spot = work.spot_of(priced, account, sums);
         sums.stress_then(&priced.units[sums.unit as usize], &priced.rules, spot, |margin| {
             sum.add_unit(&margin, priced.rules.imr_multiplier * margin.mmr_no_hedge);
             units.push(margin);
@@ -227,7 +231,7 @@ pub fn evaluate(
         sum = Totals::new(priced, fee_base_usd);
         freeze_units(&priced.rules, orders, &mut units[first..], &mut sum);
     }
-    sum.finish_account(priced, work)
+    sum.finish_account(priced, &work.gathered)
 }
 
 /// Adds what pending orders freeze to the units of an account.
@@ -235,53 +239,10 @@ pub fn evaluate(
 fn freeze_units(rules: &Rules, orders: &OrderSpace, units: &mut [UnitMargin], sum: &mut Totals) {
     for margin in units {
         let [buys, sells] = orders.filled(margin.unit);
-        margin.freeze(rules, buys.mmr.max(sells.mmr));
-        let largest_no_hedge = margin.mmr_no_hedge.max(buys.mmr_no_hedge).max(sells.mmr_no_hedge);
+        margin.freeze(rules, higher(buys.mmr, sells.mmr));
+        let largest_no_hedge = higher(higher(margin.mmr_no_hedge, buys.mmr_no_hedge), sells.mmr_no_hedge);
         sum.add_unit(margin, rules.imr_multiplier * largest_no_hedge);
     }
-}
-
-/// First pass: equity by currency and sums by unit. Returns what the liquidation fee of derivatives is taken on.
-pub(super) fn gather(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspace) -> Result<f64, NotFinite> {
-    let Workspace { ledgers, sums, .. } = work;
-    ledgers.begin(account);
-    let mut fee_base_usd = 0.0;
-    sums.add(priced, account.position_rows(), |contract, leg| {
-        ledgers.add(contract.settle, leg.upl_settle, leg.value_settle);
-        fee_base_usd += leg.fee_base_usd;
-    })?;
-    Ok(fee_base_usd)
-}
-
-/// Unrealised P&L in the settle currency: linear `n m (mark - avg)`, inverse `n m (1/avg - 1/mark)`, options none.
-#[must_use]
-pub fn upl_settle(contract: &Contract, n: f64, avg_px: f64) -> f64 {
-    let divisor = avg_px * contract.mark_px * contract.inverse + (1.0 - contract.inverse);
-    n * contract.upl_multiplier * ((contract.mark_px - avg_px) / divisor)
-}
-
-/// The spot that hedges a unit of the account whose rows were gathered last.
-#[must_use]
-#[inline]
-pub fn spot_of(priced: &PricedMarket, account: &Account<'_>, work: &Workspace, sums: &UnitSums) -> Spot {
-    spot_with(priced, account, work, sums.unit, sums.delta_coin)
-}
-
-/// The spot that hedges a unit whose coin deltas sum to `delta_coin`.
-#[inline]
-pub(super) fn spot_with(
-    priced: &PricedMarket,
-    account: &Account<'_>,
-    work: &Workspace,
-    unit: u32,
-    delta_coin: f64,
-) -> Spot {
-    let params = &priced.units[unit as usize];
-    let ledger = work.ledger(params.base);
-    let coin = spot_in_use(ledger.hedging_equity(), delta_coin, ledger.spot_in_use_cap);
-    // A factor, since a branch would be foreseen wrongly; zero has no sign.
-    let hedges = f64::from(u8::from(params.is_hedged_by(account.spot_offset)));
-    Spot { coin: coin * hedges + 0.0, px_usd: params.spot_usd }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -323,9 +284,9 @@ impl Totals {
     pub(super) fn finish_account(
         mut self,
         priced: &PricedMarket,
-        work: &Workspace,
+        gathered: &Gathered,
     ) -> Result<AccountMargin, NotFinite> {
-        for (ccy, ledger) in work.ledgers.iter() {
+        for (ccy, ledger) in gathered.ledgers() {
             self.add_currency(priced, ccy, ledger.equity());
         }
         let margin = self.finish(&priced.rules);
@@ -399,6 +360,11 @@ impl AccountMargin {
 mod tests {
     use super::*;
     use crate::margin::VolState;
+
+    #[test]
+    fn statuses_stand_in_their_order() {
+        assert!(Status::ALL.is_sorted());
+    }
 
     /// What decides whether a result is finite leaves no figure out: the powers of two tell which are in.
     #[test]

@@ -1,5 +1,14 @@
 //! Spot in use: how much of a coin's balance hedges the derivatives of its risk unit.
 
+/// Spot in use, as a position of the unit.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Spot {
+    /// Coins, signed.
+    pub coin: f64,
+    /// USD value of one coin.
+    pub px_usd: f64,
+}
+
 /// Spot in use in coins, signed like the equity.
 ///
 /// `h = 0` where `E Q >= 0`, otherwise `h = sign(E) min(|E|, |Q|, cap)`, with `E` the coin's equity less the value of

@@ -4,22 +4,15 @@
 //! spot in use into the components. Hedged and unhedged margin come from the same sums, because spot in use only
 //! adds to the unit's slope.
 
+use super::extremes::{higher, loss, lower, positive_part};
 use super::priced::{DECAY, EXTREME, GAMMA, GRID, RATES, UnitParams, VEGA};
 use super::rules::{MR1_MOVES, RiskUnitMode, Rules, SettleGroup};
+use super::spot_hedge::Spot;
 use super::sums::UnitSums;
 use super::unit_margin::{UnitMargin, VolState};
 
 /// A slope below this share of the absolute sum of its terms is a perfect hedge with rounding: exactly zero.
 const PERFECT_HEDGE: f64 = 1e-12;
-
-/// Spot in use, as a position of the unit.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Spot {
-    /// Coins, signed.
-    pub coin: f64,
-    /// USD value of one coin.
-    pub px_usd: f64,
-}
 
 impl UnitSums {
     /// The slope of the unit's linear part, spot in use included: `L = sum n m S phi + sum n m + h S phi`, exactly
@@ -126,8 +119,8 @@ impl UnitSums {
             mr2: loss(self.options[DECAY]),
             mr3: self.term_structure(rules),
             mr4: self.basis_usd,
-            mr5: loss(lower([self.options[RATES], self.options[RATES + 1]])),
-            mr6: rules.mr6.charge * loss(lower(extreme)),
+            mr5: loss(lower(self.options[RATES], self.options[RATES + 1])),
+            mr6: rules.mr6.charge * loss(lower(extreme[0], extreme[1])),
             mr7: params.figures.charge.apply(self.charge_usd),
             mr9: self.stablecoin_hedge(rules),
         };
@@ -158,7 +151,8 @@ impl UnitSums {
         };
         if spot.coin != 0.0 {
             let mr1 = loss(worst_of(&self.grid(params, Spot::default())).pnl);
-            let mr6 = rules.mr6.charge * loss(lower(self.extreme(params, Spot::default())));
+            let [fall, rise] = self.extreme(params, Spot::default());
+            let mr6 = rules.mr6.charge * loss(lower(fall, rise));
             margin.mmr_no_hedge = Components { mr1, mr6, ..components }.combined();
         }
         margin
@@ -171,7 +165,7 @@ impl UnitSums {
         if !self.has_options {
             return 0.0;
         }
-        rules.mr3_offset_charge * (self.vol_gross_usd - self.vol_net_usd.abs()).max(0.0)
+        rules.mr3_offset_charge * positive_part(self.vol_gross_usd - self.vol_net_usd.abs())
     }
 
     /// MR9: for each pair of settle groups in order, what their cash deltas hedge of one another bears the
@@ -197,7 +191,7 @@ pub fn hedged_pairs(
     pairs.iter().map(move |&(first, second)| {
         let (a, b) = (left[first as usize], left[second as usize]);
         let opposed = (a > 0.0 && b < 0.0) || (a < 0.0 && b > 0.0);
-        let hedged = if opposed { a.abs().min(b.abs()) } else { 0.0 };
+        let hedged = if opposed { lower(a.abs(), b.abs()) } else { 0.0 };
         if opposed {
             left[first as usize] -= hedged.copysign(a);
             left[second as usize] -= hedged.copysign(b);
@@ -236,21 +230,6 @@ impl Components {
     }
 }
 
-/// `max(0, -pnl)`, never a negative zero.
-fn loss(pnl: f64) -> f64 {
-    if pnl < 0.0 { -pnl } else { 0.0 }
-}
-
-/// The higher of two.
-fn higher(a: f64, b: f64) -> f64 {
-    if a > b { a } else { b }
-}
-
-/// The lower of two, the first if they are equal.
-fn lower([first, second]: [f64; 2]) -> f64 {
-    if second < first { second } else { first }
-}
-
 /// A cell of the MR1 grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Worst {
@@ -265,10 +244,10 @@ fn worst_of(grid: &[[f64; MR1_MOVES]; 3]) -> Worst {
     let mut least = [f64::INFINITY; 3];
     for column in 0..MR1_MOVES {
         for (least, row) in least.iter_mut().zip(grid) {
-            *least = lower([*least, row[column]]);
+            *least = lower(*least, row[column]);
         }
     }
-    let worst = least.into_iter().fold(f64::INFINITY, |least, pnl| lower([least, pnl]));
+    let worst = least.into_iter().fold(f64::INFINITY, lower);
     let cell = grid.as_flattened().iter().position(|&pnl| pnl == worst).unwrap_or(0);
     let (state, column) = (cell / MR1_MOVES, cell % MR1_MOVES);
     Worst { pnl: grid[state][column], vol: VolState::ALL[state], column }

@@ -4,8 +4,8 @@
 //! unit's swaps, its futures of one expiry, its options of one expiry, each of one settle currency. A leg is added up
 //! in registers and brought to its expiry, its unit and its currency once, when it ends.
 
-use super::priced::{Contract, ContractKind, OPTION_COLUMNS, OptionRow, PricedMarket, TERM};
-use super::requirement::{NotFinite, upl_settle};
+use super::account::{Account, NotFinite};
+use super::priced::{Contract, ContractKind, OPTION_COLUMNS, OptionRow, PricedMarket, TERM, upl_settle};
 use super::rules::RiskUnitMode;
 
 /// What the positions of one risk unit add up to. USD unless named otherwise.
@@ -155,6 +155,14 @@ pub(super) struct PositionRows<'a> {
     pub instrument: &'a [u32],
     pub qty: &'a [f64],
     pub avg_px: &'a [f64],
+}
+
+impl<'a> PositionRows<'a> {
+    /// All rows of an account.
+    #[inline]
+    pub fn of(account: &Account<'a>) -> Self {
+        Self { instrument: account.instrument, qty: account.qty, avg_px: account.avg_px }
+    }
 }
 
 impl PositionRows<'_> {

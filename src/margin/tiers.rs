@@ -32,6 +32,13 @@ impl Tiers {
 
     /// `sum over tiers of rate x (part of amount inside the tier)`, in the unit of `amount` times that of the rate.
     /// `amount` is not negative; zero gives zero.
+    ///
+    /// ```
+    /// use remargin::margin::tiers::Tiers;
+    /// let tiers = Tiers::new(vec![(20.0, 0.5), (f64::INFINITY, 0.25)])?;
+    /// assert_eq!(tiers.apply(22.0), 20.0 * 0.5 + 2.0 * 0.25);
+    /// # Ok::<(), String>(())
+    /// ```
     #[must_use]
     pub fn apply(&self, amount: f64) -> f64 {
         let mut below = 0.0;
@@ -73,6 +80,14 @@ impl BorrowTiers {
     }
 
     /// `(mmr, imr)` of a liability in currency units. A tier holds every liability up to its bound, bound included.
+    ///
+    /// ```
+    /// use remargin::margin::tiers::BorrowTiers;
+    /// let tiers = BorrowTiers::new(vec![(100.0, 0.02, 0.1), (f64::INFINITY, 0.1, 0.2)])?;
+    /// assert_eq!(tiers.rates(100.0), (0.02, 0.1));
+    /// assert_eq!(tiers.rates(101.0), (0.1, 0.2));
+    /// # Ok::<(), String>(())
+    /// ```
     #[must_use]
     pub fn rates(&self, liability_coin: f64) -> (f64, f64) {
         let row = self.rows.iter().find(|row| liability_coin <= row.0).or(self.rows.last());

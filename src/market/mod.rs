@@ -1,7 +1,7 @@
-//! One market: what every instrument and currency is worth at the valuation time.
+//! One market: the value of every instrument and currency at the valuation time.
 //!
-//! A [`Market`] holds validated contract specifications and prices. A price that is missing is *not* an error here:
-//! it is a [`PriceGap`], and only accounts that hold the instrument or currency are left out for it.
+//! A [`Market`] contains validated contract specifications and prices. A missing price is *not* an error here: it is a
+//! [`PriceGap`], and only accounts that hold the instrument or currency are excluded.
 
 pub mod scenario;
 
@@ -19,7 +19,7 @@ pub enum PriceGap {
     Forward,
     /// No index price of the underlying, or one that is not positive.
     Index,
-    /// No USD value of a currency (quote or settle currency of an instrument, or a balance's own).
+    /// No USD value of a currency (quote or settlement currency of an instrument, or currency of a balance).
     Fx,
 }
 
@@ -45,9 +45,9 @@ pub struct Underlying {
     pub index_px: Option<f64>,
 }
 
-/// The kind of a contract, which decides its formulas.
+/// The kind of a contract. It determines the formulas.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
+pub enum InstrumentKind {
     /// Linear swap or future: `m` coins a contract.
     Linear,
     /// Inverse swap or future: `m` USD face a contract.
@@ -66,8 +66,8 @@ pub enum Kind {
 pub struct Instrument {
     /// `BTC-USDT-SWAP`.
     pub inst_id: String,
-    /// Which formulas.
-    pub kind: Kind,
+    /// Determines the formulas.
+    pub kind: InstrumentKind,
     /// Index into [`Market::underlyings`].
     pub underlying: u32,
     /// Settle currency, index into [`Market::currencies`].
@@ -76,7 +76,7 @@ pub struct Instrument {
     pub multiplier: f64,
     /// Expiry in nanoseconds since 1970 UTC; `None` for swaps.
     pub expiry_ns: Option<i64>,
-    /// Smallest step of an order's quantity, contracts.
+    /// Lot size: the smallest step of an order's quantity, contracts.
     pub lot_sz: f64,
     /// Mark price (linear: quote; inverse: quote per coin; option: settle currency per coin). NaN with a gap.
     pub mark_px: f64,
@@ -84,7 +84,7 @@ pub struct Instrument {
     pub mark_vol: f64,
     /// Forward price of an option in quote currency, else 0. NaN with a gap.
     pub fwd_px: f64,
-    /// Why it cannot be margined, if so. Accounts that hold it are left out.
+    /// Why it cannot be margined, if so. Accounts that hold it are excluded.
     pub gap: Option<PriceGap>,
 }
 
@@ -95,11 +95,11 @@ pub struct Market {
     pub as_of_ns: i64,
     /// In byte order of their names.
     pub currencies: Vec<Currency>,
-    /// In byte order of `(base, name)`: every index of the snapshot and every underlying of an instrument.
+    /// In byte order of `(base, name)`: every index of the snapshot and the underlying of every instrument.
     pub underlyings: Vec<Underlying>,
-    /// Ordered by base, underlying, expiry (swaps first), `inst_id`: the canonical order of positions, in which the
-    /// rows of one risk unit stand together whether units are separate or merged. None is expired, but after a
-    /// [`scenario`] in which days pass.
+    /// Ordered by base, underlying, expiry (swaps first), `inst_id`: the canonical order of positions. In it the rows
+    /// of one risk unit are adjacent, whether units are separate or merged. None is expired, except after a
+    /// [`scenario`] with days.
     pub instruments: Vec<Instrument>,
 }
 

@@ -1,4 +1,4 @@
-//! Price scenarios: a market moved, to be valued afresh.
+//! Price scenarios: a market after a move, with all instruments revalued.
 //!
 //! ```text
 //! u(c)              move of currency c in USD: `price` of a coin, `fx` of a stablecoin, 0 for USD
@@ -7,44 +7,45 @@
 //! delta-one mark    of B quoted in Q: x (1 + u(B)) / (1 + u(Q))
 //! volatility        of options on B: x (1 + vol)
 //! as of             + days
-//! option mark       its USD value moves by what Black-76 says its value moves, and does not fall below zero
+//! option mark       its USD value changes by the change of its Black-76 value, and stays at least zero
 //! ```
 
-use super::{Instrument, Kind, Market};
+use super::{Instrument, InstrumentKind, Market};
 use crate::margin::black76::Terms;
+use crate::margin::extremes::positive_part;
 use crate::{Invalid, Result};
 
-/// The name of the scenario in which nothing moves.
+/// The name of the scenario without a move.
 pub const BASE: &str = "base";
 
-/// A shock to every coin that has none of its own. It never reaches USD, nor a currency that moves by `fx`.
+/// A shock to every coin without a shock of its own. It does not apply to USD or to a currency that moves by `fx`.
 pub const EVERY_COIN: &str = "*";
 
-/// Largest relative move: beyond it prices could leave the range in which no figure of the model overflows.
+/// Largest relative move. Beyond it a price may leave the range in which every figure of the model is finite.
 pub const LARGEST_MOVE: f64 = 1e6;
 
-/// Most days that a scenario may lie ahead: a century.
+/// Most days of a scenario: a century.
 pub const MOST_DAYS: f64 = 36_500.0;
 
 const DAY_NS: f64 = 86_400.0 * 1e9;
 
-/// Currencies that move by `fx` alone, whatever the scenario says of [`EVERY_COIN`].
+/// Currencies that move by `fx` only, whatever the scenario says about [`EVERY_COIN`].
 const STABLE: [&str; 3] = ["USD", "USDC", "USDT"];
 
-/// One price scenario (section 8 of the model). All moves are relative: -0.3 is a fall of 30 %.
+/// One price scenario (section 11 of the model). All moves are relative: -0.3 is a fall of 30 %.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Scenario {
     /// Its name in the tables.
     pub name: String,
     /// Moves by base currency, or [`EVERY_COIN`]; each base once.
     pub shocks: Vec<Shock>,
-    /// Moves of currencies against USD that are no coins: USDT, USDC; each once.
+    /// Moves against USD of currencies that are not coins: USDT, USDC; each once.
     pub fx: Vec<(String, f64)>,
-    /// Days that pass, not negative.
+    /// Days that pass, zero or more.
     pub days: f64,
 }
 
-/// The moves of one base currency. A field it lacks is taken from [`EVERY_COIN`], else it is zero.
+/// The moves of one base currency. A missing field is taken from [`EVERY_COIN`], else it is zero.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Shock {
     /// `BTC`, or [`EVERY_COIN`].
@@ -56,20 +57,20 @@ pub struct Shock {
 }
 
 impl Scenario {
-    /// The scenario in which nothing moves.
+    /// The scenario without a move.
     #[must_use]
     pub fn base() -> Self {
         Self { name: BASE.to_owned(), ..Self::default() }
     }
 
-    /// True if nothing moves, whatever the name.
+    /// True if nothing moves; the name does not matter.
     #[must_use]
     pub fn moves_nothing(&self) -> bool {
         let still = |shock: &Shock| shock.price.unwrap_or(0.0) == 0.0 && shock.vol.unwrap_or(0.0) == 0.0;
         self.days == 0.0 && self.shocks.iter().all(still) && self.fx.iter().all(|(_, fx)| *fx == 0.0)
     }
 
-    /// Whether it can be applied to a market.
+    /// Checks that the scenario can be applied to a market.
     ///
     /// # Errors
     /// Those of [`apply`].
@@ -84,13 +85,13 @@ impl Scenario {
     }
 }
 
-/// What is wrong with a scenario, with the column of the table `shocks` and the value.
+/// A problem of a scenario, with the column of the table `shocks` and the value.
 pub type Fault = Box<Invalid>;
 
-/// Whether a shock can be applied to a market.
+/// Checks that a shock can be applied to a market.
 ///
 /// # Errors
-/// What is wrong, with the column of the table `shocks`, the value and what was expected.
+/// The problem, with the column of the table `shocks`, the value and what was expected.
 pub fn check_shock(market: &Market, shock: &Shock) -> Result<(), Fault> {
     if shock.base != EVERY_COIN {
         known(market, "base", &shock.base)?;
@@ -107,7 +108,7 @@ pub fn check_shock(market: &Market, shock: &Shock) -> Result<(), Fault> {
     check_move("vol", shock.vol.unwrap_or(0.0))
 }
 
-/// Whether a currency's move against USD can be applied to a market.
+/// Checks that a currency's move against USD can be applied to a market.
 ///
 /// # Errors
 /// As [`check_shock`].
@@ -120,7 +121,7 @@ pub fn check_fx(market: &Market, ccy: &str, fx: f64) -> Result<(), Fault> {
     if ccy == "USD" || (!STABLE.contains(&ccy) && traded()) {
         let invalid = Invalid::new("a currency that cannot move by `fx`").column("fx_ccy").value(ccy);
         let invalid = if ccy == "USD" {
-            invalid.expected("a currency other than USD, in which everything is counted")
+            invalid.expected("a currency other than USD, which is the unit of account")
         } else {
             invalid.expected("a stablecoin").hint("write the move of a coin in the columns `base` and `price`")
         };
@@ -129,7 +130,7 @@ pub fn check_fx(market: &Market, ccy: &str, fx: f64) -> Result<(), Fault> {
     check_move("fx", fx)
 }
 
-/// Whether a time lies within what a scenario may pass.
+/// Checks that a number of days is allowed in a scenario.
 ///
 /// # Errors
 /// As [`check_shock`].
@@ -137,7 +138,7 @@ pub fn check_days(days: f64) -> Result<(), Fault> {
     if (0.0..=MOST_DAYS).contains(&days) {
         return Ok(());
     }
-    Err(Invalid::new("days that no scenario can pass")
+    Err(Invalid::new("a number of days that no scenario can have")
         .column("days")
         .value(days.to_string())
         .expected(format!("from 0 to {MOST_DAYS}"))
@@ -148,7 +149,7 @@ fn check_move(column: &'static str, value: f64) -> Result<(), Fault> {
     if value > -1.0 && value <= LARGEST_MOVE {
         return Ok(());
     }
-    Err(Invalid::new("a move that no price can make")
+    Err(Invalid::new("an impossible price or volatility move")
         .column(column)
         .value(value.to_string())
         .expected(format!("a relative move above -1 (-100 %) and up to {LARGEST_MOVE}"))
@@ -170,7 +171,7 @@ fn known(market: &Market, column: &'static str, ccy: &str) -> Result<(), Fault> 
         .into())
 }
 
-/// Place of a currency, which stand in byte order.
+/// Index of a currency. Currencies are in byte order.
 fn currency(market: &Market, name: &str) -> Option<usize> {
     market.currencies.binary_search_by(|currency| currency.name.as_str().cmp(name)).ok()
 }
@@ -226,7 +227,7 @@ impl Moves {
         Ok(moves)
     }
 
-    /// What multiplies a price of `base` in `quote`.
+    /// The factor for a price of `base` in `quote`.
     fn price(&self, base: u32, quote: u32) -> f64 {
         self.usd[base as usize] / self.usd[quote as usize]
     }
@@ -240,16 +241,32 @@ fn later(as_of_ns: i64, days: f64) -> Result<i64> {
     })
 }
 
-/// The market after a scenario: instruments, currencies and underlyings in the same number and order, so that a book
-/// fits it as before. What had no price still has none. Options may have reached their expiry (`T = 0`); they count
-/// in equity only. A scenario that moves nothing gives an identical market.
+/// The market after a scenario. Instruments, currencies and underlyings keep their number and order, so the book still
+/// fits. A missing price stays missing. Options may have reached their expiry (`T = 0`); they count in equity only. A
+/// scenario without a move gives an identical market.
 ///
 /// An option's mark in USD becomes `max(0, mark fx(settle) + V1 phi' - V0 phi)`, with `V0` and `V1` the Black-76
 /// values per coin before and after at the rate of the rules, and `phi`, `phi'` the USD value of the quote currency.
 ///
+/// ```
+/// use remargin::market::scenario::{Scenario, apply};
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let market = &snapshot.market;
+/// let crash = Scenario::price_move("crash", "BTC", -0.3);
+/// let after = apply(market, &crash, rules.rules.rate)?;
+/// let btc = market.currencies.iter().position(|currency| currency.name == "BTC").unwrap();
+/// let (before, after) = (market.currencies[btc].fx.unwrap(), after.currencies[btc].fx.unwrap());
+/// assert!((after / before - 0.7).abs() < 1e-12);
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
 /// # Errors
-/// [`crate::Error::Invalid`] if the scenario names a currency that the market lacks, or one twice, moves a price by
-/// -100 % or less, or passes a negative time.
+/// [`crate::Error::Invalid`] if the scenario names a currency that the market does not have, or one twice, moves a
+/// price by -100 % or less, or has negative days.
 pub fn apply(market: &Market, scenario: &Scenario, rate: f64) -> Result<Market> {
     let moves = Moves::new(market, scenario)?;
     let mut after = market.clone();
@@ -268,12 +285,12 @@ pub fn apply(market: &Market, scenario: &Scenario, rate: f64) -> Result<Market> 
     Ok(after)
 }
 
-/// An instrument of `market` with the prices it has in `after`, whose currencies and time have moved already.
+/// An instrument of `market` with its prices in `after`, whose currencies and time are already moved.
 fn moved_instrument(market: &Market, after: &Market, now: &Instrument, moves: &Moves, rate: f64) -> Instrument {
     let underlying = &market.underlyings[now.underlying as usize];
     let factor = moves.price(underlying.base, underlying.quote);
     let mut then = now.clone();
-    let Kind::Option { call, strike } = now.kind else {
+    let InstrumentKind::Option { call, strike } = now.kind else {
         then.mark_px = now.mark_px * factor;
         return then;
     };
@@ -288,7 +305,7 @@ fn moved_instrument(market: &Market, after: &Market, now: &Instrument, moves: &M
     if now.gap.is_none() && is != was {
         let ((terms, phi, settle), (terms_after, phi_after, settle_after)) = (was, is);
         let mark_usd = now.mark_px * settle + (terms_after.value() * phi_after - terms.value() * phi);
-        then.mark_px = mark_usd.max(0.0) / settle_after;
+        then.mark_px = positive_part(mark_usd) / settle_after;
     }
     then
 }
@@ -296,14 +313,14 @@ fn moved_instrument(market: &Market, after: &Market, now: &Instrument, moves: &M
 /// The base case and the given scenarios, each checked against the market.
 ///
 /// # Errors
-/// [`Error::Usage`] if two have one name or one is called `base`; [`Error::Invalid`] if one cannot be applied.
+/// [`Error::Usage`] if two have the same name or one is named `base`; [`Error::Invalid`] if one cannot be applied.
 pub fn with_base(market: &Market, scenarios: Vec<Scenario>) -> Result<Vec<Scenario>> {
     let mut names = std::collections::HashSet::from([BASE.to_owned()]);
     let mut all = vec![Scenario::base()];
     for scenario in scenarios {
         if !names.insert(scenario.name.clone()) {
             let hint = if scenario.name == BASE { "the base case is always there" } else { "each name once" };
-            return Err(Invalid::new("two scenarios of one name").value(scenario.name).expected(hint).into());
+            return Err(Invalid::new("two scenarios with the same name").value(scenario.name).expected(hint).into());
         }
         scenario.check(market)?;
         all.push(scenario);
@@ -333,7 +350,7 @@ mod tests {
             fwd_px: prices[2],
             gap: None,
         };
-        let option = Kind::Option { call: false, strike: 90_000.0 };
+        let option = InstrumentKind::Option { call: false, strike: 90_000.0 };
         Market {
             as_of_ns: 0,
             currencies: vec![
@@ -350,10 +367,10 @@ mod tests {
                 underlying("USDT-USD", 4, 2, 0.999),
             ],
             instruments: vec![
-                instrument("BTC-USD-SWAP", Kind::Inverse, 0, 0, None, [100_010.0, 0.0, 0.0]),
+                instrument("BTC-USD-SWAP", InstrumentKind::Inverse, 0, 0, None, [100_010.0, 0.0, 0.0]),
                 instrument("BTC-USD-P", option, 0, 0, Some(3), [0.01, 0.6, 100_020.0]),
-                instrument("BTC-USDT-SWAP", Kind::Linear, 1, 4, None, [100_110.0, 0.0, 0.0]),
-                instrument("ETH-USDT-SWAP", Kind::Linear, 2, 4, None, [4_004.5, 0.0, 0.0]),
+                instrument("BTC-USDT-SWAP", InstrumentKind::Linear, 1, 4, None, [100_110.0, 0.0, 0.0]),
+                instrument("ETH-USDT-SWAP", InstrumentKind::Linear, 2, 4, None, [4_004.5, 0.0, 0.0]),
             ],
         }
     }
@@ -435,17 +452,17 @@ mod tests {
         for (scenario, problem, column) in [
             (Scenario::price_move("", "XYZ", 0.1), "unknown currency", "base"),
             (Scenario::price_move("", "USDT", 0.1), "moves by `fx` alone", "base"),
-            (Scenario::price_move("", "BTC", -1.0), "no price can make", "price"),
-            (Scenario::price_move("", "*", f64::NAN), "no price can make", "price"),
-            (Scenario::price_move("", "*", 1e7), "no price can make", "price"),
-            (of(vec![shock("BTC", None, Some(-1.5))]), "no price can make", "vol"),
+            (Scenario::price_move("", "BTC", -1.0), "impossible price or volatility move", "price"),
+            (Scenario::price_move("", "*", f64::NAN), "impossible price or volatility move", "price"),
+            (Scenario::price_move("", "*", 1e7), "impossible price or volatility move", "price"),
+            (of(vec![shock("BTC", None, Some(-1.5))]), "impossible price or volatility move", "vol"),
             (of(vec![shock("BTC", None, None), shock("BTC", None, None)]), "duplicate row", "base"),
             (fx("XYZ", 0.1), "unknown currency", "fx_ccy"),
             (fx("USD", 0.1), "cannot move by `fx`", "fx_ccy"),
             (fx("BTC", 0.1), "cannot move by `fx`", "fx_ccy"),
-            (fx("USDT", -1.0), "no price can make", "fx"),
-            (Scenario { days: -1.0, ..Scenario::default() }, "no scenario can pass", "days"),
-            (Scenario { days: f64::NAN, ..Scenario::default() }, "no scenario can pass", "days"),
+            (fx("USDT", -1.0), "impossible price or volatility move", "fx"),
+            (Scenario { days: -1.0, ..Scenario::default() }, "no scenario can have", "days"),
+            (Scenario { days: f64::NAN, ..Scenario::default() }, "no scenario can have", "days"),
         ] {
             let error = apply(&market, &scenario, 0.0).unwrap_err();
             let crate::Error::Invalid(invalid) = error else { panic!("{error}") };

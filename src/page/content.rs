@@ -202,7 +202,7 @@ impl AtRiskRow {
         let of_reach = |way: usize| row.all_coins.as_ref().map(|reach| reach[way]);
         let found = |reach: &Reach| reach.found().map(|found| found.price_move);
         Self {
-            account_id: book.accounts.get(row.account).to_owned(),
+            account_id: book.accounts().get(row.account).to_owned(),
             status: margin.status.name().to_owned(),
             margin_ratio: margin.margin_ratio,
             money: [

@@ -30,7 +30,7 @@ impl Drill {
             let start = if place == 0 { 0 } else { chunk.unit_end[place - 1] };
             self.0.push(Entry {
                 margin_ratio: row.margin.margin_ratio,
-                account_id: book.accounts.get(row.account).to_owned(),
+                account_id: book.accounts().get(row.account).to_owned(),
                 units: chunk.units[start..chunk.unit_end[place]].to_vec(),
             });
         }

@@ -1,18 +1,18 @@
-//! Which account goes where.
+//! Assigns accounts to buckets.
 
 use twox_hash::XxHash64;
 
-/// Version of the layout: it changes if the same id could land in another bucket.
+/// Version of the layout. It changes if an id may get another bucket.
 pub const LAYOUT_VERSION: u32 = 1;
 
-/// The hash, by the name that Spark has for it too.
+/// Name of the hash, as in Spark.
 pub const HASH: &str = "xxhash64";
 
 /// The seed of Spark's `xxhash64`.
 pub const SEED: u64 = 42;
 
-/// The bucket of an account: what `pmod(xxhash64(account_id), buckets)` is in Spark SQL, so that an engine that never
-/// heard of this library cuts the same way.
+/// The bucket of an account, equal to `pmod(xxhash64(account_id), buckets)` in Spark SQL. So other engines can
+/// partition the same way.
 ///
 /// ```
 /// use remargin::partition::bucket_of;
@@ -32,8 +32,8 @@ pub fn bucket_of(account_id: &str, buckets: u32) -> u32 {
 mod tests {
     use super::*;
 
-    /// Fixed for good: an account that moved would be counted twice beside an older partition. The figures are those
-    /// of Spark SQL 4: `SELECT pmod(xxhash64(id), 1000)`.
+    /// Must never change: an account in another bucket would be counted twice together with an older partition. The
+    /// values are from Spark SQL 4: `SELECT pmod(xxhash64(id), 1000)`.
     #[test]
     fn buckets_are_fixed() {
         for (id, bucket) in SPARK {

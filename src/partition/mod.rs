@@ -1,19 +1,19 @@
-//! A snapshot cut into buckets of whole accounts, each a snapshot of its own: `remargin partition`.
+//! Partitions a snapshot into buckets of whole accounts, each bucket a snapshot: `remargin partition`.
 //!
 //! ```text
 //! DIR/manifest.json         hash, number of buckets, files with their rows and BLAKE3 hashes; written last
-//! DIR/bucket-00000/         snapshot.toml, instruments, marks, indices   as they are, byte for byte
+//! DIR/bucket-00000/         snapshot.toml, instruments, marks, indices   copied byte for byte
 //!                           positions, balances, accounts                the rows of the accounts of this bucket
 //! DIR/bucket-00001/ ...
 //! ```
 //!
-//! Every row of an account is in the bucket of its id, so that buckets can be margined anywhere and in any order, by
-//! anything that margins a snapshot, and together give what the whole snapshot gives. Rows keep their order: buckets
-//! of a sorted book are sorted. They are not checked and none is dropped; the column `row` has the number that a row
-//! had, so that a reject can be found in the table it came from.
+//! All rows of an account are in the bucket of its id. So buckets can be margined on any machine and in any order, and
+//! together they give the results of the whole snapshot. Rows keep their order: buckets of a sorted book are sorted.
+//! Rows are not checked, and none is dropped. The column `row` keeps the original row number, so that a reject can be
+//! found in the original table.
 //!
-//! Rows are what is cut here, not accounts: nothing is judged, so a table is scanned as it lies, without the pieces of a
-//! book. Memory is bounded by cutting fewer buckets at once: a table is scanned again for the next ones.
+//! Rows are partitioned here, not accounts: nothing is checked, so a table is scanned as it is, without the pieces of a
+//! book. Memory is bounded by fewer buckets at once: the table is scanned again for the next ones.
 
 mod bucket;
 
@@ -26,6 +26,7 @@ use crate::publish::json::json;
 use crate::publish::{OutputFile, OutputFolder};
 use crate::snapshot::Table;
 use crate::snapshot::raw::{OF_ACCOUNTS, RawRows, RawSnapshot};
+use crate::source::Input;
 use crate::{Error, Invalid, Result};
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -41,52 +42,52 @@ use std::path::{Path, PathBuf};
 
 pub use bucket::{HASH, LAYOUT_VERSION, SEED, bucket_of};
 
-/// Most buckets: each is a file that is open while a table is cut.
+/// Most buckets. Each is an open file during partitioning.
 pub const MOST_BUCKETS: u32 = 4096;
 
-/// Rows of a row group: enough work for a reading thread, little memory.
+/// Rows of a row group: enough work for one reading thread, and little memory.
 const ROW_GROUP: usize = 1 << 17;
 
-/// What to cut.
+/// What to partition.
 #[derive(Debug, Clone)]
 pub struct PartitionRequest {
     /// Folder of the snapshot.
     pub snapshot: PathBuf,
-    /// Folder to write; it appears whole or not at all.
+    /// Output folder, published complete or not at all.
     pub out: PathBuf,
     /// Number of buckets.
     pub buckets: u32,
-    /// Replace an earlier partition at `out`.
+    /// Replace an earlier partition in `out`.
     pub force: bool,
     /// How much memory may be resident. Results do not depend on it.
     pub memory_limit: MemoryLimit,
 }
 
-/// `manifest.json`.
+/// The content of `manifest.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Partition {
     /// Version of the program that wrote it.
     pub remargin: &'static str,
-    /// Which account goes where.
+    /// How accounts are assigned to buckets.
     pub layout: Layout,
     /// Valuation time, RFC 3339 in UTC.
     pub as_of: String,
-    /// The folder that was cut.
+    /// The source folder.
     pub snapshot: String,
     /// The buckets, in order.
     pub buckets: Vec<Bucket>,
 }
 
-/// How an account id becomes the number of a bucket.
+/// How an account id is mapped to a bucket number.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Layout {
-    /// Changes if the same id could land in another bucket.
+    /// Changes if an id may get another bucket.
     pub version: u32,
     /// The hash of the UTF-8 bytes of the id; a missing id is the empty text.
     pub hash: &'static str,
     /// Its seed.
     pub seed: u64,
-    /// The hash as a signed number, modulo this, not negative: Spark's `pmod(xxhash64(account_id), buckets)`.
+    /// The hash as a signed number, modulo this, made non-negative: Spark's `pmod(xxhash64(account_id), buckets)`.
     pub buckets: u32,
 }
 
@@ -95,29 +96,29 @@ pub struct Layout {
 pub struct Bucket {
     /// Its folder.
     pub path: String,
-    /// Rows of each table of accounts, `snapshot.toml` and the tables of the market without.
+    /// The files with account rows, without `snapshot.toml` and the market tables.
     pub files: Vec<BucketFile>,
 }
 
 /// A file of a bucket.
 #[derive(Debug, Clone, Serialize)]
 pub struct BucketFile {
-    /// Below the folder of the bucket.
+    /// Path in the folder of the bucket.
     pub path: String,
     /// Its size.
     pub bytes: u64,
-    /// Its rows, if it was cut out of a table.
+    /// Its rows, if it is part of a table.
     pub rows: Option<u64>,
     /// BLAKE3 of its bytes, hexadecimal.
     pub blake3: String,
 }
 
-/// Cuts a snapshot into buckets.
+/// Partitions a snapshot into buckets.
 ///
 /// # Errors
-/// [`Error::Usage`] if there are no buckets or too many, or `out` cannot be written to; [`Error::Invalid`] if the
-/// snapshot or a table of it is broken; [`Error::Io`] and [`Error::Runtime`] if writing fails; [`Error::Interrupted`].
-/// With an error nothing is left behind.
+/// [`Error::Usage`] if the number of buckets is out of range, or `out` cannot be written to; [`Error::Invalid`] if the
+/// snapshot or one of its tables is broken; [`Error::Io`] and [`Error::Runtime`] if writing fails;
+/// [`Error::Interrupted`]. After an error nothing is left behind.
 pub fn partition(request: &PartitionRequest, progress: &dyn Progress) -> Result<Partition> {
     let buckets = request.buckets;
     if !(1..=MOST_BUCKETS).contains(&buckets) {
@@ -129,24 +130,13 @@ pub fn partition(request: &PartitionRequest, progress: &dyn Progress) -> Result<
     for bucket in &cut {
         create_dir(&folder.path().join(&bucket.path))?;
     }
-    copy_market(&snapshot, &request.snapshot, folder.path(), &mut cut, progress)?;
-    for table in OF_ACCOUNTS {
-        if snapshot.files(table).is_some() {
-            let most = at_once(request, snapshot.rows(table)?)?;
-            for first in (0..buckets).step_by(most as usize) {
-                let few = first..buckets.min(first + most);
-                let files = cut_table(&snapshot, table, folder.path(), buckets, &few, progress)?;
-                for (bucket, file) in cut.iter_mut().skip(first as usize).zip(files) {
-                    bucket.files.push(described(file));
-                }
-            }
-        }
-    }
+    let done = cut_all(&snapshot, request, folder.path(), &mut cut, progress);
+    snapshot.settle(done, progress)?;
     progress.check()?;
     let done = Partition {
         remargin: env!("CARGO_PKG_VERSION"),
         layout: Layout { version: LAYOUT_VERSION, hash: HASH, seed: SEED, buckets },
-        as_of: timestamp(snapshot.as_of_ns)?,
+        as_of: timestamp(snapshot.as_of_ns())?,
         snapshot: request.snapshot.display().to_string(),
         buckets: cut,
     };
@@ -170,6 +160,30 @@ fn at_once(request: &PartitionRequest, rows: u64) -> Result<u32> {
     Ok(most.min(request.buckets))
 }
 
+/// Fills the buckets.
+fn cut_all(
+    snapshot: &RawSnapshot,
+    request: &PartitionRequest,
+    folder: &Path,
+    cut: &mut [Bucket],
+    progress: &dyn Progress,
+) -> Result<()> {
+    copy_market(snapshot, &request.snapshot, folder, cut, progress)?;
+    for table in OF_ACCOUNTS {
+        if snapshot.files(table).is_some() {
+            let most = at_once(request, snapshot.rows(table)?)?;
+            for first in (0..request.buckets).step_by(most as usize) {
+                let few = first..request.buckets.min(first + most);
+                let files = cut_table(snapshot, table, folder, request.buckets, &few, progress)?;
+                for (bucket, file) in cut.iter_mut().skip(first as usize).zip(files) {
+                    bucket.files.push(described(file));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 fn name(bucket: u32) -> String {
     format!("bucket-{bucket:05}")
 }
@@ -190,18 +204,12 @@ fn copy_market(
     buckets: &mut [Bucket],
     progress: &dyn Progress,
 ) -> Result<()> {
-    let mut files = vec![snapshot.manifest.clone()];
-    let market =
-        [Table::Instruments, Table::Marks, Table::Indices].into_iter().filter_map(|table| snapshot.files(table));
-    files.extend(market.flatten().cloned());
-    if let Some(shocks) = crate::snapshot::find_shocks(from)? {
-        files.extend(if shocks.is_dir() { crate::source::parts_of(&shocks)? } else { vec![shocks] });
-    }
+    let files = snapshot.market_files();
     progress.stage("market", "files", files.len() as u64);
     for file in files {
         progress.check()?;
-        let bytes = std::fs::read(&file).map_err(|err| Error::io("read", &file, err))?;
-        let relative = file.strip_prefix(from).unwrap_or(&file).to_path_buf();
+        let bytes = file.read_whole(u64::MAX)?;
+        let relative = file.path().strip_prefix(from).unwrap_or(file.path()).to_path_buf();
         let copy = |bucket: &mut Bucket| {
             let place = to.join(&bucket.path);
             if let Some(parent) = relative.parent().map(|parent| place.join(parent)).filter(|parent| !parent.is_dir()) {
@@ -217,7 +225,7 @@ fn copy_market(
     Ok(())
 }
 
-/// A table of one bucket that is being written.
+/// A table of one bucket, being written.
 struct Cut {
     writer: ArrowWriter<HashedFile>,
     schema: SchemaRef,
@@ -241,7 +249,7 @@ fn failed(place: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::Runtime(format!("cannot write `{}`: {error}", place.display()))
 }
 
-/// Cuts a few buckets of one table; the files in the order of the buckets.
+/// Partitions a few buckets of one table; returns the files in the order of the buckets.
 fn cut_table(
     snapshot: &RawSnapshot,
     table: Table,
@@ -268,7 +276,7 @@ fn cut_table(
                     "the parts of table `{}` have columns of different types",
                     table.name()
                 ))
-                .file(snapshot.files(table).and_then(<[PathBuf]>::first).cloned().unwrap_or_default())
+                .file(snapshot.files(table).and_then(<[Input]>::first).map_or(Path::new(""), Input::path))
                 .value(batch.schema_ref().to_string())
                 .expected(cut.schema.to_string())
                 .into());
@@ -295,7 +303,7 @@ fn cut_table(
     cuts.into_par_iter().enumerate().map(finish).collect()
 }
 
-/// The rows of each of a few buckets, in their order; `None` for a bucket that has none.
+/// The rows of each of a few buckets, in order; `None` for a bucket without rows.
 fn split(rows: &RawRows, buckets: u32, few: &Range<u32>) -> Result<Vec<Option<RecordBatch>>> {
     let mut places: Vec<Vec<u32>> = vec![Vec::new(); few.len()];
     let (mut last, mut bucket) = (None, 0);
@@ -310,7 +318,7 @@ fn split(rows: &RawRows, buckets: u32, few: &Range<u32>) -> Result<Vec<Option<Re
     }
     let take = |places: Vec<u32>| {
         let taken = (!places.is_empty()).then(|| take_record_batch(&rows.batch, &UInt32Array::from(places)));
-        taken.transpose().map_err(|error| Error::Runtime(format!("cannot cut a table: {error}")))
+        taken.transpose().map_err(|error| Error::Runtime(format!("cannot partition a table: {error}")))
     };
     places.into_iter().map(take).collect()
 }

@@ -1,7 +1,7 @@
-//! Every operation by which outputs come to be on the disk, and nothing else.
+//! All file operations that create outputs on disk.
 //!
-//! One place, so that a test can make any of them fail: see `fixture`. In the program the gate before each operation is
-//! an empty function, which the compiler removes.
+//! They are in one module so that a test can make any of them fail: see `fixture`. In the program the gate before each
+//! operation is an empty function, which the compiler removes.
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -10,29 +10,29 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// What is done to the disk.
+/// A file operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
-    /// A file is made.
+    /// Create a file.
     Create,
-    /// Bytes are handed to the system.
+    /// Write bytes.
     Write,
-    /// The bytes of a file are brought to the medium.
+    /// Sync a file to disk.
     Sync,
-    /// A folder is made.
+    /// Create a folder.
     MakeDir,
-    /// The entries of a folder are brought to the medium.
+    /// Sync the entries of a folder to disk.
     SyncDir,
-    /// Something gets another name.
+    /// Rename.
     Rename,
-    /// A file or a folder goes.
+    /// Remove a file or folder.
     Remove,
 }
 
 #[cfg(test)]
 use fixture::gate;
 
-/// Lets an operation pass. Of `bytes` so many may be written.
+/// Called before each operation; returns how many of `bytes` may be written.
 #[cfg(not(test))]
 #[inline]
 #[allow(clippy::unnecessary_wraps, reason = "tests have another gate, which fails")]
@@ -40,7 +40,7 @@ fn gate(_: Op, _: &Path, bytes: usize) -> io::Result<usize> {
     Ok(bytes)
 }
 
-/// A new file that is written from front to back.
+/// A new file, written sequentially.
 #[derive(Debug)]
 pub(crate) struct NewFile {
     file: fs::File,
@@ -48,19 +48,18 @@ pub(crate) struct NewFile {
 }
 
 impl NewFile {
-    /// Fails if there is something of that name.
+    /// Fails if the name exists.
     pub fn create(path: &Path) -> io::Result<Self> {
         gate(Op::Create, path, 0)?;
         Ok(Self { file: fs::File::create_new(path)?, path: path.to_path_buf() })
     }
 
-    /// The same file, to bring it to the disk from another thread while it is written; the last word has
-    /// [`NewFile::sync`].
+    /// A handle of the same file, to sync it from another thread during writing. The final sync is [`NewFile::sync`].
     pub fn to_sync_ahead(&self) -> io::Result<fs::File> {
         self.file.try_clone()
     }
 
-    /// Brings all bytes to the medium.
+    /// Syncs all bytes to disk.
     pub fn sync(&self) -> io::Result<()> {
         gate(Op::Sync, &self.path, 0)?;
         self.file.sync_all()
@@ -78,32 +77,32 @@ impl Write for NewFile {
     }
 }
 
-/// Opens a file to be locked, and makes it if it is not there.
+/// Opens a lock file and creates it if necessary.
 pub(crate) fn open_lock(path: &Path) -> io::Result<fs::File> {
     gate(Op::Create, path, 0)?;
     fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)
 }
 
-/// Makes a folder with the usual rights.
+/// Creates a folder with the usual permissions.
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     gate(Op::MakeDir, path, 0)?;
     fs::create_dir(path)
 }
 
-/// Brings the entries of a folder to the medium, where the system knows how.
+/// Syncs the entries of a folder to disk, if the system supports it.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     gate(Op::SyncDir, path, 0)?;
     if cfg!(unix) { fs::File::open(path)?.sync_all() } else { Ok(()) }
 }
 
-/// Gives a file or folder another name.
+/// Renames a file or folder.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     gate(Op::Rename, from, 0)?;
     fs::rename(from, to)
 }
 
-/// As [`rename`], but fails with [`io::ErrorKind::AlreadyExists`] if there is something of the new name, where the
-/// system can tell in the same step.
+/// Like [`rename`], but fails with [`io::ErrorKind::AlreadyExists`] if the new name exists. Atomic if the system
+/// supports it.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     gate(Op::Rename, from, 0)?;
     match at_once::rename_new(from, to) {
@@ -112,7 +111,7 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Lets two folders change names in one step. `false` if the system, or the file system, does not know how.
+/// Exchanges the names of two folders atomically. `false` if the system or file system does not support it.
 pub(crate) fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
     gate(Op::Rename, one, 0)?;
     #[cfg(test)]
@@ -133,13 +132,13 @@ pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
     fs::remove_dir(path)
 }
 
-/// Removes a folder with all that is in it.
+/// Removes a folder with its contents.
 pub(crate) fn remove_dir_all(path: &Path) -> io::Result<()> {
     gate(Op::Remove, path, 0)?;
     fs::remove_dir_all(path)
 }
 
-/// `renameat2`. `None` where it is not known.
+/// `renameat2`. `None` if not supported.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod at_once {
     use nix::errno::Errno;
@@ -157,7 +156,7 @@ mod at_once {
 
     fn call(from: &Path, to: &Path, flags: RenameFlags) -> Option<io::Result<()>> {
         match renameat2(AT_FDCWD, from, AT_FDCWD, to, flags) {
-            // A file system that does not know a flag calls the argument invalid.
+            // A file system returns EINVAL for a flag it does not support.
             Err(Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP) => None,
             result => Some(result.map_err(io::Error::from)),
         }

@@ -1,21 +1,22 @@
-//! An output folder that appears whole or not at all.
+//! An output folder that is published complete or not at all.
 //!
 //! It is built as `.NAME.remargin-partial` beside its final name, so that the last step is one rename on one file
-//! system. Whatever ends the work early, an error or an interruption, removes it again; after a kill or a power failure
-//! the next run to the same place does.
+//! system. An error or an interruption removes it. After a kill or a power failure, the next run to the same folder
+//! removes it.
 //!
 //! ```text
-//! .NAME.remargin-lock      taken first, so that one run at a time works here
-//! .NAME.remargin-partial   filled; every file, then the folder is brought to the medium
-//! NAME                     new: renamed. Replaced: the two folders change names in one step, and there is no moment
-//!                          without a whole NAME; then the old one goes
-//! .NAME.remargin-old       the old one, where names cannot be changed in one step: set aside, and put back by the next
-//!                          run if this one dies before NAME is there again
+//! .NAME.remargin-lock      taken first, so that only one run writes here
+//! .NAME.remargin-partial   filled; every file, then the folder is synced to disk
+//! NAME                     new: renamed. Replaced: the two folders exchange names in one atomic step, so that a
+//!                          complete NAME exists at all times; then the old one is removed
+//! .NAME.remargin-old       the old one, if names cannot be exchanged atomically; the next run moves it back if this
+//!                          run dies before the new NAME exists
 //! ```
 
-use super::MANIFEST;
 use super::disk;
 use super::lock::Lock;
+use super::owned::{Contents, Owned, lies_in};
+use crate::error::Remedy;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -27,52 +28,62 @@ pub struct OutputFolder {
     building: PathBuf,
     old: PathBuf,
     target: PathBuf,
+    contents: Contents,
     force: bool,
-    /// The folder has its name; what is left under the other one is an old run.
+    /// The folder is published; the folder at the temporary path is now the old run.
     is_published: bool,
-    // Fields drop in order: the lock goes before the parents that were made for it.
+    // Fields drop in order: the lock is released before the created parents are removed.
     _lock: Lock,
     made_parents: MadeParents,
 }
 
 impl OutputFolder {
-    /// Prepares to build `out`; nothing is visible under that name until [`OutputFolder::publish`]. Missing parents
-    /// are made. `inputs` are what the work will read, and must not lie inside a folder that is to be replaced.
+    /// Prepares to build `out`. Nothing exists under that name until [`OutputFolder::publish`]. Missing parents are
+    /// created. `inputs` are the paths that will be read; they must not be inside a folder that will be replaced.
     ///
-    /// What a run that was killed left behind is cleared away, and said in the log.
+    /// Remains of a killed run are removed and logged.
     ///
     /// # Errors
-    /// [`Error::Usage`] if `out` exists without `force`, or is not a finished run that could be replaced (a file, a
-    /// folder of other things, one that holds the inputs); [`Error::Runtime`] if another run is writing there;
-    /// [`Error::Io`] if the place cannot be written.
+    /// [`Error::Usage`] if `out` exists without `force`, or is not a finished run that may be replaced (a file, a
+    /// folder with other content, a folder with the inputs); [`Error::Runtime`] if another run is writing there;
+    /// [`Error::Io`] if the location cannot be written.
     pub fn create(out: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
-        // A link is followed, so that what is replaced is the folder and not the link.
+        Self::of(Contents::Outputs, out, force, inputs)
+    }
+
+    /// Like [`OutputFolder::create`], for a snapshot: replaces only a snapshot written by this program.
+    pub(crate) fn of_snapshot(out: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
+        Self::of(Contents::Snapshot, out, force, inputs)
+    }
+
+    fn of(contents: Contents, out: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
+        // Follow a link, so that the folder is replaced and not the link.
         let target = match fs::symlink_metadata(out) {
             Ok(there) if there.is_symlink() => fs::canonicalize(out).map_err(|err| Error::io("open", out, err))?,
             Ok(_) => out.to_path_buf(),
             Err(err) if err.kind() == io::ErrorKind::NotFound => out.to_path_buf(),
             Err(err) => return Err(Error::io("open", out, err)),
         };
-        check_free(&target, force, inputs)?;
+        check_free(&target, contents, force, inputs)?;
         let name = target.file_name().ok_or_else(|| {
-            Error::Usage(format!("`{}` cannot be an output folder: it has no name of its own", out.display()))
+            Error::Usage(format!("`{}` cannot be an output folder: the path has no name", out.display()))
         })?;
         let made_parents = MadeParents::make(parent(&target))?;
         let lock = Lock::take(beside(&target, name, "lock"), &target)?;
         let (building, old) = (beside(&target, name, "partial"), beside(&target, name, "old"));
         recover(&target, &building, &old, &lock)?;
-        check_free(&target, force, inputs)?;
+        check_free(&target, contents, force, inputs)?;
         disk::create_dir(&building).map_err(|err| Error::io("create", &building, err))?;
-        Ok(Self { building, old, target, force, is_published: false, _lock: lock, made_parents })
+        Ok(Self { building, old, target, contents, force, is_published: false, _lock: lock, made_parents })
     }
 
-    /// Where to write.
+    /// The folder to write to.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.building
     }
 
-    /// Removes what was written so far.
+    /// Removes everything written so far.
     ///
     /// # Errors
     /// [`Error::Io`] if something cannot be removed.
@@ -85,12 +96,12 @@ impl OutputFolder {
         Ok(())
     }
 
-    /// Gives the folder its name. Files in it must have been brought to the disk by whoever wrote them.
+    /// Gives the folder its final name. Its files must already be synced to disk.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the name was taken in the meantime, [`Error::Io`] if it cannot be given: then nothing has
-    /// changed. [`Error::Io`] also if the new name cannot be brought to the medium: then the folder is there, but may
-    /// be gone after a power failure.
+    /// [`Error::Runtime`] if the name was taken meanwhile, [`Error::Io`] if renaming fails: nothing has changed then.
+    /// [`Error::Io`] also if the new name cannot be synced to disk: the folder exists then, but may be lost after a
+    /// power failure.
     pub fn publish(mut self) -> Result<()> {
         sync(&self.building)?;
         let replaced = if fs::symlink_metadata(&self.target).is_err() {
@@ -101,13 +112,13 @@ impl OutputFolder {
         };
         self.is_published = true;
         let parents = std::mem::take(&mut self.made_parents.0);
-        // Until the new name is on the medium, the old run stays whole: a power failure may bring it back.
+        // Until the new name is synced, the old run stays complete: a power failure may restore it.
         sync(parent(&self.target))?;
         parents.iter().try_for_each(|made| sync(parent(made)))?;
-        if let Some(replaced) = replaced {
-            // The run is done; what is left of the old one is a nuisance, not a failure.
-            if let Err(err) = disk::remove_dir_all(&replaced) {
-                tracing::warn!("cannot remove the replaced folder `{}`: {err}", replaced.display());
+        if let Some((replaced, owned)) = replaced {
+            // The work is complete. A failure to remove the old folder is only a warning.
+            if let Err(err) = owned.remove(&replaced) {
+                tracing::warn!("the replaced folder is now `{}`, not all of it was removed: {err}", replaced.display());
             }
         }
         Ok(())
@@ -120,28 +131,31 @@ impl OutputFolder {
         })
     }
 
-    /// Takes the place of the old folder; returns where that is now.
-    fn replace(&self) -> Result<Option<PathBuf>> {
+    /// Replaces the old folder; returns the path of the old one, and its files.
+    fn replace(&self) -> Result<Option<(PathBuf, Owned)>> {
         if !self.force {
             return Err(self.appeared());
         }
-        check_replaceable(&self.target, &[])?;
+        let owned = check_replaceable(&self.target, self.contents, &[])?;
         let failed = |err| Error::io("replace", &self.target, err);
         if disk::exchange(&self.building, &self.target).map_err(failed)? {
-            return Ok(Some(self.building.clone()));
+            return Ok(Some((self.building.clone(), owned)));
         }
         disk::rename(&self.target, &self.old).map_err(failed)?;
         if let Err(err) = disk::rename(&self.building, &self.target) {
-            // The old folder is kept at any price: if it cannot go back, it stays where it is and the error says where.
+            // Never lose the old folder: if it cannot be moved back, it stays where it is and the error names the path.
             disk::rename(&self.old, &self.target)
                 .map_err(|err| Error::io("move back the replaced folder, which is now", &self.old, err))?;
             return Err(Error::io("rename the finished folder to", &self.target, err));
         }
-        Ok(Some(self.old.clone()))
+        Ok(Some((self.old.clone(), owned)))
     }
 
     fn appeared(&self) -> Error {
-        Error::Runtime(format!("`{}` appeared while this run was at work: nothing was written", self.target.display()))
+        Error::Runtime(format!(
+            "`{}` was created by another process during this run: nothing was written",
+            self.target.display()
+        ))
     }
 }
 
@@ -153,59 +167,60 @@ impl Drop for OutputFolder {
     }
 }
 
-/// Clears away what a run that was killed left behind.
+/// Removes the remains of a killed run.
 fn recover(target: &Path, building: &Path, old: &Path, lock: &Lock) -> Result<()> {
     let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
     if !lock.is_held() && (is_there(building) || is_there(old)) {
         let left = if is_there(building) { building } else { old };
         return Err(Error::Runtime(format!(
-            "`{}` is there: another run is writing to `{}`, or was killed\n  hint:     remove it if no run is at work",
+            "`{}` exists: another run is writing to `{}`, or was killed\n  hint:     remove it if no run is active",
             left.display(),
             target.display()
         )));
     }
     if is_there(old) && !is_there(target) {
         disk::rename(old, target).map_err(|err| Error::io("move back the replaced folder, which is now", old, err))?;
-        tracing::warn!("put back `{}`, which a run that was killed had set aside", target.display());
+        tracing::warn!("moved back `{}`, which a killed run had set aside", target.display());
     }
     for left in [building, old] {
         if is_there(left) {
             disk::remove_dir_all(left).map_err(|err| Error::io("remove", left, err))?;
-            tracing::warn!("removed `{}`, which a run that was killed had left behind", left.display());
+            tracing::warn!("removed `{}`, which a killed run had left behind", left.display());
         }
     }
     Ok(())
 }
 
-/// Refuses a target that is there, unless it may be replaced.
-fn check_free(target: &Path, force: bool, inputs: &[&Path]) -> Result<()> {
-    if !target.exists() {
-        return Ok(());
+/// Refuses an existing target, unless it may be replaced.
+fn check_free(target: &Path, contents: Contents, force: bool, inputs: &[&Path]) -> Result<()> {
+    match fs::symlink_metadata(target) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(err) => return Err(Error::io("open", target, err)),
+        Ok(_) => {}
     }
     if !force {
-        let text = format!("`{}` exists already\n  hint:     --force replaces it", target.display());
-        return Err(Error::Usage(text));
+        return Err(Error::refused(format!("`{}` exists already", target.display()), Remedy::Replace));
     }
-    check_replaceable(target, inputs)
+    check_replaceable(target, contents, inputs).map(drop)
 }
 
-/// Only what a run left may be replaced: `--force` with a slip in the path must not delete anything else.
-fn check_replaceable(target: &Path, inputs: &[&Path]) -> Result<()> {
-    let refuse = |why: &str| Err(Error::Usage(format!("`{}` is not replaced: {why}", target.display())));
+/// Only what this program wrote may be replaced: `--force` with a mistyped path must not delete anything else. Returns
+/// the files that will be removed.
+fn check_replaceable(target: &Path, contents: Contents, inputs: &[&Path]) -> Result<Owned> {
+    let refuse = |why: &str| Error::Usage(format!("`{}` is not replaced: {why}", target.display()));
     if !target.is_dir() {
-        return refuse("it is not a folder");
+        return Err(refuse("it is not a folder"));
     }
-    let here = std::env::current_dir().ok();
-    for input in inputs.iter().map(|input| input.to_path_buf()).chain(here) {
-        if fs::canonicalize(input).is_ok_and(|input| input.starts_with(target)) {
-            return refuse("the snapshot or the working folder lies in it");
+    let real = fs::canonicalize(target).map_err(|err| Error::io("open", target, err))?;
+    if std::env::current_dir().and_then(fs::canonicalize).is_ok_and(|here| here.starts_with(&real)) {
+        return Err(refuse("it contains the working folder"));
+    }
+    for input in inputs {
+        if lies_in(input, &real).map_err(|err| Error::io("open", input, err))? {
+            return Err(refuse(&format!("`{}`, which is an input, is inside it or links into it", input.display())));
         }
     }
-    let mut entries = fs::read_dir(target).map_err(|err| Error::io("read", target, err))?;
-    if entries.next().is_some() && !target.join(MANIFEST).is_file() {
-        return refuse("it holds files, but no `manifest.json` of a finished run; remove it yourself");
-    }
-    Ok(())
+    Owned::of(&real, contents).map_err(|why| refuse(&why))
 }
 
 fn parent(path: &Path) -> &Path {
@@ -224,12 +239,12 @@ fn beside(target: &Path, name: &OsStr, purpose: &str) -> PathBuf {
     parent(target).join(hidden)
 }
 
-/// Brings the entries of a folder to the disk.
+/// Syncs the entries of a folder to disk.
 fn sync(folder: &Path) -> Result<()> {
     disk::sync_dir(folder).map_err(|err| Error::io("write", folder, err))
 }
 
-/// Parents that did not exist, outermost first; removed again if still empty when the work fails.
+/// Parents that were created, outermost first. They are removed if still empty when the work fails.
 #[derive(Debug)]
 struct MadeParents(Vec<PathBuf>);
 
@@ -261,6 +276,10 @@ impl Drop for MadeParents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::publish::MANIFEST;
+
+    /// A manifest of this program that lists nothing else.
+    const OURS: &str = r#"{"remargin": "0.1.0", "outputs": []}"#;
 
     fn entries(folder: &Path) -> usize {
         fs::read_dir(folder).unwrap().count()
@@ -273,7 +292,7 @@ mod tests {
             let folder = place.path().join(name);
             fs::create_dir(&folder).unwrap();
             if let Some(file) = file {
-                fs::write(folder.join(file), "x").unwrap();
+                fs::write(folder.join(file), OURS).unwrap();
             }
             folder
         };
@@ -285,7 +304,7 @@ mod tests {
         fs::write(&file, "x").unwrap();
         for (out, allowed) in [(&empty, true), (&run, true), (&other, false), (&with_input, false), (&file, false)] {
             let refused = OutputFolder::create(out, false, &[&input]).unwrap_err();
-            assert!(matches!(refused, Error::Usage(_)), "{refused}");
+            assert!(matches!(refused, Error::Refused { .. }), "{refused}");
             let forced = OutputFolder::create(out, true, &[&input]);
             assert_eq!(forced.is_ok(), allowed, "{forced:?}");
             if let Err(error) = forced {
@@ -324,8 +343,11 @@ mod tests {
             fs::create_dir(&out).unwrap();
             fs::write(out.join("thesis.txt"), "x").unwrap();
             let error = folder.publish().unwrap_err();
-            let says =
-                if force { "no `manifest.json` of a finished run" } else { "appeared while this run was at work" };
+            let says = if force {
+                "no `manifest.json` of a finished run"
+            } else {
+                "was created by another process during this run"
+            };
             assert!(error.to_string().contains(says), "{error}");
             assert_eq!((entries(place.path()), entries(&out)), (1, 1));
             fs::remove_dir_all(&out).unwrap();
@@ -348,10 +370,11 @@ mod tests {
         assert_eq!(fs::read_to_string(out.join(MANIFEST)).unwrap(), "old");
         assert_eq!(entries(place.path()), 1);
 
+        fs::write(out.join(MANIFEST), OURS).unwrap();
         make(".out.remargin-partial", "half");
         make(".out.remargin-old", "older");
         drop(OutputFolder::create(&out, true, &[]).unwrap());
-        assert_eq!(fs::read_to_string(out.join(MANIFEST)).unwrap(), "old");
+        assert_eq!(fs::read_to_string(out.join(MANIFEST)).unwrap(), OURS);
         assert_eq!(entries(place.path()), 1);
     }
 
@@ -385,7 +408,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let (real, link) = (place.path().join("real"), place.path().join("link"));
         fs::create_dir(&real).unwrap();
-        fs::write(real.join(MANIFEST), "old").unwrap();
+        fs::write(real.join(MANIFEST), OURS).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         OutputFolder::create(&link, true, &[]).unwrap().publish().unwrap();
         assert!(link.is_symlink());

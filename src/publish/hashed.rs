@@ -1,4 +1,4 @@
-//! Files that are counted and hashed while they are written.
+//! Files that are counted and hashed during writing.
 
 use super::disk::NewFile;
 use crate::{Error, Result};
@@ -7,21 +7,21 @@ use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// A file that was written.
+/// A written file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputFile {
     /// Its name in the output folder.
     pub name: String,
     /// Its size.
     pub bytes: u64,
-    /// Its data rows; `None` for what is not a table.
+    /// Its data rows; `None` if it is not a table.
     pub rows: Option<u64>,
     /// BLAKE3 of its bytes, hexadecimal.
     pub blake3: String,
 }
 
-/// A new file, counted and hashed while it is written. Bytes are gathered first: the hash is several times faster
-/// over large blocks.
+/// A new file that is counted and hashed during writing. Bytes are buffered first, because the hash is several times
+/// faster on large blocks.
 #[derive(Debug)]
 pub(crate) struct HashedFile(BufWriter<Hashed>);
 
@@ -30,17 +30,17 @@ struct Hashed {
     file: NewFile,
     hasher: Box<blake3::Hasher>,
     bytes: u64,
-    /// None while the file is small.
+    /// `None` while the file is small.
     syncer: Option<Syncer>,
 }
 
-/// Bytes that are hashed and written at once.
+/// Bytes hashed and written at once.
 const BLOCK_BYTES: usize = 1 << 18;
-/// Bytes after which a file is brought to the disk while more are written.
+/// A sync starts after this many bytes, in parallel with writing.
 const SYNC_BYTES: u64 = 32 << 20;
 
-/// Brings a file to the disk in a thread of its own while it is written: it waits for the disk, and only there. What is
-/// left for the end is small.
+/// Syncs a file to disk in its own thread during writing. Only this thread waits for the disk, and little is left to
+/// sync at the end.
 #[derive(Debug)]
 struct Syncer {
     orders: SyncSender<()>,
@@ -56,9 +56,9 @@ impl Syncer {
         Ok(Self { orders, thread })
     }
 
-    /// Asks for what was written so far; one order waits at most.
+    /// Requests a sync of the bytes written so far. At most one request is queued.
     fn order(&self) {
-        // A thread that is busy has an order already; one that failed tells it at the end.
+        // A busy thread has a request already; a failed one reports its error at the end.
         let _ = self.orders.try_send(());
     }
 
@@ -74,7 +74,7 @@ impl HashedFile {
         Ok(Self(BufWriter::with_capacity(BLOCK_BYTES, Hashed { file, hasher: Box::default(), bytes: 0, syncer: None })))
     }
 
-    /// Flushes to the disk itself.
+    /// Flushes and syncs the file.
     pub(crate) fn finish(self, name: String, rows: Option<u64>) -> Result<OutputFile> {
         let flush = |file: BufWriter<Hashed>| {
             let mut hashed = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
@@ -117,7 +117,7 @@ impl Write for Hashed {
     }
 }
 
-/// Writes a file that is no table.
+/// Writes a file that is not a table.
 pub(crate) fn write_bytes(folder: &Path, name: &str, bytes: &[u8]) -> Result<OutputFile> {
     let path = folder.join(name);
     let mut file = HashedFile::create(&path)?;

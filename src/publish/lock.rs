@@ -1,7 +1,7 @@
-//! One run at a time to one place: a lock file beside the output folder.
+//! Only one run at a time per output folder: a lock file beside it.
 //!
-//! The system lets go of the lock when its process ends, however it ends, so that what lies about under a lock that can
-//! be taken belongs to nobody.
+//! The system releases the lock when the process ends, for any reason. So remains under a free lock belong to no
+//! running process.
 
 use super::disk;
 use crate::{Error, Result};
@@ -9,7 +9,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A lock that is held until it is dropped.
+/// A lock, held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     path: PathBuf,
@@ -21,7 +21,7 @@ impl Lock {
     /// Takes the lock of `target` in the file `path`.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if another run has it, [`Error::Io`] if the file cannot be made.
+    /// [`Error::Runtime`] if another run has it, [`Error::Io`] if the file cannot be created.
     pub fn take(path: PathBuf, target: &Path) -> Result<Self> {
         loop {
             let file = disk::open_lock(&path).map_err(|err| Error::io("create", &path, err))?;
@@ -37,14 +37,14 @@ impl Lock {
                 }
                 Err(TryLockError::Error(err)) => return Err(Error::io("lock", &path, err)),
             }
-            // Who had the lock before may have removed the file meanwhile; then somebody may lock another one.
+            // The previous owner may have removed the file meanwhile, and another run may lock a new one.
             if is_at(&file, &path) {
                 return Ok(Self { path, held: Some(file) });
             }
         }
     }
 
-    /// True if no other run can be at work.
+    /// True if no other run can be active.
     pub fn is_held(&self) -> bool {
         self.held.is_some()
     }
@@ -52,7 +52,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // First the file goes, then the lock, so that nobody else locks a file that is about to go.
+        // Remove the file before the lock is released, so that no other run locks a removed file.
         let _ = disk::remove_file(&self.path);
     }
 }

@@ -1,6 +1,6 @@
-//! Where a run comes from and what it wrote: `manifest.json`, written last.
+//! Provenance and contents of a run: `manifest.json`, written last.
 //!
-//! The only output that knows of time, paths and threads; everything else is the same bytes on every machine.
+//! The only output with times, paths and threads. All other outputs are the same bytes on every machine.
 
 use super::MANIFEST;
 use super::hashed::write_bytes;
@@ -9,6 +9,7 @@ use super::recorded::Request;
 use super::{OutputFile, OutputFolder};
 use crate::Result;
 use crate::cells::time::timestamp;
+use crate::request::{OutputRequest, SnapshotRequest};
 use crate::rules::{LoadedRules, RuleValue, RulesId};
 use crate::snapshot::{InputFile, Snapshot};
 use serde::Serialize;
@@ -24,9 +25,9 @@ pub struct Timings {
     pub price: Duration,
     /// Computing and encoding accounts and risk units, appending included.
     pub compute: Duration,
-    /// Of [`Timings::compute`], appending to the files.
+    /// The part of [`Timings::compute`] spent on appending to files.
     pub append: Duration,
-    /// Everything after the last account: at-risk list, rejects, summary, hashes, bringing files to the disk.
+    /// Everything after the last account: at-risk list, rejects, summary, hashes, syncing.
     pub finish: Duration,
 }
 
@@ -38,15 +39,28 @@ impl Timings {
     }
 }
 
-/// What the manifest tells beside the outputs.
+/// The content of the manifest besides the outputs.
 pub(crate) struct Provenance<'a> {
     pub(crate) command_line: &'a [String],
     pub(crate) snapshot_dir: &'a Path,
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) rules: &'a LoadedRules,
     pub(crate) timings: &'a Timings,
-    /// What could be run again; nothing of a simulation, whose answers are no margins.
+    /// The request, for a replay; `None` for a simulation, whose answers are not margins.
     pub(crate) request: Option<Request>,
+}
+
+impl<'a> Provenance<'a> {
+    pub(crate) fn new(
+        asked: &'a SnapshotRequest,
+        output: &'a OutputRequest,
+        rules: &'a LoadedRules,
+        snapshot: &'a Snapshot,
+        timings: &'a Timings,
+        request: Option<Request>,
+    ) -> Self {
+        Self { command_line: &output.command_line, snapshot_dir: &asked.dir, snapshot, rules, timings, request }
+    }
 }
 
 #[derive(Serialize)]
@@ -110,7 +124,7 @@ impl From<&Timings> for ManifestTimings {
     }
 }
 
-/// Writes the manifest of a folder that is otherwise complete.
+/// Writes the manifest of an otherwise complete folder.
 pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputFile]) -> Result<()> {
     let manifest = Manifest {
         remargin: env!("CARGO_PKG_VERSION"),

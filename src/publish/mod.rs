@@ -1,8 +1,7 @@
-//! How outputs come to be on the disk: a folder appears whole or not at all, with a manifest that says what it holds
-//! and what was asked for.
+//! Publishes outputs: a folder appears complete or not at all, with a manifest of its contents and of the request.
 //!
-//! [`folder`] (whole or not at all; on `disk`, under a `lock`), [`hashed`] (files counted and hashed while they are
-//! written), [`manifest`] (provenance), [`recorded`] (provenance read back), [`json`].
+//! [`folder`] (complete or not at all; uses `disk` and `lock`), [`hashed`] (files counted and hashed during writing),
+//! [`manifest`] (provenance), [`recorded`] (provenance read back), [`json`].
 
 mod disk;
 pub mod folder;
@@ -10,6 +9,7 @@ pub(crate) mod hashed;
 pub(crate) mod json;
 mod lock;
 pub mod manifest;
+pub(crate) mod owned;
 pub mod recorded;
 mod whole_file;
 
@@ -21,4 +21,4 @@ pub use whole_file::write_file;
 pub const MANIFEST: &str = "manifest.json";
 
 #[cfg(test)]
-pub(crate) use disk::{Op, fixture::Fault, fixture::How};
+pub(crate) use disk::{Op, fixture::FailureMode, fixture::Fault};

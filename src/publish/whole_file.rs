@@ -1,13 +1,13 @@
-//! A single file that appears whole or not at all, in place of what was there.
+//! A single file that is published complete or not at all, and replaces an existing one.
 
 use crate::{Error, Result};
 use std::io::Write;
 use std::path::Path;
 
-/// Writes a file; missing parents are made.
+/// Writes a file. Missing parents are created.
 ///
 /// # Errors
-/// [`Error::Io`] if the place cannot be written.
+/// [`Error::Io`] if the location cannot be written.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |err| Error::io("write", path, err);
     let parent = match path.parent() {
@@ -19,7 +19,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
     #[cfg(unix)]
     {
-        // Temporary files are private; a page is to be shared.
+        // Temporary files are private. A report must be readable by others.
         let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         file.as_file().set_permissions(readable).map_err(failed)?;
     }

@@ -1,4 +1,4 @@
-//! The figures in the exchange's answers, by the names that a run gives them.
+//! The figures in the exchange's responses, under the names of a run.
 
 use crate::import::okx::Endpoint;
 use crate::import::okx::files::Response;
@@ -6,31 +6,31 @@ use crate::import::okx::row::{Row, number};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What a figure is about.
+/// What a figure belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     /// The account.
     Account,
     /// A risk unit.
     Unit(String),
-    /// The risk units of a base currency together.
+    /// All risk units of a base currency together.
     Base(String),
 }
 
-/// One figure of an answer.
+/// One figure of a response.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Answer {
-    /// Empty where the answer does not say.
+    /// Empty if the response does not state the account.
     pub account: String,
     pub source: &'static str,
     pub subject: Subject,
-    /// As a run names it.
+    /// The name in a run.
     pub component: &'static str,
     /// A number, or the name of a volatility state.
     pub value: Result<f64, String>,
 }
 
-/// All figures.
+/// All figures of the responses.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     pub figures: Vec<Answer>,
@@ -38,11 +38,11 @@ pub(super) struct Answers {
     pub blank: u64,
     /// Fields that are not compared, by name.
     pub not_compared: BTreeMap<&'static str, u64>,
-    /// The risk units that each answer has: account and unit.
+    /// The risk units in each response: account, endpoint, units.
     pub units: Vec<(String, &'static str, Vec<String>)>,
 }
 
-/// Fields of an account in each answer, and their names in a run.
+/// Fields of an account in each response, and their names in a run.
 const BUILDER: [(&str, &str); 7] = [
     ("eq", "adj_eq"),
     ("totalMmr", "mmr"),
@@ -76,7 +76,7 @@ const UNIT: [(&str, &str); 12] = [
 ];
 
 impl Answers {
-    /// Takes the figures of a response, if it is an answer.
+    /// Takes the figures of a response if it has computed margin.
     pub fn take(&mut self, response: &Response) {
         let account = response.account.clone().unwrap_or_default();
         for value in &response.rows {
@@ -102,7 +102,7 @@ impl Answers {
         }
     }
 
-    /// Gives the answers that do not say whose they are to an account.
+    /// Assigns the figures of responses without account to an account.
     pub fn assign(&mut self, owner: &str) {
         let units = self.units.iter_mut().map(|(account, _, _)| account);
         for account in self.figures.iter_mut().map(|figure| &mut figure.account).chain(units) {
@@ -148,7 +148,7 @@ impl Reader<'_> {
         let subject = Subject::Unit(name.to_owned());
         self.fields(unit, &subject, &UNIT);
         self.fields(unit, &Subject::Account, &[("mr8", "borrow_mmr")]);
-        // Which scenario of several that cost nothing is the worst says nothing.
+        // If all scenarios cost nothing, the worst one has no meaning.
         let charged =
             |field| unit.text(&[field]).ok().flatten().and_then(|text| number(&text)).is_some_and(|x| x > 0.0);
         for (field, of, component) in [("mr1FinalResult", "mr1", "mr1_price"), ("mr6FinalResult", "mr6", "mr6_price")] {

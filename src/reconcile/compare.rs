@@ -1,4 +1,4 @@
-//! Figure against figure.
+//! Compares the figures one by one.
 
 use super::answers::{Answer, Answers, Subject};
 use super::{ACCOUNT_FIGURES, ReconcileRequest, UNIT_FIGURES};
@@ -21,21 +21,21 @@ pub enum Figure {
 pub struct Comparison {
     /// The account.
     pub account: String,
-    /// The risk unit, or the base currency of several; `None` for a figure of the account.
+    /// The risk unit, or the base currency of several units; `None` for a figure of the account.
     pub unit: Option<String>,
-    /// As the run names it.
+    /// The name in the run.
     pub component: &'static str,
-    /// The endpoint that answered.
+    /// The endpoint of the response.
     pub source: &'static str,
-    /// The run's figure; `None` where it has none.
+    /// The run's figure; `None` if it has none.
     pub ours: Option<Figure>,
-    /// The exchange's figure; `None` where it has none.
+    /// The exchange's figure; `None` if it has none.
     pub theirs: Option<Figure>,
-    /// `ours - theirs`, of two numbers.
+    /// `ours - theirs`, if both are numbers.
     pub difference: Option<f64>,
-    /// `abs(difference)` over the larger of the two sizes; zero for two zeros.
+    /// `abs(difference)` divided by the larger absolute value; zero for two zeros.
     pub relative: Option<f64>,
-    /// The two do not agree.
+    /// The figures differ by more than the tolerances.
     pub is_break: bool,
 }
 
@@ -46,17 +46,17 @@ pub struct Reconciliation {
     pub tolerance: f64,
     /// Absolute tolerance.
     pub abs_tolerance: f64,
-    /// Accounts that were compared.
+    /// Compared accounts.
     pub accounts: usize,
-    /// Risk units that were compared.
+    /// Compared risk units.
     pub units: usize,
-    /// How many comparisons are breaks.
+    /// Number of breaks.
     pub breaks: usize,
-    /// Fields of the answers that hold nothing.
+    /// Fields without a value in the responses.
     pub blank: u64,
-    /// Fields of the answers that are not compared.
+    /// Fields of the responses that are not compared.
     pub not_compared: BTreeMap<&'static str, u64>,
-    /// Every figure that was compared, by account and unit in the order of the answer.
+    /// Every compared figure, by account and unit, in the order of the response.
     pub comparisons: Vec<Comparison>,
 }
 
@@ -66,7 +66,7 @@ struct Run<'a> {
     units: BTreeMap<(&'a str, &'a str), &'a ResultRow>,
 }
 
-/// Compares the figures of the answers with those of a run.
+/// Compares the figures of the responses with those of a run.
 pub(super) fn compare(
     request: &ReconcileRequest,
     accounts: &[ResultRow],
@@ -95,7 +95,7 @@ pub(super) fn compare(
             Some(theirs),
         ));
     }
-    // A unit that only the run has is a break as well.
+    // A unit that exists only in the run is a break too.
     for (account, source, names) in &answers.units {
         for ((_, unit), row) in run.units.range((account.as_str(), "")..).take_while(|((id, _), _)| id == account) {
             if !names.iter().any(|name| name == unit) {
@@ -159,7 +159,7 @@ impl Run<'_> {
                 let of_base = self.units.range((account, "")..).take_while(|((id, _), _)| *id == account);
                 let rows = of_base.filter(|((_, unit), _)| unit.split('-').next() == Some(base));
                 let coins: f64 = rows.filter_map(|(_, row)| figure(row, &UNIT_FIGURES, answer.component)).sum();
-                // The sum of nothing is a negative zero.
+                // The sum of an empty iterator is -0.
                 Some(Figure::Number(coins + 0.0))
             }
         }

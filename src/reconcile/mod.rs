@@ -1,16 +1,16 @@
-//! A finished run beside the exchange's own answers: by account, risk unit and component.
+//! Reconciles a finished run with the exchange's own figures: by account, risk unit and component.
 //!
-//! Answers are saved responses of `account/position-builder`, `account/account-position-risk` and `account/balance`,
-//! one file or a folder as [`crate::import::okx`] reads them. Every figure that both sides have is compared; what is
-//! blank in the answer is counted, and what cannot be compared is named with the reason:
+//! The figures come from saved responses of `account/position-builder`, `account/account-position-risk` and
+//! `account/balance`, one file or a folder as [`crate::import::okx`] reads it. Every figure that exists on both sides
+//! is compared. Blank fields are counted, and fields that cannot be compared are listed with the reason:
 //!
-//! | figure of the answer | why it is not compared |
+//! | figure of the response | why it is not compared |
 //! |---|---|
-//! | `gamma`, `theta`, `vega` | theirs are coin or dollar Greeks; ours are USD per 1 % and per point |
-//! | `mr1Scenarios`, `portfolios` | a run keeps the outcome of the grid, not the grid; `remargin explain` has both |
-//! | equity and margin of single currencies | a run reports equity by account |
+//! | `gamma`, `theta`, `vega` | the exchange gives coin or dollar Greeks; a run gives USD per 1 % and per point |
+//! | `mr1Scenarios`, `portfolios` | a run stores the result of the grid, not the grid; `remargin explain` shows both |
+//! | equity and margin of single currencies | a run reports equity per account |
 //!
-//! Two figures agree if they differ by no more than `tolerance` times the larger of the two, or by no more than
+//! Two figures agree if they differ by at most `tolerance` times the larger absolute value, or by at most
 //! `abs_tolerance`.
 
 mod answers;
@@ -19,6 +19,7 @@ mod text;
 
 pub use compare::{Comparison, Figure, Reconciliation};
 
+use crate::error::Remedy;
 use crate::import::okx::files;
 use crate::market::scenario;
 use crate::progress::Progress;
@@ -34,7 +35,7 @@ pub struct ReconcileRequest {
     pub run: PathBuf,
     /// Saved responses: a file or a folder.
     pub against: PathBuf,
-    /// The account of the answers that do not say whose they are.
+    /// The account of responses that do not state one.
     pub account: Option<String>,
     /// Relative tolerance.
     pub tolerance: f64,
@@ -42,10 +43,10 @@ pub struct ReconcileRequest {
     pub abs_tolerance: f64,
 }
 
-/// Names and figures of the table `accounts` that are compared.
+/// Compared columns of the table `accounts`.
 const ACCOUNT_FIGURES: [&str; 9] =
     ["adj_eq", "total_eq", "upl", "mmr", "imr", "deriv_mmr", "borrow_mmr", "borrow_imr", "margin_ratio"];
-/// Names and figures of the table `risk_units` that are compared.
+/// Compared columns of the table `risk_units`.
 const UNIT_FIGURES: [&str; 15] = [
     "mr1",
     "mr2",
@@ -64,11 +65,11 @@ const UNIT_FIGURES: [&str; 15] = [
     "spot_in_use",
 ];
 
-/// Compares a run with answers.
+/// Reconciles a run with responses of the exchange.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the run or an answer cannot be read; [`Error::Usage`] if an answer belongs to no account that
-/// can be told, or nothing is an answer; [`Error::Interrupted`].
+/// [`Error::Invalid`] if the run or a response cannot be read; [`Error::Usage`] if the account of a response is
+/// unknown, or no response has comparable figures; [`Error::Interrupted`].
 pub fn reconcile(request: &ReconcileRequest, progress: &dyn Progress) -> Result<Reconciliation> {
     let found = files::read(&request.against)?;
     let mut answers = answers::Answers::default();
@@ -99,7 +100,7 @@ pub fn reconcile(request: &ReconcileRequest, progress: &dyn Progress) -> Result<
     Ok(compare::compare(request, &accounts, &units, answers))
 }
 
-/// Whose the answers are that do not say it.
+/// The account of responses that do not state one.
 fn owner(request: &ReconcileRequest, accounts: &[ResultRow], answers: &answers::Answers) -> Result<String> {
     if let Some(account) = &request.account {
         return Ok(account.clone());
@@ -107,12 +108,10 @@ fn owner(request: &ReconcileRequest, accounts: &[ResultRow], answers: &answers::
     if !answers.figures.iter().any(|figure| figure.account.is_empty()) {
         return Ok(String::new());
     }
-    match accounts {
-        [only] => Ok(only.names.first().cloned().unwrap_or_default()),
-        _ => Err(Error::Usage(format!(
-            "`{}` does not say whose answer it is, and the run has {} accounts: name one with --account",
-            request.against.display(),
-            accounts.len()
-        ))),
+    if let [only] = accounts {
+        return Ok(only.names.first().cloned().unwrap_or_default());
     }
+    let (file, accounts) = (request.against.display(), accounts.len());
+    let problem = format!("`{file}` does not state its account, and the run has {accounts} accounts");
+    Err(Error::refused(problem, Remedy::Account))
 }

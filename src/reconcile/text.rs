@@ -1,4 +1,4 @@
-//! A reconciliation for people and for programs.
+//! A reconciliation as text and as JSON.
 
 use super::compare::{Comparison, Figure, Reconciliation};
 use crate::{Error, Result};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 impl Reconciliation {
-    /// Components with their largest differences, the breaks, and what was not compared.
+    /// The largest difference of each component, the breaks, and the fields not compared.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = format!(

@@ -1,9 +1,9 @@
-//! Black 1976, as section 2 of the model writes it.
+//! Black 1976, as in section 3 of the model.
 
 use libm::{erfc, exp, log, sqrt};
 use std::f64::consts::{PI, SQRT_2};
 
-/// The arguments of the formula. `vol` is positive; `years` is not negative.
+/// The arguments of the formula. `vol` is positive, `years` is zero or positive.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Black76 {
     pub(super) call: bool,
@@ -27,7 +27,7 @@ impl Black76 {
         } else {
             strike * normal_cdf(-d2) - forward * normal_cdf(-d1)
         };
-        // A value is never negative; far out of the money the difference of two tails may be, by rounding.
+        // A value is never negative. Far out of the money, rounding may make the difference of the two tails negative.
         (self.discount() * undiscounted).max(0.0)
     }
 

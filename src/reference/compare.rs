@@ -1,4 +1,4 @@
-//! A kernel result beside the reference, column by column, with the model's tolerance.
+//! Compares a kernel result with the reference, column by column, within the model's tolerance.
 
 use super::{Margin, Unit};
 use crate::margin::rules::{Rules, StatusRules};
@@ -6,11 +6,11 @@ use crate::margin::{AccountMargin, Status, UnitMargin, VolState};
 use crate::{Error, Result};
 use std::fmt;
 
-/// Nine digits.
+/// Relative tolerance: nine digits.
 const RELATIVE: f64 = 1e-9;
-/// The least money difference that counts, USD.
+/// Absolute tolerance for money, USD.
 const ABSOLUTE_USD: f64 = 1e-6;
-/// Rounding in the P&L of one scenario, as a share of the unit's gross notional.
+/// Rounding of the P&L of one scenario, as a share of the unit's gross notional.
 const PNL_ROUNDING: f64 = 1e-12;
 
 /// A column in which kernel and reference differ by more than the tolerance.
@@ -20,11 +20,11 @@ pub struct Mismatch {
     pub unit: Option<String>,
     /// The column of the output table.
     pub column: &'static str,
-    /// What the kernel says.
+    /// The kernel's value.
     pub kernel: String,
-    /// What the reference says.
+    /// The reference's value.
     pub reference: String,
-    /// The greatest difference that would have passed, in the unit of the column; zero where only equality does.
+    /// The largest accepted difference, in the unit of the column; zero if only equality is accepted.
     pub tolerance: f64,
 }
 
@@ -38,12 +38,11 @@ impl fmt::Display for Mismatch {
 
 /// Every column in which the kernel's account and its units (in the order of the account) differ from the reference.
 ///
-/// Money of a unit may differ by `max(1e-9 x max(MMR, abs cash_delta), 1e-6 USD)`, its spot in use by that much USD
-/// worth of coins or 1e-9 of itself, whichever is more; its `upl`, and its `gamma`, `vega` and `theta`, by 1e-9 of
-/// themselves too. Money of the account may differ by 1e-9 of the largest of the value, MMR and gross equity, or
-/// 1e-6 USD. The ratio may differ by 1e-9 of itself and by what the tolerance of adjusted equity implies.
-/// Statuses and flags are equal unless they hang on a threshold within tolerance; scenarios are equal unless the two
-/// P&Ls differ by rounding only.
+/// Tolerances: money of a unit, `max(1e-9 x max(MMR, abs cash_delta), 1e-6 USD)`. Its spot in use: that amount in coins
+/// or 1e-9 of itself, whichever is larger. Its `upl`, `gamma`, `vega` and `theta`: also 1e-9 of themselves. Money of
+/// the account: 1e-9 of the largest of the value, MMR and gross equity, or 1e-6 USD. The ratio: 1e-9 of itself plus the
+/// effect of the tolerance of adjusted equity. Statuses and flags must be equal unless the value is within tolerance of
+/// a threshold. Scenarios must be equal unless their P&Ls differ by rounding only.
 #[must_use]
 pub fn compare(
     kernel: &AccountMargin,
@@ -69,7 +68,7 @@ pub fn compare(
     found.mismatches
 }
 
-/// Collects what differs in one place.
+/// Collects mismatches.
 struct Found {
     unit: Option<String>,
     mismatches: Vec<Mismatch>,
@@ -81,7 +80,7 @@ impl Found {
     }
 
     fn number(&mut self, column: &'static str, kernel: f64, reference: f64, tolerance: f64) {
-        // Written so that NaN fails.
+        // In this form a NaN fails.
         let close = (kernel - reference).abs() <= tolerance;
         if !close {
             self.differ(column, format!("{kernel:?}"), format!("{reference:?}"), tolerance);
@@ -107,7 +106,7 @@ fn compare_account(kernel: &AccountMargin, reference: &Margin, rules: &Rules, fo
     let near_no_risk = (required - super::LEAST_REQUIREMENT_USD).abs() <= ABSOLUTE_USD;
     match (kernel.margin_ratio, reference.margin_ratio) {
         (Some(kernel_ratio), Some(ratio)) => {
-            // The requirement sums terms that are not negative: all cancellation is in the equity.
+            // The requirement sums non-negative terms: only the equity can lose digits by cancellation.
             let tolerance = RELATIVE * ratio.abs() + tolerance(reference.adj_eq) / required;
             found.number("margin_ratio", kernel_ratio, ratio, tolerance);
             let range = [ratio + tolerance, ratio - tolerance].map(|ratio| rank(ratio, &rules.status));
@@ -161,8 +160,8 @@ fn compare_unit(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
     compare_scenarios(kernel, reference, found);
 }
 
-/// The scenarios that gave MR1 and MR6: the same, or one whose P&L differs from the worst by rounding only. Without
-/// options the volatility states tie exactly, so that the first must be named.
+/// The scenarios of MR1 and MR6: equal, or with P&Ls that differ by rounding only. Without options all volatility
+/// states have exactly the same P&L, so the first one must be reported.
 fn compare_scenarios(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
     let rounding = PNL_ROUNDING * reference.notional;
     let worst = reference.grid.as_flattened().iter().copied().fold(f64::INFINITY, f64::min);
@@ -192,7 +191,7 @@ fn compare_scenarios(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
     }
 }
 
-/// Position of a status on the scale of ratios, worst first; `no_risk` has none.
+/// Rank of a status on the scale of ratios, worst first; `no_risk` has none.
 fn severity(status: Status) -> usize {
     match status {
         Status::Healthy => 0,
@@ -203,7 +202,7 @@ fn severity(status: Status) -> usize {
     }
 }
 
-/// The severity of a ratio.
+/// The rank of a ratio.
 fn rank(ratio: f64, rules: &StatusRules) -> usize {
     [rules.warning, rules.near, rules.liquidation].iter().filter(|&&threshold| ratio <= threshold).count()
 }
@@ -242,7 +241,7 @@ fn kernel_money(margin: &AccountMargin) -> [(&'static str, f64); 12] {
     ]
 }
 
-/// An error that names the first figure that is not finite.
+/// An error with the name of the first figure that is not finite.
 pub(super) fn finite(margin: &Margin) -> Result<()> {
     let mut figures: Vec<(String, f64)> =
         reference_money(margin).into_iter().map(|(name, value)| (name.to_string(), value)).collect();

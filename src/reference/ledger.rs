@@ -1,4 +1,4 @@
-//! Sections 4 and 7: equity by currency, discounts, borrowing.
+//! Sections 5 and 9: equity by currency, discounts, borrowing.
 
 use super::leg::Leg;
 use super::number::Num;
@@ -19,11 +19,11 @@ pub(super) struct Line {
     option_value: Num,
     /// Sum of the absolute values of everything that enters `eq`.
     gross: Num,
-    /// The account's own limit of spot in use, `None` if it set none.
+    /// The account's own limit of spot in use, `None` if not set.
     pub(super) cap: Option<Num>,
 }
 
-/// What a liability costs, USD.
+/// The cost of a liability, USD.
 pub(super) struct Borrowing {
     pub(super) mmr: Num,
     pub(super) imr: Num,
@@ -43,7 +43,7 @@ impl Line {
         self.cash - self.interest + self.upl + self.option_value
     }
 
-    /// `E`: `eq(c)` less the values of options settled in it.
+    /// `E`: `eq(c)` minus the values of options settled in it.
     pub(super) fn equity_without_options(&self) -> Num {
         self.cash - self.interest + self.upl
     }
@@ -56,7 +56,7 @@ impl Line {
         self.equity() * self.fx
     }
 
-    /// Positive equity through the discount tiers, negative in full.
+    /// Positive equity after the discount tiers; negative equity in full.
     pub(super) fn adjusted_usd(&self, rules: &Rules) -> Num {
         let equity = self.equity();
         if equity.sign() <= 0 {
@@ -69,7 +69,7 @@ impl Line {
         self.gross * self.fx
     }
 
-    /// MR8: the whole liability bears the rates of the first tier whose bound is not below it.
+    /// MR8: the rates of the first tier whose bound is at least the liability apply to the whole liability.
     pub(super) fn borrowing(&self, rules: &Rules) -> Borrowing {
         let equity = self.equity();
         if equity.sign() >= 0 {
@@ -95,7 +95,7 @@ impl Line {
     }
 }
 
-/// The account's currencies, balances first taken and then what its positions add, by name.
+/// The account's currencies by name: balances, then what its positions add.
 pub(super) fn lines(account: &Account, legs: &[Leg]) -> Result<BTreeMap<String, Line>> {
     let prices = Prices::new(account.market);
     let mut lines = BTreeMap::new();

@@ -1,11 +1,11 @@
-//! Section 2: one position row of an account, with all that its contract says of it.
+//! Section 2: one position row of an account with the data of its contract.
 
 use super::Position;
 use super::black76::Black76;
 use super::number::Num;
 use super::prices::{Prices, missing};
 use crate::margin::rules::{Rules, SettleGroup};
-use crate::market::{Instrument, Kind, Market};
+use crate::market::{Instrument, InstrumentKind, Market};
 use crate::{Error, Result};
 
 /// A position row. `Q` is the quote currency of the underlying, `B` its base.
@@ -29,11 +29,11 @@ pub(super) struct Leg<'a> {
     pub(super) settle_fx: Num,
     /// `T`; zero for perpetuals.
     pub(super) years: f64,
-    /// The option's formula at the market as it stands.
+    /// The arguments of the option's formula at the current market.
     pub(super) option: Option<Black76>,
-    /// An option at its expiry, which a scenario brought about: it counts in equity only.
+    /// An option at its expiry (only in a scenario): it counts in equity only.
     is_settled: bool,
-    /// A shocked forward never falls below this share of the forward.
+    /// A shocked forward is at least this share of the forward.
     pub(super) forward_floor: f64,
 }
 
@@ -50,10 +50,10 @@ impl<'a> Leg<'a> {
         let (base, quote) = (prices.currency(underlying.base as usize)?, prices.currency(underlying.quote as usize)?);
         let settle = prices.currency(instrument.settle as usize)?;
         let years = years_to_expiry(market, instrument);
-        let is_settled = matches!(instrument.kind, Kind::Option { .. }) && years == 0.0;
+        let is_settled = matches!(instrument.kind, InstrumentKind::Option { .. }) && years == 0.0;
         let option = match instrument.kind {
-            Kind::Option { .. } if is_settled => None,
-            Kind::Option { call, strike } => Some(Black76 {
+            InstrumentKind::Option { .. } if is_settled => None,
+            InstrumentKind::Option { call, strike } => Some(Black76 {
                 call,
                 forward: instrument.fwd_px,
                 strike,
@@ -61,7 +61,7 @@ impl<'a> Leg<'a> {
                 years,
                 rate: rules.rate,
             }),
-            Kind::Linear | Kind::Inverse => None,
+            InstrumentKind::Linear | InstrumentKind::Inverse => None,
         };
         Ok(Self {
             instrument,
@@ -95,13 +95,13 @@ impl<'a> Leg<'a> {
     /// Unrealised P&L in the settle currency; zero for options.
     pub(super) fn upl(&self) -> Num {
         match self.instrument.kind {
-            Kind::Linear => self.size() * (self.mark - self.avg),
-            Kind::Inverse => self.size() * (Num::ONE / self.avg - Num::ONE / self.mark),
-            Kind::Option { .. } => Num::ZERO,
+            InstrumentKind::Linear => self.size() * (self.mark - self.avg),
+            InstrumentKind::Inverse => self.size() * (Num::ONE / self.avg - Num::ONE / self.mark),
+            InstrumentKind::Option { .. } => Num::ZERO,
         }
     }
 
-    /// What an option adds to equity, in the settle currency: `n m mark`; zero for the others.
+    /// Contribution of an option to equity, in the settlement currency: `n m mark`; zero for other contracts.
     pub(super) fn option_value(&self) -> Num {
         if self.option.is_some() || self.is_settled { self.size() * self.mark } else { Num::ZERO }
     }
@@ -110,7 +110,7 @@ impl<'a> Leg<'a> {
     pub(super) fn cash_delta(&self) -> Num {
         match (self.instrument.kind, &self.option) {
             _ if self.is_settled => Num::ZERO,
-            (Kind::Inverse, _) => self.size(),
+            (InstrumentKind::Inverse, _) => self.size(),
             (_, Some(option)) => self.size() * Num::from(option.delta()) * Num::from(option.forward) * self.phi,
             (_, None) => self.size() * self.mark * self.phi,
         }
@@ -120,22 +120,22 @@ impl<'a> Leg<'a> {
     pub(super) fn coin_delta(&self) -> Num {
         match (self.instrument.kind, &self.option) {
             _ if self.is_settled => Num::ZERO,
-            (Kind::Inverse, _) => self.size() / self.index,
+            (InstrumentKind::Inverse, _) => self.size() / self.index,
             (_, Some(option)) => self.size() * Num::from(option.delta()),
             (_, None) => self.size(),
         }
     }
 
-    /// P&L in USD per relative move of the index, of swaps and futures; zero for options.
+    /// P&L in USD per relative move of the index, for swaps and futures; zero for options.
     pub(super) fn slope(&self) -> Num {
         match self.instrument.kind {
-            Kind::Linear => self.size() * self.index * self.phi,
-            Kind::Inverse => self.size(),
-            Kind::Option { .. } => Num::ZERO,
+            InstrumentKind::Linear => self.size() * self.index * self.phi,
+            InstrumentKind::Inverse => self.size(),
+            InstrumentKind::Option { .. } => Num::ZERO,
         }
     }
 
-    /// `n m phi x per_coin`: what an amount in `Q` per coin of an option is in USD.
+    /// `n m phi x per_coin`: converts an amount in `Q` per coin of an option to USD.
     pub(super) fn option_usd(&self, per_coin: f64) -> Num {
         self.size() * self.phi * Num::from(per_coin)
     }
@@ -149,7 +149,7 @@ impl<'a> Leg<'a> {
         self.contracts.abs() * self.multiplier * self.phi * per_coin
     }
 
-    /// What the liquidation fee is charged on, USD: `abs(D)`, for options `abs(n) m S phi`.
+    /// The base of the liquidation fee, USD: `abs(D)`, for options `abs(n) m S phi`.
     pub(super) fn fee_base(&self) -> Num {
         if self.option.is_some() { self.notional() } else { self.cash_delta().abs() }
     }
@@ -158,13 +158,13 @@ impl<'a> Leg<'a> {
     pub(super) fn notional(&self) -> Num {
         match self.instrument.kind {
             _ if self.is_settled => Num::ZERO,
-            Kind::Inverse => self.size().abs(),
-            Kind::Linear | Kind::Option { .. } => self.size().abs() * self.index * self.phi,
+            InstrumentKind::Inverse => self.size().abs(),
+            InstrumentKind::Linear | InstrumentKind::Option { .. } => self.size().abs() * self.index * self.phi,
         }
     }
 }
 
-/// `T = (expiry - as_of) / 365 d`, not below zero.
+/// `T = (expiry - as_of) / 365 d`, at least zero.
 fn years_to_expiry(market: &Market, instrument: &Instrument) -> f64 {
     let Some(expiry_ns) = instrument.expiry_ns else { return 0.0 };
     let left_ns = i128::from(expiry_ns) - i128::from(market.as_of_ns);

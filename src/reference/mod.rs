@@ -1,14 +1,14 @@
-//! The reference model: the margin of one account, slow and literal.
+//! The reference model: the margin of one account, slow and close to the text.
 //!
-//! A second implementation of the margin model (sections 1 to 7), written from its text alone. It shares parameters,
-//! market and book with [`crate::margin`] as data, and no formula. It audits the fast kernel in tests and a sample of
-//! every finished run; [`compare`] says where the two differ.
+//! A second implementation of the margin model (sections 1 to 10), written from its text alone. It shares parameters,
+//! market and book with [`crate::margin`] as data, but no formula. Tests, and a sample of every finished run, check the
+//! fast kernel against it; [`compare`] reports the differences.
 //!
 //! # Number policy
-//! Ledgers, tiers and totals are decimals of 28 digits, entered as the shortest text of each `f64`, so that 0.1 is
-//! 0.1 and a perfect hedge is exactly zero. Black-76 is `f64` with `libm`'s `erfc`, `exp` and `log`. Where a decimal
-//! would overflow or lose its significant digits, that one figure and what is computed from it are `f64` instead.
-//! Outputs are `f64`; a figure that is not finite is an error, never a value.
+//! Ledgers, tiers and totals are decimals of 28 digits, read from the shortest text of each `f64`, so that 0.1 is 0.1
+//! and a perfect hedge is exactly zero. Black-76 is `f64` with `libm`'s `erfc`, `exp` and `log`. If a decimal would
+//! overflow or lose its significant digits, that figure and everything computed from it are `f64`. Outputs are `f64`. A
+//! figure that is not finite is an error.
 
 mod black76;
 mod compare;
@@ -59,7 +59,7 @@ pub struct Balance {
     pub cap: Option<f64>,
 }
 
-/// A pending order, taken as filled at its price.
+/// A pending order, assumed filled at its price.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PendingOrder {
     /// What is traded.
@@ -70,7 +70,7 @@ pub struct PendingOrder {
     pub px: f64,
 }
 
-/// What an order trades.
+/// The traded contract or pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traded {
     /// Index into [`Market::instruments`].
@@ -79,10 +79,10 @@ pub enum Traded {
     Spot(usize, usize),
 }
 
-/// One account in one market, under one set of rules.
+/// One account in one market under one set of rules.
 #[derive(Debug, Clone)]
 pub struct Account<'a> {
-    /// The market that prices it.
+    /// The market.
     pub market: &'a Market,
     /// The parameters.
     pub rules: &'a Rules,
@@ -119,23 +119,23 @@ pub struct Margin {
     pub liquidation_fee: f64,
     /// Adjusted equity over MMR and liquidation fee; `None` where these are below 1e-6 USD.
     pub margin_ratio: Option<f64>,
-    /// Where the account stands.
+    /// Its status.
     pub status: Status,
     /// Adjusted equity is below IMR.
     pub im_deficit: bool,
-    /// Total equity is below the threshold of eligibility.
+    /// Total equity is below the minimum for eligibility.
     pub ineligible: bool,
     /// MMR with spot hedging off.
     pub mmr_no_hedge: f64,
     /// IMR with spot hedging off.
     pub imr_no_hedge: f64,
-    /// What pending orders add to IMR.
+    /// IMR of pending orders.
     pub order_imr: f64,
     /// Risk units in byte order of their names: every unit in which the account has a position row or an order.
     pub units: Vec<Unit>,
     /// Equity by currency, in byte order.
     pub equity: Vec<Equity>,
-    /// Sum of the absolute USD values of cash, interest, P&L and option values: the scale of rounding in equity.
+    /// Sum of the absolute USD values of cash, interest, P&L and option values: the scale of rounding errors in equity.
     pub gross_eq: f64,
 }
 
@@ -154,7 +154,7 @@ pub struct Equity {
     pub total_usd: f64,
 }
 
-/// The stress components of a risk unit, USD, none negative.
+/// The stress components of a risk unit, USD, all non-negative.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Components {
     /// Spot and volatility shock.
@@ -186,7 +186,7 @@ impl Components {
 /// The margin of one risk unit. Money in USD.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unit {
-    /// The underlying, or the base currency where units are merged.
+    /// The underlying; with merged units, the base currency.
     pub name: String,
     /// MR1 to MR9.
     pub parts: Components,
@@ -198,9 +198,9 @@ pub struct Unit {
     pub mr6_price: f64,
     /// Maintenance margin.
     pub mmr: f64,
-    /// Initial margin, what pending orders add included.
+    /// Initial margin, pending orders included.
     pub imr: f64,
-    /// What pending orders add to IMR.
+    /// IMR of pending orders.
     pub order_imr: f64,
     /// Sum of cash deltas.
     pub cash_delta: f64,
@@ -208,7 +208,7 @@ pub struct Unit {
     pub gamma: f64,
     /// Change of value for +1 volatility point.
     pub vega: f64,
-    /// Signed P&L of MR2's days.
+    /// Signed P&L after MR2's days.
     pub theta: f64,
     /// Spot in use, in coins, signed.
     pub spot_in_use: f64,
@@ -220,11 +220,11 @@ pub struct Unit {
     pub grid: [[f64; 3]; MR1_MOVES],
     /// The two moves of MR6, the fall first.
     pub mr6_prices: [f64; 2],
-    /// P&L of the two.
+    /// P&L of the two moves.
     pub mr6_pnl: [f64; 2],
-    /// It holds an option row; without one the volatility states tie.
+    /// The unit has an option row. Without one all volatility states have the same P&L.
     pub has_options: bool,
-    /// Sum of the absolute notionals of positions and spot in use: the scale of rounding in the stresses.
+    /// Sum of the absolute notionals of positions and spot in use: the scale of rounding errors in the stresses.
     pub notional: f64,
     /// USD price of a coin of spot in use.
     pub spot_price_usd: f64,
@@ -233,16 +233,20 @@ pub struct Unit {
 /// Account number `index` of a book; `None` if there is no such account.
 #[must_use]
 pub fn account_of<'a>(market: &'a Market, book: &Book, rules: &'a Rules, index: usize) -> Option<Account<'a>> {
-    let spot_offset = *book.spot_offset.get(index)?;
-    let positions = (*book.position_start.get(index)?..*book.position_start.get(index + 1)?)
-        .map(|row| Position { instrument: book.instrument[row] as usize, qty: book.qty[row], avg_px: book.avg_px[row] })
+    let spot_offset = *book.spot_offset().get(index)?;
+    let positions = (*book.position_start().get(index)?..*book.position_start().get(index + 1)?)
+        .map(|row| Position {
+            instrument: book.instrument()[row] as usize,
+            qty: book.qty()[row],
+            avg_px: book.avg_px()[row],
+        })
         .collect();
-    let balances = (*book.balance_start.get(index)?..*book.balance_start.get(index + 1)?)
+    let balances = (*book.balance_start().get(index)?..*book.balance_start().get(index + 1)?)
         .map(|row| Balance {
-            ccy: book.ccy[row] as usize,
-            cash: book.cash[row],
-            interest: book.interest[row],
-            cap: Some(book.spot_in_use_cap[row]).filter(|cap| cap.is_finite()),
+            ccy: book.ccy()[row] as usize,
+            cash: book.cash()[row],
+            interest: book.interest()[row],
+            cap: Some(book.spot_in_use_cap()[row]).filter(|cap| cap.is_finite()),
         })
         .collect();
     let orders = book.orders_of(index).iter().map(|order| PendingOrder {
@@ -257,11 +261,26 @@ pub fn account_of<'a>(market: &'a Market, book: &Book, rules: &'a Rules, index: 
     Some(Account { market, rules, positions, balances, spot_offset, orders })
 }
 
-/// The margin of an account. An option at its expiry, which only a scenario brings about, counts in equity only.
+/// The margin of an account. An option at its expiry (only in a scenario) counts in equity only.
+///
+/// ```
+/// use remargin::engine::{chunk, price};
+/// use remargin::reference::{account_of, margin};
+/// # use remargin::snapshot::{self, LoadOptions};
+/// # use remargin::rules;
+/// # use std::path::Path;
+/// let rules = rules::load(None, &[])?;
+/// let snapshot = snapshot::load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// let account = account_of(&snapshot.market, &snapshot.book, &rules.rules, 0).unwrap();
+/// let slow = margin(&account)?;
+/// let fast = chunk(&price(&snapshot.market, &rules.rules), &snapshot.book, 0..1)?.accounts[0];
+/// assert!((slow.mmr - fast.mmr).abs() <= 1e-9 * fast.mmr);
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if it holds something without a price;
-/// [`crate::Error::Runtime`] if a number refers to nothing in the market, or if a result is not finite.
+/// [`crate::Error::Invalid`] if it has a position or balance without a price; [`crate::Error::Runtime`] if an index is
+/// out of range, or if a result is not finite.
 pub fn margin(account: &Account) -> Result<Margin> {
     let rules = account.rules;
     let legs: Vec<Leg> =
@@ -311,7 +330,7 @@ pub fn margin(account: &Account) -> Result<Margin> {
     Ok(margin)
 }
 
-/// A margin ratio exists from this requirement on.
+/// The smallest requirement with a margin ratio.
 const LEAST_REQUIREMENT_USD: f64 = 1e-6;
 
 fn total(units: &[Unit], figure: impl Fn(&Unit) -> f64) -> Num {
@@ -348,7 +367,7 @@ fn unit_margins(mode: SpotOffset, rules: &Rules, legs: &[Leg], lines: &BTreeMap<
     by_unit.into_iter().map(margin_of).collect()
 }
 
-/// Section 5: `h` of a unit, zero unless spot of its base hedges it.
+/// Section 6: `h` of a unit; zero unless spot of its base currency hedges it.
 fn spot_in_use(mode: SpotOffset, units: RiskUnitMode, legs: &[&Leg], lines: &BTreeMap<String, Line>) -> SpotInUse {
     let nothing = SpotInUse { coins: Num::ZERO, price_usd: Num::ZERO };
     let Some(first) = legs.first() else { return nothing };
@@ -356,7 +375,7 @@ fn spot_in_use(mode: SpotOffset, units: RiskUnitMode, legs: &[&Leg], lines: &BTr
         RiskUnitMode::Separate => mode.quote() == Some(first.quote),
         RiskUnitMode::Merged => mode != SpotOffset::None,
     };
-    // Without a ledger line in the base currency its equity is zero.
+    // Without a ledger line the equity of the base currency is zero.
     let Some(line) = lines.get(first.base).filter(|_| hedges) else { return nothing };
     let price_usd = match units {
         RiskUnitMode::Separate => first.index * first.phi,
@@ -372,7 +391,7 @@ fn spot_in_use(mode: SpotOffset, units: RiskUnitMode, legs: &[&Leg], lines: &BTr
     SpotInUse { coins: if equity.sign() < 0 { -size } else { size }, price_usd }
 }
 
-/// An amount through incremental tiers: each part inside a tier bears that tier's rate.
+/// An amount through incremental tiers: the rate of each tier applies to the part inside it.
 #[must_use]
 pub fn incremental(tiers: &Tiers, amount: f64) -> f64 {
     incremental_num(tiers, amount.into()).to_f64()

@@ -1,4 +1,4 @@
-//! A number of the ledger: an exact decimal for as long as 28 digits can hold it.
+//! A number of the ledger: an exact decimal as long as 28 digits suffice.
 
 use rust_decimal::Decimal;
 use std::cmp::Ordering;
@@ -7,14 +7,15 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// Decimal places of a [`Decimal`].
 const PLACES: u32 = 28;
-/// A rounded product or quotient stays a decimal only above this size, where 28 places are 20 significant digits.
+/// A rounded product or quotient stays a decimal only if it is larger than this: 28 places are then 20 significant
+/// digits.
 const LEAST_ROUNDED: Decimal = Decimal::from_parts(1, 0, 0, false, 8);
 
 /// An amount, a price or a rate.
 ///
-/// An `f64` becomes the decimal of its shortest text (0.1 is 0.1). Arithmetic is that of [`Decimal`], checked. Where a
-/// result would overflow 28 digits, or is rounded and so small that fewer than 20 significant digits would remain, it
-/// is computed in `f64` instead and carries on as [`Num::Float`]: nothing wraps, and no amount becomes zero by size.
+/// An `f64` becomes the decimal of its shortest text (0.1 is 0.1). Arithmetic is that of [`Decimal`], checked. If a
+/// result would overflow 28 digits, or would be rounded to fewer than 20 significant digits, it is computed in `f64`
+/// and stays a [`Num::Float`]: no result wraps, and no small amount becomes zero.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Num {
     Exact(Decimal),
@@ -28,7 +29,7 @@ impl Num {
     /// The nearest `f64`.
     pub(super) fn to_f64(self) -> f64 {
         match self {
-            // Through text: the shortest correct way, where `Decimal::to_f64` rounds more than once.
+            // Via text: the shortest correct way. `Decimal::to_f64` rounds more than once.
             Self::Exact(value) => value.to_string().parse().unwrap_or(f64::NAN),
             Self::Float(value) => value,
         }

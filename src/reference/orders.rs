@@ -1,8 +1,8 @@
-//! What pending orders freeze: the worse of all buys and all sells filled.
+//! IMR of pending orders: the worse of all buys filled and all sells filled.
 //!
-//! A fill is written down twice here. For equity the order is one more position, entered at its own price: what it
-//! earns together with the position that it reduces is what was realised and what is left. For the stresses the
-//! contracts of an instrument are netted.
+//! A fill is represented in two ways. For equity the order is an extra position with its own entry price: its P&L and
+//! that of the reduced position add up to the realised and the remaining P&L. For the stresses the contracts of an
+//! instrument are netted.
 
 use super::leg::Leg;
 use super::number::Num;
@@ -12,9 +12,9 @@ use crate::Result;
 use crate::margin::rules::SpotOffset;
 use std::collections::BTreeMap;
 
-pub(super) use crate::margin::orders::Traded as BookTraded;
+pub(super) use crate::margin::account::Traded as BookTraded;
 
-/// Raises the IMR of `units`, which are those of the positions under `mode`. Units that only orders have join them.
+/// Raises the IMR of `units`, the units of the positions under `mode`. Units with orders only are added.
 pub(super) fn freeze(account: &Account, mode: SpotOffset, units: &mut Vec<Unit>) -> Result<()> {
     if account.orders.is_empty() {
         return Ok(());
@@ -73,16 +73,16 @@ fn filled_units(account: &Account, mode: SpotOffset, buys: bool) -> Result<Vec<U
     Ok(unit_margins(mode, account.rules, &legs(&netted)?, &lines))
 }
 
-/// What an option costs, out of cash in its settle currency.
+/// The cost of an option, paid in cash in its settlement currency.
 fn premium(account: &Account, order: &PendingOrder, instrument: usize) -> Option<(usize, Num)> {
     let specification = account.market.instruments.get(instrument)?;
-    let crate::market::Kind::Option { .. } = specification.kind else { return None };
+    let crate::market::InstrumentKind::Option { .. } = specification.kind else { return None };
     let cost = Num::from(order.qty) * Num::from(specification.multiplier) * Num::from(order.px);
     Some((specification.settle as usize, -cost))
 }
 
-/// Long and short contracts of each instrument once `traded` is filled: what is bought covers shorts first, what is
-/// sold comes off longs first. Average prices play no part in the stresses.
+/// Long and short contracts of each instrument after `traded` is filled: a buy closes shorts first, a sell closes longs
+/// first. Average prices do not matter for the stresses.
 fn netted(positions: &[Position], traded: &BTreeMap<usize, f64>) -> Vec<Position> {
     let mut sides: BTreeMap<usize, (Num, Num)> = BTreeMap::new();
     for position in positions {

@@ -1,10 +1,10 @@
-//! Section 1: index prices, and the USD value of currencies derived from them.
+//! Section 1: index prices, and the USD value of currencies from them.
 
 use super::number::Num;
 use crate::market::Market;
 use crate::{Error, Invalid, Result};
 
-/// Looks indices up by the names of base and quote.
+/// Index prices by the names of base and quote.
 pub(super) struct Prices<'a> {
     market: &'a Market,
 }
@@ -38,7 +38,7 @@ impl<'a> Prices<'a> {
     }
 }
 
-/// A price that the account needs and the market lacks.
+/// A price that the account needs and the market does not have.
 pub(super) fn missing(what: &str, of: &str) -> Error {
     Invalid::new(format!("missing {what}")).value(of).expected("a positive number").into()
 }

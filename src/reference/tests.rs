@@ -1,4 +1,4 @@
-//! Small accounts whose margin fits on the back of an envelope, under round rules.
+//! Small accounts whose margin can be computed by hand, under round rules.
 
 use super::*;
 use crate::margin::rules::{
@@ -6,7 +6,7 @@ use crate::margin::rules::{
 };
 use crate::margin::tiers::BorrowTiers;
 use crate::margin::{AccountMargin, UnitMargin};
-use crate::market::{Currency, Instrument, Kind, PriceGap, Underlying};
+use crate::market::{Currency, Instrument, InstrumentKind, PriceGap, Underlying};
 
 const INF: f64 = f64::INFINITY;
 const DAY_NS: i64 = 86_400_000_000_000;
@@ -14,7 +14,7 @@ const CURRENCIES: [&str; 4] = ["BTC", "USD", "USDC", "USDT"];
 const BTC: usize = 0;
 const USDC: usize = 2;
 const USDT: usize = 3;
-// Numbers of the instruments of `market`.
+// Indices of the instruments of `market`.
 const SWAP_USD: usize = 0;
 const FUTURE_USD: usize = 1;
 const CALL_10D: usize = 2;
@@ -94,23 +94,24 @@ fn market() -> Market {
         quote: ccy(quote),
         index_px: Some(px),
     };
-    let contract = |inst_id: &str, kind: Kind, underlying: u32, settle: &str, days: Option<i64>, mark_px: f64| {
-        let option = matches!(kind, Kind::Option { .. });
-        Instrument {
-            inst_id: inst_id.into(),
-            kind,
-            underlying,
-            settle: ccy(settle),
-            multiplier: if matches!(kind, Kind::Inverse) { 10.0 } else { 1.0 },
-            expiry_ns: days.map(|days| days * DAY_NS),
-            lot_sz: 1.0,
-            mark_px,
-            mark_vol: if option { 0.5 } else { 0.0 },
-            fwd_px: if option { 100.0 } else { 0.0 },
-            gap: None,
-        }
-    };
-    let call = Kind::Option { call: true, strike: 100.0 };
+    let contract =
+        |inst_id: &str, kind: InstrumentKind, underlying: u32, settle: &str, days: Option<i64>, mark_px: f64| {
+            let option = matches!(kind, InstrumentKind::Option { .. });
+            Instrument {
+                inst_id: inst_id.into(),
+                kind,
+                underlying,
+                settle: ccy(settle),
+                multiplier: if matches!(kind, InstrumentKind::Inverse) { 10.0 } else { 1.0 },
+                expiry_ns: days.map(|days| days * DAY_NS),
+                lot_sz: 1.0,
+                mark_px,
+                mark_vol: if option { 0.5 } else { 0.0 },
+                fwd_px: if option { 100.0 } else { 0.0 },
+                gap: None,
+            }
+        };
+    let call = InstrumentKind::Option { call: true, strike: 100.0 };
     Market {
         as_of_ns: 0,
         currencies: CURRENCIES.iter().map(|name| Currency { name: (*name).into(), fx: None }).collect(),
@@ -122,12 +123,12 @@ fn market() -> Market {
             underlying("USDT", "USD", 1.0),
         ],
         instruments: vec![
-            contract("BTC-USD-SWAP", Kind::Inverse, 0, "BTC", None, 100.0),
-            contract("BTC-USD-F50", Kind::Inverse, 0, "BTC", Some(50), 100.0),
+            contract("BTC-USD-SWAP", InstrumentKind::Inverse, 0, "BTC", None, 100.0),
+            contract("BTC-USD-F50", InstrumentKind::Inverse, 0, "BTC", Some(50), 100.0),
             contract("BTC-USD-C10", call, 0, "BTC", Some(10), 0.03),
             contract("BTC-USD-C100", call, 0, "BTC", Some(100), 0.1),
-            contract("BTC-USDC-SWAP", Kind::Linear, 1, "USDC", None, 100.0),
-            contract("BTC-USDT-SWAP", Kind::Linear, 2, "USDT", None, 100.0),
+            contract("BTC-USDC-SWAP", InstrumentKind::Linear, 1, "USDC", None, 100.0),
+            contract("BTC-USDT-SWAP", InstrumentKind::Linear, 2, "USDT", None, 100.0),
         ],
     }
 }
@@ -207,7 +208,7 @@ fn spot_in_use_follows_mode_sign_and_cap() {
     merged.risk_unit = RiskUnitMode::Merged;
     let result = margin_of(&merged, SpotOffset::Coin, &[at(SWAP_USDT, -3.0, 100.0)], &[cash(BTC, 2.0)]);
     assert_eq!((result.units[0].name.as_str(), result.units[0].spot_in_use), ("BTC", 2.0));
-    // One coin stays open: 30 hedged, 90 without; the basis charge of 3 knows no spot.
+    // One coin is unhedged: 30 with the hedge, 90 without. The basis charge of 3 ignores spot.
     assert_eq!([result.mmr, result.mmr_no_hedge, result.imr, result.imr_no_hedge], [33.0, 93.0, 49.5, 139.5]);
 }
 
@@ -215,7 +216,7 @@ fn spot_in_use_follows_mode_sign_and_cap() {
 fn option_values_are_equity_but_hedge_nothing() {
     let result = margin_of(&rules(), SpotOffset::Coin, &[at(CALL_10D, -10.0, 0.05)], &[cash(BTC, 1.0)]);
     assert_eq!([result.equity[0].eq, result.upl], [0.7, 0.0]);
-    // A short call has a negative delta: about 5.1 coins; the coin of cash hedges in full.
+    // A short call has a negative delta of about 5.1 coins; the coin of cash hedges completely.
     assert_eq!(result.units[0].spot_in_use, 1.0);
 }
 
@@ -234,7 +235,7 @@ fn option_components() {
     near("theta", short.theta, value(10.0, 0.5, 100.0) - value(9.0, 0.5, 100.0));
     assert_eq!((short.mr1_price, short.mr1_vol, short.mr6_price), (0.3, VolState::Up, 0.5));
     assert_eq!([short.parts.mr2, short.parts.mr3, short.parts.mr7], [0.0, 0.0, 2.0]);
-    // A fall of the rate by 5 % raises the value that is owed.
+    // A fall of the rate by 5 % raises the value of the liability.
     near("mr5", short.parts.mr5, value(10.0, 0.5, 100.0) * ((0.05f64 * 10.0 / 365.0).exp() - 1.0));
 
     let long = margin_of(&rules(), SpotOffset::None, &[at(CALL_10D, 1.0, 0.05)], &[]).units.remove(0);
@@ -334,7 +335,7 @@ fn sizes_beyond_28_digits_scale() {
     }
 }
 
-/// The reference's own result in the shape of the kernel's.
+/// The reference's result converted to the kernel's types.
 fn as_kernel(margin: &Margin) -> (AccountMargin, Vec<UnitMargin>, Vec<String>) {
     let account = AccountMargin {
         adj_eq: margin.adj_eq,
@@ -457,7 +458,7 @@ fn compare_sees_every_column() {
 #[test]
 fn compare_lets_ties_and_thresholds_pass() {
     let rules = rules();
-    // A perfect hedge has no worst price; but every volatility state is as bad for a swap, so that it is the first.
+    // A perfect hedge has no worst price, and all volatility states are equal for a swap, so the first is reported.
     let reference = margin_of(&rules, SpotOffset::Usdt, &[at(SWAP_USDT, -2.0, 100.0)], &[cash(BTC, 2.0)]);
     let (account, units, names) = as_kernel(&reference);
     let unit = UnitMargin { mr1_price: 0.2, mr6_price: 0.5, ..units[0] };

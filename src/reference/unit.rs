@@ -1,4 +1,4 @@
-//! Section 6: the stress components of one risk unit.
+//! Sections 7 and 8: the stress components of one risk unit.
 
 use super::leg::Leg;
 use super::number::Num;
@@ -7,18 +7,19 @@ use crate::margin::VolState;
 use crate::margin::rules::{MR1_MOVES, Mr1Rules, RiskUnitMode, Rules, SettleGroup};
 use std::collections::BTreeMap;
 
-/// Spot that hedges the unit: `h` coins at `price` USD.
+/// Spot that hedges the unit: `h` coins at `price` USD each.
 #[derive(Clone, Copy)]
 pub(super) struct SpotInUse {
     pub(super) coins: Num,
     pub(super) price_usd: Num,
 }
 
-/// Below this share of the terms' absolute values, the linear slope is a perfect hedge.
+/// If the linear slope is below this share of the sum of its absolute terms, the hedge is perfect.
 const PERFECT_HEDGE: f64 = 1e-12;
 const DAYS_A_YEAR: f64 = 365.0;
 
-/// The margin of the unit `name` made of `legs`, all of one base currency; none where the unit has orders only.
+/// The margin of the unit `name` with the positions `legs`, all of one base currency; `legs` is empty if the unit has
+/// orders only.
 pub(super) fn unit_margin(name: &str, legs: &[&Leg], spot: SpotInUse, rules: &Rules) -> Unit {
     let named = name.split('-').next().unwrap_or_default();
     let base = legs.first().map_or(named, |leg| leg.base);
@@ -140,7 +141,7 @@ fn interpolate(knots: &[f64], values: &[f64], at: f64) -> f64 {
     points.last().map_or(f64::NAN, |last| last.1)
 }
 
-/// The least P&L of the grid with its scenario; of equals the first by volatility state, then by price.
+/// The smallest P&L of the grid, with its scenario. Of equal ones the first by volatility state, then by price.
 fn worst_of_grid(grid: &[Vec<Num>], prices: &[f64]) -> (Num, f64, VolState) {
     let mut worst: Option<(Num, f64, VolState)> = None;
     for (column, &state) in VolState::ALL.iter().enumerate() {
@@ -154,7 +155,7 @@ fn worst_of_grid(grid: &[Vec<Num>], prices: &[f64]) -> (Num, f64, VolState) {
     worst.unwrap_or((Num::ZERO, f64::NAN, VolState::Same))
 }
 
-/// Signed P&L of letting `days` pass.
+/// Signed P&L after `days` pass.
 fn theta(legs: &[&Leg], days: f64) -> Num {
     let decay = |leg: &&Leg| {
         let Some(now) = leg.option else { return Num::ZERO };
@@ -203,7 +204,7 @@ fn mr5(legs: &[&Leg], rate_shift: f64) -> Num {
     loss(shifted(rate_shift).min(shifted(-rate_shift)))
 }
 
-/// The rows' minimum charges summed, then through the multiplier tiers.
+/// The sum of the rows' minimum charges, through the multiplier tiers.
 fn mr7(legs: &[&Leg], rules: &Rules, base: &str) -> Num {
     let class = rules.mr467_classes.of(base);
     let (delta_one, option) = (*rules.mr7.delta_one.get(class), *rules.mr7.option.get(class));
@@ -211,7 +212,7 @@ fn mr7(legs: &[&Leg], rules: &Rules, base: &str) -> Num {
     incremental_num(rules.mr7.tiers.get(class), legs.iter().map(charge).sum())
 }
 
-/// Cash deltas of the settle groups, hedged against one another pair by pair. Merged units only.
+/// Cash deltas of the settlement groups, offset pair by pair. Merged units only.
 fn mr9(legs: &[&Leg], rules: &Rules) -> Num {
     if rules.risk_unit == RiskUnitMode::Separate {
         return Num::ZERO;

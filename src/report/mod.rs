@@ -1,4 +1,4 @@
-//! `remargin report`: the page of a finished run, built again from its files.
+//! `remargin report`: rebuilds the page of a finished run from its files.
 
 mod rebuild;
 

@@ -1,4 +1,4 @@
-//! The page of a finished run, from the files in its folder.
+//! Rebuilds the page of a finished run from the files in its folder.
 
 use crate::market::scenario::BASE;
 use crate::page::content::{
@@ -21,7 +21,7 @@ use std::path::Path;
 
 const SUMMARY: &str = "summary.json";
 
-/// What the page needs of `manifest.json`.
+/// The part of `manifest.json` that the page needs.
 #[derive(Deserialize)]
 struct Manifest {
     remargin: String,
@@ -44,25 +44,25 @@ struct Parameter {
     source: String,
 }
 
-/// What tells `summary.json` of a stress from that of a run.
+/// Distinguishes the `summary.json` of a stress from that of a run.
 #[derive(Deserialize)]
-struct Kind {
+struct SummaryKind {
     base: Option<IgnoredAny>,
 }
 
-/// What became of a page that was built again.
+/// A rebuilt page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {
     /// Its size.
     pub bytes: u64,
-    /// Its hash stands in the manifest: the run wrote the same page. `None` if the run wrote none.
+    /// Whether its hash equals the one in the manifest. `None` if the run wrote no page.
     pub as_listed: Option<bool>,
 }
 
-/// Builds the page of the finished run in `dir` and writes it to `out`, in place of what is there.
+/// Rebuilds the page of the finished run in `dir` and writes it to `out`, replacing an existing file.
 ///
 /// # Errors
-/// [`Error::Invalid`] if `dir` is no finished run of this version, or one of its tables is broken; [`Error::Io`] if
+/// [`Error::Invalid`] if `dir` is not a finished run of this version, or one of its tables is broken; [`Error::Io`] if
 /// the page cannot be written; [`Error::Interrupted`].
 pub fn rebuild(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<Rebuilt> {
     let manifest: Manifest = read_json(dir, MANIFEST)?;
@@ -76,8 +76,8 @@ pub fn rebuild(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<Rebuil
 
 fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page> {
     let summary = match read_json(dir, SUMMARY)? {
-        Kind { base: None } => read_json::<Summary>(dir, SUMMARY)?,
-        Kind { base: Some(_) } => read_json::<StressSummary>(dir, SUMMARY)?.base,
+        SummaryKind { base: None } => read_json::<Summary>(dir, SUMMARY)?,
+        SummaryKind { base: Some(_) } => read_json::<StressSummary>(dir, SUMMARY)?.base,
     };
     let Rules { name, hash, values } = manifest.rules;
     let values: Vec<RuleValue> =
@@ -91,7 +91,7 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
     let Some(mut rows) = read_table(dir, "at_risk", &NAMES, &FIGURES, is_base, progress)? else { return Ok(page) };
     rows.truncate(AT_RISK_SHOWN);
     let rows: Vec<AtRiskRow> = rows.into_iter().map(AtRiskRow::read).collect::<Result<_>>()?;
-    // A stress has the table only if it was asked for every detail; its page is the same either way.
+    // A stress has this table only with `--detail all`. Its page does not depend on it.
     let units = if is_stress { None } else { units(dir, &rows, progress)? };
     Ok(page.with_rows(rows, units))
 }
@@ -103,7 +103,7 @@ fn units(dir: &Path, accounts: &[AtRiskRow], progress: &dyn Progress) -> Result<
     let Some(rows) = read_table(dir, "risk_units", &names, &UNIT_FIGURES, keep, progress)? else { return Ok(None) };
     let mut units = UnitsByAccount::new();
     for ResultRow { names, figures } in rows {
-        let strange = || Error::Runtime("a row of `risk_units` has other columns than asked for".to_owned());
+        let strange = || Error::Runtime("a row of `risk_units` does not have the expected columns".to_owned());
         let [account, _, name, mr1_vol] = <[String; 4]>::try_from(names).map_err(|_| strange())?;
         let figures = figures.try_into().map_err(|_| strange())?;
         units.entry(account).or_default().push(UnitRow { name, mr1_vol, figures });

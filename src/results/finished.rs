@@ -1,13 +1,15 @@
-//! What a finished run says of itself: its `manifest.json` and the accounts that its `summary.json` leaves out.
+//! The manifest of a finished run, and the unmargined accounts of its summary.
 
+use crate::error::Remedy;
 use crate::snapshot::{InputFile, Table};
-use crate::{Invalid, Result, source};
+use crate::source::{self, LARGEST_JSON};
+use crate::{Invalid, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A finished run, as its manifest describes it.
+/// A finished run, from its manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FinishedRun {
     /// Folder of the run.
@@ -16,17 +18,17 @@ pub struct FinishedRun {
     pub version: String,
     /// Valuation time, RFC 3339 in UTC.
     pub as_of: String,
-    /// Folder of the snapshot, as the command line of the run named it.
+    /// Folder of the snapshot, as given on the command line of the run.
     pub snapshot: PathBuf,
     /// Name of the rules.
     pub rules_name: String,
     /// Hash of the rules.
     pub rules_hash: String,
-    /// Every parameter as a TOML line, in order.
+    /// Every parameter as a line of TOML, in order.
     pub rules_text: String,
-    /// The files that it read.
+    /// The input files.
     pub inputs: Vec<InputFile>,
-    /// The accounts that it left out, in byte order, each with the code of its reason.
+    /// The unmargined accounts in byte order, each with the code of its reason.
     pub unmargined: BTreeMap<String, String>,
 }
 
@@ -71,10 +73,10 @@ struct Account {
     reason: String,
 }
 
-/// Reads what the run in the folder `dir` says of itself.
+/// Reads the manifest and summary of the run in the folder `dir`.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if `dir` is no finished run, or its manifest or summary cannot be read.
+/// [`crate::Error::Invalid`] if `dir` is not a finished run, or its manifest or summary cannot be read.
 pub fn read_finished(dir: &Path) -> Result<FinishedRun> {
     let manifest: Manifest = read(dir, "manifest.json")?;
     let summary: Summary = read(dir, "summary.json")?;
@@ -96,21 +98,20 @@ pub fn read_finished(dir: &Path) -> Result<FinishedRun> {
 fn read<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
     let file = dir.join(name);
     let expected = "the folder of a finished `remargin run`";
-    if !file.is_file() {
+    let Some(bytes) = source::read_if_there(&file, LARGEST_JSON)? else {
         return Err(Invalid::new(format!("the run has no `{name}`")).file(dir).expected(expected).into());
-    }
-    let bytes = std::fs::read(&file).map_err(|error| source::unreadable(&file, &error))?;
+    };
     serde_json::from_slice(&bytes).map_err(|error| {
         Invalid::new(format!("not the `{name}` of a run: {error}")).file(&file).expected(expected).into()
     })
 }
 
 impl FinishedRun {
-    /// Where the snapshot of the run is now: `moved_to` if given, else as the run named it, seen from here or from the
-    /// folder that holds the run.
+    /// The current folder of the run's snapshot: `moved_to` if given, else the path recorded in the run, relative to
+    /// the working folder or to the folder that contains the run.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] if it is nowhere.
+    /// [`crate::Error::Invalid`] if it does not exist.
     pub fn find_snapshot(&self, moved_to: Option<&Path>) -> Result<PathBuf> {
         let beside = self.dir.parent().map(|parent| parent.join(&self.snapshot));
         let named = [Some(self.snapshot.clone()), beside];
@@ -118,20 +119,22 @@ impl FinishedRun {
             Some(place) => vec![place.to_path_buf()],
             None => named.into_iter().flatten().collect(),
         };
-        let found = candidates.iter().find(|place| place.join(crate::snapshot::MANIFEST).is_file());
-        found.cloned().ok_or_else(|| {
-            Invalid::new(format!("the snapshot of the run `{}` is gone", self.dir.display()))
-                .file(moved_to.unwrap_or(&self.snapshot))
-                .expected("the folder that the run was made from, with its `snapshot.toml`")
-                .hint("`--snapshot-a DIR` and `--snapshot-b DIR` say where the snapshots of A and B are now")
-                .into()
-        })
+        for place in &candidates {
+            if source::is_file(&place.join(crate::snapshot::MANIFEST))? {
+                return Ok(place.clone());
+            }
+        }
+        Err(Invalid::new(format!("the snapshot of the run `{}` does not exist any more", self.dir.display()))
+            .file(moved_to.unwrap_or(&self.snapshot))
+            .expected("the snapshot folder of the run, with its `snapshot.toml`")
+            .remedy(Remedy::SnapshotsMoved)
+            .into())
     }
 
-    /// Checks that a snapshot is, byte for byte, the one that the run was made from.
+    /// Checks that a snapshot is byte for byte the one of the run.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] naming the first file that is another, is new or is missing.
+    /// [`crate::Error::Invalid`] with the first file that has changed, is new or is missing.
     pub fn check_inputs(&self, dir: &Path, inputs: &[InputFile]) -> Result<()> {
         let problem = |what: &str, file: &Path| {
             Invalid::new(format!("{what} since the run `{}` was made", self.dir.display())).file(dir.join(file))
@@ -145,7 +148,7 @@ impl FinishedRun {
                 return Err(changed.value(now.blake3.as_str()).expected(format!("BLAKE3 {}", then.blake3)).into());
             }
         }
-        // A run may have read scenarios as well, which no base case depends on.
+        // A run may also have read scenarios. The base case does not depend on them.
         let of_snapshot = |path: &Path| {
             let first = path.iter().next().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let stem = first.split('.').next().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Finished runs, read back: their tables, their manifest, their summary.
+//! Reads finished runs back: tables, manifest, summary.
 
-// What comes from outside must end in an error, not in a panic.
+// Bad input must cause an error, not a panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod finished;

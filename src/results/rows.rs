@@ -1,27 +1,27 @@
-//! The tables of a finished run, read back: only some columns, only some rows.
+//! Reads selected columns and rows of the tables of a finished run.
 
 use super::written::unguarded;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
 use crate::progress::Progress;
-use crate::source::{self, Format};
+use crate::source::{self, Format, Input};
 use crate::{Invalid, Result};
 use std::path::Path;
 
-/// One row: the columns that were asked for, in their order.
+/// One row with the requested columns, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResultRow {
-    /// Names; empty where there is none.
+    /// Names; empty if missing.
     pub names: Vec<String>,
-    /// Figures; `None` where there is none.
+    /// Figures; `None` if missing.
     pub figures: Vec<Option<f64>>,
 }
 
-/// Reads columns of a table of the run in `dir`, of the rows whose names `keep` wants. Names are as the snapshot has
-/// them: the apostrophe that CSV puts before `=` and signs is gone.
+/// Reads columns of a table of the run in `dir`, of the rows for whose names `keep` is true. Names are those of the
+/// snapshot: the apostrophe that CSV adds before `=` and signs is removed.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if `dir` is no finished run, or its table is broken; [`crate::Error::Interrupted`].
+/// [`crate::Error::Invalid`] if `dir` is not a finished run, or its table is broken; [`crate::Error::Interrupted`].
 pub fn read_result(
     dir: &Path,
     table: &str,
@@ -38,7 +38,7 @@ pub fn read_result(
     Ok(rows)
 }
 
-/// As [`read_result`], handing the rows over one by one, in their order.
+/// Like [`read_result`], passing the rows one by one, in order.
 ///
 /// # Errors
 /// Those of [`read_result`] and of `take`.
@@ -76,7 +76,7 @@ pub fn each_result(
 pub struct ResultColumns<'a> {
     /// Names.
     pub names: &'a [&'static str],
-    /// Flags; they follow the names, as `true` and `false`.
+    /// Flags, returned after the names as `true` and `false`.
     pub flags: &'a [&'static str],
     /// Figures.
     pub figures: &'a [&'static str],
@@ -85,21 +85,21 @@ pub struct ResultColumns<'a> {
 /// True if the run in `dir` has this table.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if it has it twice.
+/// [`crate::Error::Invalid`] if it exists twice.
 pub fn has_result(dir: &Path, table: &str) -> Result<bool> {
     source::find(dir, table).map(|found| found.is_some())
 }
 
-/// Size and BLAKE3 hash of a file; `None` if there is none.
+/// Size and BLAKE3 hash of a file; `None` if there is none, or something that is no file.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if it cannot be read; [`crate::Error::Interrupted`].
 pub fn hash_file(file: &Path, progress: &dyn Progress) -> Result<Option<(u64, String)>> {
-    if file.is_file() { source::hash(file, progress).map(Some) } else { Ok(None) }
+    if source::is_file(file)? { Input::open(file)?.hash(progress).map(Some) } else { Ok(None) }
 }
 
-/// Reads columns of a table of the run in `dir`: `fold` sees the number of each row (from 1), its names and flags, and
-/// its figures, on many threads; `merge` takes what it gathered, in the order of the rows.
+/// Reads columns of a table of the run in `dir` on many threads. `fold` gets the number of each row (from 1), its names
+/// and flags, and its figures. `merge` gets the results of `fold`, in the order of the rows.
 ///
 /// # Errors
 /// Those of [`read_result`].
@@ -117,10 +117,10 @@ pub fn scan_result<T: Default + Send>(
             .file(dir)
             .expected(format!("`manifest.json` and the table `{table}`, as `remargin run` writes them"))
     };
-    if !dir.join("manifest.json").is_file() {
+    if !source::is_file(&dir.join("manifest.json"))? {
         return Err(no_run().into());
     }
-    let found = source::find(dir, table)?.ok_or_else(no_run)?;
+    let found = source::find(dir, table)?.ok_or_else(no_run)?.open()?;
     let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
     let columns: Vec<Column> = names
         .iter()

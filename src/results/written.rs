@@ -1,19 +1,19 @@
-//! What a run wrote, read back for its page: a folder that is finished, or about to be.
+//! Reads back the tables of a run for its page. The folder is finished or about to be.
 
 use super::ResultRow;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
 use crate::progress::Progress;
-use crate::source::{self, Format};
-use crate::{Invalid, Result};
+use crate::source::{self, Format, LARGEST_JSON};
+use crate::{Error, Invalid, Result};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
-/// Most names that a row is asked for.
+/// Most names of a row.
 const MOST_NAMES: usize = 8;
 
-/// Reads columns of a table in `dir`, of the rows whose names `keep` wants; `None` if the table is not there. Of a
-/// table that is there in two formats, as `at_risk` is, Parquet or Arrow is read.
+/// Reads columns of a table in `dir`, of the rows for whose names `keep` is true; `None` if the table does not exist.
+/// If a table exists in two formats, as `at_risk` does, Parquet or Arrow is read.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if the table is broken; [`crate::Error::Interrupted`].
@@ -26,8 +26,14 @@ pub(crate) fn read_table(
     progress: &dyn Progress,
 ) -> Result<Option<Vec<ResultRow>>> {
     let files = ["parquet", "arrow", "csv"].map(|extension| dir.join(format!("{table}.{extension}")));
-    let Some(file) = files.iter().find(|file| file.is_file()) else { return Ok(None) };
-    let found = source::at(file)?;
+    let mut there = None;
+    for file in &files {
+        if there.is_none() && source::is_there(file)? {
+            there = Some(file);
+        }
+    }
+    let Some(file) = there else { return Ok(None) };
+    let found = source::at(file)?.open()?;
     let is_csv = found.format == Format::Csv;
     let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
     let columns: Vec<Column> =
@@ -59,8 +65,8 @@ pub(crate) fn read_table(
     Ok(Some(rows))
 }
 
-/// Text without the apostrophe that keeps spreadsheets from running it as a formula. An id that begins with one and a
-/// sign, which nobody has, would lose it.
+/// Text without the apostrophe that keeps spreadsheets from running it as a formula. An id that itself begins with an
+/// apostrophe and a sign would lose the apostrophe.
 pub(crate) fn unguarded(text: &str) -> &str {
     match text.strip_prefix('\'') {
         Some(rest) if rest.starts_with(['=', '+', '-', '@', '\t', '\r']) => rest,
@@ -71,15 +77,17 @@ pub(crate) fn unguarded(text: &str) -> &str {
 /// Reads a JSON file of the finished run in `dir`.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if it is not there, or is not what this version writes.
+/// [`crate::Error::Invalid`] if it does not exist, or was not written by this version.
 pub(crate) fn read_json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
     let file = dir.join(name);
     let expected = "the folder of a finished run, as `remargin run` and `remargin stress` write it";
-    let text = std::fs::read(&file)
-        .map_err(|error| Invalid::new(format!("the file cannot be read: {error}")).file(&file).expected(expected))?;
+    let text = source::read(&file, LARGEST_JSON).map_err(|error| match error {
+        Error::Invalid(fault) if fault.expected.is_none() => fault.expected(expected).into(),
+        other => other,
+    })?;
     let mut reader = serde_json::Deserializer::from_slice(&text);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let invalid = Invalid::new(format!("not what this version writes: {}", error.inner())).file(&file);
+        let invalid = Invalid::new(format!("not in the format of this version: {}", error.inner())).file(&file);
         let hint = "run it again with this version";
         invalid.column(error.path().to_string()).expected(expected).hint(hint).into()
     })

@@ -1,4 +1,4 @@
-//! Ranges, order, and what belongs together. The upper ends are wide; what they catch is percent for fractions.
+//! Checks ranges, order and consistency. The upper limits are wide; they catch percent given as fractions.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
@@ -20,7 +20,7 @@ const FRACTION: Range = (Included(0.0), Included(1.0));
 const PER_YEAR: Range = (Included(0.0), Included(10.0));
 const NOT_NEGATIVE: Range = (Included(0.0), Unbounded);
 
-/// Checks a set and gives it the shape that the formulas read.
+/// Checks a set and converts it to the types of the formulas.
 pub(super) fn check(raw: RawRules) -> Checked<Rules> {
     if raw.name.trim().is_empty() || raw.name.chars().any(char::is_control) {
         return Err(Fault::new("name", "not a name", "a name on one line"));
@@ -133,7 +133,7 @@ fn classes(key: &str, raw: RawPerClass<Vec<String>>) -> Checked<Classes> {
             };
             if let Some(before) = before {
                 let there = format!("{key}.{}", before.name());
-                let problem = format!("{} stands in `{there}` already", basic_string(&ccy));
+                let problem = format!("{} is already in `{there}`", basic_string(&ccy));
                 return Err(Fault::new(here, problem, "each currency in one class, once").with(there).value(ccy));
             }
             if ccy != REST {
@@ -164,7 +164,7 @@ fn mr1(raw: &RawMr1) -> Checked<Mr1Rules> {
             Fault::new(key, format!("{} price moves", moves.len()), format!("{MR1_MOVES} price moves"))
         })
     })?;
-    // A volatility of zero has no Black-76 value, so the floor must stay above it.
+    // Black-76 has no value at zero volatility, so the floor must be positive.
     let vol_floor = within("mr1.vol_floor", raw.vol_floor, (Excluded(0.0), Included(10.0)))?;
     let vol_days = all_within("mr1.vol_days", &raw.vol_days, NOT_NEGATIVE)?;
     if vol_days.is_empty() {
@@ -229,7 +229,7 @@ fn by_currency<const N: usize, T>(
     Ok(ByCurrency { listed, rest: rest.ok_or_else(missing)? })
 }
 
-/// Bounds rise from above zero to infinity; no rate is negative.
+/// Bounds rise from above zero to infinity, and rates are non-negative.
 fn tiers<const N: usize>(key: &str, rows: &[Tier<N>]) -> Checked<()> {
     let fault = |at: usize, problem: String, expected: &str| {
         let fault = Fault::new(key, format!("tier {}: {problem}", at + 1), expected);
@@ -256,7 +256,7 @@ fn tiers<const N: usize>(key: &str, rows: &[Tier<N>]) -> Checked<()> {
     }
 }
 
-/// Rate number `which` never falls from a tier to the next.
+/// Rate number `which` never falls from one tier to the next.
 fn rising<const N: usize>(key: &str, rows: &[Tier<N>], which: usize, what: &str) -> Checked<()> {
     let rate = |row: &Tier<N>| row.rates.get(which).copied().unwrap_or(f64::NAN);
     for (at, (before, row)) in rows.iter().zip(rows.iter().skip(1)).enumerate() {

@@ -1,17 +1,17 @@
-//! Dotted keys: how they are written, which exist, and which one was probably meant.
+//! Dotted keys: how they are written, which keys exist, and the nearest known key for a typing error.
 
 use toml::{Table, Value};
 
-/// Tables whose keys are currencies: any currency may be added, `"*"` must be there.
+/// Tables with currencies as keys: any currency may be added; `"*"` is required.
 pub(super) const BY_CURRENCY: [&str; 2] = ["mr8.tiers", "discount"];
 
-/// The currency that stands for all others.
+/// The key for all other currencies.
 pub(super) const REST: &str = "*";
 
 /// The parts of a key, outermost first.
 pub(super) type Path = Vec<String>;
 
-/// `mr8.tiers."*"`: parts that are not bare TOML keys stand in quotes.
+/// `mr8.tiers."*"`: parts that are not bare TOML keys are quoted.
 pub(super) fn dotted(path: &[String]) -> String {
     path.iter().map(|part| quoted(part)).collect::<Vec<_>>().join(".")
 }
@@ -21,7 +21,7 @@ fn quoted(part: &str) -> String {
     if !part.is_empty() && part.chars().all(bare) { part.to_owned() } else { basic_string(part) }
 }
 
-/// A TOML string in double quotes, whatever it holds.
+/// Any text as a TOML string in double quotes.
 pub(super) fn basic_string(text: &str) -> String {
     let mut out = String::from('"');
     for c in text.chars() {
@@ -35,8 +35,8 @@ pub(super) fn basic_string(text: &str) -> String {
     out
 }
 
-/// Splits `key=value` at the first `=` outside quotes, and the key at its dots. Quotes are optional around any part,
-/// since shells eat them: `discount.*=...` is `discount."*"=...`.
+/// Splits `key=value` at the first `=` outside quotes, and the key at its dots. Quotes around a part are optional,
+/// because shells remove them: `discount.*=...` is `discount."*"=...`.
 pub(super) fn split_assignment(text: &str) -> Option<(Path, &str)> {
     let mut path = vec![String::new()];
     let mut quote = None;
@@ -55,18 +55,18 @@ pub(super) fn split_assignment(text: &str) -> Option<(Path, &str)> {
     None
 }
 
-/// The keys that a set has: those of the built-in set, and any currency in [`BY_CURRENCY`].
+/// The keys of a set: those of the built-in set, and any currency in [`BY_CURRENCY`].
 pub(super) struct Known {
     leaves: Vec<Path>,
 }
 
-/// What a key stands for.
+/// What a key refers to.
 pub(super) enum Role {
     /// A value.
     Leaf,
-    /// A group of keys, these.
+    /// A group of these keys.
     Group(Vec<String>),
-    /// Nothing.
+    /// Not a known key.
     Unknown,
 }
 
@@ -78,12 +78,12 @@ impl Known {
         Self { leaves }
     }
 
-    /// The keys with a fixed name, and `"*"` of each table by currency, in the order of the built-in set.
+    /// The keys with a fixed name, and `"*"` of each table with currencies, in the order of the built-in set.
     pub(super) fn required(&self) -> impl Iterator<Item = &Path> {
         self.leaves.iter().filter(|path| !is_currency(path) || path.last().is_some_and(|part| part == REST))
     }
 
-    /// What `path` stands for.
+    /// What `path` refers to.
     pub(super) fn role(&self, path: &[String]) -> Role {
         if is_currency(path) || self.leaves.iter().any(|leaf| leaf == path) {
             return Role::Leaf;
@@ -93,7 +93,7 @@ impl Known {
         if inside.is_empty() { Role::Unknown } else { Role::Group(inside) }
     }
 
-    /// The known key that is the fewest edits away; for a table by currency, with the currency of `path`.
+    /// The known key with the smallest edit distance; for a table with currencies, with the currency of `path`.
     pub(super) fn nearest(&self, path: &[String]) -> String {
         let wanted = dotted(path);
         let last = path.last().map_or(String::new(), |part| quoted(part));
@@ -103,7 +103,7 @@ impl Known {
     }
 }
 
-/// Whether `path` is an entry of a table by currency.
+/// Whether `path` is an entry of a table with currencies.
 pub(super) fn is_currency(path: &[String]) -> bool {
     path.split_last().is_some_and(|(_, table)| BY_CURRENCY.contains(&dotted(table).as_str()))
 }

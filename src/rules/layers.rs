@@ -1,4 +1,4 @@
-//! Layers of keys, laid over one another: which value holds, and who gave it.
+//! Layers of keys: the last layer that gives a key wins, and the source of each value is recorded.
 
 use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
@@ -8,15 +8,16 @@ use toml::{Table, Value};
 use super::key::{self, Known, Path, REST, Role, basic_string, dotted};
 use super::{BUILT_IN, BUILT_IN_NAME, RuleValue};
 use crate::error::{Error, Invalid, Result};
+use crate::source::{self, LARGEST_TOML};
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Source {
     BuiltIn,
     File(PathBuf),
-    /// A set that the caller holds as text.
+    /// A set given as text.
     Text,
-    /// The whole `key=value`.
+    /// The complete `key=value`.
     Set(String),
 }
 
@@ -30,26 +31,26 @@ impl Source {
         }
     }
 
-    /// Adds the place to a problem.
+    /// Adds the source to a problem.
     fn mark(&self, mut invalid: Invalid) -> Invalid {
         match self {
             Self::BuiltIn => invalid.problem = format!("built-in rules `{BUILT_IN_NAME}`: {}", invalid.problem),
             Self::File(path) => invalid.file = Some(path.clone()),
             Self::Text => invalid.problem = format!("rules given as text: {}", invalid.problem),
-            Self::Set(text) => invalid.problem = format!("`--set {text}`: {}", invalid.problem),
+            Self::Set(text) => invalid.problem = format!("setting `{text}`: {}", invalid.problem),
         }
         invalid
     }
 }
 
-/// Something wrong with the value of a key, or with values that do not fit together.
+/// An invalid value of a key, or values that contradict each other.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fault {
-    /// The keys that take part. The one of the latest layer is to blame; of equals, the first.
+    /// The keys involved. The error names the one of the latest layer; of the same layer, the first.
     pub(super) keys: Vec<String>,
     pub(super) problem: String,
     pub(super) expected: String,
-    /// The part of the value that is wrong, where that is not all of it.
+    /// The invalid part of the value; `None` for the whole value.
     pub(super) value: Option<String>,
 }
 
@@ -58,13 +59,13 @@ impl Fault {
         Self { keys: vec![key.into()], problem: problem.into(), expected: expected.into(), value: None }
     }
 
-    /// Names another key that takes part.
+    /// Adds another key that is involved.
     pub(super) fn with(mut self, key: impl Into<String>) -> Self {
         self.keys.push(key.into());
         self
     }
 
-    /// Quotes the part of the value that is wrong.
+    /// Quotes the invalid part of the value.
     pub(super) fn value(mut self, value: impl Into<String>) -> Self {
         self.value = Some(value.into());
         self
@@ -81,7 +82,7 @@ pub(super) struct Leaf {
     layer: usize,
 }
 
-/// Every key of a set, once, in canonical order.
+/// Every key of a set once, in canonical order.
 pub(super) struct Resolved {
     pub(super) leaves: Vec<Leaf>,
     sources: Vec<Source>,
@@ -102,9 +103,9 @@ impl Resolved {
         self.leaves.iter().find(|leaf| leaf.key == key)
     }
 
-    /// A fault as an error with its place.
+    /// A fault as an error with its source.
     pub(super) fn blame(&self, fault: Fault) -> Error {
-        // `max_by_key` takes the last of equals, hence from the back.
+        // `max_by_key` returns the last of equal elements, so iterate from the back.
         let culprit = fault.keys.iter().rev().filter_map(|key| self.leaf(key)).max_by_key(|leaf| leaf.layer);
         let mut invalid = Invalid::new(fault.problem).expected(fault.expected);
         invalid.column = culprit.map(|leaf| leaf.key.clone()).or(fault.keys.first().cloned());
@@ -115,7 +116,7 @@ impl Resolved {
         }
     }
 
-    /// The leaves as text, with the names of their sources.
+    /// The leaves as text, with their sources.
     pub(super) fn values(&self) -> Vec<RuleValue> {
         let source = |leaf: &Leaf| self.sources.get(leaf.layer).map_or(String::new(), Source::label);
         self.leaves
@@ -125,12 +126,13 @@ impl Resolved {
     }
 }
 
-/// Lays the file and the settings over the built-in set. Keys are known and complete afterwards, values unchecked.
-pub(super) fn resolve(own: Option<Own>, set: &[String]) -> Result<Resolved> {
+/// Applies the file and the settings over the built-in set. Afterwards all keys are known and present; values are not
+/// checked yet.
+pub(super) fn resolve(own: Option<UserRules>, set: &[String]) -> Result<Resolved> {
     let built_in = parse(BUILT_IN).map_err(|invalid| Source::BuiltIn.mark(*invalid))?;
     let known = Known::of(&built_in);
     let mut merged = Layers { known, leaves: BTreeMap::new(), sources: Vec::new() };
-    let overlay = own.map(Own::read).transpose()?;
+    let overlay = own.map(UserRules::read).transpose()?;
     if overlay.as_ref().is_none_or(|(_, _, extends)| *extends) {
         merged.add(Source::BuiltIn, built_in)?;
     }
@@ -197,7 +199,7 @@ impl Layers {
         }
     }
 
-    /// Puts the leaves in canonical order; every key must be there.
+    /// Puts the leaves in canonical order. Every key must be present.
     fn finish(mut self) -> Result<Resolved> {
         let mut leaves = Vec::new();
         for path in self.known.required() {
@@ -224,17 +226,17 @@ impl Layers {
     }
 }
 
-/// A set of the user's own.
+/// A set of rules given by the user.
 #[derive(Clone, Copy)]
-pub(super) enum Own<'a> {
+pub(super) enum UserRules<'a> {
     File(&'a FilePath),
     Text(&'a str),
-    /// A set that stands in a file which may hold other things as well.
+    /// A set inside a file that also contains other data.
     TextIn(&'a str, &'a FilePath),
 }
 
-impl Own<'_> {
-    /// Reads it; the flag says whether it extends the built-in set.
+impl UserRules<'_> {
+    /// Reads it. The flag tells whether it extends the built-in set.
     fn read(self) -> Result<(Source, Table, bool)> {
         let path = match self {
             Self::File(path) => path,
@@ -242,13 +244,17 @@ impl Own<'_> {
             Self::TextIn(text, file) => return read_text(Source::File(file.to_path_buf()), text),
         };
         let source = Source::File(path.to_path_buf());
-        let bytes = std::fs::read(path).map_err(|err| Error::io("read", path, err))?;
+        let bytes = source::read_if_there(path, LARGEST_TOML)?.ok_or_else(|| missing(path))?;
         let text = String::from_utf8(bytes).map_err(|err| {
             let line = line_at(err.as_bytes(), err.utf8_error().valid_up_to());
             source.mark(Invalid::new(format!("not a text in UTF-8 at line {line}")).expected("a TOML file"))
         })?;
         read_text(source, &text)
     }
+}
+
+fn missing(path: &FilePath) -> Error {
+    Error::io("read", path, path.symlink_metadata().err().unwrap_or(std::io::ErrorKind::NotFound.into()))
 }
 
 fn read_text(source: Source, text: &str) -> Result<(Source, Table, bool)> {
@@ -274,7 +280,7 @@ fn parse(text: &str) -> Result<Table, Box<Invalid>> {
     })
 }
 
-/// One `--set` as a table with one key.
+/// One `--set` as a table with a single key.
 fn parse_setting(text: &str) -> Result<Table, Box<Invalid>> {
     let expected = "`key=value`, such as `risk_unit=merged` or `mr4.floor.major=0.012`";
     let Some((path, value)) = key::split_assignment(text) else {
@@ -331,7 +337,7 @@ fn one_line(message: &str) -> String {
     message.lines().map(str::trim).collect::<Vec<_>>().join(", ")
 }
 
-/// The value of a checked leaf in its one spelling. The order inside a class means nothing, so it is sorted.
+/// The value of a checked leaf in canonical form. The order inside a class has no meaning, so classes are sorted.
 fn canonical_value(leaf: &Leaf) -> String {
     match &leaf.value {
         Value::Array(items) if leaf.path.first().is_some_and(|part| part == "classes") => {
@@ -343,7 +349,7 @@ fn canonical_value(leaf: &Leaf) -> String {
     }
 }
 
-/// A value as TOML text on one line; numbers that are equal look equal, whether written as integers or not.
+/// A value as TOML text on one line. Equal numbers get equal text, whether written as integers or floats.
 pub(super) fn literal(value: &Value) -> String {
     match value {
         Value::Integer(n) => number(*n as f64),
@@ -363,7 +369,7 @@ pub(super) fn literal(value: &Value) -> String {
     }
 }
 
-/// The shortest digits that give the number back; an exponent where they would be many.
+/// The shortest digits that read back as the same number; with an exponent if very large or small.
 pub(super) fn number(x: f64) -> String {
     // Minus zero is zero.
     let x = x + 0.0;

@@ -1,6 +1,6 @@
-//! The parameters of the model as a file: TOML in, checked [`Rules`] out, with the origin of every value.
+//! The parameters of the model as a file: TOML in, checked [`Rules`] out, with the source of every value.
 //!
-//! A set is built in layers, each key taken from the last layer that gives it:
+//! A set is built in layers. Each key is taken from the last layer that gives it:
 //!
 //! ```text
 //! built-in okx-pm2-2025-01          without a file, or below an overlay
@@ -8,12 +8,12 @@
 //!        <- --set key=value ...     in the order given
 //! ```
 //!
-//! Tables merge key by key; arrays and tier tables replace what was there. The result is checked as a whole, so that
-//! two values which do not fit together are found wherever they come from: rules that load are finite, in range and
-//! monotone, and no formula needs to look again. What cannot be used is an [`Invalid`] with the file (or the `--set`),
-//! the dotted key, the value and what was expected.
+//! Tables are merged key by key; arrays and tier tables are replaced. The result is checked as a whole, so two values
+//! that contradict each other are found even in different layers. Loaded rules are finite, in range and monotone, and
+//! no formula needs to check again. An error is an [`Invalid`] with the file (or the `--set`), the dotted key, the
+//! value and what was expected.
 
-// What comes from outside must end in an error, not in a panic.
+// Bad input must cause an error, not a panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use serde::{Deserialize, Serialize};
@@ -21,10 +21,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::error::{Invalid, Result};
+use crate::error::{Invalid, Remedy, Result};
 use crate::margin::rules::Rules;
 pub use crate::rules::show::{show, to_json};
-use layers::{Own, Resolved};
+use layers::{Resolved, UserRules};
 
 mod check;
 mod key;
@@ -37,22 +37,22 @@ mod tests;
 /// The set in force since January 2025, as TOML text.
 pub const BUILT_IN: &str = include_str!("../../data/rules/okx-pm2-2025-01.toml");
 
-/// The name of the built-in set: what an overlay `extends`.
+/// The name of the built-in set, used by `extends` in an overlay.
 pub const BUILT_IN_NAME: &str = "okx-pm2-2025-01";
 
-/// Checked rules, and where each of their values comes from.
+/// Checked rules, and the source of each value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadedRules {
-    /// What the formulas read.
+    /// The values used by the formulas.
     pub rules: Rules,
     /// Every key of the set, in the order of the built-in file; currencies of `mr8.tiers` and `discount` in byte
     /// order, `"*"` last.
     pub values: Vec<RuleValue>,
-    /// BLAKE3, in hex, of [`LoadedRules::canonical`]: equal parameters have equal hashes, however they were given.
+    /// BLAKE3, in hex, of [`LoadedRules::canonical`]. Equal parameters have equal hashes, however they were given.
     pub hash: String,
 }
 
-/// A rule set, identified.
+/// Name and hash of a rule set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RulesId {
     /// Its name.
@@ -66,23 +66,23 @@ pub struct RulesId {
 pub struct RuleValue {
     /// Dotted key: `mr4.floor.major`, `discount."*"`.
     pub key: String,
-    /// The value as TOML, in one spelling for each value: `10_000`, `1e4` and `10000.0` all read `10000`.
+    /// The value as TOML in canonical form: `10_000`, `1e4` and `10000.0` all become `10000`.
     pub value: String,
     /// `built-in okx-pm2-2025-01`, `file PATH` or `--set`.
     pub source: String,
 }
 
 impl LoadedRules {
-    /// The set as `key = value` lines: valid TOML, which loads as a full set with the same hash.
+    /// The set as `key = value` lines: valid TOML that loads as a full set with the same hash.
     #[must_use]
     pub fn canonical(&self) -> String {
         canonical(&self.values)
     }
 
-    /// Whether the set holds on the day of a snapshot.
+    /// Checks that the set is in force at the time of a snapshot.
     ///
     /// # Errors
-    /// [`Invalid`] when `as_of_ns` (nanoseconds since 1970 UTC) lies before `effective_from`.
+    /// [`Invalid`] if `as_of_ns` (nanoseconds since 1970 UTC) is before `effective_from`.
     pub fn check_date(&self, as_of_ns: i64) -> Result<()> {
         if as_of_ns >= self.rules.effective_from_ns {
             return Ok(());
@@ -92,26 +92,34 @@ impl LoadedRules {
             .column("as_of")
             .value(time(as_of_ns))
             .expected(format!("{} or later (`effective_from` of the rules)", time(self.rules.effective_from_ns)))
-            .hint("take another set with `--rules FILE`, or accept this one with `--allow-rules-date`")
+            .remedy(Remedy::RulesDate)
             .into())
     }
 }
 
-/// Loads the built-in set or `file`, applies each `key=value` of `set` in order, and checks the whole.
+/// Loads the built-in set or `file`, applies each `key=value` of `set` in order, and checks the result.
+///
+/// ```
+/// let rules = remargin::rules::load(None, &["mr4.floor.major=0.012".to_owned()])?;
+/// let value = rules.values.iter().find(|value| value.key == "mr4.floor.major").unwrap();
+/// assert_eq!(value.value, "0.012");
+/// assert!(remargin::rules::load(None, &["mr4.floor.major=-1".to_owned()]).is_err());
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
-/// [`Invalid`] names the file or the `--set`, the key, the value and what was expected; [`crate::Error::Io`] when the
-/// file cannot be read.
+/// [`Invalid`] with the file or the `--set`, the key, the value and what was expected; [`crate::Error::Io`] if the file
+/// cannot be read.
 pub fn load(file: Option<&Path>, set: &[String]) -> Result<LoadedRules> {
-    finish(&layers::resolve(file.map(Own::File), set)?)
+    finish(&layers::resolve(file.map(UserRules::File), set)?)
 }
 
-/// As [`load`], from the text of a file: a full set such as [`LoadedRules::canonical`], or an overlay.
+/// Like [`load`], from the text of a file: a full set such as [`LoadedRules::canonical`], or an overlay.
 ///
 /// # Errors
 /// Those of [`load`].
 pub fn load_text(text: &str, set: &[String]) -> Result<LoadedRules> {
-    finish(&layers::resolve(Some(Own::Text(text)), set)?)
+    finish(&layers::resolve(Some(UserRules::Text(text)), set)?)
 }
 
 fn finish(resolved: &Resolved) -> Result<LoadedRules> {
@@ -121,12 +129,12 @@ fn finish(resolved: &Resolved) -> Result<LoadedRules> {
     Ok(LoadedRules { rules, values, hash })
 }
 
-/// As [`load_text`], from a file that holds the text among other things and is named in errors.
+/// Like [`load_text`], from a text inside a file with other data. Errors name the file.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_recorded(text: &str, file: &Path) -> Result<LoadedRules> {
-    finish(&layers::resolve(Some(Own::TextIn(text, file)), &[])?)
+    finish(&layers::resolve(Some(UserRules::TextIn(text, file)), &[])?)
 }
 
 fn canonical(values: &[RuleValue]) -> String {

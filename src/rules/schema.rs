@@ -1,4 +1,4 @@
-//! The shape of a rules file: keys and types. Ranges and what belongs together are checked in [`super::check`].
+//! The structure of a rules file: keys and types. Ranges and consistency are checked in [`super::check`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -181,7 +181,7 @@ pub(super) struct RawLiquidationFee {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRules {
     pub(super) name: String,
-    /// Midnight UTC; read apart, since serde knows no dates.
+    /// Midnight UTC. Read separately, because serde has no dates.
     #[serde(skip)]
     pub(super) effective_from_ns: i64,
     pub(super) risk_unit: RawRiskUnit,
@@ -215,7 +215,7 @@ pub(super) fn read(resolved: &Resolved) -> Result<RawRules, Fault> {
     };
     let effective_from_ns = effective_from_ns
         .ok_or_else(|| Fault::new(EFFECTIVE_FROM, "not a day", "a date without quotes or time, such as 2025-01-15"))?;
-    // Serde hands dates out as strings: without this, a date would pass for a name.
+    // Serde returns dates as strings. Without this check a date would be accepted as a name.
     for leaf in resolved.leaves.iter().filter(|leaf| leaf.key != EFFECTIVE_FROM) {
         if has_date(&leaf.value) {
             return Err(Fault::new(&leaf.key, "a date where none is expected", "a number or a string"));
@@ -238,7 +238,7 @@ pub(super) fn read(resolved: &Resolved) -> Result<RawRules, Fault> {
 }
 
 fn midnight_utc_ns(date: &str) -> Option<i64> {
-    // Only a bare date: jiff would also take the date out of a date and time.
+    // Only a bare date: jiff would also accept a date with a time.
     let date: Date = (date.len() == "2025-01-15".len()).then(|| date.parse().ok())??;
     let midnight = date.to_zoned(TimeZone::UTC).ok()?.timestamp();
     i64::try_from(midnight.as_nanosecond()).ok()
@@ -252,7 +252,7 @@ fn has_date(value: &Value) -> bool {
     }
 }
 
-/// The key of an error, and inside it the item (from 1) and the very value that is wrong.
+/// The key of an error, and the item (from 1) and value inside it that are wrong.
 fn locate(resolved: &Resolved, path: &ErrorPath) -> (String, Option<(Option<usize>, Value)>) {
     let mut names = Vec::new();
     let mut indices = Vec::new();
@@ -303,7 +303,7 @@ impl Visitor<'_> for NumberVisitor {
 
     fn visit_f64<E: serde::de::Error>(self, x: f64) -> Result<f64, E> {
         if x.is_finite() || (self.infinity && x == f64::INFINITY) {
-            // Minus zero is zero, as it is in the hash.
+            // -0 becomes 0, as in the hash.
             Ok(x + 0.0)
         } else {
             Err(E::invalid_value(Unexpected::Float(x), &self))

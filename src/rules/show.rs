@@ -1,14 +1,14 @@
-//! A loaded set for people (`remargin rules show`) and for programs.
+//! A loaded set as text (`remargin rules show`) and as JSON.
 
 use serde_json::{Map, Value as Json, json};
 use toml::Value;
 
 use super::LoadedRules;
 
-/// Widest line of a value; longer ones, such as tier tables, go on in the next line.
+/// Width of a value column. Longer values, such as tier tables, are wrapped.
 const VALUE_WIDTH: usize = 64;
 
-/// The set as aligned text: name and hash, then key, value and source of everything.
+/// The set as aligned text: name and hash, then key, value and source of each value.
 #[must_use]
 pub fn show(loaded: &LoadedRules) -> String {
     let mut rows = vec![("key".to_owned(), vec!["value".to_owned()], "source".to_owned())];
@@ -35,7 +35,7 @@ pub fn to_json(loaded: &LoadedRules) -> Json {
         .values
         .iter()
         .map(|line| {
-            // Values are TOML by construction; a string is still right if that ever fails.
+            // Values are valid TOML. If parsing ever fails, the string is still correct.
             let value = line.value.parse::<Value>().map_or_else(|_| Json::from(line.value.as_str()), json_value);
             (line.key.clone(), json!({ "value": value, "source": line.source }))
         })

@@ -1,4 +1,4 @@
-//! The loader as its callers see it: the built-in set, overlays, settings, and what is refused.
+//! The loader from the caller's view: the built-in set, overlays, settings, and errors.
 
 use std::io::Write as _;
 
@@ -55,7 +55,7 @@ fn the_built_in_set_has_the_published_values() {
     assert_eq!(rules.mr8.tiers.get("SOL").rates(1.0), (0.05, 0.2));
     assert_eq!(rules.mr9.pairs[0], (SettleGroup::Usdt, SettleGroup::Usd));
     assert_eq!(rules.mr9.tiers.rows().len(), 4);
-    // The exchange's 83 tiers, and nothing beyond them.
+    // The 83 tiers of the exchange, and zero above them.
     assert_eq!(rules.discount.get("BTC").rows().len(), 84);
     assert_eq!(rules.discount.get("BTC").rows()[82..], [(1_630.0, 0.575), (f64::INFINITY, 0.0)]);
     assert_eq!(rules.discount.get("DOGE").apply(10.0), 8.0);
@@ -141,7 +141,7 @@ fn an_overlay_merges_tables_and_replaces_arrays() {
 fn equal_parameters_have_equal_hashes() {
     let built_in = set(&[]).unwrap();
     assert_eq!(built_in.hash.len(), 64);
-    // A full copy, an overlay, other spellings, another order inside a class: all the same set.
+    // A full copy, an overlay, other spellings, another order inside a class: all are the same set.
     let full = temp(BUILT_IN);
     let canonical = temp(built_in.canonical());
     let spelled = overlay(
@@ -219,7 +219,7 @@ const REFUSED: [(&str, &str, &str, &str, &str); 68] = [
     ("liquidation_fee.derivatives=2", "liquidation_fee.derivatives", "out of range", "2", "at most 1"),
     ("mr1.price.other=[-1,0,1,2,3,4,5]", "mr1.price.other", "out of range", "-1", "above -1"),
     ("mr1.vol_points=[0.2,-0.2,0.1]", "mr1.vol_points", "out of range", "-0.2", "at least 0"),
-    // Order, and what belongs together.
+    // Order and consistency.
     (
         "mr1.price.major=[-0.3,-0.2,-0.1,0,0,0.1,0.2]",
         "mr1.price.major",
@@ -264,7 +264,7 @@ fn broken_settings_are_refused() {
     for (setting, key, problem, value, expected) in REFUSED {
         let error = invalid(set(&[setting]));
         assert_eq!(error.column.as_deref(), Some(key), "{setting}: {error}");
-        assert!(error.problem.starts_with(&format!("`--set {setting}`: ")), "{setting}: {error}");
+        assert!(error.problem.starts_with(&format!("setting `{setting}`: ")), "{setting}: {error}");
         assert!(error.problem.contains(problem), "{setting}: {error}");
         assert_eq!(error.value.as_deref(), Some(value), "{setting}: {error}");
         assert!(error.expected.as_deref().unwrap().contains(expected), "{setting}: {error}");
@@ -348,7 +348,7 @@ fn blame_falls_on_the_layer_that_broke_it() {
     let file = overlay("status.near = 1.0");
     let error = invalid(load(Some(file.path()), &["status.liquidation=1.1".to_owned()]));
     assert_eq!((error.column.as_deref(), error.file), (Some("status.liquidation"), None));
-    assert!(error.problem.contains("--set status.liquidation=1.1"), "{}", error.problem);
+    assert!(error.problem.contains("setting `status.liquidation=1.1`"), "{}", error.problem);
 }
 
 #[test]
@@ -363,7 +363,7 @@ fn rules_hold_from_midnight_utc_of_their_day() {
     let error = invalid(Err::<(), _>(error));
     assert_eq!(error.value.as_deref(), Some("2025-01-14T23:59:59Z"));
     assert!(error.expected.unwrap().contains("2025-01-15T00:00:00Z"));
-    assert!(error.hint.unwrap().contains("--allow-rules-date"));
+    assert_eq!(error.remedy, Some(crate::error::Remedy::RulesDate));
 }
 
 #[test]

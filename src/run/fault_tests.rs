@@ -4,7 +4,7 @@ use super::*;
 use crate::generate::{GenerateRequest, generate};
 use crate::progress::Silent;
 use crate::publish::recorded::Recorded;
-use crate::publish::{Fault, How, Op};
+use crate::publish::{FailureMode, Fault, Op};
 use crate::source::Format;
 use crate::{rules, verify};
 use std::collections::BTreeMap;
@@ -60,31 +60,19 @@ impl Trial {
         let mut trial = Self { root, format, old: Files::new(), new: Files::new() };
         let old = trial.request("old", &["risk_unit=merged"]);
         run(&old, &Silent).unwrap();
-        trial.old = content(&old.out).unwrap();
+        trial.old = content(&old.output.dir).unwrap();
         let new = trial.request("new", &[]);
         run(&new, &Silent).unwrap();
-        trial.new = content(&new.out).unwrap();
+        trial.new = content(&new.output.dir).unwrap();
         assert_ne!(trial.old, trial.new);
         trial
     }
 
     fn request(&self, out: &str, set: &[&str]) -> RunRequest {
         let set: Vec<String> = set.iter().map(ToString::to_string).collect();
-        RunRequest {
-            snapshot: self.root.path().join("book"),
-            out: self.root.path().join(out),
-            shocks: None,
-            distance: crate::request::DistanceScope::AtRisk,
-            rules: rules::load(None, &set).unwrap(),
-            allow_rules_date: false,
-            expectations: crate::snapshot::Expectations::NONE,
-            report: true,
-            format: self.format,
-            force: true,
-            max_rejects: MaxRejects::default(),
-            memory_limit: MemoryLimit::of_machine(),
-            command_line: Vec::new(),
-        }
+        let output = OutputRequest::new(self.root.path().join(out)).with_format(self.format).with_force(true);
+        RunRequest::new(self.root.path().join("book"), output, rules::load(None, &set).unwrap())
+            .with_distance(crate::request::DistanceScope::AtRisk)
     }
 
     fn place(&self) -> PathBuf {
@@ -95,7 +83,7 @@ impl Trial {
     fn run(
         &self,
         over_old: bool,
-        fails: Option<(usize, How)>,
+        fails: Option<(usize, FailureMode)>,
         exchange: bool,
     ) -> (Result<RunOutcome>, Vec<(Op, PathBuf)>) {
         let deep = self.place().join("deep");
@@ -118,7 +106,7 @@ impl Trial {
     }
 
     /// Every operation of a run fails once in this way.
-    fn every_operation(&self, over_old: bool, how: How, exchange: bool) {
+    fn every_operation(&self, over_old: bool, how: FailureMode, exchange: bool) {
         let (outcome, all) = self.run(over_old, None, exchange);
         outcome.unwrap();
         assert_eq!(content(&self.out()).as_ref(), Some(&self.new));
@@ -136,7 +124,7 @@ impl Trial {
             // One failed operation does not keep the rest from being cleared away, but for an old run that is still
             // needed.
             let left = if self.place().join("deep").exists() { names(&self.place().join("deep")) } else { Vec::new() };
-            if failed && how != How::Killed && !keeps_old {
+            if failed && how != FailureMode::Killed && !keeps_old {
                 assert!(left.iter().all(|name| name == "out"), "{what}: {left:?}");
             }
 
@@ -146,10 +134,10 @@ impl Trial {
             assert_eq!(names(&self.place().join("deep")), ["out"], "{what}");
             fs::remove_dir_all(self.place()).unwrap();
         }
-        assert_eq!(failures > 20, how != How::Short, "{failures} of {} failed", all.len());
+        assert_eq!(failures > 20, how != FailureMode::Short, "{failures} of {} failed", all.len());
     }
 
-    fn check_state(&self, outcome: &Result<RunOutcome>, over_old: bool, how: How, exchange: bool, what: &str) {
+    fn check_state(&self, outcome: &Result<RunOutcome>, over_old: bool, how: FailureMode, exchange: bool, what: &str) {
         let deep = self.place().join("deep");
         let left: Vec<String> = if deep.exists() { names(&deep) } else { Vec::new() };
         let known = ["out", ".out.remargin-lock", ".out.remargin-partial", ".out.remargin-old"];
@@ -160,8 +148,8 @@ impl Trial {
             Err(error) => {
                 assert_eq!(error.exit_code(), 1, "{what}: {error}");
                 assert!(error.to_string().contains('`'), "{what}: {error} names no file");
-                let said = if how == How::Full { "no storage space" } else { "error" };
-                assert!(how == How::Killed || error.to_string().contains(said), "{what}: {error}");
+                let said = if how == FailureMode::Full { "no storage space" } else { "error" };
+                assert!(how == FailureMode::Killed || error.to_string().contains(said), "{what}: {error}");
             }
         }
         match state {
@@ -169,12 +157,12 @@ impl Trial {
             Some(files) => assert!(files == self.new, "{what}: something else"),
             // Where names cannot be changed in one step a kill may hit between two steps.
             None if over_old => {
-                assert!(how == How::Killed && !exchange, "{what}: the old run is gone");
+                assert!(how == FailureMode::Killed && !exchange, "{what}: the old run is gone");
                 assert_eq!(content(&deep.join(".out.remargin-old")).as_ref(), Some(&self.old), "{what}");
             }
             None => assert!(outcome.is_err(), "{what}"),
         }
-        if how == How::Short {
+        if how == FailureMode::Short {
             assert!(outcome.is_ok(), "{what}");
             assert_eq!(left, ["out"], "{what}");
         }
@@ -184,28 +172,28 @@ impl Trial {
 #[test]
 fn a_full_disk_leaves_the_old_state_or_the_new_one() {
     let trial = Trial::new(Format::Parquet);
-    trial.every_operation(false, How::Full, true);
-    trial.every_operation(true, How::Full, true);
+    trial.every_operation(false, FailureMode::Full, true);
+    trial.every_operation(true, FailureMode::Full, true);
 }
 
 #[test]
 fn a_broken_disk_leaves_the_old_state_or_the_new_one() {
     let trial = Trial::new(Format::Arrow);
-    trial.every_operation(true, How::Broken, true);
-    trial.every_operation(true, How::Broken, false);
+    trial.every_operation(true, FailureMode::Broken, true);
+    trial.every_operation(true, FailureMode::Broken, false);
 }
 
 #[test]
 fn short_writes_change_nothing() {
-    Trial::new(Format::Csv).every_operation(false, How::Short, true);
+    Trial::new(Format::Csv).every_operation(false, FailureMode::Short, true);
 }
 
 #[test]
 fn a_run_that_is_killed_leaves_the_old_state_or_the_new_one() {
     let trial = Trial::new(Format::Parquet);
-    trial.every_operation(false, How::Killed, true);
-    trial.every_operation(true, How::Killed, true);
-    trial.every_operation(true, How::Killed, false);
+    trial.every_operation(false, FailureMode::Killed, true);
+    trial.every_operation(true, FailureMode::Killed, true);
+    trial.every_operation(true, FailureMode::Killed, false);
 }
 
 /// Bytes first, then the folder, then the name, then the folder that holds the name; only then the old run goes.

@@ -101,7 +101,7 @@ impl<'a> Margins<'a> {
         self.progress.check()?;
         let mut tally = Tally::new(self.unit_names.len());
         let mut at_risk = Vec::new();
-        let positions = book.instrument.len();
+        let positions = book.instrument().len();
         let scenarios = self.scenarios.len();
         let mut accounts = AccountRows::with_capacity(book.len() * scenarios, &self.scenarios);
         let units = self.share.units_of(positions) * scenarios;

@@ -21,14 +21,14 @@ use crate::distance::tables::{self as distances, Searched};
 use crate::engine::{Memory, OpenBook};
 use crate::market::Market;
 use crate::market::scenario::Scenario;
-use crate::memory::{BOOK_ROW, MemoryLimit, Need};
+use crate::memory::{BOOK_ROW, Need};
 use crate::page::{self, AtRiskRow, Drill, Identity, Page};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance};
 use crate::publish::recorded::absolute;
 use crate::publish::{OutputFile, OutputFolder};
-use crate::request::DistanceScope;
+use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::{Currencies, Cut};
 use crate::snapshot::{self, InputFile, LoadOptions, Snapshot};
@@ -55,33 +55,40 @@ pub use crate::source::Format;
 
 /// What to run.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RunRequest {
-    /// Folder of the snapshot.
-    pub snapshot: PathBuf,
-    /// Folder to write; it appears whole or not at all.
-    pub out: PathBuf,
-    /// Price scenarios beside the base case, as a table `shocks`; each adds rows for every account.
-    pub shocks: Option<PathBuf>,
-    /// Whose distances from liquidation to search, in the market as it is.
-    pub distance: DistanceScope,
+    /// The snapshot.
+    pub snapshot: SnapshotRequest,
+    /// Where the run goes.
+    pub output: OutputRequest,
     /// The rules.
     pub rules: LoadedRules,
-    /// What is known of the snapshot beforehand.
-    pub expectations: Expectations,
-    /// Run even if the snapshot is older than the rules.
-    pub allow_rules_date: bool,
-    /// How tables are written. `at_risk` is always CSV and Parquet (or Arrow) both.
-    pub format: Format,
-    /// Replace an earlier run at `out`.
-    pub force: bool,
-    /// How many broken rows are tolerated.
-    pub max_rejects: MaxRejects,
-    /// Write `report.html` as well.
-    pub report: bool,
-    /// How much memory may be resident. Results do not depend on it.
-    pub memory_limit: MemoryLimit,
-    /// For the manifest.
-    pub command_line: Vec<String>,
+    /// Price scenarios beside the base case, as a table `shocks`; each adds rows for every account. At first none.
+    pub shocks: Option<PathBuf>,
+    /// Whose distances from liquidation to search, in the market as it is; at first nobody's.
+    pub distance: DistanceScope,
+}
+
+impl RunRequest {
+    /// A run of a snapshot into a folder under these rules.
+    pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
+        let (snapshot, output) = (snapshot.into(), output.into());
+        Self { snapshot, output, rules, shocks: None, distance: DistanceScope::None }
+    }
+
+    /// Adds the scenarios of a table `shocks`.
+    #[must_use]
+    pub fn with_shocks(mut self, table: impl Into<PathBuf>) -> Self {
+        self.shocks = Some(table.into());
+        self
+    }
+
+    /// Says whose distances from liquidation to search.
+    #[must_use]
+    pub fn with_distance(mut self, whose: DistanceScope) -> Self {
+        self.distance = whose;
+        self
+    }
 }
 
 /// What a run brought.
@@ -97,22 +104,35 @@ pub struct RunOutcome {
 
 /// Margins every account of a snapshot and writes the output folder.
 ///
+/// ```
+/// use remargin::progress::Silent;
+/// use remargin::run::{RunRequest, run};
+/// let dir = tempfile::tempdir().unwrap();
+/// let mut request = RunRequest::new("data/sample", dir.path().join("out"), remargin::rules::load(None, &[])?);
+/// request.output.report = false;
+/// let outcome = run(&request, &Silent)?;
+/// assert_eq!(outcome.summary.accounts.margined, 300);
+/// assert!(dir.path().join("out/manifest.json").is_file());
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
 /// # Errors
-/// [`Error::Usage`] if `out` cannot be written to (before anything is read); [`Error::Invalid`] if the snapshot is
+/// [`Error::Usage`] or [`Error::Refused`] if the folder cannot be written to (before anything is read); [`Error::Invalid`] if the snapshot is
 /// invalid or older than the rules; [`Error::Io`] and [`Error::Runtime`] if writing fails; [`Error::Interrupted`].
 /// With an error nothing is left behind.
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> {
-    let inputs: Vec<&Path> = std::iter::once(&request.snapshot).chain(&request.shocks).map(PathBuf::as_path).collect();
-    let folder = OutputFolder::create(&request.out, request.force, &inputs)?;
+    let inputs: Vec<&Path> =
+        std::iter::once(&request.snapshot.dir).chain(&request.shocks).map(PathBuf::as_path).collect();
+    let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let clock = Instant::now();
     let options = LoadOptions {
         default_spot_offset: request.rules.rules.default_spot_offset,
-        expectations: &request.expectations,
+        expectations: &request.snapshot.expectations,
         progress,
     };
-    let memory = Memory::new(request.memory_limit, Need::ROWS, Some(folder.path()));
-    let mut book = OpenBook::open(&request.snapshot, Currencies::Priced, memory, &options)?;
-    if !request.allow_rules_date {
+    let memory = Memory::new(request.snapshot.memory_limit, Need::ROWS, Some(folder.path()));
+    let mut book = OpenBook::open(&request.snapshot.dir, Currencies::Priced, memory, &options)?;
+    if !request.snapshot.allow_rules_date {
         request.rules.check_date(book.as_of_ns())?;
     }
     if request.distance == DistanceScope::All {
@@ -185,12 +205,12 @@ impl<'a> Job<'a> {
         let start = || {
             folder.clear()?;
             self.progress.stage("compute", "rows", rows);
-            Writer::create(folder.path(), self.request.format)
+            Writer::create(folder.path(), self.request.output.format)
         };
         let cut = Cut::Known(self.margins.piece_accounts());
         let (writer, snapshot) =
             book.pass(cut, start, |encoders, piece| self.part(&piece.book, encoders), Writer::append)?;
-        Ok(writer.finish(snapshot, clock))
+        writer.finish(snapshot, clock)
     }
 
     fn part(&self, book: &Book, encoders: &[Encoder; 2]) -> Result<Part> {
@@ -199,13 +219,13 @@ impl<'a> Job<'a> {
         let mut drill = Drill::default();
         let rows = self.margins.rows(book, |base, at_risk| {
             spread.count(base);
-            if self.request.report {
+            if self.request.output.report {
                 drill.offer(base, at_risk, book);
             }
         })?;
         spread.finish(book);
         let Rows { accounts, risk_units, mut at_risk, tally } = rows;
-        let flagged = flag(book, self.request.distance, &mut at_risk);
+        let flagged = flag(book, self.request.distance, &mut at_risk)?;
         let [accounts_encoder, units_encoder] = encoders;
         Ok(Part {
             accounts: accounts_encoder.encode(&accounts)?,
@@ -228,7 +248,8 @@ impl<'a> Job<'a> {
         let clock = Instant::now();
         let searched =
             Searched { market: &snapshot.market, rules: &request.rules.rules, book: &flagged, progress: *progress };
-        let distances = distances::write(folder.path(), request.format, request.distance, searched, &mut at_risk)?;
+        let distances =
+            distances::write(folder.path(), request.output.format, request.distance, searched, &mut at_risk)?;
         timings.compute += clock.elapsed();
 
         let clock = Instant::now();
@@ -243,16 +264,17 @@ impl<'a> Job<'a> {
         let ((large, more), small) = rayon::join(
             || rayon::join(|| accounts.finish(), || risk_units.finish()),
             || -> Result<Vec<OutputFile>> {
-                let mut files = tables::at_risk::write(folder.path(), &at_risk, &flagged, names, request.format)?;
+                let mut files =
+                    tables::at_risk::write(folder.path(), &at_risk, &flagged, names, request.output.format)?;
                 files.extend(distances);
-                files.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
+                files.push(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
                 files.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
                 Ok(files)
             },
         );
         let mut outputs = vec![large?, more?];
         outputs.extend(small?);
-        if request.report {
+        if request.output.report {
             let identity = Identity::of_run(&summary.as_of, &request.rules, &snapshot.inputs, &outputs);
             let rows = AtRiskRow::head(&at_risk, &flagged, names);
             let page = Page::new(identity, &summary, None).with_at_risk(rows, Some(drill.by_account()), unit_names);
@@ -261,14 +283,14 @@ impl<'a> Job<'a> {
         progress.check()?;
         timings.finish = clock.elapsed();
 
-        let provenance = Provenance {
-            command_line: &request.command_line,
-            snapshot_dir: &request.snapshot,
-            snapshot: &snapshot,
-            rules: &request.rules,
-            timings: &timings,
-            request: Some(request.recorded()?),
-        };
+        let provenance = Provenance::new(
+            &request.snapshot,
+            &request.output,
+            &request.rules,
+            &snapshot,
+            &timings,
+            Some(request.recorded()?),
+        );
         manifest::write(&folder, &provenance, &outputs)?;
         folder.publish()?;
         timings.finish = clock.elapsed();
@@ -276,7 +298,7 @@ impl<'a> Job<'a> {
         tracing::info!(accounts, seconds = timings.total().as_secs_f64(), "the accounts are margined");
 
         let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
-        let too_many_rejects = request.max_rejects.exceeded(summary.rejects.broken, rows_in);
+        let too_many_rejects = request.snapshot.max_rejects.exceeded(summary.rejects.broken, rows_in);
         Ok(RunOutcome { summary, too_many_rejects, timings })
     }
 }
@@ -288,8 +310,11 @@ fn scenarios(
     progress: &dyn Progress,
 ) -> Result<(Vec<Scenario>, Vec<InputFile>)> {
     let Some(shocks) = &request.shocks else {
-        if let Some(unused) = snapshot::find_shocks(&request.snapshot)? {
-            tracing::warn!("`{}` is not used: `--shocks` would add it, `remargin stress` uses it", unused.display());
+        if let Some(unused) = snapshot::find_shocks(&request.snapshot.dir)? {
+            tracing::warn!(
+                "`{}` is not used: a run takes shocks only if it is asked to, a stress uses it",
+                unused.display()
+            );
         }
         return Ok((vec![Scenario::base()], Vec::new()));
     };
@@ -338,9 +363,9 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(self, snapshot: Snapshot, clock: Instant) -> Margined {
-        let (flagged, at_risk) = self.flagged.build();
-        Margined {
+    fn finish(self, snapshot: Snapshot, clock: Instant) -> Result<Margined> {
+        let (flagged, at_risk) = self.flagged.build()?;
+        Ok(Margined {
             snapshot,
             tables: self.tables,
             at_risk,
@@ -350,7 +375,7 @@ impl Writer {
             drill: self.drill,
             compute: clock.elapsed(),
             append: self.append,
-        }
+        })
     }
 }
 

@@ -11,7 +11,6 @@ use crate::margin::Status;
 use crate::market::scenario::BASE;
 use crate::parallel::in_order;
 use crate::progress::Silent;
-use crate::request::DistanceScope;
 use crate::totals::at_risk::Binding;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
@@ -19,26 +18,14 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::fs::{self, File};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+mod stopped_tests;
 
 const FIVE_CHUNKS: usize = CHUNK_ACCOUNTS * 4 + 100;
 
-fn request(out: &Path) -> RunRequest {
-    RunRequest {
-        distance: DistanceScope::None,
-        snapshot: "no-such-snapshot".into(),
-        out: out.to_path_buf(),
-        shocks: None,
-        rules: fixture::rules(),
-        expectations: crate::snapshot::Expectations::NONE,
-        allow_rules_date: false,
-        format: Format::Parquet,
-        report: true,
-        force: false,
-        max_rejects: MaxRejects::default(),
-        memory_limit: crate::memory::MemoryLimit::of_machine(),
-        command_line: vec!["remargin".into(), "run".into()],
-    }
+fn request(output: impl Into<OutputRequest>) -> RunRequest {
+    let output = output.into().with_command_line(vec!["remargin".into(), "run".into()]);
+    RunRequest::new("no-such-snapshot", output, fixture::rules())
 }
 
 fn run_with(
@@ -47,14 +34,14 @@ fn run_with(
     compute: impl Fn(Range<usize>) -> Result<Chunk> + Sync,
     progress: &dyn Progress,
 ) -> Result<RunOutcome> {
-    let folder = OutputFolder::create(&request.out, request.force, &[&request.snapshot])?;
+    let folder = OutputFolder::create(&request.output.dir, request.output.force, &[&request.snapshot.dir])?;
     let snapshot = fixture::snapshot(accounts);
     let whole = &snapshot.book;
     let job = Job {
         request,
         margins: Margins {
             compute: Box::new(|book, range, buffers| {
-                let first = whole.find(book.accounts.get(range.start)).unwrap();
+                let first = whole.find(book.accounts().get(range.start)).unwrap();
                 let chunk = compute(first..first + range.len())?;
                 buffers.chunks = vec![Chunk { first_account: range.start, ..chunk }];
                 Ok(())
@@ -70,7 +57,7 @@ fn run_with(
         floor: Floor::default(),
         progress,
     };
-    let (encoders, mut writer) = Writer::create(folder.path(), request.format)?;
+    let (encoders, mut writer) = Writer::create(folder.path(), request.output.format)?;
     let size = job.margins.piece_accounts();
     let piece = |task: usize| {
         let mut builder = BookBuilder::default();
@@ -78,12 +65,12 @@ fn run_with(
         for account in range.clone() {
             builder.copy_account(whole, account);
         }
-        let part = job.part(&builder.build(), &encoders)?;
+        let part = job.part(&builder.build()?, &encoders)?;
         progress.advance(range.len() as u64);
         Ok(part)
     };
     in_order(accounts.div_ceil(size), 2 * rayon::current_num_threads(), piece, |part| writer.append(part))?;
-    let margined = writer.finish(fixture::snapshot(accounts), Instant::now());
+    let margined = writer.finish(fixture::snapshot(accounts), Instant::now())?;
     job.finish(margined, folder)
 }
 
@@ -267,7 +254,7 @@ fn binding_terms() {
 fn csv_text() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    run_fixture(&RunRequest { format: Format::Csv, ..request(&out) }, 2);
+    run_fixture(&request(OutputRequest::new(&out).with_format(Format::Csv)), 2);
     let read = |name: &str| fs::read_to_string(out.join(name)).unwrap();
     assert_eq!(
         read("accounts.csv"),
@@ -316,7 +303,7 @@ fn csv_text() {
 fn arrow_holds_what_parquet_holds() {
     let place = tempfile::tempdir().unwrap();
     let (arrow, parquet) = (place.path().join("arrow"), place.path().join("parquet"));
-    run_fixture(&RunRequest { format: Format::Arrow, ..request(&arrow) }, CHUNK_ACCOUNTS + 5);
+    run_fixture(&request(OutputRequest::new(&arrow).with_format(Format::Arrow)), CHUNK_ACCOUNTS + 5);
     run_fixture(&request(&parquet), CHUNK_ACCOUNTS + 5);
     for table in ["accounts", "risk_units", "at_risk", "rejects"] {
         let file = File::open(arrow.join(format!("{table}.arrow"))).unwrap();
@@ -338,7 +325,7 @@ fn bytes_do_not_depend_on_threads() {
         let outs = [1, 3].map(|threads| {
             let out = place.path().join(format!("{}-{threads}", format.extension()));
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| run_fixture(&RunRequest { format, ..request(&out) }, FIVE_CHUNKS));
+            pool.install(|| run_fixture(&request(OutputRequest::new(&out).with_format(format)), FIVE_CHUNKS));
             out
         });
         for name in files(&outs[0]).iter().filter(|name| *name != "manifest.json") {
@@ -361,7 +348,7 @@ fn an_empty_book_has_all_files() {
     let place = tempfile::tempdir().unwrap();
     for format in [Format::Parquet, Format::Arrow, Format::Csv] {
         let out = place.path().join(format.extension());
-        let outcome = run_fixture(&RunRequest { format, ..request(&out) }, 0);
+        let outcome = run_fixture(&request(OutputRequest::new(&out).with_format(format)), 0);
         assert_eq!(outcome.summary.accounts.margined, 0);
         assert_eq!(outcome.summary.totals.mmr, 0.0);
         assert_eq!(files(&out).len(), 8);
@@ -382,7 +369,8 @@ fn rejects_read_back() {
     assert_eq!(strs(batch.column(2)), [None, Some("z"), Some("z"), Some("z")]);
     assert_eq!(strs(batch.column(5))[3], Some("=HYPERLINK(1)"), "only CSV is read by spreadsheets");
     assert!(outcome.too_many_rejects);
-    let tolerant = RunRequest { max_rejects: "1.25%".parse().unwrap(), force: true, ..request(&out) };
+    let mut tolerant = request(OutputRequest::new(&out).with_force(true));
+    tolerant.snapshot.max_rejects = "1.25%".parse().unwrap();
     assert!(!run_fixture(&tolerant, 1).too_many_rejects);
 }
 
@@ -422,7 +410,7 @@ fn summary_adds_up() {
 #[test]
 fn the_summary_fits_a_terminal() {
     let place = tempfile::tempdir().unwrap();
-    let mut summary = run_fixture(&request(&place.path().join("out")), 10).summary;
+    let mut summary = run_fixture(&request(place.path().join("out")), 10).summary;
     let text = crate::totals::summary_table(&summary);
     assert!(text.starts_with("2026-01-15T08:00:00Z · rules test-rules\n\n accounts "), "{text}");
     assert!(text.contains("\n margined          10  adjusted equity     46\n"), "{text}");
@@ -467,82 +455,11 @@ fn manifest_names_every_file() {
 }
 
 #[test]
-fn a_failing_task_leaves_nothing() {
-    let place = tempfile::tempdir().unwrap();
-    let out = place.path().join("made/out");
-    let fail = |range: Range<usize>| match range.start {
-        0 => Ok(fixture::chunk(range)),
-        _ => Err(Error::Runtime("account `x` is not finite".into())),
-    };
-    let error = run_with(&request(&out), FIVE_CHUNKS, fail, &Silent).unwrap_err();
-    assert_eq!(error.to_string(), "account `x` is not finite");
-    assert_eq!(files(place.path()), [""; 0]);
-
-    // An earlier run stays as it was.
-    fs::create_dir_all(&out).unwrap();
-    fs::write(out.join("manifest.json"), "old").unwrap();
-    let force = RunRequest { force: true, ..request(&out) };
-    run_with(&force, FIVE_CHUNKS, fail, &Silent).unwrap_err();
-    assert_eq!(files(out.parent().unwrap()), ["out"]);
-    assert_eq!(fs::read_to_string(out.join("manifest.json")).unwrap(), "old");
-}
-
-/// Interrupts after the first chunk.
-#[derive(Default)]
-struct Interrupts {
-    stop: AtomicBool,
-    advanced: AtomicUsize,
-}
-
-impl Progress for Interrupts {
-    fn stage(&self, _name: &str, _unit: &'static str, _total: u64) {}
-    fn advance(&self, steps: u64) {
-        self.advanced.fetch_add(steps as usize, Ordering::Relaxed);
-        self.stop.store(true, Ordering::Relaxed);
-    }
-    fn interrupted(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-}
-
-#[test]
-fn an_interrupted_run_leaves_nothing() {
-    let place = tempfile::tempdir().unwrap();
-    let progress = Interrupts::default();
-    let run =
-        || run_with(&request(&place.path().join("out")), FIVE_CHUNKS, |range| Ok(fixture::chunk(range)), &progress);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    assert!(matches!(pool.install(run), Err(Error::Interrupted)));
-    assert_eq!(progress.advanced.load(Ordering::Relaxed), CHUNK_ACCOUNTS);
-    assert_eq!(files(place.path()), [""; 0]);
-}
-
-#[test]
-fn incomplete_chunks_are_refused() {
-    let place = tempfile::tempdir().unwrap();
-    let short = |range: Range<usize>| Ok(fixture::chunk(range.start..range.end - 1));
-    let error = run_with(&request(&place.path().join("out")), 10, short, &Silent).unwrap_err();
-    assert!(error.to_string().contains("not complete"), "{error}");
-}
-
-#[test]
-fn an_existing_folder_is_refused_before_anything_is_read() {
-    let place = tempfile::tempdir().unwrap();
-    let out = place.path().join("out");
-    fs::create_dir(&out).unwrap();
-    // The snapshot does not exist either: the folder is looked at first.
-    let error = run(&request(&out), &Silent).unwrap_err();
-    assert_eq!(error.exit_code(), 2);
-    assert!(error.to_string().contains("--force"), "{error}");
-    assert_eq!(files(place.path()), ["out"]);
-}
-
-#[test]
 fn force_replaces_a_run_whole() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    run_fixture(&RunRequest { format: Format::Csv, ..request(&out) }, 3);
-    run_fixture(&RunRequest { force: true, ..request(&out) }, 4);
+    run_fixture(&request(OutputRequest::new(&out).with_format(Format::Csv)), 3);
+    run_fixture(&request(OutputRequest::new(&out).with_force(true)), 4);
     assert!(!out.join("accounts.csv").exists());
     assert_eq!(read(&out.join("accounts.parquet")).num_rows(), 4);
     assert_eq!(files(place.path()), ["out"]);

@@ -1,18 +1,18 @@
-//! Amounts in whole lots, and the search for the largest that passes.
+//! Amounts in whole lots, and a search for the largest amount that passes.
 
-/// The smallest step of an amount, such that `amount(n)` is the double nearest to `n` lots.
+/// The smallest step of an amount. `amount(n)` is the double nearest to `n` lots.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lot {
-    /// Lots in one unit, where that is a whole number; `n / per_unit` is then rounded once.
+    /// Lots in one unit, if that is a whole number. `n / per_unit` is then rounded once.
     per_unit: f64,
-    /// Units of a lot, where it is not.
+    /// Size of one lot in units, otherwise.
     size: Option<f64>,
 }
 
 /// Steps of a currency: 1e-8 of a unit.
 const CURRENCY_STEPS: f64 = 1e8;
-/// Lots are counted up to here, since doubles tell larger numbers of lots not reliably apart; an order of more lots is
-/// checked as it is, but its largest passing amount is at most this.
+/// Largest number of lots. Beyond it doubles cannot represent every whole number. An order of more lots is checked as
+/// it is, but its largest passing amount is at most this.
 const MOST_LOTS: f64 = (1u64 << 52) as f64;
 
 impl Lot {
@@ -27,7 +27,7 @@ impl Lot {
         }
     }
 
-    /// 1e-8 of a currency; for amounts so large that doubles do not tell such steps apart, the next power of ten.
+    /// 1e-8 of a currency. For amounts so large that doubles cannot resolve 1e-8: the next larger power of ten.
     #[must_use]
     pub fn currency(largest: f64) -> Self {
         let mut per_unit = CURRENCY_STEPS;
@@ -37,7 +37,7 @@ impl Lot {
         Self { per_unit, size: None }
     }
 
-    /// So many lots.
+    /// The amount of `lots` lots.
     #[must_use]
     pub fn amount(&self, lots: u64) -> f64 {
         match self.size {
@@ -46,7 +46,7 @@ impl Lot {
         }
     }
 
-    /// Whole lots in an amount that is not negative.
+    /// Whole lots in a non-negative amount.
     #[must_use]
     pub fn lots_in(&self, amount: f64) -> u64 {
         let mut lots = (amount * self.per_unit).min(MOST_LOTS).floor() as u64;
@@ -60,11 +60,12 @@ impl Lot {
     }
 }
 
-/// The largest number of lots below `failing` that passes, 0 if none does. `failing` itself does not.
+/// The largest number of lots below `failing` that passes, 0 if none does. `failing` itself fails.
 ///
-/// Margin against an amount is a chain of arcs, each with one stretch at most that passes; they meet where a position
-/// or a hedge changes sign, which `corners` lists. From the top down, the corners, sixteen even steps and halves of
-/// them down to one lot are tried; from the first that passes, halving finds the lot above which the next one fails.
+/// Margin as a function of the amount is piecewise smooth. Each piece passes on at most one interval. The pieces meet
+/// where a position or a hedge changes sign: these amounts are the `corners`. The search tries, from the top down, the
+/// corners and sixteen even steps, then finer steps down to one lot. From the first amount that passes it bisects to a
+/// lot that passes while the next one fails.
 pub fn largest(failing: u64, corners: &[u64], mut passes: impl FnMut(u64) -> bool) -> u64 {
     const EVEN_STEPS: u64 = 16;
     let even = (1..EVEN_STEPS).map(|step| (u128::from(failing) * u128::from(step) / u128::from(EVEN_STEPS)) as u64);
@@ -83,7 +84,7 @@ pub fn largest(failing: u64, corners: &[u64], mut passes: impl FnMut(u64) -> boo
     0
 }
 
-/// Between `low`, which passes, and `high`, which does not: a number of lots that passes while one more does not.
+/// Bisects between `low`, which passes, and `high`, which fails, to a number of lots that passes while one more fails.
 pub fn boundary(mut low: u64, mut high: u64, mut passes: impl FnMut(u64) -> bool) -> u64 {
     while high - low > 1 {
         let middle = low + (high - low) / 2;
@@ -125,7 +126,7 @@ mod tests {
             assert_eq!(found, limit);
             assert!(calls < 64, "{calls}");
         }
-        // Passes between 40 and 45 only: found by its corner.
+        // Passes between 40 and 45 only: the corner finds it.
         assert_eq!(largest(1_000, &[40], |lots| (40..=45).contains(&lots)), 45);
     }
 }

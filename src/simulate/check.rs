@@ -4,10 +4,12 @@ use super::amount::{Lot, largest};
 use super::operation::{Action, Refusal};
 use crate::book::Book;
 use crate::engine::account_of;
+use crate::margin::account::Account;
+use crate::margin::account::Traded;
 use crate::margin::changed::{Changes, Known};
-use crate::margin::orders::{Holdings, Traded};
+use crate::margin::orders::Holdings;
 use crate::margin::priced::PricedMarket;
-use crate::margin::requirement::{Account, Workspace, evaluate};
+use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::SpotOffset;
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::market::Market;
@@ -15,11 +17,11 @@ use crate::market::Market;
 /// Whether an operation may go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Adjusted equity covers IMR afterwards, or falls short of it by no more than before.
+    /// Afterwards adjusted equity covers IMR, or the IM deficit is no larger than before.
     Pass,
-    /// Not the amount that was asked for, but a smaller one.
+    /// The amount asked for fails, a smaller one passes.
     Adjust,
-    /// No amount.
+    /// No amount passes.
     Reject,
 }
 
@@ -35,7 +37,7 @@ impl Verdict {
     }
 }
 
-/// What an amount counts.
+/// The unit of an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Contracts.
@@ -46,13 +48,13 @@ pub enum Unit {
     Share,
 }
 
-/// A largest amount.
+/// The largest amount that passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Most {
-    /// Of an order, a transfer or a closing the amount that may be done; of a limit of spot in use the limit that may
+    /// For an order, a transfer or a hedge closing: the largest amount. For a limit of spot in use: the limit that may
     /// be set.
     pub amount: f64,
-    /// What it counts.
+    /// Its unit.
     pub unit: Unit,
 }
 
@@ -68,9 +70,9 @@ pub struct Answer {
     pub after: AccountMargin,
     /// The verdict.
     pub verdict: Verdict,
-    /// Of each action, for [`Verdict::Adjust`]: the largest amount. Amounts of a group keep their proportions.
+    /// For [`Verdict::Adjust`]: the largest amount of each action. Amounts of a group keep their proportions.
     pub most: Vec<Option<Most>>,
-    /// The units that change, before and after; `None` where there is no such unit.
+    /// The units that change, before and after. `None`: the unit does not exist in that state.
     pub units: Vec<UnitChange>,
 }
 
@@ -85,15 +87,15 @@ pub struct Checker<'a> {
     holdings: Holdings,
 }
 
-/// An action, and how its amount divides.
+/// An action, and how its amount is divided into lots.
 #[derive(Debug, Clone, Copy)]
 struct Leg {
     action: Action,
     lot: Lot,
-    /// Whole lots in the amount; zero where it does not divide.
+    /// Whole lots in the amount; zero if it cannot be divided.
     lots: u64,
     unit: Unit,
-    /// Coins of spot in use that the amount is taken off, or that it is added to.
+    /// Coins of spot in use that the amount is subtracted from or added to.
     hedge: f64,
 }
 
@@ -101,12 +103,12 @@ struct Leg {
 #[derive(Debug, Clone, Copy)]
 enum Part {
     All,
-    /// So many of so many steps, each leg in whole lots.
+    /// The first number of the second number of steps, each leg in whole lots.
     Steps(u64, u64),
 }
 
 impl<'a> Checker<'a> {
-    /// Nothing is evaluated yet.
+    /// A checker that has evaluated nothing yet.
     #[must_use]
     pub fn new(market: &'a Market, priced: &'a PricedMarket, book: &'a Book) -> Self {
         Self {
@@ -120,7 +122,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The account as it is; evaluated once for all operations on it that follow one another.
+    /// The account as it is. Evaluated once for consecutive operations on the same account.
     ///
     /// # Errors
     /// [`Refusal::NotFinite`].
@@ -133,7 +135,7 @@ impl<'a> Checker<'a> {
         self.known.as_ref().map(|(_, known)| known).ok_or(Refusal::NotFinite)
     }
 
-    /// Equity of each currency in which an account has something.
+    /// Equity of each currency in which the account has cash or a position.
     ///
     /// # Errors
     /// [`Refusal::NotFinite`].
@@ -158,7 +160,7 @@ impl<'a> Checker<'a> {
             return Ok(answer);
         }
         let steps = legs.iter().map(|leg| leg.lots).max().unwrap_or(0);
-        // The amount asked for may lie between two lots; then the lot below it has not been tried.
+        // The amount asked for may lie between two lots. Then the lot below it has not been tried.
         let whole = legs.iter().all(|leg| leg.lots == 0 || leg.lot.amount(leg.lots) == leg.asked());
         let failing = if whole { steps } else { steps + 1 };
         let corners = self.corners(account, &legs, steps);
@@ -183,7 +185,7 @@ impl<'a> Checker<'a> {
         self.apply(account, &legs, Part::All).is_ok_and(|after| passes(&before, &after))
     }
 
-    /// Places where the margin of an account has a corner as a transfer or an order grows.
+    /// Amounts of a transfer or an order at which the account's margin has a corner.
     pub(super) fn corners_of(&mut self, account: usize, action: Action, lots: u64) -> Vec<u64> {
         self.legs(account, &[action]).map(|legs| self.corners(account, &legs, lots)).unwrap_or_default()
     }
@@ -237,12 +239,12 @@ impl<'a> Checker<'a> {
         })
     }
 
-    /// Coins of spot in use of a currency, not signed.
+    /// Absolute amount of spot in use of a currency, coins.
     fn hedge(&self, account: usize, ccy: u32) -> f64 {
         self.hedges(account).into_iter().find(|(other, _)| *other == ccy).map_or(0.0, |(_, coins)| coins)
     }
 
-    /// Currencies whose spot is in use, and how much.
+    /// Currencies with spot in use, and the amounts.
     fn hedges(&self, account: usize) -> Vec<(u32, f64)> {
         let used = self.hedged_units(account).map(|(base, unit)| (base, unit.margin.spot_in_use.abs()));
         used.filter(|(_, coins)| *coins > 0.0).collect()
@@ -254,7 +256,7 @@ impl<'a> Checker<'a> {
     }
 
     fn hedged_units(&self, account: usize) -> impl Iterator<Item = (u32, &crate::margin::changed::KnownUnit)> {
-        let mode = self.book.spot_offset[account];
+        let mode = self.book.spot_offset()[account];
         let units = self.known.iter().flat_map(|(_, known)| &known.units);
         units.filter_map(move |unit| {
             let params = &self.priced.units[unit.margin.unit as usize];
@@ -293,7 +295,7 @@ impl<'a> Checker<'a> {
         let amount = leg.amount(part);
         match leg.action {
             Action::Order(order) => {
-                let filled = crate::margin::orders::Order { qty: amount.copysign(order.qty), ..order };
+                let filled = crate::margin::account::Order { qty: amount.copysign(order.qty), ..order };
                 if amount > 0.0 {
                     self.holdings.fill(self.priced, &filled).map_err(|_| Refusal::NotFinite)?;
                 }
@@ -315,7 +317,7 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    /// The units of the last evaluation that are not as they were.
+    /// The units of the last evaluation that differ from the account as it is.
     fn changed_units(&self, account: usize) -> Result<Vec<UnitChange>, Refusal> {
         let (_, known) = self.known.as_ref().filter(|(of, _)| *of == account).ok_or(Refusal::NotFinite)?;
         let mut before = known.units.iter().map(|unit| unit.margin).peekable();
@@ -338,7 +340,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Steps at which a position, an equity or a hedge turns.
+    /// Steps at which a position, an equity or a hedge changes sign.
     fn corners(&self, account: usize, legs: &[Leg], steps: u64) -> Vec<u64> {
         let rows = account_of(self.book, account);
         let mut corners = Vec::new();
@@ -375,20 +377,20 @@ impl<'a> Checker<'a> {
         corners
     }
 
-    /// Cash of a currency, which is near enough to its equity to look for a corner.
+    /// Cash of a currency: close enough to its equity to look for a corner.
     fn equity(&self, account: usize, ccy: u32) -> f64 {
         let rows = account_of(self.book, account);
         rows.ccy.binary_search(&ccy).map_or(0.0, |row| rows.cash[row] - rows.interest[row])
     }
 }
 
-/// Adjusted equity covers IMR, or the gap is no wider than before.
+/// Adjusted equity covers IMR, or the IM deficit is no larger than before.
 fn passes(before: &AccountMargin, after: &AccountMargin) -> bool {
     after.adj_eq >= after.imr || after.adj_eq - after.imr >= before.adj_eq - before.imr
 }
 
 impl Leg {
-    /// The amount that was asked for.
+    /// The amount asked for.
     fn asked(&self) -> f64 {
         match self.action {
             Action::Order(order) => order.qty.abs(),
@@ -409,7 +411,7 @@ impl Leg {
         }
     }
 
-    /// The limit of spot in use that a part of the change brings.
+    /// The limit of spot in use after part of the change.
     fn cap(&self, part: Part) -> f64 {
         match (self.action, part) {
             (Action::SpotInUseCap { cap, .. }, _) if self.lots == 0 => cap,

@@ -3,44 +3,45 @@
 use super::amount::{Lot, boundary, largest};
 use super::check::Checker;
 use super::operation::{Action, Refusal};
-use crate::margin::orders::{Order, Traded};
+use crate::margin::account::{Order, Traded};
 
-/// How much of a currency an account can move out. Currency units.
+/// How much of a currency an account can withdraw. Currency units.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MaxWithdrawal {
     /// Index of the currency.
     pub ccy: u32,
-    /// `eq(c)`: its equity now.
+    /// `eq(c)`: the current equity of the currency.
     pub eq: f64,
-    /// The most that passes without a debt in the currency.
+    /// The largest withdrawal that leaves no debt in the currency.
     pub max_wd: f64,
-    /// The most that passes, borrowed coins included.
+    /// The largest withdrawal, borrowing included.
     pub max_wd_ex: f64,
 }
 
-/// How many contracts, or coins of a pair, an account can buy and sell. `None` beyond [`UNBOUNDED`].
+/// How many contracts (for a pair: coins) an account can buy and sell. `None` above [`UNBOUNDED`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MaxOrder {
-    /// Price of the orders: the mark, of a pair the index.
+    /// Price of the orders: the mark price, for a pair the index price.
     pub px: f64,
-    /// Most that can be bought.
+    /// The largest buy.
     pub max_buy: Option<f64>,
-    /// Most that can be sold.
+    /// The largest sell.
     pub max_sell: Option<f64>,
 }
 
-/// Lots above which an order counts as not limited by margin.
+/// Above this number of lots an order counts as not limited by margin.
 pub const UNBOUNDED: u64 = 1 << 50;
 
 impl Checker<'_> {
-    /// The largest withdrawal of a currency in which the account has an equity of `eq`; `fx_usd` is its value.
+    /// The largest withdrawal of a currency in which the account has an equity of `eq`. `fx_usd` is the USD value of
+    /// one unit.
     ///
     /// # Errors
     /// [`Refusal::NotFinite`].
     pub fn max_withdrawal(&mut self, account: usize, ccy: u32, eq: f64, fx_usd: f64) -> Result<MaxWithdrawal, Refusal> {
         let margin = self.known(account)?.margin;
-        // Beyond this amount, equity of the currency is negative and counts in full: adjusted equity is below zero,
-        // and lower than before by more than all of IMR.
+        // Above this amount the equity of the currency is negative and counts in full. Adjusted equity is then
+        // negative, and the fall is larger than IMR: the operation fails.
         let top = eq.max(0.0) + (margin.adj_eq.abs() + 2.0 * margin.imr + 1.0) / fx_usd;
         let lot = Lot::currency(top);
         let free = |lots: u64, this: &mut Self| {
@@ -76,7 +77,7 @@ impl Checker<'_> {
 
     fn max_side(&mut self, account: usize, traded: Traded, px: f64, lot: Lot, sign: f64) -> Option<f64> {
         let order = |lots: u64| Action::Order(Order { traded, qty: sign * lot.amount(lots), px });
-        // What closes a position passes more easily than what opens one: three failures in a row are past both.
+        // Closing a position passes more easily than opening one. Three failures in a row are beyond both.
         let (mut failing, mut failures, mut lots) = (None, 0, 1u64);
         let mut passing = 0;
         while failures < 3 && lots < UNBOUNDED {

@@ -1,4 +1,4 @@
-//! Operations as JSON lines, answered as JSON lines: one object a line, in the order in which they come.
+//! Operations as JSON lines, answered as JSON lines: one object per line, in input order.
 
 use super::operation::{Operation, Resolver};
 use super::tables::Fields;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::{BufRead, Read, Write};
 
-/// An operation as it stands in a line. Numbers may be numbers or decimal strings.
+/// An operation as written in a line. Numbers may be JSON numbers or decimal strings.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -26,7 +26,7 @@ struct Line {
     px: Option<Value>,
 }
 
-/// A line that is no operation.
+/// The answer to a line that is not an operation.
 #[derive(Serialize)]
 struct Malformed<'a> {
     op_id: Option<&'a str>,
@@ -35,12 +35,12 @@ struct Malformed<'a> {
     why: String,
 }
 
-/// Answers each line of `input` with a line of `output`. Lines of one group that follow one another are applied
-/// together; they are answered when the group ends. An operation that cannot be carried out, or a line that is none,
-/// is answered with a reason. Returns the number of lines.
+/// Answers each line of `input` with a line of `output`. Consecutive lines of one group are applied together and
+/// answered when the group ends. A line that is not an operation, or an operation that cannot be applied, is answered
+/// with a reason. Returns the number of lines.
 ///
 /// # Errors
-/// [`Error::Runtime`] if the input cannot be read or the output not be written.
+/// [`Error::Runtime`] if the input cannot be read or the output cannot be written.
 pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn Write) -> Result<u64> {
     let resolver = Resolver::new(desk.snapshot);
     let mut checker = desk.checker();
@@ -48,8 +48,7 @@ pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn W
     let mut answered = 0;
     let mut line = Vec::new();
     loop {
-        let is_whole = next_line(input, &mut line)
-            .map_err(|error| Error::Runtime(format!("cannot read an operation: {error}")))?;
+        let is_whole = next_line(input, &mut line).map_err(unreadable)?;
         if !line.is_empty() && line.trim_ascii().is_empty() {
             continue;
         }
@@ -84,11 +83,19 @@ pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn W
     }
 }
 
-/// Most bytes of a line: a longer one is not kept, whatever a sender does.
+/// A file of operations that has changed brings its own error.
+fn unreadable(error: std::io::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => Error::Runtime(format!("cannot read an operation: {error}")),
+    }
+}
+
+/// Most bytes of a line. Longer lines are not stored.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// Reads the next line with its end; nothing at the end of the input. False if it is longer than it may be: what
-/// `line` holds then is its beginning, and the input stands behind it.
+/// Reads the next line with its line end; `None` at the end of the input. False if the line is too long: `line` then
+/// holds its beginning, and the input is positioned after it.
 fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
     let mut read_part = |part: &mut Vec<u8>| {
         part.clear();
@@ -130,7 +137,7 @@ fn parse(line: &[u8], resolver: &Resolver<'_>) -> Result<Operation, String> {
     }))
 }
 
-/// Missing and empty are the same.
+/// An empty text counts as missing.
 fn filled(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
@@ -144,11 +151,11 @@ fn answer<'a>(
     if operations.is_empty() {
         return Ok(());
     }
-    desk.refuse_at_odds(&mut operations);
+    desk.refuse_contradictory(&mut operations);
     for row in desk.answer(checker, &operations) {
         write(output, &object(desk, &row))?;
     }
-    // Somebody may wait for this answer before the next question.
+    // The caller may wait for this answer before it sends the next line.
     output.flush().map_err(|error| failed(&error))
 }
 

@@ -1,35 +1,35 @@
-//! Operations: what was asked, against the market and the book, or why it cannot be answered.
+//! Operations: what was asked, resolved against the market and the book, or why it cannot be answered.
 
-use crate::margin::orders::{Order, Traded};
+use crate::margin::account::{Order, Traded};
 use crate::margin::rules::SpotOffset;
 use crate::market::{Market, PriceGap};
 use crate::snapshot::{Asked, Given, Reason, Snapshot};
 use std::collections::HashMap;
 
-/// An operation that can be carried out.
+/// An operation that can be applied.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
-    /// An order, filled whole at its price.
+    /// An order, filled completely at its price.
     Order(Order),
-    /// Cash that leaves (or, not `out`, enters) the account.
+    /// Cash withdrawn (`out`) or deposited.
     Transfer {
         /// Index of the currency.
         ccy: u32,
         /// Currency units, greater than zero.
         qty: f64,
-        /// Out of the account.
+        /// True for a withdrawal.
         out: bool,
     },
-    /// Another spot hedging mode.
+    /// A new spot hedging mode.
     SpotOffset(SpotOffset),
-    /// Another limit of spot in use; infinity for none.
+    /// A new limit of spot in use; infinity for none.
     SpotInUseCap {
         /// Index of the currency.
         ccy: u32,
         /// Coins.
         cap: f64,
     },
-    /// Coins that leave spot in use; `None` for all of it.
+    /// Closes spot in use; `None` closes all of it.
     CloseHedge {
         /// Index of the currency.
         ccy: u32,
@@ -38,32 +38,32 @@ pub enum Action {
     },
 }
 
-/// Why an operation was not answered: a closed list, with stable codes.
+/// Why an operation is not answered. A closed list with stable codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refusal {
     /// No `op_id`.
     MissingOpId,
     /// No `account_id`.
     MissingAccountId,
-    /// The account is in no table of the snapshot.
+    /// The account appears in no table of the snapshot.
     UnknownAccount,
-    /// The account is left out, since one of its rows is broken.
+    /// The account is excluded because one of its rows is broken.
     AccountUnmargined,
     /// Another operation of the account has the same `op_id`.
     DuplicateOperation,
     /// A `kind` that is missing or unknown.
     InvalidKind,
-    /// What stands against the instrument, currency or number, in the words of the snapshot's rejects.
+    /// The instrument, currency or number is unusable; the reasons are those of the snapshot's rejects.
     Row(Reason),
     /// The market has no currency of this name.
     UnknownCurrency,
-    /// No spot is in use that could be closed.
+    /// The currency has no spot in use that could be closed.
     NoHedge,
     /// Its group has operations of several accounts.
     GroupOfSeveralAccounts,
-    /// Another operation of its group cannot be carried out.
+    /// Another operation of the group cannot be applied.
     GroupBroken,
-    /// The margin after it would not be a finite number.
+    /// The margin afterwards is not a finite number.
     NotFinite,
 }
 
@@ -89,7 +89,7 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// What is wrong, in words.
+    /// The reason as a sentence.
     #[must_use]
     pub fn why(self) -> String {
         match self {
@@ -111,18 +111,18 @@ impl Refusal {
     }
 }
 
-/// Whose account.
+/// The account of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whose {
+pub enum OperationAccount {
     /// Number in the book.
     Account(u32),
-    /// Nobody's, by the name that was given.
-    Nobody(Box<str>),
+    /// No account of the book has this name.
+    Unknown(Box<str>),
 }
 
-/// The words of an operation that cannot be carried out, to be given back.
+/// The fields of an operation as text, to be repeated in the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Words {
+pub struct RequestText {
     /// As asked.
     pub kind: String,
     /// As asked.
@@ -142,16 +142,16 @@ pub struct Words {
 pub struct Operation {
     /// The caller's name for it; empty if it has none.
     pub op_id: Box<str>,
-    /// Whose account.
-    pub whose: Whose,
+    /// Its account.
+    pub account: OperationAccount,
     /// Its group, if any.
     pub group: Option<Box<str>>,
-    /// What to do, or why that cannot be, with the words that say so.
-    pub action: Result<Action, (Refusal, Box<Words>)>,
+    /// What to do, or why it is refused, with the fields as asked.
+    pub action: Result<Action, (Refusal, Box<RequestText>)>,
 }
 
 impl Operation {
-    /// Marks an operation as one that cannot be carried out.
+    /// Marks an operation as refused.
     pub fn refuse(&mut self, refusal: Refusal, market: &Market) {
         if let Ok(action) = &self.action {
             let words = action.words(market);
@@ -161,34 +161,39 @@ impl Operation {
 }
 
 impl Action {
-    /// The action as a caller would have asked for it.
+    /// The action in the fields of a request.
     #[must_use]
-    pub fn words(&self, market: &Market) -> Words {
+    pub fn words(&self, market: &Market) -> RequestText {
         let currency = |ccy: u32| market.currencies[ccy as usize].name.clone();
         let number = |number: f64| Given::Number(number).text();
         let kind = self.kind().to_owned();
         match *self {
-            Self::Order(order) => Words {
+            Self::Order(order) => RequestText {
                 kind,
                 inst_id: traded_name(market, order.traded),
                 side: if order.qty > 0.0 { "buy" } else { "sell" }.to_owned(),
                 qty: number(order.qty.abs()),
                 px: number(order.px),
-                ..Words::default()
+                ..RequestText::default()
             },
-            Self::Transfer { ccy, qty, .. } => Words { kind, ccy: currency(ccy), qty: number(qty), ..Words::default() },
-            Self::SpotOffset(_) => Words { kind, ..Words::default() },
+            Self::Transfer { ccy, qty, .. } => {
+                RequestText { kind, ccy: currency(ccy), qty: number(qty), ..RequestText::default() }
+            }
+            Self::SpotOffset(_) => RequestText { kind, ..RequestText::default() },
             Self::SpotInUseCap { ccy, cap } => {
                 let qty = if cap.is_finite() { number(cap) } else { String::new() };
-                Words { kind, ccy: currency(ccy), qty, ..Words::default() }
+                RequestText { kind, ccy: currency(ccy), qty, ..RequestText::default() }
             }
-            Self::CloseHedge { ccy, qty } => {
-                Words { kind, ccy: currency(ccy), qty: qty.map(number).unwrap_or_default(), ..Words::default() }
-            }
+            Self::CloseHedge { ccy, qty } => RequestText {
+                kind,
+                ccy: currency(ccy),
+                qty: qty.map(number).unwrap_or_default(),
+                ..RequestText::default()
+            },
         }
     }
 
-    /// The name of its kind.
+    /// The value of `kind` in a request.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -201,7 +206,7 @@ impl Action {
         }
     }
 
-    /// Canonical order of the actions of a group, so that their own order plays no part.
+    /// Canonical order of the actions of a group. It does not depend on the order in the input.
     #[must_use]
     pub fn canonical(&self, other: &Self) -> std::cmp::Ordering {
         let rank = |action: &Self| match action {
@@ -238,7 +243,7 @@ pub fn traded_name(market: &Market, traded: Traded) -> String {
     }
 }
 
-/// Names of the snapshot, looked up.
+/// Names of the snapshot and their indices.
 pub struct Resolver<'a> {
     snapshot: &'a Snapshot,
     instruments: HashMap<&'a str, u32>,
@@ -246,7 +251,7 @@ pub struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    /// Takes down the names of a snapshot.
+    /// Collects the names of a snapshot.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot) -> Self {
         let market = &snapshot.market;
@@ -259,17 +264,17 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// What an operation means here.
+    /// Resolves an operation against the snapshot.
     #[must_use]
     pub fn resolve(&self, asked: &Asked<'_>) -> Operation {
-        let whose = self.whose(asked.account_id);
-        let action = match (asked.op_id, &whose) {
+        let account = self.account(asked.account_id);
+        let action = match (asked.op_id, &account) {
             (None, _) => Err(Refusal::MissingOpId),
             (_, Err(refusal)) => Err(*refusal),
             (Some(_), Ok(_)) => self.action(asked),
         };
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        let words = || Words {
+        let words = || RequestText {
             kind: text(asked.kind),
             inst_id: text(asked.inst_id),
             ccy: text(asked.ccy),
@@ -279,16 +284,16 @@ impl<'a> Resolver<'a> {
         };
         Operation {
             op_id: asked.op_id.unwrap_or_default().into(),
-            whose: whose.unwrap_or_else(|_| Whose::Nobody(asked.account_id.unwrap_or_default().into())),
+            account: account.unwrap_or_else(|_| OperationAccount::Unknown(asked.account_id.unwrap_or_default().into())),
             group: asked.group.map(Into::into),
             action: action.map_err(|refusal| (refusal, Box::new(words()))),
         }
     }
 
-    fn whose(&self, account_id: Option<&str>) -> Result<Whose, Refusal> {
+    fn account(&self, account_id: Option<&str>) -> Result<OperationAccount, Refusal> {
         let id = account_id.ok_or(Refusal::MissingAccountId)?;
         if let Some(account) = self.snapshot.book.find(id) {
-            return Ok(Whose::Account(account as u32));
+            return Ok(OperationAccount::Account(account as u32));
         }
         let left_out = &self.snapshot.unmargined;
         let is_left_out = left_out.binary_search_by(|account| account.account_id.as_str().cmp(id)).is_ok();
@@ -342,10 +347,10 @@ impl<'a> Resolver<'a> {
         Ok(Order { traded, qty, px })
     }
 
-    /// The contract or spot pair of a name.
+    /// The contract or spot pair with this name.
     ///
     /// # Errors
-    /// Why nothing can be traded under it.
+    /// Why it cannot be traded.
     pub fn traded(&self, inst_id: &str) -> Result<Traded, Refusal> {
         let market = &self.snapshot.market;
         if let Some(&number) = self.instruments.get(inst_id) {

@@ -1,8 +1,8 @@
-//! What a simulation writes: `checks` and `check_units`, the largest withdrawals and orders, and its summary.
+//! Tables of a simulation: `checks`, `check_units`, the largest withdrawals and orders, and its summary.
 
 use super::check::{Most, Unit};
 use super::limits::{MaxOrder, MaxWithdrawal};
-use super::operation::{Whose, Words};
+use super::operation::{OperationAccount, RequestText};
 use super::{CheckCounts, Row};
 use crate::Result;
 use crate::cells::time::timestamp;
@@ -16,7 +16,7 @@ use crate::tables::encode::{Encoded, Encoder, TableFile, create};
 use arrow::array::RecordBatch;
 use std::path::Path;
 
-/// One operation a row, in byte order of account and `op_id`. Before and after are null where `verdict` is `invalid`.
+/// One row per operation, in byte order of account and `op_id`. Before and after are null where `verdict` is `invalid`.
 pub const CHECKS: TableSpec = TableSpec {
     name: "checks",
     columns: &[
@@ -48,7 +48,7 @@ pub const CHECKS: TableSpec = TableSpec {
     sorted_by: None,
 };
 
-/// Each risk unit that an operation changes, before and after; a row is missing where there is no such unit.
+/// Each risk unit that an operation changes, before and after. No row where the unit does not exist.
 pub const CHECK_UNITS: TableSpec = TableSpec {
     name: "check_units",
     columns: &[
@@ -72,14 +72,15 @@ pub const CHECK_UNITS: TableSpec = TableSpec {
     sorted_by: None,
 };
 
-/// The largest withdrawals: account x currency.
+/// The largest withdrawals, one row per account and currency.
 pub const MAX_WITHDRAW: TableSpec = TableSpec {
     name: "max_withdraw",
     columns: &[text("account_id"), label("ccy"), number("eq"), number("max_wd"), number("max_wd_ex")],
     sorted_by: Some(0),
 };
 
-/// The largest orders: account x instrument, in the order asked for. Null where margin sets no limit.
+/// The largest orders, one row per account and instrument, instruments in request order. Null where margin sets no
+/// limit.
 pub const MAX_ORDER: TableSpec = TableSpec {
     name: "max_order",
     columns: &[
@@ -92,21 +93,21 @@ pub const MAX_ORDER: TableSpec = TableSpec {
     sorted_by: Some(0),
 };
 
-/// The columns that tell what was asked and answered.
+/// The columns with the request and the answer.
 pub struct Fields<'a> {
     /// The caller's name for the operation.
     pub op_id: &'a str,
     /// The account as asked.
     pub account_id: &'a str,
-    /// Empty if it has none.
+    /// Empty if the operation has no group.
     pub group: &'a str,
-    /// What was asked.
-    pub words: Words,
+    /// The request.
+    pub words: RequestText,
     /// `pass`, `adjust`, `reject` or `invalid`.
     pub verdict: &'static str,
-    /// Why there is no answer; empty if there is one.
+    /// Why there is no answer; empty otherwise.
     pub reason: &'static str,
-    /// The largest amount and what it counts.
+    /// The largest amount and its unit.
     pub most: Option<(f64, &'a str)>,
 }
 
@@ -127,9 +128,9 @@ impl<'a> Fields<'a> {
         };
         Self {
             op_id: &operation.op_id,
-            account_id: match &operation.whose {
-                Whose::Account(account) => snapshot.book.accounts.get(*account as usize),
-                Whose::Nobody(id) => id,
+            account_id: match &operation.account {
+                OperationAccount::Account(account) => snapshot.book.accounts().get(*account as usize),
+                OperationAccount::Unknown(id) => id,
             },
             group: operation.group.as_deref().unwrap_or_default(),
             words,
@@ -140,13 +141,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The two tables of checks while they are written.
+/// The two tables of checks, being written.
 pub struct CheckTables([TableFile; 2]);
 
-/// What turns rows into bytes, in any thread.
+/// Encodes rows; can be shared between threads.
 pub struct CheckEncoders([Encoder; 2]);
 
-/// Rows, ready to be appended.
+/// Encoded rows, ready to be appended.
 pub struct CheckPart([Encoded; 2]);
 
 impl CheckTables {
@@ -233,7 +234,7 @@ fn checks_batch(rows: &[Row<'_>], snapshot: &Snapshot) -> Result<RecordBatch> {
     ])
 }
 
-/// A unit in one of the states of an operation.
+/// A unit before or after an operation.
 struct UnitRow<'a> {
     op_id: &'a str,
     account_id: &'a str,
@@ -246,9 +247,9 @@ fn units_batch(rows: &[Row<'_>], snapshot: &Snapshot, unit_names: &[String]) -> 
     let mut units: Vec<UnitRow> = Vec::new();
     for row in rows {
         let Ok((answer, _)) = &row.answer else { continue };
-        let account_id = match &row.operation.whose {
-            Whose::Account(account) => snapshot.book.accounts.get(*account as usize),
-            Whose::Nobody(id) => id,
+        let account_id = match &row.operation.account {
+            OperationAccount::Account(account) => snapshot.book.accounts().get(*account as usize),
+            OperationAccount::Unknown(id) => id,
         };
         for (before, after) in &answer.units {
             for (state, margin) in [("before", before), ("after", after)] {
@@ -280,10 +281,10 @@ fn units_batch(rows: &[Row<'_>], snapshot: &Snapshot, unit_names: &[String]) -> 
     ])
 }
 
-/// A limit of an account, with its place among those of the account.
+/// A limit of an account: account, index among the limits of the account, limit.
 pub type Limit<T> = (usize, usize, T);
 
-/// A table of limits while it is written.
+/// A table of limits, being written.
 pub trait LimitTable<T> {
     /// Appends rows.
     ///
@@ -317,7 +318,7 @@ impl LimitTable<MaxWithdrawal> for Withdrawals {
             |figure: fn(&MaxWithdrawal) -> f64| crate::tables::columns::numbers(rows.iter().map(|row| figure(&row.2)));
         let currency = |ccy: u32| snapshot.market.currencies[ccy as usize].name.as_str();
         let batch = MAX_WITHDRAW.batch(vec![
-            texts(rows.iter().map(|row| snapshot.book.accounts.get(row.0)))?,
+            texts(rows.iter().map(|row| snapshot.book.accounts().get(row.0)))?,
             texts(rows.iter().map(|row| currency(row.2.ccy)))?,
             figure(|limit| limit.eq),
             figure(|limit| limit.max_wd),
@@ -339,7 +340,7 @@ pub struct Orders<'a> {
 }
 
 impl<'a> Orders<'a> {
-    /// Starts the file; `names` are the instruments that were asked for.
+    /// Starts the file. `names` are the requested instruments.
     ///
     /// # Errors
     /// Those of [`create`].
@@ -351,7 +352,7 @@ impl<'a> Orders<'a> {
 impl LimitTable<MaxOrder> for Orders<'_> {
     fn append(&mut self, snapshot: &Snapshot, rows: &[Limit<MaxOrder>]) -> Result<()> {
         let batch = MAX_ORDER.batch(vec![
-            texts(rows.iter().map(|row| snapshot.book.accounts.get(row.0)))?,
+            texts(rows.iter().map(|row| snapshot.book.accounts().get(row.0)))?,
             texts(rows.iter().map(|row| self.names[row.1].as_str()))?,
             crate::tables::columns::numbers(rows.iter().map(|row| row.2.px)),
             optional_numbers(rows.iter().map(|row| row.2.max_buy)),
@@ -368,7 +369,7 @@ impl LimitTable<MaxOrder> for Orders<'_> {
 /// `summary.json` of a simulation.
 ///
 /// # Errors
-/// [`crate::Error::Runtime`] if it cannot be formed.
+/// [`crate::Error::Runtime`] if it cannot be serialised.
 pub fn summary(snapshot: &Snapshot, rules: &LoadedRules, counts: &CheckCounts) -> Result<Vec<u8>> {
     let tables = snapshot.tables.iter().map(|table| {
         serde_json::json!({

@@ -1,12 +1,12 @@
-//! Answers in words.
+//! Answers as sentences.
 
 use super::check::{Answer, Most, Unit, Verdict};
 use super::operation::{Action, traded_name};
 use crate::margin::rules::SpotOffset;
 use crate::market::Market;
 
-/// Why an operation passes or not, in one sentence: what it does to the margin of the unit that changes most, how
-/// adjusted equity stands to IMR then, and the largest amount that passes.
+/// Why an operation passes or fails, in one sentence: its effect on the MMR of the unit that changes most, adjusted
+/// equity against IMR, and the largest amount that passes.
 #[must_use]
 pub fn why(market: &Market, unit_names: &[String], actions: &[Action], place: usize, answer: &Answer) -> String {
     let what = match actions {
@@ -56,7 +56,7 @@ fn describe(market: &Market, action: &Action) -> String {
     }
 }
 
-/// What becomes of the MMR of the unit that changes most.
+/// The effect on the MMR of the unit that changes most.
 fn effect(unit_names: &[String], answer: &Answer, plural: bool) -> String {
     let s = if plural { "" } else { "s" };
     let mmr = |unit: &Option<crate::margin::UnitMargin>| unit.map_or(0.0, |unit| unit.mmr);
@@ -94,14 +94,14 @@ fn limit(market: &Market, action: Option<&Action>, most: &Most) -> String {
     }
 }
 
-/// Whole USD with commas between groups of three digits, cents below 100.
+/// Whole USD with thousands separators; with cents below 100.
 fn usd(amount: f64) -> String {
     let amount = amount + 0.0;
     let text = if amount.abs() < 100.0 { format!("{amount:.2}") } else { format!("{amount:.0}") };
     grouped(&text)
 }
 
-/// An amount in full, to 8 decimals.
+/// An amount with up to 8 decimals.
 fn number(amount: f64) -> String {
     let text = format!("{amount:.8}");
     grouped(text.trim_end_matches('0').trim_end_matches('.'))

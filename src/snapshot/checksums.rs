@@ -4,7 +4,8 @@
 //! checksums of their own, and a digit that changes in a CSV file makes another number: only a hash notices.
 
 use super::{Expectations, InputFile};
-use crate::source::unreadable;
+use crate::error::Remedy;
+use crate::source::{self, Input};
 use crate::{Invalid, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -36,10 +37,15 @@ fn slashes(path: &Path) -> String {
     path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-/// Holds what was read to the file `checksums` in `dir`, if there is one, and to the hash that is expected, if any.
-pub(super) fn verify(dir: &Path, inputs: &[InputFile], expectations: &Expectations) -> Result<()> {
-    if let Some(listed) = read(dir)? {
-        compare(dir, inputs, &listed)?;
+/// Holds what was read to the file `checksums` of `dir`, if there is one, and to the hash that is expected, if any.
+pub(super) fn verify(
+    dir: &Path,
+    checksums: Option<&Input>,
+    inputs: &[InputFile],
+    expectations: &Expectations,
+) -> Result<()> {
+    if let Some(checksums) = checksums {
+        compare(dir, inputs, &read(checksums)?)?;
     }
     let Some(expected) = &expectations.hash else { return Ok(()) };
     let found = snapshot_hash(inputs);
@@ -49,17 +55,19 @@ pub(super) fn verify(dir: &Path, inputs: &[InputFile], expectations: &Expectatio
     Err(Invalid::new("the snapshot is not the one that was expected")
         .file(dir)
         .value(format!("hash {found}"))
-        .expected(format!("hash {expected}, as `--expect-hash` says"))
+        .expected(format!("hash {expected}"))
+        .remedy(Remedy::ExpectedHash)
         .into())
 }
 
 /// Holds a file in the folder of a snapshot that is no table of it to `checksums`, if it is listed there.
 pub(super) fn verify_listed(input: &InputFile) -> Result<()> {
     let (Some(dir), Some(name)) = (input.path.parent(), input.path.file_name()) else { return Ok(()) };
-    if !dir.join(super::MANIFEST).exists() {
+    let checksums = dir.join(CHECKSUMS);
+    if !source::is_there(&dir.join(super::MANIFEST))? || !source::is_there(&checksums)? {
         return Ok(());
     }
-    let listed = read(dir)?.unwrap_or_default();
+    let listed = read(&Input::open(&checksums)?)?;
     match listed.get(&*name.to_string_lossy()) {
         Some(expected) if *expected != input.blake3 => Err(changed(&input.path, &input.blake3, expected).into()),
         _ => Ok(()),
@@ -77,16 +85,12 @@ fn changed(file: &Path, found: &str, expected: &str) -> Invalid {
 /// Hashes by path.
 type Listed = BTreeMap<String, String>;
 
-fn read(dir: &Path) -> Result<Option<Listed>> {
-    let file = dir.join(CHECKSUMS);
-    let Ok(metadata) = file.symlink_metadata() else { return Ok(None) };
-    if metadata.len() > LARGEST_FILE {
-        return Err(Invalid::new("the file is too large").file(file).expected("one line for each file").into());
-    }
-    let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
+fn read(checksums: &Input) -> Result<Listed> {
+    let file = checksums.path();
+    let text = source::text_of(file, checksums.read_whole(LARGEST_FILE)?)?;
     let mut listed = Listed::new();
     for (line, row) in text.lines().zip(1..) {
-        let invalid = |problem: &str| Invalid::new(problem).file(&file).row(row).value(crate::cells::text::cut(line));
+        let invalid = |problem: &str| Invalid::new(problem).file(file).row(row).value(crate::cells::text::cut(line));
         let parts = line.split_once("  ").or_else(|| line.split_once(" *"));
         let known = parts.filter(|(hash, _)| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let Some((hash, path)) = known else {
@@ -98,7 +102,7 @@ fn read(dir: &Path) -> Result<Option<Listed>> {
             return Err(invalid("a file is listed twice").expected("each one once").into());
         }
     }
-    Ok(Some(listed))
+    Ok(listed)
 }
 
 fn compare(dir: &Path, inputs: &[InputFile], listed: &Listed) -> Result<()> {
@@ -115,7 +119,7 @@ fn compare(dir: &Path, inputs: &[InputFile], listed: &Listed) -> Result<()> {
         }
     }
     for path in listed.keys() {
-        if !inputs.iter().any(|input| slashes(&input.path) == *path) && dir.join(path).symlink_metadata().is_err() {
+        if !inputs.iter().any(|input| slashes(&input.path) == *path) && !source::is_there(&dir.join(path))? {
             let expected = "every file that `checksums` lists";
             return Err(Invalid::new("a file is gone").file(dir.join(path)).expected(expected).into());
         }

@@ -92,14 +92,16 @@ impl MarketRows {
     /// # Errors
     /// Those of [`super::load`] that concern `snapshot.toml` and the tables of the market.
     pub fn open(dir: &Path, progress: &dyn Progress) -> Result<Self> {
-        let Survey { as_of_ns, sources, .. } = Survey::new(dir)?;
+        let survey = Survey::new(dir)?;
         let read = |table: Table| {
-            let source = sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source);
-            let source = source.ok_or_else(|| Error::Runtime(format!("table `{}` was not found", table.name())))?;
+            let source = survey
+                .source(table)
+                .ok_or_else(|| Error::Runtime(format!("table `{}` was not found", table.name())))?;
             read_rows(table.name(), table.columns(), source, progress)
         };
         let [instruments, marks, indices] = [Table::Instruments, Table::Marks, Table::Indices].map(read);
-        Self::new(as_of_ns, instruments?, marks?, indices?, progress)
+        let read = || Self::new(survey.as_of_ns, instruments?, marks?, indices?, progress);
+        survey.settle(read(), progress)
     }
 
     /// Valuation time in nanoseconds since 1970 UTC.

@@ -27,6 +27,7 @@ mod relate;
 mod schema;
 mod shocks;
 pub mod stream;
+mod survey;
 mod tables;
 
 pub use crate::cells::time::parse_time;
@@ -37,19 +38,19 @@ pub use max_rejects::MaxRejects;
 pub use memory::{MarketRows, Tables, load_rows, open_rows, shocks_of};
 pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
-pub use schema::Table;
+pub use schema::{Table, input_columns};
 pub use shocks::{find_shocks, read_shocks};
 
+use crate::Result;
 use crate::book::{Book, BookBuilder};
-use crate::cells::time;
 use crate::formats::scan::Opened;
-use crate::margin::rules::SpotOffset;
+use crate::margin::rules::{Rules, SpotOffset};
 use crate::market::Market;
-use crate::progress::Progress;
-use crate::source::{self, Source};
-use crate::{Error, Invalid, Result};
+use crate::progress::{Progress, Silent};
+use crate::source::{self, Input, Source};
 use std::path::{Path, PathBuf};
 use stream::{Currencies, Cut, Piece, Stream, Window};
+use survey::Survey;
 
 /// What [`load`] needs besides the folder.
 #[derive(Clone, Copy)]
@@ -60,6 +61,15 @@ pub struct LoadOptions<'a> {
     pub expectations: &'a Expectations,
     /// Hears how many rows are read.
     pub progress: &'a dyn Progress,
+}
+
+impl LoadOptions<'static> {
+    /// Under these rules, with nothing known beforehand and nobody who hears of the progress.
+    #[must_use]
+    pub fn of(rules: &Rules) -> Self {
+        static NONE: Expectations = Expectations::NONE;
+        Self { default_spot_offset: rules.default_spot_offset, expectations: &NONE, progress: &Silent }
+    }
 }
 
 /// A file that was read.
@@ -101,40 +111,6 @@ pub struct Snapshot {
 
 pub(crate) const MANIFEST: &str = "snapshot.toml";
 
-/// What lies in the folder of a snapshot.
-struct Survey {
-    as_of_ns: i64,
-    sources: Vec<(Table, Source)>,
-    /// All files, `snapshot.toml` first, then those of each table.
-    files: Vec<PathBuf>,
-}
-
-impl Survey {
-    fn new(dir: &Path) -> Result<Self> {
-        let manifest = dir.join(MANIFEST);
-        let as_of_ns = time::read_as_of(&manifest)?;
-        let sources = find_tables(dir)?;
-        let mut files = vec![manifest];
-        files.extend(sources.iter().flat_map(|(_, source)| source.files.clone()));
-        Ok(Self { as_of_ns, sources, files })
-    }
-}
-
-/// The files with their hashes and rows; `rows` are those of the tables' files in order.
-fn input_files(
-    dir: &Path,
-    files: &[PathBuf],
-    hashes: Vec<(u64, String)>,
-    rows: impl IntoIterator<Item = u64>,
-) -> Vec<InputFile> {
-    let rows = std::iter::once(None).chain(rows.into_iter().map(Some)).chain(std::iter::repeat(None));
-    let described = files.iter().zip(hashes).zip(rows).map(|((file, (bytes, blake3)), rows)| {
-        let path = file.strip_prefix(dir).unwrap_or(file).to_path_buf();
-        InputFile { path, bytes, rows, blake3 }
-    });
-    described.collect()
-}
-
 /// The file `checksums` for the snapshot in `dir`, see [`CHECKSUMS`].
 ///
 /// # Errors
@@ -148,27 +124,22 @@ pub fn form_checksums(dir: &Path, progress: &dyn Progress) -> Result<String> {
 /// # Errors
 /// Those of [`form_checksums`].
 pub fn input_hashes(dir: &Path, progress: &dyn Progress) -> Result<Vec<InputFile>> {
-    let Survey { files, .. } = Survey::new(dir)?;
-    Ok(input_files(dir, &files, source::hash_all(&files, progress)?, []))
-}
-
-/// A table that cannot be read may be one that was damaged since `checksums` was written, which says more.
-fn blame(dir: &Path, error: Error, progress: &dyn Progress) -> Error {
-    if !matches!(error, Error::Invalid(_)) || !dir.join(CHECKSUMS).exists() {
-        return error;
-    }
-    let verdict = input_hashes(dir, progress).and_then(|inputs| checksums::verify(dir, &inputs, &Expectations::NONE));
-    match verdict {
-        Err(Error::Invalid(damage)) => {
-            let reader = error.to_string();
-            let reader = reader.lines().next().unwrap_or_default();
-            Invalid { hint: Some(format!("its reader says: {reader}")), ..*damage }.into()
-        }
-        _ => error,
-    }
+    let survey = Survey::new(dir)?;
+    let hashed = survey.hash(progress).map(|hashes| survey.input_files(hashes, []));
+    survey.settle(hashed, progress)
 }
 
 /// Reads the snapshot in the folder `dir`, the whole book into memory.
+///
+/// ```
+/// use remargin::snapshot::{LoadOptions, load};
+/// use std::path::Path;
+/// let rules = remargin::rules::load(None, &[])?;
+/// let snapshot = load(Path::new("data/sample"), &LoadOptions::of(&rules.rules))?;
+/// assert_eq!(snapshot.book.len(), 300);
+/// assert!(snapshot.rejects.is_empty());
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Invalid`] for a broken table or `snapshot.toml`, and for files that are not those that `checksums` or the
@@ -193,7 +164,7 @@ fn whole(mut stream: Stream, options: &LoadOptions) -> Result<Snapshot> {
             Ok(())
         })?;
         match read {
-            Some(snapshot) => return Ok(Snapshot { book: book.build(), ..snapshot }),
+            Some(snapshot) => return Ok(Snapshot { book: book.build()?, ..snapshot }),
             None => stream.hold(options)?,
         }
     }
@@ -208,26 +179,5 @@ fn rows_about(table: Table, source: &Source) -> Result<u64> {
         source::Format::Parquet => Opened::new(source, table.columns().get(..1).unwrap_or_default())?.rows(),
         source::Format::Arrow | source::Format::Csv => None,
     };
-    let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
-    Ok(known.unwrap_or_else(|| source.files.iter().map(size).sum::<u64>() / ROW_BYTES))
-}
-
-fn find_tables(dir: &Path) -> Result<Vec<(Table, Source)>> {
-    let mut sources = Vec::new();
-    for table in Table::ALL {
-        match source::find(dir, table.name())? {
-            Some(source) => sources.push((table, source)),
-            None if table.optional() => {}
-            None => {
-                let name = table.name();
-                return Err(Invalid::new(format!("the snapshot has no table `{name}`"))
-                    .file(dir)
-                    .expected(format!(
-                        "`{name}.parquet`, `{name}.arrow`, `{name}.csv` or a folder `{name}` of Parquet parts"
-                    ))
-                    .into());
-            }
-        }
-    }
-    Ok(sources)
+    Ok(known.unwrap_or_else(|| source.files.iter().map(Input::len).sum::<u64>() / ROW_BYTES))
 }

@@ -6,8 +6,8 @@ use crate::cells::number::{NumberError, Numbers, parse};
 use crate::cells::text::cut;
 use crate::formats::scan::{Opened, scan};
 use crate::progress::Progress;
-use crate::{Invalid, Result, source};
-use std::fs::File;
+use crate::source::{self, Input};
+use crate::{Invalid, Result};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -80,16 +80,16 @@ pub struct Asked<'a> {
     pub px: Given,
 }
 
-/// Operations as JSON lines: a file, or standard input for `-`.
+/// Operations as JSON lines: a file, or standard input for `-`. A file that changed ends with an error that has
+/// [`crate::Error::Invalid`] in it.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if the file cannot be opened.
+/// [`crate::Error::Invalid`] if it is not a regular file or cannot be opened.
 pub fn open_lines(path: &Path) -> Result<Box<dyn BufRead>> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdin().lock()));
     }
-    let file = File::open(path).map_err(|error| source::unreadable(path, &error))?;
-    Ok(Box::new(BufReader::new(file)))
+    Ok(Box::new(BufReader::new(Input::open(path)?.to_the_end())))
 }
 
 /// Reads a table of operations (`*.csv`, `*.parquet`, `*.arrow`, or a folder of Parquet parts) and keeps of each row
@@ -102,10 +102,10 @@ pub fn read_operations<T: Send>(
     keep: impl Fn(&Asked<'_>) -> T + Sync,
     progress: &dyn Progress,
 ) -> Result<(Vec<T>, Vec<InputFile>)> {
-    let source = source::at(path)?;
+    let source = source::at(path)?.open()?;
     let mut inputs = Vec::new();
     for (file, (bytes, blake3)) in source.files.iter().zip(source::hash_all(&source.files, progress)?) {
-        inputs.push(InputFile { path: file.clone(), bytes, rows: None, blake3 });
+        inputs.push(InputFile { path: file.path().to_path_buf(), bytes, rows: None, blake3 });
     }
     let mut kept = Vec::new();
     let rows = scan(

@@ -6,20 +6,19 @@ use crate::formats::batch::Batch;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
 use crate::progress::Progress;
-use crate::source::Source;
+use crate::source::{self, Input, Source};
 use crate::{Error, Invalid, Result};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A snapshot whose tables were found and not read.
 pub(crate) struct RawSnapshot {
-    pub as_of_ns: i64,
-    sources: Vec<(Table, Source)>,
-    /// `snapshot.toml`.
-    pub manifest: PathBuf,
+    survey: Survey,
+    /// The table `shocks`, if there is one.
+    shocks: Option<Source>,
 }
 
 /// Consecutive rows of a table.
@@ -39,14 +38,19 @@ impl RawSnapshot {
     /// # Errors
     /// Those of [`super::load`] that concern `snapshot.toml` and which tables there are.
     pub fn open(dir: &Path) -> Result<Self> {
-        let Survey { as_of_ns, sources, files } = Survey::new(dir)?;
-        let manifest = files.into_iter().next().unwrap_or_else(|| dir.join(super::MANIFEST));
-        Ok(Self { as_of_ns, sources, manifest })
+        let survey = Survey::new(dir)?;
+        let shocks = source::find(dir, "shocks")?.map(|shocks| shocks.open()).transpose()?;
+        Ok(Self { survey, shocks })
+    }
+
+    /// Valuation time in nanoseconds since 1970 UTC.
+    pub fn as_of_ns(&self) -> i64 {
+        self.survey.as_of_ns
     }
 
     /// The files of a table, in the order of its rows.
-    pub fn files(&self, table: Table) -> Option<&[PathBuf]> {
-        self.source(table).map(|source| source.files.as_slice())
+    pub fn files(&self, table: Table) -> Option<&[Input]> {
+        self.survey.source(table).map(|source| source.files.as_slice())
     }
 
     /// Rows of a table, about: where its files do not tell, what their size lets one expect.
@@ -54,11 +58,24 @@ impl RawSnapshot {
     /// # Errors
     /// [`Error::Invalid`] if a file cannot be opened.
     pub fn rows(&self, table: Table) -> Result<u64> {
-        self.source(table).map_or(Ok(0), |source| super::rows_about(table, source))
+        self.survey.source(table).map_or(Ok(0), |source| super::rows_about(table, source))
     }
 
-    fn source(&self, table: Table) -> Option<&Source> {
-        self.sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source)
+    /// `snapshot.toml`, and the files of the market and of the scenarios.
+    pub fn market_files(&self) -> Vec<Input> {
+        let market =
+            [Table::Instruments, Table::Marks, Table::Indices].into_iter().filter_map(|table| self.files(table));
+        let shocks = self.shocks.iter().map(|shocks| shocks.files.as_slice());
+        self.survey.files().iter().take(1).chain(market.chain(shocks).flatten()).cloned().collect()
+    }
+
+    /// What came of reading, once nothing more is read: it counts only if no file changed since it was opened.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if one did, else the error of `outcome`.
+    pub fn settle<T>(&self, outcome: Result<T>, progress: &dyn Progress) -> Result<T> {
+        let outcome = self.shocks.iter().fold(outcome, |outcome, shocks| shocks.settle(outcome));
+        self.survey.settle(outcome, progress)
     }
 
     /// Folds the rows of a table, which is there: `fold` gathers batches into a local, on many threads, `merge` takes
@@ -73,8 +90,10 @@ impl RawSnapshot {
         fold: impl Fn(&mut T, &RawRows) -> Result<()> + Sync,
         merge: impl FnMut(T) -> Result<()>,
     ) -> Result<()> {
-        let source =
-            self.source(table).ok_or_else(|| Error::Runtime(format!("table `{}` was not found", table.name())))?;
+        let source = self
+            .survey
+            .source(table)
+            .ok_or_else(|| Error::Runtime(format!("table `{}` was not found", table.name())))?;
         let opened = Opened::new(source, table.columns())?;
         progress.stage(table.name(), "rows", opened.rows().unwrap_or(0));
         scan(opened, progress, |local, batch| fold(local, &RawRows::of(batch)?), merge).map(drop)

@@ -76,6 +76,42 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All reasons, in order.
+    pub const ALL: [Self; 32] = [
+        Self::MissingAccountId,
+        Self::MissingInstId,
+        Self::MissingCcy,
+        Self::InvalidIndexId,
+        Self::UnknownInstrument,
+        Self::InvalidInstrument,
+        Self::ExpiredInstrument,
+        Self::MissingQuantity,
+        Self::InvalidQuantity,
+        Self::MissingAvgPx,
+        Self::InvalidAvgPx,
+        Self::NonPositiveAvgPx,
+        Self::MissingPx,
+        Self::InvalidPx,
+        Self::InvalidSide,
+        Self::MissingCash,
+        Self::InvalidCash,
+        Self::InvalidInterest,
+        Self::InvalidSpotInUseCap,
+        Self::OutOfRange,
+        Self::MissingMark,
+        Self::CrossedMark,
+        Self::StaleMark,
+        Self::MissingVol,
+        Self::MissingForward,
+        Self::MissingIndex,
+        Self::MissingFx,
+        Self::ImplausibleNotional,
+        Self::DuplicateBalance,
+        Self::InvalidSpotOffset,
+        Self::DuplicateAccount,
+        Self::AccountUnmargined,
+    ];
+
     /// The stable code in `rejects` and `summary.json`.
     #[must_use]
     pub fn code(self) -> &'static str {

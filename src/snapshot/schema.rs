@@ -58,6 +58,25 @@ impl Table {
     }
 }
 
+/// Every column that is read of an input table: table, column, type, whether it must be there. For the test of the
+/// documents.
+#[doc(hidden)]
+#[must_use]
+pub fn input_columns() -> Vec<(&'static str, &'static str, &'static str, bool)> {
+    let book = Table::ALL.map(|table| (table.name(), table.columns()));
+    let tables = book.into_iter().chain([("shocks", SHOCKS), ("operations", OPERATIONS)]);
+    let kind = |kind| match kind {
+        Kind::Id => "id",
+        Kind::Number => "number",
+        Kind::Time => "time",
+        Kind::Flag => "flag",
+    };
+    let columns = |(table, columns): (&'static str, &'static [Column])| {
+        columns.iter().map(move |column| (table, column.name, kind(column.kind), column.required))
+    };
+    tables.flat_map(columns).collect()
+}
+
 const fn id(name: &'static str) -> Column {
     Column { name, kind: Kind::Id, required: true }
 }

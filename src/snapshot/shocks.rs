@@ -12,7 +12,8 @@ use crate::formats::scan::{Opened, scan};
 use crate::market::Market;
 use crate::market::scenario::{BASE, Fault, Scenario, Shock, check_days, check_fx, check_shock};
 use crate::progress::Progress;
-use crate::{Invalid, Result, source};
+use crate::source::{self, Input, LARGEST_JSON, Source};
+use crate::{Invalid, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,10 +39,10 @@ pub fn find_shocks(dir: &Path) -> Result<Option<PathBuf>> {
 /// rows of one scenario and currency, `days` or `fx` that contradict an earlier row of the scenario, a `base` that
 /// moves something, a cell that cannot be read.
 pub fn read_shocks(path: &Path, market: &Market, progress: &dyn Progress) -> Result<(Vec<Scenario>, Vec<InputFile>)> {
-    let source = source::at(path)?;
+    let source = open(path)?;
     let mut inputs = Vec::new();
     for (file, (bytes, blake3)) in source.files.iter().zip(source::hash_all(&source.files, progress)?) {
-        let input = InputFile { path: file.clone(), bytes, rows: None, blake3 };
+        let input = InputFile { path: file.path().to_path_buf(), bytes, rows: None, blake3 };
         checksums::verify_listed(&input)?;
         inputs.push(input);
     }
@@ -50,6 +51,18 @@ pub fn read_shocks(path: &Path, market: &Market, progress: &dyn Progress) -> Res
         input.rows = Some(rows);
     }
     Ok((scenarios.finish()?, inputs))
+}
+
+/// Scenarios are held in memory, so that their table has a bound.
+fn open(path: &Path) -> Result<Source> {
+    let source = source::at(path)?.open()?;
+    let bytes = source.files.iter().map(Input::len).sum::<u64>();
+    if bytes > LARGEST_JSON {
+        let expected = format!("at most {LARGEST_JSON} bytes ({} MiB) of scenarios", LARGEST_JSON >> 20);
+        let invalid = Invalid::new("the table is too large").file(path).value(format!("{bytes} bytes"));
+        return Err(invalid.expected(expected).into());
+    }
+    Ok(source)
 }
 
 /// As [`read_shocks`], from a table that is open.

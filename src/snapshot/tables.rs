@@ -103,7 +103,7 @@ impl Pending {
     pub fn open(sources: &[(Table, Source)], options: &LoadOptions) -> Result<Self> {
         let mut tables = Vec::new();
         for (table, source) in sources {
-            tables.push((*table, source.files.clone(), Opened::new(source, table.columns())?));
+            tables.push((*table, source.paths(), Opened::new(source, table.columns())?));
         }
         Ok(Self::announce(tables, options))
     }

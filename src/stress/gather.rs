@@ -48,7 +48,7 @@ pub(super) struct Gathered<'a> {
 }
 
 /// Bytes of an account's id.
-const ID_BYTES: u64 = 24;
+const ID_BYTES: u64 = 40;
 
 impl<'a> Gathered<'a> {
     /// Nothing yet. `worst` is what the passes before have left, `table` is there in the last pass.
@@ -134,5 +134,6 @@ impl<'a> Gathered<'a> {
 }
 
 fn bytes_of(book: &Book) -> usize {
-    book.instrument.len() * 20 + book.ccy.len() * 28 + book.orders.len() * 24 + book.len() * 48
+    let orders: usize = (0..book.len()).map(|account| book.orders_of(account).len()).sum();
+    book.instrument().len() * 20 + book.ccy().len() * 28 + orders * 24 + book.len() * 48
 }

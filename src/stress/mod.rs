@@ -31,22 +31,22 @@ pub use text::stress_table;
 use crate::book::Book;
 use crate::distance::tables::{self as distances, Searched};
 use crate::engine::{Memory, OpenBook};
+use crate::error::Remedy;
 use crate::margin::priced::PricedMarket;
 use crate::market::Market;
 use crate::market::scenario::with_base;
 use crate::market::scenario::{self, Scenario};
-use crate::memory::{MemoryLimit, Need};
+use crate::memory::Need;
 use crate::page::{self, AtRiskRow, Identity, Page, Scenarios};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance, Timings};
 use crate::publish::recorded::absolute;
 use crate::publish::{OutputFile, OutputFolder};
-use crate::request::DistanceScope;
+use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::Currencies;
-use crate::snapshot::{self, Expectations, InputFile, LoadOptions, MaxRejects, Snapshot};
-use crate::source::Format;
+use crate::snapshot::{self, InputFile, LoadOptions, Snapshot};
 use crate::tables::rejects;
 use crate::totals::at_risk::{self, Names};
 use crate::totals::spread::Floor;
@@ -90,7 +90,7 @@ impl ScenarioSources {
     /// The base case and all scenarios, in order, checked against the market, and the files that they come from.
     ///
     /// # Errors
-    /// [`Error::Usage`] without a scenario; [`Error::Invalid`] for a table that cannot be used, two scenarios of one
+    /// [`Error::Refused`] without a scenario; [`Error::Invalid`] for a table that cannot be used, two scenarios of one
     /// name and a scenario that the market does not know the currencies of.
     pub fn resolve(
         &self,
@@ -112,9 +112,8 @@ impl ScenarioSources {
             files = inputs;
             all.extend(scenarios);
         } else if nothing {
-            let hint = "--shocks, --grid, --scenario or --preset";
             let problem = format!("there is no scenario: `{}` has no table `shocks`", dir.display());
-            return Err(Error::Usage(format!("{problem}\n  hint:     {hint}")));
+            return Err(Error::refused(problem, Remedy::Scenarios));
         }
         all.extend(grid(&self.axes)?);
         all.extend(self.scenarios.iter().cloned());
@@ -127,35 +126,55 @@ impl ScenarioSources {
 
 /// What to stress.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct StressRequest {
-    /// Folder of the snapshot.
-    pub snapshot: PathBuf,
-    /// Folder to write; it appears whole or not at all.
-    pub out: PathBuf,
-    /// The scenarios.
-    pub sources: ScenarioSources,
-    /// How much is written of each account.
-    pub detail: Detail,
-    /// Whose distances from liquidation to search, in the market as it is.
-    pub distance: DistanceScope,
+    /// The snapshot.
+    pub snapshot: SnapshotRequest,
+    /// Where the stress goes.
+    pub output: OutputRequest,
     /// The rules.
     pub rules: LoadedRules,
-    /// What is known of the snapshot beforehand.
-    pub expectations: Expectations,
-    /// Run even if the snapshot is older than the rules.
-    pub allow_rules_date: bool,
-    /// How tables are written.
-    pub format: Format,
-    /// Replace an earlier run at `out`.
-    pub force: bool,
-    /// Write `report.html` as well.
-    pub report: bool,
-    /// How many broken rows are tolerated.
-    pub max_rejects: MaxRejects,
-    /// How much memory may be resident. Results do not depend on it.
-    pub memory_limit: MemoryLimit,
-    /// For the manifest.
-    pub command_line: Vec<String>,
+    /// The scenarios; at first those of the snapshot's own table.
+    pub sources: ScenarioSources,
+    /// How much is written of each account; at first what is at risk.
+    pub detail: Detail,
+    /// Whose distances from liquidation to search, in the market as it is; at first nobody's.
+    pub distance: DistanceScope,
+}
+
+impl StressRequest {
+    /// A stress of a snapshot into a folder under these rules.
+    pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
+        Self {
+            snapshot: snapshot.into(),
+            output: output.into(),
+            rules,
+            sources: ScenarioSources::default(),
+            detail: Detail::default(),
+            distance: DistanceScope::None,
+        }
+    }
+
+    /// Says where scenarios come from.
+    #[must_use]
+    pub fn with_sources(mut self, sources: ScenarioSources) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Says how much is written of each account.
+    #[must_use]
+    pub fn with_detail(mut self, detail: Detail) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// Says whose distances from liquidation to search.
+    #[must_use]
+    pub fn with_distance(mut self, whose: DistanceScope) -> Self {
+        self.distance = whose;
+        self
+    }
 }
 
 /// What a stress brought.
@@ -171,27 +190,40 @@ pub struct StressOutcome {
 
 /// Values every account of a snapshot in every scenario and writes the output folder.
 ///
+/// ```
+/// use remargin::market::scenario::Scenario;
+/// use remargin::progress::Silent;
+/// use remargin::stress::{StressRequest, run};
+/// let dir = tempfile::tempdir().unwrap();
+/// let mut request = StressRequest::new("data/sample", dir.path().join("out"), remargin::rules::load(None, &[])?);
+/// request.sources.scenarios.push(Scenario::price_move("crash", "BTC", -0.3));
+/// request.output.report = false;
+/// let outcome = run(&request, &Silent)?;
+/// assert_eq!(outcome.summary.scenarios, 2);
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
 /// # Errors
 /// Those of [`crate::run::run`], and those of [`ScenarioSources::resolve`]. With an error nothing is left behind.
 pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOutcome> {
     let shocks = request.sources.shocks.iter();
-    let inputs: Vec<&Path> = std::iter::once(&request.snapshot).chain(shocks).map(PathBuf::as_path).collect();
-    let folder = OutputFolder::create(&request.out, request.force, &inputs)?;
+    let inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(shocks).map(PathBuf::as_path).collect();
+    let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let mut timings = Timings::default();
 
     let clock = Instant::now();
     let options = LoadOptions {
         default_spot_offset: request.rules.rules.default_spot_offset,
-        expectations: &request.expectations,
+        expectations: &request.snapshot.expectations,
         progress,
     };
-    let memory = Memory::new(request.memory_limit, Need::STRESS, Some(folder.path()));
-    let mut book = OpenBook::open(&request.snapshot, Currencies::Named, memory, &options)?;
-    if !request.allow_rules_date {
+    let memory = Memory::new(request.snapshot.memory_limit, Need::STRESS, Some(folder.path()));
+    let mut book = OpenBook::open(&request.snapshot.dir, Currencies::Named, memory, &options)?;
+    if !request.snapshot.allow_rules_date {
         request.rules.check_date(book.as_of_ns())?;
     }
     let market = book.market().clone();
-    let (scenarios, more_inputs) = request.sources.resolve(&request.snapshot, &market, progress)?;
+    let (scenarios, more_inputs) = request.sources.resolve(&request.snapshot.dir, &market, progress)?;
     let plan = Plan::new(request, &mut book, scenarios.len())?;
     book.ready()?;
     timings.read = clock.elapsed();
@@ -203,9 +235,9 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
 
     let clock = Instant::now();
     progress.stage("write", "files", 0);
-    outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.format)?);
+    outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
     outputs.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
-    if request.report {
+    if request.output.report {
         let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs);
         let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?);
         let page = if let Some(rows) = at_risk { page.with_at_risk(rows, None, &[]) } else { page };
@@ -213,19 +245,19 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     }
     progress.check()?;
     timings.finish += clock.elapsed();
-    let provenance = Provenance {
-        command_line: &request.command_line,
-        snapshot_dir: &request.snapshot,
-        snapshot: &snapshot,
-        rules: &request.rules,
-        timings: &timings,
-        request: Some(request.recorded()?),
-    };
+    let provenance = Provenance::new(
+        &request.snapshot,
+        &request.output,
+        &request.rules,
+        &snapshot,
+        &timings,
+        Some(request.recorded()?),
+    );
     manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;
 
     let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
-    let too_many_rejects = request.max_rejects.exceeded(summary.base.rejects.broken, rows_in);
+    let too_many_rejects = request.snapshot.max_rejects.exceeded(summary.base.rejects.broken, rows_in);
     Ok(StressOutcome { summary, too_many_rejects, timings })
 }
 
@@ -266,7 +298,8 @@ impl Work<'_> {
         let distances = self.distances(&mut first)?;
         let ids = Book::of_ids(std::mem::take(&mut first.ids));
         let with_at_risk = self.request.detail != Detail::None;
-        let mut tables = StressTables::create(self.folder.path(), self.request.format, &ids, names, with_at_risk)?;
+        let mut tables =
+            StressTables::create(self.folder.path(), self.request.output.format, &ids, names, with_at_risk)?;
         let mut head = None;
         if let Some(base) = first.outcomes.first_mut() {
             at_risk::sort(&mut base.at_risk);
@@ -304,10 +337,10 @@ impl Work<'_> {
     /// Distances from liquidation in the base case, noted in its rows at risk.
     fn distances(&self, first: &mut Gathered) -> Result<Option<OutputFile>> {
         let (request, market) = (self.request, self.market);
-        let (book, mut flagged) = std::mem::take(&mut first.flagged).build();
+        let (book, mut flagged) = std::mem::take(&mut first.flagged).build()?;
         let searched = Searched { market, rules: &request.rules.rules, book: &book, progress: self.progress };
         let folder = self.folder.path();
-        let file = distances::write(folder, request.format, request.distance, searched, &mut flagged)?;
+        let file = distances::write(folder, request.output.format, request.distance, searched, &mut flagged)?;
         // Both have the same rows in the same order; the accounts have other numbers.
         let rows = first.outcomes.first_mut().map_or(&mut [][..], |base| base.at_risk.as_mut_slice());
         for (row, found) in rows.iter_mut().zip(flagged) {

@@ -5,8 +5,9 @@ use super::stats::{Hedge, ScenarioStats};
 use super::tables::Worst;
 use crate::book::Book;
 use crate::engine::{self, Chunk};
+use crate::margin::account::Account;
 use crate::margin::priced::PricedMarket;
-use crate::margin::requirement::{Account, Workspace};
+use crate::margin::requirement::Workspace;
 use crate::margin::rules::StatusRules;
 use crate::margin::sums::UnitSums;
 use crate::margin::{AccountMargin, Status};
@@ -111,11 +112,12 @@ impl Pass<'_> {
             spread.finish(book);
             spread
         });
-        let flagged = (is_first && self.distance != DistanceScope::None).then(|| {
+        let mut flagged = None;
+        if is_first && self.distance != DistanceScope::None {
             let mut rows = at_risk::select(&base.chunk, 0);
-            (flag(book, self.distance, &mut rows), rows)
-        });
-        Ok(Part { ids: book.accounts.clone(), outcomes, base: base.chunk.accounts, worst, spread, flagged, detail })
+            flagged = Some((flag(book, self.distance, &mut rows)?, rows));
+        }
+        Ok(Part { ids: book.accounts().clone(), outcomes, base: base.chunk.accounts, worst, spread, flagged, detail })
     }
 
     fn detail(&self, chunks: &[Chunk], book: &Book, encoders: &[Encoder; 2]) -> Result<[Encoded; 2]> {

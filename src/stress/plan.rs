@@ -40,7 +40,7 @@ impl Plan {
     /// As many scenarios as take half of what is to spare, and tells the book what remains for it.
     pub fn new(request: &StressRequest, book: &mut OpenBook, scenarios: usize) -> Result<Self> {
         let threads = rayon::current_num_threads();
-        let (limit, rows) = (request.memory_limit, book.group_rows());
+        let (limit, rows) = (request.snapshot.memory_limit, book.group_rows());
         let spare = limit.spare(rows, threads, Need::STRESS);
         let priced = book.market().instruments.len() as u64 * PRICED_INSTRUMENT + PRICED_TABLE;
         let most = usize::try_from(spare / 2 / priced).unwrap_or(usize::MAX);
@@ -146,7 +146,7 @@ impl<'a> Passes<'a, '_> {
             }
             progress.stage("stress", "accounts x scenarios", 0);
             let (encoders, detail) = detail_tables(request, folder.path())?;
-            let table = is_last.then(|| WorstTable::create(folder.path(), request.format, names)).transpose()?;
+            let table = is_last.then(|| WorstTable::create(folder.path(), request.output.format, names)).transpose()?;
             let worst = worst.take().unwrap_or_default();
             Ok((encoders, Gathered::new(group.len(), worst, table, detail, room)))
         };
@@ -174,7 +174,7 @@ fn detail_tables(request: &StressRequest, folder: &std::path::Path) -> Result<(E
     if request.detail != Detail::All {
         return Ok((None, None));
     }
-    let (accounts, accounts_file) = encode::create(folder, &ACCOUNTS, request.format)?;
-    let (units, units_file) = encode::create(folder, &RISK_UNITS, request.format)?;
+    let (accounts, accounts_file) = encode::create(folder, &ACCOUNTS, request.output.format)?;
+    let (units, units_file) = encode::create(folder, &RISK_UNITS, request.output.format)?;
     Ok((Some([accounts, units]), Some([accounts_file, units_file])))
 }

@@ -1,10 +1,8 @@
 //! A stress's request in its manifest, and back.
 
 use super::{Axis, Detail, Preset, ScenarioSources, StressRequest};
-use crate::memory::MemoryLimit;
-use crate::publish::recorded::{Request, StressPart, absolute};
+use crate::publish::recorded::{Request, StressPart};
 use crate::rules::LoadedRules;
-use crate::snapshot::MaxRejects;
 use crate::{Error, Result};
 use std::path::PathBuf;
 
@@ -33,38 +31,15 @@ impl std::str::FromStr for Detail {
 impl StressRequest {
     /// What the manifest holds of the request, its rules apart.
     pub(super) fn recorded(&self) -> Result<Request> {
-        // In full, as in a run's.
-        let Self {
-            snapshot,
-            out: _,
-            sources: ScenarioSources { shocks, axes, scenarios, presets },
-            detail,
-            distance,
-            rules: _,
-            allow_rules_date,
-            expectations,
-            report,
-            format,
-            force: _,
-            max_rejects: _,
-            memory_limit: _,
-            command_line: _,
-        } = self;
-        Ok(Request {
-            snapshot: absolute(snapshot)?,
-            shocks: shocks.as_deref().map(absolute).transpose()?,
-            format: *format,
-            distance: *distance,
-            allow_rules_date: *allow_rules_date,
-            expectations: expectations.clone(),
-            report: *report,
-            stress: Some(StressPart {
-                detail: detail.name().to_owned(),
-                grid: axes.iter().map(ToString::to_string).collect(),
-                scenarios: scenarios.clone(),
-                presets: presets.iter().map(|preset| preset.name().to_owned()).collect(),
-            }),
-        })
+        let Self { snapshot, output, rules: _, sources, detail, distance } = self;
+        let ScenarioSources { shocks, axes, scenarios, presets } = sources;
+        let part = StressPart {
+            detail: detail.name().to_owned(),
+            grid: axes.iter().map(ToString::to_string).collect(),
+            scenarios: scenarios.clone(),
+            presets: presets.iter().map(|preset| preset.name().to_owned()).collect(),
+        };
+        Request::of(snapshot, output, shocks.as_deref(), *distance, Some(part))
     }
 
     /// The request that was recorded, to be run again: `out` must not exist.
@@ -73,20 +48,12 @@ impl StressRequest {
     /// [`Error::Usage`] if a scenario cannot be read.
     pub fn replay(recorded: &Request, part: &StressPart, rules: LoadedRules, out: PathBuf) -> Result<Self> {
         Ok(Self {
-            snapshot: PathBuf::from(&recorded.snapshot),
-            out,
+            snapshot: recorded.snapshot_request(),
+            output: recorded.output_request(out),
+            rules,
             sources: ScenarioSources::recorded(recorded, part)?,
             detail: part.detail.parse()?,
             distance: recorded.distance,
-            rules,
-            allow_rules_date: recorded.allow_rules_date,
-            expectations: recorded.expectations.clone(),
-            report: recorded.report,
-            format: recorded.format,
-            force: false,
-            max_rejects: MaxRejects::default(),
-            memory_limit: MemoryLimit::of_machine(),
-            command_line: Vec::new(),
         })
     }
 }

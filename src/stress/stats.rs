@@ -1,5 +1,6 @@
 //! What scenarios do to many accounts: counts and sums that are merged in order of the accounts.
 
+use crate::margin::extremes::loss;
 use crate::margin::{AccountMargin, Status};
 use crate::totals::sum::Sum;
 use crate::totals::summary::Tally;
@@ -115,7 +116,7 @@ pub(crate) fn place(status: Status) -> usize {
 /// USD that an account owes beyond all it has: `max(0, -total_eq)`.
 #[must_use]
 pub fn shortfall_usd(margin: &AccountMargin) -> f64 {
-    (-margin.total_eq).max(0.0)
+    loss(margin.total_eq)
 }
 
 impl ScenarioStats {

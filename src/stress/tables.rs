@@ -400,7 +400,7 @@ fn largest_batch(rows: &[LargestRow], book: &Book, names: Names) -> Result<Recor
         texts(rows.iter().map(|row| names.scenarios[row.scenario].as_str()))?,
         texts(rows.iter().map(|row| row.by))?,
         counts(rows.iter().map(|row| whole(row.rank as u64))),
-        texts(rows.iter().map(|row| book.accounts.get(row.account)))?,
+        texts(rows.iter().map(|row| book.accounts().get(row.account)))?,
         numbers(rows.iter().map(|row| row.amount)),
         optional_numbers(rows.iter().map(|row| share(row.amount, row.total))),
     ])

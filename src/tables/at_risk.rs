@@ -42,7 +42,7 @@ pub(crate) fn batch(rows: &[AtRisk], book: &Book, names: Names) -> Result<Record
         optional_numbers(rows.iter().map(found))
     };
     AT_RISK.batch(vec![
-        texts(rows.iter().map(|row| book.accounts.get(row.account)))?,
+        texts(rows.iter().map(|row| book.accounts().get(row.account)))?,
         texts(rows.iter().map(|row| names.scenarios[row.scenario].as_str()))?,
         texts(rows.iter().map(|row| row.margin.status.name()))?,
         optional_numbers(rows.iter().map(|row| row.margin.margin_ratio)),

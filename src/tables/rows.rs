@@ -114,7 +114,7 @@ impl AccountRows {
     pub fn extend(&mut self, chunk: &Chunk, book: &Book, scenarios: usize) -> Result<()> {
         self.numbers.extend(&chunk.accounts);
         for row in 0..chunk.accounts.len() {
-            self.account_id.push(book.accounts.get(chunk.first_account + row / scenarios))?;
+            self.account_id.push(book.accounts().get(chunk.first_account + row / scenarios))?;
         }
         let rank = |status: Status| Status::ALL.iter().position(|other| *other == status).unwrap_or(usize::MAX) as u32;
         self.scenario.extend((0..chunk.accounts.len()).map(|row| (row % scenarios) as u32));
@@ -194,7 +194,7 @@ impl UnitRows {
         let mut key = 0;
         for (row, units) in units_by_account(chunk) {
             if row % scenarios == 0 {
-                let id = book.accounts.get(chunk.first_account + row / scenarios);
+                let id = book.accounts().get(chunk.first_account + row / scenarios);
                 self.id_bytes += id.len();
                 within_batch(self.id_bytes)?;
                 key = self.account_id.value(id);

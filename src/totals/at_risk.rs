@@ -3,6 +3,7 @@
 use super::reach::Reach;
 use crate::engine::Chunk;
 use crate::engine::units_by_account;
+use crate::margin::extremes::positive_part;
 use crate::margin::{AccountMargin, Status, UnitMargin};
 use std::cmp::Ordering;
 
@@ -115,12 +116,12 @@ impl AtRisk {
 
 /// USD of equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.
 pub(crate) fn shortfall_mmr_usd(margin: &AccountMargin) -> f64 {
-    (margin.mmr + margin.liquidation_fee - margin.adj_eq).max(0.0)
+    positive_part(margin.mmr + margin.liquidation_fee - margin.adj_eq)
 }
 
 /// USD of equity short of IMR, `max(0, imr - adj_eq)`.
 pub(crate) fn shortfall_imr_usd(margin: &AccountMargin) -> f64 {
-    (margin.imr - margin.adj_eq).max(0.0)
+    positive_part(margin.imr - margin.adj_eq)
 }
 
 /// Ascending margin ratio, accounts without one last.

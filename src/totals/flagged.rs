@@ -1,12 +1,13 @@
 //! The accounts that will be looked at once more, gathered into a small book while the large one goes by in pieces.
 
 use super::at_risk::AtRisk;
+use crate::Result;
 use crate::book::{Book, BookBuilder};
 use crate::request::DistanceScope;
 
 /// The accounts of a piece that are wanted afterwards, as a book; `at_risk` refers to it from now on. Their rows come
 /// with them only if distances will be searched.
-pub(crate) fn flag(book: &Book, whose: DistanceScope, at_risk: &mut [AtRisk]) -> Book {
+pub(crate) fn flag(book: &Book, whose: DistanceScope, at_risk: &mut [AtRisk]) -> Result<Book> {
     let mut builder = BookBuilder::default();
     let accounts: Vec<usize> = match whose {
         DistanceScope::All => (0..book.len()).collect(),
@@ -19,7 +20,7 @@ pub(crate) fn flag(book: &Book, whose: DistanceScope, at_risk: &mut [AtRisk]) ->
     };
     for &account in &accounts {
         if whose == DistanceScope::None {
-            builder.finish_account(book.accounts.get(account), book.spot_offset[account]);
+            builder.finish_account(book.accounts().get(account), book.spot_offset()[account]);
         } else {
             builder.copy_account(book, account);
         }
@@ -48,7 +49,7 @@ impl Flagged {
     }
 
     /// The book, and the rows at risk that refer to it.
-    pub fn build(self) -> (Book, Vec<AtRisk>) {
-        (self.book.build(), self.at_risk)
+    pub fn build(self) -> Result<(Book, Vec<AtRisk>)> {
+        Ok((self.book.build()?, self.at_risk))
     }
 }

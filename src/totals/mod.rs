@@ -2,6 +2,7 @@
 
 pub mod at_risk;
 pub mod counts;
+pub(crate) mod first;
 pub(crate) mod flagged;
 pub mod reach;
 pub mod spread;

@@ -5,9 +5,11 @@
 
 use super::at_risk::{Binding, shortfall_imr_usd, shortfall_mmr_usd};
 use super::counts::{StatusCounts, share};
+use super::first::keep_first;
 use super::sum::Sum;
 use crate::book::Book;
 use crate::engine::Chunk;
+use crate::margin::extremes::positive_part;
 use crate::margin::rules::StatusRules;
 use crate::margin::{AccountMargin, Status, UnitMargin};
 use serde::{Deserialize, Serialize};
@@ -133,7 +135,7 @@ impl Floor {
 
     /// The bits of numbers that are not negative have the order of the numbers.
     fn raise(&self, mmr_usd: f64) {
-        self.0.fetch_max(mmr_usd.max(0.0).to_bits(), Relaxed);
+        self.0.fetch_max(positive_part(mmr_usd).to_bits(), Relaxed);
     }
 }
 
@@ -197,7 +199,7 @@ impl Largest {
             self.accounts.select_nth_unstable_by(LISTED - 1, Large::larger_first);
         }
         for account in self.accounts.iter_mut().take(LISTED) {
-            book.accounts.get(account.account).clone_into(&mut account.id);
+            book.accounts().get(account.account).clone_into(&mut account.id);
         }
     }
 
@@ -209,9 +211,7 @@ impl Largest {
     }
 
     fn cut(&mut self) {
-        if self.accounts.len() > KEPT {
-            self.accounts.select_nth_unstable_by(KEPT - 1, Large::larger_first);
-            self.accounts.truncate(KEPT);
+        if keep_first(&mut self.accounts, KEPT, Large::larger_first) {
             self.least = self.accounts[KEPT - 1].mmr;
             self.floor.raise(self.least);
         }

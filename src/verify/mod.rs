@@ -53,6 +53,14 @@ pub struct VerifyRequest {
     pub memory_limit: MemoryLimit,
 }
 
+impl VerifyRequest {
+    /// Verifies the run in a folder against the snapshot where the run found it, and derives 1,000 accounts again.
+    pub fn new(run: impl Into<PathBuf>) -> Self {
+        let memory_limit = MemoryLimit::of_machine();
+        Self { run: run.into(), snapshot: None, sample: Sample::Accounts(1000), seed: 0, memory_limit }
+    }
+}
+
 /// Which accounts are derived again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sample {
@@ -254,7 +262,7 @@ impl Origin {
         let (ids, mut snapshot) = book.pass(
             SAMPLE_CUT,
             || Ok(((), IdTable::default())),
-            |(): &(), piece: &Piece| Ok(piece.book.accounts.clone()),
+            |(): &(), piece: &Piece| Ok(piece.book.accounts().clone()),
             |ids, more| {
                 for id in more.iter() {
                     ids.push(id);
@@ -276,9 +284,22 @@ impl Origin {
 /// Pieces in which the accounts are looked at, twice.
 const SAMPLE_CUT: Cut = Cut::Margined(CHUNK_ACCOUNTS);
 /// Bytes of an account's name.
-const ID_BYTES: u64 = 24;
+const ID_BYTES: u64 = 40;
 
 /// Verifies a finished run.
+///
+/// ```
+/// use remargin::progress::Silent;
+/// use remargin::run::{RunRequest, run};
+/// use remargin::verify::{VerifyRequest, verify};
+/// let dir = tempfile::tempdir().unwrap();
+/// let out = dir.path().join("out");
+/// run(&RunRequest::new("data/sample", &out, remargin::rules::load(None, &[])?), &Silent)?;
+/// assert!(verify(&VerifyRequest::new(&out), &Silent)?.agrees());
+/// std::fs::write(out.join("rejects.parquet"), "changed").unwrap();
+/// assert!(!verify(&VerifyRequest::new(&out), &Silent)?.agrees());
+/// # Ok::<(), remargin::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Invalid`] if the folder is no finished run, or the snapshot cannot be read any more although its hashes
@@ -326,7 +347,7 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
         if results::has_result(&request.run, "accounts")? {
             derived = Some(sample::check(request, origin, book, &mut findings, progress)?);
         } else {
-            not_derived = Some("the stress kept no table `accounts`; with `--detail all` it does".to_owned());
+            not_derived = Some("the stress kept no table `accounts`; with detail `all` it does".to_owned());
         }
     }
     let Findings { differing, mut differences, .. } = findings;

@@ -1,15 +1,16 @@
 //! A run built again from its manifest, and compared byte by byte: `remargin replay`.
 
 use super::files::plain;
+use crate::error::Remedy;
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::recorded::{Recorded, RecordedFile, Request};
 use crate::results::hash_file;
 use crate::run::{self, RunRequest};
+use crate::source::{self, Input};
 use crate::stress::{self, StressRequest};
 use crate::{Error, Invalid, Result};
 use serde::Serialize;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -117,7 +118,7 @@ fn check_inputs(recorded: &Recorded, asked: &Request, progress: &dyn Progress) -
                 .file(&path)
                 .value(value)
                 .expected(format!("the file that the run read, with BLAKE3 hash {}", input.blake3))
-                .hint("--snapshot DIR names the snapshot where it is now")
+                .remedy(Remedy::SnapshotMoved)
         };
         let Some((bytes, blake3)) = hash_file(&path, progress)? else {
             return Err(invalid("an input of the run is not there", "no file".to_owned()).into());
@@ -136,24 +137,20 @@ fn compare(now: &RecordedFile, then: Option<&RecordedFile>, old: &Path, new: &Pa
     let Some(then) = then else {
         return Ok(replayed(false, Some("the run did not write it".to_owned())));
     };
-    if old.is_file()
-        && let Some(at) = first_difference(old, new)?
-    {
+    let compared = source::is_file(old)?;
+    if compared && let Some(at) = first_difference(old, new)? {
         return Ok(replayed(
             true,
             Some(format!("at byte {at}; it has {} bytes now, the run noted {}", now.bytes, then.bytes)),
         ));
     }
     let another = (now.blake3 != then.blake3).then(|| format!("hash {}, the manifest has {}", now.blake3, then.blake3));
-    Ok(replayed(old.is_file(), another))
+    Ok(replayed(compared, another))
 }
 
 /// The place of the first byte, from 0, that two files do not share.
 fn first_difference(left: &Path, right: &Path) -> Result<Option<u64>> {
-    let open = |path: &Path| match File::open(path) {
-        Ok(file) => Ok(BufReader::with_capacity(BLOCK, file)),
-        Err(err) => Err(Error::io("read", path, err)),
-    };
+    let open = |path: &Path| Ok::<_, Error>(BufReader::with_capacity(BLOCK, Input::open(path)?.view(0)));
     let (mut a, mut b) = (open(left)?, open(right)?);
     let (mut of_a, mut of_b) = (vec![0; BLOCK], vec![0; BLOCK]);
     let mut place = 0;

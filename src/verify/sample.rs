@@ -56,7 +56,7 @@ pub(super) fn check(
         findings,
         progress,
     };
-    let work = |(): &(), piece: &Piece| Ok(Slice::of(piece, drawn.as_ref()));
+    let work = |(): &(), piece: &Piece| Slice::of(piece, drawn.as_ref());
     book.again(SAMPLE_CUT, || Ok(((), ())), work, |(), slice| slices.add(&slice))?;
     slices.derive()?;
     Ok(slices.derived)
@@ -72,7 +72,7 @@ struct Slice {
 
 impl Slice {
     /// Those of a piece; all without a sample.
-    fn of(piece: &Piece, drawn: Option<&BTreeSet<usize>>) -> (Book, Vec<usize>) {
+    fn of(piece: &Piece, drawn: Option<&BTreeSet<usize>>) -> Result<(Book, Vec<usize>)> {
         let range = piece.first..piece.first + piece.book.len();
         let numbers: Vec<usize> = match drawn {
             Some(drawn) => drawn.range(range).copied().collect(),
@@ -82,7 +82,7 @@ impl Slice {
         for number in &numbers {
             book.copy_account(&piece.book, number - piece.first);
         }
-        (book.build(), numbers)
+        Ok((book.build()?, numbers))
     }
 }
 
@@ -115,7 +115,7 @@ impl Slices<'_> {
         if numbers.is_empty() {
             return Ok(());
         }
-        let (book, origin, progress) = (book.build(), self.origin, self.progress);
+        let (book, origin, progress) = (book.build()?, self.origin, self.progress);
         let rows = SampleRows::read(self.run, origin, &numbers, progress)?;
         let work = |(account, &number): (usize, &usize)| {
             let mut found = Findings::default();
@@ -160,7 +160,7 @@ fn one(
     found: &mut Findings,
 ) -> Result<u64> {
     let rules = &origin.rules.rules;
-    let id = book.accounts.get(account);
+    let id = book.accounts().get(account);
     let scenario = origin.scenarios.get(key.1).map_or("", |scenario| scenario.name.as_str());
     let difference = |file: &str, row: Option<u64>, column: &str, found: &str, expected: &str| Difference {
         file: file.to_owned(),

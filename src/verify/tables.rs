@@ -96,7 +96,7 @@ impl AccountsPass {
     fn place(&mut self, origin: &Origin, row: u64, names: &[&str]) {
         let (scenarios, index) = (origin.scenarios.len() as u64, row - 1);
         let account = (index / scenarios) as usize;
-        let expected_id = (account < origin.book().len()).then(|| origin.book().accounts.get(account));
+        let expected_id = (account < origin.book().len()).then(|| origin.book().accounts().get(account));
         let expected_scenario =
             origin.scenarios.get((index % scenarios) as usize).map(|scenario| scenario.name.as_str());
         for (column, found, expected) in
@@ -237,7 +237,7 @@ pub(super) struct SampleRows {
 
 impl SampleRows {
     pub fn read(run: &Path, origin: &Origin, wanted: &[usize], progress: &dyn Progress) -> Result<Self> {
-        let ids = wanted.iter().map(|&account| (origin.written(origin.book().accounts.get(account)), account));
+        let ids = wanted.iter().map(|&account| (origin.written(origin.book().accounts().get(account)), account));
         let accounts: HashMap<Cow<str>, usize> = ids.collect();
         let names = origin.scenarios.iter().map(|scenario| origin.written(&scenario.name));
         let scenarios: HashMap<Cow<str>, usize> = names.zip(0..).collect();

@@ -1,5 +1,4 @@
-//! How snapshots are written: by `generate` and `import`.
+//! Writes snapshots, for `generate` and `import`.
 
-pub(crate) mod folder;
 mod sealed;
 pub(crate) mod tables;

@@ -1,4 +1,4 @@
-//! A Parquet file whose pages have checksums: the library lays out row groups in memory, we seal and copy them.
+//! A Parquet file with page checksums: the parquet crate writes row groups to memory, then checksums are added.
 
 use crate::checksum::seal::seal_row_group;
 use arrow::array::RecordBatch;
@@ -12,24 +12,24 @@ use parquet::file::writer::SerializedFileWriter;
 use std::fs::File;
 use std::sync::Arc;
 
-/// A file being written. [`SealedWriter::close`] completes it.
+/// A file during writing. [`SealedWriter::close`] completes it.
 pub(crate) struct SealedWriter {
     layout: ArrowWriter<Vec<u8>>,
-    /// Bytes of the layout that are gone, and row groups that are copied.
-    gone: u64,
+    /// Bytes of the layout already discarded, and number of copied row groups.
+    discarded: u64,
     copied: usize,
     sealed: SerializedFileWriter<File>,
 }
 
 impl SealedWriter {
-    /// Begins a file. The properties must ask for no index of pages.
+    /// Starts a file. The properties must not request a page index.
     pub fn new(file: File, schema: &SchemaRef, properties: WriterProperties) -> Result<Self> {
         let root = ArrowSchemaConverter::new().convert(schema)?.root_schema_ptr();
         let sealed = SerializedFileWriter::new(file, root, Arc::new(properties.clone()))?;
-        // Without our in-memory schema the file is plain Parquet, the same to every reader.
+        // Without the Arrow schema in its metadata the file is plain Parquet, the same for every reader.
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let layout = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(schema), options)?;
-        Ok(Self { layout, gone: 0, copied: 0, sealed })
+        Ok(Self { layout, discarded: 0, copied: 0, sealed })
     }
 
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -46,13 +46,13 @@ impl SealedWriter {
         let bytes = std::mem::take(self.layout.inner_mut());
         for group in groups.iter().skip(self.copied) {
             let mut copy = self.sealed.next_row_group()?;
-            for (bytes, close) in seal_row_group(&bytes, self.gone, group)? {
+            for (bytes, close) in seal_row_group(&bytes, self.discarded, group)? {
                 copy.append_column(&bytes, close)?;
             }
             copy.close()?;
         }
         self.copied = groups.len();
-        self.gone += bytes.len() as u64;
+        self.discarded += bytes.len() as u64;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Rows of a Parquet row group: enough work for a reading thread, little memory.
+/// Rows of a Parquet row group: enough work for one reading thread, and little memory.
 const ROW_GROUP: usize = 1 << 18;
 
 enum Sink {
@@ -20,7 +20,7 @@ enum Sink {
     Csv(BufWriter<File>),
 }
 
-/// A table file being written. [`TableFile::finish`] completes it.
+/// A table file during writing. [`TableFile::finish`] completes it.
 pub(crate) struct TableFile {
     path: PathBuf,
     sink: Sink,
@@ -78,8 +78,8 @@ impl TableFile {
     }
 }
 
-/// Text is quoted where it holds a separator or a quote. `Display` of a float is the shortest decimal that reads back
-/// the same, never with an exponent.
+/// Text is quoted if it contains a separator or a quote. `Display` of a float is the shortest decimal that reads back
+/// the same, without an exponent.
 fn write_csv(file: &mut impl Write, batch: &RecordBatch) -> std::io::Result<()> {
     for row in 0..batch.num_rows() {
         for (place, column) in batch.columns().iter().enumerate() {

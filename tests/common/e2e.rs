@@ -1,7 +1,5 @@
 //! What the tests of the whole program share: command lines run in a folder, and what they leave, bit by bit.
 
-#![allow(dead_code, reason = "every test file uses its own part")]
-
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};

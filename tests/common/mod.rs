@@ -1,7 +1,9 @@
-//! What the tests of whole books share.
+//! What the tests share: whole books here, the program in `e2e`, a small snapshot in `folder`.
 
-#![allow(dead_code, reason = "every test file uses its own part")]
+#![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub mod e2e;
+pub mod folder;
 pub mod strategies;
 pub mod world;
 

@@ -4,9 +4,9 @@
 
 use super::Case;
 use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
-use remargin::margin::orders::{Order, Traded};
+use remargin::margin::account::{Order, Traded};
 use remargin::margin::rules::SpotOffset;
-use remargin::market::{Currency, Instrument, Kind, Market, Underlying};
+use remargin::market::{Currency, Instrument, InstrumentKind, Market, Underlying};
 
 /// The bases a world may have: two majors, a middle coin in every list, one that is `other` for MR1 and middle for the
 /// rest, and one that no list names.
@@ -240,7 +240,7 @@ impl World {
                 balances.spot_in_use_cap.push(cap);
             }
         }
-        Book::from_rows(&ids, &modes, &vec![false; modes.len()], positions, balances, orders)
+        Book::from_rows(&ids, &modes, &vec![false; modes.len()], positions, balances, orders).unwrap()
     }
 }
 
@@ -265,7 +265,7 @@ impl Contract {
     fn instrument(&self, index: f64) -> Instrument {
         let forward = index * (1.0 + self.basis);
         let expiry_ns = Some(AS_OF_NS + self.expiry_seconds * 1_000_000_000);
-        let delta_one = |kind: Kind, expiry_ns: Option<i64>| Instrument {
+        let delta_one = |kind: InstrumentKind, expiry_ns: Option<i64>| Instrument {
             inst_id: String::new(),
             kind,
             underlying: 0,
@@ -279,15 +279,15 @@ impl Contract {
             gap: None,
         };
         let option = |terms: Terms, coin: bool| {
-            let kind = Kind::Option { call: terms.call, strike: forward * terms.log_moneyness.exp() };
+            let kind = InstrumentKind::Option { call: terms.call, strike: forward * terms.log_moneyness.exp() };
             let mark_px = if coin { terms.mark_share } else { terms.mark_share * forward };
             Instrument { mark_px, mark_vol: terms.vol, fwd_px: forward, ..delta_one(kind, expiry_ns) }
         };
         match self.shape {
-            Shape::LinearSwap(_) => delta_one(Kind::Linear, None),
-            Shape::LinearFuture(_) => delta_one(Kind::Linear, expiry_ns),
-            Shape::InverseSwap => delta_one(Kind::Inverse, None),
-            Shape::InverseFuture => delta_one(Kind::Inverse, expiry_ns),
+            Shape::LinearSwap(_) => delta_one(InstrumentKind::Linear, None),
+            Shape::LinearFuture(_) => delta_one(InstrumentKind::Linear, expiry_ns),
+            Shape::InverseSwap => delta_one(InstrumentKind::Inverse, None),
+            Shape::InverseFuture => delta_one(InstrumentKind::Inverse, expiry_ns),
             Shape::CoinOption(terms) => option(terms, true),
             Shape::QuoteOption(_, terms) => option(terms, false),
         }
@@ -311,8 +311,8 @@ impl Pending {
         let (traded, px, unit_usd) = if on < contracts {
             let instrument = &market.instruments[on];
             let coin_usd = market.currencies[market.underlyings[instrument.underlying as usize].base as usize].fx;
-            let unit_usd =
-                instrument.multiplier * if instrument.kind == Kind::Inverse { 1.0 } else { coin_usd.unwrap() };
+            let unit_usd = instrument.multiplier
+                * if instrument.kind == InstrumentKind::Inverse { 1.0 } else { coin_usd.unwrap() };
             (Traded::Contract(on as u32), instrument.mark_px.max(1e-4), unit_usd)
         } else {
             let &&Underlying { base, quote, index_px, .. } = &priced[on - contracts];
@@ -328,7 +328,8 @@ impl Holding {
         let instrument = &market.instruments[number];
         let underlying = &market.underlyings[instrument.underlying as usize];
         let coin_usd = market.currencies[underlying.base as usize].fx.unwrap();
-        let contract_usd = instrument.multiplier * if instrument.kind == Kind::Inverse { 1.0 } else { coin_usd };
+        let contract_usd =
+            instrument.multiplier * if instrument.kind == InstrumentKind::Inverse { 1.0 } else { coin_usd };
         let qty = self.usd / contract_usd;
         let mut row = |qty: f64, entry: f64| {
             rows.account.push(account);
@@ -342,7 +343,7 @@ impl Holding {
             Echo::Opposite => row(-qty, 0.0),
             Echo::Partial => row(-qty / 3.0, -self.entry / 2.0),
             Echo::Spot => {
-                let coins = if instrument.kind == Kind::Inverse { 0.0 } else { -qty * instrument.multiplier };
+                let coins = if instrument.kind == InstrumentKind::Inverse { 0.0 } else { -qty * instrument.multiplier };
                 ledger[underlying.base as usize] = Some([coins, 0.0, f64::INFINITY]);
             }
         }

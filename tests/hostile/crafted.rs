@@ -1,6 +1,6 @@
 //! Files made to hurt: each claims something that its size does not warrant, or nests what a reader recurses into.
 
-use crate::folder::Folder;
+use crate::common::folder::Folder;
 use crate::snapshots::batch;
 use crate::{Outcome, assert_quiet, judge, prepare};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray};
@@ -164,7 +164,7 @@ fn harmless_variants_of_text_change_nothing() {
     };
     for change in [&bom as &dyn Fn(&str) -> String, &quoted, &reversed, &|text| text.replace('\n', "\r\n")] {
         let folder = Folder::new();
-        for (name, text) in crate::folder::TABLES {
+        for (name, text) in crate::common::folder::TABLES {
             folder.write(&format!("{name}.csv"), change(text));
         }
         assert_eq!(judge("variant", || folder.load()), Outcome::Loaded(expected.clone()));

@@ -8,11 +8,11 @@
 //! | Parquet, pages with checksums | pages cannot change unnoticed; headers and footer have none | nothing can |
 //! | Parquet of others, Arrow IPC | a flipped bit can be another number | nothing can |
 //! | CSV | a flipped bit can be another number, a cut a shorter table | nothing can |
+//!
+//! A process of its own: it bounds its memory and counts the panics that it prints.
 
-#[path = "../snapshot/folder.rs"]
-#[allow(dead_code)] // The edits that other tests make.
-mod folder;
-
+#[path = "../common/mod.rs"]
+mod common;
 mod crafted;
 mod mutants;
 mod shipped;
@@ -65,8 +65,8 @@ fn judge(what: &str, load: impl FnOnce() -> remargin::Result<Snapshot>) -> Outco
     assert!(clock.elapsed() < LONGEST, "{what} took {:?}", clock.elapsed());
     match loaded {
         Ok(snapshot) => {
-            folder::reconcile(&snapshot);
-            Outcome::Loaded(folder::print(&snapshot))
+            common::folder::reconcile(&snapshot);
+            Outcome::Loaded(common::folder::print(&snapshot))
         }
         Err(error @ Error::Invalid(_)) => {
             assert_eq!(error.exit_code(), 3);

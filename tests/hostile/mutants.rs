@@ -1,7 +1,7 @@
 //! More than ten thousand mutants, the same on every machine: truncations, flipped bits, overwritten bytes, swapped
 //! fields.
 
-use crate::folder::TABLES;
+use crate::common::folder::TABLES;
 use crate::snapshots::{FORMATS, add_checksums, snapshot};
 use crate::{Outcome, assert_quiet, judge, prepare};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};

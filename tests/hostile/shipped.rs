@@ -1,6 +1,6 @@
 //! The test data that the arrow, parquet and csv crates ship, as every table of a snapshot.
 
-use crate::folder::{Folder, TABLES};
+use crate::common::folder::{Folder, TABLES};
 use crate::{Outcome, assert_quiet, judge, prepare};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The small snapshot in every format, its Parquet pages with checksums.
 
-use crate::folder::{Folder, TABLES, table};
+use crate::common::folder::{Folder, TABLES, table};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use remargin::generate::write_table;
 use remargin::progress::Silent;

@@ -4,7 +4,7 @@ use super::endpoint::Endpoint;
 use super::files::Response;
 use super::market::{PublicData, Seen, Stop, note};
 use super::row::{Fault, Row, decimal, is_zero, underlying};
-use super::tally::{Aside, Ledger, Place, Tally};
+use super::tally::{Ledger, RowRef, SetAsideReason, Tally};
 use crate::Result;
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub(super) struct Position {
     pub avg_px: Option<String>,
 }
 
-/// What is left of a pending order.
+/// The unfilled part of a pending order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Order {
     pub inst_id: String,
@@ -34,7 +34,7 @@ pub(super) struct Order {
     pub px: String,
 }
 
-/// Instrument, side, margin mode and the exchange's own id.
+/// Instrument, side, margin mode and the exchange's position id.
 pub(super) type PositionKey = (String, String, String, String);
 
 /// One account.
@@ -44,7 +44,7 @@ pub(super) struct Account {
     pub balances: Ledger<String, Balance>,
     pub positions: Ledger<PositionKey, Position>,
     pub orders: Ledger<String, Order>,
-    /// Endpoints that answered for it, with rows or without.
+    /// Endpoints that have a response for the account, with rows or without.
     pub has_balance: bool,
     pub has_positions: bool,
     pub has_config: bool,
@@ -55,14 +55,15 @@ pub(super) struct Account {
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     pub by_id: BTreeMap<String, Account>,
-    /// What a person should know, such as equity that is in no cash balance.
+    /// Notes for the user, such as equity that is not in a cash balance.
     pub notes: Vec<String>,
-    /// Whether the exchange margins by base currency (`BTC`) or by underlying (`BTC-USD`), where an answer shows it.
+    /// Whether the exchange groups risk units by base currency (`BTC`) or by underlying (`BTC-USD`), if a response
+    /// shows it.
     pub merged: Option<bool>,
 }
 
 impl Accounts {
-    /// Takes the rows of a response, if it is one of an account's own.
+    /// Takes the rows of a response if it is private account data.
     pub fn take(&mut self, file: usize, response: &Response, public: &mut PublicData, tally: &mut Tally) -> Result<()> {
         let id = response.account.clone().unwrap_or_default();
         let account = self.by_id.entry(id.clone()).or_default();
@@ -88,7 +89,7 @@ impl Accounts {
             let details = items(value, "details");
             if details.is_empty() {
                 let place = tally.row(file);
-                tally.aside(place, Aside::Nothing);
+                tally.aside(place, SetAsideReason::Nothing);
             }
             for detail in details {
                 let place = tally.row(file);
@@ -100,17 +101,17 @@ impl Accounts {
     }
 }
 
-/// The objects of a list in a value that may be none.
+/// The objects of a list in a value; empty if there is no such list.
 fn items<'a>(value: &'a Value, list: &str) -> &'a [Value] {
     Row::of(value).map_or(&[], |row| row.list(list))
 }
 
-/// Counts a row that went no further; what was used is counted already.
-fn settle(taken: Result<(), Stop>, place: Place, tally: &mut Tally) -> Result<()> {
+/// Counts a row that was not used. Used rows are counted already.
+fn settle(taken: Result<(), Stop>, place: RowRef, tally: &mut Tally) -> Result<()> {
     match taken {
         Ok(()) => {}
         Err(Stop::Fault(Fault(problem))) => tally.malformed(place, problem),
-        Err(Stop::Aside(why)) => tally.aside(place, why),
+        Err(Stop::SetAside(why)) => tally.aside(place, why),
         Err(Stop::Error(error)) => return Err(error),
     }
     Ok(())
@@ -124,7 +125,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn config(&mut self, row: Row, place: Place, tally: &mut Tally) -> Result<(), Stop> {
+    fn config(&mut self, row: Row, place: RowRef, tally: &mut Tally) -> Result<(), Stop> {
         let offset = match row.text(&["spotOffsetType", "riskOffsetType"])?.as_deref() {
             None => None,
             Some("1") => Some("usdt"),
@@ -140,7 +141,7 @@ impl Reader<'_> {
         Ok(self.account.spot_offset.put(String::new(), 0, place, offset, tally)?)
     }
 
-    fn balance(&mut self, row: Row, time: i64, place: Place, tally: &mut Tally) -> Result<(), Stop> {
+    fn balance(&mut self, row: Row, time: i64, place: RowRef, tally: &mut Tally) -> Result<(), Stop> {
         let ccy = row.required(&["ccy"])?;
         let balance = Balance {
             cash: row.text(&["cashBal"])?,
@@ -150,7 +151,7 @@ impl Reader<'_> {
         self.public.saw(time);
         if let Some(strategies) = row.text(&["stgyEq"])?.filter(|equity| !is_zero(equity)) {
             let note = format!(
-                "account `{}`: {strategies} {ccy} of equity is in trading bots (stgyEq): no cash, and not margined",
+                "account `{}`: {strategies} {ccy} of equity is in trading bots (stgyEq): not cash, not margined",
                 self.id
             );
             self.notes.push(note);
@@ -162,11 +163,11 @@ impl Reader<'_> {
         Ok(self.account.balances.put(ccy, time, place, balance, tally)?)
     }
 
-    fn position(&mut self, row: Row, place: Place, tally: &mut Tally) -> Result<(), Stop> {
+    fn position(&mut self, row: Row, place: RowRef, tally: &mut Tally) -> Result<(), Stop> {
         let inst_id = row.required(&["instId"])?;
         let time = row.time_ms(&["pTime", "uTime"]);
         if row.text(&["instType"])?.as_deref() == Some("MARGIN") {
-            return Err(Stop::Aside(Aside::MarginPosition));
+            return Err(Stop::SetAside(SetAsideReason::MarginPosition));
         }
         self.public.saw(time);
         if let Some(px) = row.text(&["markPx"])? {
@@ -177,34 +178,35 @@ impl Reader<'_> {
         }
         let mode = row.text(&["mgnMode"])?.unwrap_or_default();
         if mode == "isolated" {
-            return Err(Stop::Aside(Aside::Isolated));
+            return Err(Stop::SetAside(SetAsideReason::Isolated));
         }
         let side = row.text(&["posSide"])?.unwrap_or_default();
         let qty = row.text(&["pos"])?.map(|qty| signed(&qty, &side));
         if qty.as_deref().is_some_and(is_zero) {
-            return Err(Stop::Aside(Aside::Closed));
+            return Err(Stop::SetAside(SetAsideReason::Closed));
         }
         let position = Position { qty, avg_px: row.text(&["avgPx"])? };
         let key = (inst_id, side, mode, row.text(&["posId"])?.unwrap_or_default());
         Ok(self.account.positions.put(key, time, place, position, tally)?)
     }
 
-    fn order(&mut self, row: Row, place: Place, tally: &mut Tally) -> Result<(), Stop> {
+    fn order(&mut self, row: Row, place: RowRef, tally: &mut Tally) -> Result<(), Stop> {
         let id = row.required(&["ordId"])?;
         let state = row.text(&["state"])?;
         if state.is_some_and(|state| !matches!(state.as_str(), "live" | "partially_filled")) {
-            return Err(Stop::Aside(Aside::DoneOrder));
+            return Err(Stop::SetAside(SetAsideReason::DoneOrder));
         }
         if row.text(&["tdMode"])?.as_deref() == Some("isolated") {
-            return Err(Stop::Aside(Aside::Isolated));
+            return Err(Stop::SetAside(SetAsideReason::Isolated));
         }
-        let px = row.text(&["px"])?.ok_or(Stop::Aside(Aside::MarketOrder))?;
-        let amount = |name: &str, text: String| decimal(&text).ok_or_else(|| Fault(format!("`{name}` is no number")));
+        let px = row.text(&["px"])?.ok_or(Stop::SetAside(SetAsideReason::MarketOrder))?;
+        let amount =
+            |name: &str, text: String| decimal(&text).ok_or_else(|| Fault(format!("`{name}` is not a number")));
         let size = amount("sz", row.required(&["sz"])?)?;
         let filled = row.text(&["accFillSz"])?.map(|text| amount("accFillSz", text)).transpose()?.unwrap_or_default();
         let left = size.checked_sub(filled).ok_or_else(|| Fault("`sz` is out of range".to_owned()))?;
         if left <= Decimal::ZERO {
-            return Err(Stop::Aside(Aside::DoneOrder));
+            return Err(Stop::SetAside(SetAsideReason::DoneOrder));
         }
         let order =
             Order { inst_id: row.required(&["instId"])?, side: row.required(&["side"])?, qty: left.to_string(), px };
@@ -212,7 +214,7 @@ impl Reader<'_> {
     }
 }
 
-/// The quantity with the sign of its side: in long/short mode both sides are written as positive numbers.
+/// The quantity with the sign of its side. In long/short mode the exchange writes both sides as positive numbers.
 pub(super) fn signed(qty: &str, side: &str) -> String {
     if side == "short" && !qty.starts_with('-') { format!("-{qty}") } else { qty.to_owned() }
 }

@@ -1,33 +1,32 @@
-//! Answers of the exchange about an account that came without its positions and balances: the position builder and
-//! the position risk hold both, in another form.
+//! Responses with computed margin, for an account without its own positions and balances: the position builder and the
+//! position risk contain both, in another form.
 //!
-//! Neither states the cash balance. It follows from the equity of a currency, which both state:
-//! `cash = equity - sum of UPL settled in it - sum of option values settled in it`, with UPL and values as the model
-//! defines them, in exact decimals, so that the equity comes out as the exchange gave it. The position risk does not
-//! state entry prices either: positions enter at their mark, with no UPL, which leaves equity and margin right and
-//! the reported UPL zero.
+//! Both state the equity of a currency, but not the cash balance. Cash follows from equity: `cash = equity - sum of UPL
+//! settled in it - sum of option values settled in it`, with UPL and values as the model defines them, in exact
+//! decimals, so that the equity equals the exchange's. The position risk has no entry prices either. Positions then
+//! enter at their mark with zero UPL: equity and margin are right, and the reported UPL is zero.
 
 use super::accounts::{Account, Accounts, Balance, Position, signed};
 use super::endpoint::Endpoint;
 use super::files::Response;
 use super::market::{PublicData, Seen, Spec, note};
 use super::row::{Fault, Row, decimal, is_zero};
-use super::tally::{Aside, Place, Tally};
+use super::tally::{RowRef, SetAsideReason, Tally};
 use crate::Result;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// An answer's positions and the equity of its currencies.
+/// Positions and currency equities of a response.
 #[derive(Default)]
 struct Holdings {
-    equity: Vec<(Place, String, Option<String>)>,
-    positions: Vec<(Place, String, String, Option<String>)>,
+    equity: Vec<(RowRef, String, Option<String>)>,
+    positions: Vec<(RowRef, String, String, Option<String>)>,
 }
 
 impl Accounts {
-    /// Takes an answer, after all other responses. Where the account's own positions or balances are here, these hold,
-    /// and the answer is left for `remargin reconcile`.
+    /// Takes a response with computed margin, after all other responses. If the account's own positions or balances are
+    /// imported, these are used, and the response is left for `remargin reconcile`.
     pub fn take_answer(
         &mut self,
         file: usize,
@@ -64,7 +63,7 @@ impl Accounts {
             }
             if tally.rows(file) == before {
                 let place = tally.row(file);
-                tally.aside(place, if known { Aside::Answer } else { Aside::Nothing });
+                tally.aside(place, if known { SetAsideReason::Answer } else { SetAsideReason::Nothing });
             }
             if !known {
                 public.saw(time);
@@ -86,17 +85,17 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     Row::of(value).map_or(&[], |row| row.list(name))
 }
 
-/// Counts an item and reads it, unless the account's own data hold.
+/// Counts an item and reads it, unless the account's own data are used.
 fn read(
     item: &Value,
     file: usize,
     known: bool,
     tally: &mut Tally,
-    take: impl FnOnce(Row, Place) -> Result<Option<Aside>, Fault>,
+    take: impl FnOnce(Row, RowRef) -> Result<Option<SetAsideReason>, Fault>,
 ) {
     let place = tally.row(file);
     if known {
-        return tally.aside(place, Aside::Answer);
+        return tally.aside(place, SetAsideReason::Answer);
     }
     match Row::of(item).and_then(|row| take(row, place)) {
         Ok(None) => {}
@@ -106,7 +105,7 @@ fn read(
 }
 
 impl Holdings {
-    fn asset(&mut self, row: Row, place: Place, equity: &[&str]) -> Result<Option<Aside>, Fault> {
+    fn asset(&mut self, row: Row, place: RowRef, equity: &[&str]) -> Result<Option<SetAsideReason>, Fault> {
         let ccy = row.required(&["ccy"])?;
         self.equity.push((place, ccy, row.text(equity)?));
         Ok(None)
@@ -115,13 +114,13 @@ impl Holdings {
     fn portfolio(
         &mut self,
         row: Row,
-        place: Place,
+        place: RowRef,
         time: i64,
         public: &mut PublicData,
-    ) -> Result<Option<Aside>, Fault> {
+    ) -> Result<Option<SetAsideReason>, Fault> {
         let inst_id = row.required(&["instId"])?;
         if matches!(row.text(&["instType"])?.as_deref(), Some("SPOT" | "MARGIN")) {
-            return Ok(Some(Aside::SpotPair));
+            return Ok(Some(SetAsideReason::SpotPair));
         }
         if let Some(px) = row.text(&["markPx"])? {
             note(&mut public.seen_marks, &inst_id, Seen { time, px, source: "account/position-builder" });
@@ -129,29 +128,29 @@ impl Holdings {
         let side = row.text(&["posSide"])?.unwrap_or_default();
         let qty = signed(&row.required(&["amt", "pos"])?, &side);
         if is_zero(&qty) {
-            return Ok(Some(Aside::Closed));
+            return Ok(Some(SetAsideReason::Closed));
         }
         self.positions.push((place, inst_id, qty, row.text(&["avgPx"])?));
         Ok(None)
     }
 
-    fn risk(&mut self, row: Row, place: Place) -> Result<Option<Aside>, Fault> {
+    fn risk(&mut self, row: Row, place: RowRef) -> Result<Option<SetAsideReason>, Fault> {
         let inst_id = row.required(&["instId"])?;
         if row.text(&["instType"])?.as_deref() == Some("MARGIN") {
-            return Ok(Some(Aside::MarginPosition));
+            return Ok(Some(SetAsideReason::MarginPosition));
         }
         if row.text(&["mgnMode"])?.as_deref() == Some("isolated") {
-            return Ok(Some(Aside::Isolated));
+            return Ok(Some(SetAsideReason::Isolated));
         }
         let qty = signed(&row.required(&["pos"])?, &row.text(&["posSide"])?.unwrap_or_default());
         if is_zero(&qty) {
-            return Ok(Some(Aside::Closed));
+            return Ok(Some(SetAsideReason::Closed));
         }
         self.positions.push((place, inst_id, qty, None));
         Ok(None)
     }
 
-    /// Puts the holdings into the account, cash derived.
+    /// Adds the holdings to the account, with derived cash.
     fn enter(
         self,
         account: &mut Account,
@@ -160,7 +159,7 @@ impl Holdings {
         notes: &mut Vec<String>,
         tally: &mut Tally,
     ) -> Result<()> {
-        // What a currency's equity holds beside cash; `None` where it cannot be known.
+        // Equity of a currency that is not cash; `None` if unknown.
         let mut beside: BTreeMap<String, Option<Decimal>> = BTreeMap::new();
         let mut unknown = Vec::new();
         for (number, (place, inst_id, qty, avg_px)) in self.positions.into_iter().enumerate() {
@@ -175,7 +174,7 @@ impl Holdings {
                 }
                 None => unknown.push(inst_id.clone()),
             }
-            // Two rows of one instrument are two positions: the answer gives them no id of their own.
+            // Two rows of one instrument are two positions: the response gives them no id.
             let key = (inst_id, String::new(), String::new(), number.to_string());
             account.positions.put(key, time, place, Position { qty: Some(qty), avg_px }, tally)?;
         }

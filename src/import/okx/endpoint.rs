@@ -1,9 +1,9 @@
-//! Which endpoint a response is of, by the fields of its rows; and what becomes of endpoints that no margin needs.
+//! Determines the endpoint of a response from the fields of its rows, and explains unused endpoints.
 
 use super::row::Row;
 use serde_json::{Map, Value};
 
-/// An endpoint of the API, as far as the importer tells them apart.
+/// An endpoint of the API, as far as the importer distinguishes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Endpoint {
     /// `public/instruments`, `account/instruments`.
@@ -42,14 +42,14 @@ pub enum Endpoint {
     LoanQuota,
     /// `market/ticker`, `market/tickers`.
     Tickers,
-    /// A response without rows, whose name says nothing.
+    /// A response without rows, with a file name that does not identify the endpoint.
     Empty,
-    /// None that is known here.
+    /// Not a known endpoint.
     Unknown,
 }
 
 impl Endpoint {
-    /// All of them that have a path.
+    /// All endpoints with a path.
     const NAMED: [Self; 18] = [
         Self::Instruments,
         Self::MarkPrice,
@@ -98,7 +98,7 @@ impl Endpoint {
         }
     }
 
-    /// The lists inside a row whose items are the rows that count; none where the row counts itself.
+    /// The nested lists whose items are counted as rows; empty if the row itself is counted.
     #[must_use]
     pub fn lists(self) -> &'static [&'static str] {
         match self {
@@ -109,7 +109,7 @@ impl Endpoint {
         }
     }
 
-    /// Why no row of it is used; `None` for the endpoints that are.
+    /// Why no row of the endpoint is used; `None` if rows are used.
     #[must_use]
     pub fn refusal(self) -> Option<&'static str> {
         Some(match self {
@@ -136,7 +136,7 @@ impl Endpoint {
         })
     }
 
-    /// By the fields of the first row that is an object.
+    /// From the fields of the first row that is an object.
     pub(super) fn of_rows(rows: &[Value]) -> Self {
         rows.iter().find_map(Value::as_object).map_or(Self::Unknown, Self::of_row)
     }
@@ -145,7 +145,7 @@ impl Endpoint {
         let row = Row(row);
         let all = |names: &[&str]| names.iter().all(|name| row.has(name));
         let either = |one: &str, other: &str| row.has(one) || row.has(other);
-        // The richer rows first: a position has a mark and an index price too.
+        // Rows with more fields first: a position has a mark and an index price too.
         if all(&["riskUnitData"]) {
             Self::PositionBuilder
         } else if all(&["riskUnit", "posData", "mr1"]) {
@@ -187,7 +187,8 @@ impl Endpoint {
         }
     }
 
-    /// By a name that holds the endpoint's path, `/` written `_` or `-`: all that an answer without rows leaves.
+    /// From a file name that contains the endpoint's path, with `_` or `-` for `/`. A response without rows has no
+    /// other hint.
     pub(super) fn of_name(name: &str) -> Option<Self> {
         let plain = |text: &str| text.replace(['/', '-', ' '], "_").to_lowercase();
         let name = plain(name);

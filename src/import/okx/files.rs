@@ -1,4 +1,4 @@
-//! Which files a folder of responses holds, whose they are, and what they answer.
+//! Finds the files of a folder of responses, with the account and endpoint of each.
 //!
 //! ```text
 //! FOLDER/*.json                  public data, and the responses of one account
@@ -6,11 +6,12 @@
 //! FOLDER/account_balance/*.json  a folder named for an endpoint belongs to the folder above
 //! ```
 //!
-//! An account is called by the `uid` of its `account/config`, else by the name of its folder. A response in the shape
-//! of a push (`{"arg": {"uid": ...}, "data": [...]}`) says itself whose it is.
+//! The account name is the `uid` of its `account/config`, else the name of its folder. A response in push format
+//! (`{"arg": {"uid": ...}, "data": [...]}`) states its account itself.
 
 use super::endpoint::Endpoint;
 use super::row::Row;
+use crate::source::{self, LARGEST_JSON};
 use crate::{Error, Invalid, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -19,33 +20,33 @@ use std::path::{Path, PathBuf};
 /// One file, parsed.
 #[derive(Debug)]
 pub(crate) struct Response {
-    /// Relative to the folder; the name of the file where only one was asked for.
+    /// Relative to the folder; the file name if a single file was given.
     pub path: PathBuf,
-    /// The account whose folder it lies in; of public data too, which has no use for it. `None` for a single file that
-    /// does not say.
+    /// The account whose folder contains the file (also set for public data, which ignores it). `None` for a single
+    /// file that does not state its account.
     pub account: Option<String>,
-    /// What it answers.
+    /// Its endpoint.
     pub endpoint: Endpoint,
     /// The items of `data`.
     pub rows: Vec<Value>,
 }
 
-/// What lies in a folder.
+/// The content of a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// In byte order of their paths.
+    /// In byte order of the paths.
     pub responses: Vec<Response>,
-    /// Files that are no `.json`.
+    /// Files that are not `.json`.
     pub ignored: Vec<PathBuf>,
 }
 
 /// Reads a folder of responses, or a single one.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a file that is no JSON, no envelope, or an error of the exchange, and for a folder with two
-/// accounts in it; [`Error::Io`].
+/// [`Error::Invalid`] for a file that is not JSON, not in the API's envelope, or an error response of the exchange, and
+/// for a folder with two accounts; [`Error::Io`].
 pub(crate) fn read(place: &Path) -> Result<Found> {
-    if place.is_file() {
+    if !std::fs::metadata(place).map_err(|err| Error::io("read", place, err))?.is_dir() {
         let (endpoint, rows, uid) = parse(place)?;
         let path = place.file_name().map_or_else(|| place.to_path_buf(), PathBuf::from);
         let response = Response { path, account: uid, endpoint, rows };
@@ -89,7 +90,7 @@ pub(crate) fn read(place: &Path) -> Result<Found> {
     Ok(found)
 }
 
-/// All files below a folder, in byte order of their paths. Hidden ones are left alone.
+/// All files below a folder, in byte order of their paths. Hidden files are skipped.
 fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let entries = std::fs::read_dir(folder).map_err(|err| Error::io("read", folder, err))?;
     let mut paths = Vec::new();
@@ -101,6 +102,7 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
             continue;
         }
+        // What cannot be looked at counts as a file, which then cannot be read.
         if path.is_dir() {
             list(&path, files)?;
         } else {
@@ -110,10 +112,10 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The groups of endpoints, which folders are named for: `account_balance`, or `account` and in it `balance`.
+/// Groups of endpoints. Folders may be named after them: `account_balance`, or `account` with `balance` in it.
 const GROUPS: [&str; 4] = ["account", "public", "market", "trade"];
 
-/// The folder of the account that a file belongs to: without the folders that are named for an endpoint.
+/// The folder of the account that a file belongs to, without the folders named after an endpoint.
 fn home(path: &Path) -> PathBuf {
     let mut home = PathBuf::new();
     let mut folders = path.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -139,32 +141,32 @@ fn folder_name(place: &Path, home: &Path) -> String {
     whole.file_name().map_or_else(|| "account".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Endpoint, rows and, of a push, the uid.
+/// Endpoint, rows and, for a push message, the uid.
 fn parse(file: &Path) -> Result<(Endpoint, Vec<Value>, Option<String>)> {
     let invalid = |problem: &str| Invalid::new(problem).file(file);
-    let text = std::fs::read_to_string(file).map_err(|err| Error::io("read", file, err))?;
+    let text = source::text_of(file, source::read(file, LARGEST_JSON)?)?;
     let envelope: Value = serde_json::from_str(&text).map_err(|err| {
         invalid("not a JSON document").value(err.to_string()).hint("the download was cut off; fetch the response again")
     })?;
     let expected = "the API's envelope: {\"code\": \"0\", \"msg\": \"\", \"data\": [...]}";
     let Some(envelope) = envelope.as_object() else {
-        return Err(invalid("no response of the exchange").expected(expected).into());
+        return Err(invalid("not a response of the exchange").expected(expected).into());
     };
     let envelope = Row(envelope);
     let fault = |fault: super::row::Fault| Error::from(invalid(&fault.0).expected(expected));
     let code = envelope.text(&["code"]).map_err(fault)?;
     if let Some(code) = code.filter(|code| code != "0") {
         let message = envelope.text(&["msg"]).map_err(fault)?.unwrap_or_default();
-        return Err(invalid("an error of the exchange instead of data")
+        return Err(invalid("an error response of the exchange instead of data")
             .value(format!("code {code}: {message}"))
-            .hint("fetch the response again; what it should hold would be missing without a word")
+            .hint("fetch the response again, or its data would be missing without notice")
             .into());
     }
     let arg = envelope.0.get("arg").and_then(Value::as_object);
     let uid = arg.and_then(|arg| Row(arg).text(&["uid"]).ok().flatten());
     let rows = match envelope.0.get("data") {
         Some(Value::Array(rows)) => rows.clone(),
-        // A few endpoints answer with one object.
+        // A few endpoints return one object instead of a list.
         Some(row @ Value::Object(_)) => vec![row.clone()],
         _ => return Err(invalid("a response without `data`").expected(expected).into()),
     };

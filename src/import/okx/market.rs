@@ -3,7 +3,7 @@
 use super::endpoint::Endpoint;
 use super::files::Response;
 use super::row::{Fault, Row, underlying};
-use super::tally::{Aside, Ledger, Place, Tally};
+use super::tally::{Ledger, RowRef, SetAsideReason, Tally};
 use crate::Result;
 use std::collections::BTreeMap;
 
@@ -30,15 +30,15 @@ pub(super) struct Summary {
     pub fwd_px: Option<String>,
 }
 
-/// Discount tiers of a currency: bound and share, as text; the last bound is open.
+/// Discount tiers of a currency: bound and share, as text. The last bound is open.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Discount {
     pub tiers: Vec<(Option<String>, String)>,
-    /// What counts beyond the last bound.
+    /// The share above the last bound.
     pub beyond: Option<String>,
 }
 
-/// A borrow tier: bound (open where none), maintenance and initial rate.
+/// A borrow tier: bound (`None`: open), maintenance and initial rate.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct BorrowTier {
     pub bound: Option<String>,
@@ -46,7 +46,7 @@ pub(super) struct BorrowTier {
     pub imr: String,
 }
 
-/// A price that stands beside something else: in a position, in a balance.
+/// A price found in another response: in a position or a balance.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Seen {
     pub time: i64,
@@ -54,7 +54,7 @@ pub(super) struct Seen {
     pub source: &'static str,
 }
 
-/// Everything public that the responses say.
+/// All public data of the responses.
 #[derive(Debug, Default)]
 pub(super) struct PublicData {
     pub instruments: Ledger<String, Spec>,
@@ -62,17 +62,17 @@ pub(super) struct PublicData {
     pub indices: Ledger<String, String>,
     pub summaries: Ledger<String, Summary>,
     pub discounts: Ledger<String, Discount>,
-    /// By currency and number of the tier.
+    /// By currency and tier number.
     pub borrow: Ledger<(String, u32), BorrowTier>,
-    /// Marks and indices that account responses hold, for want of better.
+    /// Marks and indices found in account responses, used if no public price is imported.
     pub seen_marks: BTreeMap<String, Seen>,
     pub seen_indices: BTreeMap<String, Seen>,
-    /// The latest time of any response, milliseconds since 1970.
+    /// The latest time of any response, in milliseconds since 1970.
     pub latest_ms: i64,
 }
 
 impl PublicData {
-    /// Takes the rows of a response, if its endpoint is one of these.
+    /// Takes the rows of a response if it is public data.
     pub fn take(&mut self, file: usize, response: &Response, tally: &mut Tally) -> Result<()> {
         for value in &response.rows {
             let place = tally.row(file);
@@ -83,14 +83,14 @@ impl PublicData {
             match taken {
                 Ok(()) => {}
                 Err(Stop::Fault(Fault(problem))) => tally.malformed(place, problem),
-                Err(Stop::Aside(why)) => tally.aside(place, why),
+                Err(Stop::SetAside(why)) => tally.aside(place, why),
                 Err(Stop::Error(error)) => return Err(error),
             }
         }
         Ok(())
     }
 
-    fn row(&mut self, response: &Response, row: Row, place: Place, tally: &mut Tally) -> Result<(), Stop> {
+    fn row(&mut self, response: &Response, row: Row, place: RowRef, tally: &mut Tally) -> Result<(), Stop> {
         let time = row.time_ms(&["ts"]);
         match response.endpoint {
             Endpoint::Instruments => {
@@ -99,13 +99,13 @@ impl PublicData {
             }
             Endpoint::MarkPrice => {
                 let inst_id = row.required(&["instId"])?;
-                let px = row.text(&["markPx"])?.ok_or(Stop::Aside(Aside::NoPrice))?;
+                let px = row.text(&["markPx"])?.ok_or(Stop::SetAside(SetAsideReason::NoPrice))?;
                 self.saw(time);
                 self.marks.put(inst_id, time, place, px, tally)?;
             }
             Endpoint::IndexTickers => {
                 let index_id = row.required(&["instId"])?;
-                let px = row.text(&["idxPx"])?.ok_or(Stop::Aside(Aside::NoPrice))?;
+                let px = row.text(&["idxPx"])?.ok_or(Stop::SetAside(SetAsideReason::NoPrice))?;
                 self.saw(time);
                 self.indices.put(index_id, time, place, px, tally)?;
             }
@@ -113,7 +113,7 @@ impl PublicData {
                 let inst_id = row.required(&["instId"])?;
                 let summary = Summary { vol: row.text(&["markVol"])?, fwd_px: row.text(&["fwdPx"])? };
                 if summary.vol.is_none() && summary.fwd_px.is_none() {
-                    return Err(Stop::Aside(Aside::NoPrice));
+                    return Err(Stop::SetAside(SetAsideReason::NoPrice));
                 }
                 self.saw(time);
                 self.summaries.put(inst_id, time, place, summary, tally)?;
@@ -131,13 +131,13 @@ impl PublicData {
         Ok(())
     }
 
-    /// Notes the time of a response.
+    /// Records the time of a response.
     pub fn saw(&mut self, time_ms: i64) {
         self.latest_ms = self.latest_ms.max(time_ms);
     }
 }
 
-/// Notes a price that stands beside something else; the latest holds, of equals the one in byte order.
+/// Records a price found in another response. The latest is kept; of equal times, the last in byte order.
 pub(super) fn note(seen: &mut BTreeMap<String, Seen>, id: &str, new: Seen) {
     let key = |seen: &Seen| (seen.time, seen.px.clone());
     match seen.get(id) {
@@ -148,10 +148,10 @@ pub(super) fn note(seen: &mut BTreeMap<String, Seen>, id: &str, new: Seen) {
     }
 }
 
-/// Why a row goes no further.
+/// Why a row is not used.
 pub(super) enum Stop {
     Fault(Fault),
-    Aside(Aside),
+    SetAside(SetAsideReason),
     Error(crate::Error),
 }
 
@@ -172,10 +172,10 @@ fn spec(row: Row) -> Result<(String, Spec), Stop> {
     let inst_type = row.required(&["instType"])?;
     match inst_type.as_str() {
         "SWAP" | "FUTURES" | "OPTION" => {}
-        "SPOT" | "MARGIN" => return Err(Stop::Aside(Aside::SpotPair)),
-        _ => return Err(Stop::Aside(Aside::OtherType)),
+        "SPOT" | "MARGIN" => return Err(Stop::SetAside(SetAsideReason::SpotPair)),
+        _ => return Err(Stop::SetAside(SetAsideReason::OtherType)),
     }
-    // `uly` is the plain underlying; a family may carry a suffix, as in BTC-USD_UM.
+    // `uly` is the plain underlying. A family may have a suffix, as in BTC-USD_UM.
     let family = row.text(&["uly", "instFamily"])?;
     let spec = Spec {
         uly: underlying(family.as_deref().unwrap_or(&inst_id)),
@@ -195,14 +195,14 @@ fn spec(row: Row) -> Result<(String, Spec), Stop> {
 fn discount(row: Row) -> Result<Discount, Stop> {
     let list = if row.has("details") { row.list("details") } else { row.list("discountInfo") };
     if list.is_empty() {
-        return Err(Stop::Aside(Aside::Nothing));
+        return Err(Stop::SetAside(SetAsideReason::Nothing));
     }
     let mut tiers = Vec::new();
     for tier in list {
         let tier = Row::of(tier)?;
         tiers.push((tier.text(&["maxAmt"])?, tier.required(&["discountRate"])?));
     }
-    // In any order; an open bound is the last.
+    // Rows come in any order; the open bound goes last.
     tiers.sort_by(|a, b| bound(a.0.as_deref()).total_cmp(&bound(b.0.as_deref())));
     Ok(Discount { tiers, beyond: row.text(&["minDiscountRate"])? })
 }
@@ -211,11 +211,12 @@ fn bound(text: Option<&str>) -> f64 {
     text.and_then(super::row::number).unwrap_or(f64::INFINITY)
 }
 
-/// The currency is in the row, or in the file's name (`..._USDT.json`): the answer of the exchange does not repeat it.
+/// The currency comes from the row or from the file name (`..._USDT.json`): the exchange does not repeat it in the
+/// response.
 fn borrow_tier(response: &Response, row: Row) -> Result<((String, u32), BorrowTier), Stop> {
     let inst_id = row.text(&["instId"])?;
     if inst_id.as_deref().is_some_and(|id| id.contains('-')) {
-        return Err(Stop::Aside(Aside::PairTiers));
+        return Err(Stop::SetAside(SetAsideReason::PairTiers));
     }
     let named = || {
         let stem = response.path.file_stem()?.to_string_lossy().into_owned();
@@ -226,7 +227,7 @@ fn borrow_tier(response: &Response, row: Row) -> Result<((String, u32), BorrowTi
         || Fault("`ccy` is missing; name the file after the currency, such as position-tiers_USDT.json".into());
     let ccy = row.text(&["ccy"])?.or(inst_id).or_else(named).ok_or_else(missing)?;
     let tier = row.required(&["tier"])?;
-    let number = tier.parse().map_err(|_| Fault("`tier` is no number".to_owned()))?;
+    let number = tier.parse().map_err(|_| Fault("`tier` is not a number".to_owned()))?;
     let bound = row.text(&["maxSz"])?;
     Ok(((ccy, number), BorrowTier { bound, mmr: row.required(&["mmr"])?, imr: row.required(&["imr"])? }))
 }

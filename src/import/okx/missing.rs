@@ -1,4 +1,4 @@
-//! What a margin of the imported accounts still lacks, and which endpoint would supply it.
+//! Data that are missing for the margin of the imported accounts, and the endpoint that has them.
 
 use super::accounts::Accounts;
 use super::market::{PublicData, Spec};
@@ -6,25 +6,25 @@ use super::row::{is_zero, underlying};
 use super::vol::MarkRow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One thing that is missing.
+/// One missing item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// `contract`, `mark`, `volatility`, `forward`, `index`, `balance`, `positions`, `settings`.
     pub what: &'static str,
-    /// Of which instrument, index or account.
+    /// The instrument, index or account.
     pub id: String,
     /// Accounts that need it.
     pub accounts: u64,
-    /// The request that would supply it.
+    /// The request that returns it.
     pub endpoint: String,
-    /// True if the accounts cannot be margined without.
+    /// True if the accounts cannot be margined without it.
     pub needed: bool,
 }
 
-/// Things by kind and id, with the accounts that need them.
+/// Missing items by kind and id, with the accounts that need them.
 type Needs = BTreeMap<(&'static str, String), (BTreeSet<String>, String, bool)>;
 
-/// Everything that is missing for what somebody holds.
+/// All missing data of held instruments and currencies.
 pub(super) fn missing(
     public: &PublicData,
     marks: &BTreeMap<String, MarkRow>,
@@ -87,7 +87,7 @@ pub(super) fn missing(
     missing.collect()
 }
 
-/// What an instrument lacks, with the requests that would supply it.
+/// Missing prices of an instrument, with the requests that return them.
 fn price_gaps(inst_id: &str, spec: &Spec, row: Option<&MarkRow>) -> Vec<(&'static str, String)> {
     let mut gaps = Vec::new();
     let has = |get: fn(&MarkRow) -> &Option<String>| row.is_some_and(|row| get(row).is_some());
@@ -107,7 +107,7 @@ fn price_gaps(inst_id: &str, spec: &Spec, row: Option<&MarkRow>) -> Vec<(&'stati
     gaps
 }
 
-/// The kind of an instrument whose contract is not there, by its id.
+/// The type of an instrument without a contract specification, from its id.
 fn type_of(inst_id: &str) -> &'static str {
     match inst_id.rsplit('-').next() {
         Some("SWAP") => "SWAP",
@@ -116,7 +116,7 @@ fn type_of(inst_id: &str) -> &'static str {
     }
 }
 
-/// Listed contracts without a price: nobody holds them, so that they are only counted. Marks, then volatilities.
+/// Number of listed contracts without a mark, and of options without a volatility. No account holds them.
 pub(super) fn unpriced(public: &PublicData, marks: &BTreeMap<String, MarkRow>) -> (u64, u64) {
     let (mut no_mark, mut no_vol) = (0, 0);
     for (id, spec) in public.instruments.iter() {

@@ -1,4 +1,4 @@
-//! Saved OKX v5 REST responses become a snapshot: `remargin import okx`.
+//! Converts saved OKX v5 REST responses to a snapshot: `remargin import okx`.
 //!
 //! ```text
 //! FOLDER/**/*.json --> files: envelope, endpoint by the fields of its rows, account by folder or uid
@@ -6,22 +6,22 @@
 //!      market (contracts, prices, tiers)    accounts (balances, positions, orders)    answers (position builder)
 //!                        |                         |                                     |
 //!                        +--> vol: marks, volatilities implied or interpolated           |
-//!                        +--> missing: what a margin lacks, and the endpoint that has it |
+//!                        +--> missing: data needed for the margin, and their endpoint    |
 //!                        v                                                               v
-//!      tables, snapshot.toml, rules.toml (discount and borrow tiers), import.json: a folder, whole or not at all
+//!      tables, snapshot.toml, rules.toml (discount and borrow tiers), import.json: a folder, complete or absent
 //! ```
 //!
-//! Every row is counted: used, or set aside for one of the reasons of [`Aside`]. Figures stay the decimal strings that
-//! they are; the loader converts them, once. A field that the importer does not need to compute with is not judged
-//! here: a position without a quantity is a broken row of the snapshot, rejected there with its account.
+//! Every row is counted: as used, or as set aside with a [`SetAsideReason`]. Figures stay decimal strings; the loader
+//! converts them once. The importer does not check a field that it does not need. A position without a quantity, for
+//! example, becomes a broken row of the snapshot, and the loader rejects it with its account.
 //!
-//! **Prices** come from `public/mark-price`, `market/index-tickers` and `public/opt-summary`; where these say nothing,
-//! from the positions (`markPx`, `idxPx`) and balances (`coinUsdPrice`), the latest first. Extra columns of `marks`
-//! and `indices` name the source of each. **The valuation time** is the latest time of any price or account response,
-//! unless it is given.
+//! **Prices** come from `public/mark-price`, `market/index-tickers` and `public/opt-summary`. If a price is missing
+//! there, the latest one from the positions (`markPx`, `idxPx`) and balances (`coinUsdPrice`) is used. Extra columns of
+//! `marks` and `indices` state the source of each price. **The valuation time** is the latest time of any price or
+//! account response, unless it is given.
 //!
-//! Two files may hold the same row; of different ones the later by its own time holds, and two that contradict each
-//! other at one time are an error.
+//! Two files may contain the same row. If they differ, the row with the later time of its own is used. Two rows with
+//! the same time and different values are an error.
 
 mod accounts;
 mod answers;
@@ -39,12 +39,14 @@ mod vol;
 pub use endpoint::Endpoint;
 pub use missing::Missing;
 pub use report::Imported;
-pub use tally::{Aside, FileCount};
+pub use tally::{FileCount, SetAsideReason};
 pub use vol::VolCounts;
 
+use crate::error::Remedy;
 use crate::progress::Progress;
+use crate::publish::OutputFolder;
+use crate::publish::owned::IMPORTED;
 use crate::source::Format;
-use crate::write::folder::Staged;
 use crate::{Error, Invalid, Result, rules};
 use accounts::Accounts;
 use files::Found;
@@ -59,13 +61,13 @@ use tally::Tally;
 pub struct ImportRequest {
     /// Folder of the responses, or one file.
     pub folder: PathBuf,
-    /// The snapshot folder, built beside its place and renamed.
+    /// The snapshot folder, built under a temporary name and renamed.
     pub out: PathBuf,
     /// Format of the tables.
     pub format: Format,
-    /// Valuation time in milliseconds since 1970, where it is not the latest of the responses.
+    /// Valuation time in milliseconds since 1970; `None` for the latest time of the responses.
     pub as_of_ms: Option<i64>,
-    /// Give options without a usable mark a volatility from the smile of their expiry.
+    /// Interpolate the volatility of options without a usable mark from the smile of their expiry.
     pub interpolate_vol: bool,
     /// Replace an existing snapshot.
     pub force: bool,
@@ -77,24 +79,24 @@ pub const RULES_FILE: &str = "rules.toml";
 /// Imports a folder of responses.
 ///
 /// # Errors
-/// [`Error::Usage`] if the folder exists, or no response carries a time; [`Error::Invalid`] if a file is broken, rows
-/// contradict each other, or nothing is of use; [`Error::Io`] and [`Error::Runtime`] if writing fails;
-/// [`Error::Interrupted`]. Nothing is left behind then.
+/// [`Error::Usage`] if the folder exists, or no response has a time; [`Error::Invalid`] if a file is broken, rows
+/// contradict each other, or no row is used; [`Error::Io`] and [`Error::Runtime`] if writing fails;
+/// [`Error::Interrupted`]. In all cases nothing is left behind.
 pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Imported> {
-    let staged = Staged::new(&request.out, request.force)?;
+    let folder = OutputFolder::of_snapshot(&request.out, request.force, &[&request.folder])?;
     progress.stage("read", "files", 0);
     let mut found = files::read(&request.folder)?;
     for response in &mut found.responses {
-        // A single file that does not say whose it is.
+        // A single file that does not state its account.
         response.account.get_or_insert_with(|| response.path.file_stem().unwrap_or_default().to_string_lossy().into());
     }
     progress.check()?;
     progress.stage("import", "files", found.responses.len() as u64);
     let (mut imported, tables, overlay) = build(request, &found, progress)?;
 
-    let dir = staged.path();
+    let dir = folder.path();
     for table in &tables {
-        table.write(&dir, request.format)?;
+        table.write(dir, request.format)?;
     }
     let write = |name: &str, text: &str| {
         let path = dir.join(name);
@@ -102,19 +104,19 @@ pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Import
     };
     if let Some(overlay) = overlay {
         write(RULES_FILE, &overlay)?;
-        // Whoever margins with it should not be the one who finds out.
+        // Check the overlay now, so that the first user of the rules does not find the error.
         rules::load(Some(&dir.join(RULES_FILE)), &[])?;
         imported.rules = true;
     }
     write("import.json", &format!("{:#}\n", imported.to_json()))?;
-    let manifest = "# Saved OKX responses, by `remargin import okx`; import.json counts their rows.\n";
-    write("snapshot.toml", &format!("{manifest}as_of = {}\nversion = 1\n", imported.as_of))?;
+    let manifest = format!("{IMPORTED}; import.json counts their rows.\nas_of = {}\nversion = 1\n", imported.as_of);
+    write("snapshot.toml", &manifest)?;
     progress.check()?;
-    staged.publish()?;
+    folder.publish()?;
     Ok(imported)
 }
 
-/// Everything but the writing.
+/// Builds everything, writes nothing.
 fn build(
     request: &ImportRequest,
     found: &Found,
@@ -135,12 +137,12 @@ fn build(
             Endpoint::Balance | Endpoint::Positions | Endpoint::Config | Endpoint::Orders => {
                 accounts.take(file, response, &mut public, &mut tally)?;
             }
-            // After everything else, which may make them superfluous.
+            // Read after everything else: other responses may make them unnecessary.
             Endpoint::PositionBuilder | Endpoint::PositionRisk => {}
             _ => {
                 for _ in &response.rows {
                     let place = tally.row(file);
-                    tally.aside(place, Aside::Refused);
+                    tally.aside(place, SetAsideReason::Refused);
                 }
             }
         }
@@ -152,12 +154,10 @@ fn build(
         }
     }
     refuse_nothing(request, &tally, &accounts)?;
-    let as_of_ms = request.as_of_ms.or(Some(public.latest_ms).filter(|ms| *ms > 0)).ok_or_else(|| {
-        Error::Usage(
-            "no response carries a time, so the snapshot would have none: say it with `--as-of 2026-01-15T08:00:00Z`"
-                .to_owned(),
-        )
-    })?;
+    let as_of_ms = request
+        .as_of_ms
+        .or(Some(public.latest_ms).filter(|ms| *ms > 0))
+        .ok_or_else(|| Error::refused("no response has a time, so the valuation time is unknown", Remedy::AsOf))?;
     let as_of = jiff::Timestamp::from_millisecond(as_of_ms)
         .map_err(|err| Error::Usage(format!("the valuation time {as_of_ms} ms is out of range: {err}")))?;
     let (marks, volatility) = vol::marks(&public, as_of_ms, request.interpolate_vol);
@@ -184,14 +184,14 @@ fn build(
     Ok((imported, tables, overlay))
 }
 
-/// Indices by id, with their source: `market/index-tickers`, else the latest of the account responses.
+/// Indices by id, with their source: `market/index-tickers`, else the latest from the account responses.
 fn indices(public: &PublicData) -> BTreeMap<String, (String, &'static str)> {
     let seen = public.seen_indices.iter().map(|(id, seen)| (id.clone(), (seen.px.clone(), seen.source)));
     let quoted = public.indices.iter().map(|(id, px)| (id.clone(), (px.clone(), "market/index-tickers")));
     seen.chain(quoted).collect()
 }
 
-/// A folder of which nothing is used is a mistake, and why nothing is used is the help.
+/// If no row of the folder is used, this is an error, and the hint lists the reasons.
 fn refuse_nothing(request: &ImportRequest, tally: &Tally, accounts: &Accounts) -> Result<()> {
     if tally.0.iter().any(|file| file.used > 0) || !accounts.by_id.is_empty() {
         return Ok(());
@@ -203,7 +203,7 @@ fn refuse_nothing(request: &ImportRequest, tally: &Tally, accounts: &Accounts) -
         let problems = file.malformed.first().map_or_else(String::new, |(row, text)| format!(" (row {row}: {text})"));
         why.push(format!("{}, {}: {told}{problems}", file.path.display(), file.endpoint.name()));
     }
-    let mut invalid = Invalid::new("no response here is of use for a margin")
+    let mut invalid = Invalid::new("no response here contains data for a margin")
         .file(&request.folder)
         .expected("`*.json` files with responses of the OKX v5 API, each in its envelope");
     if !why.is_empty() {

@@ -7,10 +7,10 @@ use crate::{Error, Invalid, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The overlay as TOML; `None` where the responses say nothing that rules hold.
+/// The overlay as TOML; `None` if the responses contain no rule values.
 ///
 /// # Errors
-/// [`Invalid`] for a tier that is no number.
+/// [`Invalid`] for a tier that is not a number.
 pub(super) fn overlay(public: &PublicData, merged: Option<bool>) -> Result<Option<String>> {
     if public.discounts.is_empty() && public.borrow.is_empty() && merged.is_none() {
         return Ok(None);
@@ -77,10 +77,10 @@ fn bound(ccy: &str, text: Option<&str>) -> Result<String> {
     text.map_or_else(|| Ok("\"inf\"".to_owned()), |text| figure(ccy, text))
 }
 
-/// The number as TOML has it: the shortest decimal that is the same double.
+/// The number in TOML: the shortest decimal of the same double.
 fn figure(ccy: &str, text: &str) -> Result<String> {
     let number = number(text).ok_or_else(|| {
-        Error::from(Invalid::new("a tier that is no number").column(ccy).value(text).expected("a decimal"))
+        Error::from(Invalid::new("a tier that is not a number").column(ccy).value(text).expected("a decimal"))
     })?;
     Ok(format!("{number:?}"))
 }

@@ -1,7 +1,7 @@
-//! What an import brought, for programs (`import.json`) and for people.
+//! The result of an import, as `import.json` and as text.
 
 use super::missing::Missing;
-use super::tally::{Aside, FileCount};
+use super::tally::{FileCount, SetAsideReason};
 use super::vol::VolCounts;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -15,26 +15,26 @@ pub struct Imported {
     pub as_of: String,
     /// Tables with their rows.
     pub tables: Vec<(&'static str, u64)>,
-    /// What became of the rows of each file.
+    /// Row counts of each file.
     pub files: Vec<FileCount>,
-    /// Files that are no `.json`.
+    /// Files that are not `.json`.
     pub ignored: Vec<PathBuf>,
-    /// Where volatilities come from.
+    /// Sources of the volatilities.
     pub volatility: VolCounts,
     /// Marks and indices by their source.
     pub price_sources: BTreeMap<&'static str, u64>,
-    /// What the accounts lack.
+    /// Data that the accounts need and the responses lack.
     pub missing: Vec<Missing>,
-    /// Listed contracts without a mark, and options without a volatility, held or not.
+    /// Listed contracts without a mark and options without a volatility, whether held or not.
     pub unpriced: (u64, u64),
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
     /// Whether `rules.toml` was written.
     pub rules: bool,
 }
 
 impl Imported {
-    /// Rows in, used, set aside, of all files.
+    /// Rows of all files: total, used, set aside.
     #[must_use]
     pub fn totals(&self) -> (u64, u64, u64) {
         let aside = |file: &FileCount| file.aside.values().sum::<u64>();
@@ -44,7 +44,7 @@ impl Imported {
 
     /// Rows set aside, by reason.
     #[must_use]
-    pub fn aside(&self) -> BTreeMap<Aside, u64> {
+    pub fn aside(&self) -> BTreeMap<SetAsideReason, u64> {
         let mut sums = BTreeMap::new();
         for (why, rows) in self.files.iter().flat_map(|file| &file.aside) {
             *sums.entry(*why).or_default() += rows;
@@ -127,7 +127,7 @@ impl Imported {
             writeln!(out, "note: {note}")?;
         }
         if !self.missing.is_empty() {
-            writeln!(out, "missing for a margin:")?;
+            writeln!(out, "missing data for the margin:")?;
         }
         for gap in &self.missing {
             let weight = if gap.needed { "" } else { " (optional)" };

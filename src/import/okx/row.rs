@@ -1,12 +1,13 @@
-//! One JSON object of a response, and its fields as the text they are.
+//! One JSON object of a response, with its fields as text.
 //!
-//! The exchange writes numbers as strings and leaves a missing one empty; a few fields are real numbers or booleans.
-//! All of them come out as text, digit for digit, so that a number is converted once: by the loader of the snapshot.
+//! The exchange writes numbers as strings and a missing value as an empty string. A few fields are JSON numbers or
+//! booleans. All fields are returned as text, digit for digit, so that the loader of the snapshot converts each number
+//! once.
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-/// A field that is needed and missing, or holds something else than a text, a number or a boolean.
+/// A required field is missing, or a field is not a text, a number or a boolean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault(pub String);
 
@@ -15,9 +16,9 @@ pub(crate) struct Fault(pub String);
 pub(crate) struct Row<'a>(pub &'a Map<String, Value>);
 
 impl<'a> Row<'a> {
-    /// The row in a value that is an object.
+    /// The row, if the value is an object.
     pub fn of(value: &'a Value) -> Result<Self, Fault> {
-        value.as_object().map(Self).ok_or_else(|| Fault("the row is no object".to_owned()))
+        value.as_object().map(Self).ok_or_else(|| Fault("the row is not an object".to_owned()))
     }
 
     /// True if there is a field of this name.
@@ -25,8 +26,7 @@ impl<'a> Row<'a> {
         self.0.contains_key(name)
     }
 
-    /// The first of several names of a field (new ones first) that holds a value; `None` where all are missing or
-    /// empty.
+    /// The first of several names of a field (new names first) that has a value; `None` if all are missing or empty.
     pub fn text(self, names: &[&str]) -> Result<Option<String>, Fault> {
         for name in names {
             let text = match self.0.get(*name) {
@@ -34,10 +34,10 @@ impl<'a> Row<'a> {
                 Some(Value::String(text)) => text.clone(),
                 Some(Value::Number(number)) => number.to_string(),
                 Some(Value::Bool(flag)) => flag.to_string(),
-                Some(Value::Array(_) | Value::Object(_)) => return Err(Fault(format!("`{name}` is no text"))),
+                Some(Value::Array(_) | Value::Object(_)) => return Err(Fault(format!("`{name}` is not a text"))),
             };
             if text.chars().any(char::is_control) {
-                return Err(Fault(format!("`{name}` holds a control character")));
+                return Err(Fault(format!("`{name}` contains a control character")));
             }
             if !text.is_empty() {
                 return Ok(Some(text));
@@ -46,25 +46,25 @@ impl<'a> Row<'a> {
         Ok(None)
     }
 
-    /// A field that the row is nothing without.
+    /// A required field.
     pub fn required(self, names: &[&str]) -> Result<String, Fault> {
         let missing = || Fault(format!("`{}` is missing", names.first().copied().unwrap_or_default()));
         self.text(names)?.ok_or_else(missing)
     }
 
-    /// A time in milliseconds since 1970; zero where there is none.
+    /// A time in milliseconds since 1970; zero if missing.
     pub fn time_ms(self, names: &[&str]) -> i64 {
         self.text(names).ok().flatten().and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
-    /// The objects of a list field; empty where there is none.
+    /// The objects of a list field; empty if missing.
     pub fn list(self, name: &str) -> &'a [Value] {
         self.0.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 }
 
-/// Base and quote of an underlying, from its name or from the name of a family or an instrument: `BTC-USD_UM` and
-/// `BTC-USD-260428-72000-C` are both on `BTC-USD`. Names part at hyphens only.
+/// Base and quote of an underlying, from its own name or the name of a family or instrument: the underlying of both
+/// `BTC-USD_UM` and `BTC-USD-260428-72000-C` is `BTC-USD`. Names are split at hyphens only.
 pub(crate) fn underlying(name: &str) -> Option<String> {
     let mut parts = name.split('-');
     let (base, quote) = (parts.next()?, parts.next()?);
@@ -102,8 +102,8 @@ mod tests {
             (&["b", "c"], Ok(Some("7"))),
             (&["d"], Ok(Some("false"))),
             (&["e", "none"], Ok(None)),
-            (&["f"], Err("`f` is no text")),
-            (&["g"], Err("`g` holds a control character")),
+            (&["f"], Err("`f` is not a text")),
+            (&["g"], Err("`g` contains a control character")),
         ] {
             let expected = expected.map(|text| text.map(str::to_owned)).map_err(|text| Fault(text.to_owned()));
             assert_eq!(row.text(names), expected, "{names:?}");

@@ -1,4 +1,4 @@
-//! The tables of the snapshot. Every figure is the text of the response, to be converted once, by the loader.
+//! The tables of the snapshot. Every figure is the text of the response; the loader converts it once.
 
 use super::accounts::Accounts;
 use super::market::PublicData;
@@ -39,7 +39,7 @@ impl TextTable {
     }
 }
 
-/// All tables, in the order of the snapshot; `orders` only where there are any.
+/// All tables, in the order of the snapshot; `orders` only if there are any.
 pub(super) fn tables(
     public: &PublicData,
     marks: &BTreeMap<String, MarkRow>,
@@ -151,7 +151,7 @@ fn account_tables(accounts: &Accounts) -> Vec<TextTable> {
     tables
 }
 
-/// Milliseconds since 1970 as a point in time; what is none stays as it is, for the loader to refuse.
+/// Milliseconds since 1970 as a timestamp. An invalid value is kept, and the loader refuses it.
 fn instant(ms: &str) -> String {
     let stamp = ms.parse().ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     stamp.map_or_else(|| ms.to_owned(), |stamp| stamp.to_string())

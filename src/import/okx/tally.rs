@@ -1,6 +1,6 @@
-//! What became of every row: used, or set aside for a reason. Rows in = used + set aside, file by file.
+//! Counts every row: used, or set aside for a reason. For each file, rows = used + set aside.
 
-// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+// Every index comes from the tally itself. A lookup with a fallback would hide a fault.
 #![allow(clippy::indexing_slicing)]
 
 use super::endpoint::Endpoint;
@@ -12,16 +12,16 @@ use std::path::PathBuf;
 
 /// Why a row is not in the snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Aside {
-    /// Its whole file is of no use here.
+pub enum SetAsideReason {
+    /// The whole file is not used.
     Refused,
     /// A spot or margin pair.
     SpotPair,
-    /// A kind of instrument that is not margined.
+    /// An instrument type that is not margined.
     OtherType,
-    /// It says what another row says.
+    /// Equal to another row.
     Duplicate,
-    /// A later row says something else.
+    /// A later row replaces it.
     Superseded,
     /// An isolated position.
     Isolated,
@@ -37,16 +37,16 @@ pub enum Aside {
     DoneOrder,
     /// Tiers of a margin pair.
     PairTiers,
-    /// An answer to compare with, not an input.
+    /// A response with computed margin, to compare with, not an input.
     Answer,
-    /// A wrapper without items.
+    /// An item without content.
     Nothing,
-    /// A needed field is missing, or no text.
+    /// A required field is missing or has the wrong type.
     Malformed,
 }
 
-impl Aside {
-    /// All of them, in order.
+impl SetAsideReason {
+    /// All reasons, in order.
     pub const ALL: [Self; 15] = [
         Self::Refused,
         Self::SpotPair,
@@ -87,37 +87,37 @@ impl Aside {
         }
     }
 
-    /// What it means.
+    /// Its meaning.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Refused => "the file is of no use for a margin; its entry says why",
-            Self::SpotPair => "a spot or margin pair is no contract: coins are margined as balances",
-            Self::OtherType => "neither SWAP, FUTURES nor OPTION",
+            Self::Refused => "the file has no data for a margin; its entry says why",
+            Self::SpotPair => "a spot or margin pair is not a contract: coins are margined as balances",
+            Self::OtherType => "not a SWAP, FUTURES or OPTION",
             Self::Duplicate => "the same as another row",
             Self::Superseded => "a later row, by its time, replaces it",
-            Self::Isolated => "isolated: margined by itself, its margin is outside the cash balance",
+            Self::Isolated => "an isolated position or order has its own margin, outside the cash balance",
             Self::MarginPosition => "a margin (spot) position: its coins and debts are in the balances",
             Self::Closed => "a position of zero",
-            Self::NoPrice => "a row for a price that holds none",
-            Self::MarketOrder => "an order without a limit price fills at once and freezes nothing lasting",
-            Self::DoneOrder => "an order that is filled or cancelled",
+            Self::NoPrice => "a price row without a price",
+            Self::MarketOrder => "an order without a limit price fills at once and is not pending",
+            Self::DoneOrder => "a filled or cancelled order",
             Self::PairTiers => {
                 "tiers of a margin pair; portfolio margin borrows by currency: \
                  public/position-tiers?instType=MARGIN&tdMode=cross&ccy=CCY"
             }
             Self::Answer => {
-                "an answer of the exchange about positions that are here themselves: compare it by reconcile"
+                "margin computed by the exchange for positions that are imported: compare it with `remargin reconcile`"
             }
-            Self::Nothing => "an item with nothing in it",
-            Self::Malformed => "a needed field is missing or of the wrong kind",
+            Self::Nothing => "an item without content",
+            Self::Malformed => "a required field is missing or has the wrong type",
         }
     }
 }
 
-/// A row: its file and its number there, from 1.
+/// A row: file index, and row number from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct RowRef {
     pub file: usize,
     pub row: u64,
 }
@@ -127,20 +127,20 @@ pub(super) struct Place {
 pub struct FileCount {
     /// Relative to the folder.
     pub path: PathBuf,
-    /// What it answers.
+    /// Its endpoint.
     pub endpoint: Endpoint,
-    /// Rows that it holds; of nested answers, the innermost ones.
+    /// Rows of the file; for nested responses, the innermost rows.
     pub rows: u64,
-    /// Rows that are in the snapshot.
+    /// Rows used in the snapshot.
     pub used: u64,
-    /// Rows that are not.
-    pub aside: BTreeMap<Aside, u64>,
+    /// Rows set aside, by reason.
+    pub aside: BTreeMap<SetAsideReason, u64>,
     /// The first few malformed rows: number and problem.
     pub malformed: Vec<(u64, String)>,
 }
 
-/// Malformed rows of a file that are told one by one.
-const TOLD: usize = 5;
+/// How many malformed rows of a file are listed.
+const MOST_LISTED: usize = 5;
 
 /// The counts of all files.
 #[derive(Debug, Default)]
@@ -164,39 +164,39 @@ impl Tally {
         self.0[file].rows
     }
 
-    /// A new row of a file. Its fate must follow.
-    pub fn row(&mut self, file: usize) -> Place {
+    /// Starts a new row of a file. The caller must count it as used or set aside.
+    pub fn row(&mut self, file: usize) -> RowRef {
         self.0[file].rows += 1;
-        Place { file, row: self.0[file].rows }
+        RowRef { file, row: self.0[file].rows }
     }
 
-    pub fn used(&mut self, place: Place) {
+    pub fn used(&mut self, place: RowRef) {
         self.0[place.file].used += 1;
     }
 
-    pub fn aside(&mut self, place: Place, why: Aside) {
+    pub fn aside(&mut self, place: RowRef, why: SetAsideReason) {
         *self.0[place.file].aside.entry(why).or_default() += 1;
     }
 
-    pub fn malformed(&mut self, place: Place, problem: String) {
-        self.aside(place, Aside::Malformed);
+    pub fn malformed(&mut self, place: RowRef, problem: String) {
+        self.aside(place, SetAsideReason::Malformed);
         let told = &mut self.0[place.file].malformed;
-        if told.len() < TOLD {
+        if told.len() < MOST_LISTED {
             told.push((place.row, problem));
         }
     }
 
-    /// A row that was used is replaced after all.
-    fn replace(&mut self, place: Place) {
+    /// A later row replaces a row that was counted as used.
+    fn replace(&mut self, place: RowRef) {
         self.0[place.file].used -= 1;
-        self.aside(place, Aside::Superseded);
+        self.aside(place, SetAsideReason::Superseded);
     }
 }
 
-/// Rows by key, of which the latest holds.
+/// Rows by key; the latest one is kept.
 #[derive(Debug)]
 pub(super) struct Ledger<K, T> {
-    entries: BTreeMap<K, (i64, Place, T)>,
+    entries: BTreeMap<K, (i64, RowRef, T)>,
 }
 
 impl<K, T> Default for Ledger<K, T> {
@@ -206,11 +206,11 @@ impl<K, T> Default for Ledger<K, T> {
 }
 
 impl<K: Ord + std::fmt::Debug, T: PartialEq> Ledger<K, T> {
-    /// Adds a row of a time (milliseconds; zero where its endpoint gives none) and counts it.
+    /// Adds a row with its time (milliseconds; zero if the endpoint gives none) and counts it.
     ///
     /// # Errors
-    /// [`Invalid`] where two rows of one key and time say different things: no one can tell which holds.
-    pub fn put(&mut self, key: K, time: i64, place: Place, item: T, tally: &mut Tally) -> Result<()> {
+    /// [`Invalid`] if two rows with the same key and time differ: neither is the later one.
+    pub fn put(&mut self, key: K, time: i64, place: RowRef, item: T, tally: &mut Tally) -> Result<()> {
         match self.entries.entry(key) {
             Entry::Vacant(entry) => {
                 entry.insert((time, place, item));
@@ -220,7 +220,7 @@ impl<K: Ord + std::fmt::Debug, T: PartialEq> Ledger<K, T> {
                 let (old_time, old_place, old) = entry.get();
                 let old_place = *old_place;
                 if *old == item {
-                    tally.aside(place, Aside::Duplicate);
+                    tally.aside(place, SetAsideReason::Duplicate);
                     let latest = (*old_time).max(time);
                     entry.get_mut().0 = latest;
                 } else if *old_time < time {
@@ -228,7 +228,7 @@ impl<K: Ord + std::fmt::Debug, T: PartialEq> Ledger<K, T> {
                     tally.used(place);
                     entry.insert((time, place, item));
                 } else if *old_time > time {
-                    tally.aside(place, Aside::Superseded);
+                    tally.aside(place, SetAsideReason::Superseded);
                 } else {
                     let (file, old_file) = (&tally.0[place.file].path, &tally.0[old_place.file].path);
                     return Err(Invalid::new("two rows contradict each other, and neither is the later one")
@@ -236,7 +236,7 @@ impl<K: Ord + std::fmt::Debug, T: PartialEq> Ledger<K, T> {
                         .row(place.row)
                         .value(format!("{:?}", entry.key()))
                         .expected(format!("the same as row {} of `{}`", old_place.row, old_file.display()))
-                        .hint("take one of the files out of the folder")
+                        .hint("remove one of the files from the folder")
                         .into());
                 }
             }

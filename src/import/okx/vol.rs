@@ -1,14 +1,14 @@
-//! Marks of all instruments; for options without a summary a volatility from their mark, or from their smile.
+//! Marks of all instruments. Options without a summary get a volatility from their mark, or from the smile.
 //!
-//! The exchange's option mark is the undiscounted Black-76 value over the forward where the option settles in the
-//! coin, the value itself where it settles in the quote; rate 0 either way.
+//! The exchange's option mark is the undiscounted Black-76 value: divided by the forward if the option settles in the
+//! coin, the value itself if it settles in the quote currency. The rate is 0 in both cases.
 
 use super::market::{PublicData, Spec};
 use super::row::number;
 use crate::margin::implied::{NoVolatility, implied_vol};
 use std::collections::BTreeMap;
 
-/// A row of the table `marks`, and where its figures come from.
+/// A row of the table `marks`, and the source of its figures.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct MarkRow {
     pub mark_px: Option<String>,
@@ -19,24 +19,24 @@ pub(super) struct MarkRow {
     pub fwd_source: Option<&'static str>,
 }
 
-/// Where the volatilities of the listed, unexpired options come from.
+/// Sources of the volatilities of listed, unexpired options.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VolCounts {
     /// From `public/opt-summary`.
     pub opt_summary: u64,
     /// Implied from the mark.
     pub implied: u64,
-    /// Between neighbours on the expiry's smile.
+    /// Interpolated on the smile of the expiry.
     pub interpolated: u64,
-    /// Options without one, by what stands against it.
+    /// Options without a volatility, by the reason.
     pub missing: BTreeMap<&'static str, u64>,
 }
 
-/// An option that is priced on a smile.
+/// An option priced from a smile.
 struct OptionTerms<'a> {
     inst_id: &'a str,
     spec: &'a Spec,
-    /// Underlying and expiry, which share a forward and a smile.
+    /// Underlying and expiry: options that share them share a forward and a smile.
     smile: (&'a str, i64),
     strike: f64,
     years: f64,
@@ -45,7 +45,7 @@ struct OptionTerms<'a> {
 /// Milliseconds of the year of 365 days.
 const YEAR_MS: f64 = 365.0 * 86_400_000.0;
 
-/// The table `marks`, one row for every instrument that a price is known of.
+/// The table `marks`, one row for every instrument with a known price.
 pub(super) fn marks(public: &PublicData, as_of_ms: i64, interpolate: bool) -> (BTreeMap<String, MarkRow>, VolCounts) {
     let mut rows: BTreeMap<String, MarkRow> = BTreeMap::new();
     let ids = public.instruments.iter().map(|(id, _)| id).chain(public.marks.iter().map(|(id, _)| id));
@@ -125,7 +125,7 @@ fn unknown(row: &mut MarkRow) -> &MarkRow {
     row
 }
 
-/// The volatility that an option's mark implies, or what stands against it.
+/// The implied volatility of an option's mark, or why there is none.
 fn implied(option: &OptionTerms, row: &MarkRow) -> Result<f64, &'static str> {
     let positive = |text: &Option<String>| text.as_deref().and_then(number).filter(|px| *px > 0.0);
     let mark = positive(&row.mark_px).ok_or("no mark")?;
@@ -143,14 +143,13 @@ fn implied(option: &OptionTerms, row: &MarkRow) -> Result<f64, &'static str> {
     };
     implied_vol(price, forward, option.strike, option.years, 0.0, call).map_err(|why| match why {
         NoVolatility::Expired => "expired",
-        NoVolatility::NoTimeValue => "the mark holds no time value",
-        NoVolatility::TooDear => "the mark is above any value",
-        NoVolatility::NotANumber => "the mark is no number",
+        NoVolatility::NoTimeValue => "the mark has no time value",
+        NoVolatility::TooDear => "the mark is above every possible value",
+        NoVolatility::NotANumber => "the mark is not a number",
     })
 }
 
-/// A straight line between the neighbours in the logarithm of the strike, level beyond the outermost. One point is no
-/// smile.
+/// Linear interpolation between neighbours in log strike, constant outside. Needs two points.
 fn between(points: &[(f64, f64)], option: &OptionTerms) -> Option<f64> {
     let at = option.strike.ln();
     if points.len() < 2 {
@@ -164,13 +163,13 @@ fn between(points: &[(f64, f64)], option: &OptionTerms) -> Option<f64> {
     }
 }
 
-/// Forwards by underlying and expiry: of the exchange's other options, else the mark of the future that expires with
-/// them. Of several, one with the same settle currency comes first.
+/// Forwards by underlying and expiry: from the exchange's other options, else the mark of the future with the same
+/// expiry. If there are several, the one with the same settlement currency is preferred.
 struct Forwards<'a> {
     known: BTreeMap<(&'a str, i64), Vec<Forward<'a>>>,
 }
 
-/// Settle currency, price and source.
+/// Settlement currency, price and source.
 type Forward<'a> = (&'a str, String, &'static str);
 
 impl<'a> Forwards<'a> {
@@ -201,7 +200,7 @@ impl<'a> Forwards<'a> {
 }
 
 impl PublicData {
-    /// The mark of an instrument and its source: `public/mark-price`, else the latest of the account responses.
+    /// The mark of an instrument and its source: `public/mark-price`, else the latest from the account responses.
     pub fn mark(&self, inst_id: &str) -> Option<(&str, &'static str)> {
         let seen = || self.seen_marks.get(inst_id).map(|seen| (seen.px.as_str(), seen.source));
         self.marks.get(&inst_id.to_owned()).map(|px| (px.as_str(), "public/mark-price")).or_else(seen)

@@ -1,4 +1,5 @@
-//! A disk that fails on demand: the k-th operation below a folder, or all from the k-th on as if the process were gone.
+//! A disk that fails on demand: operation number k below a folder, or every operation from k on, as if the process were
+//! killed.
 
 use super::Op;
 use std::io;
@@ -7,41 +8,41 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// How an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum FailureMode {
     /// No space left on the device.
     Full,
     /// Input/output error.
     Broken,
-    /// Only a part of the bytes is written, and no error is raised.
+    /// Only some of the bytes are written, without an error.
     Short,
-    /// Neither this operation nor any later one happens, as when the process is killed.
+    /// This and all later operations do not happen, as if the process were killed.
     Killed,
 }
 
-/// What happens to operations below a folder.
+/// The failure of operations below a folder.
 #[derive(Debug)]
 pub(crate) struct Plan {
     root: PathBuf,
     /// Counted from 0.
-    fails: Option<(usize, How)>,
+    fails: Option<(usize, FailureMode)>,
     exchange_is_known: bool,
     seen: Mutex<Vec<(Op, PathBuf)>>,
 }
 
 static PLANS: RwLock<Vec<Arc<Plan>>> = RwLock::new(Vec::new());
 
-/// A plan in force until it is dropped.
+/// A plan, active until it is dropped.
 pub(crate) struct Fault(Arc<Plan>);
 
 impl Fault {
-    /// Operations below `root` pass, but for number `fails`.
-    pub(crate) fn below(root: &Path, fails: Option<(usize, How)>, exchange_is_known: bool) -> Self {
+    /// All operations below `root` succeed, except number `fails`.
+    pub(crate) fn below(root: &Path, fails: Option<(usize, FailureMode)>, exchange_is_known: bool) -> Self {
         let plan = Arc::new(Plan { root: root.to_path_buf(), fails, exchange_is_known, seen: Mutex::default() });
         PLANS.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&plan));
         Self(plan)
     }
 
-    /// Every operation so far.
+    /// All operations so far.
     pub(crate) fn seen(&self) -> Vec<(Op, PathBuf)> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -67,12 +68,12 @@ pub(crate) fn gate(op: Op, path: &Path, bytes: usize) -> io::Result<usize> {
     };
     let gone = || Err(io::Error::other("the process is gone"));
     match plan.fails {
-        Some((at, How::Killed)) if number >= at => gone(),
+        Some((at, FailureMode::Killed)) if number >= at => gone(),
         Some((at, how)) if number == at => match how {
-            How::Full => Err(io::ErrorKind::StorageFull.into()),
-            How::Broken => Err(io::Error::from_raw_os_error(5)),
-            How::Short => Ok(bytes.div_ceil(2)),
-            How::Killed => gone(),
+            FailureMode::Full => Err(io::ErrorKind::StorageFull.into()),
+            FailureMode::Broken => Err(io::Error::from_raw_os_error(5)),
+            FailureMode::Short => Ok(bytes.div_ceil(2)),
+            FailureMode::Killed => gone(),
         },
         _ => Ok(bytes),
     }

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::cells::number::{NumberError, Numbers};
 use crate::cells::text::{Text, cut};
 use crate::formats::batch::Batch;
-use crate::margin::orders::{Order, Traded};
+use crate::margin::account::{Order, Traded};
 use crate::snapshot::market::contracts::base_quote;
 use crate::snapshot::market::{Listings, Priced, Refusal};
 use crate::snapshot::reject::{Broken, Reason};

@@ -5,7 +5,7 @@ use crate::cells::number::{Numbers, in_range};
 use crate::cells::text::{Text, cut};
 use crate::cells::time::Times;
 use crate::formats::batch::Batch;
-use crate::market::Kind;
+use crate::market::InstrumentKind;
 
 /// A row of `instruments`.
 pub(crate) struct ContractRow {
@@ -23,7 +23,7 @@ pub(crate) struct Fault {
 /// A valid contract specification.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Contract {
-    pub kind: Kind,
+    pub kind: InstrumentKind,
     pub uly: String,
     pub settle: String,
     pub multiplier: f64,
@@ -129,11 +129,11 @@ impl Columns {
                 Some("P") => false,
                 _ => return Err(fault("opt_type", &self.opt_type)),
             };
-            Kind::Option { call, strike }
+            InstrumentKind::Option { call, strike }
         } else if inverse {
-            Kind::Inverse
+            InstrumentKind::Inverse
         } else {
-            Kind::Linear
+            InstrumentKind::Linear
         };
         let lot_sz = match self.lot_sz.get(row) {
             Ok(None) => ONE_CONTRACT,

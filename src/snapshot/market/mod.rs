@@ -9,7 +9,7 @@ pub(crate) mod prices;
 use super::Expectations;
 use super::reject::Reason;
 use super::relate::left_join;
-use crate::market::{Currency, Instrument, Kind, Market, PriceGap, Underlying};
+use crate::market::{Currency, Instrument, InstrumentKind, Market, PriceGap, Underlying};
 use crate::{Error, Result};
 use contracts::{Contract, ContractRow, base_quote};
 use prices::{IndexRow, Indices, MarkRow, Price, positive};
@@ -259,9 +259,9 @@ impl<'a> Names<'a> {
 fn contract_usd(contract: &Contract, mark_px: f64, indices: &Indices) -> Option<f64> {
     let fx = || indices.fx(base_quote(&contract.uly)?.1);
     let px = match contract.kind {
-        Kind::Inverse => return Some(contract.multiplier),
-        Kind::Linear => mark_px,
-        Kind::Option { .. } => indices.px(&contract.uly)?,
+        InstrumentKind::Inverse => return Some(contract.multiplier),
+        InstrumentKind::Linear => mark_px,
+        InstrumentKind::Option { .. } => indices.px(&contract.uly)?,
     };
     Some(contract.multiplier * px * fx()?)
 }
@@ -275,7 +275,7 @@ fn prices(
 ) -> Result<(f64, f64, f64), (PriceGap, Refusal)> {
     let refuse = |gap, reason, column, value| (gap, Refusal { reason, column, value });
     let missing = |price: Option<&Price>| price.map_or_else(|| Err(String::new()), positive);
-    let option = matches!(contract.kind, Kind::Option { .. });
+    let option = matches!(contract.kind, InstrumentKind::Option { .. });
     let mark_px = match mark.map(|row| &row.mark_px) {
         // An option far out of the money has a mark of zero.
         Some(Ok(zero)) if option && *zero == 0.0 => Ok(0.0),

@@ -2,6 +2,7 @@
 
 use super::contracts::base_quote;
 use crate::cells::number::{Numbers, in_range, written};
+use crate::error::Remedy;
 use crate::formats::batch::Batch;
 use crate::snapshot::{Expectations, Reason};
 use crate::{Invalid, Result};
@@ -52,7 +53,8 @@ pub(crate) fn read_marks(rows: &mut Vec<MarkRow>, batch: &Batch, clock: Clock) -
         return Err(Invalid::new("missing column")
             .file(&batch.file)
             .column("ts")
-            .expected("the time of each mark, since `--max-mark-age` bounds their age")
+            .expected("the time of each mark, since their age is bounded")
+            .remedy(Remedy::MarkAge)
             .into());
     }
     let doubt = |row| {

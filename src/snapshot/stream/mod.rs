@@ -30,7 +30,7 @@ use super::market::Listings;
 use super::memory::{MarketRows, name_table};
 use super::reject::{Reject, TableCount, Unmargined};
 use super::tables::{MarketTables, Pending};
-use super::{LoadOptions, Snapshot, Survey, Table, blame, input_files, rows_about};
+use super::{LoadOptions, Snapshot, Survey, Table, rows_about};
 use crate::book::Book;
 use crate::formats::memory::{Rows, Slices};
 use crate::formats::scan::{Opened, scan};
@@ -43,7 +43,7 @@ use lane::Flow;
 use merge::Gathered;
 use spill::Spilled;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// How much may be in memory at once.
@@ -87,7 +87,7 @@ pub struct Stream {
 
 /// Where the rows of the tables of accounts come from.
 enum Origin {
-    Folder { dir: PathBuf, files: Vec<PathBuf>, sources: Vec<(Table, Source)> },
+    Folder(Arc<Survey>),
     Memory(Vec<(Table, Rows)>),
 }
 
@@ -95,7 +95,7 @@ impl Origin {
     /// Opens a table, if there is one.
     fn open(&self, table: Table) -> Result<Option<Opened>> {
         match self {
-            Self::Folder { .. } => self.source(table).map(|source| Opened::new(source, table.columns())).transpose(),
+            Self::Folder(_) => self.source(table).map(|source| Opened::new(source, table.columns())).transpose(),
             Self::Memory(tables) => {
                 let rows = tables.iter().find(|(other, _)| *other == table).map(|(_, rows)| rows);
                 let slices = rows.map(|rows| Slices::new(table.name(), rows, table.columns())).transpose()?;
@@ -106,7 +106,7 @@ impl Origin {
 
     fn source(&self, table: Table) -> Option<&Source> {
         match self {
-            Self::Folder { sources, .. } => sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source),
+            Self::Folder(survey) => survey.source(table),
             Self::Memory(_) => None,
         }
     }
@@ -133,13 +133,15 @@ impl Stream {
     /// # Errors
     /// Those of [`super::load`] that concern the market and the columns of the tables.
     pub fn open(dir: &Path, currencies: Currencies, options: &LoadOptions) -> Result<Self> {
-        Self::of_folder(dir, currencies, options).map_err(|error| blame(dir, error, options.progress))
+        options.expectations.check()?;
+        let survey = Arc::new(Survey::new(dir)?);
+        let opened = Self::of_folder(Arc::clone(&survey), currencies, options);
+        survey.settle(opened, options.progress)
     }
 
-    fn of_folder(dir: &Path, currencies: Currencies, options: &LoadOptions) -> Result<Self> {
-        options.expectations.check()?;
-        let Survey { as_of_ns, sources, files } = Survey::new(dir)?;
-        let mut pending = Pending::open(&sources, options)?;
+    fn of_folder(survey: Arc<Survey>, currencies: Currencies, options: &LoadOptions) -> Result<Self> {
+        let mut pending = Pending::open(&survey.sources, options)?;
+        let as_of_ns = survey.as_of_ns;
         let tables = Arc::new(MarketTables::read(&mut pending, as_of_ns, options)?);
         let mut flows = [None, None, None, None];
         let mut is_parquet = true;
@@ -151,7 +153,7 @@ impl Stream {
                 Err(_) => {}
             }
         }
-        let origin = Origin::Folder { dir: dir.to_path_buf(), files, sources };
+        let origin = Origin::Folder(survey);
         let store = if is_parquet { Store::Flows(flows) } else { Store::Untouched };
         Self::of_tables(as_of_ns, tables, origin, store, currencies, options)
     }
@@ -189,7 +191,7 @@ impl Stream {
     pub fn hold(&mut self, options: &LoadOptions) -> Result<()> {
         self.store = Store::Untouched;
         let decoder = Decoder::new(&self.listings, &self.market, options);
-        let held = Held::read(&self.origin, &decoder).map_err(|error| self.blame(error, options))?;
+        let held = self.settle(Held::read(&self.origin, &decoder), options)?;
         self.store = Store::Held(Box::new(held));
         Ok(())
     }
@@ -204,7 +206,7 @@ impl Stream {
         for (flow, table) in flows.iter_mut().zip(OF_ACCOUNTS) {
             if let Some(source) = self.origin.source(table) {
                 let spilled = Spilled::new(table, source, spill, options.progress);
-                *flow = Some(Flow::Spilled(spilled.map_err(|error| self.blame(error, options))?));
+                *flow = Some(Flow::Spilled(self.settle(spilled, options)?));
             }
         }
         self.store = Store::Flows(flows);
@@ -241,8 +243,8 @@ impl Stream {
         }
         match &self.origin {
             Origin::Memory(tables) => tables.iter().map(|(_, rows)| rows.len() as u64).sum(),
-            Origin::Folder { sources, .. } => {
-                let of_accounts = sources.iter().filter(|(table, _)| OF_ACCOUNTS.contains(table));
+            Origin::Folder(survey) => {
+                let of_accounts = survey.sources.iter().filter(|(table, _)| OF_ACCOUNTS.contains(table));
                 // A file that cannot be opened again is found out when it is read.
                 let rows = of_accounts.map(|(table, source)| rows_about(*table, source).unwrap_or(0));
                 rows.fold(0, u64::saturating_add)
@@ -259,10 +261,11 @@ impl Stream {
         }
     }
 
-    fn blame(&self, error: Error, options: &LoadOptions) -> Error {
+    /// What came of reading, once nothing more is read.
+    fn settle<T>(&self, outcome: Result<T>, options: &LoadOptions) -> Result<T> {
         match &self.origin {
-            Origin::Folder { dir, .. } => blame(dir, error, options.progress),
-            Origin::Memory(_) => name_table(error),
+            Origin::Folder(survey) => survey.settle(outcome, options.progress),
+            Origin::Memory(_) => outcome.map_err(name_table),
         }
     }
 
@@ -292,7 +295,7 @@ impl Stream {
         rejects.extend(found.aside.rejects);
         rejects.sort_by_key(|reject| (reject.table, reject.row));
         let inputs = match &self.origin {
-            Origin::Folder { dir, files, .. } => input_files(dir, files, hashes, all_rows),
+            Origin::Folder(survey) => survey.input_files(hashes, all_rows),
             Origin::Memory(_) => Vec::new(),
         };
         Snapshot {

@@ -3,6 +3,7 @@
 use super::decode::{NumberedBalances, Rows};
 use super::lane::Group;
 use super::{Aside, OF_ACCOUNTS, Piece};
+use crate::Result;
 use crate::book::BookBuilder;
 use crate::cells::text::cut;
 use crate::margin::rules::SpotOffset;
@@ -94,7 +95,7 @@ impl Ranges {
     }
 
     /// The book of the sound accounts, and what is set aside.
-    pub fn build(&self, context: &PieceContext) -> Built {
+    pub fn build(&self, context: &PieceContext) -> Result<Built> {
         let mut aside = Aside::default();
         let mut builder = BookBuilder::with_capacity(self.len(), self.positions.rows(), self.balances.rows());
         let (positions, balances): (Vec<_>, Vec<_>) = (self.positions.runs().collect(), self.balances.runs().collect());
@@ -134,7 +135,7 @@ impl Ranges {
         }
         pending_positions.flush(|group, rows| enter_positions(&mut builder, group, rows));
         pending_balances.flush(|group, rows| enter_balances(&mut builder, group, rows));
-        Built { piece: Piece { first: 0, book: builder.build(), undecided }, aside }
+        Ok(Built { piece: Piece { first: 0, book: builder.build()?, undecided }, aside })
     }
 }
 

@@ -76,7 +76,7 @@ impl Spilled {
             },
             |pieces| pieces.iter().try_for_each(|(bucket, rows)| writers[*bucket].write(rows)),
         )?;
-        let name: Arc<Path> = source.files.first().map_or_else(|| Path::new("").into(), |file| file.as_path().into());
+        let name: Arc<Path> = source.files.first().map_or_else(|| Path::new("").into(), |file| file.path().into());
         let buckets = writers.into_iter().map(|writer| writer.finish(&name)).collect::<Result<_>>()?;
         Ok(Self { buckets, file_rows })
     }

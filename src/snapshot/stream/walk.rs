@@ -7,8 +7,7 @@ use super::piece::{Built, PieceContext, Ranges};
 use super::{Found, Origin, Piece, Store, Stream, Window};
 use crate::book::BookBuilder;
 use crate::parallel::{Bell, Running, pulled};
-use crate::snapshot::{LoadOptions, Snapshot, checksums};
-use crate::source::hash_all;
+use crate::snapshot::{LoadOptions, Snapshot};
 use crate::{Error, Result};
 use rayon::ScopeFifo;
 use std::collections::VecDeque;
@@ -62,7 +61,7 @@ impl Stream {
         sink: impl FnMut(T) -> Result<()>,
     ) -> Result<Option<Snapshot>> {
         let reader = self.reader(options);
-        match cut {
+        let done = match cut {
             Cut::Known(_) => reader.known(cut, window, work, sink),
             Cut::Margined(_) => {
                 let work = &work;
@@ -72,8 +71,8 @@ impl Stream {
                     pieces.finish()
                 })
             }
-        }
-        .map_err(|error| self.blame(error, options))
+        };
+        self.settle(done, options)
     }
 }
 
@@ -88,7 +87,7 @@ impl Reader<'_> {
     ) -> Result<Option<Snapshot>> {
         let mut found = Found::default();
         let work = |ranges: Ranges| {
-            let Built { piece, aside } = self.build(&ranges);
+            let Built { piece, aside } = self.build(&ranges)?;
             drop(ranges);
             Ok((aside, work(piece)?))
         };
@@ -116,18 +115,18 @@ impl Reader<'_> {
 
     fn hashes(&self) -> Result<Vec<(u64, String)>> {
         match &self.stream.origin {
-            Origin::Folder { files, .. } => hash_all(files, self.options.progress),
+            Origin::Folder(survey) => survey.hash(self.options.progress),
             Origin::Memory(_) => Ok(Vec::new()),
         }
     }
 
-    fn build(&self, ranges: &Ranges) -> Built {
-        let built = ranges.build(&self.context);
+    fn build(&self, ranges: &Ranges) -> Result<Built> {
+        let built = ranges.build(&self.context)?;
         if matches!(self.stream.store, Store::Held(_)) {
             // Other rows are counted when they are decoded.
             self.options.progress.advance(ranges.len() as u64);
         }
-        built
+        Ok(built)
     }
 }
 
@@ -193,8 +192,8 @@ impl<'s> Cutting<'s> {
             (None, _) => Gathered::default(),
         };
         let snapshot = stream.snapshot(hashes, found, gathered);
-        if let Origin::Folder { dir, .. } = &stream.origin {
-            checksums::verify(dir, &snapshot.inputs, options.expectations)?;
+        if let Origin::Folder(survey) = &stream.origin {
+            survey.verify(&snapshot.inputs, options.expectations)?;
         }
         Ok(Some(snapshot))
     }
@@ -258,10 +257,10 @@ impl<'s> Pieces<'s> {
             let mut piece = match (self.rest.take(), built) {
                 (None, None) => return Ok(None),
                 (Some(piece), None) | (None, Some(piece)) => piece,
-                (Some(rest), Some(piece)) => join(&rest, &piece),
+                (Some(rest), Some(piece)) => join(&rest, &piece)?,
             };
             if matches!(self.ranges.cut, Cut::Margined(_)) && piece.book.len() > size {
-                let (head, tail) = split(&piece, size);
+                let (head, tail) = split(&piece, size)?;
                 (piece, self.rest) = (head, Some(tail));
             }
             if !is_last && matches!(self.ranges.cut, Cut::Margined(_)) && piece.book.len() < size {
@@ -282,7 +281,7 @@ impl<'s> Pieces<'s> {
                 break;
             };
             let reader = self.ranges.reader;
-            self.building.push_back(Running::start(scope, &self.bell, move || Ok(reader.build(&ranges))));
+            self.building.push_back(Running::start(scope, &self.bell, move || reader.build(&ranges)));
         }
         let Some(first) = self.building.pop_front() else { return Ok(None) };
         let Built { piece, aside } = first.wait()?;
@@ -300,22 +299,23 @@ impl<'s> Pieces<'s> {
     }
 }
 
-fn join(a: &Piece, b: &Piece) -> Piece {
+fn join(a: &Piece, b: &Piece) -> Result<Piece> {
     let mut builder = BookBuilder::default();
     builder.append(&a.book);
     builder.append(&b.book);
     let later = b.undecided.iter().map(|account| account + a.book.len());
-    Piece { first: 0, book: builder.build(), undecided: a.undecided.iter().copied().chain(later).collect() }
+    Ok(Piece { first: 0, book: builder.build()?, undecided: a.undecided.iter().copied().chain(later).collect() })
 }
 
-fn split(piece: &Piece, size: usize) -> (Piece, Piece) {
+fn split(piece: &Piece, size: usize) -> Result<(Piece, Piece)> {
     let part = |range: std::ops::Range<usize>| {
         let mut builder = BookBuilder::default();
         for account in range.clone() {
             builder.copy_account(&piece.book, account);
         }
         let undecided = piece.undecided.iter().filter(|account| range.contains(account));
-        Piece { first: 0, book: builder.build(), undecided: undecided.map(|account| account - range.start).collect() }
+        let undecided = undecided.map(|account| account - range.start).collect();
+        Ok::<_, Error>(Piece { first: 0, book: builder.build()?, undecided })
     };
-    (part(0..size), part(size..piece.book.len()))
+    Ok((part(0..size)?, part(size..piece.book.len())?))
 }

@@ -1,0 +1,223 @@
+//! Statements of a reverse stress, such as `BTC, accounts in liquidation > 5%`, and the state of the book that decides
+//! whether a statement holds.
+
+use crate::margin::extremes::loss;
+use crate::margin::{AccountMargin, Status};
+use crate::{Error, Result};
+use serde::Serialize;
+use std::fmt;
+use std::str::FromStr;
+
+/// The measured quantity of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Accounts with the status `liquidation`.
+    InLiquidation,
+    /// Accounts listed in `at_risk`: `liquidation`, `near_liquidation` or with an IM deficit.
+    AtRisk,
+    /// USD by which accounts owe more than they have: the sum of `max(0, -total equity)`.
+    ShortfallUsd,
+}
+
+/// The limit that the measure must exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// A number of accounts.
+    Accounts(f64),
+    /// A share of the margined accounts, 0.05 for 5 %.
+    Share(f64),
+    /// An amount in USD.
+    Usd(f64),
+}
+
+/// A statement about a book after a price move. [`fmt::Display`] writes the format that [`FromStr`] reads.
+///
+/// ```
+/// use remargin::distance::reverse::{Limit, Measure, Statement};
+/// let statement: Statement = "BTC, accounts in liquidation > 5%".parse()?;
+/// assert_eq!((statement.measure, statement.limit), (Measure::InLiquidation, Limit::Share(0.05)));
+/// assert_eq!(statement.to_string(), "BTC, accounts in liquidation > 5%");
+/// # Ok::<(), remargin::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Statement {
+    /// The coin that moves, or [`EVERY_COIN`](crate::market::scenario::EVERY_COIN).
+    pub base: String,
+    /// The measured quantity.
+    pub measure: Measure,
+    /// The limit it must exceed.
+    pub limit: Limit,
+}
+
+const EXPECTED: &str = "expected such as `BTC, accounts in liquidation > 5%`, `*, accounts at risk > 1000` or \
+                        `ETH, shortfall > 1000000`";
+
+impl FromStr for Statement {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let fault =
+            |problem: String| Error::Usage(format!("cannot read the statement `{text}`: {problem}; {EXPECTED}"));
+        let (base, rest) = text.split_once(',').ok_or_else(|| fault("no comma after the coin".to_owned()))?;
+        let (measure, limit) = rest.split_once('>').ok_or_else(|| fault("no `>`".to_owned()))?;
+        let base = base.trim().to_owned();
+        if base.is_empty() {
+            return Err(fault("no coin".to_owned()));
+        }
+        let words = measure.split_whitespace().collect::<Vec<_>>().join(" ");
+        let measure = match words.as_str() {
+            "accounts in liquidation" => Measure::InLiquidation,
+            "accounts at risk" => Measure::AtRisk,
+            "shortfall" => Measure::ShortfallUsd,
+            _ => return Err(fault(format!("unknown measure `{words}`"))),
+        };
+        let limit = limit.trim();
+        let (digits, is_share) = limit.strip_suffix('%').map_or((limit, false), |share| (share.trim(), true));
+        let number = digits.replace('_', "").parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+        let number = number.ok_or_else(|| fault(format!("`{limit}` is not a number of zero or more")))?;
+        let limit = match (measure, is_share) {
+            (Measure::ShortfallUsd, false) => Limit::Usd(number),
+            (Measure::ShortfallUsd, true) => {
+                return Err(fault("a shortfall is an amount in USD, not a share".to_owned()));
+            }
+            (_, false) => Limit::Accounts(number),
+            (_, true) if number < 100.0 => Limit::Share(number / 100.0),
+            (_, true) => return Err(fault(format!("a share cannot exceed `{limit}`"))),
+        };
+        Ok(Self { base, measure, limit })
+    }
+}
+
+impl fmt::Display for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let measure = match self.measure {
+            Measure::InLiquidation => "accounts in liquidation",
+            Measure::AtRisk => "accounts at risk",
+            Measure::ShortfallUsd => "shortfall",
+        };
+        write!(f, "{}, {measure} > ", self.base)?;
+        match self.limit {
+            Limit::Accounts(limit) | Limit::Usd(limit) => write!(f, "{limit}"),
+            // Division by a hundred and back may change the last digit, so the share is rounded for display.
+            Limit::Share(share) => write!(f, "{}%", (share * 1e14).round() / 1e12),
+        }
+    }
+}
+
+/// The figures of a book in one market that statements refer to.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct BookState {
+    /// Margined accounts.
+    pub accounts: u64,
+    /// See [`Measure::InLiquidation`].
+    pub in_liquidation: u64,
+    /// See [`Measure::AtRisk`].
+    pub at_risk: u64,
+    /// See [`Measure::ShortfallUsd`].
+    pub shortfall_usd: f64,
+}
+
+impl BookState {
+    pub(super) fn add(&mut self, margin: &AccountMargin) {
+        let in_liquidation = margin.status == Status::Liquidation;
+        let at_risk = in_liquidation || margin.status == Status::NearLiquidation || margin.im_deficit;
+        self.accounts += 1;
+        self.in_liquidation += u64::from(in_liquidation);
+        self.at_risk += u64::from(at_risk);
+        self.shortfall_usd += loss(margin.total_eq);
+    }
+
+    pub(super) fn merge(&mut self, later: &Self) {
+        self.accounts += later.accounts;
+        self.in_liquidation += later.in_liquidation;
+        self.at_risk += later.at_risk;
+        self.shortfall_usd += later.shortfall_usd;
+    }
+}
+
+impl Statement {
+    /// Whether the statement holds for a book.
+    #[must_use]
+    pub fn holds(&self, state: &BookState) -> bool {
+        let measured = match self.measure {
+            Measure::InLiquidation => state.in_liquidation as f64,
+            Measure::AtRisk => state.at_risk as f64,
+            Measure::ShortfallUsd => state.shortfall_usd,
+        };
+        measured
+            > match self.limit {
+                Limit::Accounts(limit) | Limit::Usd(limit) => limit,
+                Limit::Share(share) => share * state.accounts as f64,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_read_and_written() {
+        for (text, base, measure, limit, written) in [
+            ("BTC, accounts in liquidation > 5%", "BTC", Measure::InLiquidation, Limit::Share(0.05), ""),
+            ("*,accounts at risk>1_000", "*", Measure::AtRisk, Limit::Accounts(1000.0), "*, accounts at risk > 1000"),
+            (
+                " ETH ,  accounts   in liquidation > 0",
+                "ETH",
+                Measure::InLiquidation,
+                Limit::Accounts(0.0),
+                "ETH, accounts in liquidation > 0",
+            ),
+            ("SOL, shortfall > 1e6", "SOL", Measure::ShortfallUsd, Limit::Usd(1e6), "SOL, shortfall > 1000000"),
+            (
+                "BTC, accounts at risk > 0.7 %",
+                "BTC",
+                Measure::AtRisk,
+                Limit::Share(0.7 / 100.0),
+                "BTC, accounts at risk > 0.7%",
+            ),
+        ] {
+            let statement: Statement = text.parse().unwrap();
+            assert_eq!(statement, Statement { base: base.to_owned(), measure, limit }, "{text}");
+            let written = if written.is_empty() { text } else { written };
+            assert_eq!(statement.to_string(), written);
+            assert_eq!(written.parse::<Statement>().unwrap(), statement);
+        }
+    }
+
+    #[test]
+    fn invalid_statements_are_refused() {
+        for (text, says) in [
+            ("accounts in liquidation > 5%", "no comma"),
+            (", shortfall > 5", "no coin"),
+            ("BTC, shortfall < 5", "no `>`"),
+            ("BTC, equity > 5", "unknown measure `equity`"),
+            ("BTC, shortfall > much", "`much` is not a number"),
+            ("BTC, shortfall > -1", "`-1` is not a number"),
+            ("BTC, shortfall > inf", "`inf` is not a number"),
+            ("BTC, shortfall > 5%", "not a share"),
+            ("BTC, accounts at risk > 100%", "a share cannot exceed `100%`"),
+        ] {
+            let error = text.parse::<Statement>().unwrap_err();
+            assert!(matches!(error, Error::Usage(_)), "{error:?}");
+            assert!(error.to_string().contains(says), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_of_all_accounts() {
+        let state = BookState { accounts: 200, in_liquidation: 10, at_risk: 11, shortfall_usd: 5.0 };
+        for (text, expected) in [
+            ("*, accounts in liquidation > 5%", false),
+            ("*, accounts at risk > 5%", true),
+            ("*, accounts in liquidation > 9", true),
+            ("*, accounts in liquidation > 10", false),
+            ("*, shortfall > 4.99", true),
+            ("*, shortfall > 5", false),
+        ] {
+            assert_eq!(text.parse::<Statement>().unwrap().holds(&state), expected, "{text}");
+        }
+    }
+}

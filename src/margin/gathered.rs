@@ -1,0 +1,84 @@
+//! The first pass over an account: what its rows add up to by currency and by risk unit.
+
+use super::account::{Account, NotFinite};
+use super::ledgers::{Ledger, Ledgers};
+use super::priced::PricedMarket;
+use super::spot_hedge::{Spot, spot_in_use};
+use super::sums::{ExpirySums, PositionRows, Sums, UnitSums};
+
+/// Buffers of the first pass, reused from account to account, and the sums of the last account.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gathered {
+    ledgers: Ledgers,
+    sums: Sums,
+}
+
+impl Gathered {
+    /// Buffers for a market.
+    pub fn new(priced: &PricedMarket) -> Self {
+        Self { ledgers: Ledgers::new(priced.currencies.len()), sums: Sums::default() }
+    }
+
+    /// Equity by currency and sums by unit. Returns what the liquidation fee of derivatives is taken on, USD.
+    pub fn gather(&mut self, priced: &PricedMarket, account: &Account<'_>) -> Result<f64, NotFinite> {
+        let Self { ledgers, sums } = self;
+        ledgers.begin(account);
+        let mut fee_base_usd = 0.0;
+        sums.add(priced, PositionRows::of(account), |contract, leg| {
+            ledgers.add(contract.settle, leg.upl_settle, leg.value_settle);
+            fee_base_usd += leg.fee_base_usd;
+        })?;
+        Ok(fee_base_usd)
+    }
+
+    /// As [`Self::gather`] without the sums by unit.
+    pub fn gather_ledgers(&mut self, priced: &PricedMarket, account: &Account<'_>) -> Result<f64, NotFinite> {
+        let ledgers = &mut self.ledgers;
+        ledgers.begin(account);
+        let mut fee_base_usd = 0.0;
+        PositionRows::of(account).each_leg(priced, |contract, leg| {
+            ledgers.add(contract.settle, leg.upl_settle, leg.value_settle);
+            fee_base_usd += leg.fee_base_usd;
+        })?;
+        Ok(fee_base_usd)
+    }
+
+    /// The currencies of the account, with their ledgers.
+    #[inline]
+    pub fn ledgers(&self) -> impl Iterator<Item = (u32, &Ledger)> {
+        self.ledgers.iter()
+    }
+
+    /// The ledger of a currency; empty if the account has nothing in it.
+    #[inline]
+    pub fn ledger(&self, ccy: u32) -> &Ledger {
+        self.ledgers.get(ccy)
+    }
+
+    /// Sums of the account's risk units, ascending.
+    #[inline]
+    pub fn unit_sums(&self) -> &[UnitSums] {
+        self.sums.units()
+    }
+
+    /// Sums of the expiries of all units, in order of their first position.
+    pub fn expiry_sums(&self) -> &[ExpirySums] {
+        self.sums.expiries()
+    }
+
+    /// Adds a unit without positions.
+    pub fn add_empty(&mut self, unit: u32) {
+        self.sums.add_empty(unit);
+    }
+
+    /// The spot that hedges a unit whose coin deltas sum to `delta_coin`.
+    #[inline]
+    pub fn spot(&self, priced: &PricedMarket, account: &Account<'_>, unit: u32, delta_coin: f64) -> Spot {
+        let params = &priced.units[unit as usize];
+        let ledger = self.ledger(params.base);
+        let coin = spot_in_use(ledger.hedging_equity(), delta_coin, ledger.spot_in_use_cap);
+        // A factor, since a branch would be foreseen wrongly; zero has no sign.
+        let hedges = f64::from(u8::from(params.is_hedged_by(account.spot_offset)));
+        Spot { coin: coin * hedges + 0.0, px_usd: params.spot_usd }
+    }
+}

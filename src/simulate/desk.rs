@@ -1,0 +1,309 @@
+//! The desk: answers operations and searches limits on a priced snapshot, in parallel.
+
+use super::amount::Lot;
+use super::check::{Checker, Verdict};
+use super::limits::MaxWithdrawal;
+use super::operation::{Action, Operation, OperationAccount, Refusal, Resolver};
+use super::{CheckCounts, LimitRequest, Row, tables, words};
+use crate::book::Book;
+use crate::margin::account::Traded;
+use crate::margin::priced::PricedMarket;
+use crate::parallel::in_order;
+use crate::progress::Progress;
+use crate::publish::OutputFile;
+use crate::snapshot::{Reason, Snapshot};
+use crate::source::Format;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+/// Operations of one task, roughly: operations of one account stay together.
+const TASK_OPERATIONS: usize = 4_096;
+/// Accounts of one task of limits.
+const TASK_ACCOUNTS: usize = 1_024;
+
+/// A priced snapshot. Operations are checked against it.
+pub struct Desk<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    priced: &'a PricedMarket,
+    pub(super) unit_names: Vec<String>,
+}
+
+impl<'a> Desk<'a> {
+    /// A desk for a snapshot and its priced market.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, priced: &'a PricedMarket) -> Self {
+        Self { snapshot, priced, unit_names: priced.unit_names() }
+    }
+
+    /// A checker for the accounts of the book.
+    #[must_use]
+    pub fn checker(&self) -> Checker<'a> {
+        Checker::new(&self.snapshot.market, self.priced, &self.snapshot.book)
+    }
+
+    fn account_id<'o>(&'o self, operation: &'o Operation) -> &'o str {
+        match &operation.account {
+            OperationAccount::Account(account) => self.snapshot.book.accounts().get(*account as usize),
+            OperationAccount::Unknown(id) => id,
+        }
+    }
+
+    /// Answers operations in parallel. `work` gets the rows of some accounts, in byte order of account and `op_id`.
+    /// `sink` gets the results of `work` in the same order.
+    ///
+    /// # Errors
+    /// Those of `work` and `sink`; [`Error::Interrupted`].
+    pub fn check<T: Send>(
+        &self,
+        mut operations: Vec<Operation>,
+        progress: &dyn Progress,
+        work: impl Fn(&[Row<'_>]) -> Result<T> + Sync,
+        mut sink: impl FnMut(T, CheckCounts) -> Result<()>,
+    ) -> Result<()> {
+        use rayon::slice::ParallelSliceMut;
+        let key = |operation: &Operation| (self.account_id(operation).to_owned(), operation.op_id.clone());
+        operations.par_sort_by_cached_key(key);
+        let tasks = self.tasks(&operations);
+        self.refuse_contradictory(&mut operations);
+        let (operations, tasks) = (&operations, &tasks);
+        in_order(
+            tasks.len(),
+            2 * rayon::current_num_threads(),
+            |task| {
+                progress.check()?;
+                let operations = &operations[tasks[task].clone()];
+                let mut checker = self.checker();
+                let rows = self.answer(&mut checker, operations);
+                progress.advance(operations.len() as u64);
+                Ok((work(&rows)?, count(&rows)))
+            },
+            |(part, counted)| sink(part, counted),
+        )
+    }
+
+    /// Ranges of operations; no account is split over two ranges.
+    fn tasks(&self, operations: &[Operation]) -> Vec<Range<usize>> {
+        let mut tasks = Vec::new();
+        let mut start = 0;
+        while start < operations.len() {
+            let mut end = (start + TASK_OPERATIONS).min(operations.len());
+            while end < operations.len() && self.account_id(&operations[end - 1]) == self.account_id(&operations[end]) {
+                end += 1;
+            }
+            tasks.push(start..end);
+            start = end;
+        }
+        tasks
+    }
+
+    /// Refuses operations that contradict each other: the same `op_id` twice in an account, a group over several
+    /// accounts.
+    pub(super) fn refuse_contradictory(&self, operations: &mut [Operation]) {
+        let market = &self.snapshot.market;
+        let mut repeated = vec![false; operations.len()];
+        let mut accounts_of_group: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
+        for (place, operation) in operations.iter().enumerate() {
+            let same = |other: &Operation| {
+                other.op_id == operation.op_id && self.account_id(other) == self.account_id(operation)
+            };
+            if place > 0 && same(&operations[place - 1]) {
+                (repeated[place - 1], repeated[place]) = (true, true);
+            }
+            if let Some(group) = &operation.group {
+                let account = self.account_id(operation);
+                let entry = accounts_of_group.entry(group).or_insert((account, false));
+                entry.1 |= entry.0 != account;
+            }
+        }
+        let spread: std::collections::BTreeSet<Box<str>> =
+            accounts_of_group.into_iter().filter(|(_, (_, several))| *several).map(|(group, _)| group.into()).collect();
+        for (operation, repeated) in operations.iter_mut().zip(repeated) {
+            if repeated {
+                operation.refuse(Refusal::DuplicateOperation, market);
+            }
+            if operation.group.as_ref().is_some_and(|group| spread.contains(group)) {
+                operation.refuse(Refusal::GroupOfSeveralAccounts, market);
+            }
+        }
+    }
+
+    /// Answers operations, sorted by account.
+    pub(super) fn answer<'o>(&self, checker: &mut Checker<'a>, operations: &'o [Operation]) -> Vec<Row<'o>> {
+        let mut rows: Vec<Row<'o>> = Vec::with_capacity(operations.len());
+        for of_account in operations.chunk_by(|a, b| self.account_id(a) == self.account_id(b)) {
+            let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+            let first = rows.len();
+            for (place, operation) in of_account.iter().enumerate() {
+                if let Some(group) = operation.group.as_deref() {
+                    groups.entry(group).or_default().push(place);
+                }
+                rows.push(Row { operation, answer: Err(Refusal::GroupBroken), why: String::new() });
+            }
+            for (place, operation) in of_account.iter().enumerate() {
+                if operation.group.is_none() {
+                    self.answer_group(checker, of_account, &[place], &mut rows[first..]);
+                }
+            }
+            for places in groups.values() {
+                self.answer_group(checker, of_account, places, &mut rows[first..]);
+            }
+        }
+        for row in &mut rows {
+            if let Err(refusal) = row.answer {
+                row.why = refusal.why();
+            }
+        }
+        rows
+    }
+
+    /// Answers operations of one account that are applied together.
+    fn answer_group(
+        &self,
+        checker: &mut Checker<'a>,
+        operations: &[Operation],
+        places: &[usize],
+        rows: &mut [Row<'_>],
+    ) {
+        let mut actions: Vec<(usize, Action)> = Vec::with_capacity(places.len());
+        for &place in places {
+            match &operations[place].action {
+                Ok(action) => actions.push((place, *action)),
+                Err((refusal, _)) => rows[place].answer = Err(*refusal),
+            }
+        }
+        let Some(OperationAccount::Account(account)) = places.first().map(|&place| operations[place].account.clone())
+        else {
+            return;
+        };
+        if actions.len() < places.len() {
+            return;
+        }
+        actions.sort_by(|a, b| a.1.canonical(&b.1));
+        let (places, actions): (Vec<usize>, Vec<Action>) = actions.into_iter().unzip();
+        let answer = checker.check(account as usize, &actions);
+        for (leg, &place) in places.iter().enumerate() {
+            rows[place].answer = answer.clone().map(|answer| (answer, leg));
+            if let Ok(answer) = &answer {
+                rows[place].why = words::why(&self.snapshot.market, &self.unit_names, &actions, leg, answer);
+            }
+        }
+    }
+
+    pub(super) fn write_limits(
+        &self,
+        request: &LimitRequest,
+        folder: &Path,
+        format: Format,
+        progress: &dyn Progress,
+    ) -> Result<Vec<OutputFile>> {
+        let mut files = Vec::new();
+        let accounts = self.accounts(&request.accounts)?;
+        if request.withdraw {
+            let table = tables::Withdrawals::create(folder, format)?;
+            files.push(self.limits(&accounts, progress, table, |checker, account| self.withdrawals(checker, account))?);
+        }
+        if !request.orders.is_empty() {
+            let orders = request.orders.iter().map(|name| self.order_terms(name)).collect::<Result<Vec<_>>>()?;
+            let table = tables::Orders::create(folder, format, &request.orders)?;
+            let most = |checker: &mut Checker<'a>, account: usize| {
+                orders.iter().map(|&(traded, px, lot)| checker.max_order(account, traded, px, lot)).collect()
+            };
+            files.push(self.limits(&accounts, progress, table, most)?);
+        }
+        Ok(files)
+    }
+
+    /// Searches the limits of accounts in parallel and writes them.
+    fn limits<T: Send, R: tables::LimitTable<T>>(
+        &self,
+        accounts: &[usize],
+        progress: &dyn Progress,
+        mut table: R,
+        search: impl Fn(&mut Checker<'a>, usize) -> Result<Vec<T>, Refusal> + Sync,
+    ) -> Result<OutputFile> {
+        progress.stage("limits", "accounts", accounts.len() as u64);
+        let tasks: Vec<&[usize]> = accounts.chunks(TASK_ACCOUNTS).collect();
+        let book = &self.snapshot.book;
+        in_order(
+            tasks.len(),
+            2 * rayon::current_num_threads(),
+            |task| {
+                let mut checker = self.checker();
+                let mut found = Vec::new();
+                for &account in tasks[task] {
+                    progress.check()?;
+                    let limits = search(&mut checker, account).map_err(|_| {
+                        let id = book.accounts().get(account);
+                        Error::Runtime(format!("account `{id}`: a figure is not finite; no output was written"))
+                    })?;
+                    found.extend(limits.into_iter().enumerate().map(|(place, limit)| (account, place, limit)));
+                }
+                progress.advance(tasks[task].len() as u64);
+                Ok(found)
+            },
+            |rows| table.append(self.snapshot, &rows),
+        )?;
+        table.finish()
+    }
+
+    /// The largest withdrawal of every currency in which the account has a balance.
+    fn withdrawals(&self, checker: &mut Checker<'a>, account: usize) -> Result<Vec<MaxWithdrawal>, Refusal> {
+        let equities = checker.equities(account)?;
+        equities
+            .into_iter()
+            .filter_map(|(ccy, eq)| Some((ccy, eq, self.snapshot.market.currencies[ccy as usize].fx?)))
+            .map(|(ccy, eq, fx)| checker.max_withdrawal(account, ccy, eq, fx))
+            .collect()
+    }
+
+    /// Contract or pair, price and lot of an order whose largest amount is searched.
+    fn order_terms(&self, name: &str) -> Result<(Traded, f64, Lot)> {
+        let market = &self.snapshot.market;
+        let refused = |refusal: Refusal| Error::Usage(format!("cannot check an order on `{name}`: {}", refusal.code()));
+        let traded = Resolver::new(self.snapshot).traded(name).map_err(refused)?;
+        match traded {
+            Traded::Contract(number) => {
+                let instrument = &market.instruments[number as usize];
+                let px = Some(instrument.mark_px).filter(|px| *px > 0.0);
+                let px = px.ok_or_else(|| refused(Refusal::Row(Reason::MissingMark)))?;
+                Ok((traded, px, Lot::contracts(instrument.lot_sz)))
+            }
+            Traded::Spot { base, quote } => {
+                let fx = |ccy: u32| market.currencies[ccy as usize].fx;
+                let index = market.underlyings.iter().find(|index| (index.base, index.quote) == (base, quote));
+                let px = index.and_then(|index| index.index_px).or_else(|| Some(fx(base)? / fx(quote)?));
+                let px = px.ok_or_else(|| refused(Refusal::Row(Reason::MissingIndex)))?;
+                Ok((traded, px, Lot::currency(1.0)))
+            }
+        }
+    }
+
+    fn accounts(&self, names: &[String]) -> Result<Vec<usize>> {
+        let book: &Book = &self.snapshot.book;
+        if names.is_empty() {
+            return Ok((0..book.len()).collect());
+        }
+        let find = |name: &String| {
+            book.find(name)
+                .ok_or_else(|| Error::Usage(format!("no account `{name}` in the snapshot, or it is unmargined")))
+        };
+        let mut accounts = names.iter().map(find).collect::<Result<Vec<_>>>()?;
+        accounts.sort_unstable();
+        accounts.dedup();
+        Ok(accounts)
+    }
+}
+
+fn count(rows: &[Row<'_>]) -> CheckCounts {
+    let mut counts = CheckCounts { operations: rows.len() as u64, ..CheckCounts::default() };
+    for row in rows {
+        let entry = match &row.answer {
+            Ok((answer, _)) => counts.by_verdict.entry(Verdict::name(answer.verdict)),
+            Err(refusal) => counts.invalid.entry(refusal.code()),
+        };
+        *entry.or_default() += 1;
+    }
+    counts
+}

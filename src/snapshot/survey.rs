@@ -1,0 +1,151 @@
+//! What lies in the folder of a snapshot: every file opened once, before anything is read.
+
+use super::checksums::{self, CHECKSUMS};
+use super::{Expectations, InputFile, MANIFEST, Table};
+use crate::cells::time;
+use crate::progress::Progress;
+use crate::source::{self, Input, LARGEST_TOML, Located, Source, hash_all, settle};
+use crate::{Error, Invalid, Result};
+use std::path::{Path, PathBuf};
+
+/// The files of a snapshot, opened.
+pub(crate) struct Survey {
+    dir: PathBuf,
+    pub as_of_ns: i64,
+    pub sources: Vec<(Table, Source)>,
+    /// All files that are hashed, `snapshot.toml` first, then those of each table.
+    files: Vec<Input>,
+    /// The file `checksums`.
+    checksums: Option<Input>,
+    /// Which files there were for which tables.
+    located: Vec<(Table, Located)>,
+}
+
+impl Survey {
+    /// # Errors
+    /// [`Invalid`] if `snapshot.toml` or a table is missing, or a file cannot be opened.
+    pub fn new(dir: &Path) -> Result<Self> {
+        let path = dir.join(MANIFEST);
+        let manifest = Input::open(&path).map_err(no_snapshot)?;
+        let text = source::text_of(&path, manifest.read_whole(LARGEST_TOML)?)?;
+        let as_of_ns = time::read_as_of(&path, &text)?;
+        let located = locate(dir)?;
+        let sources = open(&located)?;
+        let listed = dir.join(CHECKSUMS);
+        let checksums = if source::is_there(&listed)? { Some(Input::open(&listed)?) } else { None };
+        let tables = sources.iter().flat_map(|(_, source)| source.files.clone());
+        let files = std::iter::once(manifest).chain(tables).collect();
+        Ok(Self { dir: dir.to_path_buf(), as_of_ns, sources, files, checksums, located })
+    }
+
+    /// `snapshot.toml`, then the files of each table.
+    pub fn files(&self) -> &[Input] {
+        &self.files
+    }
+
+    /// The files of a table.
+    pub fn source(&self, table: Table) -> Option<&Source> {
+        self.sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source)
+    }
+
+    /// Size and hash of each file.
+    pub fn hash(&self, progress: &dyn Progress) -> Result<Vec<(u64, String)>> {
+        hash_all(&self.files, progress)
+    }
+
+    /// The files with their hashes and rows; `rows` are those of the tables' files in order.
+    pub fn input_files(&self, hashes: Vec<(u64, String)>, rows: impl IntoIterator<Item = u64>) -> Vec<InputFile> {
+        let rows = std::iter::once(None).chain(rows.into_iter().map(Some)).chain(std::iter::repeat(None));
+        let described = self.files.iter().zip(hashes).zip(rows).map(|((file, (bytes, blake3)), rows)| {
+            let path = file.path().strip_prefix(&self.dir).unwrap_or(file.path()).to_path_buf();
+            InputFile { path, bytes, rows, blake3 }
+        });
+        described.collect()
+    }
+
+    /// Holds what was read to `checksums`, and to what was expected.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming the file that is another.
+    pub fn verify(&self, inputs: &[InputFile], expectations: &Expectations) -> Result<()> {
+        checksums::verify(&self.dir, self.checksums.as_ref(), inputs, expectations)
+    }
+
+    /// What came of reading, once nothing more is read: it counts only if the folder is as it was when it was opened.
+    /// A table that cannot be read may be one that was damaged since `checksums` was written, which says more.
+    ///
+    /// # Errors
+    /// [`Invalid`] if a file changed or is not the one that `checksums` lists, else the error of `outcome`.
+    pub fn settle<T>(&self, outcome: Result<T>, progress: &dyn Progress) -> Result<T> {
+        let settled = settle(self.files.iter().chain(&self.checksums), outcome);
+        match settled {
+            Ok(value) => self.compare_with_folder().map(|()| value),
+            Err(Error::Invalid(fault)) => Err(self.blame(*fault, progress)),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Are the files still all that there are?
+    fn compare_with_folder(&self) -> Result<()> {
+        let other = |path: &Path, how: &str| Err(source::changed(path, how).into());
+        if locate(&self.dir)? != self.located {
+            return other(&self.dir, "a file of a table is there that was not there before");
+        }
+        let listed = self.dir.join(CHECKSUMS);
+        if self.checksums.is_none() && source::is_there(&listed)? {
+            return other(&listed, "it was not there before");
+        }
+        Ok(())
+    }
+
+    fn blame(&self, fault: Invalid, progress: &dyn Progress) -> Error {
+        if self.checksums.is_none() {
+            return fault.into();
+        }
+        let verdict =
+            self.hash(progress).and_then(|hashes| self.verify(&self.input_files(hashes, []), &Expectations::NONE));
+        match verdict {
+            Err(Error::Invalid(damage)) if damage.problem != fault.problem => {
+                Invalid { hint: Some(format!("its reader says: {}", fault.problem)), ..*damage }.into()
+            }
+            _ => fault.into(),
+        }
+    }
+}
+
+fn no_snapshot(error: Error) -> Error {
+    match error {
+        Error::Invalid(fault) if fault.expected.is_none() => {
+            fault.expected("a folder with `snapshot.toml` and the tables of the snapshot").into()
+        }
+        other => other,
+    }
+}
+
+/// The tables that are there.
+///
+/// # Errors
+/// [`Invalid`] if one is missing or there twice, or if it cannot be found out.
+pub(super) fn locate(dir: &Path) -> Result<Vec<(Table, Located)>> {
+    let mut located = Vec::new();
+    for table in Table::ALL {
+        match source::find(dir, table.name())? {
+            Some(found) => located.push((table, found)),
+            None if table.optional() => {}
+            None => {
+                let name = table.name();
+                return Err(Invalid::new(format!("the snapshot has no table `{name}`"))
+                    .file(dir)
+                    .expected(format!(
+                        "`{name}.parquet`, `{name}.arrow`, `{name}.csv` or a folder `{name}` of Parquet parts"
+                    ))
+                    .into());
+            }
+        }
+    }
+    Ok(located)
+}
+
+fn open(located: &[(Table, Located)]) -> Result<Vec<(Table, Source)>> {
+    located.iter().map(|(table, located)| Ok((*table, located.open()?))).collect()
+}

@@ -1,0 +1,108 @@
+//! `--force`: what is read, where one stands, and what others put into a folder is never taken away.
+
+use crate::common::e2e::{entries, generate, remargin, succeeds};
+use std::fs;
+use std::path::Path;
+
+/// Every file below a folder with its bytes.
+fn tree(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for name in entries(folder) {
+        let path = folder.join(&name);
+        if path.is_dir() {
+            found.extend(tree(&path).into_iter().map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
+        } else {
+            found.push((name, fs::read(path).unwrap()));
+        }
+    }
+    found
+}
+
+/// A place with a snapshot, two runs `a` and `b`, and a run `out` that holds a copy of the snapshot and operations.
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    generate(root, 20, 4.0, 5, "csv");
+    for out in ["a", "b", "out"] {
+        succeeds(root, &["run", "snapshot", "--out", out, "--quiet", "--no-report"]);
+    }
+    fs::create_dir(root.join("out/snapshot")).unwrap();
+    for name in entries(&root.join("snapshot")) {
+        fs::copy(root.join("snapshot").join(&name), root.join("out/snapshot").join(&name)).unwrap();
+    }
+    fs::write(root.join("out/ops.csv"), "op_id,account_id,kind,ccy,qty\n1,A01,transfer_in,USDT,5\n").unwrap();
+    fs::create_dir_all(root.join("web/src")).unwrap();
+    fs::write(root.join("web/manifest.json"), "{}").unwrap();
+    fs::write(root.join("web/src/a.js"), "").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(root, root.join("linked")).unwrap();
+    place
+}
+
+/// A command line, and a word of the refusal.
+#[test]
+fn folders_that_hold_more_are_not_replaced() {
+    let place = place();
+    let root = place.path();
+    let absolute = root.join("out/snapshot").display().to_string();
+    let before: Vec<_> = ["a", "b", "out", "web", "snapshot"].map(|name| tree(&root.join(name))).into();
+    let cases: [(&[&str], &str); 12] = [
+        (&["run", "out/snapshot", "--out", "out"], "`out/snapshot`, which is read"),
+        (&["run", "./out/../out/snapshot", "--out", "out"], "which is read"),
+        (&["run", &absolute, "--out", "out"], "which is read"),
+        (&["run", &absolute, "--out", "linked/out"], "which is read"),
+        (&["stress", "out/snapshot", "--out", "out", "--scenario", "BTC=-5%"], "which is read"),
+        (&["simulate", "snapshot", "--ops", "out/ops.csv", "--out", "out"], "which is read"),
+        (&["compare", "out/snapshot", "--b", "risk_unit=merged", "--out", "out"], "which is read"),
+        (&["compare", "a", "b", "--out", "b"], "`b`, which is read"),
+        (&["partition", "out/snapshot", "--buckets", "2", "--out", "out"], "which is read"),
+        (&["run", "snapshot", "--out", "out"], "was not written by remargin"),
+        (&["run", "snapshot", "--out", "web"], "was not written by remargin"),
+        (&["run", "snapshot", "--out", "snapshot"], "which is read"),
+    ];
+    for (args, word) in cases {
+        let outcome = remargin(root, &[args, &["--force"]].concat());
+        assert_eq!(outcome.code, Some(2), "{args:?}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(word), "{args:?}: {}", outcome.stderr);
+    }
+    let after: Vec<_> = ["a", "b", "out", "web", "snapshot"].map(|name| tree(&root.join(name))).into();
+    assert!(before == after, "a refused command changed something");
+}
+
+#[test]
+fn the_folder_one_stands_in_is_not_replaced() {
+    let place = place();
+    let root = place.path();
+    succeeds(root, &["generate", "--accounts", "1", "--seed", "1", "--out", "book", "--quiet"]);
+    let (run, book) = (tree(&root.join("a")), tree(&root.join("book")));
+    fs::create_dir(root.join("b/inner")).unwrap();
+    for (stand, args) in [
+        ("a", &["run", "../snapshot", "--out", "../a"][..]),
+        ("b/inner", &["run", "../../snapshot", "--out", "../../b"]),
+        ("book", &["generate", "--accounts", "2", "--seed", "1", "--out", "../book"]),
+    ] {
+        let outcome = remargin(&root.join(stand), &[args, &["--force"]].concat());
+        assert_eq!(outcome.code, Some(2), "{args:?}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("the working folder lies in it"), "{args:?}: {}", outcome.stderr);
+    }
+    assert!(tree(&root.join("a")) == run && tree(&root.join("book")) == book);
+}
+
+#[test]
+fn responses_inside_a_snapshot_are_kept() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/okx-sample").display().to_string();
+    succeeds(root, &["import", "okx", &sample, "--out", "snap", "--quiet"]);
+    fs::create_dir(root.join("snap/resp")).unwrap();
+    fs::write(root.join("snap/resp/a.json"), "{}").unwrap();
+    let before = tree(&root.join("snap"));
+    for folder in ["snap/resp", sample.as_str()] {
+        let outcome = remargin(root, &["import", "okx", folder, "--out", "snap", "--force"]);
+        assert_eq!(outcome.code, Some(2), "{folder}: {}", outcome.stderr);
+    }
+    assert!(tree(&root.join("snap")) == before);
+    fs::remove_dir_all(root.join("snap/resp")).unwrap();
+    succeeds(root, &["import", "okx", &sample, "--out", "snap", "--force", "--quiet"]);
+    assert_eq!(entries(root), ["snap"], "nothing is left beside it");
+}

@@ -1,0 +1,11 @@
+//! What a run leaves: the same bytes every time, figures that explain and verify themselves, runs compared.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod compare;
+mod determinism;
+mod explain;
+mod partition;
+mod report;
+mod stress;
+mod verify;
