@@ -5,17 +5,63 @@ use crate::book::IdTable;
 use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Get, Layout, UnitTotals};
 use crate::margin::rules::Rules;
 use crate::market::scenario::BASE;
+use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
 use crate::results::{ResultColumns, ResultRow, each_result};
 use crate::{Error, Invalid, Result};
 use std::collections::HashMap;
+use std::mem::size_of;
 use std::path::Path;
 
-/// The accounts of a run, in byte order of their ids.
-#[derive(Debug, Default)]
-pub(super) struct Accounts {
+/// The accounts of a run, in byte order of their ids, and what is kept of each.
+#[derive(Debug)]
+pub(super) struct Accounts<T> {
     pub ids: IdTable,
-    pub figures: Vec<AccountRow>,
+    pub figures: Vec<T>,
+}
+
+impl<T> Accounts<T> {
+    /// The place of an account.
+    pub fn find(&self, id: &str) -> Option<usize> {
+        let ids = &self.ids;
+        let (mut low, mut high) = (0, ids.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if ids.get(middle) < id { low = middle + 1 } else { high = middle }
+        }
+        (low < ids.len() && ids.get(low) == id).then_some(low)
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> u64 {
+        accounts_bytes::<T>(self.ids.len())
+    }
+}
+
+/// Bytes of an id, beside its figures.
+const ID_BYTES: usize = 24;
+
+fn accounts_bytes<T>(accounts: usize) -> u64 {
+    (accounts * (ID_BYTES + size_of::<T>())) as u64
+}
+
+/// What may be taken of memory.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    pub limit: MemoryLimit,
+    /// Bytes for one run.
+    pub bytes: u64,
+}
+
+impl Room {
+    fn check(self, bytes: u64) -> Result<()> {
+        if bytes <= self.bytes {
+            return Ok(());
+        }
+        let what = "what the runs have written of their accounts does not fit";
+        let (threads, need) = (rayon::current_num_threads(), Need::ROWS.keeping(bytes.saturating_mul(4)));
+        Err(self.limit.exceeded(what, 0, threads, need))
+    }
 }
 
 /// The risk units of a run.
@@ -50,9 +96,15 @@ fn name(row: &ResultRow, place: usize) -> &str {
     row.names.get(place).map_or("", String::as_str)
 }
 
-/// Reads the table `accounts` of the run in `dir`. The rules say who is ineligible.
-pub(super) fn accounts(dir: &Path, rules: Option<&Rules>, progress: &dyn Progress) -> Result<Accounts> {
-    let mut accounts = Accounts::default();
+/// Reads the table `accounts` of the run in `dir`; `keep` says what is kept. The rules say who is ineligible.
+pub(super) fn accounts<T>(
+    dir: &Path,
+    rules: Option<&Rules>,
+    room: Room,
+    progress: &dyn Progress,
+    keep: impl Fn(AccountRow) -> T,
+) -> Result<Accounts<T>> {
+    let mut accounts = Accounts { ids: IdTable::default(), figures: Vec::new() };
     let layout = Layout::of(&["account_id", "scenario"], &ACCOUNT, |figure| figure.compared);
     let columns = ResultColumns { names: &layout.names, flags: &layout.flags, figures: &layout.numbers };
     each_result(dir, "accounts", columns, is_base, progress, |row| {
@@ -73,14 +125,15 @@ pub(super) fn accounts(dir: &Path, rules: Option<&Rules>, progress: &dyn Progres
             figures = figures.with(AccountFigure::ineligible, f64::NAN);
         }
         accounts.ids.push(id);
-        accounts.figures.push(figures);
+        room.check(accounts.bytes())?;
+        accounts.figures.push(keep(figures));
         Ok(())
     })?;
     Ok(accounts)
 }
 
 /// Reads the table `risk_units` of the run in `dir`.
-pub(super) fn units(dir: &Path, accounts: &Accounts, progress: &dyn Progress) -> Result<Units> {
+pub(super) fn units<T>(dir: &Path, accounts: &Accounts<T>, room: Room, progress: &dyn Progress) -> Result<Units> {
     let mut units = Units { ends: Vec::with_capacity(accounts.ids.len()), ..Units::default() };
     let mut numbers: HashMap<String, u32> = HashMap::new();
     let names = ["account_id", "scenario", "risk_unit"];
@@ -101,6 +154,7 @@ pub(super) fn units(dir: &Path, accounts: &Accounts, progress: &dyn Progress) ->
             units.names.push(name.clone());
             next
         });
+        room.check(accounts.bytes() + (units.rows.len() * size_of::<UnitFigures>()) as u64)?;
         units.rows.push(UnitFigures { account: units.ends.len() as u32, group: unit, parts });
         Ok(())
     })?;

@@ -15,22 +15,20 @@ use std::ops::Range;
 /// States, A and B among them.
 pub(super) const STATES: usize = CAUSES.len() + 1;
 
-/// A book in a priced market, for each state.
-pub(super) struct Walk<'a> {
-    pub states: [(&'a Book, PricedMarket); STATES],
+/// The priced market of each state.
+pub(super) struct Walk {
+    pub states: [PricedMarket; STATES],
 }
 
-impl Walk<'_> {
+impl Walk {
     pub fn groups(&self) -> Groups {
-        Groups::new(&self.states.each_ref().map(|(_, priced)| priced.unit_names()))
+        Groups::new(&self.states.each_ref().map(PricedMarket::unit_names))
     }
 
-    /// The margins of the accounts of some pairs in every state.
-    pub fn margins(&self, pairs: &Pairs, range: &Range<usize>) -> Result<Vec<Chunk>> {
-        let chunk = |(state, (book, priced)): (usize, &(&Book, PricedMarket))| {
-            engine::chunk(priced, book, pairs.span(side(state), range))
-        };
-        self.states.iter().enumerate().map(chunk).collect()
+    /// The margins of the accounts of some pairs in every state, each with its book.
+    pub fn margins(&self, books: [&Book; STATES], pairs: &Pairs, range: &Range<usize>) -> Result<Vec<Chunk>> {
+        let states = self.states.iter().zip(books).enumerate();
+        states.map(|(state, (priced, book))| engine::chunk(priced, book, pairs.span(side(state), range))).collect()
     }
 }
 

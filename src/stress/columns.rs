@@ -58,10 +58,9 @@ impl<R> Seen<'_, R> {
 
 /// A row of [`WORST`].
 pub(super) struct WorstRow<'a> {
-    pub account: usize,
+    pub account_id: &'a str,
     pub base: &'a AccountMargin,
     pub worst: &'a Worst,
-    pub book: &'a Book,
     pub names: Names<'a>,
 }
 
@@ -185,7 +184,7 @@ pub(super) fn worst<'a>() -> Vec<Filled<'a, WorstRow<'a>>> {
         Column::of(figure.figure()).named(name, "In the base case").account(figure, |row: &WorstRow| row.base)
     };
     vec![
-        text("account_id", ACCOUNT_ID).text(|row: &WorstRow| row.book.accounts().get(row.account)),
+        text("account_id", ACCOUNT_ID).text(|row: &WorstRow| row.account_id),
         base("base_status", AccountFigure::status),
         base("base_margin_ratio", AccountFigure::margin_ratio),
         base("base_total_eq", AccountFigure::total_eq),

@@ -3,7 +3,7 @@
 //! `scenarios` has one row a scenario, `migration` one for each status before and after, `largest` the accounts that
 //! weigh most, `hedges` what became of spot in use, `worst` one row an account. All money is USD.
 
-use super::columns::{self, HEDGES, LARGEST, MIGRATION, SCENARIOS, WORST, WorstRow, seen};
+use super::columns::{self, HEDGES, LARGEST, MIGRATION, SCENARIOS, seen};
 use super::stats::{HedgeStats, Largest, ScenarioStats, place};
 use crate::Result;
 use crate::book::Book;
@@ -142,10 +142,6 @@ impl<'a, R> Stream<'a, R> {
 
 /// The tables of a stress while they are written, scenario by scenario.
 pub struct StressTables<'a> {
-    folder: &'a Path,
-    format: Format,
-    book: &'a Book,
-    names: Names<'a>,
     scenarios: Stream<'a, ScenarioRow>,
     migration: Stream<'a, MigrationRow>,
     largest: Stream<'a, LargestRow>,
@@ -159,7 +155,7 @@ impl<'a> StressTables<'a> {
     /// # Errors
     /// Those of [`create`].
     pub(crate) fn create(
-        folder: &'a Path,
+        folder: &Path,
         format: Format,
         book: &'a Book,
         names: Names<'a>,
@@ -167,10 +163,6 @@ impl<'a> StressTables<'a> {
     ) -> Result<Self> {
         let at_risk = move |rows: &[AtRisk]| crate::tables::at_risk::batch(rows, book, names);
         Ok(Self {
-            folder,
-            format,
-            book,
-            names,
             scenarios: Stream::create(folder, &SCENARIOS, format, move |rows| {
                 filled::batch(&SCENARIOS, &columns::scenarios(), &seen(rows, book, names))
             })?,
@@ -187,7 +179,7 @@ impl<'a> StressTables<'a> {
         })
     }
 
-    /// Adds a scenario, in order of their numbers.
+    /// Adds a scenario, in order of their numbers; `count` accounts are at risk in it.
     ///
     /// # Errors
     /// Those of writing.
@@ -196,12 +188,13 @@ impl<'a> StressTables<'a> {
         number: usize,
         scenario: &Scenario,
         stats: &ScenarioStats,
+        count: u64,
         mut at_risk: Vec<AtRisk>,
     ) -> Result<ScenarioRow> {
         let row = ScenarioRow {
             scenario: number,
             days: scenario.days,
-            accounts: AccountCounts { at_risk: at_risk.len() as u64, ..stats.tally.counts() },
+            accounts: AccountCounts { at_risk: count, ..stats.tally.counts() },
             newly_liquidation: stats.newly_in_liquidation(),
             newly_im_deficit: stats.newly_im_deficit,
             totals: stats.tally.totals(),
@@ -239,19 +232,14 @@ impl<'a> StressTables<'a> {
         Ok(row)
     }
 
-    /// Writes `worst` and finishes all tables. `base` and `worst` have one entry an account of the book.
+    /// Finishes all tables; `worst` is finished already.
     ///
     /// # Errors
     /// Those of writing.
-    pub fn finish(self, base: &[AccountMargin], worst: &[Worst]) -> Result<Vec<OutputFile>> {
+    pub fn finish(self, worst: Option<OutputFile>) -> Result<Vec<OutputFile>> {
         let mut files =
             vec![self.scenarios.finish()?, self.migration.finish()?, self.largest.finish()?, self.hedges.finish()?];
-        let (book, names) = (self.book, self.names);
-        let batch = |range: std::ops::Range<usize>| {
-            let row = |account: usize| WorstRow { account, base: &base[account], worst: &worst[account], book, names };
-            filled::batch(&WORST, &columns::worst(), &range.map(row).collect::<Vec<_>>())
-        };
-        files.push(crate::tables::encode::write_table(self.folder, &WORST, self.format, worst.len(), batch)?);
+        files.extend(worst);
         files.extend(self.at_risk.map(Stream::finish).transpose()?);
         Ok(files)
     }
