@@ -105,6 +105,7 @@ const BANS: &[Ban] = &[
     Ban {
         modules: &["margin"],
         names: &[
+            "crate::figures",
             "crate::snapshot",
             "crate::rules",
             "crate::engine",
@@ -136,6 +137,7 @@ const BANS: &[Ban] = &[
             "cli",
             "report",
             "page",
+            "figures",
             "tables",
             "totals",
             "publish",
@@ -163,6 +165,7 @@ const BANS: &[Ban] = &[
             "rules",
             "report",
             "page",
+            "figures",
             "tables",
             "totals",
             "publish",

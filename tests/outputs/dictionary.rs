@@ -1,5 +1,5 @@
 //! The data dictionary: `docs/reference/outputs.md` and the docstrings of the Python stubs say of each output column
-//! what its declaration says. `REMARGIN_BLESS=1 cargo test --test docs_outputs` writes them anew.
+//! what its declaration says. `REMARGIN_BLESS=1 cargo test --test outputs dictionary` writes them anew.
 
 use remargin::compare::tables as compare;
 use remargin::distance::tables::DISTANCES;
@@ -21,7 +21,7 @@ const WIDTH: usize = 120;
 const HEAD: &str = "\
 # Output tables
 
-<!-- Written by tests/docs_outputs.rs from the declarations in src/. Do not edit: REMARGIN_BLESS=1 writes it anew. -->
+<!-- Written by tests/outputs/dictionary.rs from the declarations in src/. Do not edit: REMARGIN_BLESS=1 writes it anew. -->
 
 Every column of every output table. Which command writes which file is in [Output folder](output-folder.md).
 
@@ -147,7 +147,7 @@ fn check(path: &str, fresh: impl Fn(&str) -> String) {
     let stale = written.lines().zip(fresh.lines()).position(|(written, fresh)| written != fresh);
     assert!(
         written == fresh,
-        "{path} is stale from line {}: run `REMARGIN_BLESS=1 cargo test --test docs_outputs` and commit it",
+        "{path} is stale from line {}: run `REMARGIN_BLESS=1 cargo test --test outputs dictionary` and commit it",
         stale.map_or_else(|| written.lines().count().min(fresh.lines().count()) + 1, |line| line + 1)
     );
 }
