@@ -5,6 +5,7 @@
 
 mod finished;
 mod rows;
+mod unguarded;
 mod written;
 
 pub use finished::{FinishedRun, read_finished};

@@ -1,6 +1,6 @@
 //! Reads selected columns and rows of the tables of a finished run.
 
-use super::written::unguarded;
+use super::unguarded::unguarded;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
 use crate::progress::Progress;

@@ -1,6 +1,7 @@
 //! Reads back the tables of a run for its page. The folder is finished or about to be.
 
 use super::ResultRow;
+use super::unguarded::unguarded;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
 use crate::progress::Progress;
@@ -65,15 +66,6 @@ pub(crate) fn read_table(
     Ok(Some(rows))
 }
 
-/// Text without the apostrophe that keeps spreadsheets from running it as a formula. An id that itself begins with an
-/// apostrophe and a sign would lose the apostrophe.
-pub(crate) fn unguarded(text: &str) -> &str {
-    match text.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(['=', '+', '-', '@', '\t', '\r']) => rest,
-        _ => text,
-    }
-}
-
 /// Reads a JSON file of the finished run in `dir`.
 ///
 /// # Errors
@@ -91,18 +83,4 @@ pub(crate) fn read_json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T
         let hint = "run it again with this version";
         invalid.column(error.path().to_string()).expected(expected).hint(hint).into()
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_spreadsheets_are_kept_from_comes_back() {
-        for (written, read) in
-            [("'=1+1", "=1+1"), ("'-5", "-5"), ("'a", "'a"), ("a", "a"), ("", ""), ("'", "'"), ("''=1", "''=1")]
-        {
-            assert_eq!(unguarded(written), read);
-        }
-    }
 }

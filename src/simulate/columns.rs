@@ -1,7 +1,7 @@
 //! The columns of what a simulation writes, each with what fills it.
 
 use super::Row;
-use super::tables::Fields;
+use super::fields::Fields;
 use crate::figures::{AccountFigure, AccountRow, Unit, UnitFigure};
 use crate::margin::UnitMargin;
 use crate::tables::columns::{ACCOUNT_ID, Column, RISK_UNIT, Table, TableSpec, label, number, text};

@@ -1,7 +1,7 @@
 //! Operations as JSON lines, answered as JSON lines: one object per line, in input order.
 
+use super::fields::Fields;
 use super::operation::{Operation, Resolver};
-use super::tables::Fields;
 use super::{Desk, Row};
 use crate::margin::AccountMargin;
 use crate::snapshot::{Asked, Given};

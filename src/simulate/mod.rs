@@ -16,6 +16,7 @@ pub mod amount;
 pub mod check;
 pub mod columns;
 mod desk;
+pub mod fields;
 pub mod limits;
 mod lines;
 pub mod operation;

@@ -1,7 +1,7 @@
 //! The columns of the reports of a stress, each with what fills it. All money is USD.
 
+use super::rows::{HedgeRow, LargestRow, MigrationRow, ScenarioRow, Worst};
 use super::stats::{HedgeStats, shortfall_usd};
-use super::tables::{HedgeRow, LargestRow, MigrationRow, ScenarioRow, Worst};
 use crate::book::Book;
 use crate::figures::{ACCOUNT, AccountFigure, Figure, Totals, Unit};
 use crate::margin::AccountMargin;

@@ -1,7 +1,7 @@
 //! What a pass over the book leaves: outcomes of its scenarios, the worst scenario of each account, rows on disk.
 
-use super::pass::Outcome;
-use super::tables::Worst;
+use super::rows::Worst;
+use super::stats::ScenarioStats;
 use super::worst::WorstTable;
 use crate::Result;
 use crate::book::{Book, IdTable};
@@ -12,6 +12,16 @@ use crate::totals::at_risk::AtRisk;
 use crate::totals::flagged::Flagged;
 use crate::totals::spread::Spread;
 use std::mem::size_of;
+
+/// What a scenario did, and the accounts that are at risk in it.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub stats: ScenarioStats,
+    /// How many are at risk.
+    pub count: u64,
+    /// Those accounts, if they are written; accounts are numbered over the whole book.
+    pub at_risk: Vec<AtRisk>,
+}
 
 /// A piece in all scenarios of a pass.
 pub(super) struct Part {

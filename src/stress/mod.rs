@@ -20,6 +20,7 @@ mod gather;
 mod pass;
 mod plan;
 mod recorded;
+pub(crate) mod rows;
 pub(crate) mod stats;
 pub(crate) mod summary;
 pub(crate) mod tables;
@@ -53,11 +54,12 @@ use crate::totals::at_risk::{self, Names};
 use crate::totals::spread::Floor;
 use crate::{Error, Result, engine};
 use gather::Gathered;
-use pass::Outcome;
+use gather::Outcome;
 use plan::{Passes, Plan};
+use rows::ScenarioRow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use tables::{ScenarioRow, StressTables};
+use tables::StressTables;
 
 pub use summary::StressSummary;
 

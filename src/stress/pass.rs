@@ -1,8 +1,8 @@
 //! One pass over the pieces of a book for a few scenarios at once.
 
-use super::gather::Part;
+use super::gather::{Outcome, Part};
+use super::rows::Worst;
 use super::stats::{Hedge, ScenarioStats};
-use super::tables::Worst;
 use crate::book::Book;
 use crate::engine::{self, Chunk};
 use crate::margin::account::Account;
@@ -46,16 +46,6 @@ pub(super) struct Pass<'a> {
     pub progress: &'a dyn Progress,
     /// Pieces that are being worked on.
     pub active: AtomicUsize,
-}
-
-/// What a scenario did, and the accounts that are at risk in it.
-#[derive(Default)]
-pub(super) struct Outcome {
-    pub stats: ScenarioStats,
-    /// How many are at risk.
-    pub count: u64,
-    /// Those accounts, if they are written; accounts are numbered over the whole book.
-    pub at_risk: Vec<AtRisk>,
 }
 
 /// A piece in one scenario.

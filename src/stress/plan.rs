@@ -2,7 +2,7 @@
 
 use super::gather::Gathered;
 use super::pass::{Encoders, Pass};
-use super::tables::Worst;
+use super::rows::Worst;
 use super::worst::WorstTable;
 use super::{Detail, StressRequest, Work};
 use crate::engine::{CHUNK_ACCOUNTS, OpenBook};

@@ -1,6 +1,6 @@
 //! `summary.json` of a stress: the base case, and the scenarios that hurt most.
 
-use super::tables::ScenarioRow;
+use super::rows::ScenarioRow;
 use crate::market::scenario::Scenario;
 use crate::totals::Summary;
 use crate::{Error, Result};

@@ -1,7 +1,7 @@
 //! The table `worst` while it is written, account by account.
 
 use super::columns::{self, WORST, WorstRow};
-use super::tables::Worst;
+use super::rows::Worst;
 use crate::Result;
 use crate::book::IdTable;
 use crate::margin::AccountMargin;

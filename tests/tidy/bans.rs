@@ -49,6 +49,7 @@ const BANS: &[Ban] = &[
     Ban {
         modules: &["margin"],
         names: &[
+            "crate::figures",
             "crate::snapshot",
             "crate::rules",
             "crate::engine",
@@ -80,6 +81,7 @@ const BANS: &[Ban] = &[
             "cli",
             "report",
             "page",
+            "figures",
             "tables",
             "totals",
             "publish",
@@ -107,6 +109,7 @@ const BANS: &[Ban] = &[
             "rules",
             "report",
             "page",
+            "figures",
             "tables",
             "totals",
             "publish",

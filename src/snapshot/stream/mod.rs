@@ -27,7 +27,7 @@ pub use spill::Spill;
 pub use walk::{Cut, Pieces, Reader};
 
 use super::market::Listings;
-use super::memory::{MarketRows, name_table};
+use super::market_rows::{MarketRows, name_table};
 use super::reject::{Reject, TableCount, Unmargined};
 use super::tables::{MarketTables, Pending};
 use super::{LoadOptions, Snapshot, Survey, Table, rows_about};

@@ -1,0 +1,82 @@
+//! The rows of the tables of a stress.
+
+use super::stats::HedgeStats;
+use crate::margin::{AccountMargin, Status};
+use crate::totals::summary::{AccountCounts, Totals};
+
+/// A row of [`SCENARIOS`].
+#[derive(Debug, Clone)]
+pub struct ScenarioRow {
+    /// Number of the scenario.
+    pub scenario: usize,
+    /// Days that pass.
+    pub days: f64,
+    /// Accounts by where they stand.
+    pub accounts: AccountCounts,
+    /// Accounts in liquidation that are not so in the base case.
+    pub newly_liquidation: u64,
+    /// Accounts with an IM deficit that have none in the base case.
+    pub newly_im_deficit: u64,
+    /// Sums over all accounts.
+    pub totals: Totals,
+    /// Sum of what accounts owe beyond all they have.
+    pub shortfall: f64,
+    /// Accounts that have one.
+    pub shortfall_accounts: u64,
+    /// Shortfall of the ten largest.
+    pub largest_ten_shortfall: f64,
+    /// MMR of the ten largest.
+    pub largest_ten_mmr: f64,
+}
+
+/// A row of [`MIGRATION`].
+pub(super) struct MigrationRow {
+    pub scenario: usize,
+    pub from: Status,
+    pub to: Status,
+    pub accounts: u64,
+}
+
+/// A row of [`LARGEST`].
+pub(super) struct LargestRow {
+    pub scenario: usize,
+    pub by: &'static str,
+    pub rank: usize,
+    pub account: usize,
+    pub amount: f64,
+    pub total: f64,
+}
+
+/// A row of [`HEDGES`].
+pub(super) struct HedgeRow {
+    pub scenario: usize,
+    pub unit: usize,
+    pub stats: HedgeStats,
+}
+
+/// The worst scenario of an account.
+#[derive(Debug, Clone, Copy)]
+pub struct Worst {
+    /// Number of the scenario, the first of equals.
+    pub scenario: usize,
+    /// The account's margin in it.
+    pub margin: AccountMargin,
+    /// In how many scenarios, the base case included, the account is in liquidation.
+    pub liquidations: u64,
+}
+
+impl Worst {
+    /// Takes a later scenario in, which replaces the worst if it is worse: a lower margin ratio, having none counting
+    /// as the highest; of two without a ratio the one with less adjusted equity.
+    pub fn take(&mut self, later: &Self) {
+        let is_worse = match (later.margin.margin_ratio, self.margin.margin_ratio) {
+            (Some(now), Some(before)) => now < before,
+            (None, None) => later.margin.adj_eq < self.margin.adj_eq,
+            (now, _) => now.is_some(),
+        };
+        self.liquidations += later.liquidations;
+        if is_worse {
+            (self.scenario, self.margin) = (later.scenario, later.margin);
+        }
+    }
+}
