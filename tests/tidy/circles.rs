@@ -8,9 +8,11 @@ use crate::reading::names;
 use crate::{Breach, Source, assert_clean, sources};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Circles that are there today: folder and members. `rows.rs` needs `unguarded` of `written.rs`, which belongs in a
-/// file of its own. Who removes a circle removes its line.
-const KNOWN_CIRCLES: &[(&str, &[&str])] = &[("src/results", &["rows.rs", "written.rs"])];
+/// Circles that are there today: folder and members. In `results`, `rows.rs` needs `unguarded` of `written.rs`, which
+/// belongs in a file of its own. In `source`, an input makes a view, which holds an input. Who removes a circle removes
+/// its line.
+const KNOWN_CIRCLES: &[(&str, &[&str])] =
+    &[("src/results", &["rows.rs", "written.rs"]), ("src/source", &["input.rs", "view.rs"])];
 
 type Path = Vec<String>;
 
