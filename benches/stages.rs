@@ -78,9 +78,9 @@ fn encode_and_write(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("encode and write");
     group.sample_size(20);
-    for (spec, batch) in [(ACCOUNTS, accounts), (RISK_UNITS, units)] {
+    for (spec, batch) in [(&*ACCOUNTS, accounts), (&*RISK_UNITS, units)] {
         let folder = tempfile::tempdir().expect("a folder");
-        let written = write(folder.path(), &spec, Format::Parquet, &batch);
+        let written = write(folder.path(), spec, Format::Parquet, &batch);
         assert_eq!(written.rows, Some(batch.num_rows() as u64));
         assert_eq!(read_back(&folder.path().join(&written.name)).columns(), batch.columns(), "{}", spec.name);
 
@@ -88,7 +88,7 @@ fn encode_and_write(criterion: &mut Criterion) {
         group.bench_function(format!("{} rows", spec.name), |bench| {
             bench.iter_batched(
                 || (tempfile::tempdir().expect("a folder"), batch.clone()),
-                |(folder, batch)| (write(folder.path(), &spec, Format::Parquet, &batch), folder),
+                |(folder, batch)| (write(folder.path(), spec, Format::Parquet, &batch), folder),
                 BatchSize::PerIteration,
             );
         });

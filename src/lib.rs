@@ -24,9 +24,9 @@
 //! ```text
 //! rules.toml, --set ----> rules ------------------+
 //!                                                 v
-//! snapshot/  -----> snapshot --+--> market --> recompute::price --> instrument x scenario table
+//! snapshot/  -----> snapshot --+--> market --> engine::price ----> instrument x scenario table
 //!  tables                      |                                         |
-//!                              +--> book ----------------------> recompute::chunk  (margin, account by account)
+//!                              +--> pieces of the book --------> engine::chunk      (margin, account by account)
 //!                              |                                         |
 //!                              +--> rejects -------> report <------------+
 //!                                                      |
@@ -38,7 +38,7 @@
 //!
 //! 1. [`margin`]: the model. One account in one market, pure functions over numbers.
 //! 2. [`market`], [`book`]: what the model is applied to, valid by construction.
-//! 3. [`recompute`]: many accounts; options are priced once for all of them.
+//! 3. [`engine`]: many accounts, in pieces from whatever source fits memory; options are priced once for all of them.
 //! 4. [`rules`], [`snapshot`]: what comes in, checked; the only modules that read files.
 //! 5. [`report`], [`mod@run`]: what goes out, and the end-of-day run that ties everything together.
 //!    [`mod@batches`]: the same on tables that a caller holds, record batches in, record batches out.
@@ -107,6 +107,7 @@ pub mod distance;
 pub mod engine;
 pub mod error;
 pub mod explain;
+pub mod figures;
 #[cfg(test)]
 mod fixture;
 pub(crate) mod formats;

@@ -1,4 +1,4 @@
-//! How much memory a run may take, and what fits into it.
+//! How much memory a command may take, and what fits into it.
 //!
 //! Nothing here measures: the needs are estimates by what was seen to be resident, on the safe side.
 
@@ -7,7 +7,7 @@ use crate::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
 
-/// Most bytes that a run should have resident.
+/// Most bytes that a command should have resident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MemoryLimit(u64);
 
@@ -17,18 +17,53 @@ const MIB: u64 = 1 << 20;
 const BASE: u64 = 96 * MIB;
 /// What the allocator keeps for each thread, and what a thread works with beside row groups and pieces.
 const THREAD: u64 = 48 * MIB;
-/// A piece of 16,384 accounts at work: its book, its rows, the encoded columns.
-const PIECE: u64 = 24 * MIB;
 /// A row of a row group that is decoded and waits.
 const DECODED_ROW: u64 = 64;
 /// A row of a range that was brought to disk, while it is sorted.
 const SORTED_ROW: u64 = 224;
-/// A row of a book that is read whole.
-const LOADED_ROW: u64 = 64;
+/// A row of a book that is held in memory.
+const HELD_ROW: u64 = 64;
+
+/// A row of a book.
+pub(crate) const BOOK_ROW: u64 = 32;
 
 fn base(threads: usize) -> u64 {
     BASE + THREAD * threads as u64
 }
+
+/// What a command needs beside what every command does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// Bytes of a piece at work.
+    pub piece: u64,
+    /// Bytes that are there for as long as the command reads.
+    pub kept: u64,
+}
+
+impl Need {
+    /// A piece of 16,384 accounts: its book, its rows, the encoded columns.
+    pub const ROWS: Self = Self { piece: 24 * MIB, kept: 0 };
+    /// The same, margined in the base case and in a scenario, with all that a stress looks at.
+    pub const STRESS: Self = Self { piece: 32 * MIB, kept: 0 };
+    /// The same, of which nothing but the book is made.
+    pub const BOOK: Self = Self { piece: 8 * MIB, kept: 0 };
+
+    /// With so many more bytes kept.
+    #[must_use]
+    pub fn keeping(self, bytes: u64) -> Self {
+        Self { kept: self.kept.saturating_add(bytes), ..self }
+    }
+
+    /// Of a window, where row groups of all tables together have so many bytes.
+    fn of(self, window: Window, group_bytes: u64, threads: usize) -> u64 {
+        let groups = group_bytes.saturating_mul(window.row_groups as u64);
+        let pieces = self.piece.saturating_mul(window.pieces as u64);
+        [groups, pieces, self.kept].into_iter().fold(base(threads), u64::saturating_add)
+    }
+}
+
+/// As little as possible.
+const NARROWEST: Window = Window { row_groups: 1, pieces: 1 };
 
 impl MemoryLimit {
     /// From a number of bytes.
@@ -50,48 +85,70 @@ impl MemoryLimit {
         Self(known.map_or(4096 * MIB, |bytes| bytes / 5 * 3))
     }
 
-    /// The widest window that fits, if row groups of the tables that flow have so many rows together.
+    /// What each of several books may take that are read side by side: the program itself is there once.
     #[must_use]
-    pub fn window(self, rows: u64, threads: usize) -> Option<Window> {
-        self.widest(rows.saturating_mul(DECODED_ROW), threads)
+    pub fn shared(self, books: u64, threads: usize) -> Self {
+        let base = base(threads);
+        Self(self.0.min(base.saturating_add(self.0.saturating_sub(base) / books.max(1))))
+    }
+
+    /// The widest window that fits, if row groups of the tables that stream have so many rows together.
+    #[must_use]
+    pub fn window(self, rows: u64, threads: usize, need: Need) -> Option<Window> {
+        self.widest(rows.saturating_mul(DECODED_ROW), threads, need)
     }
 
     /// As [`MemoryLimit::window`], for ranges that are sorted when they are read back.
     #[must_use]
-    pub fn sorting_window(self, rows: u64, threads: usize) -> Option<Window> {
-        self.widest(rows.saturating_mul(SORTED_ROW), threads)
+    pub fn sorting_window(self, rows: u64, threads: usize, need: Need) -> Option<Window> {
+        self.widest(rows.saturating_mul(SORTED_ROW), threads, need)
     }
 
-    fn widest(self, group_bytes: u64, threads: usize) -> Option<Window> {
-        let row_groups = (1..=threads.max(1)).rev();
-        let windows = row_groups.flat_map(|row_groups| {
-            let pieces = (row_groups..=2 * threads.max(1)).rev();
+    fn widest(self, group_bytes: u64, threads: usize, need: Need) -> Option<Window> {
+        let threads = threads.max(1);
+        let windows = (1..=threads).rev().flat_map(|row_groups| {
+            let pieces = (row_groups..=2 * threads).rev();
             pieces.map(move |pieces| Window { row_groups, pieces })
         });
-        let need = |window: &Window| {
-            let groups = group_bytes.saturating_mul(window.row_groups as u64);
-            groups.saturating_add(base(threads) + PIECE * window.pieces as u64)
-        };
-        windows.into_iter().find(|window| need(window) <= self.0)
+        windows.into_iter().find(|window| need.of(*window, group_bytes, threads) <= self.0)
     }
 
-    /// Rows of a range that can be sorted within the limit, three tables side by side.
+    /// Rows of a range that can be sorted within the limit, three tables side by side; beside one piece if two leave
+    /// too little.
     #[must_use]
-    pub fn sorted_rows(self, threads: usize) -> u64 {
-        self.0.saturating_sub(base(threads) + 2 * PIECE) / (3 * SORTED_ROW)
+    pub fn sorted_rows(self, threads: usize, need: Need) -> u64 {
+        const MANY: u64 = 1 << 15;
+        let beside =
+            |pieces| self.0.saturating_sub(need.of(Window { row_groups: 0, pieces }, 0, threads)) / (3 * SORTED_ROW);
+        let rows = beside(2);
+        if rows < MANY { beside(1) } else { rows }
     }
 
-    /// True if a book of so many rows can be read whole.
+    /// True if tables of so many rows can be held in memory.
     #[must_use]
-    pub fn holds(self, rows: u64, threads: usize) -> bool {
-        rows.saturating_mul(LOADED_ROW).saturating_add(base(threads) + 2 * threads as u64 * PIECE) <= self.0
+    pub fn holds(self, rows: u64, threads: usize, need: Need) -> bool {
+        self.room(threads, need) >= rows.saturating_mul(HELD_ROW)
     }
 
-    /// The error of a limit that does not suffice.
+    /// Bytes that are left beside the pieces of a book that is held.
     #[must_use]
-    pub fn exceeded(self, what: &str) -> Error {
+    pub fn room(self, threads: usize, need: Need) -> u64 {
+        self.0.saturating_sub(need.of(Window { row_groups: 0, pieces: 2 * threads.max(1) }, 0, threads))
+    }
+
+    /// Bytes that are left beside the narrowest window, for what a command keeps while it reads.
+    #[must_use]
+    pub fn spare(self, rows: u64, threads: usize, need: Need) -> u64 {
+        self.0.saturating_sub(need.of(NARROWEST, rows.saturating_mul(DECODED_ROW), threads))
+    }
+
+    /// The error of a limit that does not suffice, and what would: `rows` is what row groups have together, at most.
+    #[must_use]
+    pub fn exceeded(self, what: &str, rows: u64, threads: usize, need: Need) -> Error {
+        let enough = need.of(NARROWEST, rows.saturating_mul(DECODED_ROW), threads).div_ceil(MIB);
         Error::Memory(format!(
             "the memory limit of {self} does not suffice: {what}\n  \
+             expected: about {enough} MiB on {threads} thread(s)\n  \
              hint:     raise --memory-limit, or use fewer --threads"
         ))
     }
@@ -171,12 +228,16 @@ mod tests {
 
     #[test]
     fn windows_shrink_with_the_limit() {
-        let window = |mib: u64| MemoryLimit(mib * MIB).window(1 << 18, 2);
+        let window = |mib: u64| MemoryLimit(mib * MIB).window(1 << 18, 2, Need::ROWS);
         assert_eq!(window(4096), Some(Window { row_groups: 2, pieces: 4 }));
         assert_eq!(window(272), Some(Window { row_groups: 2, pieces: 2 }));
         assert_eq!(window(232), Some(Window { row_groups: 1, pieces: 1 }));
         assert_eq!(window(230), None);
-        assert!(MemoryLimit(1 << 30).holds(1_000_000, 2) && !MemoryLimit(1 << 30).holds(100_000_000, 2));
+        let holds = |rows| MemoryLimit(1 << 30).holds(rows, 2, Need::ROWS);
+        assert!(holds(1_000_000) && !holds(100_000_000));
+        let text =
+            MemoryLimit(200 * MIB).exceeded("it is too large", 1 << 18, 2, Need::ROWS.keeping(8 * MIB)).to_string();
+        assert!(text.contains("limit of 200 MiB") && text.contains("about 240 MiB on 2 thread(s)"), "{text}");
         assert!(MemoryLimit::of_machine().bytes() > 0);
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::{Error, Result};
 use rayon::ScopeFifo;
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Runs `work(0..tasks)` on rayon's threads and hands the results to `sink` in order of their number.
 ///
@@ -18,40 +19,113 @@ pub fn in_order<T: Send>(
     tasks: usize,
     window: usize,
     work: impl Fn(usize) -> Result<T> + Sync,
+    sink: impl FnMut(T) -> Result<()>,
+) -> Result<()> {
+    let (bell, mut numbers) = (Bell::default(), 0..tasks);
+    rayon::in_place_scope_fifo(|scope| pulled(scope, &bell, window, || Ok(numbers.next()), &work, sink))
+}
+
+/// As [`in_order`], of jobs that `next` hands out until it has no more. `next` runs on the calling thread, and may wait
+/// for tasks of the same scope.
+///
+/// # Errors
+/// Those of [`in_order`], and that of `next`.
+pub fn pulled<'scope, J: Send + 'scope, T: Send + 'scope>(
+    scope: &ScopeFifo<'scope>,
+    bell: &Bell,
+    window: usize,
+    mut next: impl FnMut() -> Result<Option<J>>,
+    work: &'scope (impl Fn(J) -> Result<T> + Sync),
     mut sink: impl FnMut(T) -> Result<()>,
 ) -> Result<()> {
     let window = window.max(1);
-    rayon::in_place_scope_fifo(|scope| {
-        let work = &work;
-        let mut running = std::collections::VecDeque::with_capacity(window);
-        let mut next = 0;
-        while next < tasks || !running.is_empty() {
-            while next < tasks && running.len() < window {
-                let task = next;
-                running.push_back(Running::start(scope, move || work(task)));
-                next += 1;
-            }
-            if let Some(first) = running.pop_front() {
-                sink(first.wait()?)?;
+    let mut running = VecDeque::with_capacity(window);
+    let mut is_ended = false;
+    while !is_ended || !running.is_empty() {
+        while !is_ended && running.len() < window {
+            match next()? {
+                Some(job) => running.push_back(Running::start(scope, bell, move || work(job))),
+                None => is_ended = true,
             }
         }
-        Ok(())
-    })
+        if let Some(first) = running.pop_front() {
+            sink(first.wait()?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Rings whenever a task has finished, for the one who waits for it.
+#[derive(Clone, Default)]
+pub struct Bell(Arc<(Mutex<u64>, Condvar)>);
+
+impl Bell {
+    fn ring(&self) {
+        let (rung, changed) = &*self.0;
+        *rung.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        changed.notify_all();
+    }
+
+    /// How often it has rung. Ask before you look whether a task is done, so that no ring is missed.
+    #[must_use]
+    pub fn rung(&self) -> u64 {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes up another task of the pool or, if there is none, blocks until the bell has rung more than `before` times.
+    ///
+    /// A thread of the pool may block: where no task is left for it, those that run are run by others, and each rings
+    /// when it is done. So a pool of one thread, which runs every task here, never blocks on a task of its own.
+    pub fn work_or_wait(&self, before: u64) {
+        if matches!(rayon::yield_now(), Some(rayon::Yield::Executed)) {
+            return;
+        }
+        let (rung, changed) = &*self.0;
+        let mut now = rung.lock().unwrap_or_else(PoisonError::into_inner);
+        while *now == before {
+            now = changed.wait(now).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
 }
 
 /// A piece of work that rayon's threads have or will take up.
-pub struct Running<T>(Receiver<Result<T>>);
+pub struct Running<T> {
+    result: Receiver<Result<T>>,
+    bell: Bell,
+}
+
+/// Sends the result of a task. It rings when it goes, also if the task panics.
+struct Sender<T> {
+    sender: Option<SyncSender<Result<T>>>,
+    bell: Bell,
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        drop(self.sender.take());
+        self.bell.ring();
+    }
+}
 
 impl<T: Send> Running<T> {
     /// Hands `work` to the threads of the pool, behind what they have already.
-    pub fn start<'scope>(scope: &ScopeFifo<'scope>, work: impl FnOnce() -> Result<T> + Send + 'scope) -> Self
+    pub fn start<'scope>(
+        scope: &ScopeFifo<'scope>,
+        bell: &Bell,
+        work: impl FnOnce() -> Result<T> + Send + 'scope,
+    ) -> Self
     where
         T: 'scope,
     {
-        let (sender, receiver): (SyncSender<Result<T>>, _) = sync_channel(1);
-        // The receiver is gone only when something failed before; nobody wants the result then.
-        scope.spawn_fifo(move |_| drop(sender.send(work())));
-        Self(receiver)
+        let (sender, result) = sync_channel(1);
+        let sender = Sender { sender: Some(sender), bell: bell.clone() };
+        scope.spawn_fifo(move |_| {
+            let done = work();
+            // The receiver is gone only when something failed before; nobody wants the result then.
+            let _ = sender.sender.as_ref().map(|sender| sender.send(done));
+            drop(sender);
+        });
+        Self { result, bell: bell.clone() }
     }
 
     /// The result, if it is there.
@@ -59,7 +133,7 @@ impl<T: Send> Running<T> {
     /// # Errors
     /// That of the work; [`Error::Runtime`] if it was given up.
     pub fn poll(&self) -> Result<Option<T>> {
-        match self.0.try_recv() {
+        match self.result.try_recv() {
             Ok(result) => result.map(Some),
             Err(TryRecvError::Disconnected) => Err(Error::Runtime("a worker stopped without a result".into())),
             Err(TryRecvError::Empty) => Ok(None),
@@ -72,21 +146,12 @@ impl<T: Send> Running<T> {
     /// Those of [`Running::poll`].
     pub fn wait(&self) -> Result<T> {
         loop {
+            let before = self.bell.rung();
             if let Some(result) = self.poll()? {
                 return Ok(result);
             }
-            work_or_pause();
+            self.bell.work_or_wait(before);
         }
-    }
-}
-
-/// Takes up another task of the pool or, if there is none, sleeps for a moment. Were a thread of the pool to block
-/// instead, a pool of one thread would never finish.
-pub fn work_or_pause() {
-    match rayon::yield_now() {
-        Some(rayon::Yield::Executed) => {}
-        Some(rayon::Yield::Idle) => std::thread::sleep(Duration::from_micros(50)),
-        None => std::thread::sleep(Duration::from_micros(200)),
     }
 }
 
@@ -125,6 +190,32 @@ mod tests {
             let (seen, result) = squares(50, threads, Some(20));
             assert_eq!(result.unwrap_err().to_string(), "task 20");
             assert_eq!(seen.len(), 20);
+        }
+    }
+
+    /// The one thread of a pool runs what it waits for.
+    #[test]
+    fn jobs_may_wait_for_tasks_of_the_same_scope() {
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut seen = Vec::new();
+            pool.install(|| {
+                let (bell, mut number) = (Bell::default(), 0);
+                rayon::in_place_scope_fifo(|scope| {
+                    let next = || {
+                        number += 1;
+                        let before = Running::start(scope, &bell, move || Ok(number));
+                        before.wait().map(|number| (number <= 20).then_some(number))
+                    };
+                    let sink = |double| {
+                        seen.push(double);
+                        Ok(())
+                    };
+                    pulled(scope, &bell, 4, next, &|number: i32| Ok(2 * number), sink)
+                })
+            })
+            .unwrap();
+            assert_eq!(seen, (1..=20).map(|number| 2 * number).collect::<Vec<_>>(), "{threads} threads");
         }
     }
 }

@@ -105,7 +105,15 @@ pub fn explain<'py>(
     let form = choose("format", format, &[("text", &Form::Text), ("json", &Form::Json), ("okx", &Form::Okx)])?;
     let rules = Rules::or_built_in(py, rules)?;
     let explained = work::run(py, threads, progress, |progress| {
-        explanation::explain(&snapshot, &account, &rules, allow_rules_date, &Expectations::NONE, progress)
+        explanation::explain(
+            &snapshot,
+            &account,
+            &rules,
+            allow_rules_date,
+            &Expectations::NONE,
+            MemoryLimit::of_machine(),
+            progress,
+        )
     })?;
     let value = match form {
         Form::Text => return Ok(explained.to_text().into_pyobject(py)?.into_any()),
@@ -151,7 +159,7 @@ pub fn partition<'py>(
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let request = PartitionRequest { snapshot, out, buckets, force };
+    let request = PartitionRequest { snapshot, out, buckets, force, memory_limit: MemoryLimit::of_machine() };
     let done = work::run(py, threads, progress, |progress| cut::partition(&request, progress))?;
     let text = serde_json::to_string(&done).map_err(|error| Error::Runtime(format!("cannot form an answer: {error}")));
     json(py, &text.map_err(|error| errors::raise(py, &error))?)

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! instruments, marks, indices, as_of --> MarketRows      read and checked once, used for any number of books
-//! positions, balances, accounts -------> load_rows       the same checks, rejects and reasons as for files
+//! positions, balances, accounts -------> OpenBook        the same checks, rejects and reasons as for files
 //! rules, scenarios --------------------> recalculate --> accounts, risk_units, at_risk, rejects, summary
 //! ```
 //!
@@ -10,20 +10,26 @@
 //! Python package and its Spark jobs use this module, with Arrow only and without the cargo features of the command.
 
 use crate::book::Book;
+use crate::engine::{Memory, OpenBook};
 use crate::market::Market;
 use crate::market::scenario::{Scenario, with_base};
+use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
+use crate::request::DistanceScope;
 use crate::rules::LoadedRules;
-use crate::run::margins::{self, Margins, pieces};
-use crate::snapshot::{Expectations, LoadOptions, Snapshot, load, load_rows, shocks_of};
+use crate::run::margins::{self, Margins};
+use crate::snapshot::stream::{Currencies, Cut, Piece};
+use crate::snapshot::{Expectations, LoadOptions, Tables, shocks_of};
 use crate::stress::{Axis, Preset, grid};
-use crate::tables::columns::{ACCOUNTS, AT_RISK, REJECTS, RISK_UNITS, TableSpec};
+use crate::tables::at_risk::{self, AT_RISK};
+use crate::tables::columns::{ACCOUNTS, RISK_UNITS, TableSpec};
 use crate::tables::encode::without_dictionaries;
-use crate::tables::{at_risk, rejects};
-use crate::totals::at_risk::{AtRisk, Names};
+use crate::tables::rejects::{self, REJECTS};
+use crate::totals::at_risk::Names;
+use crate::totals::flagged::{Flagged, flag};
 use crate::totals::spread::{Floor, Spread};
 use crate::totals::summary::{Summary, Tally};
-use crate::{Error, Result, parallel};
+use crate::{Error, Result};
 use arrow::array::RecordBatch;
 use std::path::Path;
 
@@ -148,10 +154,10 @@ pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalcu
     if !request.allow_rules_date {
         request.rules.check_date(request.market.as_of_ns())?;
     }
-    let options = options(request.rules, progress);
-    let snapshot =
-        load_rows(request.market, request.positions, request.balances, [request.accounts, request.orders], &options)?;
-    margin(snapshot, request.rules, request.scenarios, progress)
+    let &Request { positions, balances, accounts, orders, .. } = request;
+    let tables = Tables { positions, balances, accounts, orders };
+    let mut book = OpenBook::of_rows(request.market, tables, &options(request.rules, progress))?;
+    margin(&mut book, request.rules, request.scenarios, progress)
 }
 
 /// Like [`recalculate`], with the snapshot in a folder, for a worker that processes a bucket of a
@@ -166,12 +172,13 @@ pub fn recalculate_snapshot(
     allow_rules_date: bool,
     progress: &dyn Progress,
 ) -> Result<Recalculated> {
-    let options = options(rules, progress);
-    let snapshot = load(dir, &options)?;
+    // The results are held whole: a limit on the way to them would help nobody.
+    let memory = Memory::new(MemoryLimit::of_bytes(u64::MAX), Need::ROWS, None);
+    let mut book = OpenBook::open(dir, Currencies::Named, memory, &options(rules, progress))?;
     if !allow_rules_date {
-        rules.check_date(snapshot.as_of_ns)?;
+        rules.check_date(book.as_of_ns())?;
     }
-    margin(snapshot, rules, scenarios, progress)
+    margin(&mut book, rules, scenarios, progress)
 }
 
 fn options<'a>(rules: &LoadedRules, progress: &'a dyn Progress) -> LoadOptions<'a> {
@@ -179,24 +186,43 @@ fn options<'a>(rules: &LoadedRules, progress: &'a dyn Progress) -> LoadOptions<'
 }
 
 fn margin(
-    mut snapshot: Snapshot,
+    book: &mut OpenBook,
     rules: &LoadedRules,
     scenarios: Scenarios,
     progress: &dyn Progress,
 ) -> Result<Recalculated> {
-    let scenarios = scenarios.resolve(&snapshot.market, progress)?;
-    let margins = Margins::price(&snapshot.market, scenarios, &rules.rules, progress)?;
-    let book = std::mem::take(&mut snapshot.book);
-    let gathered = gather(&margins, &book, &snapshot, rules, progress)?;
+    let scenarios = scenarios.resolve(book.market(), progress)?;
+    let margins = Margins::price(book.market(), scenarios, &rules.rules, progress)?;
+    let floor = Floor::default();
+    let spread = || Spread::new(margins.unit_names().len(), &rules.rules.status, &floor);
+    let rows = book.rows();
+    let start = || {
+        progress.stage("compute", "rows", rows);
+        Ok(((), Gathered::new(spread())))
+    };
+    let work = |(): &(), piece: &Piece| {
+        let book = &piece.book;
+        let mut spread = spread();
+        let mut rows = margins.rows(book, |base, _| spread.count(base))?;
+        spread.finish(book);
+        rows.accounts = plain(&rows.accounts)?;
+        rows.risk_units = plain(&rows.risk_units)?;
+        let flagged = flag(book, DistanceScope::None, &mut rows.at_risk)?;
+        Ok((rows, flagged, spread))
+    };
+    let (gathered, snapshot) = book.pass(Cut::Known(margins.piece_accounts()), start, work, |all, part| {
+        all.add(part);
+        Ok(())
+    })?;
+    let (flagged, at_risk_rows) = gathered.flagged.build()?;
 
     let names = Names { units: margins.unit_names(), scenarios: margins.scenarios() };
-    let (unit_names, at_risk_rows) = (margins.unit_names(), gathered.at_risk.len());
-    let mut summary = gathered.tally.summary(&snapshot, rules, unit_names, at_risk_rows, &gathered.spread)?;
+    let mut summary = gathered.tally.summary(&snapshot, rules, names.units, at_risk_rows.len(), &gathered.spread)?;
     summary.scenarios = margins.scenarios().len() as u64;
     Ok(Recalculated {
         accounts: table(&ACCOUNTS, gathered.accounts)?,
         risk_units: table(&RISK_UNITS, gathered.risk_units)?,
-        at_risk: table(&AT_RISK, at_risk::batches(gathered.at_risk, &book, names)?)?,
+        at_risk: table(&AT_RISK, at_risk::batches(at_risk_rows, &flagged, names)?)?,
         rejects: table(&REJECTS, rejects::batches(&snapshot.rejects)?)?,
         summary,
     })
@@ -206,48 +232,30 @@ fn margin(
 struct Gathered {
     accounts: Vec<RecordBatch>,
     risk_units: Vec<RecordBatch>,
-    at_risk: Vec<AtRisk>,
+    flagged: Flagged,
     tally: Tally,
     spread: Spread,
 }
 
-fn gather(
-    margins: &Margins,
-    book: &Book,
-    snapshot: &Snapshot,
-    rules: &LoadedRules,
-    progress: &dyn Progress,
-) -> Result<Gathered> {
-    progress.stage("compute", "accounts", book.len() as u64);
-    let pieces = pieces(book, &snapshot.unmargined, margins.piece_accounts());
-    let floor = Floor::default();
-    let spread = || Spread::new(margins.unit_names().len(), &rules.rules.status, &floor);
-    let mut gathered = Gathered {
-        accounts: Vec::new(),
-        risk_units: Vec::new(),
-        at_risk: Vec::new(),
-        tally: Tally::default(),
-        spread: spread(),
-    };
-    let work = |piece: usize| {
-        let mut spread = spread();
-        let mut rows = margins.rows(book, pieces[piece].clone(), |base, _| spread.count(base))?;
-        spread.finish(book);
-        rows.accounts = plain(&rows.accounts)?;
-        rows.risk_units = plain(&rows.risk_units)?;
-        progress.advance(pieces[piece].len() as u64);
-        Ok((rows, spread))
-    };
-    parallel::in_order(pieces.len(), rayon::current_num_threads() * 2, work, |(rows, spread)| {
+impl Gathered {
+    fn new(spread: Spread) -> Self {
+        Self {
+            accounts: Vec::new(),
+            risk_units: Vec::new(),
+            flagged: Flagged::default(),
+            tally: Tally::default(),
+            spread,
+        }
+    }
+
+    fn add(&mut self, (rows, flagged, spread): (margins::Rows, Book, Spread)) {
         let margins::Rows { accounts, risk_units, at_risk, tally } = rows;
-        gathered.accounts.push(accounts);
-        gathered.risk_units.push(risk_units);
-        gathered.at_risk.extend(at_risk);
-        gathered.tally.merge(&tally);
-        gathered.spread.merge(&spread);
-        Ok(())
-    })?;
-    Ok(gathered)
+        self.accounts.push(accounts);
+        self.risk_units.push(risk_units);
+        self.flagged.add(&flagged, at_risk);
+        self.tally.merge(&tally);
+        self.spread.merge(&spread);
+    }
 }
 
 fn plain(batch: &RecordBatch) -> Result<RecordBatch> {

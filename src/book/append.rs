@@ -105,7 +105,34 @@ impl BookBuilder {
             &book.spot_in_use_cap[rows],
         );
         self.orders(book.orders_of(account));
-        self.finish_account(book.accounts.get(account), book.spot_offset[account]);
+        self.finish_account(book.accounts().get(account), book.spot_offset[account]);
+    }
+
+    /// Adds all accounts of another book over the same market.
+    pub fn append(&mut self, book: &Book) {
+        let all = &mut self.0;
+        // Without orders the book does not say where those of an account start.
+        let no_orders = vec![0; book.len() + 1];
+        let order_start = if book.orders.is_empty() { &no_orders } else { &book.order_start };
+        let later = |starts: &mut Vec<usize>, more: &[usize]| {
+            let end = starts.last().copied().unwrap_or(0);
+            starts.extend(more.iter().skip(1).map(|start| end + start));
+        };
+        for id in book.accounts.iter() {
+            all.accounts.push(id);
+        }
+        all.spot_offset.extend_from_slice(&book.spot_offset);
+        later(&mut all.position_start, &book.position_start);
+        later(&mut all.balance_start, &book.balance_start);
+        later(&mut all.order_start, order_start);
+        all.instrument.extend_from_slice(&book.instrument);
+        all.qty.extend_from_slice(&book.qty);
+        all.avg_px.extend_from_slice(&book.avg_px);
+        all.ccy.extend_from_slice(&book.ccy);
+        all.cash.extend_from_slice(&book.cash);
+        all.interest.extend_from_slice(&book.interest);
+        all.spot_in_use_cap.extend_from_slice(&book.spot_in_use_cap);
+        all.orders.extend_from_slice(&book.orders);
     }
 
     /// The book, its rows in canonical order.
@@ -124,6 +151,32 @@ impl BookBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn books_follow_one_another() {
+        let order = Order { traded: crate::margin::account::Traded::Contract(1), qty: 1.0, px: 2.0 };
+        let account = |builder: &mut BookBuilder, id: &str, orders: &[Order]| {
+            builder.positions(&[1, 2], &[3.0, 4.0], &[5.0, 6.0]);
+            builder.balances([Some(7)].into_iter(), &[8.0], &[0.0], &[f64::INFINITY]);
+            builder.orders(orders);
+            builder.finish_account(id, SpotOffset::Usdt);
+        };
+        let book = |accounts: &[(&str, &[Order])]| {
+            let mut builder = BookBuilder::default();
+            for (id, orders) in accounts {
+                account(&mut builder, id, orders);
+            }
+            builder.build().unwrap()
+        };
+        let mut builder = BookBuilder::default();
+        builder.append(&book(&[("a", &[])]));
+        builder.append(&book(&[]));
+        builder.append(&book(&[("b", &[order]), ("c", &[])]));
+        assert_eq!(
+            format!("{:?}", builder.build().unwrap()),
+            format!("{:?}", book(&[("a", &[]), ("b", &[order]), ("c", &[])]))
+        );
+    }
 
     #[test]
     fn rows_may_come_after_their_accounts_and_without_a_currency_not_at_all() {

@@ -168,6 +168,14 @@ impl Book {
 }
 
 impl Book {
+    /// The names of accounts without their rows, for what looks up names alone.
+    pub(crate) fn of_ids(accounts: IdTable) -> Self {
+        let starts = vec![0; accounts.len() + 1];
+        let spot_offset = vec![SpotOffset::None; accounts.len()];
+        let (position_start, balance_start) = (starts.clone(), starts);
+        Self { accounts, spot_offset, position_start, balance_start, ..Self::default() }
+    }
+
     /// Number of accounts.
     #[must_use]
     pub fn len(&self) -> usize {

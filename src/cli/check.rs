@@ -1,9 +1,12 @@
 //! `remargin check`: loads and validates a snapshot, and lists the rejected rows with their reasons.
 
-use super::common::{RulesArgs, StrictArgs, TextFormat};
+use super::common::{MemoryArgs, RulesArgs, StrictArgs, TextFormat};
 use super::exit;
 use super::terminal::{self, Terminal, grouped};
 use clap::Args;
+use remargin::engine::{CHUNK_ACCOUNTS, Memory, OpenBook};
+use remargin::memory::Need;
+use remargin::snapshot::stream::{Currencies, Cut};
 use remargin::snapshot::{self, LoadOptions, Reason, Reject, Snapshot, TableCount};
 use remargin::{Error, Result};
 use serde_json::{Value, json};
@@ -32,6 +35,8 @@ pub struct CheckArgs {
     #[arg(long, default_value = "text")]
     format: TextFormat,
     #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
     strict: StrictArgs,
@@ -45,12 +50,23 @@ impl CheckArgs {
             expectations: &self.strict.date.known.expectations(),
             progress: terminal,
         };
-        let snapshot = snapshot::load(&self.snapshot, &options)?;
+        let memory = Memory::new(self.memory.limit(), Need::BOOK, None);
+        let mut book = OpenBook::open(&self.snapshot, Currencies::Named, memory, &options)?;
+        let start = || Ok(((), 0));
+        let (accounts, snapshot) = book.pass(
+            Cut::Known(CHUNK_ACCOUNTS),
+            start,
+            |(), piece| Ok(piece.book.len()),
+            |accounts, more| {
+                *accounts += more;
+                Ok(())
+            },
+        )?;
         terminal.finish();
         if !self.strict.date.allow_rules_date {
             loaded.check_date(snapshot.as_of_ns)?;
         }
-        let findings = Findings::of(&self.snapshot, &snapshot)?;
+        let findings = Findings::of(&self.snapshot, &snapshot, accounts)?;
         terminal::print(&match self.format {
             TextFormat::Text => findings.to_text(),
             TextFormat::Json => findings.to_json(),
@@ -69,12 +85,14 @@ struct Findings<'a> {
     as_of: String,
     hash: String,
     snapshot: &'a Snapshot,
+    /// Accounts that would be margined.
+    accounts: usize,
     /// Rejected rows by reason, most frequent first: their number and the first few.
     by_reason: Vec<(Reason, usize, Vec<&'a Reject>)>,
 }
 
 impl<'a> Findings<'a> {
-    fn of(dir: &'a Path, snapshot: &'a Snapshot) -> Result<Self> {
+    fn of(dir: &'a Path, snapshot: &'a Snapshot, accounts: usize) -> Result<Self> {
         let as_of = jiff::Timestamp::from_nanosecond(i128::from(snapshot.as_of_ns))
             .map_err(|error| Error::Runtime(format!("cannot show `as_of`: {error}")))?
             .to_string();
@@ -89,7 +107,7 @@ impl<'a> Findings<'a> {
         let mut by_reason: Vec<_> = groups.into_values().collect();
         // Stable sort: equal counts stay in order of their code. Rows rejected only because of their account come last.
         by_reason.sort_by_key(|group| (group.0.code() == Reason::AccountUnmargined.code(), std::cmp::Reverse(group.1)));
-        Ok(Self { dir, as_of, hash: snapshot::snapshot_hash(&snapshot.inputs), snapshot, by_reason })
+        Ok(Self { dir, as_of, hash: snapshot::snapshot_hash(&snapshot.inputs), snapshot, accounts, by_reason })
     }
 
     fn to_text(&self) -> String {
@@ -98,7 +116,7 @@ impl<'a> Findings<'a> {
         let _ = writeln!(
             text,
             "\n{} accounts would be margined, {} excluded; {} unused instruments or indices have no price",
-            grouped(self.snapshot.book.len() as u64),
+            grouped(self.accounts as u64),
             grouped(self.snapshot.unmargined.len() as u64),
             grouped(self.snapshot.unused_price_gaps),
         );
@@ -167,7 +185,7 @@ impl<'a> Findings<'a> {
         }).collect();
         let answer = json!({
             "snapshot": self.dir.display().to_string(), "as_of": self.as_of, "hash": self.hash,
-            "accounts": self.snapshot.book.len(), "tables": tables, "rejected": rejected,
+            "accounts": self.accounts, "tables": tables, "rejected": rejected,
             "unmargined": unmargined, "unused_price_gaps": self.snapshot.unused_price_gaps,
         });
         format!("{answer:#}\n")

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use remargin::error::Remedy;
+use remargin::memory::MemoryLimit;
 use remargin::request::{DistanceScope, SnapshotRequest};
 use remargin::rules::{self, LoadedRules};
 use remargin::snapshot::{Expectations, MaxRejects};
@@ -99,6 +100,24 @@ pub struct DateArgs {
     pub allow_rules_date: bool,
     #[command(flatten)]
     pub known: ExpectArgs,
+}
+
+/// How much memory to take.
+#[derive(Args)]
+pub struct MemoryArgs {
+    /// Memory limit, such as `512MiB` or `4GB` [default: three fifths of the machine's memory]
+    ///
+    /// Parquet tables sorted by account id need little memory, whatever their length. Other tables are read completely
+    /// if they fit, and otherwise sorted on disk, in the folder of the output. Results do not depend on it.
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<MemoryLimit>,
+}
+
+impl MemoryArgs {
+    /// The limit that was given, or that of the machine.
+    pub fn limit(&self) -> MemoryLimit {
+        self.memory_limit.unwrap_or_else(MemoryLimit::of_machine)
+    }
 }
 
 /// Expected properties of a snapshot.

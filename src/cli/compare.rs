@@ -1,6 +1,6 @@
 //! `remargin compare`: two rule sets over one snapshot, or two finished runs.
 
-use super::common::{StrictArgs, command_line};
+use super::common::{MemoryArgs, StrictArgs, command_line};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -73,6 +73,8 @@ pub struct CompareArgs {
     #[arg(long, requires = "out")]
     force: bool,
     #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
     strict: StrictArgs,
 }
 
@@ -105,7 +107,8 @@ impl CompareArgs {
         let outcome = match &self.second {
             None => {
                 let [a, b] = self.bases()?;
-                let mut request = RulesRequest::new(self.strict.of(&self.first), a, b);
+                let snapshot = self.strict.of(&self.first).with_memory_limit(self.memory.limit());
+                let mut request = RulesRequest::new(snapshot, a, b);
                 request.target = target;
                 compare::compare_rules(&request, terminal)?
             }
@@ -113,6 +116,7 @@ impl CompareArgs {
                 let mut request = RunsRequest::new(&self.first, second);
                 request.snapshots = [self.snapshot_a.clone(), self.snapshot_b.clone()];
                 request.plain = self.plain;
+                request.memory_limit = self.memory.limit();
                 request.target = target;
                 compare::compare_runs(&request, terminal)?
             }

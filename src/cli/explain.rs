@@ -1,6 +1,6 @@
 //! `remargin explain`: every step of one account's margin.
 
-use super::common::{DateArgs, RulesArgs};
+use super::common::{DateArgs, MemoryArgs, RulesArgs};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -26,6 +26,8 @@ pub struct ExplainArgs {
     #[arg(long, default_value = "text")]
     format: ExplainFormat,
     #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
     date: DateArgs,
@@ -46,7 +48,9 @@ impl ExplainArgs {
         let rules = self.rules.load()?;
         let date = self.date.allow_rules_date;
         let expectations = self.date.known.expectations();
-        let explanation = explain::explain(&self.snapshot, &self.account, &rules, date, &expectations, terminal)?;
+        let limit = self.memory.limit();
+        let explanation =
+            explain::explain(&self.snapshot, &self.account, &rules, date, &expectations, limit, terminal)?;
         terminal.finish();
         terminal::print(&match self.format {
             ExplainFormat::Text => explanation.to_text(),

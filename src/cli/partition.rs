@@ -1,5 +1,6 @@
 //! `remargin partition`: partitions a snapshot into buckets of whole accounts.
 
+use super::common::MemoryArgs;
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::Args;
@@ -33,6 +34,8 @@ pub struct PartitionArgs {
     /// Replace an existing partition
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 impl PartitionArgs {
@@ -42,6 +45,7 @@ impl PartitionArgs {
             out: self.out.clone(),
             buckets: self.buckets,
             force: self.force,
+            memory_limit: self.memory.limit(),
         };
         let done = partition(&request, terminal)?;
         let rows = |table: &str| {

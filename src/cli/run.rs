@@ -1,10 +1,9 @@
 //! `remargin run`: computes the margin of every account and writes it to a folder.
 
-use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line};
+use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line};
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
-use remargin::memory::MemoryLimit;
 use remargin::request::OutputRequest;
 use remargin::run::{self, RunRequest};
 use remargin::{Result, totals};
@@ -54,12 +53,8 @@ pub struct RunArgs {
     /// Do not write `report.html`
     #[arg(long)]
     no_report: bool,
-    /// Memory limit, such as `512MiB` or `4GB` [default: three fifths of the machine's memory]
-    ///
-    /// Parquet tables sorted by account id need little memory, whatever their length. Other tables are read completely
-    /// if they fit, and otherwise sorted on disk, in the folder of the output. Results do not depend on it.
-    #[arg(long, value_name = "SIZE")]
-    memory_limit: Option<MemoryLimit>,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// End with exit code 5 if accounts are in this status
     #[arg(long, value_name = "STATE")]
     fail_on: Option<FailOn>,
@@ -81,10 +76,7 @@ impl RunArgs {
             .with_force(self.force)
             .with_report(!self.no_report)
             .with_command_line(command_line(args));
-        let mut snapshot = self.strict.of(&self.snapshot);
-        if let Some(limit) = self.memory_limit {
-            snapshot.memory_limit = limit;
-        }
+        let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
         let mut request = RunRequest::new(snapshot, output, self.rules.load()?).with_distance(self.distance.into());
         request.shocks.clone_from(&self.shocks);
         let outcome = run::run(&request, terminal)?;

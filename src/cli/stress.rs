@@ -1,6 +1,6 @@
 //! `remargin stress`: price scenarios for every account, or the price move after which a statement holds.
 
-use super::common::{DistanceArg, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line};
+use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -84,6 +84,8 @@ pub struct StressArgs {
     #[arg(long)]
     no_report: bool,
     #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
     strict: StrictArgs,
@@ -135,7 +137,8 @@ impl StressArgs {
             DetailArg::AtRisk => Detail::AtRisk,
             DetailArg::None => Detail::None,
         };
-        let request = StressRequest::new(self.strict.of(&self.snapshot), output, self.rules.load()?)
+        let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
+        let request = StressRequest::new(snapshot, output, self.rules.load()?)
             .with_sources(sources)
             .with_detail(detail)
             .with_distance(self.distance.into());

@@ -1,6 +1,6 @@
 //! `remargin verify`: checks that a finished run agrees with its manifest and its snapshot.
 
-use super::common::TextFormat;
+use super::common::{MemoryArgs, TextFormat};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::Args;
@@ -43,6 +43,8 @@ pub struct VerifyArgs {
     /// Format of the result on stdout
     #[arg(long, default_value = "text")]
     format: TextFormat,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 impl VerifyArgs {
@@ -52,6 +54,7 @@ impl VerifyArgs {
             snapshot: self.snapshot.clone(),
             sample: if self.all { Sample::All } else { Sample::Accounts(self.sample) },
             seed: self.seed,
+            memory_limit: self.memory.limit(),
         };
         let found = verify::verify(&request, terminal)?;
         terminal.finish();

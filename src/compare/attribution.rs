@@ -14,8 +14,9 @@
 //! since, is B's from the start: nothing of its change is a change of price. Contracts that expired or were closed are
 //! in no book but A's, so they leave with the positions.
 
-use super::change::{CAUSES, Causes, Figures, Why};
+use super::change::{CAUSES, Causes, Why, excess_usd, im_excess_usd, mmr_usd};
 use super::stats::contributions;
+use crate::figures::AccountRow;
 use crate::margin::AccountMargin;
 use crate::market::{Instrument, Market};
 use std::collections::HashMap;
@@ -70,8 +71,8 @@ fn is_option(instrument: &Instrument) -> bool {
 #[must_use]
 pub fn why(states: [&AccountMargin; CAUSES.len() + 1]) -> Why {
     let figures = states.map(|margin| {
-        let figures = Figures::from(margin);
-        [figures.mmr, figures.excess_usd(), figures.adj_eq - figures.imr]
+        let row = AccountRow::from(margin);
+        [mmr_usd(&row), excess_usd(&row), im_excess_usd(&row)]
     });
     let of = |figure: usize| contributions(&figures.map(|figures| figures[figure]));
     Why { mmr: of(0), excess: of(1), im_excess: of(2) }
@@ -79,11 +80,11 @@ pub fn why(states: [&AccountMargin; CAUSES.len() + 1]) -> Why {
 
 /// An account of one run only: its whole change is one of positions.
 #[must_use]
-pub fn why_one_sided(a: Option<&Figures>, b: Option<&Figures>) -> Why {
-    let of = |figure: fn(&Figures) -> f64| {
+pub fn why_one_sided(a: Option<&AccountRow>, b: Option<&AccountRow>) -> Why {
+    let of = |figure: fn(&AccountRow) -> f64| {
         let mut causes = Causes::default();
         causes[0] = b.map_or(0.0, figure) - a.map_or(0.0, figure);
         causes
     };
-    Why { mmr: of(|x| x.mmr), excess: of(Figures::excess_usd), im_excess: of(|x| x.adj_eq - x.imr) }
+    Why { mmr: of(mmr_usd), excess: of(excess_usd), im_excess: of(im_excess_usd) }
 }

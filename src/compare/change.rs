@@ -4,7 +4,8 @@
 //! shorter tables), [`stats`] (counts and sums, merged in order), [`summary`] (`summary.json`), [`manifest`], [`text`]
 //! (what a person reads). [`mod@crate::compare`] fills them.
 
-use crate::margin::{AccountMargin, Status, UnitMargin};
+use crate::figures::{AccountFigure, AccountRow, UnitTotals};
+use crate::margin::{Status, UnitMargin};
 
 /// Why the margin of an account changed between two runs, in the order in which causes are told apart.
 pub const CAUSES: [&str; 5] = ["positions", "prices", "vols", "time", "parameters"];
@@ -12,60 +13,23 @@ pub const CAUSES: [&str; 5] = ["positions", "prices", "vols", "time", "parameter
 /// One figure for each of [`CAUSES`].
 pub type Causes = [f64; CAUSES.len()];
 
-/// The figures of an account that are compared, as of [`AccountMargin`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[allow(missing_docs)]
-pub struct Figures {
-    pub adj_eq: f64,
-    pub total_eq: f64,
-    pub upl: f64,
-    pub mmr: f64,
-    pub imr: f64,
-    pub deriv_mmr: f64,
-    pub borrow_mmr: f64,
-    pub borrow_imr: f64,
-    pub liquidation_fee: f64,
-    pub margin_ratio: Option<f64>,
-    pub status: Status,
-    pub im_deficit: bool,
-    /// `None` where a table alone is known of the account and not its rules.
-    pub ineligible: Option<bool>,
-    pub mmr_no_hedge: f64,
-    pub imr_no_hedge: f64,
+/// Adjusted equity above what liquidation takes: `adj_eq - mmr - liquidation_fee`.
+#[must_use]
+pub fn excess_usd(row: &AccountRow) -> f64 {
+    row.number(AccountFigure::adj_eq) - row.number(AccountFigure::mmr) - row.number(AccountFigure::liquidation_fee)
 }
 
-impl From<&AccountMargin> for Figures {
-    fn from(margin: &AccountMargin) -> Self {
-        Self {
-            adj_eq: margin.adj_eq,
-            total_eq: margin.total_eq,
-            upl: margin.upl,
-            mmr: margin.mmr,
-            imr: margin.imr,
-            deriv_mmr: margin.deriv_mmr,
-            borrow_mmr: margin.borrow_mmr,
-            borrow_imr: margin.borrow_imr,
-            liquidation_fee: margin.liquidation_fee,
-            margin_ratio: margin.margin_ratio,
-            status: margin.status,
-            im_deficit: margin.im_deficit,
-            ineligible: Some(margin.ineligible),
-            mmr_no_hedge: margin.mmr_no_hedge,
-            imr_no_hedge: margin.imr_no_hedge,
-        }
-    }
+/// Adjusted equity above IMR: `adj_eq - imr`.
+#[must_use]
+pub fn im_excess_usd(row: &AccountRow) -> f64 {
+    row.number(AccountFigure::adj_eq) - row.number(AccountFigure::imr)
 }
 
-impl Figures {
-    /// Adjusted equity above what liquidation takes: `adj_eq - mmr - liquidation_fee`.
-    #[must_use]
-    pub fn excess_usd(&self) -> f64 {
-        self.adj_eq - self.mmr - self.liquidation_fee
-    }
+/// The MMR of an account.
+#[must_use]
+pub fn mmr_usd(row: &AccountRow) -> f64 {
+    row.number(AccountFigure::mmr)
 }
-
-/// Figures of a risk unit that are summed over accounts.
-pub const PARTS: [&str; 10] = ["mmr", "imr", "mr1", "mr2", "mr3", "mr4", "mr5", "mr6", "mr7", "mr9"];
 
 /// A risk unit of an account.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,16 +38,15 @@ pub struct UnitFigures {
     pub account: u32,
     /// The row of `unit_changes` that it belongs to.
     pub group: u32,
-    /// In the order of [`PARTS`].
-    pub parts: [f64; PARTS.len()],
+    /// What is summed over accounts.
+    pub parts: UnitTotals,
 }
 
 impl UnitFigures {
     /// Of the unit of an account.
     #[must_use]
     pub fn of(account: u32, group: u32, unit: &UnitMargin) -> Self {
-        let UnitMargin { mmr, imr, mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9, .. } = *unit;
-        Self { account, group, parts: [mmr, imr, mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9] }
+        Self { account, group, parts: UnitTotals::new(UnitTotals::of(unit)) }
     }
 }
 
@@ -91,9 +54,9 @@ impl UnitFigures {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Change {
     /// Before.
-    pub a: Option<Figures>,
+    pub a: Option<AccountRow>,
     /// After.
-    pub b: Option<Figures>,
+    pub b: Option<AccountRow>,
     /// Why, where that was asked.
     pub why: Option<Why>,
 }
@@ -103,9 +66,9 @@ pub struct Change {
 pub struct Why {
     /// To the MMR, USD.
     pub mmr: Causes,
-    /// To [`Figures::excess_usd`].
+    /// To [`excess_usd`].
     pub excess: Causes,
-    /// To adjusted equity above IMR.
+    /// To [`im_excess_usd`].
     pub im_excess: Causes,
 }
 
@@ -129,12 +92,12 @@ impl Breach {
     }
 }
 
-fn in_liquidation(figures: Option<&Figures>) -> bool {
-    figures.is_some_and(|figures| figures.status == Status::Liquidation)
+fn in_liquidation(row: Option<&AccountRow>) -> bool {
+    row.is_some_and(|row| row.status() == Some(Status::Liquidation))
 }
 
-fn in_deficit(figures: Option<&Figures>) -> bool {
-    figures.is_some_and(|figures| figures.im_deficit)
+fn in_deficit(row: Option<&AccountRow>) -> bool {
+    row.is_some_and(|row| row.flag(AccountFigure::im_deficit) == Some(true))
 }
 
 impl Change {
@@ -172,8 +135,8 @@ impl Change {
 
     /// B less A of a figure; an account that is not there requires nothing and has nothing.
     #[must_use]
-    pub fn difference(&self, of: fn(&Figures) -> f64) -> f64 {
-        let [a, b] = [&self.a, &self.b].map(|side| side.as_ref().map_or(0.0, of));
+    pub fn difference(&self, of: impl Fn(&AccountRow) -> f64) -> f64 {
+        let [a, b] = [&self.a, &self.b].map(|side| side.as_ref().map_or(0.0, &of));
         b - a
     }
 

@@ -81,52 +81,96 @@ pub(super) struct Slice {
     pub units: Vec<Vec<UnitFigures>>,
 }
 
-struct Part {
+/// Some consecutive pairs, ready to be appended.
+pub(super) struct Part {
     stats: Stats,
     changes: Option<Encoded>,
 }
 
-/// Compares all pairs: the statistics and, if it is written, the finished table `changes`.
-pub(super) fn run(
-    pairs: &Pairs,
-    compute: impl Fn(Range<usize>) -> Result<Slice> + Sync,
+/// Compares pieces of pairs; shared by all threads.
+pub(super) struct Comparer<'a> {
+    /// Number of rows of `unit_changes`.
+    units: usize,
+    /// Of the table `changes`, if it is written.
+    encoder: Option<Encoder>,
+    with_why: bool,
+    progress: &'a dyn Progress,
+}
+
+/// The statistics of all pairs and, if it is written, the table `changes`.
+pub(super) struct Compared {
+    stats: Stats,
+    file: Option<TableFile>,
+}
+
+/// To compare pairs, and what comes out.
+pub(super) fn start(
     units: usize,
     table: Option<(Encoder, TableFile)>,
     with_why: bool,
     progress: &dyn Progress,
-) -> Result<(Stats, Option<OutputFile>)> {
-    let (encoder, mut file) = table.unzip();
-    let mut all = Stats::new(units);
-    let part = |task: usize| {
-        let piece = task * CHUNK_ACCOUNTS..pairs.len().min((task + 1) * CHUNK_ACCOUNTS);
-        let mut stats = Stats::new(units);
-        let mut changes = Vec::with_capacity(piece.len());
+) -> (Comparer<'_>, Compared) {
+    let (encoder, file) = table.unzip();
+    (Comparer { units, encoder, with_why, progress }, Compared { stats: Stats::new(units), file })
+}
+
+impl Comparer<'_> {
+    /// Compares a piece of the pairs: not more than make a row group.
+    pub fn part(
+        &self,
+        pairs: &Pairs,
+        piece: Range<usize>,
+        compute: impl Fn(Range<usize>) -> Result<Slice>,
+    ) -> Result<Part> {
+        let mut stats = Stats::new(self.units);
+        let mut changes = Vec::new();
         for start in piece.clone().step_by(BLOCK_ACCOUNTS) {
-            progress.check()?;
+            self.progress.check()?;
             let block = start..piece.end.min(start + BLOCK_ACCOUNTS);
             let slice = compute(block.clone())?;
             stats.add(&slice.changes, |at| pairs.id(start + at));
             stats.add_units(&slice.units);
-            if encoder.is_some() {
+            if self.encoder.is_some() {
                 changes.extend(slice.changes);
             }
-            progress.advance(block.len() as u64);
+            self.progress.advance(block.len() as u64);
         }
         let batch = |encoder: &Encoder| {
-            let batch = changes_batch(&changes, |row| pairs.id(piece.start + row), with_why)?;
-            encoder.encode(&batch)
+            encoder.encode(&changes_batch(&changes, |row| pairs.id(piece.start + row), self.with_why)?)
         };
-        Ok(Part { stats, changes: encoder.as_ref().map(batch).transpose()? })
-    };
-    parallel::in_order(pairs.len().div_ceil(CHUNK_ACCOUNTS), rayon::current_num_threads() * 2, part, |part: Part| {
-        all.merge(part.stats);
-        match (&mut file, part.changes) {
+        Ok(Part { stats, changes: self.encoder.as_ref().map(batch).transpose()? })
+    }
+}
+
+impl Compared {
+    /// Adds the pairs that follow.
+    pub fn add(&mut self, part: Part) -> Result<()> {
+        self.stats.merge(part.stats);
+        match (&mut self.file, part.changes) {
             (Some(file), Some(changes)) => file.append(changes),
             _ => Ok(()),
         }
-    })?;
-    all.sort_breaches();
-    Ok((all, file.map(TableFile::finish).transpose()?))
+    }
+
+    /// The statistics and the finished table.
+    pub fn finish(mut self) -> Result<(Stats, Option<OutputFile>)> {
+        self.stats.sort_breaches();
+        Ok((self.stats, self.file.map(TableFile::finish).transpose()?))
+    }
+}
+
+/// Compares all pairs of what is in memory.
+pub(super) fn run(
+    pairs: &Pairs,
+    compute: impl Fn(Range<usize>) -> Result<Slice> + Sync,
+    (comparer, mut compared): (Comparer, Compared),
+) -> Result<(Stats, Option<OutputFile>)> {
+    let part = |task: usize| {
+        comparer.part(pairs, task * CHUNK_ACCOUNTS..pairs.len().min((task + 1) * CHUNK_ACCOUNTS), &compute)
+    };
+    let (tasks, window) = (pairs.len().div_ceil(CHUNK_ACCOUNTS), rayon::current_num_threads() * 2);
+    parallel::in_order(tasks, window, part, |part| compared.add(part))?;
+    compared.finish()
 }
 
 #[cfg(test)]

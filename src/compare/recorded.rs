@@ -1,37 +1,67 @@
 //! What a finished run has written of its accounts and risk units, in the base case.
 
-use super::change::{Figures, PARTS, UnitFigures};
+use super::change::UnitFigures;
 use crate::book::IdTable;
-use crate::margin::Status;
+use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Get, Layout, UnitTotals};
 use crate::margin::rules::Rules;
 use crate::market::scenario::BASE;
+use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
-use crate::results::{ResultRow, each_result};
+use crate::results::{ResultColumns, ResultRow, each_result};
 use crate::{Error, Invalid, Result};
 use std::collections::HashMap;
+use std::mem::size_of;
 use std::path::Path;
 
-/// Figures of the table `accounts` that are read, the last of which may be missing.
-const FIGURES: [&str; 12] = [
-    "adj_eq",
-    "total_eq",
-    "upl",
-    "mmr",
-    "imr",
-    "deriv_mmr",
-    "borrow_mmr",
-    "borrow_imr",
-    "liquidation_fee",
-    "mmr_no_hedge",
-    "imr_no_hedge",
-    "margin_ratio",
-];
-
-/// The accounts of a run, in byte order of their ids.
-#[derive(Debug, Default)]
-pub(super) struct Accounts {
+/// The accounts of a run, in byte order of their ids, and what is kept of each.
+#[derive(Debug)]
+pub(super) struct Accounts<T> {
     pub ids: IdTable,
-    pub figures: Vec<Figures>,
+    pub figures: Vec<T>,
+}
+
+impl<T> Accounts<T> {
+    /// The place of an account.
+    pub fn find(&self, id: &str) -> Option<usize> {
+        let ids = &self.ids;
+        let (mut low, mut high) = (0, ids.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if ids.get(middle) < id { low = middle + 1 } else { high = middle }
+        }
+        (low < ids.len() && ids.get(low) == id).then_some(low)
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> u64 {
+        accounts_bytes::<T>(self.ids.len())
+    }
+}
+
+/// Bytes of an id, beside its figures.
+const ID_BYTES: usize = 24;
+
+fn accounts_bytes<T>(accounts: usize) -> u64 {
+    (accounts * (ID_BYTES + size_of::<T>())) as u64
+}
+
+/// What may be taken of memory.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    pub limit: MemoryLimit,
+    /// Bytes for one run.
+    pub bytes: u64,
+}
+
+impl Room {
+    fn check(self, bytes: u64) -> Result<()> {
+        if bytes <= self.bytes {
+            return Ok(());
+        }
+        let what = "what the runs have written of their accounts does not fit";
+        let (threads, need) = (rayon::current_num_threads(), Need::ROWS.keeping(bytes.saturating_mul(4)));
+        Err(self.limit.exceeded(what, 0, threads, need))
+    }
 }
 
 /// The risk units of a run.
@@ -66,51 +96,49 @@ fn name(row: &ResultRow, place: usize) -> &str {
     row.names.get(place).map_or("", String::as_str)
 }
 
-/// Reads the table `accounts` of the run in `dir`. The rules say who is ineligible.
-pub(super) fn accounts(dir: &Path, rules: Option<&Rules>, progress: &dyn Progress) -> Result<Accounts> {
-    let mut accounts = Accounts::default();
-    let names = ["account_id", "scenario", "status"];
-    each_result(dir, "accounts", &names, &FIGURES, is_base, progress, |row| {
+/// Reads the table `accounts` of the run in `dir`; `keep` says what is kept. The rules say who is ineligible.
+pub(super) fn accounts<T>(
+    dir: &Path,
+    rules: Option<&Rules>,
+    room: Room,
+    progress: &dyn Progress,
+    keep: impl Fn(AccountRow) -> T,
+) -> Result<Accounts<T>> {
+    let mut accounts = Accounts { ids: IdTable::default(), figures: Vec::new() };
+    let layout = Layout::of(&["account_id", "scenario"], &ACCOUNT, |figure| figure.compared);
+    let columns = ResultColumns { names: &layout.names, flags: &layout.flags, figures: &layout.numbers };
+    each_result(dir, "accounts", columns, is_base, progress, |row| {
         let id = name(&row, 0);
         let count = accounts.ids.len();
         if count > 0 && accounts.ids.get(count - 1) >= id {
             return Err(broken(dir, "accounts", "accounts are not in byte order", id));
         }
-        let status = Status::ALL.into_iter().find(|status| status.name() == name(&row, 2));
-        let (Some(figures), Some(status)) = (whole::<11>(&row), status) else {
+        let names: Vec<&str> = row.names.iter().map(String::as_str).collect();
+        let (mut figures, unknown) = AccountRow::read(&layout, &names, &row.figures);
+        let mut asked = ACCOUNT.iter().zip(figures.values()).filter(|(figure, _)| figure.compared);
+        if unknown.is_some() || asked.any(|(figure, value)| matches!(figure.get, Get::Number(..)) && !value.is_finite())
+        {
             return Err(broken(dir, "accounts", "a figure or the status is missing", id));
-        };
-        let [adj_eq, total_eq, upl, mmr, imr, deriv_mmr, borrow_mmr, borrow_imr, liquidation_fee, ..] = figures;
-        let [.., mmr_no_hedge, imr_no_hedge] = figures;
+        }
+        // Without the rules nobody can say whether the flag is right.
+        if rules.is_none() {
+            figures = figures.with(AccountFigure::ineligible, f64::NAN);
+        }
         accounts.ids.push(id);
-        accounts.figures.push(Figures {
-            adj_eq,
-            total_eq,
-            upl,
-            mmr,
-            imr,
-            deriv_mmr,
-            borrow_mmr,
-            borrow_imr,
-            liquidation_fee,
-            margin_ratio: row.figures.get(11).copied().flatten(),
-            status,
-            im_deficit: adj_eq < imr,
-            ineligible: rules.map(|rules| total_eq < rules.min_net_equity_usd),
-            mmr_no_hedge,
-            imr_no_hedge,
-        });
+        room.check(accounts.bytes())?;
+        accounts.figures.push(keep(figures));
         Ok(())
     })?;
     Ok(accounts)
 }
 
 /// Reads the table `risk_units` of the run in `dir`.
-pub(super) fn units(dir: &Path, accounts: &Accounts, progress: &dyn Progress) -> Result<Units> {
+pub(super) fn units<T>(dir: &Path, accounts: &Accounts<T>, room: Room, progress: &dyn Progress) -> Result<Units> {
     let mut units = Units { ends: Vec::with_capacity(accounts.ids.len()), ..Units::default() };
     let mut numbers: HashMap<String, u32> = HashMap::new();
     let names = ["account_id", "scenario", "risk_unit"];
-    each_result(dir, "risk_units", &names, &PARTS, is_base, progress, |row| {
+    let columns = ResultColumns { names: &names, flags: &[], figures: &UnitTotals::NAMES };
+    each_result(dir, "risk_units", columns, is_base, progress, |row| {
         let id = name(&row, 0);
         // Rows come in order of the accounts; an account may have none.
         while units.ends.len() < accounts.ids.len() && accounts.ids.get(units.ends.len()) != id {
@@ -119,12 +147,14 @@ pub(super) fn units(dir: &Path, accounts: &Accounts, progress: &dyn Progress) ->
         if units.ends.len() == accounts.ids.len() {
             return Err(broken(dir, "risk_units", "an account is unknown or out of order", id));
         }
-        let parts = whole(&row).ok_or_else(|| broken(dir, "risk_units", "a figure is missing", id))?;
+        let parts =
+            whole(&row).map(UnitTotals::new).ok_or_else(|| broken(dir, "risk_units", "a figure is missing", id))?;
         let next = units.names.len() as u32;
         let unit = *numbers.entry(name(&row, 2).to_owned()).or_insert_with_key(|name| {
             units.names.push(name.clone());
             next
         });
+        room.check(accounts.bytes() + (units.rows.len() * size_of::<UnitFigures>()) as u64)?;
         units.rows.push(UnitFigures { account: units.ends.len() as u32, group: unit, parts });
         Ok(())
     })?;

@@ -1,27 +1,28 @@
 //! Two rule sets over one book.
 
-use super::change::{Change, Figures};
+use super::change::Change;
 use super::groups::Groups;
 use super::manifest::{self, Side, write_tables};
-use super::pass::{self, Pairs, Slice};
+use super::pass::{self, Compared, Comparer, Pairs, Slice};
 use super::summary::{self, About, SideSummary};
 use super::tables::{RULES_CHANGES, Sight};
 use super::{CompareOutcome, parameter_changes};
+use crate::Result;
 use crate::book::Book;
 use crate::cells::time::timestamp;
-use crate::engine::{self, Chunk};
+use crate::engine::{self, CHUNK_ACCOUNTS, Chunk, Memory, OpenBook};
+use crate::figures::AccountRow;
 use crate::margin::priced::PricedMarket;
 use crate::margin::rules::SpotOffset;
+use crate::memory::Need;
 use crate::progress::Progress;
 use crate::publish::OutputFolder;
 use crate::request::{OutputRequest, SnapshotRequest};
 use crate::rules::{LoadedRules, RulesId};
-use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
+use crate::snapshot::stream::{Currencies, Cut, Piece};
+use crate::snapshot::{LoadOptions, Snapshot};
 use crate::tables::{encode, rejects};
-use crate::{Invalid, Result};
 use std::borrow::Cow;
-use std::ops::Range;
-use std::path::Path;
 use std::time::Instant;
 
 /// One side: what the book is margined under.
@@ -89,40 +90,47 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
     let create = |target: &OutputRequest| OutputFolder::create(&target.dir, target.force, &[&request.snapshot.dir]);
     let folder = request.target.as_ref().map(create).transpose()?;
     let bases = [&request.a, &request.b];
-    let (snapshot, default_modes) = load_for(
-        &request.snapshot.dir,
-        &request.snapshot.expectations,
-        bases.map(|basis| basis.rules.rules.default_spot_offset),
+    let options = LoadOptions {
+        default_spot_offset: request.a.rules.rules.default_spot_offset,
+        expectations: &request.snapshot.expectations,
         progress,
-    )?;
+    };
+    let limit = request.snapshot.memory_limit;
+    let memory = Memory::new(limit, Need::ROWS, folder.as_ref().map(OutputFolder::path));
+    let mut book = OpenBook::open(&request.snapshot.dir, Currencies::Named, memory, &options)?;
     if !request.snapshot.allow_rules_date {
-        bases.into_iter().try_for_each(|basis| basis.rules.check_date(snapshot.as_of_ns))?;
+        bases.into_iter().try_for_each(|basis| basis.rules.check_date(book.as_of_ns()))?;
     }
-    progress.stage("compare", "accounts", snapshot.book.len() as u64);
-    let [modes_a, modes_b] = default_modes;
-    let all =
-        |basis: &Basis, own: Vec<SpotOffset>| basis.spot_offset.map_or(own, |mode| vec![mode; snapshot.book.len()]);
-    let books =
-        [with_modes(&snapshot.book, all(&request.a, modes_a))?, with_modes(&snapshot.book, all(&request.b, modes_b))?];
-    let priced = bases.map(|basis| engine::price(&snapshot.market, &basis.rules.rules));
+    let priced = bases.map(|basis| engine::price(book.market(), &basis.rules.rules));
     let groups = Groups::new(&priced.each_ref().map(PricedMarket::unit_names));
-    let ids = snapshot.book.accounts();
-    let pairs = Pairs::new(ids, ids, |_| false);
-    let compute = |range: Range<usize>| {
-        let a = engine::chunk(&priced[0], &books[0], range.clone())?;
-        let b = engine::chunk(&priced[1], &books[1], range.clone())?;
-        let units = [&a, &b]
-            .into_iter()
-            .enumerate()
-            .map(|(side, chunk)| range.clone().flat_map(|account| groups.figures(side, chunk, account)).collect());
-        let units = units.collect();
-        Ok(Slice { changes: changes(&a, &b), units })
+    let start = || {
+        progress.stage("compare", "accounts", 0);
+        let table = match (&folder, &request.target) {
+            (Some(folder), Some(target)) => {
+                folder.clear()?;
+                Some(encode::create(folder.path(), &RULES_CHANGES, target.format)?)
+            }
+            _ => None,
+        };
+        Ok(pass::start(groups.names.len(), table, false, progress))
     };
-    let table = match (&folder, &request.target) {
-        (Some(folder), Some(target)) => Some(encode::create(folder.path(), &RULES_CHANGES, target.format)?),
-        _ => None,
+    let work = |comparer: &Comparer, piece: &Piece| {
+        let ids = piece.book.accounts();
+        let mode_of = |basis| with_modes(&piece.book, modes(piece, basis));
+        let books = [mode_of(bases[0])?, mode_of(bases[1])?];
+        comparer.part(&Pairs::new(ids, ids, |_| false), 0..ids.len(), |range| {
+            let a = engine::chunk(&priced[0], &books[0], range.clone())?;
+            let b = engine::chunk(&priced[1], &books[1], range.clone())?;
+            let units = [&a, &b]
+                .into_iter()
+                .enumerate()
+                .map(|(side, chunk)| range.clone().flat_map(|account| groups.figures(side, chunk, account)).collect());
+            let units = units.collect();
+            Ok(Slice { changes: changes(&a, &b), units })
+        })
     };
-    let (stats, changes) = pass::run(&pairs, compute, groups.names.len(), table, false, progress)?;
+    let (compared, snapshot) = book.pass(Cut::Margined(CHUNK_ACCOUNTS), start, work, Compared::add)?;
+    let (stats, changes) = compared.finish()?;
 
     let about = About {
         a: side_summary(&request.a, &snapshot)?,
@@ -163,7 +171,7 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
 
 fn changes(a: &Chunk, b: &Chunk) -> Vec<Change> {
     let pairs = a.accounts.iter().zip(&b.accounts);
-    pairs.map(|(a, b)| Change { a: Some(Figures::from(a)), b: Some(Figures::from(b)), why: None }).collect()
+    pairs.map(|(a, b)| Change { a: Some(AccountRow::from(a)), b: Some(AccountRow::from(b)), why: None }).collect()
 }
 
 fn side_summary(basis: &Basis, snapshot: &Snapshot) -> Result<SideSummary> {
@@ -174,25 +182,21 @@ fn side_summary(basis: &Basis, snapshot: &Snapshot) -> Result<SideSummary> {
     })
 }
 
-/// A snapshot, and the spot hedging modes of its accounts under two defaults. Where these differ it is read twice, once
-/// for each: a book does not say who chose no mode.
-pub(super) fn load_for(
-    dir: &Path,
-    expectations: &Expectations,
-    [a, b]: [SpotOffset; 2],
-    progress: &dyn Progress,
-) -> Result<(Snapshot, [Vec<SpotOffset>; 2])> {
-    let load = |default_spot_offset| snapshot::load(dir, &LoadOptions { default_spot_offset, expectations, progress });
-    let other =
-        if a == b { None } else { load(b).map(|other| Some((other.book.spot_offset().to_vec(), other.inputs)))? };
-    let snapshot = load(a)?;
-    let modes_a = snapshot.book.spot_offset().to_vec();
-    let modes_b = match other {
-        None => modes_a.clone(),
-        Some((modes, inputs)) if inputs == snapshot.inputs => modes,
-        Some(_) => return Err(Invalid::new("the snapshot has changed while it was read").file(dir).into()),
-    };
-    Ok((snapshot, [modes_a, modes_b]))
+/// The spot hedging modes of some accounts on one side.
+fn modes(piece: &Piece, basis: &Basis) -> Vec<SpotOffset> {
+    match basis.spot_offset {
+        Some(mode) => vec![mode; piece.book.len()],
+        None => with_default(&piece.book, &piece.undecided, basis.rules.rules.default_spot_offset),
+    }
+}
+
+/// The spot hedging modes of some accounts, where those that chose none have this one.
+pub(super) fn with_default(book: &Book, undecided: &[usize], default: SpotOffset) -> Vec<SpotOffset> {
+    let mut modes = book.spot_offset().to_vec();
+    for &account in undecided {
+        modes[account] = default;
+    }
+    modes
 }
 
 /// The book as it would be with these modes.

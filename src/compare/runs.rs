@@ -4,23 +4,27 @@ use super::attribution::between;
 use super::change::{Change, UnitFigures};
 use super::groups::Groups;
 use super::manifest::{self, Side, write_tables};
-use super::pass::{self, Pairs, Slice};
-use super::recorded::{self, Accounts};
-use super::rules::{load_for, with_modes};
+use super::pass::{self, Comparer, Pairs, Slice};
+use super::recorded::{self, Accounts, Room};
+use super::rules::{with_default, with_modes};
 use super::stats::Stats;
 use super::summary::{self, About, SideSummary};
 use super::tables::{RUNS_CHANGES, Sight};
 use super::walk::{Walk, slice};
 use super::{CompareOutcome, parameter_changes};
-use crate::engine::{self, Chunk};
+use crate::engine::{self, CHUNK_ACCOUNTS, Chunk, Memory, OpenBook, Pair, side_by_side};
+use crate::figures::{AccountFigure, AccountRow};
+use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
 use crate::publish::{OutputFile, OutputFolder};
 use crate::request::OutputRequest;
 use crate::results::{FinishedRun, read_finished};
 use crate::rules::{self, LoadedRules, RulesId};
-use crate::snapshot::{Expectations, Snapshot};
+use crate::snapshot::stream::Currencies;
+use crate::snapshot::{Expectations, LoadOptions, input_hashes};
 use crate::tables::encode;
 use crate::{Error, Invalid, Result};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -38,6 +42,8 @@ pub struct RunsRequest {
     pub snapshots: [Option<PathBuf>; 2],
     /// Compare what the runs have written, without their snapshots and without causes; at first not.
     pub plain: bool,
+    /// How much memory may be resident; at first what the machine has to give. Results do not depend on it.
+    pub memory_limit: MemoryLimit,
     /// Where to write, if anywhere; at first nowhere. There is no page of it.
     pub target: Option<OutputRequest>,
 }
@@ -45,7 +51,8 @@ pub struct RunsRequest {
 impl RunsRequest {
     /// Compares two finished runs, whose snapshots are where the runs found them.
     pub fn new(a: impl Into<PathBuf>, b: impl Into<PathBuf>) -> Self {
-        Self { a: a.into(), b: b.into(), snapshots: [None, None], plain: false, target: None }
+        let memory_limit = MemoryLimit::of_machine();
+        Self { a: a.into(), b: b.into(), snapshots: [None, None], plain: false, memory_limit, target: None }
     }
 }
 
@@ -53,14 +60,21 @@ impl RunsRequest {
 struct Run {
     about: FinishedRun,
     rules: Result<LoadedRules>,
-    accounts: Accounts,
+    /// What a margin that is computed again must agree with.
+    accounts: Accounts<Written>,
 }
 
+/// MMR, adjusted equity and IMR.
+type Written = [f64; 3];
+
 impl Run {
-    fn read(dir: &Path, progress: &dyn Progress) -> Result<Self> {
+    fn read(dir: &Path, room: Room, progress: &dyn Progress) -> Result<Self> {
         let about = read_finished(dir)?;
         let rules = rules_of(&about);
-        let accounts = recorded::accounts(dir, rules.as_ref().ok().map(|loaded| &loaded.rules), progress)?;
+        let kept = [AccountFigure::mmr, AccountFigure::adj_eq, AccountFigure::imr];
+        let written = |figures: AccountRow| kept.map(|figure| figures.number(figure));
+        let known = rules.as_ref().ok().map(|loaded| &loaded.rules);
+        let accounts = recorded::accounts(dir, known, room, progress, written)?;
         Ok(Self { about, rules, accounts })
     }
 
@@ -81,33 +95,33 @@ impl Run {
         if let Some(reason) = self.about.unmargined.get(id) {
             return Sight::Unmargined(reason.clone());
         }
-        let place = self.place(id);
-        place.map_or(Sight::Absent, |place| Sight::Margined(Some(self.accounts.figures[place].mmr)))
+        let mmr = |place: usize| Sight::Margined(self.accounts.figures.get(place).map(|[mmr, ..]| *mmr));
+        self.accounts.find(id).map_or(Sight::Absent, mmr)
     }
 
-    fn place(&self, id: &str) -> Option<usize> {
-        let ids = &self.accounts.ids;
-        let (mut low, mut high) = (0, ids.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            if ids.get(middle) < id { low = middle + 1 } else { high = middle }
-        }
-        (low < ids.len() && ids.get(low) == id).then_some(low)
-    }
-
-    /// Checks that accounts margined again are the run's own, to the accuracy of the model.
-    fn check(&self, chunk: &Chunk) -> Result<()> {
+    /// Checks that accounts margined again are the run's own, to the accuracy of the model; `numbers` are those of the
+    /// accounts of the chunk's book.
+    fn check(&self, chunk: &Chunk, numbers: &[usize]) -> Result<()> {
         for (place, margin) in chunk.accounts.iter().enumerate() {
-            let account = chunk.first_account + place;
-            let written = &self.accounts.figures[account];
-            let pairs = [(written.mmr, margin.mmr), (written.adj_eq, margin.adj_eq), (written.imr, margin.imr)];
+            let account = numbers[chunk.first_account + place];
+            let pairs = self.accounts.figures[account].into_iter().zip([margin.mmr, margin.adj_eq, margin.imr]);
             let agree = |(a, b): &(f64, f64)| (a - b).abs() <= (1e-9 * a.abs().max(b.abs())).max(1e-6);
-            if let Some((then, now)) = pairs.iter().find(|pair| !agree(pair)) {
+            if let Some((then, now)) = pairs.into_iter().find(|pair| !agree(pair)) {
                 let id = self.accounts.ids.get(account);
                 return Err(self.differs(&format!("account `{id}` had {then} and has {now}")));
             }
         }
         Ok(())
+    }
+
+    /// Checks that the account that comes next is the one that the run has there.
+    fn check_next(&self, id: &str, number: usize) -> Result<()> {
+        let is_same = number < self.accounts.ids.len() && self.accounts.ids.get(number) == id;
+        if is_same { Ok(()) } else { Err(self.others()) }
+    }
+
+    fn others(&self) -> Error {
+        self.differs("other accounts are margined")
     }
 
     fn differs(&self, how: &str) -> Error {
@@ -148,8 +162,13 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
     let create = |target: &OutputRequest| OutputFolder::create(&target.dir, target.force, &inputs);
     let folder = request.target.as_ref().map(create).transpose()?;
     progress.stage("read", "rows", 0);
-    let runs = [Run::read(&request.a, progress)?, Run::read(&request.b, progress)?];
-    let work = Work { request, runs: &runs, folder: folder.as_ref().map(OutputFolder::path), progress };
+    let threads = rayon::current_num_threads();
+    // A quarter for what each run has written, half to read both snapshots again.
+    let limit = request.memory_limit;
+    let room = Room { limit, bytes: limit.spare(0, threads, Need::ROWS) / 4 };
+    let runs = [Run::read(&request.a, room, progress)?, Run::read(&request.b, room, progress)?];
+    let output = folder.as_ref();
+    let work = Work { request, runs: &runs, output, folder: output.map(OutputFolder::path), progress };
     let (compared, not_attributed) = if request.plain {
         (work.plain()?, None)
     } else {
@@ -157,7 +176,7 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
             Ok(compared) => (compared, None),
             // What the runs have written is still there.
             Err(error @ (Error::Invalid(_) | Error::Io { .. })) => {
-                folder.as_ref().map(OutputFolder::clear).transpose()?;
+                work.clear()?;
                 (work.plain()?, Some(error))
             }
             Err(error) => return Err(error),
@@ -206,6 +225,7 @@ fn first_line(error: &Error) -> String {
 struct Work<'a> {
     request: &'a RunsRequest,
     runs: &'a [Run; 2],
+    output: Option<&'a OutputFolder>,
     folder: Option<&'a Path>,
     progress: &'a dyn Progress,
 }
@@ -239,29 +259,40 @@ impl Work<'_> {
         }
     }
 
-    /// From the tables of the runs.
+    /// From the tables of the runs, which are read whole.
     fn plain(&self) -> Result<Compared> {
         let [a, b] = self.runs;
-        let read = |run: &Run| recorded::units(&run.about.dir, &run.accounts, self.progress);
-        let units = [read(a)?, read(b)?];
-        let groups = Groups::new(&units.each_ref().map(|units| units.names.clone()));
-        let pairs = Pairs::new(&a.accounts.ids, &b.accounts.ids, |id| self.is_left_out(id));
+        let limit = self.request.memory_limit;
+        let kept = a.accounts.bytes() + b.accounts.bytes();
+        let spare = limit.spare(0, rayon::current_num_threads(), Need::ROWS.keeping(kept));
+        let room = Room { limit, bytes: spare / 2 };
+        let read = |run: &Run| {
+            let known = run.rules.as_ref().ok().map(|loaded| &loaded.rules);
+            let accounts = recorded::accounts(&run.about.dir, known, room, self.progress, |figures| figures)?;
+            let units = recorded::units(&run.about.dir, &accounts, room, self.progress)?;
+            Ok::<_, Error>((accounts, units))
+        };
+        let tables = [read(a)?, read(b)?];
+        let groups = Groups::new(&tables.each_ref().map(|(_, units)| units.names.clone()));
+        let ids = tables.each_ref().map(|(accounts, _)| &accounts.ids);
+        let pairs = Pairs::new(ids[0], ids[1], |id| self.is_left_out(id));
         self.progress.stage("compare", "accounts", pairs.len() as u64);
         let compute = |range: Range<usize>| {
             let change = |pair: usize| {
-                let [in_a, in_b] = pairs.get(pair);
-                let figures = |run: &Run, account: Option<usize>| account.map(|account| run.accounts.figures[account]);
-                Change { a: figures(a, in_a), b: figures(b, in_b), why: None }
+                let numbers = pairs.get(pair);
+                let figures = |side: usize| numbers[side].map(|account| tables[side].0.figures[account]);
+                Change { a: figures(0), b: figures(1), why: None }
             };
             let side = |side: usize| {
                 let renumbered = |unit: &UnitFigures| UnitFigures { group: groups.of(side, unit.group), ..*unit };
-                let rows = pairs.of(side, &range).flat_map(|account| units[side].of(account));
+                let rows = pairs.of(side, &range).flat_map(|account| tables[side].1.of(account));
                 rows.map(renumbered).collect()
             };
             let units = vec![side(0), side(1)];
             Ok(Slice { changes: range.clone().map(change).collect(), units })
         };
-        let (stats, changes) = pass::run(&pairs, compute, groups.names.len(), self.table()?, true, self.progress)?;
+        let started = pass::start(groups.names.len(), self.table()?, true, self.progress);
+        let (stats, changes) = pass::run(&pairs, compute, started)?;
         let snapshots = [&a.about, &b.about].map(|about| about.snapshot.clone());
         Ok(Compared { stats, units: groups.names, changes, snapshots })
     }
@@ -269,47 +300,87 @@ impl Work<'_> {
     /// Margined again, with the states between.
     fn attributed(&self) -> Result<Compared> {
         let [a, b] = self.runs;
-        let (rules_a, rules_b) = (a.rules()?, b.rules()?);
-        let defaults = [rules_a, rules_b].map(|loaded| loaded.rules.default_spot_offset);
+        let rules = [a.rules()?, b.rules()?];
         let [moved_a, moved_b] = &self.request.snapshots;
         let dirs = [a.about.find_snapshot(moved_a.as_deref())?, b.about.find_snapshot(moved_b.as_deref())?];
-        let (snapshot_a, _) = load_for(&dirs[0], &Expectations::NONE, [defaults[0]; 2], self.progress)?;
-        a.about.check_inputs(&dirs[0], &snapshot_a)?;
-        let (snapshot_b, [modes_between, modes_b]) = load_for(&dirs[1], &Expectations::NONE, defaults, self.progress)?;
-        b.about.check_inputs(&dirs[1], &snapshot_b)?;
-        for (run, snapshot) in [(a, &snapshot_a), (b, &snapshot_b)] {
-            if !run.accounts.ids.iter().eq(snapshot.book.accounts().iter()) {
-                return Err(run.differs("other accounts are margined"));
+        let walked = self.walked(&dirs, rules);
+        if let Err(Error::Invalid(_)) = &walked {
+            // Another snapshot than the run's says more than what it leads to.
+            for (run, dir) in self.runs.iter().zip(&dirs) {
+                run.about.check_inputs(dir, &input_hashes(dir, self.progress)?)?;
             }
         }
+        walked
+    }
 
-        let Snapshot { market: market_a, book: book_a, .. } = &snapshot_a;
-        let Snapshot { market: market_b, book, .. } = &snapshot_b;
+    fn walked(&self, dirs: &[PathBuf; 2], rules: [&LoadedRules; 2]) -> Result<Compared> {
+        let [a, b] = self.runs;
+        let limit = self.request.memory_limit.shared(2, rayon::current_num_threads());
+        let open = |side: usize| {
+            // Those of A: modes that an account of B has not chosen are looked up for both.
+            let default_spot_offset = rules[0].rules.default_spot_offset;
+            let options =
+                LoadOptions { default_spot_offset, expectations: &Expectations::NONE, progress: self.progress };
+            let need = Need::ROWS.keeping(self.runs[side].accounts.bytes());
+            OpenBook::open(&dirs[side], Currencies::Named, Memory::new(limit, need, self.folder), &options)
+        };
+        let (mut book_a, mut book_b) = (open(0)?, open(1)?);
+        let (market_a, market_b) = (book_a.market(), book_b.market());
         let [positions, prices, vols] = between(market_a, market_b);
-        let (book_between, book_b) = (with_modes(book, modes_between)?, with_modes(book, modes_b)?);
-        let under_a = |book, market| (book, engine::price(market, &rules_a.rules));
+        let under_a = |market| engine::price(market, &rules[0].rules);
         let walk = Walk {
             states: [
-                under_a(book_a, market_a),
-                under_a(&book_between, &positions),
-                under_a(&book_between, &prices),
-                under_a(&book_between, &vols),
-                under_a(&book_between, market_b),
-                (&book_b, engine::price(market_b, &rules_b.rules)),
+                under_a(market_a),
+                under_a(&positions),
+                under_a(&prices),
+                under_a(&vols),
+                under_a(market_b),
+                engine::price(market_b, &rules[1].rules),
             ],
         };
         let groups = walk.groups();
-        let pairs = Pairs::new(book_a.accounts(), book.accounts(), |id| self.is_left_out(id));
-        self.progress.stage("compare", "accounts", pairs.len() as u64);
-        let compute = |range: Range<usize>| {
-            let margins = walk.margins(&pairs, &range)?;
-            if let [first, .., last] = margins.as_slice() {
-                a.check(first)?;
-                b.check(last)?;
-            }
-            Ok(slice(&pairs, &range, &margins, &groups))
+        let start = || {
+            self.progress.stage("compare", "accounts", 0);
+            self.clear()?;
+            Ok(pass::start(groups.names.len(), self.table()?, true, self.progress))
         };
-        let (stats, changes) = pass::run(&pairs, compute, groups.names.len(), self.table()?, true, self.progress)?;
-        Ok(Compared { stats, units: groups.names, changes, snapshots: dirs })
+        let met = [Cell::new(0), Cell::new(0)];
+        let want = |id: &str, numbers: [Option<usize>; 2]| {
+            for ((run, met), number) in self.runs.iter().zip(&met).zip(numbers) {
+                let Some(number) = number else { continue };
+                run.check_next(id, number)?;
+                met.set(number + 1);
+            }
+            Ok(!self.is_left_out(id))
+        };
+        let work = |comparer: &Comparer, pair: &Pair| {
+            let [of_a, of_b] = &pair.books;
+            let modes = with_default(of_b, &pair.undecided[1], rules[1].rules.default_spot_offset);
+            let later = with_modes(of_b, modes)?;
+            let books = [of_a, of_b, of_b, of_b, of_b, &*later];
+            let pairs = Pairs::new(of_a.accounts(), of_b.accounts(), |_| false);
+            comparer.part(&pairs, 0..pairs.len(), |range| {
+                let margins = walk.margins(books, &pairs, &range)?;
+                if let [first, .., last] = margins.as_slice() {
+                    a.check(first, &pair.numbers[0])?;
+                    b.check(last, &pair.numbers[1])?;
+                }
+                Ok(slice(&pairs, &range, &margins, &groups))
+            })
+        };
+        let books = [&mut book_a, &mut book_b];
+        let (compared, snapshots) = side_by_side(books, CHUNK_ACCOUNTS, start, want, work, pass::Compared::add)?;
+        for ((run, dir), snapshot) in self.runs.iter().zip(dirs).zip(&snapshots) {
+            run.about.check_inputs(dir, &snapshot.inputs)?;
+        }
+        if let Some((run, _)) = self.runs.iter().zip(&met).find(|(run, met)| run.accounts.ids.len() != met.get()) {
+            return Err(run.others());
+        }
+        let (stats, changes) = compared.finish()?;
+        Ok(Compared { stats, units: groups.names, changes, snapshots: dirs.clone() })
+    }
+
+    fn clear(&self) -> Result<()> {
+        self.output.map_or(Ok(()), OutputFolder::clear)
     }
 }

@@ -1,6 +1,7 @@
 //! Counts and sums of a comparison, merged in order of the accounts, so that they do not depend on threads.
 
-use super::change::{CAUSES, Causes, Change, Figures, PARTS, UnitFigures};
+use super::change::{CAUSES, Causes, Change, UnitFigures, mmr_usd};
+use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Totals, UnitTotals};
 use crate::margin::Status;
 use crate::totals::first::keep_first;
 use crate::totals::sum::Sum;
@@ -23,7 +24,7 @@ pub struct Moved {
 
 impl Moved {
     pub(crate) fn mmr_change(&self) -> f64 {
-        self.change.difference(|figures| figures.mmr)
+        self.change.difference(mmr_usd)
     }
 }
 
@@ -31,23 +32,24 @@ impl Moved {
 #[derive(Debug, Clone, Default)]
 pub struct UnitStats {
     pub(crate) accounts: [u64; 2],
-    /// Sums in A and in B, in the order of [`PARTS`].
-    pub(crate) parts: [[Sum; PARTS.len()]; 2],
+    /// Sums in A and in B, in the order of [`UnitTotals::NAMES`].
+    parts: [[Sum; UnitTotals::NAMES.len()]; 2],
     /// MMR after each cause but the last, if causes are told apart.
     walk: Option<[Sum; CAUSES.len() - 1]>,
 }
 
 impl UnitStats {
-    pub(crate) fn change(&self, part: usize) -> f64 {
-        self.parts[1][part].value() - self.parts[0][part].value()
+    /// The sums in A (0) or in B (1).
+    pub(crate) fn sums(&self, side: usize) -> UnitTotals {
+        UnitTotals::new(self.parts[side].map(Sum::value))
     }
 
     /// What each cause contributed to its MMR.
     pub(crate) fn causes(&self) -> Option<Causes> {
         let walk = self.walk.as_ref()?;
         let mut states = [0.0; CAUSES.len() + 1];
-        states[0] = self.parts[0][0].value();
-        states[CAUSES.len()] = self.parts[1][0].value();
+        states[0] = self.sums(0).mmr;
+        states[CAUSES.len()] = self.sums(1).mmr;
         for (state, sum) in states[1..].iter_mut().zip(walk) {
             *state = sum.value();
         }
@@ -107,7 +109,7 @@ pub struct Stats {
     pub(crate) ineligible: [u64; 2],
     pub(crate) newly: [u64; 2],
     pub(crate) no_longer: [u64; 2],
-    pub(crate) totals: [[Sum; TOTALS.len()]; 2],
+    pub(crate) totals: [[Sum; Totals::NAMES.len()]; 2],
     pub(crate) mmr_causes: Option<[Sum; CAUSES.len()]>,
     pub(crate) excess_causes: Option<[Sum; CAUSES.len()]>,
     /// New breaches by main cause: liquidation, IM deficit.
@@ -118,27 +120,9 @@ pub struct Stats {
     pub(crate) breaches: Vec<Moved>,
 }
 
-/// A figure by name.
-type Total = (&'static str, fn(&Figures) -> f64);
-
-/// Figures that are summed over accounts.
-pub(crate) const TOTALS: [Total; 11] = [
-    ("adj_eq", |figures| figures.adj_eq),
-    ("total_eq", |figures| figures.total_eq),
-    ("upl", |figures| figures.upl),
-    ("mmr", |figures| figures.mmr),
-    ("imr", |figures| figures.imr),
-    ("deriv_mmr", |figures| figures.deriv_mmr),
-    ("borrow_mmr", |figures| figures.borrow_mmr),
-    ("borrow_imr", |figures| figures.borrow_imr),
-    ("liquidation_fee", |figures| figures.liquidation_fee),
-    ("mmr_no_hedge", |figures| figures.mmr_no_hedge),
-    ("imr_no_hedge", |figures| figures.imr_no_hedge),
-];
-
-fn place(figures: Option<&Figures>) -> usize {
-    let status = figures.map(|figures| figures.status);
-    status.and_then(|status| Status::ALL.iter().position(|&other| other == status)).unwrap_or(Status::ALL.len())
+/// The place among [`Status::ALL`]; behind them that of an account that is not there.
+fn place(row: Option<&AccountRow>) -> usize {
+    row.and_then(|row| row.label(AccountFigure::status)).unwrap_or(Status::ALL.len())
 }
 
 impl Stats {
@@ -154,7 +138,7 @@ impl Stats {
             self.count(change);
         }
         let named = |at: usize| Moved { account_id: id(at).to_owned(), change: changes[at] };
-        let by_change = |at: usize| changes[at].difference(|figures| figures.mmr);
+        let by_change = |at: usize| changes[at].difference(mmr_usd);
         let most = |worse: fn(f64) -> bool, order: fn(f64, f64) -> Ordering| {
             let mut places: Vec<usize> = (0..changes.len()).filter(|&at| worse(by_change(at))).collect();
             let by = |x: &usize, y: &usize| order(by_change(*x), by_change(*y)).then(x.cmp(y));
@@ -177,12 +161,13 @@ impl Stats {
             _ => self.kept += 1,
         }
         self.migration[place(sides[0])][place(sides[1])] += 1;
-        for (side, figures) in sides.into_iter().enumerate() {
-            let Some(figures) = figures else { continue };
-            self.im_deficit[side] += u64::from(figures.im_deficit);
-            self.ineligible[side] += u64::from(figures.ineligible == Some(true));
-            for (sum, (_, of)) in self.totals[side].iter_mut().zip(TOTALS) {
-                sum.add(of(figures));
+        for (side, row) in sides.into_iter().enumerate() {
+            let Some(row) = row else { continue };
+            self.im_deficit[side] += u64::from(row.flag(AccountFigure::im_deficit) == Some(true));
+            self.ineligible[side] += u64::from(row.flag(AccountFigure::ineligible) == Some(true));
+            let summed = ACCOUNT.iter().zip(row.values()).filter(|(figure, _)| figure.sums);
+            for (sum, (_, value)) in self.totals[side].iter_mut().zip(summed) {
+                sum.add(*value);
             }
         }
         let back = Change { a: change.b, b: change.a, why: None };
@@ -213,7 +198,7 @@ impl Stats {
                 // Several units of an account may be one row: they follow one another.
                 stats.accounts[side] += u64::from(key != before);
                 before = key;
-                stats.parts[side].iter_mut().zip(unit.parts).for_each(|(sum, part)| sum.add(part));
+                stats.parts[side].iter_mut().zip(unit.parts.values()).for_each(|(sum, part)| sum.add(part));
             }
         }
         if between.is_empty() {
@@ -226,7 +211,7 @@ impl Stats {
             for unit in units {
                 let walk = self.units.get_mut(unit.group as usize).and_then(|stats| stats.walk.as_mut());
                 if let Some(sum) = walk.and_then(|walk| walk.get_mut(step)) {
-                    sum.add(unit.parts[0]);
+                    sum.add(unit.parts.mmr);
                 }
             }
         }
@@ -271,7 +256,10 @@ impl Stats {
 
     /// New breaches, liquidation before IM deficit, the lowest ratio first.
     pub(crate) fn sort_breaches(&mut self) {
-        let ratio = |moved: &Moved| moved.change.b.as_ref().and_then(|b| b.margin_ratio).unwrap_or(f64::INFINITY);
+        let ratio = |moved: &Moved| {
+            let ratio = moved.change.b.as_ref().and_then(|b| b.optional(AccountFigure::margin_ratio));
+            ratio.unwrap_or(f64::INFINITY)
+        };
         // Stable: equals stay in order of their ids.
         self.breaches
             .sort_by(|x, y| x.change.new_breach().cmp(&y.change.new_breach()).then(ratio(x).total_cmp(&ratio(y))));
@@ -304,27 +292,21 @@ fn extend_largest(mine: &mut Vec<Moved>, later: &[Moved], order: fn(f64, f64) ->
 mod tests {
     use super::*;
     use crate::compare::change::Why;
+    use crate::margin::AccountMargin;
     use proptest::prelude::*;
 
-    fn figures(mmr: f64, adj_eq: f64) -> Figures {
+    fn figures(mmr: f64, adj_eq: f64) -> AccountRow {
         let ratio = adj_eq / mmr;
-        Figures {
+        AccountRow::from(&AccountMargin {
             adj_eq,
-            total_eq: adj_eq,
-            upl: 0.0,
             mmr,
             imr: 1.3 * mmr,
-            deriv_mmr: mmr,
-            borrow_mmr: 0.0,
-            borrow_imr: 0.0,
             liquidation_fee: 0.0,
             margin_ratio: Some(ratio),
             status: if ratio <= 1.0 { Status::Liquidation } else { Status::Healthy },
             im_deficit: adj_eq < 1.3 * mmr,
-            ineligible: Some(false),
-            mmr_no_hedge: mmr,
-            imr_no_hedge: 1.3 * mmr,
-        }
+            ..crate::fixture::account(1)
+        })
     }
 
     fn change(before: Option<f64>, after: Option<f64>, adj_eq: f64) -> Change {
@@ -386,7 +368,7 @@ mod tests {
         assert_eq!(whole.kept + whole.new + whole.closed, changes.len() as u64);
         assert!(whole.new > 0 && whole.closed > 0 && whole.newly[0] > 0 && whole.no_longer[0] > 0);
         let mut by_change: Vec<(f64, usize)> =
-            changes.iter().map(|change| change.difference(|figures| figures.mmr)).zip(0..).collect();
+            changes.iter().map(|change| change.difference(mmr_usd)).zip(0..).collect();
         by_change.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
         let expected: Vec<&String> =
             by_change.iter().filter(|(change, _)| *change > 0.0).take(10).map(|&(_, place)| &ids[place]).collect();

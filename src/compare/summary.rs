@@ -1,8 +1,9 @@
 //! `summary.json` of a comparison: what changed over the whole book.
 
-use super::change::{Breach, CAUSES, Causes, Change, PARTS};
-use super::stats::{Moved, Stats, TOTALS};
+use super::change::{Breach, CAUSES, Causes, Change, mmr_usd};
+use super::stats::{Moved, Stats};
 use super::tables::main_of;
+use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Figure, UnitFigure, UnitTotals};
 use crate::margin::Status;
 use crate::rules::RulesId;
 use crate::{Error, Result};
@@ -192,14 +193,12 @@ pub(crate) struct About {
 /// Sums up a comparison; `stats` has its breaches in order, `units` names its risk units.
 pub(crate) fn of(about: About, stats: &Stats, units: &[String]) -> Result<CompareSummary> {
     let About { a, b, parameters, unmargined, not_attributed } = about;
-    let totals: Vec<TotalChange> = TOTALS
-        .iter()
-        .enumerate()
-        .map(|(place, &(figure, _))| {
-            let [a, b] = [0, 1].map(|side: usize| stats.totals[side][place].value());
-            TotalChange { figure, a, b, change: b - a }
-        })
-        .collect();
+    let summed = ACCOUNT.iter().filter(|figure| figure.sums).enumerate().filter(|(_, figure)| figure.compared);
+    let total = |(place, figure): (usize, &Figure<_>)| {
+        let [a, b] = [0, 1].map(|side: usize| stats.totals[side][place].value());
+        TotalChange { figure: figure.name, a, b, change: b - a }
+    };
+    let totals: Vec<TotalChange> = summed.map(total).collect();
     if let Some(total) = totals.iter().find(|total| !total.change.is_finite()) {
         return Err(Error::Runtime(format!("the total of `{}` over all accounts is not finite", total.figure)));
     }
@@ -212,17 +211,15 @@ pub(crate) fn of(about: About, stats: &Stats, units: &[String]) -> Result<Compar
     let flagged = flagged.map(|(accounts, [a, b])| CountChange { accounts, a, b });
     let held = units.iter().zip(&stats.units).filter(|(_, unit)| unit.is_held());
     let risk_units = held.map(|(name, unit)| {
-        // Components follow MMR and IMR.
-        let changes = (2..PARTS.len()).map(|part| (part, unit.change(part)));
-        let main = changes.reduce(|best, next| if next.1.abs() > best.1.abs() { next } else { best });
+        let [a, b] = [unit.sums(0), unit.sums(1)];
         UnitChange {
             risk_unit: name.clone(),
             accounts_a: unit.accounts[0],
             accounts_b: unit.accounts[1],
-            mmr_a: unit.parts[0][0].value(),
-            mmr_b: unit.parts[1][0].value(),
-            mmr_change: unit.change(0),
-            main_component: main.filter(|(_, change)| *change != 0.0).map(|(part, _)| PARTS[part]),
+            mmr_a: a.mmr,
+            mmr_b: b.mmr,
+            mmr_change: b.mmr - a.mmr,
+            main_component: main_component(&a, &b),
             causes: unit.causes(),
         }
     });
@@ -257,6 +254,15 @@ pub(crate) fn of(about: About, stats: &Stats, units: &[String]) -> Result<Compar
     })
 }
 
+/// The component whose sum changes most, the first of equals; none if no one does.
+fn main_component(a: &UnitTotals, b: &UnitTotals) -> Option<&'static str> {
+    let is_component = |name: &str| UnitFigure::COMPONENTS.iter().any(|figure| figure.figure().name == name);
+    let changes = a.values().into_iter().zip(b.values()).map(|(a, b)| b - a);
+    let components = UnitTotals::NAMES.into_iter().zip(changes).filter(|(name, _)| is_component(name));
+    let main = components.reduce(|best, next| if next.1.abs() > best.1.abs() { next } else { best });
+    main.filter(|(_, change)| *change != 0.0).map(|(name, _)| name)
+}
+
 fn causes(stats: &Stats) -> Option<Vec<CauseSummary>> {
     let (mmr, excess) = (stats.mmr_causes?, stats.excess_causes?);
     let row = |(place, &cause): (usize, &&'static str)| CauseSummary {
@@ -273,15 +279,15 @@ fn mover(moved: &Moved) -> Mover {
     let Change { a, b, why } = &moved.change;
     Mover {
         account_id: moved.account_id.clone(),
-        mmr_a: a.map(|figures| figures.mmr),
-        mmr_b: b.map(|figures| figures.mmr),
+        mmr_a: a.as_ref().map(mmr_usd),
+        mmr_b: b.as_ref().map(mmr_usd),
         mmr_change: moved.mmr_change(),
         mmr_main_cause: why.as_ref().and_then(|why| main_of(&why.mmr)),
     }
 }
 
 fn new_breach(moved: &Moved) -> Option<NewBreach> {
-    let ratio = |figures: &Option<crate::compare::change::Figures>| figures.and_then(|figures| figures.margin_ratio);
+    let ratio = |row: &Option<AccountRow>| row.as_ref().and_then(|row| row.optional(AccountFigure::margin_ratio));
     Some(NewBreach {
         account_id: moved.account_id.clone(),
         breach: moved.change.new_breach()?.name(),

@@ -1,12 +1,13 @@
 //! The states that lead from run A to run B, computed for accounts that stand side by side.
 
 use super::attribution::{why, why_one_sided};
-use super::change::{CAUSES, Change, Figures};
+use super::change::{CAUSES, Change};
 use super::groups::Groups;
 use super::pass::{Pairs, Slice};
 use crate::Result;
 use crate::book::Book;
 use crate::engine::{self, Chunk};
+use crate::figures::AccountRow;
 use crate::margin::AccountMargin;
 use crate::margin::priced::PricedMarket;
 use std::ops::Range;
@@ -14,22 +15,20 @@ use std::ops::Range;
 /// States, A and B among them.
 pub(super) const STATES: usize = CAUSES.len() + 1;
 
-/// A book in a priced market, for each state.
-pub(super) struct Walk<'a> {
-    pub states: [(&'a Book, PricedMarket); STATES],
+/// The priced market of each state.
+pub(super) struct Walk {
+    pub states: [PricedMarket; STATES],
 }
 
-impl Walk<'_> {
+impl Walk {
     pub fn groups(&self) -> Groups {
-        Groups::new(&self.states.each_ref().map(|(_, priced)| priced.unit_names()))
+        Groups::new(&self.states.each_ref().map(PricedMarket::unit_names))
     }
 
-    /// The margins of the accounts of some pairs in every state.
-    pub fn margins(&self, pairs: &Pairs, range: &Range<usize>) -> Result<Vec<Chunk>> {
-        let chunk = |(state, (book, priced)): (usize, &(&Book, PricedMarket))| {
-            engine::chunk(priced, book, pairs.span(side(state), range))
-        };
-        self.states.iter().enumerate().map(chunk).collect()
+    /// The margins of the accounts of some pairs in every state, each with its book.
+    pub fn margins(&self, books: [&Book; STATES], pairs: &Pairs, range: &Range<usize>) -> Result<Vec<Chunk>> {
+        let states = self.states.iter().zip(books).enumerate();
+        states.map(|(state, (priced, book))| engine::chunk(priced, book, pairs.span(side(state), range))).collect()
     }
 }
 
@@ -49,8 +48,8 @@ pub(super) fn slice(pairs: &Pairs, range: &Range<usize>, margins: &[Chunk], grou
     let last = margins.len() - 1;
     for pair in range.clone() {
         let [in_a, in_b] = pairs.get(pair);
-        let a = in_a.map(|account| Figures::from(of(0, account)));
-        let b = in_b.map(|account| Figures::from(of(last, account)));
+        let a = in_a.map(|account| AccountRow::from(of(0, account)));
+        let b = in_b.map(|account| AccountRow::from(of(last, account)));
         let why = match (in_a, in_b) {
             (Some(in_a), Some(in_b)) => {
                 let states: [&AccountMargin; STATES] =

@@ -2,6 +2,7 @@
 
 use super::{AccountDistances, Distance};
 use crate::book::Book;
+use crate::figures::AccountFigure;
 use crate::margin::AccountMargin;
 use crate::margin::rules::Rules;
 use crate::market::Market;
@@ -9,35 +10,51 @@ use crate::progress::Progress;
 use crate::publish::OutputFile;
 use crate::request::DistanceScope;
 use crate::source::Format;
-use crate::tables::columns::{TableSpec, label, number, optional_numbers, text, texts};
+use crate::tables::columns::{ACCOUNT_ID, Table as Declared, TableSpec, label, ratio, text, usd};
 use crate::tables::encode::{Encoder, GROUP_ROWS, TableFile, create};
+use crate::tables::filled::{self, Filled, account, columns_of};
 use crate::totals::at_risk::AtRisk;
-use crate::totals::reach::{Move, Reach};
+use crate::totals::reach::Move;
 use crate::{Result, distance};
 use arrow::array::RecordBatch;
 use std::path::Path;
 
-/// One row per account and coin, `*` (all coins together) first. Prices are USD; `status` and `margin_ratio` are
-/// current values.
-pub const DISTANCES: TableSpec = TableSpec {
-    name: "distances",
-    columns: &[
-        text("account_id"),
-        label("base"),
-        number("down_move").nullable(),
-        number("down_px_usd").nullable(),
-        number("up_move").nullable(),
-        number("up_px_usd").nullable(),
-        number("px_usd").nullable(),
-        label("down_reach"),
-        label("up_reach"),
-        number("down_ratio").nullable(),
-        number("up_ratio").nullable(),
-        label("status"),
-        number("margin_ratio").nullable(),
-    ],
-    sorted_by: Some(0),
-};
+/// Account x coin, `*` (all coins together) first. Prices are USD; `status` and `margin_ratio` are those of now.
+pub static DISTANCES: Declared = Declared::new(|| {
+    TableSpec::new("distances", "account x coin, `*` (all coins) first", columns_of(columns())).sorted()
+});
+
+fn columns<'a>() -> Vec<Filled<'a, Seen<'a>>> {
+    fn down(seen: &Seen) -> Option<Move> {
+        seen.row.distance.down.found().copied()
+    }
+    fn up(seen: &Seen) -> Option<Move> {
+        seen.row.distance.up.found().copied()
+    }
+    fn now<'r>(seen: &'r Seen) -> &'r AccountMargin {
+        &seen.row.now
+    }
+    vec![
+        text("account_id", ACCOUNT_ID).text(|seen: &Seen| seen.book.accounts().get(seen.row.account)),
+        label("base", "The coin that moves; `*` is all of them together.")
+            .text(|seen: &Seen| seen.row.distance.base.as_str()),
+        ratio("down_move", "The nearest fall that ends in liquidation; null if there is none.")
+            .optional(|seen| Some(down(seen)?.price_move)),
+        usd("down_px_usd", "The price of the coin there.").optional(|seen| down(seen)?.price_usd),
+        ratio("up_move", "The nearest rise that ends in liquidation; null if there is none.")
+            .optional(|seen| Some(up(seen)?.price_move)),
+        usd("up_px_usd", "The price of the coin there.").optional(|seen| up(seen)?.price_usd),
+        usd("px_usd", "The price of the coin now; null for `*`.").optional(|seen: &Seen| seen.row.distance.price_usd),
+        label("down_reach", "What the search for the fall found: `crossed`, `jump` or `none`.")
+            .text(|seen: &Seen| seen.row.distance.down.name()),
+        label("up_reach", "What the search for the rise found: `crossed`, `jump` or `none`.")
+            .text(|seen: &Seen| seen.row.distance.up.name()),
+        ratio("down_ratio", "The margin ratio after that fall.").optional(|seen| down(seen)?.margin_ratio),
+        ratio("up_ratio", "The margin ratio after that rise.").optional(|seen| up(seen)?.margin_ratio),
+        account(AccountFigure::status, now),
+        account(AccountFigure::margin_ratio, now),
+    ]
+}
 
 /// The inputs of the search: the market without a move.
 #[derive(Clone, Copy)]
@@ -105,25 +122,12 @@ impl Table<'_> {
     }
 }
 
+/// A row, and the book that names its account.
+struct Seen<'a> {
+    row: &'a Row,
+    book: &'a Book,
+}
+
 fn batch(rows: &[Row], book: &Book) -> Result<RecordBatch> {
-    let at = |reach: fn(&Distance) -> &Reach, field: fn(&Move) -> Option<f64>| {
-        optional_numbers(rows.iter().map(move |row| reach(&row.distance).found().and_then(field)))
-    };
-    let down: fn(&Distance) -> &Reach = |distance| &distance.down;
-    let up: fn(&Distance) -> &Reach = |distance| &distance.up;
-    DISTANCES.batch(vec![
-        texts(rows.iter().map(|row| book.accounts().get(row.account)))?,
-        texts(rows.iter().map(|row| row.distance.base.as_str()))?,
-        at(down, |found| Some(found.price_move)),
-        at(down, |found| found.price_usd),
-        at(up, |found| Some(found.price_move)),
-        at(up, |found| found.price_usd),
-        optional_numbers(rows.iter().map(|row| row.distance.price_usd)),
-        texts(rows.iter().map(|row| row.distance.down.name()))?,
-        texts(rows.iter().map(|row| row.distance.up.name()))?,
-        at(down, |found| found.margin_ratio),
-        at(up, |found| found.margin_ratio),
-        texts(rows.iter().map(|row| row.now.status.name()))?,
-        optional_numbers(rows.iter().map(|row| row.now.margin_ratio)),
-    ])
+    filled::batch(&DISTANCES, &columns(), &rows.iter().map(|row| Seen { row, book }).collect::<Vec<_>>())
 }

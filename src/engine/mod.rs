@@ -1,8 +1,12 @@
 //! Many accounts: the instrument x scenario table once per market, then one pass over the accounts, in parallel and
 //! in order.
 
+mod executor;
+mod pair;
 mod price;
 
+pub use executor::{Memory, OpenBook};
+pub use pair::{Pair, side_by_side};
 pub use price::{price, reprice};
 
 use crate::book::Book;

@@ -10,34 +10,56 @@ mod unit;
 
 pub use model::*;
 
-use crate::book::Book;
-use crate::engine::{account_of, price};
+use crate::book::{Book, BookBuilder};
+use crate::engine::{CHUNK_ACCOUNTS, Memory, OpenBook, account_of, price};
 use crate::margin::ledgers::Ledger;
 use crate::margin::priced::{CurrencyParams, PricedMarket};
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::RiskUnitMode;
 use crate::margin::{AccountMargin, borrowing, equity};
 use crate::market::Market;
+use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
 use crate::rules::LoadedRules;
-use crate::snapshot::{Expectations, LoadOptions, load};
+use crate::snapshot::stream::{Currencies, Cut, Piece};
+use crate::snapshot::{Expectations, LoadOptions};
 use crate::{Error, Invalid, Result};
 use std::path::Path;
 
-/// Loads a snapshot and explains one of its accounts.
+/// Reads a snapshot and explains one of its accounts.
+///
+/// Every table is read to its end: a broken row further on may be of the same account, and files are checked whole.
 ///
 /// # Errors
-/// Those of loading the snapshot; [`Error::Invalid`] if the account is unknown or unmargined, with the reason.
+/// Those of reading the snapshot, [`Error::Memory`] among them; [`Error::Invalid`] if the account is unknown or
+/// unmargined, with the reason.
 pub fn explain(
     snapshot: &Path,
     account_id: &str,
     rules: &LoadedRules,
     allow_rules_date: bool,
     expectations: &Expectations,
+    memory_limit: MemoryLimit,
     progress: &dyn Progress,
 ) -> Result<Explanation> {
     let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations, progress };
-    let loaded = load(snapshot, &options)?;
+    let memory = Memory::new(memory_limit, Need::BOOK, None);
+    let mut book = OpenBook::open(snapshot, Currencies::Named, memory, &options)?;
+    let work = |(): &(), piece: &Piece| {
+        let Some(account) = piece.book.find(account_id) else { return Ok(None) };
+        let mut own = BookBuilder::default();
+        own.copy_account(&piece.book, account);
+        own.build().map(Some)
+    };
+    let (found, loaded) = book.pass(
+        Cut::Known(CHUNK_ACCOUNTS),
+        || Ok(((), None)),
+        work,
+        |found, own| {
+            *found = found.take().or(own);
+            Ok(())
+        },
+    )?;
     if !allow_rules_date {
         rules.check_date(loaded.as_of_ns)?;
     }
@@ -47,14 +69,14 @@ pub fn explain(
             .hint("`remargin check` lists its broken rows")
             .into());
     }
-    let index = loaded.book.find(account_id).ok_or_else(|| {
+    let own = found.ok_or_else(|| {
         Error::from(
             Invalid::new(format!("no account `{account_id}` in the snapshot"))
                 .file(snapshot)
                 .hint("ids are compared byte by byte, leading zeros included"),
         )
     })?;
-    explain_account(&loaded.market, &loaded.book, &price(&loaded.market, &rules.rules), index)
+    explain_account(&loaded.market, &own, &price(&loaded.market, &rules.rules), 0)
 }
 
 /// Explains the account with this index in the book.

@@ -7,7 +7,7 @@
 
 pub(crate) mod batch;
 #[cfg(test)]
-mod changes;
+mod change_tests;
 mod chunks;
 mod column;
 mod csv;

@@ -37,7 +37,7 @@ impl Status {
 
     /// The name in tables.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::NoRisk => "no_risk",
             Self::Liquidation => "liquidation",

@@ -19,7 +19,7 @@ impl VolState {
 
     /// The name in tables: `up`, `same`, `down`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Up => "up",
             Self::Same => "same",

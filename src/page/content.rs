@@ -7,7 +7,8 @@ use super::scenarios::Scenarios;
 use super::words::{cut, digits, money};
 use super::{AT_RISK_SHOWN, REPORT, escaped};
 use crate::book::Book;
-use crate::margin::UnitMargin;
+use crate::figures::{Unit, UnitFigure, UnitRow};
+use crate::margin::{UnitMargin, VolState};
 use crate::publish::OutputFile;
 use crate::results::ResultRow;
 use crate::rules::{LoadedRules, RuleValue, RulesId};
@@ -259,92 +260,60 @@ impl Serialize for AtRiskRow {
 
 /// A risk unit of an account, as the page lists it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct UnitRow {
+pub(crate) struct UnitEntry {
     pub name: String,
-    pub mr1_vol: String,
-    /// [`UNIT_FIGURES`].
-    pub figures: [Option<f64>; 18],
+    pub figures: UnitRow,
 }
 
-/// Columns of `risk_units` in the drill-down, beside the name and the volatility state of MR1.
-pub(crate) const UNIT_FIGURES: [&str; 18] = [
-    "mmr",
-    "imr",
-    "mr1",
-    "mr1_price",
-    "mr2",
-    "mr3",
-    "mr4",
-    "mr5",
-    "mr6",
-    "mr6_price",
-    "mr7",
-    "mr9",
-    "cash_delta",
-    "gamma",
-    "vega",
-    "theta",
-    "spot_in_use",
-    "upl",
+/// The figures of a unit in the drill-down, behind its name, its binding term and the volatility state of MR1.
+const UNIT_FIGURES: [UnitFigure; 18] = [
+    UnitFigure::mmr,
+    UnitFigure::imr,
+    UnitFigure::mr1,
+    UnitFigure::mr1_price,
+    UnitFigure::mr2,
+    UnitFigure::mr3,
+    UnitFigure::mr4,
+    UnitFigure::mr5,
+    UnitFigure::mr6,
+    UnitFigure::mr6_price,
+    UnitFigure::mr7,
+    UnitFigure::mr9,
+    UnitFigure::cash_delta,
+    UnitFigure::gamma,
+    UnitFigure::vega,
+    UnitFigure::theta,
+    UnitFigure::spot_in_use,
+    UnitFigure::upl,
 ];
-/// Of [`UNIT_FIGURES`], those that are no money: moves, and coins.
-const NO_MONEY: [usize; 3] = [3, 9, 16];
 
-impl UnitRow {
+impl UnitEntry {
     fn of(unit: &UnitMargin, names: &[String]) -> Self {
-        let u = unit;
-        Self {
-            name: names.get(u.unit as usize).cloned().unwrap_or_default(),
-            mr1_vol: u.mr1_vol.name().to_owned(),
-            figures: [
-                u.mmr,
-                u.imr,
-                u.mr1,
-                u.mr1_price,
-                u.mr2,
-                u.mr3,
-                u.mr4,
-                u.mr5,
-                u.mr6,
-                u.mr6_price,
-                u.mr7,
-                u.mr9,
-                u.cash_delta,
-                u.gamma,
-                u.vega,
-                u.theta,
-                u.spot_in_use,
-                u.upl,
-            ]
-            .map(Some),
-        }
+        Self { name: names.get(unit.unit as usize).cloned().unwrap_or_default(), figures: unit.into() }
     }
 
     fn mmr(&self) -> f64 {
-        self.figures[0].unwrap_or(0.0)
-    }
-
-    /// The term that decides its margin.
-    fn binding(&self) -> Option<Binding> {
-        let figure = |place: usize| self.figures[place].unwrap_or(0.0);
-        Binding::among(figure(0), figure(2), figure(4), figure(8), figure(10))
+        self.figures.optional(UnitFigure::mmr).unwrap_or(0.0)
     }
 
     fn cells(&self) -> Value {
-        let mut cells =
-            vec![json!(cut(&self.name, LONGEST_UNIT)), json!(self.binding().map(Binding::name)), json!(self.mr1_vol)];
-        let figures = self.figures.iter().enumerate();
-        cells.extend(figures.map(|(place, &x)| if NO_MONEY.contains(&place) { digits(x) } else { money(x) }));
+        let binding = Binding::of_row(&self.figures).map(Binding::name);
+        let vol = self.figures.mr1_vol().map(VolState::name);
+        let mut cells = vec![json!(cut(&self.name, LONGEST_UNIT)), json!(binding), json!(vol)];
+        cells.extend(UNIT_FIGURES.map(|figure| {
+            let value = self.figures.optional(figure);
+            if figure.figure().unit == Unit::Usd { money(value) } else { digits(value) }
+        }));
         Value::Array(cells)
     }
 }
 
 /// The units of each account.
-pub(crate) type UnitsByAccount = BTreeMap<String, Vec<UnitRow>>;
+pub(crate) type UnitsByAccount = BTreeMap<String, Vec<UnitEntry>>;
 
 /// Units of a run, as the page lists them.
 pub(crate) fn unit_rows(units: BTreeMap<String, Vec<UnitMargin>>, names: &[String]) -> UnitsByAccount {
-    let rows = |units: Vec<UnitMargin>| units.iter().map(|unit| UnitRow::of(unit, names)).collect();
+    let rows = |units: Vec<UnitMargin>| units.iter().map(|unit| UnitEntry::of(unit, names)).collect();
     units.into_iter().map(|(id, units)| (id, rows(units))).collect()
 }
 
@@ -357,7 +326,7 @@ impl AtRiskTable {
                 // Stable: of equals the first by name.
                 units.sort_by(|a, b| b.mmr().total_cmp(&a.mmr()));
                 let mut shown = Vec::new();
-                for cells in units.iter().take(ACCOUNT_UNITS_SHOWN).map(UnitRow::cells) {
+                for cells in units.iter().take(ACCOUNT_UNITS_SHOWN).map(UnitEntry::cells) {
                     let bytes = escaped(&cells.to_string()).len() + 1;
                     if bytes > left {
                         left = 0;

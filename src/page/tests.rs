@@ -1,8 +1,9 @@
 //! What a page may hold, and how large it may be.
 
-use super::content::{PageFile, UnitRow, UnitsByAccount};
+use super::content::{PageFile, UnitEntry, UnitsByAccount};
 use super::words::{cut, digits, money};
 use super::*;
+use crate::figures::{UnitFigure, UnitRow};
 use crate::fixture;
 use crate::results::ResultRow;
 use crate::rules::{RuleValue, RulesId};
@@ -78,7 +79,9 @@ fn a_page_is_below_three_megabytes_whatever_the_book() {
             vec![id(n), "base".into(), "near_liquidation".into(), id(1), "mr1".into(), "crossed".into(), "none".into()];
         AtRiskRow::read(ResultRow { names, figures: vec![Some(wide); 10] }).unwrap()
     };
-    let unit = UnitRow { name: id(1), mr1_vol: "same".into(), figures: [Some(wide); 18] };
+    let narrow = UnitRow::from(&fixture::units(1).next().unwrap());
+    let figures = UnitFigure::ALL.into_iter().fold(narrow, |row, figure| row.with(figure, wide));
+    let unit = UnitEntry { name: id(1), figures: figures.with(UnitFigure::mr1_vol, 1.0) };
     let units: UnitsByAccount = (0..AT_RISK_SHOWN).map(|n| (id(n), vec![unit.clone(); 50])).collect();
     let rows = (0..AT_RISK_SHOWN).map(row).collect();
     let page = Page::new(identity, &summary, None).with_rows(rows, Some(units));

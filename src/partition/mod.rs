@@ -11,10 +11,14 @@
 //! together they give the results of the whole snapshot. Rows keep their order: buckets of a sorted book are sorted.
 //! Rows are not checked, and none is dropped. The column `row` keeps the original row number, so that a reject can be
 //! found in the original table.
+//!
+//! Rows are partitioned here, not accounts: nothing is checked, so a table is scanned as it is, without the pieces of a
+//! book. Memory is bounded by fewer buckets at once: the table is scanned again for the next ones.
 
 mod bucket;
 
 use crate::cells::time::timestamp;
+use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::hashed::{HashedFile, write_bytes};
@@ -33,6 +37,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use rayon::prelude::*;
 use serde::Serialize;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 pub use bucket::{HASH, LAYOUT_VERSION, SEED, bucket_of};
@@ -54,6 +59,8 @@ pub struct PartitionRequest {
     pub buckets: u32,
     /// Replace an earlier partition in `out`.
     pub force: bool,
+    /// How much memory may be resident. Results do not depend on it.
+    pub memory_limit: MemoryLimit,
 }
 
 /// The content of `manifest.json`.
@@ -138,6 +145,21 @@ pub fn partition(request: &PartitionRequest, progress: &dyn Progress) -> Result<
     Ok(done)
 }
 
+/// Buckets of a table of so many rows that are cut at once: each holds a row group until it is full.
+fn at_once(request: &PartitionRequest, rows: u64) -> Result<u32> {
+    const ROW_BYTES: u64 = 64;
+    const WRITER_BYTES: u64 = 1 << 18;
+    let waiting = (rows / u64::from(request.buckets) * 2 + 1).min(ROW_GROUP as u64);
+    let bucket = waiting * ROW_BYTES + WRITER_BYTES;
+    let (limit, threads) = (request.memory_limit, rayon::current_num_threads());
+    let most = u32::try_from(limit.spare(0, threads, Need::BOOK) / bucket).unwrap_or(u32::MAX);
+    if most == 0 {
+        let need = Need::BOOK.keeping(bucket);
+        return Err(limit.exceeded("not even one bucket can be cut", 0, threads, need));
+    }
+    Ok(most.min(request.buckets))
+}
+
 /// Fills the buckets.
 fn cut_all(
     snapshot: &RawSnapshot,
@@ -149,9 +171,13 @@ fn cut_all(
     copy_market(snapshot, &request.snapshot, folder, cut, progress)?;
     for table in OF_ACCOUNTS {
         if snapshot.files(table).is_some() {
-            let files = cut_table(snapshot, table, folder, request.buckets, progress)?;
-            for (bucket, file) in cut.iter_mut().zip(files) {
-                bucket.files.push(described(file));
+            let most = at_once(request, snapshot.rows(table)?)?;
+            for first in (0..request.buckets).step_by(most as usize) {
+                let few = first..request.buckets.min(first + most);
+                let files = cut_table(snapshot, table, folder, request.buckets, &few, progress)?;
+                for (bucket, file) in cut.iter_mut().skip(first as usize).zip(files) {
+                    bucket.files.push(described(file));
+                }
             }
         }
     }
@@ -223,20 +249,21 @@ fn failed(place: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::Runtime(format!("cannot write `{}`: {error}", place.display()))
 }
 
-/// Partitions one table; returns the files in the order of the buckets.
+/// Partitions a few buckets of one table; returns the files in the order of the buckets.
 fn cut_table(
     snapshot: &RawSnapshot,
     table: Table,
     folder: &Path,
     buckets: u32,
+    few: &Range<u32>,
     progress: &dyn Progress,
 ) -> Result<Vec<OutputFile>> {
     let file = format!("{}.parquet", table.name());
-    let place = |bucket: usize| folder.join(name(bucket as u32)).join(&file);
+    let place = |bucket: usize| folder.join(name(few.start + bucket as u32)).join(&file);
     let mut cuts: Vec<Cut> = Vec::new();
     let fold = |local: &mut Vec<Vec<RecordBatch>>, rows: &RawRows| {
-        local.resize_with(buckets as usize, Vec::new);
-        for (bucket, rows) in split(rows, buckets)?.into_iter().enumerate() {
+        local.resize_with(few.len(), Vec::new);
+        for (bucket, rows) in split(rows, buckets, few)?.into_iter().enumerate() {
             local[bucket].extend(rows);
         }
         Ok(())
@@ -261,13 +288,13 @@ fn cut_table(
     snapshot.scan(table, progress, fold, |local| {
         let schema = local.iter().flatten().next().map(RecordBatch::schema);
         if let (Some(schema), true) = (schema, cuts.is_empty()) {
-            cuts = (0..buckets as usize).map(|bucket| Cut::create(&place(bucket), &schema)).collect::<Result<_>>()?;
+            cuts = (0..few.len()).map(|bucket| Cut::create(&place(bucket), &schema)).collect::<Result<_>>()?;
         }
         cuts.par_iter_mut().zip(local).enumerate().try_for_each(write)
     })?;
     if cuts.is_empty() {
         let schema = crate::snapshot::raw::schema_of(table);
-        cuts = (0..buckets as usize).map(|bucket| Cut::create(&place(bucket), &schema)).collect::<Result<_>>()?;
+        cuts = (0..few.len()).map(|bucket| Cut::create(&place(bucket), &schema)).collect::<Result<_>>()?;
     }
     let finish = |(bucket, Cut { writer, rows, .. }): (usize, Cut)| {
         let written = writer.into_inner().map_err(|error| failed(&place(bucket), &error))?;
@@ -276,16 +303,18 @@ fn cut_table(
     cuts.into_par_iter().enumerate().map(finish).collect()
 }
 
-/// The rows of each bucket, in order; `None` for a bucket without rows.
-fn split(rows: &RawRows, buckets: u32) -> Result<Vec<Option<RecordBatch>>> {
-    let mut places: Vec<Vec<u32>> = vec![Vec::new(); buckets as usize];
+/// The rows of each of a few buckets, in order; `None` for a bucket without rows.
+fn split(rows: &RawRows, buckets: u32, few: &Range<u32>) -> Result<Vec<Option<RecordBatch>>> {
+    let mut places: Vec<Vec<u32>> = vec![Vec::new(); few.len()];
     let (mut last, mut bucket) = (None, 0);
     for row in 0..rows.batch.num_rows() {
         let id = rows.account_id(row).unwrap_or_default();
         if last != Some(id) {
             (last, bucket) = (Some(id), bucket_of(id, buckets));
         }
-        places[bucket as usize].push(row as u32);
+        if few.contains(&bucket) {
+            places[(bucket - few.start) as usize].push(row as u32);
+        }
     }
     let take = |places: Vec<u32>| {
         let taken = (!places.is_empty()).then(|| take_record_batch(&rows.batch, &UInt32Array::from(places)));

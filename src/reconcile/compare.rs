@@ -1,7 +1,7 @@
 //! Compares the figures one by one.
 
+use super::ReconcileRequest;
 use super::answers::{Answer, Answers, Subject};
-use super::{ACCOUNT_FIGURES, ReconcileRequest, UNIT_FIGURES};
 use crate::results::ResultRow;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,22 +60,34 @@ pub struct Reconciliation {
     pub comparisons: Vec<Comparison>,
 }
 
+/// A table of the run that was read back, with the columns that its rows have.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'a> {
+    pub rows: &'a [ResultRow],
+    pub names: &'a [&'static str],
+    pub figures: &'a [&'static str],
+}
+
+impl Table<'_> {
+    fn figure(&self, row: &ResultRow, component: &str) -> Option<f64> {
+        let place = self.figures.iter().position(|column| *column == component)?;
+        row.figures.get(place).copied().flatten()
+    }
+}
+
 /// The run's figures.
 struct Run<'a> {
+    tables: [Table<'a>; 2],
     accounts: BTreeMap<&'a str, &'a ResultRow>,
     units: BTreeMap<(&'a str, &'a str), &'a ResultRow>,
 }
 
 /// Compares the figures of the responses with those of a run.
-pub(super) fn compare(
-    request: &ReconcileRequest,
-    accounts: &[ResultRow],
-    units: &[ResultRow],
-    answers: Answers,
-) -> Reconciliation {
+pub(super) fn compare(request: &ReconcileRequest, accounts: Table, units: Table, answers: Answers) -> Reconciliation {
     let run = Run {
-        accounts: accounts.iter().map(|row| (name(row, 0), row)).collect(),
-        units: units.iter().map(|row| ((name(row, 0), name(row, 2)), row)).collect(),
+        tables: [accounts, units],
+        accounts: accounts.rows.iter().map(|row| (name(row, 0), row)).collect(),
+        units: units.rows.iter().map(|row| ((name(row, 0), name(row, 2)), row)).collect(),
     };
     let mut comparisons = Vec::new();
     for answer in &answers.figures {
@@ -99,7 +111,7 @@ pub(super) fn compare(
     for (account, source, names) in &answers.units {
         for ((_, unit), row) in run.units.range((account.as_str(), "")..).take_while(|((id, _), _)| id == account) {
             if !names.iter().any(|name| name == unit) {
-                let ours = figure(row, &UNIT_FIGURES, "mmr").map(Figure::Number);
+                let ours = units.figure(row, "mmr").map(Figure::Number);
                 comparisons.push(comparison(
                     request,
                     (account.clone(), Some((*unit).to_owned()), "mmr", source),
@@ -135,30 +147,24 @@ fn name(row: &ResultRow, place: usize) -> &str {
     row.names.get(place).map_or("", String::as_str)
 }
 
-fn figure(row: &ResultRow, columns: &[&str], component: &str) -> Option<f64> {
-    let place = columns.iter().position(|column| *column == component)?;
-    row.figures.get(place).copied().flatten()
-}
-
 impl Run<'_> {
     fn figure(&self, answer: &Answer) -> Option<Figure> {
         let account = answer.account.as_str();
+        let [accounts, units] = &self.tables;
         match &answer.subject {
-            Subject::Account => {
-                figure(self.accounts.get(account)?, &ACCOUNT_FIGURES, answer.component).map(Figure::Number)
-            }
+            Subject::Account => accounts.figure(self.accounts.get(account)?, answer.component).map(Figure::Number),
             Subject::Unit(unit) => {
                 let row = self.units.get(&(account, unit.as_str()))?;
-                if answer.component == "mr1_vol" {
-                    return Some(Figure::Name(name(row, 3).to_owned()));
+                if let Some(label) = units.names.iter().position(|column| *column == answer.component) {
+                    return Some(Figure::Name(name(row, label).to_owned()));
                 }
-                figure(row, &UNIT_FIGURES, answer.component).map(Figure::Number)
+                units.figure(row, answer.component).map(Figure::Number)
             }
             Subject::Base(base) => {
                 self.accounts.get(account)?;
                 let of_base = self.units.range((account, "")..).take_while(|((id, _), _)| *id == account);
                 let rows = of_base.filter(|((_, unit), _)| unit.split('-').next() == Some(base));
-                let coins: f64 = rows.filter_map(|(_, row)| figure(row, &UNIT_FIGURES, answer.component)).sum();
+                let coins: f64 = rows.filter_map(|(_, row)| units.figure(row, answer.component)).sum();
                 // The sum of an empty iterator is -0.
                 Some(Figure::Number(coins + 0.0))
             }

@@ -20,11 +20,13 @@ mod text;
 pub use compare::{Comparison, Figure, Reconciliation};
 
 use crate::error::Remedy;
+use crate::figures::{ACCOUNT, Layout, UNIT};
 use crate::import::okx::files;
 use crate::market::scenario;
 use crate::progress::Progress;
 use crate::results::{ResultRow, read_result};
 use crate::{Error, Result};
+use compare::Table;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -42,28 +44,6 @@ pub struct ReconcileRequest {
     /// Absolute tolerance, in the unit of the figure (USD, coins, a ratio).
     pub abs_tolerance: f64,
 }
-
-/// Compared columns of the table `accounts`.
-const ACCOUNT_FIGURES: [&str; 9] =
-    ["adj_eq", "total_eq", "upl", "mmr", "imr", "deriv_mmr", "borrow_mmr", "borrow_imr", "margin_ratio"];
-/// Compared columns of the table `risk_units`.
-const UNIT_FIGURES: [&str; 15] = [
-    "mr1",
-    "mr2",
-    "mr3",
-    "mr4",
-    "mr5",
-    "mr6",
-    "mr7",
-    "mr9",
-    "mmr",
-    "imr",
-    "cash_delta",
-    "upl",
-    "mr1_price",
-    "mr6_price",
-    "spot_in_use",
-];
 
 /// Reconciles a run with responses of the exchange.
 ///
@@ -91,13 +71,15 @@ pub fn reconcile(request: &ReconcileRequest, progress: &dyn Progress) -> Result<
         names.get(1).is_some_and(|name| name == scenario::BASE)
             && names.first().is_some_and(|id| all_wanted || wanted.contains(id))
     };
-    let accounts =
-        read_result(&request.run, "accounts", &["account_id", "scenario"], &ACCOUNT_FIGURES, keep, progress)?;
+    let of_accounts = Layout::of(&["account_id", "scenario"], &ACCOUNT, |figure| figure.compared);
+    let accounts = read_result(&request.run, "accounts", &of_accounts.names, &of_accounts.numbers, keep, progress)?;
     let owner = owner(request, &accounts, &answers)?;
     answers.assign(&owner);
-    let names = ["account_id", "scenario", "risk_unit", "mr1_vol"];
-    let units = read_result(&request.run, "risk_units", &names, &UNIT_FIGURES, keep, progress)?;
-    Ok(compare::compare(request, &accounts, &units, answers))
+    let of_units = Layout::of(&["account_id", "scenario", "risk_unit"], &UNIT, |figure| figure.compared);
+    let units = read_result(&request.run, "risk_units", &of_units.names, &of_units.numbers, keep, progress)?;
+    let accounts = Table { rows: &accounts, names: &of_accounts.names, figures: &of_accounts.numbers };
+    let units = Table { rows: &units, names: &of_units.names, figures: &of_units.numbers };
+    Ok(compare::compare(request, accounts, units, answers))
 }
 
 /// The account of responses that do not state one.

@@ -1,6 +1,7 @@
 //! Compares a kernel result with the reference, column by column, within the model's tolerance.
 
 use super::{Margin, Unit};
+use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Figure, Get, Tolerance, UNIT, UnitFigure, UnitRow};
 use crate::margin::rules::{Rules, StatusRules};
 use crate::margin::{AccountMargin, Status, UnitMargin, VolState};
 use crate::{Error, Result};
@@ -51,11 +52,23 @@ pub fn compare(
     reference: &Margin,
     rules: &Rules,
 ) -> Vec<Mismatch> {
-    let mut found = Found { unit: None, mismatches: Vec::new() };
-    compare_account(kernel, reference, rules, &mut found);
-
     let name_of = |unit: &UnitMargin| unit_names.get(unit.unit as usize).map_or("?", String::as_str);
     let names: Vec<&str> = kernel_units.iter().map(name_of).collect();
+    let units: Vec<UnitRow> = kernel_units.iter().map(UnitRow::from).collect();
+    compare_rows(&kernel.into(), &units, &names, reference, rules)
+}
+
+/// As [`compare`], of rows of figures; `names` are those of the units.
+#[must_use]
+pub fn compare_rows(
+    kernel: &AccountRow,
+    kernel_units: &[UnitRow],
+    names: &[&str],
+    reference: &Margin,
+    rules: &Rules,
+) -> Vec<Mismatch> {
+    let mut found = Found { unit: None, mismatches: Vec::new() };
+    compare_account(kernel, reference, rules, &mut found);
     let expected: Vec<&str> = reference.units.iter().map(|unit| unit.name.as_str()).collect();
     if names != expected {
         found.differ("risk_unit", format!("{names:?}"), format!("{expected:?}"), 0.0);
@@ -87,6 +100,32 @@ impl Found {
         }
     }
 
+    /// All figures of a list but those with a rule of their own. `money` is the tolerance of an amount of USD, `coins`
+    /// what it is worth in coins.
+    fn figures<M, const N: usize>(
+        &mut self,
+        figures: &[Figure<M>; N],
+        (kernel, expected): (&[f64; N], &[f64; N]),
+        reference: &M,
+        (money, coins): (impl Fn(f64) -> f64, f64),
+    ) {
+        for ((figure, &kernel), &expected) in figures.iter().zip(kernel).zip(expected) {
+            let nine_digits = |size: f64| RELATIVE * size.abs();
+            let tolerance = match figure.tolerance {
+                Tolerance::Money => money(expected),
+                Tolerance::Own => money(expected).max(nine_digits(expected)),
+                Tolerance::Of(size) => money(expected).max(nine_digits(size(reference))),
+                Tolerance::Coins => coins.max(nine_digits(expected)),
+                Tolerance::Exact => 0.0,
+                Tolerance::Rule => continue,
+            };
+            let both_missing = figure.is_nullable() && kernel.is_nan() && expected.is_nan();
+            if !both_missing {
+                self.number(figure.name, kernel, expected, tolerance);
+            }
+        }
+    }
+
     fn flag(&mut self, column: &'static str, kernel: bool, reference: bool, decided_by_rounding: bool) {
         if kernel != reference && !decided_by_rounding {
             self.differ(column, kernel.to_string(), reference.to_string(), 0.0);
@@ -94,24 +133,26 @@ impl Found {
     }
 }
 
-fn compare_account(kernel: &AccountMargin, reference: &Margin, rules: &Rules, found: &mut Found) {
+fn compare_account(kernel: &AccountRow, reference: &Margin, rules: &Rules, found: &mut Found) {
     let tolerance = |value: f64| {
         let scale = value.abs().max(reference.mmr).max(reference.gross_eq);
         (RELATIVE * scale).max(ABSOLUTE_USD)
     };
-    for ((column, reference), (_, kernel)) in reference_money(reference).into_iter().zip(kernel_money(kernel)) {
-        found.number(column, kernel, reference, tolerance(reference));
-    }
+    let margin = account_margin(reference);
+    let expected = AccountRow::from(&margin);
+    found.figures(&ACCOUNT, (kernel.values(), expected.values()), &margin, (tolerance, 0.0));
+    let (kernel_status, kernel_ratio) = (kernel.status(), kernel.optional(AccountFigure::margin_ratio));
+    let name = |status: Option<Status>| status.map_or("none", Status::name).to_owned();
     let required = reference.mmr + reference.liquidation_fee;
     let near_no_risk = (required - super::LEAST_REQUIREMENT_USD).abs() <= ABSOLUTE_USD;
-    match (kernel.margin_ratio, reference.margin_ratio) {
+    match (kernel_ratio, reference.margin_ratio) {
         (Some(kernel_ratio), Some(ratio)) => {
             // The requirement sums non-negative terms: only the equity can lose digits by cancellation.
             let tolerance = RELATIVE * ratio.abs() + tolerance(reference.adj_eq) / required;
             found.number("margin_ratio", kernel_ratio, ratio, tolerance);
             let range = [ratio + tolerance, ratio - tolerance].map(|ratio| rank(ratio, &rules.status));
-            if !(range[0]..=range[1]).contains(&severity(kernel.status)) {
-                found.differ("status", kernel.status.name().into(), reference.status.name().into(), 0.0);
+            if !(range[0]..=range[1]).contains(&kernel_status.map_or(usize::MAX, severity)) {
+                found.differ("status", name(kernel_status), reference.status.name().into(), 0.0);
             }
         }
         (kernel_ratio, ratio) if kernel_ratio.is_some() != ratio.is_some() && !near_no_risk => {
@@ -119,59 +160,43 @@ fn compare_account(kernel: &AccountMargin, reference: &Margin, rules: &Rules, fo
         }
         _ => {}
     }
-    if kernel.margin_ratio.is_none() != (kernel.status == Status::NoRisk) {
-        found.differ("status", kernel.status.name().into(), reference.status.name().into(), 0.0);
+    if kernel_ratio.is_none() != (kernel_status == Some(Status::NoRisk)) {
+        found.differ("status", name(kernel_status), reference.status.name().into(), 0.0);
     }
     let free = reference.adj_eq - reference.imr;
     let deficit_by_rounding = free.abs() <= tolerance(reference.adj_eq) + tolerance(reference.imr);
-    found.flag("im_deficit", kernel.im_deficit, reference.im_deficit, deficit_by_rounding);
+    let flag = |figure: AccountFigure| kernel.flag(figure) == Some(true);
+    found.flag("im_deficit", flag(AccountFigure::im_deficit), reference.im_deficit, deficit_by_rounding);
     let above = reference.total_eq - rules.min_net_equity_usd;
     let ineligible_by_rounding = above.abs() <= tolerance(reference.total_eq);
-    found.flag("ineligible", kernel.ineligible, reference.ineligible, ineligible_by_rounding);
+    found.flag("ineligible", flag(AccountFigure::ineligible), reference.ineligible, ineligible_by_rounding);
 }
 
-fn compare_unit(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
+fn compare_unit(kernel: &UnitRow, reference: &Unit, found: &mut Found) {
     let money = (RELATIVE * reference.mmr.max(reference.cash_delta.abs())).max(ABSOLUTE_USD);
-    let own = |value: f64| money.max(RELATIVE * value.abs());
-    let parts = &reference.parts;
-    for (column, kernel, reference, tolerance) in [
-        ("mr1", kernel.mr1, parts.mr1, money),
-        ("mr2", kernel.mr2, parts.mr2, money),
-        ("mr3", kernel.mr3, parts.mr3, money),
-        ("mr4", kernel.mr4, parts.mr4, money),
-        ("mr5", kernel.mr5, parts.mr5, money),
-        ("mr6", kernel.mr6, parts.mr6, money),
-        ("mr7", kernel.mr7, parts.mr7, money),
-        ("mr9", kernel.mr9, parts.mr9, money),
-        ("mmr", kernel.mmr, reference.mmr, money),
-        ("imr", kernel.imr, reference.imr, own(reference.imr)),
-        ("order_imr", kernel.order_imr, reference.order_imr, own(reference.imr)),
-        ("cash_delta", kernel.cash_delta, reference.cash_delta, money),
-        ("gamma", kernel.gamma, reference.gamma, own(reference.gamma)),
-        ("vega", kernel.vega, reference.vega, own(reference.vega)),
-        ("theta", kernel.theta, reference.theta, own(reference.theta)),
-        ("upl", kernel.upl, reference.upl, own(reference.upl)),
-    ] {
-        found.number(column, kernel, reference, tolerance);
-    }
     let coins = if reference.spot_price_usd > 0.0 { money / reference.spot_price_usd } else { 0.0 };
-    let tolerance = coins.max(RELATIVE * reference.spot_in_use.abs());
-    found.number("spot_in_use", kernel.spot_in_use, reference.spot_in_use, tolerance);
+    let margin = unit_margin(reference);
+    let expected = UnitRow::from(&margin);
+    found.figures(&UNIT, (kernel.values(), expected.values()), &margin, (|_| money, coins));
     compare_scenarios(kernel, reference, found);
 }
 
 /// The scenarios of MR1 and MR6: equal, or with P&Ls that differ by rounding only. Without options all volatility
 /// states have exactly the same P&L, so the first one must be reported.
-fn compare_scenarios(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
+fn compare_scenarios(kernel: &UnitRow, reference: &Unit, found: &mut Found) {
     let rounding = PNL_ROUNDING * reference.notional;
+    let (mr1_price, mr6_price) = (kernel.number(UnitFigure::mr1_price), kernel.number(UnitFigure::mr6_price));
+    let Some(mr1_vol) = kernel.mr1_vol() else {
+        return found.differ("mr1_vol", "none".to_owned(), reference.mr1_vol.name().to_owned(), 0.0);
+    };
     let worst = reference.grid.as_flattened().iter().copied().fold(f64::INFINITY, f64::min);
     let as_bad = |(price, row): (&f64, &[f64; 3])| {
         let mut states = VolState::ALL.iter().zip(row);
-        *price == kernel.mr1_price && states.any(|(&state, pnl)| state == kernel.mr1_vol && pnl - worst <= rounding)
+        *price == mr1_price && states.any(|(&state, pnl)| state == mr1_vol && pnl - worst <= rounding)
     };
-    let named = (kernel.mr1_price, kernel.mr1_vol);
+    let named = (mr1_price, mr1_vol);
     let same = named == (reference.mr1_price, reference.mr1_vol);
-    let state_is_free = reference.has_options || kernel.mr1_vol == reference.mr1_vol;
+    let state_is_free = reference.has_options || mr1_vol == reference.mr1_vol;
     let is_tie = state_is_free && reference.grid_prices.iter().zip(&reference.grid).any(as_bad);
     if !(same || is_tie) {
         let at = |price: f64, vol: VolState| format!("{price} {}", vol.name());
@@ -185,9 +210,9 @@ fn compare_scenarios(kernel: &UnitMargin, reference: &Unit, found: &mut Found) {
     }
     let worst = reference.mr6_pnl[0].min(reference.mr6_pnl[1]);
     let mut moves = reference.mr6_prices.iter().zip(reference.mr6_pnl);
-    let as_bad = moves.any(|(&price, pnl)| price == kernel.mr6_price && pnl - worst <= rounding);
-    if kernel.mr6_price != reference.mr6_price && !as_bad {
-        found.differ("mr6_price", kernel.mr6_price.to_string(), reference.mr6_price.to_string(), rounding);
+    let as_bad = moves.any(|(&price, pnl)| price == mr6_price && pnl - worst <= rounding);
+    if mr6_price != reference.mr6_price && !as_bad {
+        found.differ("mr6_price", mr6_price.to_string(), reference.mr6_price.to_string(), rounding);
     }
 }
 
@@ -207,70 +232,77 @@ fn rank(ratio: f64, rules: &StatusRules) -> usize {
     [rules.warning, rules.near, rules.liquidation].iter().filter(|&&threshold| ratio <= threshold).count()
 }
 
-fn reference_money(margin: &Margin) -> [(&'static str, f64); 12] {
-    [
-        ("adj_eq", margin.adj_eq),
-        ("total_eq", margin.total_eq),
-        ("upl", margin.upl),
-        ("mmr", margin.mmr),
-        ("imr", margin.imr),
-        ("deriv_mmr", margin.deriv_mmr),
-        ("borrow_mmr", margin.borrow_mmr),
-        ("borrow_imr", margin.borrow_imr),
-        ("liquidation_fee", margin.liquidation_fee),
-        ("mmr_no_hedge", margin.mmr_no_hedge),
-        ("imr_no_hedge", margin.imr_no_hedge),
-        ("order_imr", margin.order_imr),
-    ]
+/// What the reference says of an account, as a margin: its figures are taken as those of the kernel are.
+fn account_margin(margin: &Margin) -> AccountMargin {
+    AccountMargin {
+        adj_eq: margin.adj_eq,
+        total_eq: margin.total_eq,
+        upl: margin.upl,
+        mmr: margin.mmr,
+        imr: margin.imr,
+        deriv_mmr: margin.deriv_mmr,
+        borrow_mmr: margin.borrow_mmr,
+        borrow_imr: margin.borrow_imr,
+        liquidation_fee: margin.liquidation_fee,
+        margin_ratio: margin.margin_ratio,
+        status: margin.status,
+        im_deficit: margin.im_deficit,
+        ineligible: margin.ineligible,
+        mmr_no_hedge: margin.mmr_no_hedge,
+        imr_no_hedge: margin.imr_no_hedge,
+        order_imr: margin.order_imr,
+    }
 }
 
-fn kernel_money(margin: &AccountMargin) -> [(&'static str, f64); 12] {
-    [
-        ("adj_eq", margin.adj_eq),
-        ("total_eq", margin.total_eq),
-        ("upl", margin.upl),
-        ("mmr", margin.mmr),
-        ("imr", margin.imr),
-        ("deriv_mmr", margin.deriv_mmr),
-        ("borrow_mmr", margin.borrow_mmr),
-        ("borrow_imr", margin.borrow_imr),
-        ("liquidation_fee", margin.liquidation_fee),
-        ("mmr_no_hedge", margin.mmr_no_hedge),
-        ("imr_no_hedge", margin.imr_no_hedge),
-        ("order_imr", margin.order_imr),
-    ]
+/// The same of a risk unit.
+fn unit_margin(unit: &Unit) -> UnitMargin {
+    let parts = &unit.parts;
+    UnitMargin {
+        unit: 0,
+        mr1: parts.mr1,
+        mr1_price: unit.mr1_price,
+        mr1_vol: unit.mr1_vol,
+        mr2: parts.mr2,
+        mr3: parts.mr3,
+        mr4: parts.mr4,
+        mr5: parts.mr5,
+        mr6: parts.mr6,
+        mr6_price: unit.mr6_price,
+        mr7: parts.mr7,
+        mr9: parts.mr9,
+        mmr: unit.mmr,
+        imr: unit.imr,
+        cash_delta: unit.cash_delta,
+        gamma: unit.gamma,
+        vega: unit.vega,
+        theta: unit.theta,
+        spot_in_use: unit.spot_in_use,
+        upl: unit.upl,
+        // Of units the reference knows it no more than their table does.
+        mmr_no_hedge: f64::NAN,
+        order_imr: unit.order_imr,
+    }
+}
+
+/// The first number of a list that is not finite, with its name.
+fn not_finite<M>(figures: &[Figure<M>], margin: &M) -> Option<(&'static str, f64)> {
+    let value = |figure: &Figure<M>| match figure.get {
+        Get::Number(one, _) => one(margin),
+        Get::Optional(one, _) => one(margin).unwrap_or(0.0),
+        Get::Flag(..) | Get::Label(..) => 0.0,
+    };
+    figures.iter().map(|figure| (figure.name, value(figure))).find(|(_, value)| !value.is_finite())
 }
 
 /// An error with the name of the first figure that is not finite.
 pub(super) fn finite(margin: &Margin) -> Result<()> {
-    let mut figures: Vec<(String, f64)> =
-        reference_money(margin).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-    figures.push(("margin_ratio".into(), margin.margin_ratio.unwrap_or(0.0)));
-    for unit in &margin.units {
-        let parts = unit.parts;
-        let of_unit = [
-            ("mr1", parts.mr1),
-            ("mr2", parts.mr2),
-            ("mr3", parts.mr3),
-            ("mr4", parts.mr4),
-            ("mr5", parts.mr5),
-            ("mr6", parts.mr6),
-            ("mr7", parts.mr7),
-            ("mr9", parts.mr9),
-            ("mmr", unit.mmr),
-            ("imr", unit.imr),
-            ("order_imr", unit.order_imr),
-            ("cash_delta", unit.cash_delta),
-            ("gamma", unit.gamma),
-            ("vega", unit.vega),
-            ("theta", unit.theta),
-            ("spot_in_use", unit.spot_in_use),
-            ("upl", unit.upl),
-        ];
-        figures.extend(of_unit.map(|(name, value)| (format!("{} {name}", unit.name), value)));
-        figures.extend(unit.grid.as_flattened().iter().map(|&pnl| (format!("{} grid", unit.name), pnl)));
-    }
-    match figures.iter().find(|(_, value)| !value.is_finite()) {
+    let of_account = not_finite(&ACCOUNT, &account_margin(margin)).map(|(name, value)| (name.to_owned(), value));
+    let of_unit = |unit: &Unit| {
+        let figure = not_finite(&UNIT, &unit_margin(unit));
+        let grid = || unit.grid.as_flattened().iter().find(|pnl| !pnl.is_finite()).map(|&pnl| ("grid", pnl));
+        figure.or_else(grid).map(|(name, value)| (format!("{} {name}", unit.name), value))
+    };
+    match of_account.or_else(|| margin.units.iter().find_map(of_unit)) {
         Some((name, value)) => {
             Err(Error::Runtime(format!("reference model: `{name}` is {value}, not a finite number")))
         }

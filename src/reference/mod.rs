@@ -21,7 +21,7 @@ mod prices;
 mod tests;
 mod unit;
 
-pub use compare::{Mismatch, compare};
+pub use compare::{Mismatch, compare, compare_rows};
 
 use crate::Result;
 use crate::book::Book;

@@ -1,9 +1,8 @@
 //! Rebuilds the page of a finished run from the files in its folder.
 
+use crate::figures::{Layout, UNIT, UnitRow};
 use crate::market::scenario::BASE;
-use crate::page::content::{
-    AtRiskRow, FIGURES, Identity, NAMES, Page, PageFile, UNIT_FIGURES, UnitRow, UnitsByAccount,
-};
+use crate::page::content::{AtRiskRow, FIGURES, Identity, NAMES, Page, PageFile, UnitEntry, UnitsByAccount};
 use crate::page::scenarios::Scenarios;
 use crate::page::{AT_RISK_SHOWN, render};
 use crate::progress::Progress;
@@ -99,14 +98,16 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
 fn units(dir: &Path, accounts: &[AtRiskRow], progress: &dyn Progress) -> Result<Option<UnitsByAccount>> {
     let wanted: BTreeSet<&str> = accounts.iter().map(|row| row.account_id.as_str()).collect();
     let keep = |names: &[&str]| names.get(1) == Some(&BASE) && names.first().is_some_and(|id| wanted.contains(id));
-    let names = ["account_id", "scenario", "risk_unit", "mr1_vol"];
-    let Some(rows) = read_table(dir, "risk_units", &names, &UNIT_FIGURES, keep, progress)? else { return Ok(None) };
+    let layout = Layout::of(&["account_id", "scenario", "risk_unit"], &UNIT, |figure| figure.compared);
+    let rows = read_table(dir, "risk_units", &layout.names, &layout.numbers, keep, progress)?;
+    let Some(rows) = rows else { return Ok(None) };
     let mut units = UnitsByAccount::new();
     for ResultRow { names, figures } in rows {
         let strange = || Error::Runtime("a row of `risk_units` does not have the expected columns".to_owned());
-        let [account, _, name, mr1_vol] = <[String; 4]>::try_from(names).map_err(|_| strange())?;
-        let figures = figures.try_into().map_err(|_| strange())?;
-        units.entry(account).or_default().push(UnitRow { name, mr1_vol, figures });
+        let [account, _, name, ..] = names.as_slice() else { return Err(strange()) };
+        let texts: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (row, _) = UnitRow::read(&layout, &texts, &figures);
+        units.entry(account.clone()).or_default().push(UnitEntry { name: name.clone(), figures: row });
     }
     Ok(Some(units))
 }

@@ -1,7 +1,7 @@
 //! The manifest of a finished run, and the unmargined accounts of its summary.
 
 use crate::error::Remedy;
-use crate::snapshot::{InputFile, Snapshot, Table};
+use crate::snapshot::{InputFile, Table};
 use crate::source::{self, LARGEST_JSON};
 use crate::{Invalid, Result};
 use serde::Deserialize;
@@ -135,11 +135,11 @@ impl FinishedRun {
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] with the first file that has changed, is new or is missing.
-    pub fn check_inputs(&self, dir: &Path, snapshot: &Snapshot) -> Result<()> {
+    pub fn check_inputs(&self, dir: &Path, inputs: &[InputFile]) -> Result<()> {
         let problem = |what: &str, file: &Path| {
             Invalid::new(format!("{what} since the run `{}` was made", self.dir.display())).file(dir.join(file))
         };
-        for now in &snapshot.inputs {
+        for now in inputs {
             let Some(then) = self.inputs.iter().find(|input| input.path == now.path) else {
                 return Err(problem("a file of the snapshot is new", &now.path).value(now.blake3.as_str()).into());
             };
@@ -156,7 +156,7 @@ impl FinishedRun {
             path.is_relative() && (tables.contains(&stem) || ["snapshot", "orders"].contains(&stem))
         };
         let is_missing =
-            |input: &&InputFile| of_snapshot(&input.path) && !snapshot.inputs.iter().any(|now| now.path == input.path);
+            |input: &&InputFile| of_snapshot(&input.path) && !inputs.iter().any(|now| now.path == input.path);
         match self.inputs.iter().find(is_missing) {
             Some(input) => Err(problem("a file of the snapshot is missing", &input.path).into()),
             None => Ok(()),

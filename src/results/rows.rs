@@ -31,27 +31,25 @@ pub fn read_result(
     progress: &dyn Progress,
 ) -> Result<Vec<ResultRow>> {
     let mut rows = Vec::new();
-    each_result(dir, table, names, figures, keep, progress, |row| {
+    each_result(dir, table, ResultColumns { names, flags: &[], figures }, keep, progress, |row| {
         rows.push(row);
         Ok(())
     })?;
     Ok(rows)
 }
 
-/// Like [`read_result`], passing the rows one by one, in order.
+/// Like [`read_result`], passing the rows one by one, in order; flags follow the names.
 ///
 /// # Errors
 /// Those of [`read_result`] and of `take`.
 pub fn each_result(
     dir: &Path,
     table: &str,
-    names: &[&'static str],
-    figures: &[&'static str],
+    columns: ResultColumns,
     keep: impl Fn(&[String]) -> bool + Sync,
     progress: &dyn Progress,
     mut take: impl FnMut(ResultRow) -> Result<()>,
 ) -> Result<()> {
-    let columns = ResultColumns { names, flags: &[], figures };
     let is_csv = source::find(dir, table)?.is_some_and(|found| found.format == Format::Csv);
     let gather = |local: &mut Vec<ResultRow>, _: u64, names: &[&str], figures: &[Option<f64>]| {
         let plain = |name: &&str| (if is_csv { unguarded(name) } else { name }).to_owned();

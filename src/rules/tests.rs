@@ -234,7 +234,7 @@ const REFUSED: [(&str, &str, &str, &str, &str); 68] = [
     ("status.liquidation=2", "status.liquidation", "`status.near` is 1.5", "2", "liquidation <= near <= warning"),
     ("status.warning=1.2", "status.warning", "`status.near` is 1.5", "1.2", "liquidation <= near <= warning"),
     ("classes.mr1.other=[]", "classes.mr1.other", "no class holds", "[]", "exactly one class"),
-    ("classes.mr1.middle=[\"ETH\"]", "classes.mr1.middle", "in `classes.mr1.major` already", "ETH", "one class"),
+    ("classes.mr1.middle=[\"ETH\"]", "classes.mr1.middle", "already in `classes.mr1.major`", "ETH", "one class"),
     ("classes.mr1.major=[\"*\"]", "classes.mr1.major", "already", "*", "one class"),
     ("classes.mr1.major=[\"\"]", "classes.mr1.major", "not a currency", "\"\"", "a currency"),
     ("mr7.tiers.other=[]", "mr7.tiers.other", "no tiers", "[]", "at least one tier"),

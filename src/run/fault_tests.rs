@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::generate::{GenerateRequest, generate};
+use crate::memory::MemoryLimit;
 use crate::progress::Silent;
 use crate::publish::recorded::Recorded;
 use crate::publish::{FailureMode, Fault, Op};
@@ -231,6 +232,7 @@ fn verify_accepts_what_a_faultless_run_left() {
         snapshot: None,
         sample: verify::Sample::All,
         seed: 0,
+        memory_limit: MemoryLimit::of_machine(),
     };
     let found = verify::verify(&request, &Silent).unwrap();
     assert!(found.agrees(), "{}", found.to_text());

@@ -9,7 +9,6 @@ use crate::margin::rules::Rules;
 use crate::market::Market;
 use crate::market::scenario::{self, Scenario};
 use crate::progress::Progress;
-use crate::snapshot::Unmargined;
 use crate::tables::rows::{AccountRows, UnitRows, by_account};
 use crate::totals::at_risk::{self, AtRisk};
 use crate::totals::summary::Tally;
@@ -97,19 +96,19 @@ impl<'a> Margins<'a> {
         (CHUNK_ACCOUNTS / self.scenarios.len().max(1)).max(1)
     }
 
-    /// Margins a range of a book. `observe` sees each block of the base case, and which of its accounts are at risk.
-    pub fn rows(&self, book: &Book, range: Range<usize>, mut observe: impl FnMut(&Chunk, &[AtRisk])) -> Result<Rows> {
+    /// Margins a piece of a book. `observe` sees each block of the base case, and which of its accounts are at risk.
+    pub fn rows(&self, book: &Book, mut observe: impl FnMut(&Chunk, &[AtRisk])) -> Result<Rows> {
         self.progress.check()?;
         let mut tally = Tally::new(self.unit_names.len());
         let mut at_risk = Vec::new();
-        let positions = book.position_start()[range.end] - book.position_start()[range.start];
+        let positions = book.instrument().len();
         let scenarios = self.scenarios.len();
-        let mut accounts = AccountRows::with_capacity(range.len() * scenarios, &self.scenarios);
+        let mut accounts = AccountRows::with_capacity(book.len() * scenarios, &self.scenarios);
         let units = self.share.units_of(positions) * scenarios;
         let mut risk_units = UnitRows::with_capacity(units, &self.unit_names, &self.scenarios);
         let (mut buffers, mut units) = (Buffers::default(), 0);
-        for start in range.clone().step_by(BLOCK_ACCOUNTS) {
-            let block = start..range.end.min(start + BLOCK_ACCOUNTS);
+        for start in (0..book.len()).step_by(BLOCK_ACCOUNTS) {
+            let block = start..book.len().min(start + BLOCK_ACCOUNTS);
             let chunks = self.chunks(book, block, &mut buffers)?;
             for (scenario, chunk) in chunks.iter().enumerate() {
                 let rows = at_risk::select(chunk, scenario);
@@ -163,23 +162,4 @@ impl UnitShare {
             self.0.store(share + share / 8 + 1, Relaxed);
         }
     }
-}
-
-/// Ranges of the book that hold `size` consecutive accounts of the snapshot, those that were left out counted, so that
-/// files are cut in the same places however a snapshot is read.
-pub(crate) fn pieces(book: &Book, unmargined: &[Unmargined], size: usize) -> Vec<Range<usize>> {
-    let before = |id: &str| {
-        let (mut low, mut high) = (0, book.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if book.accounts().get(middle) < id { low = middle + 1 } else { high = middle }
-        }
-        low
-    };
-    // Rank of each account that was left out, among all of the snapshot.
-    let ranks: Vec<usize> =
-        unmargined.iter().enumerate().map(|(earlier, account)| before(&account.account_id) + earlier).collect();
-    let all = book.len() + ranks.len();
-    let cut = |rank: usize| rank - ranks.partition_point(|&left_out| left_out < rank);
-    (0..all).step_by(size).map(|start| cut(start)..cut(all.min(start + size))).collect()
 }

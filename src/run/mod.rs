@@ -1,25 +1,27 @@
 //! The end-of-day run: a snapshot in, the margin of every account out.
 //!
 //! ```text
-//! Stream::open -> Market                               read
-//! recompute::price                                     price
+//! OpenBook::open -> Market                             read
+//! engine::price                                        price
 //! pieces of 16,384 accounts, on all threads:           compute
-//!     row groups -> Book of the piece                    decoded and merged ahead of their turn
-//!     recompute::chunk -> columns -> encoded bytes,
+//!     rows -> Book of the piece                          ahead of its turn, see [`crate::engine::OpenBook`]
+//!     engine::chunk -> columns -> encoded bytes,
 //!     at-risk rows, counts and sums
 //!   appended in order by one thread                      (append)
 //! at_risk, rejects, summary.json, report.html, manifest.json   finish
 //! rename
 //! ```
 //!
-//! A few row groups and a few pieces are in memory at once, and the at-risk rows. That holds for Parquet tables whose
-//! rows ascend by account id. Other snapshots are read whole if they fit [`RunRequest::memory_limit`], and are brought
-//! to disk and sorted there if they do not. Every file has the same bytes either way.
+//! A few row groups and a few pieces are in memory at once, and the at-risk rows, if the tables are Parquet whose rows
+//! ascend by account id. Every file has the same bytes from every source and under every memory limit.
 
-use crate::book::{Book, BookBuilder};
+use crate::Result;
+use crate::book::Book;
 use crate::distance::tables::{self as distances, Searched};
+use crate::engine::{Memory, OpenBook};
 use crate::market::Market;
 use crate::market::scenario::Scenario;
+use crate::memory::{BOOK_ROW, Need};
 use crate::page::{self, AtRiskRow, Drill, Identity, Page};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
@@ -28,7 +30,7 @@ use crate::publish::recorded::absolute;
 use crate::publish::{OutputFile, OutputFolder};
 use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
-use crate::snapshot::stream::{Spill, Stream, Window};
+use crate::snapshot::stream::{Currencies, Cut};
 use crate::snapshot::{self, InputFile, LoadOptions, Snapshot};
 use crate::tables;
 use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
@@ -36,11 +38,10 @@ use crate::tables::encode::{self, Encoded, Encoder, TableFile};
 use crate::tables::rejects;
 use crate::totals::Summary;
 use crate::totals::at_risk::{self, AtRisk, Names};
+use crate::totals::flagged::{Flagged, flag};
 use crate::totals::spread::{Floor, Spread};
 use crate::totals::summary::Tally;
-use crate::{Error, Result, parallel};
-use margins::{Margins, Rows, pieces};
-use std::ops::Range;
+use margins::{Margins, Rows};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -129,42 +130,22 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
         expectations: &request.snapshot.expectations,
         progress,
     };
-    let (limit, threads) = (request.snapshot.memory_limit, rayon::current_num_threads());
-    if let Some(stream) = Stream::open(&request.snapshot.dir, None, &options)? {
-        match limit.window(stream.largest_row_groups(), threads) {
-            None => tracing::info!("the row groups are too large for the memory limit"),
-            Some(window) => {
-                check_date(request, stream.as_of_ns())?;
-                let job = Job::new(request, stream.market(), clock, progress)?;
-                if let Some(margined) = job.margin_stream(stream, window, folder.path(), &options)? {
-                    return job.finish(margined, folder);
-                }
-                folder.clear()?;
-                tracing::info!("the tables are not sorted by account id");
-            }
-        }
+    let memory = Memory::new(request.snapshot.memory_limit, Need::ROWS, Some(folder.path()));
+    let mut book = OpenBook::open(&request.snapshot.dir, Currencies::Priced, memory, &options)?;
+    if !request.snapshot.allow_rules_date {
+        request.rules.check_date(book.as_of_ns())?;
     }
-    if limit.holds(snapshot::weigh(&request.snapshot.dir)?, threads) {
-        let snapshot = snapshot::load(&request.snapshot.dir, &options)?;
-        check_date(request, snapshot.as_of_ns)?;
-        let job = Job::new(request, &snapshot.market, clock, progress)?;
-        let margined = job.margin_loaded(snapshot, folder.path())?;
-        return job.finish(margined, folder);
+    if request.distance == DistanceScope::All {
+        // Distances are searched when all is margined: the book is kept until then.
+        let rows = book.rows();
+        book.need(Need::ROWS.keeping(rows.saturating_mul(BOOK_ROW)));
     }
-    tracing::info!("the book is larger than the memory limit: it is brought to disk and sorted there");
-    let too_small = || limit.exceeded("the book cannot be sorted in ranges small enough");
-    let spill = Spill { place: folder.path(), rows: limit.sorted_rows(threads) };
-    let stream = Stream::open(&request.snapshot.dir, Some(spill), &options)?.ok_or_else(too_small)?;
-    let window = limit.sorting_window(stream.largest_row_groups(), threads).ok_or_else(too_small)?;
-    check_date(request, stream.as_of_ns())?;
-    let job = Job::new(request, stream.market(), clock, progress)?;
-    let unsorted = || Error::Runtime("tables that were sorted on disk are not sorted".into());
-    let margined = job.margin_stream(stream, window, folder.path(), &options)?.ok_or_else(unsorted)?;
+    book.ready()?;
+    let market = book.market().clone();
+    let job = Job::new(request, &market, clock, progress)?;
+    let margined = job.margin(&mut book, &folder)?;
+    drop(book);
     job.finish(margined, folder)
-}
-
-fn check_date(request: &RunRequest, as_of_ns: i64) -> Result<()> {
-    if request.snapshot.allow_rules_date { Ok(()) } else { request.rules.check_date(as_of_ns) }
 }
 
 /// A market, priced in all scenarios; what comes after is accounts.
@@ -217,47 +198,26 @@ impl<'a> Job<'a> {
         Ok(Self { request, margins, more_inputs, read, price: clock.elapsed(), floor: Floor::default(), progress })
     }
 
-    /// Margins accounts while they are read. `None` if they do not come in order.
-    fn margin_stream(
-        &self,
-        stream: Stream,
-        window: Window,
-        folder: &Path,
-        options: &LoadOptions,
-    ) -> Result<Option<Margined>> {
+    /// Margins all accounts.
+    fn margin(&self, book: &mut OpenBook, folder: &OutputFolder) -> Result<Margined> {
         let clock = Instant::now();
-        self.progress.stage("compute", "rows", stream.rows());
-        let (encoders, mut writer) = Writer::create(folder, self.request.output.format)?;
-        let work = |book: Book| self.part(&book, 0..book.len(), &encoders);
-        let read = stream.run(self.margins.piece_accounts(), window, options, work, |part| writer.append(part))?;
-        read.map(|snapshot| writer.finish(snapshot, clock)).transpose()
-    }
-
-    /// Margins the accounts of a book.
-    fn margin_loaded(&self, mut snapshot: Snapshot, folder: &Path) -> Result<Margined> {
-        let clock = Instant::now();
-        let book = std::mem::take(&mut snapshot.book);
-        self.progress.stage("compute", "accounts", book.len() as u64);
-        let pieces = pieces(&book, &snapshot.unmargined, self.margins.piece_accounts());
-        let (encoders, mut writer) = Writer::create(folder, self.request.output.format)?;
-        parallel::in_order(
-            pieces.len(),
-            rayon::current_num_threads() * 2,
-            |task| {
-                let part = self.part(&book, pieces[task].clone(), &encoders)?;
-                self.progress.advance(pieces[task].len() as u64);
-                Ok(part)
-            },
-            |part| writer.append(part),
-        )?;
+        let rows = book.rows();
+        let start = || {
+            folder.clear()?;
+            self.progress.stage("compute", "rows", rows);
+            Writer::create(folder.path(), self.request.output.format)
+        };
+        let cut = Cut::Known(self.margins.piece_accounts());
+        let (writer, snapshot) =
+            book.pass(cut, start, |encoders, piece| self.part(&piece.book, encoders), Writer::append)?;
         writer.finish(snapshot, clock)
     }
 
-    fn part(&self, book: &Book, range: Range<usize>, encoders: &[Encoder; 2]) -> Result<Part> {
+    fn part(&self, book: &Book, encoders: &[Encoder; 2]) -> Result<Part> {
         let units = self.margins.unit_names().len();
         let mut spread = Spread::new(units, &self.request.rules.rules.status, &self.floor);
         let mut drill = Drill::default();
-        let rows = self.margins.rows(book, range.clone(), |base, at_risk| {
+        let rows = self.margins.rows(book, |base, at_risk| {
             spread.count(base);
             if self.request.output.report {
                 drill.offer(base, at_risk, book);
@@ -265,7 +225,7 @@ impl<'a> Job<'a> {
         })?;
         spread.finish(book);
         let Rows { accounts, risk_units, mut at_risk, tally } = rows;
-        let flagged = self.flag(book, range, &mut at_risk)?;
+        let flagged = flag(book, self.request.distance, &mut at_risk)?;
         let [accounts_encoder, units_encoder] = encoders;
         Ok(Part {
             accounts: accounts_encoder.encode(&accounts)?,
@@ -276,32 +236,6 @@ impl<'a> Job<'a> {
             spread,
             drill,
         })
-    }
-
-    /// The accounts that will be looked at once more, as a book; `at_risk` refers to it from now on. Their rows come
-    /// with them only if distances will be searched.
-    fn flag(&self, book: &Book, range: Range<usize>, at_risk: &mut [AtRisk]) -> Result<Book> {
-        let mut builder = BookBuilder::default();
-        let accounts: Vec<usize> = match self.request.distance {
-            DistanceScope::All => range.collect(),
-            DistanceScope::AtRisk | DistanceScope::None => {
-                let mut accounts: Vec<usize> = at_risk.iter().map(|row| row.account).collect();
-                accounts.sort_unstable();
-                accounts.dedup();
-                accounts
-            }
-        };
-        for &account in &accounts {
-            if self.request.distance == DistanceScope::None {
-                builder.finish_account(book.accounts().get(account), book.spot_offset()[account]);
-            } else {
-                builder.copy_account(book, account);
-            }
-        }
-        for row in at_risk {
-            row.account = accounts.partition_point(|&account| account < row.account);
-        }
-        builder.build()
     }
 
     /// Everything after the accounts.
@@ -394,9 +328,7 @@ fn scenarios(
 /// The two large tables while they are written, and what is gathered beside them.
 struct Writer {
     tables: [TableFile; 2],
-    at_risk: Vec<AtRisk>,
-    flagged: BookBuilder,
-    flagged_accounts: usize,
+    flagged: Flagged,
     tally: Tally,
     spread: Spread,
     drill: Drill,
@@ -409,9 +341,7 @@ impl Writer {
         let (units_encoder, risk_units) = encode::create(folder, &RISK_UNITS, format)?;
         let writer = Self {
             tables: [accounts, risk_units],
-            at_risk: Vec::new(),
-            flagged: BookBuilder::default(),
-            flagged_accounts: 0,
+            flagged: Flagged::default(),
             tally: Tally::default(),
             spread: Spread::default(),
             drill: Drill::default(),
@@ -425,12 +355,7 @@ impl Writer {
         let [accounts, risk_units] = &mut self.tables;
         accounts.append(part.accounts)?;
         risk_units.append(part.risk_units)?;
-        let first = self.flagged_accounts;
-        self.at_risk.extend(part.at_risk.into_iter().map(|row| AtRisk { account: first + row.account, ..row }));
-        for account in 0..part.flagged.len() {
-            self.flagged.copy_account(&part.flagged, account);
-        }
-        self.flagged_accounts += part.flagged.len();
+        self.flagged.add(&part.flagged, part.at_risk);
         self.tally.merge(&part.tally);
         self.spread.merge(&part.spread);
         self.drill.merge(part.drill);
@@ -439,11 +364,12 @@ impl Writer {
     }
 
     fn finish(self, snapshot: Snapshot, clock: Instant) -> Result<Margined> {
+        let (flagged, at_risk) = self.flagged.build()?;
         Ok(Margined {
             snapshot,
             tables: self.tables,
-            at_risk: self.at_risk,
-            flagged: self.flagged.build()?,
+            at_risk,
+            flagged,
             tally: self.tally,
             spread: self.spread,
             drill: self.drill,

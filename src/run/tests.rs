@@ -2,11 +2,14 @@
 
 use super::margins::UnitShare;
 use super::*;
+use crate::Error;
+use crate::book::BookBuilder;
 use crate::engine::CHUNK_ACCOUNTS;
 use crate::engine::Chunk;
 use crate::fixture;
 use crate::margin::Status;
 use crate::market::scenario::BASE;
+use crate::parallel::in_order;
 use crate::progress::Silent;
 use crate::totals::at_risk::Binding;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -14,6 +17,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::fs::{self, File};
+use std::ops::Range;
 
 mod stopped_tests;
 
@@ -31,11 +35,15 @@ fn run_with(
     progress: &dyn Progress,
 ) -> Result<RunOutcome> {
     let folder = OutputFolder::create(&request.output.dir, request.output.force, &[&request.snapshot.dir])?;
+    let snapshot = fixture::snapshot(accounts);
+    let whole = &snapshot.book;
     let job = Job {
         request,
         margins: Margins {
-            compute: Box::new(|_, range, buffers| {
-                buffers.chunks = vec![compute(range)?];
+            compute: Box::new(|book, range, buffers| {
+                let first = whole.find(book.accounts().get(range.start)).unwrap();
+                let chunk = compute(first..first + range.len())?;
+                buffers.chunks = vec![Chunk { first_account: range.start, ..chunk }];
                 Ok(())
             }),
             unit_names: fixture::unit_names(),
@@ -49,7 +57,20 @@ fn run_with(
         floor: Floor::default(),
         progress,
     };
-    let margined = job.margin_loaded(fixture::snapshot(accounts), folder.path())?;
+    let (encoders, mut writer) = Writer::create(folder.path(), request.output.format)?;
+    let size = job.margins.piece_accounts();
+    let piece = |task: usize| {
+        let mut builder = BookBuilder::default();
+        let range = task * size..accounts.min((task + 1) * size);
+        for account in range.clone() {
+            builder.copy_account(whole, account);
+        }
+        let part = job.part(&builder.build()?, &encoders)?;
+        progress.advance(range.len() as u64);
+        Ok(part)
+    };
+    in_order(accounts.div_ceil(size), 2 * rayon::current_num_threads(), piece, |part| writer.append(part))?;
+    let margined = writer.finish(fixture::snapshot(accounts), Instant::now())?;
     job.finish(margined, folder)
 }
 

@@ -14,6 +14,7 @@
 
 pub mod amount;
 pub mod check;
+pub mod columns;
 mod desk;
 pub mod limits;
 mod lines;

@@ -1,97 +1,20 @@
 //! Tables of a simulation: `checks`, `check_units`, the largest withdrawals and orders, and its summary.
 
 use super::check::{Most, Unit};
+use super::columns::{self, CHECK_UNITS, CHECKS, Check, CheckUnit, MAX_ORDER, MAX_WITHDRAW, OrderRow, WithdrawalRow};
 use super::limits::{MaxOrder, MaxWithdrawal};
 use super::operation::{OperationAccount, RequestText};
 use super::{CheckCounts, Row};
 use crate::Result;
 use crate::cells::time::timestamp;
-use crate::margin::{AccountMargin, UnitMargin};
 use crate::publish::OutputFile;
 use crate::rules::LoadedRules;
 use crate::snapshot::Snapshot;
 use crate::source::Format;
-use crate::tables::columns::{Column, Kind, TableSpec, label, number, optional_numbers, optional_texts, text, texts};
 use crate::tables::encode::{Encoded, Encoder, TableFile, create};
+use crate::tables::filled;
 use arrow::array::RecordBatch;
 use std::path::Path;
-
-/// One row per operation, in byte order of account and `op_id`. Before and after are null where `verdict` is `invalid`.
-pub const CHECKS: TableSpec = TableSpec {
-    name: "checks",
-    columns: &[
-        text("op_id"),
-        label("account_id"),
-        text("group").nullable(),
-        label("kind"),
-        label("inst_id").nullable(),
-        label("ccy").nullable(),
-        label("side").nullable(),
-        text("qty").nullable(),
-        text("px").nullable(),
-        label("verdict"),
-        label("reason").nullable(),
-        number("max_qty").nullable(),
-        label("max_unit").nullable(),
-        number("adj_eq_before").nullable(),
-        number("mmr_before").nullable(),
-        number("imr_before").nullable(),
-        number("margin_ratio_before").nullable(),
-        label("status_before").nullable(),
-        number("adj_eq_after").nullable(),
-        number("mmr_after").nullable(),
-        number("imr_after").nullable(),
-        number("margin_ratio_after").nullable(),
-        label("status_after").nullable(),
-        text("why").nullable(),
-    ],
-    sorted_by: None,
-};
-
-/// Each risk unit that an operation changes, before and after. No row where the unit does not exist.
-pub const CHECK_UNITS: TableSpec = TableSpec {
-    name: "check_units",
-    columns: &[
-        text("op_id"),
-        label("account_id"),
-        label("state"),
-        label("risk_unit"),
-        number("mr1"),
-        number("mr2"),
-        number("mr3"),
-        number("mr4"),
-        number("mr5"),
-        number("mr6"),
-        number("mr7"),
-        number("mr9"),
-        number("mmr"),
-        number("imr"),
-        number("cash_delta"),
-        number("spot_in_use"),
-    ],
-    sorted_by: None,
-};
-
-/// The largest withdrawals, one row per account and currency.
-pub const MAX_WITHDRAW: TableSpec = TableSpec {
-    name: "max_withdraw",
-    columns: &[text("account_id"), label("ccy"), number("eq"), number("max_wd"), number("max_wd_ex")],
-    sorted_by: Some(0),
-};
-
-/// The largest orders, one row per account and instrument, instruments in request order. Null where margin sets no
-/// limit.
-pub const MAX_ORDER: TableSpec = TableSpec {
-    name: "max_order",
-    columns: &[
-        text("account_id"),
-        label("inst_id"),
-        Column::new("px", Kind::Number),
-        number("max_buy").nullable(),
-        number("max_sell").nullable(),
-    ],
-    sorted_by: Some(0),
-};
 
 /// The columns with the request and the answer.
 pub struct Fields<'a> {
@@ -193,58 +116,12 @@ impl CheckEncoders {
 }
 
 fn checks_batch(rows: &[Row<'_>], snapshot: &Snapshot) -> Result<RecordBatch> {
-    let fields: Vec<Fields> = rows.iter().map(|row| Fields::of(row, snapshot)).collect();
-    let filled = |text: for<'f> fn(&'f Fields<'_>) -> &'f str| {
-        optional_texts(fields.iter().map(move |fields| Some(text(fields)).filter(|text| !text.is_empty())))
-    };
-    let margins = |after: bool| {
-        rows.iter().map(move |row| {
-            row.answer.as_ref().ok().map(|(answer, _)| if after { &answer.after } else { &answer.before })
-        })
-    };
-    let figure = |after: bool, figure: fn(&AccountMargin) -> Option<f64>| {
-        optional_numbers(margins(after).map(move |margin| margin.and_then(figure)))
-    };
-    let status = |after: bool| optional_texts(margins(after).map(|margin| margin.map(|margin| margin.status.name())));
-    CHECKS.batch(vec![
-        texts(fields.iter().map(|fields| fields.op_id))?,
-        texts(fields.iter().map(|fields| fields.account_id))?,
-        filled(|fields| fields.group)?,
-        texts(fields.iter().map(|fields| fields.words.kind.as_str()))?,
-        filled(|fields| &fields.words.inst_id)?,
-        filled(|fields| &fields.words.ccy)?,
-        filled(|fields| &fields.words.side)?,
-        filled(|fields| &fields.words.qty)?,
-        filled(|fields| &fields.words.px)?,
-        texts(fields.iter().map(|fields| fields.verdict))?,
-        filled(|fields| fields.reason)?,
-        optional_numbers(fields.iter().map(|fields| fields.most.map(|(amount, _)| amount))),
-        optional_texts(fields.iter().map(|fields| fields.most.map(|(_, unit)| unit)))?,
-        figure(false, |margin| Some(margin.adj_eq)),
-        figure(false, |margin| Some(margin.mmr)),
-        figure(false, |margin| Some(margin.imr)),
-        figure(false, |margin| margin.margin_ratio),
-        status(false)?,
-        figure(true, |margin| Some(margin.adj_eq)),
-        figure(true, |margin| Some(margin.mmr)),
-        figure(true, |margin| Some(margin.imr)),
-        figure(true, |margin| margin.margin_ratio),
-        status(true)?,
-        optional_texts(rows.iter().map(|row| Some(row.why.as_str()).filter(|why| !why.is_empty())))?,
-    ])
-}
-
-/// A unit before or after an operation.
-struct UnitRow<'a> {
-    op_id: &'a str,
-    account_id: &'a str,
-    state: &'static str,
-    risk_unit: &'a str,
-    margin: UnitMargin,
+    let rows: Vec<Check> = rows.iter().map(|row| Check::new(row, Fields::of(row, snapshot))).collect();
+    filled::batch(&CHECKS, &columns::checks(), &rows)
 }
 
 fn units_batch(rows: &[Row<'_>], snapshot: &Snapshot, unit_names: &[String]) -> Result<RecordBatch> {
-    let mut units: Vec<UnitRow> = Vec::new();
+    let mut units: Vec<CheckUnit> = Vec::new();
     for row in rows {
         let Ok((answer, _)) = &row.answer else { continue };
         let account_id = match &row.operation.account {
@@ -255,30 +132,11 @@ fn units_batch(rows: &[Row<'_>], snapshot: &Snapshot, unit_names: &[String]) -> 
             for (state, margin) in [("before", before), ("after", after)] {
                 let Some(margin) = *margin else { continue };
                 let risk_unit = unit_names.get(margin.unit as usize).map_or("", String::as_str);
-                units.push(UnitRow { op_id: &row.operation.op_id, account_id, state, risk_unit, margin });
+                units.push(CheckUnit { op_id: &row.operation.op_id, account_id, state, risk_unit, margin });
             }
         }
     }
-    let figure =
-        |figure: fn(&UnitMargin) -> f64| crate::tables::columns::numbers(units.iter().map(|row| figure(&row.margin)));
-    CHECK_UNITS.batch(vec![
-        texts(units.iter().map(|row| row.op_id))?,
-        texts(units.iter().map(|row| row.account_id))?,
-        texts(units.iter().map(|row| row.state))?,
-        texts(units.iter().map(|row| row.risk_unit))?,
-        figure(|unit| unit.mr1),
-        figure(|unit| unit.mr2),
-        figure(|unit| unit.mr3),
-        figure(|unit| unit.mr4),
-        figure(|unit| unit.mr5),
-        figure(|unit| unit.mr6),
-        figure(|unit| unit.mr7),
-        figure(|unit| unit.mr9),
-        figure(|unit| unit.mmr),
-        figure(|unit| unit.imr),
-        figure(|unit| unit.cash_delta),
-        figure(|unit| unit.spot_in_use),
-    ])
+    filled::batch(&CHECK_UNITS, &columns::check_units(), &units)
 }
 
 /// A limit of an account: account, index among the limits of the account, limit.
@@ -314,16 +172,15 @@ impl Withdrawals {
 
 impl LimitTable<MaxWithdrawal> for Withdrawals {
     fn append(&mut self, snapshot: &Snapshot, rows: &[Limit<MaxWithdrawal>]) -> Result<()> {
-        let figure =
-            |figure: fn(&MaxWithdrawal) -> f64| crate::tables::columns::numbers(rows.iter().map(|row| figure(&row.2)));
-        let currency = |ccy: u32| snapshot.market.currencies[ccy as usize].name.as_str();
-        let batch = MAX_WITHDRAW.batch(vec![
-            texts(rows.iter().map(|row| snapshot.book.accounts().get(row.0)))?,
-            texts(rows.iter().map(|row| currency(row.2.ccy)))?,
-            figure(|limit| limit.eq),
-            figure(|limit| limit.max_wd),
-            figure(|limit| limit.max_wd_ex),
-        ])?;
+        let row = |limit: &Limit<MaxWithdrawal>| WithdrawalRow {
+            account_id: snapshot.book.accounts().get(limit.0),
+            ccy: snapshot.market.currencies[limit.2.ccy as usize].name.as_str(),
+            eq: limit.2.eq,
+            max_wd: limit.2.max_wd,
+            max_wd_ex: limit.2.max_wd_ex,
+        };
+        let rows: Vec<WithdrawalRow> = rows.iter().map(row).collect();
+        let batch = filled::batch(&MAX_WITHDRAW, &columns::max_withdraw(), &rows)?;
         self.1.append(self.0.encode(&batch)?)
     }
 
@@ -351,13 +208,15 @@ impl<'a> Orders<'a> {
 
 impl LimitTable<MaxOrder> for Orders<'_> {
     fn append(&mut self, snapshot: &Snapshot, rows: &[Limit<MaxOrder>]) -> Result<()> {
-        let batch = MAX_ORDER.batch(vec![
-            texts(rows.iter().map(|row| snapshot.book.accounts().get(row.0)))?,
-            texts(rows.iter().map(|row| self.names[row.1].as_str()))?,
-            crate::tables::columns::numbers(rows.iter().map(|row| row.2.px)),
-            optional_numbers(rows.iter().map(|row| row.2.max_buy)),
-            optional_numbers(rows.iter().map(|row| row.2.max_sell)),
-        ])?;
+        let row = |limit: &Limit<MaxOrder>| OrderRow {
+            account_id: snapshot.book.accounts().get(limit.0),
+            inst_id: self.names[limit.1].as_str(),
+            px: limit.2.px,
+            max_buy: limit.2.max_buy,
+            max_sell: limit.2.max_sell,
+        };
+        let rows: Vec<OrderRow> = rows.iter().map(row).collect();
+        let batch = filled::batch(&MAX_ORDER, &columns::max_order(), &rows)?;
         self.file.append(self.encoder.encode(&batch)?)
     }
 

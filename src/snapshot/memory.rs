@@ -3,8 +3,9 @@
 //! Such a table has no file: where an error of a file names one, an error here names the table.
 
 use super::schema::SHOCKS;
-use super::tables::{MarketTables, Pending, read_accounts};
-use super::{Expectations, LoadOptions, Snapshot, Survey, Table, shocks};
+use super::stream::Stream;
+use super::tables::{MarketTables, Pending};
+use super::{Expectations, LoadOptions, Snapshot, Survey, Table, shocks, whole};
 use crate::formats::Column;
 use crate::formats::batch::Batch;
 use crate::formats::memory::{Rows, Slices};
@@ -48,7 +49,7 @@ fn without_rows(columns: &[Column]) -> SchemaRef {
 }
 
 /// What is wrong with a table in memory has no file: the name of the table stands in its place.
-fn name_table(error: Error) -> Error {
+pub(super) fn name_table(error: Error) -> Error {
     match error {
         Error::Invalid(mut invalid) => {
             invalid.table = invalid.file.take().map(|name| name.display().to_string());
@@ -61,7 +62,7 @@ fn name_table(error: Error) -> Error {
 /// The tables of a market at one time, read and checked; good for any number of books.
 pub struct MarketRows {
     as_of_ns: i64,
-    tables: MarketTables,
+    pub(super) tables: Arc<MarketTables>,
     rows: [Rows; 3],
 }
 
@@ -83,7 +84,7 @@ impl MarketRows {
             .and_then(|mut pending| MarketTables::read(&mut pending, as_of_ns, &options))
             .map_err(name_table);
         let tables = read?;
-        Ok(Self { as_of_ns, tables, rows })
+        Ok(Self { as_of_ns, tables: Arc::new(tables), rows })
     }
 
     /// The market of the snapshot in the folder `dir`; its tables of accounts are not looked at.
@@ -116,24 +117,37 @@ impl MarketRows {
     }
 }
 
-/// Joins tables of accounts in memory to a market, as [`super::load`] does with those of a folder. The last two are
-/// `accounts` and `orders`.
+/// Tables of accounts that a caller holds.
+#[derive(Clone, Copy)]
+pub struct Tables<'a> {
+    /// `account_id`, `inst_id`, `qty`, `avg_px`.
+    pub positions: &'a Rows,
+    /// `account_id`, `ccy`, `cash`, `interest` (optional), `spot_in_use_cap` (optional).
+    pub balances: &'a Rows,
+    /// `account_id`, `spot_offset`.
+    pub accounts: Option<&'a Rows>,
+    /// `account_id`, `inst_id`, `side`, `qty`, `px`.
+    pub orders: Option<&'a Rows>,
+}
+
+/// Joins tables of accounts in memory to a market; the accounts come in pieces.
+///
+/// # Errors
+/// Those of [`super::load`] that concern the columns of the tables and the market.
+pub fn open_rows(market: &MarketRows, tables: Tables, options: &LoadOptions) -> Result<Stream> {
+    let mut named = vec![(Table::Positions, tables.positions), (Table::Balances, tables.balances)];
+    named.extend(tables.accounts.map(|accounts| (Table::Accounts, accounts)));
+    named.extend(tables.orders.map(|orders| (Table::Orders, orders)));
+    let named = named.into_iter().map(|(table, rows)| (table, rows.clone())).collect();
+    Stream::of_rows(market, named, options).map_err(name_table)
+}
+
+/// As [`super::load`], of tables in memory.
 ///
 /// # Errors
 /// Those of [`super::load`].
-pub fn load_rows(
-    market: &MarketRows,
-    positions: &Rows,
-    balances: &Rows,
-    [accounts, orders]: [Option<&Rows>; 2],
-    options: &LoadOptions,
-) -> Result<Snapshot> {
-    let mut named = vec![(Table::Positions, positions), (Table::Balances, balances)];
-    named.extend(accounts.map(|accounts| (Table::Accounts, accounts)));
-    named.extend(orders.map(|orders| (Table::Orders, orders)));
-    let read = Pending::of_memory(&named, options)
-        .and_then(|pending| read_accounts(market.as_of_ns, &market.tables, pending, options));
-    Ok(read.map_err(name_table)?.0)
+pub fn load_rows(market: &MarketRows, tables: Tables, options: &LoadOptions) -> Result<Snapshot> {
+    whole(open_rows(market, tables, options)?, options)
 }
 
 /// The scenarios of a table `shocks` in memory, as [`super::read_shocks`] reads them of a file.

@@ -35,20 +35,21 @@ pub use crate::formats::memory::Rows;
 pub use checksums::{CHECKSUMS, checksum_lines, snapshot_hash};
 pub use expectations::Expectations;
 pub use max_rejects::MaxRejects;
-pub use memory::{MarketRows, load_rows, shocks_of};
+pub use memory::{MarketRows, Tables, load_rows, open_rows, shocks_of};
 pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use schema::{Table, input_columns};
 pub use shocks::{find_shocks, read_shocks};
 
 use crate::Result;
-use crate::book::Book;
+use crate::book::{Book, BookBuilder};
 use crate::formats::scan::Opened;
 use crate::margin::rules::{Rules, SpotOffset};
 use crate::market::Market;
 use crate::progress::{Progress, Silent};
-use crate::source::{self, Input};
+use crate::source::{self, Input, Source};
 use std::path::{Path, PathBuf};
+use stream::{Currencies, Cut, Piece, Stream, Window};
 use survey::Survey;
 
 /// What [`load`] needs besides the folder.
@@ -115,33 +116,20 @@ pub(crate) const MANIFEST: &str = "snapshot.toml";
 /// # Errors
 /// [`Error::Invalid`] if a table is missing or a file cannot be read; [`Error::Interrupted`].
 pub fn form_checksums(dir: &Path, progress: &dyn Progress) -> Result<String> {
-    let survey = Survey::new(dir)?;
-    let hashed = survey.hash(progress).map(|hashes| survey.input_files(hashes, []));
-    Ok(checksum_lines(&survey.settle(hashed, progress)?))
+    Ok(checksum_lines(&input_hashes(dir, progress)?))
 }
 
-/// Rows of the tables of accounts, about: what the footers of Parquet files say, and for other files what their size
-/// lets one expect.
+/// The files of a snapshot and their hashes; their rows are not counted.
 ///
 /// # Errors
-/// [`Error::Invalid`] if a table is missing or a file cannot be opened.
-pub fn weigh(dir: &Path) -> Result<u64> {
-    // Least bytes of a row of text or of an IPC file.
-    const ROW_BYTES: u64 = 24;
-    let mut rows = 0u64;
-    for (table, located) in survey::locate(dir)? {
-        if ![Table::Positions, Table::Balances, Table::Accounts, Table::Orders].contains(&table) {
-            continue;
-        }
-        let source = located.open()?;
-        let known = if source.format == source::Format::Parquet { Opened::new(&source, &[])?.rows() } else { None };
-        rows =
-            rows.saturating_add(known.unwrap_or_else(|| source.files.iter().map(Input::len).sum::<u64>() / ROW_BYTES));
-    }
-    Ok(rows)
+/// Those of [`form_checksums`].
+pub fn input_hashes(dir: &Path, progress: &dyn Progress) -> Result<Vec<InputFile>> {
+    let survey = Survey::new(dir)?;
+    let hashed = survey.hash(progress).map(|hashes| survey.input_files(hashes, []));
+    survey.settle(hashed, progress)
 }
 
-/// Reads the snapshot in the folder `dir`.
+/// Reads the snapshot in the folder `dir`, the whole book into memory.
 ///
 /// ```
 /// use remargin::snapshot::{LoadOptions, load};
@@ -157,14 +145,39 @@ pub fn weigh(dir: &Path) -> Result<u64> {
 /// [`Error::Invalid`] for a broken table or `snapshot.toml`, and for files that are not those that `checksums` or the
 /// expectations name; [`Error::Interrupted`] if the user stopped.
 pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
-    options.expectations.check()?;
-    let survey = Survey::new(dir)?;
-    let (hashes, loaded) =
-        rayon::join(|| survey.hash(options.progress), || tables::read(survey.as_of_ns, &survey.sources, options));
-    let read = loaded.and_then(|(mut snapshot, rows)| {
-        snapshot.inputs = survey.input_files(hashes?, rows);
-        survey.verify(&snapshot.inputs, options.expectations)?;
-        Ok(snapshot)
-    });
-    survey.settle(read, options.progress)
+    whole(Stream::open(dir, Currencies::Named, options)?, options)
+}
+
+/// Gathers all pieces of a book.
+fn whole(mut stream: Stream, options: &LoadOptions) -> Result<Snapshot> {
+    const ACCOUNTS: usize = 1 << 14;
+    let threads = rayon::current_num_threads();
+    let window = Window { row_groups: threads, pieces: 2 * threads };
+    if stream.largest_row_groups().is_none() {
+        stream.hold(options)?;
+    }
+    loop {
+        let mut book = BookBuilder::default();
+        let work = |piece: Piece| Ok(piece.book);
+        let read = stream.pass(Cut::Known(ACCOUNTS), window, options, work, |piece| {
+            book.append(&piece);
+            Ok(())
+        })?;
+        match read {
+            Some(snapshot) => return Ok(Snapshot { book: book.build()?, ..snapshot }),
+            None => stream.hold(options)?,
+        }
+    }
+}
+
+/// Rows of a table of accounts, about: what the footers of Parquet files say, and for other files what their size lets
+/// one expect.
+fn rows_about(table: Table, source: &Source) -> Result<u64> {
+    // Least bytes of a row of text or of an IPC file.
+    const ROW_BYTES: u64 = 24;
+    let known = match source.format {
+        source::Format::Parquet => Opened::new(source, table.columns().get(..1).unwrap_or_default())?.rows(),
+        source::Format::Arrow | source::Format::Csv => None,
+    };
+    Ok(known.unwrap_or_else(|| source.files.iter().map(Input::len).sum::<u64>() / ROW_BYTES))
 }

@@ -53,6 +53,14 @@ impl RawSnapshot {
         self.survey.source(table).map(|source| source.files.as_slice())
     }
 
+    /// Rows of a table, about: where its files do not tell, what their size lets one expect.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a file cannot be opened.
+    pub fn rows(&self, table: Table) -> Result<u64> {
+        self.survey.source(table).map_or(Ok(0), |source| super::rows_about(table, source))
+    }
+
     /// `snapshot.toml`, and the files of the market and of the scenarios.
     pub fn market_files(&self) -> Vec<Input> {
         let market =

@@ -1,18 +1,13 @@
-//! All tables in the order in which they depend on one another, and the snapshot that they make.
+//! The tables of a snapshot once they are opened, and those that make the market, read whole.
 
 // Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
 #![allow(clippy::indexing_slicing)]
 
-use super::accounts::balances::{AllBalances, Balances};
-use super::accounts::orders::{AllOrders, Orders};
-use super::accounts::positions::{AllPositions, Positions};
-use super::accounts::{AccountNumbers, AccountRows, Section, Settings, settle};
 use super::market::contracts::{self, ContractRow, Fault, base_quote};
 use super::market::prices::{self, Indices};
 use super::market::{self};
-use super::reject::{Broken, Reason};
-use super::{Expectations, LoadOptions, Snapshot, Table, relate};
-use crate::book::Book;
+use super::reject::{Reason, Reject, TableCount};
+use super::{Expectations, LoadOptions, Table, relate};
 use crate::cells::text::cut;
 use crate::formats::batch::Batch;
 use crate::formats::memory::{Rows, Slices};
@@ -20,102 +15,6 @@ use crate::formats::scan::{Opened, scan};
 use crate::source::Source;
 use crate::{Error, Invalid, Result};
 use std::path::PathBuf;
-
-/// Reads all tables. Returns the rows of each file too; the snapshot's `inputs` are still empty.
-pub(super) fn read(as_of_ns: i64, sources: &[(Table, Source)], options: &LoadOptions) -> Result<(Snapshot, Vec<u64>)> {
-    let mut pending = Pending::open(sources, options)?;
-    let tables = MarketTables::read(&mut pending, as_of_ns, options)?;
-    read_accounts(as_of_ns, &tables, pending, options)
-}
-
-/// Reads the tables of accounts, where those of the market are read.
-pub(super) fn read_accounts(
-    as_of_ns: i64,
-    tables: &MarketTables,
-    mut pending: Pending,
-    options: &LoadOptions,
-) -> Result<(Snapshot, Vec<u64>)> {
-    let indices = tables.indices();
-    let mut file_rows = tables.file_rows();
-
-    let mut accounts = AccountNumbers::default();
-    let mut balances = AllBalances::default();
-    let balance_rows = scan(
-        pending.take(Table::Balances)?.1,
-        options.progress,
-        |local: &mut Balances, batch| {
-            local.read(batch, |name| indices.fx(name).map(|fx| options.expectations.most_held(fx)))
-        },
-        |local| balances.merge(local, &mut accounts),
-    )?;
-    balances.reject_duplicates();
-    let names = || balances.currencies().iter();
-    let (market, listings) = tables.market(as_of_ns, options.expectations, names())?;
-
-    let mut positions = AllPositions::default();
-    let (_, opened) = pending.take(Table::Positions)?;
-    positions.reserve(opened.rows().unwrap_or(0));
-    let position_rows = scan(
-        opened,
-        options.progress,
-        |local: &mut Positions, batch| local.read(batch, &listings),
-        |local| positions.merge(local, &mut accounts),
-    )?;
-
-    let mut settings = AccountRows::default();
-    let mut settings_rows = None;
-    if let Ok((_, opened)) = pending.take(Table::Accounts) {
-        let merge = |local| settings.merge(local, &mut accounts);
-        settings_rows = Some(scan(opened, options.progress, Settings::read, merge)?);
-        settings.reject_duplicates(&accounts);
-    }
-    let mut orders = AllOrders::default();
-    let mut order_rows = None;
-    if let Ok((_, opened)) = pending.take(Table::Orders) {
-        let priced = market::Priced::new(&market);
-        let read = |local: &mut Orders, batch: &Batch| local.read(batch, &listings, &priced);
-        order_rows = Some(scan(opened, options.progress, read, |local| orders.merge(local, &mut accounts))?);
-    }
-    let unused_price_gaps = listings.unused_gaps(&market, &indices, names());
-    balances.renumber_currencies(&market);
-    let optional_rows = settings_rows.iter().chain(&order_rows).flatten();
-    file_rows.extend(position_rows.iter().chain(&balance_rows).chain(optional_rows));
-
-    let mut sections = tables.sections();
-    for (table, rows, accounts, broken) in [
-        (Table::Positions, Some(&position_rows), &positions.rows.account, &mut positions.broken),
-        (Table::Balances, Some(&balance_rows), &balances.rows.account, &mut balances.broken),
-        (Table::Accounts, settings_rows.as_ref(), &settings.account, &mut settings.broken),
-        (Table::Orders, order_rows.as_ref(), &orders.rows.account, &mut orders.broken),
-    ] {
-        if let Some(rows) = rows {
-            sections.push(Section { table, rows_in: rows.iter().sum(), accounts, broken: std::mem::take(broken) });
-        }
-    }
-    let settled = settle(accounts.ids(), sections);
-
-    let mut spot_offset = vec![options.default_spot_offset; accounts.ids().len()];
-    for (&account, offset) in settings.account.iter().zip(&settings.offset) {
-        if let Some(offset) = *offset {
-            spot_offset[account as usize] = offset;
-        }
-    }
-    options.progress.check()?;
-    let left_out = &settled.left_out;
-    let book = Book::from_rows(accounts.ids(), &spot_offset, left_out, positions.rows, balances.rows, orders.rows)?;
-    let snapshot = Snapshot {
-        as_of_ns,
-        market,
-        book,
-        rejects: settled.rejects,
-        unmargined: settled.unmargined,
-        tables: settled.tables,
-        inputs: Vec::new(),
-        untradable: listings.untradable(),
-        unused_price_gaps,
-    };
-    Ok((snapshot, file_rows))
-}
 
 /// The tables that make the market, whole.
 pub(super) struct MarketTables {
@@ -164,23 +63,27 @@ impl MarketTables {
             .collect()
     }
 
-    /// Rows and broken rows of each table.
-    pub fn sections(&self) -> Vec<Section<'static>> {
+    /// The broken rows, and what became of the rows of each table.
+    pub fn rejects(&self) -> (Vec<Reject>, Vec<TableCount>) {
         let Self { instruments, marks, indices } = self;
-        vec![
-            instruments.section(Table::Instruments, instruments.broken(broken_contract)),
-            marks.section(
+        let mut rejects = Vec::new();
+        let counts = vec![
+            instruments.set_aside(Table::Instruments, broken_contract, &mut rejects),
+            marks.set_aside(
                 Table::Marks,
-                marks.broken(|row| row.inst_id.is_none().then(|| (Reason::MissingInstId, "inst_id", String::new()))),
+                |row| row.inst_id.is_none().then(|| (Reason::MissingInstId, "inst_id", String::new())),
+                &mut rejects,
             ),
-            indices.section(
+            indices.set_aside(
                 Table::Indices,
-                indices.broken(|row| {
+                |row| {
                     let name = row.index_id.as_deref().unwrap_or_default();
                     base_quote(name).is_none().then(|| (Reason::InvalidIndexId, "index_id", cut(name)))
-                }),
+                },
+                &mut rejects,
             ),
-        ]
+        ];
+        (rejects, counts)
     }
 }
 
@@ -268,13 +171,25 @@ impl<T: Send> SmallTable<T> {
             .into())
     }
 
-    /// The rows that `fault` finds broken.
-    fn broken(&self, fault: impl Fn(&T) -> Option<(Reason, &'static str, String)>) -> Vec<Broken> {
+    /// Appends the rows that `fault` finds broken to `rejects`, and counts them.
+    fn set_aside(
+        &self,
+        table: Table,
+        fault: impl Fn(&T) -> Option<(Reason, &'static str, String)>,
+        rejects: &mut Vec<Reject>,
+    ) -> TableCount {
+        let before = rejects.len();
         let faults = self.rows.iter().zip(1..).filter_map(|(row, number)| Some((number, fault(row)?)));
-        faults.map(|(row, (reason, column, value))| Broken { row, account: None, reason, column, value }).collect()
-    }
-
-    fn section(&self, table: Table, broken: Vec<Broken>) -> Section<'static> {
-        Section { table, rows_in: self.rows.len() as u64, accounts: &[], broken }
+        rejects.extend(faults.map(|(row, (reason, column, value))| Reject {
+            table,
+            row,
+            account_id: None,
+            reason,
+            column,
+            value,
+        }));
+        let (rows_in, rows_broken) = (self.rows.len() as u64, (rejects.len() - before) as u64);
+        let rows_used = rows_in - rows_broken;
+        TableCount { table, rows_in, rows_used, rows_rejected: rows_broken, rows_broken, rows_left_out: 0 }
     }
 }

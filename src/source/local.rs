@@ -14,8 +14,9 @@ use std::time::{Duration, SystemTime};
 const MOST_HELD: usize = 64;
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-/// How long the clock of a file system may stand still. Two changes within that time have the same time.
-const CLOCK_STEP: Duration = Duration::from_millis(20);
+/// How long the clock of a file system may stand still: a tick of the kernel, of which there are 100 a second or more.
+/// Two changes within that time have the same time.
+const CLOCK_STEP: Duration = Duration::from_millis(12);
 /// The same where times have no fractions of a second.
 const COARSE_CLOCK_STEP: Duration = Duration::from_secs(2);
 
@@ -47,9 +48,9 @@ impl LocalFile {
     /// [`Invalid`] if it is not a regular file or cannot be opened. Links are followed.
     pub fn open(path: &Path) -> Result<Self> {
         let (file, identity) = open(path)?;
-        if identity.is_fresh() {
+        if let Some(wait) = identity.fresh_for() {
             // A change that follows at once would not show in the times. So wait until one would.
-            std::thread::sleep(identity.clock_step());
+            std::thread::sleep(wait);
             let later = file.metadata().map_err(|error| unreadable(path, &error))?;
             identity.compare(path, &Identity::of(&later))?;
         }
@@ -190,14 +191,13 @@ impl Identity {
         Self { place: (0, 0), size: metadata.len(), written, touched: written }
     }
 
-    fn clock_step(&self) -> Duration {
-        if self.touched % 1_000_000_000 == 0 { COARSE_CLOCK_STEP } else { CLOCK_STEP }
-    }
-
-    /// True if the last change is so recent that the next one may have the same time.
-    fn is_fresh(&self) -> bool {
+    /// How long the next change may still have the same time as the last one; `None` if it may not any more.
+    fn fresh_for(&self) -> Option<Duration> {
+        let step = if self.touched % 1_000_000_000 == 0 { COARSE_CLOCK_STEP } else { CLOCK_STEP };
         let age = nanoseconds(SystemTime::now()) - self.touched;
-        age.unsigned_abs() < self.clock_step().as_nanos()
+        // The clock of a server may be a little ahead of ours.
+        let age = Duration::from_nanos(u64::try_from(age.max(0)).unwrap_or(u64::MAX));
+        step.checked_sub(age).filter(|left| !left.is_zero())
     }
 
     fn compare(&self, path: &Path, now: &Self) -> Result<()> {

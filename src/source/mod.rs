@@ -12,7 +12,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[cfg(test)]
-mod changes;
+mod change_tests;
 mod find;
 mod format;
 mod input;

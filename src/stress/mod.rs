@@ -1,36 +1,43 @@
 //! Price scenarios over every account: `remargin stress`.
 //!
 //! ```text
-//! snapshot::load -> Market, Book                           once
-//! shocks, grids, words, presets -> scenarios               base first
-//! for every few scenarios, on all threads:
-//!     scenario::apply, engine::price                    one re-priced table a scenario
-//!     accounts in chunks x scenarios: engine::chunk     one pass a scenario
-//!     counts, sums, worst scenario, at-risk rows           merged in order of chunk and scenario
+//! OpenBook::open -> Market
+//! shocks, grids, words, presets -> scenarios                 base first
+//! for every few scenarios, as many as memory allows:
+//!     scenario::apply, engine::price                         one re-priced table a scenario
+//!     one pass over the pieces of the book: engine::chunk    in the base case and in each scenario
+//!     counts, sums, worst scenario, at-risk rows             merged in order of piece and scenario
 //! tables, summary.json, report.html, manifest.json, rename
 //! ```
 //!
-//! What is kept for every account is its base case and its worst scenario; everything else leaves as soon as its few
-//! scenarios are done, so memory does not grow with their number. With [`Detail::All`] the rows of an account stand
-//! together, as in a run, and the priced tables of all scenarios are held at once: 400 bytes for each instrument and
-//! scenario. Accounts are then worked on in smaller chunks, so that totals may differ in their last bit.
+//! With one pass nothing is kept of an account but its id and its rows at risk; with several its worst scenario so far
+//! as well, and every pass margins the base case again. With [`Detail::All`] there is one pass: the rows of an account
+//! stand together, as in a run. Pieces are then smaller, so that totals may differ in their last bit.
 
+pub mod columns;
 mod family;
+mod gather;
 mod pass;
+mod plan;
 mod recorded;
 pub(crate) mod stats;
 pub(crate) mod summary;
 pub(crate) mod tables;
 mod text;
+mod worst;
 
 pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenario};
 pub use text::stress_table;
 
+use crate::book::Book;
 use crate::distance::tables::{self as distances, Searched};
+use crate::engine::{Memory, OpenBook};
 use crate::error::Remedy;
 use crate::margin::priced::PricedMarket;
+use crate::market::Market;
 use crate::market::scenario::with_base;
 use crate::market::scenario::{self, Scenario};
+use crate::memory::Need;
 use crate::page::{self, AtRiskRow, Identity, Page, Scenarios};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
@@ -39,15 +46,15 @@ use crate::publish::recorded::absolute;
 use crate::publish::{OutputFile, OutputFolder};
 use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
-use crate::snapshot::{self, LoadOptions, Snapshot};
-use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
-use crate::tables::{encode, rejects};
-use crate::totals::at_risk::{self, AtRisk, Names};
+use crate::snapshot::stream::Currencies;
+use crate::snapshot::{self, InputFile, LoadOptions, Snapshot};
+use crate::tables::rejects;
+use crate::totals::at_risk::{self, Names};
 use crate::totals::spread::Floor;
 use crate::{Error, Result, engine};
-use pass::{Pass, State};
-use rayon::prelude::*;
-use stats::ScenarioStats;
+use gather::Gathered;
+use pass::Outcome;
+use plan::{Passes, Plan};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tables::{ScenarioRow, StressTables};
@@ -81,25 +88,29 @@ pub struct ScenarioSources {
 }
 
 impl ScenarioSources {
-    /// The base case and all scenarios, in order, checked against the market. Files that are read are noted among the
-    /// inputs of the snapshot.
+    /// The base case and all scenarios, in order, checked against the market, and the files that they come from.
     ///
     /// # Errors
     /// [`Error::Refused`] without a scenario; [`Error::Invalid`] for a table that cannot be used, two scenarios of one
     /// name and a scenario that the market does not know the currencies of.
-    pub fn resolve(&self, dir: &Path, snapshot: &mut Snapshot, progress: &dyn Progress) -> Result<Vec<Scenario>> {
+    pub fn resolve(
+        &self,
+        dir: &Path,
+        market: &Market,
+        progress: &dyn Progress,
+    ) -> Result<(Vec<Scenario>, Vec<InputFile>)> {
         let nothing = self.axes.is_empty() && self.scenarios.is_empty() && self.presets.is_empty();
         let own = if nothing && self.shocks.is_none() { snapshot::find_shocks(dir)? } else { None };
-        let mut all = Vec::new();
+        let (mut all, mut files) = (Vec::new(), Vec::new());
         if let Some(path) = self.shocks.as_ref().or(own.as_ref()) {
-            let (scenarios, mut inputs) = snapshot::read_shocks(path, &snapshot.market, progress)?;
+            let (scenarios, mut inputs) = snapshot::read_shocks(path, market, progress)?;
             for input in &mut inputs {
                 input.path = match input.path.strip_prefix(dir) {
                     Ok(inside) if own.is_some() => inside.to_path_buf(),
                     _ => absolute(&input.path)?.into(),
                 };
             }
-            snapshot.inputs.extend(inputs);
+            files = inputs;
             all.extend(scenarios);
         } else if nothing {
             let problem = format!("there is no scenario: `{}` has no table `shocks`", dir.display());
@@ -108,9 +119,9 @@ impl ScenarioSources {
         all.extend(grid(&self.axes)?);
         all.extend(self.scenarios.iter().cloned());
         for preset in &self.presets {
-            all.extend(preset.scenarios(&snapshot.market)?);
+            all.extend(preset.scenarios(market)?);
         }
-        with_base(&snapshot.market, all)
+        Ok((with_base(market, all)?, files))
     }
 }
 
@@ -207,17 +218,21 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
         expectations: &request.snapshot.expectations,
         progress,
     };
-    let mut snapshot = snapshot::load(&request.snapshot.dir, &options)?;
+    let memory = Memory::new(request.snapshot.memory_limit, Need::STRESS, Some(folder.path()));
+    let mut book = OpenBook::open(&request.snapshot.dir, Currencies::Named, memory, &options)?;
     if !request.snapshot.allow_rules_date {
-        request.rules.check_date(snapshot.as_of_ns)?;
+        request.rules.check_date(book.as_of_ns())?;
     }
-    let scenarios = request.sources.resolve(&request.snapshot.dir, &mut snapshot, progress)?;
+    let market = book.market().clone();
+    let (scenarios, more_inputs) = request.sources.resolve(&request.snapshot.dir, &market, progress)?;
+    let plan = Plan::new(request, &mut book, scenarios.len())?;
+    book.ready()?;
     timings.read = clock.elapsed();
 
-    let steps = (snapshot.book.len() as u64).saturating_mul(scenarios.len() as u64);
-    progress.stage("stress", "accounts x scenarios", steps);
-    let work = Work { request, snapshot: &snapshot, scenarios: &scenarios, progress };
-    let (summary, mut outputs, at_risk) = work.write(folder.path(), &mut timings)?;
+    let work = Work { request, market: &market, scenarios: &scenarios, folder: &folder, progress };
+    let Written { mut snapshot, summary, mut outputs, at_risk } = work.write(&mut book, plan, &mut timings)?;
+    drop(book);
+    snapshot.inputs.extend(more_inputs);
 
     let clock = Instant::now();
     progress.stage("write", "files", 0);
@@ -247,101 +262,91 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     Ok(StressOutcome { summary, too_many_rejects, timings })
 }
 
-/// Summary, files and the head of the base case's rows at risk.
-type Written = (StressSummary, Vec<OutputFile>, Option<Vec<AtRiskRow>>);
+/// What there is before the last files.
+struct Written {
+    snapshot: Snapshot,
+    summary: StressSummary,
+    outputs: Vec<OutputFile>,
+    /// The head of the base case's rows at risk, if they are written.
+    at_risk: Option<Vec<AtRiskRow>>,
+}
 
 /// Everything between reading and the last files.
 struct Work<'a> {
     request: &'a StressRequest,
-    snapshot: &'a Snapshot,
+    market: &'a Market,
     scenarios: &'a [Scenario],
+    folder: &'a OutputFolder,
     progress: &'a dyn Progress,
 }
 
-/// Scenarios that are priced and passed over the book together: enough to share what is read of each chunk of
-/// accounts, few enough that their at-risk rows are no burden.
-const GROUP: usize = 8;
-
-/// Rows at risk that a group may hold if every account is at risk in every scenario of it.
-const GROUP_ROWS: usize = 1 << 20;
-
 impl Work<'_> {
-    fn group_size(&self) -> usize {
-        match self.request.detail {
-            Detail::All => self.scenarios.len(),
-            Detail::AtRisk | Detail::None => (GROUP_ROWS / self.snapshot.book.len().max(1)).clamp(1, GROUP),
-        }
-    }
-
     fn price(&self, scenario: &Scenario) -> Result<PricedMarket> {
         self.progress.check()?;
         let rules = &self.request.rules.rules;
-        Ok(engine::price(&scenario::apply(&self.snapshot.market, scenario, rules.rate)?, rules))
+        Ok(engine::price(&scenario::apply(self.market, scenario, rules.rate)?, rules))
     }
 
-    /// Distances from liquidation in the base case, noted in its rows at risk.
-    fn distances(&self, folder: &Path, at_risk: &mut [AtRisk]) -> Result<Option<OutputFile>> {
-        let (request, Snapshot { market, book, .. }) = (self.request, self.snapshot);
-        let searched = Searched { market, rules: &request.rules.rules, book, progress: self.progress };
-        distances::write(folder, request.output.format, request.distance, searched, at_risk)
-    }
-
-    /// Also returns the head of the base case's rows at risk, if they are written.
-    fn write(&self, folder: &Path, timings: &mut Timings) -> Result<Written> {
-        let (request, book) = (self.request, &self.snapshot.book);
-        let units = self.scenarios.first().map(|base| self.price(base)).transpose()?;
-        let units = units.map_or_else(Vec::new, |priced| priced.unit_names());
+    fn write(&self, book: &mut OpenBook, plan: Plan, timings: &mut Timings) -> Result<Written> {
+        let base = self.price(self.scenarios.first().unwrap_or(&Scenario::base()))?;
+        let units = base.unit_names();
         let names: Vec<String> = self.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
         let names = Names { units: &units, scenarios: &names };
-        let mut tables =
-            StressTables::create(folder, request.output.format, book, names, request.detail != Detail::None)?;
-        let mut detail = match request.detail {
-            Detail::All => Some((
-                encode::create(folder, &ACCOUNTS, request.output.format)?,
-                encode::create(folder, &RISK_UNITS, request.output.format)?,
-            )),
-            Detail::AtRisk | Detail::None => None,
-        };
+        let mut passes = Passes { work: self, base: &base, names, floor: Floor::default(), plan, timings };
+        let (mut first, snapshot) = passes.first(book)?;
 
-        let floor = Floor::default();
-        let mut state = State::default();
-        let mut rows: Vec<ScenarioRow> = Vec::new();
-        let (mut base_tally, mut distances, mut head) = (None, None, None);
-        for (group, scenarios) in self.scenarios.chunks(self.group_size()).enumerate() {
-            let clock = Instant::now();
-            let first = group * self.group_size();
-            let priced: Vec<PricedMarket> =
-                scenarios.par_iter().map(|scenario| self.price(scenario)).collect::<Result<_>>()?;
-            timings.price += clock.elapsed();
-            let clock = Instant::now();
-            let status = &request.rules.rules.status;
-            let pass = Pass { book, names, priced: &priced, first, status, floor: &floor, progress: self.progress };
-            let mut results = pass.run(&mut state, &mut detail)?;
-            if let (0, Some((_, at_risk))) = (group, results.first_mut()) {
-                distances = self.distances(folder, at_risk)?;
-                at_risk::sort(at_risk);
-                head = (request.detail != Detail::None).then(|| AtRiskRow::head(at_risk, book, names));
-                let left = book.len() * (self.scenarios.len() - scenarios.len());
-                self.progress.stage("stress", "accounts x scenarios", left as u64);
+        let clock = Instant::now();
+        let distances = self.distances(&mut first)?;
+        let ids = Book::of_ids(std::mem::take(&mut first.ids));
+        let with_at_risk = self.request.detail != Detail::None;
+        let mut tables =
+            StressTables::create(self.folder.path(), self.request.output.format, &ids, names, with_at_risk)?;
+        let mut head = None;
+        if let Some(base) = first.outcomes.first_mut() {
+            at_risk::sort(&mut base.at_risk);
+            head = with_at_risk.then(|| AtRiskRow::head(&base.at_risk, &ids, names));
+        }
+        passes.timings.compute += clock.elapsed();
+        let (mut rows, mut base_tally) = (Vec::new(), None);
+        let spread = std::mem::take(&mut first.spread);
+        let mut last = first;
+        loop {
+            for Outcome { stats, count, at_risk } in std::mem::take(&mut last.outcomes) {
+                let number = rows.len();
+                let Some(scenario) = self.scenarios.get(number) else { break };
+                rows.push(tables.add(number, scenario, &stats, count, at_risk)?);
+                base_tally.get_or_insert(stats.tally);
             }
-            timings.compute += clock.elapsed();
-            for (offset, (stats, at_risk)) in results.into_iter().enumerate() {
-                rows.push(tables.add(first + offset, &scenarios[offset], &stats, at_risk)?);
-                let ScenarioStats { tally, .. } = stats;
-                base_tally.get_or_insert(tally);
+            if rows.len() == self.scenarios.len() {
+                break;
             }
+            last = passes.next(book, rows.len(), &last.worst)?;
         }
 
         let clock = Instant::now();
-        let mut files = tables.finish(&state.base, &state.worst)?;
-        files.extend(distances);
-        if let Some(((_, accounts), (_, risk_units))) = detail {
-            files.extend([accounts.finish()?, risk_units.finish()?]);
-        }
-        let at_risk = rows.first().map_or(0, |base| base.accounts.at_risk);
+        let (worst, detail) = last.finish_tables()?;
+        let mut outputs = tables.finish(worst)?;
+        outputs.extend(distances);
+        outputs.extend(detail);
+        let at_risk = rows.first().map_or(0, |base: &ScenarioRow| base.accounts.at_risk);
         let tally = base_tally.unwrap_or_default();
-        let base = tally.summary(self.snapshot, &request.rules, &units, at_risk as usize, &state.spread)?;
-        timings.finish += clock.elapsed();
-        Ok((summary::of(base, self.scenarios, &rows)?, files, head))
+        let base = tally.summary(&snapshot, &self.request.rules, &units, at_risk as usize, &spread)?;
+        passes.timings.finish += clock.elapsed();
+        Ok(Written { snapshot, summary: summary::of(base, self.scenarios, &rows)?, outputs, at_risk: head })
+    }
+
+    /// Distances from liquidation in the base case, noted in its rows at risk.
+    fn distances(&self, first: &mut Gathered) -> Result<Option<OutputFile>> {
+        let (request, market) = (self.request, self.market);
+        let (book, mut flagged) = std::mem::take(&mut first.flagged).build()?;
+        let searched = Searched { market, rules: &request.rules.rules, book: &book, progress: self.progress };
+        let folder = self.folder.path();
+        let file = distances::write(folder, request.output.format, request.distance, searched, &mut flagged)?;
+        // Both have the same rows in the same order; the accounts have other numbers.
+        let rows = first.outcomes.first_mut().map_or(&mut [][..], |base| base.at_risk.as_mut_slice());
+        for (row, found) in rows.iter_mut().zip(flagged) {
+            row.all_coins = found.all_coins;
+        }
+        Ok(file)
     }
 }

@@ -1,9 +1,10 @@
-//! One pass over the book for a few scenarios at once.
+//! One pass over the pieces of a book for a few scenarios at once.
 
+use super::gather::Part;
 use super::stats::{Hedge, ScenarioStats};
 use super::tables::Worst;
 use crate::book::Book;
-use crate::engine::{self, CHUNK_ACCOUNTS, Chunk};
+use crate::engine::{self, Chunk};
 use crate::margin::account::Account;
 use crate::margin::priced::PricedMarket;
 use crate::margin::requirement::Workspace;
@@ -11,58 +12,53 @@ use crate::margin::rules::StatusRules;
 use crate::margin::sums::UnitSums;
 use crate::margin::{AccountMargin, Status};
 use crate::progress::Progress;
-use crate::tables::encode::{Encoded, Encoder, TableFile};
+use crate::request::DistanceScope;
+use crate::snapshot::stream::Piece;
+use crate::tables::encode::{Encoded, Encoder};
 use crate::tables::rows::{accounts_batch, by_account, risk_units_batch};
 use crate::totals::at_risk::{self, AtRisk, Names};
+use crate::totals::flagged::flag;
 use crate::totals::spread::{Floor, Spread};
 use crate::totals::summary::Tally;
-use crate::{Error, Result, parallel};
+use crate::{Error, Result};
 use rayon::prelude::*;
-use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What is kept of every account from the base case to the last scenario.
-#[derive(Default)]
-pub(super) struct State {
-    /// The base case.
-    pub base: Vec<AccountMargin>,
-    /// The worst scenario so far.
-    pub worst: Vec<Worst>,
-    /// How the accounts lie in the base case.
-    pub spread: Spread,
-    /// The hedges of the base case, by chunk.
-    hedges: Vec<Vec<Hedge>>,
-}
-
-/// A table that is written, and its encoder.
-pub(super) type Table = (Encoder, TableFile);
+/// Encoders of `accounts` and `risk_units`, if they are written.
+pub(super) type Encoders = Option<[Encoder; 2]>;
 
 /// A few consecutive scenarios.
 pub(super) struct Pass<'a> {
-    pub book: &'a Book,
     pub names: Names<'a>,
+    /// The base case, which every pass margins: what it brings is not kept of every account.
+    pub base: &'a PricedMarket,
     pub priced: &'a [PricedMarket],
     /// Number of the first scenario; the base case has 0.
     pub first: usize,
     /// Thresholds of the margin ratio.
     pub status: &'a StatusRules,
-    /// What the spreads of all chunks share.
+    /// What the spreads of all pieces share.
     pub floor: &'a Floor,
+    /// Whose distances will be searched.
+    pub distance: DistanceScope,
+    /// The rows at risk are written, and not only counted.
+    pub with_at_risk: bool,
     pub progress: &'a dyn Progress,
+    /// Pieces that are being worked on.
+    pub active: AtomicUsize,
 }
 
-/// What scenarios did, and the accounts that are at risk in them.
-pub(super) type Outcome = (ScenarioStats, Vec<AtRisk>);
-
-/// A chunk of accounts in all scenarios of the pass.
-struct Part {
-    outcomes: Vec<Outcome>,
-    worst: Vec<Worst>,
-    /// Margins and hedges of the base case, in the pass that it belongs to.
-    base: Option<(Vec<AccountMargin>, Vec<Hedge>, Spread)>,
-    detail: Option<(Encoded, Encoded)>,
+/// What a scenario did, and the accounts that are at risk in it.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub stats: ScenarioStats,
+    /// How many are at risk.
+    pub count: u64,
+    /// Those accounts, if they are written; accounts are numbered over the whole book.
+    pub at_risk: Vec<AtRisk>,
 }
 
-/// A chunk in one scenario.
+/// A piece in one scenario.
 struct Margins {
     chunk: Chunk,
     /// One entry a risk unit, as in the chunk.
@@ -70,117 +66,73 @@ struct Margins {
 }
 
 impl Pass<'_> {
-    /// Values all accounts in the scenarios of this pass; the outcome of each, in order.
-    pub fn run(&self, state: &mut State, detail: &mut Option<(Table, Table)>) -> Result<Vec<Outcome>> {
-        let size = self.chunk_accounts(detail.is_some());
-        let mut outcomes: Vec<Outcome> = self.priced.iter().map(|_| Outcome::default()).collect();
-        let (base, hedges) = (std::mem::take(&mut state.base), std::mem::take(&mut state.hedges));
-        let (mut new_base, mut new_hedges) = (Vec::new(), Vec::new());
-        let (encoders, mut files) = match detail {
-            Some(((accounts, rows), (units, unit_rows))) => (Some((&*accounts, &*units)), Some((rows, unit_rows))),
-            None => (None, None),
-        };
-        let mut account = 0;
-        parallel::in_order(
-            self.book.len().div_ceil(size),
-            rayon::current_num_threads() * 2,
-            |task| {
-                let range = task * size..self.book.len().min((task + 1) * size);
-                let known = if self.first == 0 { None } else { base.get(range.clone()).zip(hedges.get(task)) };
-                self.part(range, known.map(|(base, hedges)| (base, hedges.as_slice())), encoders)
-            },
-            |part: Part| {
-                for ((stats, at_risk), (more, rows)) in outcomes.iter_mut().zip(part.outcomes) {
-                    stats.merge(&more);
-                    at_risk.extend(rows);
-                }
-                for worst in part.worst {
-                    match state.worst.get_mut(account) {
-                        Some(before) => before.take(&worst),
-                        None => state.worst.push(worst),
-                    }
-                    account += 1;
-                }
-                if let Some((margins, hedges, spread)) = part.base {
-                    new_base.extend(margins);
-                    new_hedges.push(hedges);
-                    state.spread.merge(&spread);
-                }
-                if let (Some((accounts, units)), Some((rows, unit_rows))) = (&mut files, part.detail) {
-                    accounts.append(rows)?;
-                    units.append(unit_rows)?;
-                }
-                Ok(())
-            },
-        )?;
-        (state.base, state.hedges) = if self.first == 0 { (new_base, new_hedges) } else { (base, hedges) };
-        Ok(outcomes)
+    /// Values a piece in the scenarios of this pass.
+    pub fn part(&self, piece: &Piece, encoders: &Encoders) -> Result<Part> {
+        let others = self.active.fetch_add(1, Ordering::Relaxed);
+        let part = self.part_beside(piece, encoders, others);
+        self.active.fetch_sub(1, Ordering::Relaxed);
+        part
     }
 
-    /// With all rows written a chunk has as many rows as a run's, whatever the number of scenarios.
-    fn chunk_accounts(&self, with_detail: bool) -> usize {
-        if with_detail { (CHUNK_ACCOUNTS / self.priced.len().max(1)).max(1) } else { CHUNK_ACCOUNTS }
-    }
-
-    fn part(
-        &self,
-        range: Range<usize>,
-        base: Option<(&[AccountMargin], &[Hedge])>,
-        encoders: Option<(&Encoder, &Encoder)>,
-    ) -> Result<Part> {
-        let own = match (base, self.priced) {
-            (None, [priced, ..]) => Some(self.margins(priced, range.clone())?),
-            _ => None,
-        };
-        let own_base = own.as_ref().map(|own| (own.chunk.accounts.as_slice(), own.hedges.as_slice()));
-        let (base_margins, base_hedges) =
-            base.or(own_base).ok_or_else(|| Error::Runtime("a pass without scenarios".to_owned()))?;
-        let scenario = |(offset, priced): (usize, &PricedMarket)| {
-            let computed;
-            let margins = match &own {
-                Some(own) if offset == 0 => own,
-                _ => {
-                    computed = self.margins(priced, range.clone())?;
-                    &computed
+    fn part_beside(&self, piece: &Piece, encoders: &Encoders, others: usize) -> Result<Part> {
+        let book = &piece.book;
+        let base = self.margins(self.base, book)?;
+        let is_first = self.first == 0;
+        // Threads that other pieces leave idle take scenarios of this one; what comes out does not depend on it.
+        let width = (rayon::current_num_threads() / (others + 1)).max(1);
+        let mut outcomes = Vec::with_capacity(self.priced.len());
+        let mut worst: Vec<Worst> = Vec::new();
+        let mut chunks = Vec::new();
+        let mut number = self.first;
+        for few in self.priced.chunks(width) {
+            let scenario = |(offset, priced): (usize, &PricedMarket)| {
+                if number + offset == 0 {
+                    let outcome = self.outcome(0, piece.first, &base, &base)?;
+                    return Ok((outcome, kept(&base.chunk, encoders)));
                 }
+                let margins = self.margins(priced, book)?;
+                let outcome = self.outcome(number + offset, piece.first, &margins, &base)?;
+                self.progress.advance(book.len() as u64);
+                Ok((outcome, kept(&margins.chunk, encoders)))
             };
-            let outcome = self.outcome(offset, margins, base_margins, base_hedges)?;
-            self.progress.advance(range.len() as u64);
-            let chunk = Chunk {
-                units: if encoders.is_some() { margins.chunk.units.clone() } else { Vec::new() },
-                first_account: range.start,
-                accounts: margins.chunk.accounts.clone(),
-                unit_end: margins.chunk.unit_end.clone(),
-            };
-            Ok((outcome, chunk))
-        };
-        let results: Vec<(Outcome, Chunk)> = self.priced.par_iter().enumerate().map(scenario).collect::<Result<_>>()?;
-        let (outcomes, chunks): (Vec<Outcome>, Vec<Chunk>) = results.into_iter().unzip();
-        let worst = (0..range.len()).filter_map(|account| self.worst(&chunks, account)).collect();
-        let detail = match encoders {
-            Some((accounts, units)) => {
-                let (book, names) = (self.book, self.names);
-                let rows = by_account(&chunks);
-                Some((
-                    accounts.encode(&accounts_batch(&rows, book, names.scenarios)?)?,
-                    units.encode(&risk_units_batch(&rows, book, names.units, names.scenarios)?)?,
-                ))
+            let results: Vec<_> = few.par_iter().enumerate().map(scenario).collect::<Result<_>>()?;
+            for (offset, (outcome, chunk)) in results.into_iter().enumerate() {
+                take_worst(&mut worst, &chunk.accounts, number + offset);
+                outcomes.push(outcome);
+                if encoders.is_some() {
+                    chunks.push(chunk);
+                }
             }
-            None => None,
-        };
-        let base = own.map(|own| {
+            number += few.len();
+        }
+        let detail = encoders.as_ref().map(|encoders| self.detail(&chunks, book, encoders)).transpose()?;
+        let spread = is_first.then(|| {
             let mut spread = Spread::new(self.names.units.len(), self.status, self.floor);
-            spread.count(&own.chunk);
-            spread.finish(self.book);
-            (own.chunk.accounts, own.hedges, spread)
+            spread.count(&base.chunk);
+            spread.finish(book);
+            spread
         });
-        Ok(Part { outcomes, worst, base, detail })
+        let mut flagged = None;
+        if is_first && self.distance != DistanceScope::None {
+            let mut rows = at_risk::select(&base.chunk, 0);
+            flagged = Some((flag(book, self.distance, &mut rows)?, rows));
+        }
+        Ok(Part { ids: book.accounts().clone(), outcomes, base: base.chunk.accounts, worst, spread, flagged, detail })
     }
 
-    fn margins(&self, priced: &PricedMarket, range: Range<usize>) -> Result<Margins> {
+    fn detail(&self, chunks: &[Chunk], book: &Book, encoders: &[Encoder; 2]) -> Result<[Encoded; 2]> {
+        let (rows, names) = (by_account(chunks), self.names);
+        let [accounts, units] = encoders;
+        Ok([
+            accounts.encode(&accounts_batch(&rows, book, names.scenarios)?)?,
+            units.encode(&risk_units_batch(&rows, book, names.units, names.scenarios)?)?,
+        ])
+    }
+
+    fn margins(&self, priced: &PricedMarket, book: &Book) -> Result<Margins> {
         self.progress.check()?;
         let mut hedges = Vec::new();
-        let chunk = engine::chunk_with(priced, self.book, range, |account, work, units| {
+        let chunk = engine::chunk_with(priced, book, 0..book.len(), |account, work, units| {
             let sums = work.unit_sums().iter().zip(units);
             hedges.extend(sums.map(|(sums, unit)| hedge_of(priced, account, work, sums, unit.spot_in_use)));
         })?;
@@ -190,42 +142,56 @@ impl Pass<'_> {
         Ok(Margins { chunk, hedges })
     }
 
-    fn outcome(
-        &self,
-        offset: usize,
-        margins: &Margins,
-        base: &[AccountMargin],
-        base_hedges: &[Hedge],
-    ) -> Result<Outcome> {
+    /// What became of the accounts, of which `first` come before those of the piece.
+    fn outcome(&self, scenario: usize, first: usize, margins: &Margins, base: &Margins) -> Result<Outcome> {
         let Margins { chunk, hedges } = margins;
-        if chunk.accounts.len() != base.len() || hedges.len() != base_hedges.len() {
+        if chunk.accounts.len() != base.chunk.accounts.len() || hedges.len() != base.hedges.len() {
             let problem = "a scenario has other accounts or risk units than the base case";
             return Err(Error::Runtime(problem.to_owned()));
         }
         let units = self.names.units.len();
         let mut stats = ScenarioStats::new(Tally::of(chunk, units), units);
-        for (place, (now, base)) in chunk.accounts.iter().zip(base).enumerate() {
-            stats.add(chunk.first_account + place, base, now);
+        for (place, (now, base)) in chunk.accounts.iter().zip(&base.chunk.accounts).enumerate() {
+            stats.add(first + place, base, now);
         }
-        for ((unit, now), base) in chunk.units.iter().zip(hedges).zip(base_hedges) {
+        for ((unit, now), base) in chunk.units.iter().zip(hedges).zip(&base.hedges) {
             stats.add_hedge(unit.unit, base, now);
         }
-        Ok((stats, at_risk::select(chunk, self.first + offset)))
+        let mut at_risk = at_risk::select(chunk, scenario);
+        let count = at_risk.len() as u64;
+        if self.with_at_risk {
+            for row in &mut at_risk {
+                row.account += first;
+            }
+            at_risk.shrink_to_fit();
+        } else {
+            at_risk = Vec::new();
+        }
+        Ok(Outcome { stats, count, at_risk })
     }
+}
 
-    /// The worst of the pass's scenarios for an account.
-    fn worst(&self, chunks: &[Chunk], account: usize) -> Option<Worst> {
-        let of = |(offset, chunk): (usize, &Chunk)| {
-            let margin = *chunk.accounts.get(account)?;
-            let liquidations = u64::from(margin.status == Status::Liquidation);
-            Some(Worst { scenario: self.first + offset, margin, liquidations })
-        };
-        let take = |mut worst: Worst, later| {
-            worst.take(&later);
-            worst
-        };
-        chunks.iter().enumerate().filter_map(of).reduce(take)
+/// Of a chunk what is needed once its outcome is known; its units only to be written.
+fn kept(chunk: &Chunk, encoders: &Encoders) -> Chunk {
+    Chunk {
+        units: if encoders.is_some() { chunk.units.clone() } else { Vec::new() },
+        first_account: chunk.first_account,
+        accounts: chunk.accounts.clone(),
+        unit_end: if encoders.is_some() { chunk.unit_end.clone() } else { Vec::new() },
     }
+}
+
+/// Takes a later scenario into the worst of each account.
+fn take_worst(worst: &mut Vec<Worst>, margins: &[AccountMargin], scenario: usize) {
+    let of = |margin: &AccountMargin| {
+        let liquidations = u64::from(margin.status == Status::Liquidation);
+        Worst { scenario, margin: *margin, liquidations }
+    };
+    if worst.is_empty() {
+        worst.extend(margins.iter().map(of));
+        return;
+    }
+    worst.iter_mut().zip(margins).for_each(|(worst, margin)| worst.take(&of(margin)));
 }
 
 /// The hedge of the account that was margined last in one of its risk units.

@@ -3,132 +3,22 @@
 //! `scenarios` has one row a scenario, `migration` one for each status before and after, `largest` the accounts that
 //! weigh most, `hedges` what became of spot in use, `worst` one row an account. All money is USD.
 
-use super::stats::{HedgeStats, Largest, ScenarioStats, place, shortfall_usd};
+use super::columns::{self, HEDGES, LARGEST, MIGRATION, SCENARIOS, seen};
+use super::stats::{HedgeStats, Largest, ScenarioStats, place};
 use crate::Result;
 use crate::book::Book;
 use crate::margin::{AccountMargin, Status};
 use crate::market::scenario::Scenario;
 use crate::publish::OutputFile;
 use crate::source::Format;
-use crate::tables::columns::{
-    AT_RISK, Column, TableSpec, counts, flags, label, number, numbers, optional_numbers, text, texts,
-};
+use crate::tables::at_risk::AT_RISK;
+use crate::tables::columns::TableSpec;
 use crate::tables::encode::{Encoder, GROUP_ROWS, TableFile, create};
+use crate::tables::filled;
 use crate::totals::at_risk::{AtRisk, Names};
-use crate::totals::counts::share;
 use crate::totals::summary::{AccountCounts, Totals};
 use arrow::array::RecordBatch;
 use std::path::Path;
-
-/// One row a scenario, the base case first.
-pub const SCENARIOS: TableSpec = TableSpec {
-    name: "scenarios",
-    columns: &[
-        text("scenario"),
-        number("days"),
-        count("accounts"),
-        count("liquidation"),
-        count("near_liquidation"),
-        count("warning"),
-        count("healthy"),
-        count("no_risk"),
-        count("im_deficit"),
-        count("ineligible"),
-        count("newly_liquidation"),
-        count("newly_im_deficit"),
-        number("adj_eq"),
-        number("total_eq"),
-        number("upl"),
-        number("mmr"),
-        number("imr"),
-        number("deriv_mmr"),
-        number("borrow_mmr"),
-        number("borrow_imr"),
-        number("liquidation_fee"),
-        number("mmr_no_hedge"),
-        number("imr_no_hedge"),
-        number("hedge_saving_mmr"),
-        number("hedge_saving_imr"),
-        number("shortfall"),
-        count("shortfall_accounts"),
-        number("largest_ten_shortfall"),
-        number("largest_ten_shortfall_share").nullable(),
-        number("largest_ten_mmr"),
-        number("largest_ten_mmr_share").nullable(),
-    ],
-    sorted_by: None,
-};
-
-/// Accounts by status in the base case and in the scenario; pairs without an account are left out.
-pub const MIGRATION: TableSpec = TableSpec {
-    name: "migration",
-    columns: &[label("scenario"), label("base_status"), label("status"), count("accounts")],
-    sorted_by: None,
-};
-
-/// The ten accounts with the largest shortfall below zero equity and the ten with the largest MMR, by scenario.
-pub const LARGEST: TableSpec = TableSpec {
-    name: "largest",
-    columns: &[
-        label("scenario"),
-        label("by"),
-        count("rank"),
-        label("account_id"),
-        number("amount"),
-        number("share").nullable(),
-    ],
-    sorted_by: None,
-};
-
-/// Spot in use by scenario and risk unit, where some account hedges in the base case or in the scenario.
-pub const HEDGES: TableSpec = TableSpec {
-    name: "hedges",
-    columns: &[
-        label("scenario"),
-        label("risk_unit"),
-        count("hedged_base"),
-        count("hedged"),
-        number("spot_in_use_base"),
-        number("spot_in_use"),
-        number("spot_in_use_usd"),
-        number("unhedged_delta_base"),
-        number("unhedged_delta"),
-        count("reduced"),
-        count("reduced_to_none"),
-        count("new_liability"),
-        count("cap_binding_base"),
-        count("cap_binding"),
-    ],
-    sorted_by: None,
-};
-
-/// Every account with the scenario that is worst for it.
-pub const WORST: TableSpec = TableSpec {
-    name: "worst",
-    columns: &[
-        text("account_id"),
-        label("base_status"),
-        number("base_margin_ratio").nullable(),
-        number("base_total_eq"),
-        label("scenario"),
-        label("status"),
-        number("margin_ratio").nullable(),
-        number("adj_eq"),
-        number("total_eq"),
-        number("mmr"),
-        number("imr"),
-        number("liquidation_fee"),
-        Column::new("im_deficit", crate::tables::columns::Kind::Flag),
-        number("shortfall"),
-        number("hedge_saving_mmr"),
-        count("scenarios_in_liquidation"),
-    ],
-    sorted_by: Some(0),
-};
-
-const fn count(name: &'static str) -> Column {
-    Column::new(name, crate::tables::columns::Kind::Count)
-}
 
 /// A row of [`SCENARIOS`].
 #[derive(Debug, Clone)]
@@ -155,26 +45,29 @@ pub struct ScenarioRow {
     pub largest_ten_mmr: f64,
 }
 
-struct MigrationRow {
-    scenario: usize,
-    from: Status,
-    to: Status,
-    accounts: u64,
+/// A row of [`MIGRATION`].
+pub(super) struct MigrationRow {
+    pub scenario: usize,
+    pub from: Status,
+    pub to: Status,
+    pub accounts: u64,
 }
 
-struct LargestRow {
-    scenario: usize,
-    by: &'static str,
-    rank: usize,
-    account: usize,
-    amount: f64,
-    total: f64,
+/// A row of [`LARGEST`].
+pub(super) struct LargestRow {
+    pub scenario: usize,
+    pub by: &'static str,
+    pub rank: usize,
+    pub account: usize,
+    pub amount: f64,
+    pub total: f64,
 }
 
-struct HedgeRow {
-    scenario: usize,
-    unit: usize,
-    stats: HedgeStats,
+/// A row of [`HEDGES`].
+pub(super) struct HedgeRow {
+    pub scenario: usize,
+    pub unit: usize,
+    pub stats: HedgeStats,
 }
 
 /// The worst scenario of an account.
@@ -249,10 +142,6 @@ impl<'a, R> Stream<'a, R> {
 
 /// The tables of a stress while they are written, scenario by scenario.
 pub struct StressTables<'a> {
-    folder: &'a Path,
-    format: Format,
-    book: &'a Book,
-    names: Names<'a>,
     scenarios: Stream<'a, ScenarioRow>,
     migration: Stream<'a, MigrationRow>,
     largest: Stream<'a, LargestRow>,
@@ -266,7 +155,7 @@ impl<'a> StressTables<'a> {
     /// # Errors
     /// Those of [`create`].
     pub(crate) fn create(
-        folder: &'a Path,
+        folder: &Path,
         format: Format,
         book: &'a Book,
         names: Names<'a>,
@@ -274,19 +163,23 @@ impl<'a> StressTables<'a> {
     ) -> Result<Self> {
         let at_risk = move |rows: &[AtRisk]| crate::tables::at_risk::batch(rows, book, names);
         Ok(Self {
-            folder,
-            format,
-            book,
-            names,
-            scenarios: Stream::create(folder, &SCENARIOS, format, move |rows| scenarios_batch(rows, names))?,
-            migration: Stream::create(folder, &MIGRATION, format, move |rows| migration_batch(rows, names))?,
-            largest: Stream::create(folder, &LARGEST, format, move |rows| largest_batch(rows, book, names))?,
-            hedges: Stream::create(folder, &HEDGES, format, move |rows| hedges_batch(rows, names))?,
+            scenarios: Stream::create(folder, &SCENARIOS, format, move |rows| {
+                filled::batch(&SCENARIOS, &columns::scenarios(), &seen(rows, book, names))
+            })?,
+            migration: Stream::create(folder, &MIGRATION, format, move |rows| {
+                filled::batch(&MIGRATION, &columns::migration(), &seen(rows, book, names))
+            })?,
+            largest: Stream::create(folder, &LARGEST, format, move |rows| {
+                filled::batch(&LARGEST, &columns::largest(), &seen(rows, book, names))
+            })?,
+            hedges: Stream::create(folder, &HEDGES, format, move |rows| {
+                filled::batch(&HEDGES, &columns::hedges(), &seen(rows, book, names))
+            })?,
             at_risk: if with_at_risk { Some(Stream::create(folder, &AT_RISK, format, at_risk)?) } else { None },
         })
     }
 
-    /// Adds a scenario, in order of their numbers.
+    /// Adds a scenario, in order of their numbers; `count` accounts are at risk in it.
     ///
     /// # Errors
     /// Those of writing.
@@ -295,12 +188,13 @@ impl<'a> StressTables<'a> {
         number: usize,
         scenario: &Scenario,
         stats: &ScenarioStats,
+        count: u64,
         mut at_risk: Vec<AtRisk>,
     ) -> Result<ScenarioRow> {
         let row = ScenarioRow {
             scenario: number,
             days: scenario.days,
-            accounts: AccountCounts { at_risk: at_risk.len() as u64, ..stats.tally.counts() },
+            accounts: AccountCounts { at_risk: count, ..stats.tally.counts() },
             newly_liquidation: stats.newly_in_liquidation(),
             newly_im_deficit: stats.newly_im_deficit,
             totals: stats.tally.totals(),
@@ -338,129 +232,15 @@ impl<'a> StressTables<'a> {
         Ok(row)
     }
 
-    /// Writes `worst` and finishes all tables. `base` and `worst` have one entry an account of the book.
+    /// Finishes all tables; `worst` is finished already.
     ///
     /// # Errors
     /// Those of writing.
-    pub fn finish(self, base: &[AccountMargin], worst: &[Worst]) -> Result<Vec<OutputFile>> {
+    pub fn finish(self, worst: Option<OutputFile>) -> Result<Vec<OutputFile>> {
         let mut files =
             vec![self.scenarios.finish()?, self.migration.finish()?, self.largest.finish()?, self.hedges.finish()?];
-        let (book, names) = (self.book, self.names);
-        let batch =
-            |range: std::ops::Range<usize>| worst_batch(range.start, &base[range.clone()], &worst[range], book, names);
-        files.push(crate::tables::encode::write_table(self.folder, &WORST, self.format, worst.len(), batch)?);
+        files.extend(worst);
         files.extend(self.at_risk.map(Stream::finish).transpose()?);
         Ok(files)
     }
-}
-
-fn whole(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn scenarios_batch(rows: &[ScenarioRow], names: Names) -> Result<RecordBatch> {
-    let number = |field: fn(&ScenarioRow) -> f64| numbers(rows.iter().map(field));
-    let count = |field: fn(&ScenarioRow) -> u64| counts(rows.iter().map(|row| whole(field(row))));
-    SCENARIOS.batch(vec![
-        texts(rows.iter().map(|row| names.scenarios[row.scenario].as_str()))?,
-        number(|row| row.days),
-        count(|row| row.accounts.margined),
-        count(|row| row.accounts.by_status.liquidation),
-        count(|row| row.accounts.by_status.near_liquidation),
-        count(|row| row.accounts.by_status.warning),
-        count(|row| row.accounts.by_status.healthy),
-        count(|row| row.accounts.by_status.no_risk),
-        count(|row| row.accounts.im_deficit),
-        count(|row| row.accounts.ineligible),
-        count(|row| row.newly_liquidation),
-        count(|row| row.newly_im_deficit),
-        number(|row| row.totals.adj_eq),
-        number(|row| row.totals.total_eq),
-        number(|row| row.totals.upl),
-        number(|row| row.totals.mmr),
-        number(|row| row.totals.imr),
-        number(|row| row.totals.deriv_mmr),
-        number(|row| row.totals.borrow_mmr),
-        number(|row| row.totals.borrow_imr),
-        number(|row| row.totals.liquidation_fee),
-        number(|row| row.totals.mmr_no_hedge),
-        number(|row| row.totals.imr_no_hedge),
-        number(|row| row.totals.mmr_no_hedge - row.totals.mmr),
-        number(|row| row.totals.imr_no_hedge - row.totals.imr),
-        number(|row| row.shortfall),
-        count(|row| row.shortfall_accounts),
-        number(|row| row.largest_ten_shortfall),
-        optional_numbers(rows.iter().map(|row| share(row.largest_ten_shortfall, row.shortfall))),
-        number(|row| row.largest_ten_mmr),
-        optional_numbers(rows.iter().map(|row| share(row.largest_ten_mmr, row.totals.mmr))),
-    ])
-}
-
-fn migration_batch(rows: &[MigrationRow], names: Names) -> Result<RecordBatch> {
-    MIGRATION.batch(vec![
-        texts(rows.iter().map(|row| names.scenarios[row.scenario].as_str()))?,
-        texts(rows.iter().map(|row| row.from.name()))?,
-        texts(rows.iter().map(|row| row.to.name()))?,
-        counts(rows.iter().map(|row| whole(row.accounts))),
-    ])
-}
-
-fn largest_batch(rows: &[LargestRow], book: &Book, names: Names) -> Result<RecordBatch> {
-    LARGEST.batch(vec![
-        texts(rows.iter().map(|row| names.scenarios[row.scenario].as_str()))?,
-        texts(rows.iter().map(|row| row.by))?,
-        counts(rows.iter().map(|row| whole(row.rank as u64))),
-        texts(rows.iter().map(|row| book.accounts().get(row.account)))?,
-        numbers(rows.iter().map(|row| row.amount)),
-        optional_numbers(rows.iter().map(|row| share(row.amount, row.total))),
-    ])
-}
-
-fn hedges_batch(rows: &[HedgeRow], names: Names) -> Result<RecordBatch> {
-    let number = |field: fn(&HedgeStats) -> f64| numbers(rows.iter().map(|row| field(&row.stats)));
-    let count = |field: fn(&HedgeStats) -> u64| counts(rows.iter().map(|row| whole(field(&row.stats))));
-    HEDGES.batch(vec![
-        texts(rows.iter().map(|row| names.scenarios[row.scenario].as_str()))?,
-        texts(rows.iter().map(|row| names.units[row.unit].as_str()))?,
-        count(|stats| stats.hedged[0]),
-        count(|stats| stats.hedged[1]),
-        number(|stats| stats.spot_coin[0].value()),
-        number(|stats| stats.spot_coin[1].value()),
-        number(|stats| stats.spot_usd.value()),
-        number(|stats| stats.unhedged_coin[0].value()),
-        number(|stats| stats.unhedged_coin[1].value()),
-        count(|stats| stats.reduced),
-        count(|stats| stats.reduced_to_none),
-        count(|stats| stats.new_liability),
-        count(|stats| stats.capped[0]),
-        count(|stats| stats.capped[1]),
-    ])
-}
-
-fn worst_batch(
-    first_account: usize,
-    base: &[AccountMargin],
-    rows: &[Worst],
-    book: &Book,
-    names: Names,
-) -> Result<RecordBatch> {
-    let number = |field: fn(&AccountMargin) -> f64| numbers(rows.iter().map(|row| field(&row.margin)));
-    WORST.batch(vec![
-        texts((0..rows.len()).map(|row| book.accounts().get(first_account + row)))?,
-        texts(base.iter().map(|margin| margin.status.name()))?,
-        optional_numbers(base.iter().map(|margin| margin.margin_ratio)),
-        numbers(base.iter().map(|margin| margin.total_eq)),
-        texts(rows.iter().map(|row| names.scenarios[row.scenario].as_str()))?,
-        texts(rows.iter().map(|row| row.margin.status.name()))?,
-        optional_numbers(rows.iter().map(|row| row.margin.margin_ratio)),
-        number(|margin| margin.adj_eq),
-        number(|margin| margin.total_eq),
-        number(|margin| margin.mmr),
-        number(|margin| margin.imr),
-        number(|margin| margin.liquidation_fee),
-        flags(rows.iter().map(|row| row.margin.im_deficit)),
-        number(shortfall_usd),
-        number(|margin| margin.mmr_no_hedge - margin.mmr),
-        counts(rows.iter().map(|row| whole(row.liquidations))),
-    ])
 }

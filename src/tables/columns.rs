@@ -2,10 +2,12 @@
 //!
 //! Column names, order and types are fixed; a new column goes to the end. All money is USD, spot in use is coins.
 
+use crate::figures::{ACCOUNT, Figure, Get, Stored, UNIT, Unit};
 use crate::{Error, Result};
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 
 /// What a column holds, which decides its Arrow type and how Parquet stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +26,28 @@ pub enum Kind {
     Count,
 }
 
+impl Kind {
+    /// The type as the data dictionary has it.
+    #[must_use]
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Self::Text | Self::Label => "text",
+            Self::Number | Self::Level => "number",
+            Self::Flag => "flag",
+            Self::Count => "whole number",
+        }
+    }
+}
+
 /// One column of an output table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
+    /// What it means, in one sentence.
+    pub meaning: Cow<'static, str>,
+    /// What it is measured in.
+    pub unit: Unit,
     /// What it holds.
     pub kind: Kind,
     /// Whether it may be null.
@@ -38,33 +57,71 @@ pub struct Column {
 }
 
 impl Column {
-    pub(crate) const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, nullable: false, statistics: false }
+    const fn new(name: &'static str, meaning: &'static str, unit: Unit, kind: Kind) -> Self {
+        let (name, meaning) = (Cow::Borrowed(name), Cow::Borrowed(meaning));
+        Self { name, meaning, unit, kind, nullable: false, statistics: false }
     }
-    pub(crate) const fn nullable(mut self) -> Self {
-        self.nullable = true;
-        self
+
+    /// The column of a figure.
+    pub(crate) fn of<M>(figure: &Figure<M>) -> Self {
+        let kind = match (figure.get, figure.stored) {
+            (Get::Label(..), _) => Kind::Label,
+            (Get::Flag(..), _) => Kind::Flag,
+            (Get::Number(..) | Get::Optional(..), Stored::Plain) => Kind::Number,
+            (Get::Number(..) | Get::Optional(..), Stored::Dictionary) => Kind::Level,
+        };
+        Self {
+            nullable: figure.is_nullable(),
+            statistics: figure.statistics,
+            ..Self::new(figure.name, figure.meaning, figure.unit, kind)
+        }
     }
-    const fn with_statistics(mut self) -> Self {
+
+    pub(crate) fn with_statistics(mut self) -> Self {
         self.statistics = true;
         self
     }
+
+    /// Of text: the same stands in many rows.
+    pub(crate) fn repeated(mut self) -> Self {
+        self.kind = Kind::Label;
+        self
+    }
 }
 
-pub(crate) const fn number(name: &'static str) -> Column {
-    Column::new(name, Kind::Number)
+/// Text with hardly a value twice.
+pub(crate) const fn text(name: &'static str, meaning: &'static str) -> Column {
+    Column::new(name, meaning, Unit::Text, Kind::Text)
 }
 
-const fn level(name: &'static str) -> Column {
-    Column::new(name, Kind::Level)
+/// One of a few words or names.
+pub(crate) const fn label(name: &'static str, meaning: &'static str) -> Column {
+    Column::new(name, meaning, Unit::Label, Kind::Label)
 }
 
-pub(crate) const fn label(name: &'static str) -> Column {
-    Column::new(name, Kind::Label)
+/// Money.
+pub(crate) const fn usd(name: &'static str, meaning: &'static str) -> Column {
+    number(name, meaning, Unit::Usd)
 }
 
-pub(crate) const fn text(name: &'static str) -> Column {
-    Column::new(name, Kind::Text)
+/// A fraction.
+pub(crate) const fn ratio(name: &'static str, meaning: &'static str) -> Column {
+    number(name, meaning, Unit::Ratio)
+}
+
+/// A number.
+pub(crate) const fn number(name: &'static str, meaning: &'static str, unit: Unit) -> Column {
+    Column::new(name, meaning, unit, Kind::Number)
+}
+
+/// True or false.
+pub(crate) const fn flag(name: &'static str, meaning: &'static str) -> Column {
+    Column::new(name, meaning, Unit::Flag, Kind::Flag)
+}
+
+/// A whole number of things.
+pub(crate) const fn count(name: &'static str, meaning: &'static str) -> Column {
+    Column::new(name, meaning, Unit::Count, Kind::Count)
 }
 
 /// An output table: its name and columns.
@@ -72,13 +129,29 @@ pub(crate) const fn text(name: &'static str) -> Column {
 pub struct TableSpec {
     /// Name of the file without its extension.
     pub name: &'static str,
+    /// What one row is.
+    pub row: &'static str,
     /// Columns in order.
     pub columns: &'static [Column],
     /// Index of the column by which rows ascend, if by one.
     pub sorted_by: Option<i32>,
 }
 
+/// A table whose columns are put together when it is first used, once.
+pub type Table = LazyLock<TableSpec>;
+
 impl TableSpec {
+    /// A table with these columns, which stay for as long as the program runs: call it once a table, from a [`Table`].
+    pub(crate) fn new(name: &'static str, row: &'static str, columns: Vec<Column>) -> Self {
+        Self { name, row, columns: columns.leak(), sorted_by: None }
+    }
+
+    /// Its rows ascend by their first column.
+    pub(crate) fn sorted(mut self) -> Self {
+        self.sorted_by = Some(0);
+        self
+    }
+
     /// The Arrow schema: plain `Utf8`, `Float64`, `Boolean`, `Int64`, which every reader knows.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
@@ -89,7 +162,7 @@ impl TableSpec {
                 Kind::Flag => DataType::Boolean,
                 Kind::Count => DataType::Int64,
             };
-            Field::new(column.name, data_type, column.nullable)
+            Field::new(column.name.clone(), data_type, column.nullable)
         };
         Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
     }
@@ -110,102 +183,39 @@ impl TableSpec {
     }
 }
 
-/// Account x scenario. Every id occurs once, so a dictionary would only repeat the column.
-pub const ACCOUNTS: TableSpec = TableSpec {
-    name: "accounts",
-    columns: &[
-        Column::new("account_id", Kind::Text).with_statistics(),
-        label("scenario"),
-        number("adj_eq"),
-        number("total_eq"),
-        number("upl"),
-        number("mmr"),
-        number("imr"),
-        number("deriv_mmr"),
-        number("borrow_mmr"),
-        number("borrow_imr"),
-        number("liquidation_fee"),
-        number("margin_ratio").nullable().with_statistics(),
-        label("status").with_statistics(),
-        Column::new("im_deficit", Kind::Flag).with_statistics(),
-        Column::new("ineligible", Kind::Flag),
-        number("mmr_no_hedge"),
-        number("imr_no_hedge"),
-        number("order_imr"),
-    ],
-    sorted_by: Some(0),
-};
+/// What the key of an account means, wherever it stands.
+pub(crate) const ACCOUNT_ID: &str = "The account.";
+/// What the key of a scenario means.
+pub(crate) const SCENARIO: &str = "The price scenario; `base` is the market as it is.";
+/// What the key of a risk unit means.
+pub(crate) const RISK_UNIT: &str =
+    "The risk unit: an underlying such as `BTC-USDT`, merged a base currency such as `BTC`.";
 
-/// Account x scenario x risk unit.
-pub const RISK_UNITS: TableSpec = TableSpec {
-    name: "risk_units",
-    columns: &[
-        label("account_id").with_statistics(),
-        label("scenario"),
-        label("risk_unit").with_statistics(),
-        number("mr1"),
-        level("mr1_price"),
-        label("mr1_vol"),
-        number("mr2"),
-        number("mr3"),
-        number("mr4"),
-        number("mr5"),
-        number("mr6"),
-        level("mr6_price"),
-        number("mr7"),
-        number("mr9"),
-        number("mmr"),
-        number("imr"),
-        number("cash_delta"),
-        number("gamma"),
-        number("vega"),
-        number("theta"),
-        number("spot_in_use"),
-        number("upl"),
-        number("order_imr"),
-    ],
-    sorted_by: Some(0),
-};
+/// The keys of [`ACCOUNTS`]. Every id occurs once, so a dictionary would only repeat the column.
+pub(crate) fn account_keys() -> [Column; 2] {
+    [text("account_id", ACCOUNT_ID).with_statistics(), label("scenario", SCENARIO)]
+}
 
-/// Accounts that need somebody's attention, worst first.
-pub const AT_RISK: TableSpec = TableSpec {
-    name: "at_risk",
-    columns: &[
-        Column::new("account_id", Kind::Text),
-        label("scenario"),
-        label("status"),
-        number("margin_ratio").nullable(),
-        number("adj_eq"),
-        number("mmr"),
-        number("imr"),
-        number("liquidation_fee"),
-        number("shortfall_mmr"),
-        number("shortfall_imr"),
-        Column::new("im_deficit", Kind::Flag),
-        label("worst_unit").nullable(),
-        number("worst_unit_mmr").nullable(),
-        label("binding").nullable(),
-        number("all_coins_down_move").nullable(),
-        label("all_coins_down_reach").nullable(),
-        number("all_coins_up_move").nullable(),
-        label("all_coins_up_reach").nullable(),
-    ],
-    sorted_by: None,
-};
+/// The keys of [`RISK_UNITS`].
+pub(crate) fn unit_keys() -> [Column; 3] {
+    [
+        text("account_id", ACCOUNT_ID).repeated().with_statistics(),
+        label("scenario", SCENARIO),
+        label("risk_unit", RISK_UNIT).with_statistics(),
+    ]
+}
 
-/// Input rows that were set aside.
-pub const REJECTS: TableSpec = TableSpec {
-    name: "rejects",
-    columns: &[
-        label("table"),
-        Column::new("row", Kind::Count),
-        Column::new("account_id", Kind::Text).nullable(),
-        label("reason").with_statistics(),
-        label("column"),
-        Column::new("value", Kind::Text),
-    ],
-    sorted_by: None,
-};
+/// Account x scenario: its keys, then [`ACCOUNT`].
+pub static ACCOUNTS: Table = Table::new(|| {
+    let columns = account_keys().into_iter().chain(ACCOUNT.iter().map(Column::of)).collect();
+    TableSpec::new("accounts", "account x scenario", columns).sorted()
+});
+
+/// Account x scenario x risk unit: its keys, then [`UNIT`].
+pub static RISK_UNITS: Table = Table::new(|| {
+    let columns = unit_keys().into_iter().chain(UNIT.iter().map(Column::of)).collect();
+    TableSpec::new("risk_units", "account x scenario x risk unit", columns).sorted()
+});
 
 /// A column of text, in one allocation each for bytes and offsets.
 pub(crate) fn texts<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Result<ArrayRef> {
@@ -234,6 +244,10 @@ pub(crate) fn optional_numbers(values: impl Iterator<Item = Option<f64>>) -> Arr
 
 pub(crate) fn flags(values: impl Iterator<Item = bool>) -> ArrayRef {
     Arc::new(BooleanArray::from(values.collect::<Vec<_>>()))
+}
+
+pub(crate) fn optional_flags(values: impl Iterator<Item = Option<bool>>) -> ArrayRef {
+    Arc::new(values.collect::<BooleanArray>())
 }
 
 pub(crate) fn counts(values: impl Iterator<Item = i64>) -> ArrayRef {

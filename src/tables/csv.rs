@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 /// The header line of a table.
 pub(crate) fn header(spec: &TableSpec) -> Vec<u8> {
-    let names: Vec<&str> = spec.columns.iter().map(|column| column.name).collect();
+    let names: Vec<&str> = spec.columns.iter().map(|column| column.name.as_ref()).collect();
     let mut line = names.join(",").into_bytes();
     line.push(b'\n');
     line
@@ -64,23 +64,27 @@ fn write_cell(cell: &mut String, column: &dyn Array, row: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::Unit;
     use crate::tables::columns;
     use crate::tables::columns::{Column, Kind};
 
-    const fn column(name: &'static str, kind: Kind, nullable: bool) -> Column {
-        Column { name, kind, nullable, statistics: false }
-    }
-
-    const SPEC: TableSpec = TableSpec {
-        name: "t",
-        columns: &[
+    fn spec() -> TableSpec {
+        let column = |name: &'static str, kind, nullable| Column {
+            name: name.into(),
+            meaning: "".into(),
+            unit: Unit::Text,
+            kind,
+            nullable,
+            statistics: false,
+        };
+        let columns = vec![
             column("id", Kind::Text, true),
             column("x", Kind::Number, true),
             column("n", Kind::Count, false),
             column("b", Kind::Flag, false),
-        ],
-        sorted_by: None,
-    };
+        ];
+        TableSpec::new("t", "row", columns)
+    }
 
     #[test]
     fn cells() {
@@ -96,7 +100,7 @@ mod tests {
             (Some("a=b"), None, 0, false, "a=b,,0,false"),
             (None, None, 7, true, ",,7,true"),
         ] {
-            let batch = SPEC
+            let batch = spec()
                 .batch(vec![
                     columns::optional_texts([id].into_iter()).unwrap(),
                     columns::optional_numbers([x].into_iter()),
@@ -106,7 +110,7 @@ mod tests {
                 .unwrap();
             assert_eq!(String::from_utf8(rows(&batch).unwrap()).unwrap(), format!("{line}\n"));
         }
-        assert_eq!(header(&SPEC), b"id,x,n,b\n");
+        assert_eq!(header(&spec()), b"id,x,n,b\n");
     }
 
     #[test]

@@ -1,13 +1,30 @@
 //! Every input row that was set aside, with its reason.
 
-use super::columns::{REJECTS, counts, optional_texts, texts};
+use super::columns::{Table, TableSpec, count, label, text};
 use super::encode::{GROUP_ROWS, write_table};
+use super::filled::{self, Filled, columns_of};
 use crate::Result;
 use crate::publish::OutputFile;
 use crate::snapshot::Reject;
 use crate::source::Format;
 use arrow::array::RecordBatch;
 use std::path::Path;
+
+/// Input rows that were set aside.
+pub static REJECTS: Table =
+    Table::new(|| TableSpec::new("rejects", "input row that was set aside", columns_of(columns())));
+
+fn columns<'a>() -> Vec<Filled<'a, &'a Reject>> {
+    vec![
+        label("table", "The input table.").text(|row: &&Reject| row.table.name()),
+        count("row", "The number of the row in that table, from 1.").count(|row: &&Reject| row.row),
+        text("account_id", "The account of the row; null if it has none.")
+            .optional_text(|row: &&Reject| row.account_id.as_deref()),
+        label("reason", "The [reason](reject-reasons.md).").with_statistics().text(|row: &&Reject| row.reason.code()),
+        label("column", "The column at fault.").text(|row: &&Reject| row.column),
+        text("value", "What stood in it.").text(|row: &&Reject| row.value.as_str()),
+    ]
+}
 
 /// Writes `rejects`, in order of table and row; without rejects an empty table.
 pub(crate) fn write(folder: &Path, rejects: &[Reject], format: Format) -> Result<OutputFile> {
@@ -28,12 +45,5 @@ fn in_order(rejects: &[Reject]) -> Vec<&Reject> {
 }
 
 fn batch(rows: &[&Reject]) -> Result<RecordBatch> {
-    REJECTS.batch(vec![
-        texts(rows.iter().map(|row| row.table.name()))?,
-        counts(rows.iter().map(|row| i64::try_from(row.row).unwrap_or(i64::MAX))),
-        optional_texts(rows.iter().map(|row| row.account_id.as_deref()))?,
-        texts(rows.iter().map(|row| row.reason.code()))?,
-        texts(rows.iter().map(|row| row.column))?,
-        texts(rows.iter().map(|row| row.value.as_str()))?,
-    ])
+    filled::batch(&REJECTS, &columns(), rows)
 }

@@ -7,46 +7,58 @@ use super::columns::{ACCOUNTS, RISK_UNITS};
 use super::parquet::labels::Labels;
 use crate::book::Book;
 use crate::engine::{Chunk, units_by_account};
-use crate::margin::{AccountMargin, Status, UnitMargin, VolState};
+use crate::figures::{ACCOUNT, Figure, Get, UNIT};
+use crate::margin::{AccountMargin, UnitMargin};
 use crate::{Error, Result};
-use arrow::array::{ArrayRef, BooleanBuilder, Float64Array, Float64Builder, RecordBatch, StringBuilder};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Float64Builder, RecordBatch, StringBuilder};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Declares columns of `f64`, each a field of a margin, in order.
-macro_rules! number_columns {
-    ($name:ident of $row:ty { $($field:ident),* $(,)? }) => {
-        #[derive(Default)]
-        struct $name { $($field: Vec<f64>),* }
+/// A column of a figure in the making, and what fills it: a loop over a block of margins for each column.
+enum Growing<M: 'static> {
+    Number(Vec<f64>, fn(&[M], &mut Vec<f64>)),
+    Optional(Vec<Option<f64>>, fn(&[M], &mut Vec<Option<f64>>)),
+    Flag(Vec<bool>, fn(&[M], &mut Vec<bool>)),
+    Label(Labels, fn(&[M], &mut Vec<u32>)),
+}
 
-        impl $name {
-            fn reserve(&mut self, rows: usize) {
-                $(self.$field.reserve_exact(rows);)*
-            }
-
-            fn extend(&mut self, rows: &[$row]) {
-                $(self.$field.extend(rows.iter().map(|row| row.$field));)*
+impl<M> Growing<M> {
+    fn of(figure: &Figure<M>, rows: usize) -> Self {
+        match figure.get {
+            Get::Number(_, fill) => Self::Number(Vec::with_capacity(rows), fill),
+            Get::Optional(_, fill) => Self::Optional(Vec::with_capacity(rows), fill),
+            Get::Flag(_, fill) => Self::Flag(Vec::with_capacity(rows), fill),
+            Get::Label(words, _, fill) => {
+                let mut labels = Labels::of(words.iter().copied());
+                labels.reserve(rows);
+                Self::Label(labels, fill)
             }
         }
-    };
-}
-
-number_columns! {
-    AccountNumbers of AccountMargin {
-        adj_eq, total_eq, upl, mmr, imr, deriv_mmr, borrow_mmr, borrow_imr, liquidation_fee, mmr_no_hedge, imr_no_hedge,
-        order_imr,
     }
-}
 
-number_columns! {
-    UnitNumbers of UnitMargin {
-        mr1, mr1_price, mr2, mr3, mr4, mr5, mr6, mr6_price, mr7, mr9, mmr, imr, cash_delta, gamma, vega, theta,
-        spot_in_use, upl, order_imr,
+    fn extend(&mut self, margins: &[M]) {
+        match self {
+            Self::Number(column, fill) => fill(margins, column),
+            Self::Optional(column, fill) => fill(margins, column),
+            Self::Flag(column, fill) => fill(margins, column),
+            Self::Label(column, fill) => fill(margins, column.keys()),
+        }
     }
-}
 
-fn number(values: Vec<f64>) -> ArrayRef {
-    Arc::new(Float64Array::from(values))
+    fn finish(self) -> Result<ArrayRef> {
+        Ok(match self {
+            Self::Number(column, _) => Arc::new(Float64Array::from(column)),
+            Self::Optional(column, _) => {
+                let mut array = Float64Builder::with_capacity(column.len());
+                for value in column {
+                    array.append_option(value);
+                }
+                Arc::new(array.finish())
+            }
+            Self::Flag(column, _) => Arc::new(BooleanArray::from(column)),
+            Self::Label(column, _) => column.finish()?,
+        })
+    }
 }
 
 /// A column of text that grows; more than 2 GiB of it in one batch is an error.
@@ -80,30 +92,17 @@ fn within_batch(bytes: usize) -> Result<()> {
 pub struct AccountRows {
     account_id: Texts,
     scenario: Labels,
-    numbers: AccountNumbers,
-    margin_ratio: Float64Builder,
-    status: Labels,
-    im_deficit: BooleanBuilder,
-    ineligible: BooleanBuilder,
+    figures: Vec<Growing<AccountMargin>>,
 }
 
 impl AccountRows {
     /// No rows, with room for so many.
     #[must_use]
     pub fn with_capacity(rows: usize, scenarios: &[String]) -> Self {
-        let mut table = Self {
-            account_id: Texts::default(),
-            scenario: Labels::of(scenarios.iter().map(String::as_str)),
-            numbers: AccountNumbers::default(),
-            margin_ratio: Float64Builder::with_capacity(rows),
-            status: Labels::of(Status::ALL.into_iter().map(Status::name)),
-            im_deficit: BooleanBuilder::with_capacity(rows),
-            ineligible: BooleanBuilder::with_capacity(rows),
-        };
-        table.numbers.reserve(rows);
-        table.scenario.reserve(rows);
-        table.status.reserve(rows);
-        table
+        let mut scenario = Labels::of(scenarios.iter().map(String::as_str));
+        scenario.reserve(rows);
+        let figures = ACCOUNT.iter().map(|figure| Growing::of(figure, rows)).collect();
+        Self { account_id: Texts::default(), scenario, figures }
     }
 
     /// Adds the rows of a chunk, which holds each account once for each of the `scenarios`, see
@@ -112,17 +111,12 @@ impl AccountRows {
     /// # Errors
     /// [`Error::Runtime`] if the ids exceed 2 GiB of text.
     pub fn extend(&mut self, chunk: &Chunk, book: &Book, scenarios: usize) -> Result<()> {
-        self.numbers.extend(&chunk.accounts);
         for row in 0..chunk.accounts.len() {
             self.account_id.push(book.accounts().get(chunk.first_account + row / scenarios))?;
         }
-        let rank = |status: Status| Status::ALL.iter().position(|other| *other == status).unwrap_or(usize::MAX) as u32;
         self.scenario.extend((0..chunk.accounts.len()).map(|row| (row % scenarios) as u32));
-        self.status.extend(chunk.accounts.iter().map(|margin| rank(margin.status)));
-        for margin in &chunk.accounts {
-            self.margin_ratio.append_option(margin.margin_ratio);
-            self.im_deficit.append_value(margin.im_deficit);
-            self.ineligible.append_value(margin.ineligible);
+        for figure in &mut self.figures {
+            figure.extend(&chunk.accounts);
         }
         Ok(())
     }
@@ -131,28 +125,12 @@ impl AccountRows {
     ///
     /// # Errors
     /// [`Error::Runtime`] if they do not fit the table, which is a fault of this crate.
-    pub fn finish(mut self) -> Result<RecordBatch> {
-        let numbers = self.numbers;
-        ACCOUNTS.batch(vec![
-            self.account_id.finish(),
-            self.scenario.finish()?,
-            number(numbers.adj_eq),
-            number(numbers.total_eq),
-            number(numbers.upl),
-            number(numbers.mmr),
-            number(numbers.imr),
-            number(numbers.deriv_mmr),
-            number(numbers.borrow_mmr),
-            number(numbers.borrow_imr),
-            number(numbers.liquidation_fee),
-            Arc::new(self.margin_ratio.finish()),
-            self.status.finish()?,
-            Arc::new(self.im_deficit.finish()),
-            Arc::new(self.ineligible.finish()),
-            number(numbers.mmr_no_hedge),
-            number(numbers.imr_no_hedge),
-            number(numbers.order_imr),
-        ])
+    pub fn finish(self) -> Result<RecordBatch> {
+        let mut columns = vec![self.account_id.finish(), self.scenario.finish()?];
+        for figure in self.figures {
+            columns.push(figure.finish()?);
+        }
+        ACCOUNTS.batch(columns)
     }
 }
 
@@ -162,8 +140,7 @@ pub struct UnitRows {
     id_bytes: usize,
     scenario: Labels,
     risk_unit: Labels,
-    mr1_vol: Labels,
-    numbers: UnitNumbers,
+    figures: Vec<Growing<UnitMargin>>,
 }
 
 impl UnitRows {
@@ -175,11 +152,9 @@ impl UnitRows {
             id_bytes: 0,
             scenario: Labels::of(scenarios.iter().map(String::as_str)),
             risk_unit: Labels::of(unit_names.iter().map(String::as_str)),
-            mr1_vol: Labels::of(VolState::ALL.into_iter().map(VolState::name)),
-            numbers: UnitNumbers::default(),
+            figures: UNIT.iter().map(|figure| Growing::of(figure, rows)).collect(),
         };
-        table.numbers.reserve(rows);
-        for labels in [&mut table.account_id, &mut table.scenario, &mut table.risk_unit, &mut table.mr1_vol] {
+        for labels in [&mut table.account_id, &mut table.scenario, &mut table.risk_unit] {
             labels.reserve(rows);
         }
         table
@@ -190,7 +165,6 @@ impl UnitRows {
     /// # Errors
     /// [`Error::Runtime`] if the ids exceed 2 GiB of text.
     pub fn extend(&mut self, chunk: &Chunk, book: &Book, scenarios: usize) -> Result<()> {
-        self.numbers.extend(&chunk.units);
         let mut key = 0;
         for (row, units) in units_by_account(chunk) {
             if row % scenarios == 0 {
@@ -208,7 +182,9 @@ impl UnitRows {
             self.scenario.push(0, chunk.units.len());
         }
         self.risk_unit.extend(chunk.units.iter().map(|unit| unit.unit));
-        self.mr1_vol.extend(chunk.units.iter().map(|unit| unit.mr1_vol as u32));
+        for figure in &mut self.figures {
+            figure.extend(&chunk.units);
+        }
         Ok(())
     }
 
@@ -217,32 +193,11 @@ impl UnitRows {
     /// # Errors
     /// [`Error::Runtime`] if they do not fit the table, which is a fault of this crate.
     pub fn finish(self) -> Result<RecordBatch> {
-        let numbers = self.numbers;
-        RISK_UNITS.batch(vec![
-            self.account_id.finish()?,
-            self.scenario.finish()?,
-            self.risk_unit.finish()?,
-            number(numbers.mr1),
-            number(numbers.mr1_price),
-            self.mr1_vol.finish()?,
-            number(numbers.mr2),
-            number(numbers.mr3),
-            number(numbers.mr4),
-            number(numbers.mr5),
-            number(numbers.mr6),
-            number(numbers.mr6_price),
-            number(numbers.mr7),
-            number(numbers.mr9),
-            number(numbers.mmr),
-            number(numbers.imr),
-            number(numbers.cash_delta),
-            number(numbers.gamma),
-            number(numbers.vega),
-            number(numbers.theta),
-            number(numbers.spot_in_use),
-            number(numbers.upl),
-            number(numbers.order_imr),
-        ])
+        let mut columns = vec![self.account_id.finish()?, self.scenario.finish()?, self.risk_unit.finish()?];
+        for figure in self.figures {
+            columns.push(figure.finish()?);
+        }
+        RISK_UNITS.batch(columns)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::reach::Reach;
 use crate::engine::Chunk;
 use crate::engine::units_by_account;
+use crate::figures::{UnitFigure, UnitRow};
 use crate::margin::extremes::positive_part;
 use crate::margin::{AccountMargin, Status, UnitMargin};
 use std::cmp::Ordering;
@@ -41,7 +42,10 @@ impl Binding {
     }
 
     /// As [`Binding::of`], of figures that were read back.
-    pub(crate) fn among(mmr: f64, mr1: f64, mr2: f64, mr6: f64, mr7: f64) -> Option<Self> {
+    pub(crate) fn of_row(unit: &UnitRow) -> Option<Self> {
+        let [mmr, mr1, mr2, mr6, mr7] =
+            [UnitFigure::mmr, UnitFigure::mr1, UnitFigure::mr2, UnitFigure::mr6, UnitFigure::mr7]
+                .map(|figure| unit.number(figure));
         Self::ALL[Self::place_among(mmr, mr1, mr2, mr6, mr7)]
     }
 

@@ -3,6 +3,7 @@
 pub mod at_risk;
 pub mod counts;
 pub(crate) mod first;
+pub(crate) mod flagged;
 pub mod reach;
 pub mod spread;
 pub(crate) mod sum;

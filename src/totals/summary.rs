@@ -17,6 +17,8 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use crate::figures::Totals;
+
 /// What a run found, as a whole. All money in USD.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -61,24 +63,6 @@ pub struct AccountCounts {
     pub ineligible: u64,
     /// Margined accounts by status.
     pub by_status: StatusCounts,
-}
-
-/// Sums over all margined accounts of the columns of `accounts`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Totals {
-    pub adj_eq: f64,
-    pub total_eq: f64,
-    pub upl: f64,
-    pub mmr: f64,
-    pub imr: f64,
-    pub deriv_mmr: f64,
-    pub borrow_mmr: f64,
-    pub borrow_imr: f64,
-    pub liquidation_fee: f64,
-    pub mmr_no_hedge: f64,
-    pub imr_no_hedge: f64,
-    pub order_imr: f64,
 }
 
 /// Margin with spot hedging off, less margin with it on. Negative where hedging by delta costs more than it saves.
@@ -172,32 +156,11 @@ impl Summary {
     }
 }
 
-/// Number of figures in [`Totals`].
-const TOTALS: usize = 12;
-
-/// The figures of an account that [`Totals`] sums, in its order.
-fn totals_of(row: &AccountMargin) -> [f64; TOTALS] {
-    [
-        row.adj_eq,
-        row.total_eq,
-        row.upl,
-        row.mmr,
-        row.imr,
-        row.deriv_mmr,
-        row.borrow_mmr,
-        row.borrow_imr,
-        row.liquidation_fee,
-        row.mmr_no_hedge,
-        row.imr_no_hedge,
-        row.order_imr,
-    ]
-}
-
 /// Counts and sums of some consecutive chunks.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     counts: AccountCounts,
-    totals: [Sum; TOTALS],
+    totals: [Sum; Totals::NAMES.len()],
     units: Vec<UnitTally>,
 }
 
@@ -242,7 +205,7 @@ impl Tally {
         self.counts.im_deficit += u64::from(margin.im_deficit);
         self.counts.ineligible += u64::from(margin.ineligible);
         *self.counts.by_status.of(margin.status) += 1;
-        for (sum, value) in self.totals.iter_mut().zip(totals_of(margin)) {
+        for (sum, value) in self.totals.iter_mut().zip(Totals::of(margin)) {
             sum.add(value);
         }
     }
@@ -306,34 +269,7 @@ impl Tally {
     }
 
     pub(crate) fn totals(&self) -> Totals {
-        let [
-            adj_eq,
-            total_eq,
-            upl,
-            mmr,
-            imr,
-            deriv_mmr,
-            borrow_mmr,
-            borrow_imr,
-            liquidation_fee,
-            mmr_no_hedge,
-            imr_no_hedge,
-            order_imr,
-        ] = self.totals.map(Sum::value);
-        Totals {
-            adj_eq,
-            total_eq,
-            upl,
-            mmr,
-            imr,
-            deriv_mmr,
-            borrow_mmr,
-            borrow_imr,
-            liquidation_fee,
-            mmr_no_hedge,
-            imr_no_hedge,
-            order_imr,
-        }
+        Totals::new(self.totals.map(Sum::value))
     }
 
     fn risk_units(&self, unit_names: &[String], deriv_mmr: f64, spread: &Spread) -> Vec<UnitSummary> {
@@ -374,34 +310,12 @@ impl BindingCounts {
     }
 }
 
-/// The totals with the names of their columns in `accounts`, in order.
-pub(crate) fn totals_named(totals: &Totals) -> [(&'static str, f64); TOTALS] {
-    [
-        ("adj_eq", totals.adj_eq),
-        ("total_eq", totals.total_eq),
-        ("upl", totals.upl),
-        ("mmr", totals.mmr),
-        ("imr", totals.imr),
-        ("deriv_mmr", totals.deriv_mmr),
-        ("borrow_mmr", totals.borrow_mmr),
-        ("borrow_imr", totals.borrow_imr),
-        ("liquidation_fee", totals.liquidation_fee),
-        ("mmr_no_hedge", totals.mmr_no_hedge),
-        ("imr_no_hedge", totals.imr_no_hedge),
-        ("order_imr", totals.order_imr),
-    ]
-}
-
 /// JSON has no infinity, and null would be a figure that quietly vanished.
 fn finite(summary: Summary) -> Result<Summary> {
-    let t = &summary.totals;
-    let totals =
-        [t.adj_eq, t.total_eq, t.upl, t.mmr, t.imr, t.deriv_mmr, t.borrow_mmr, t.borrow_imr, t.liquidation_fee];
     let units = summary.risk_units.iter().flat_map(|unit| [unit.mmr, unit.mmr_no_hedge]);
-    let d = &summary.distribution;
-    let saving = [t.mmr_no_hedge, t.imr_no_hedge, t.order_imr, summary.hedge_saving.mmr, summary.hedge_saving.imr];
-    let more = saving.into_iter().chain([d.shortfall_mmr, d.shortfall_imr]);
-    if totals.into_iter().chain(more).chain(units).all(f64::is_finite) {
+    let (saving, d) = (&summary.hedge_saving, &summary.distribution);
+    let more = [saving.mmr, saving.imr, d.shortfall_mmr, d.shortfall_imr];
+    if summary.totals.values().into_iter().chain(more).chain(units).all(f64::is_finite) {
         Ok(summary)
     } else {
         Err(Error::Runtime("a total over all accounts is not finite: some account's figures are absurdly large".into()))

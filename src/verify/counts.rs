@@ -4,12 +4,13 @@
 use super::tables::{AccountsPass, UnitsPass};
 use super::{Findings, Origin};
 use crate::Result;
+use crate::figures::Totals;
 use crate::progress::Progress;
 use crate::publish::recorded::{Recorded, read_json};
 use crate::results;
 use crate::snapshot::Table;
 use crate::stress::StressSummary;
-use crate::totals::summary::{Summary, TableSummary, totals_named};
+use crate::totals::summary::{Summary, TableSummary};
 use std::path::Path;
 
 const SUMMARY: &str = "summary.json";
@@ -147,7 +148,8 @@ impl Summed<'_> {
         let accounts = AccountsPass::read(run, origin, self.findings, progress)?;
         let units = UnitsPass::read(run, progress)?;
         self.equal("accounts.margined", &summary.accounts.margined, &accounts.base_rows);
-        for ((name, total), (sum, size)) in totals_named(&summary.totals).into_iter().zip(accounts.sums()) {
+        let totals = Totals::NAMES.into_iter().zip(summary.totals.values());
+        for ((name, total), (sum, size)) in totals.zip(accounts.sums()) {
             let key = format!("{}totals.{name}", self.prefix);
             self.findings.close(SUMMARY, &key, total, sum, SUM_ROUNDING * size);
         }

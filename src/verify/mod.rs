@@ -19,13 +19,16 @@ mod sample;
 mod tables;
 mod text;
 
-use crate::book::Book;
+use crate::book::{Book, IdTable};
+use crate::engine::{CHUNK_ACCOUNTS, Memory, OpenBook};
 use crate::market::scenario::{Scenario, with_base};
+use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::recorded::{Recorded, Request};
 use crate::results;
 use crate::rules::LoadedRules;
+use crate::snapshot::stream::{Currencies, Cut, Piece};
 use crate::snapshot::{self, LoadOptions, Snapshot};
 use crate::source::Format;
 use crate::stress::ScenarioSources;
@@ -46,12 +49,15 @@ pub struct VerifyRequest {
     pub sample: Sample,
     /// Decides which accounts are in a sample.
     pub seed: u64,
+    /// How much memory may be resident. Results do not depend on it.
+    pub memory_limit: MemoryLimit,
 }
 
 impl VerifyRequest {
     /// Verifies the run in a folder against the snapshot where the run found it, and derives 1,000 accounts again.
     pub fn new(run: impl Into<PathBuf>) -> Self {
-        Self { run: run.into(), snapshot: None, sample: Sample::Accounts(1000), seed: 0 }
+        let memory_limit = MemoryLimit::of_machine();
+        Self { run: run.into(), snapshot: None, sample: Sample::Accounts(1000), seed: 0, memory_limit }
     }
 }
 
@@ -207,6 +213,7 @@ impl Findings {
 
 /// A run and what it came from, read again.
 struct Origin {
+    /// Its book has the accounts' names and no rows.
     snapshot: Snapshot,
     rules: LoadedRules,
     scenarios: Vec<Scenario>,
@@ -223,24 +230,61 @@ impl Origin {
         &self.snapshot.book
     }
 
-    fn read(dir: &Path, request: &Request, rules: LoadedRules, progress: &dyn Progress) -> Result<Self> {
+    /// Also returns the book, for a second look at the accounts of the sample.
+    fn read<'a>(
+        dir: &Path,
+        request: &'a Request,
+        rules: LoadedRules,
+        limit: MemoryLimit,
+        progress: &'a dyn Progress,
+    ) -> Result<(Self, OpenBook<'a>)> {
         let options = LoadOptions {
             default_spot_offset: rules.rules.default_spot_offset,
             expectations: &request.expectations,
             progress,
         };
-        let mut snapshot = snapshot::load(dir, &options)?;
-        let scenarios = match (&request.stress, &request.shocks) {
-            (Some(part), _) => ScenarioSources::recorded(request, part)?.resolve(dir, &mut snapshot, progress)?,
+        let memory = Memory::new(limit, Need::BOOK, None);
+        let mut book = OpenBook::open(dir, Currencies::Named, memory, &options)?;
+        let (market, group_rows) = (book.market().clone(), book.group_rows());
+        let (scenarios, more_inputs) = match (&request.stress, &request.shocks) {
+            (Some(part), _) => ScenarioSources::recorded(request, part)?.resolve(dir, &market, progress)?,
             (None, Some(shocks)) => {
-                let (scenarios, _) = snapshot::read_shocks(Path::new(shocks), &snapshot.market, progress)?;
-                with_base(&snapshot.market, scenarios)?
+                let (scenarios, _) = snapshot::read_shocks(Path::new(shocks), &market, progress)?;
+                (with_base(&market, scenarios)?, Vec::new())
             }
-            (None, None) => vec![Scenario::base()],
+            (None, None) => (vec![Scenario::base()], Vec::new()),
         };
-        Ok(Self { snapshot, rules, scenarios, format: request.format })
+        // A fifth for the names.
+        let threads = rayon::current_num_threads();
+        let room = limit.spare(group_rows, threads, Need::BOOK) / 5;
+        book.need(Need::BOOK.keeping(room));
+        book.keep();
+        let (ids, mut snapshot) = book.pass(
+            SAMPLE_CUT,
+            || Ok(((), IdTable::default())),
+            |(): &(), piece: &Piece| Ok(piece.book.accounts().clone()),
+            |ids, more| {
+                for id in more.iter() {
+                    ids.push(id);
+                }
+                let kept = ids.len() as u64 * ID_BYTES;
+                if kept > room {
+                    let need = Need::BOOK.keeping(kept.saturating_mul(10));
+                    return Err(limit.exceeded("the names of all accounts do not fit", group_rows, threads, need));
+                }
+                Ok(())
+            },
+        )?;
+        snapshot.inputs.extend(more_inputs);
+        snapshot.book = Book::of_ids(ids);
+        Ok((Self { snapshot, rules, scenarios, format: request.format }, book))
     }
 }
+
+/// Pieces in which the accounts are looked at, twice.
+const SAMPLE_CUT: Cut = Cut::Margined(CHUNK_ACCOUNTS);
+/// Bytes of an account's name.
+const ID_BYTES: u64 = 40;
 
 /// Verifies a finished run.
 ///
@@ -274,7 +318,7 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
     let damaged = findings.differing > 0;
     let inputs = files::inputs(dir.as_deref(), &recorded, &mut findings, progress)?;
 
-    let mut origin = None;
+    let mut found = None;
     let mut not_derived = None;
     if findings.differing > 0 {
         let what = if damaged { "an output" } else { "an input" };
@@ -288,19 +332,20 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
         if let Some(absent) = inputs.absent.first() {
             return Err(underivable(&manifest, &format!("the input `{absent}` is not in `{}`", dir.display())));
         }
-        origin = Some(Origin::read(dir, asked, rules, progress)?);
+        found = Some(Origin::read(dir, asked, rules, request.memory_limit, progress)?);
     }
 
     let mut counts = 0;
     let mut derived = None;
     if !damaged {
         let before = findings.compared;
-        counts::check(&request.run, &recorded, origin.as_ref(), &mut findings, progress)?;
+        let origin = found.as_ref().map(|(origin, _)| origin);
+        counts::check(&request.run, &recorded, origin, &mut findings, progress)?;
         counts = findings.compared - before;
     }
-    if let Some(origin) = &origin {
+    if let Some((origin, book)) = &mut found {
         if results::has_result(&request.run, "accounts")? {
-            derived = Some(sample::check(request, origin, &mut findings, progress)?);
+            derived = Some(sample::check(request, origin, book, &mut findings, progress)?);
         } else {
             not_derived = Some("the stress kept no table `accounts`; with detail `all` it does".to_owned());
         }

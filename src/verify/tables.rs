@@ -2,7 +2,8 @@
 
 use super::{Difference, Findings, Origin};
 use crate::Result;
-use crate::margin::{AccountMargin, Status, UnitMargin, VolState};
+use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Layout, Totals, UNIT, UnitFigure, UnitRow, Unknown};
+use crate::margin::{AccountMargin, Status, UnitMargin};
 use crate::market::scenario::BASE;
 use crate::progress::Progress;
 use crate::results::{ResultColumns, scan_result};
@@ -12,57 +13,25 @@ use crate::totals::summary::{AccountCounts, BindingCounts};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::LazyLock;
 
-/// Figures that the summary adds up, in its order, and the margin ratio.
-const ACCOUNT_FIGURES: [&str; 13] = [
-    "adj_eq",
-    "total_eq",
-    "upl",
-    "mmr",
-    "imr",
-    "deriv_mmr",
-    "borrow_mmr",
-    "borrow_imr",
-    "liquidation_fee",
-    "mmr_no_hedge",
-    "imr_no_hedge",
-    "order_imr",
-    "margin_ratio",
-];
-const SUMMED: usize = 12;
-const ACCOUNTS: ResultColumns = ResultColumns {
-    names: &["account_id", "scenario", "status"],
-    flags: &["im_deficit", "ineligible"],
-    figures: &ACCOUNT_FIGURES,
-};
-const UNITS: ResultColumns = ResultColumns {
-    names: &["account_id", "scenario", "risk_unit", "mr1_vol"],
-    flags: &[],
-    figures: &[
-        "mr1",
-        "mr1_price",
-        "mr2",
-        "mr3",
-        "mr4",
-        "mr5",
-        "mr6",
-        "mr6_price",
-        "mr7",
-        "mr9",
-        "mmr",
-        "imr",
-        "cash_delta",
-        "gamma",
-        "vega",
-        "theta",
-        "spot_in_use",
-        "upl",
-        "order_imr",
-    ],
-};
+/// The columns of `accounts`.
+static ACCOUNTS: LazyLock<Layout<AccountMargin>> =
+    LazyLock::new(|| Layout::of(&["account_id", "scenario"], &ACCOUNT, |_| true));
+/// The columns of `risk_units`.
+static UNITS: LazyLock<Layout<UnitMargin>> =
+    LazyLock::new(|| Layout::of(&["account_id", "scenario", "risk_unit"], &UNIT, |_| true));
+
+fn columns<M>(layout: &Layout<M>) -> ResultColumns<'_> {
+    ResultColumns { names: &layout.names, flags: &layout.flags, figures: &layout.numbers }
+}
+
 /// Columns of each table that are compared with the reference: all but the keys.
-pub(super) const ACCOUNT_COLUMNS: u64 = 16;
-pub(super) const UNIT_COLUMNS: u64 = 20;
+pub(super) const ACCOUNT_COLUMNS: u64 = AccountFigure::ALL.len() as u64;
+pub(super) const UNIT_COLUMNS: u64 = UnitFigure::ALL.len() as u64;
+
+/// Figures that the summary adds up.
+const SUMMED: usize = Totals::NAMES.len();
 
 /// All rows of `accounts`, added up.
 #[derive(Default)]
@@ -88,7 +57,7 @@ impl AccountsPass {
             }
             local.add(row, names, figures);
         };
-        scan_result(run, "accounts", ACCOUNTS, progress, fold, |local: Self| all.merge(local))?;
+        scan_result(run, "accounts", columns(&ACCOUNTS), progress, fold, |local: Self| all.merge(local))?;
         findings.take(std::mem::take(&mut all.findings));
         Ok(all)
     }
@@ -118,31 +87,35 @@ impl AccountsPass {
 
     fn add(&mut self, row: u64, names: &[&str], figures: &[Option<f64>]) {
         self.rows += 1;
-        let status = status_of(names[2]);
-        let at_risk = names[3] == "true" || matches!(status, Some(Status::Liquidation | Status::NearLiquidation));
+        let (account, unknown) = AccountRow::read(&ACCOUNTS, names, figures);
+        let flag = |figure| account.flag(figure) == Some(true);
+        let in_danger = matches!(account.status(), Some(Status::Liquidation | Status::NearLiquidation));
+        let at_risk = flag(AccountFigure::im_deficit) || in_danger;
         self.at_risk += u64::from(at_risk);
         if names[1] != BASE {
             return;
         }
         self.base_rows += 1;
         self.counts.at_risk += u64::from(at_risk);
-        match status {
-            Some(status) => *self.counts.by_status.of(status) += 1,
-            None => self.findings.differ(Difference {
+        if let Some(status) = account.status() {
+            *self.counts.by_status.of(status) += 1;
+        }
+        if let Some((column, found)) = unknown {
+            self.findings.differ(Difference {
                 file: "accounts".into(),
                 row: Some(row),
-                column: "status".into(),
-                found: names[2].to_owned(),
-                expected: "a status".to_owned(),
+                column: column.into(),
+                found,
+                expected: format!("a {column}"),
                 ..Difference::default()
-            }),
+            });
         }
-        self.counts.im_deficit += u64::from(names[3] == "true");
-        self.counts.ineligible += u64::from(names[4] == "true");
-        for (place, figure) in figures.iter().take(SUMMED).enumerate() {
-            let figure = figure.unwrap_or(f64::NAN);
-            self.sums[place].add(figure);
-            self.sizes[place] += figure.abs();
+        self.counts.im_deficit += u64::from(flag(AccountFigure::im_deficit));
+        self.counts.ineligible += u64::from(flag(AccountFigure::ineligible));
+        let summed = ACCOUNT.iter().zip(account.values()).filter(|(figure, _)| figure.sums);
+        for (place, (_, value)) in summed.enumerate() {
+            self.sums[place].add(*value);
+            self.sizes[place] += value.abs();
         }
     }
 
@@ -194,17 +167,18 @@ impl UnitsPass {
             if names[1] != BASE {
                 return;
             }
-            let unit = unit_of(0, VolState::Same, figures);
+            let (unit, _) = UnitRow::read(&UNITS, names, figures);
+            let mmr = unit.number(UnitFigure::mmr);
             let total = match local.units.get_mut(names[2]) {
                 Some(total) => total,
                 None => local.units.entry(names[2].to_owned()).or_default(),
             };
             total.accounts += 1;
-            total.mmr.add(unit.mmr);
-            total.size += unit.mmr.abs();
-            *total.binding.of(Binding::of(&unit)) += 1;
+            total.mmr.add(mmr);
+            total.size += mmr.abs();
+            *total.binding.of(Binding::of_row(&unit)) += 1;
         };
-        scan_result(run, "risk_units", UNITS, progress, fold, |local: Self| {
+        scan_result(run, "risk_units", columns(&UNITS), progress, fold, |local: Self| {
             all.rows += local.rows;
             for (name, mut later) in local.units {
                 let total = all.units.entry(name).or_default();
@@ -223,16 +197,16 @@ impl UnitsPass {
 /// An account and a scenario, by their places in the book and in the run.
 pub(super) type Key = (usize, usize);
 
-/// Row number and content; a status that is none is kept as it stands.
-type AccountRow = (u64, Result<AccountMargin, String>);
-/// Row number, name and content; the same for a state of volatility.
-type UnitRow = (u64, String, Result<UnitMargin, String>);
+/// Row number, content, and the first label that is none of its words.
+type ReadAccount = (u64, AccountRow, Option<Unknown>);
+/// Row number, name, content, and the same.
+type ReadUnit = (u64, String, UnitRow, Option<Unknown>);
 
 /// The rows of some accounts, in order.
 #[derive(Default)]
 pub(super) struct SampleRows {
-    pub accounts: HashMap<Key, Vec<AccountRow>>,
-    pub units: HashMap<Key, Vec<UnitRow>>,
+    pub accounts: HashMap<Key, Vec<ReadAccount>>,
+    pub units: HashMap<Key, Vec<ReadUnit>>,
 }
 
 impl SampleRows {
@@ -244,84 +218,27 @@ impl SampleRows {
         let key = |names: &[&str]| Some((*accounts.get(names[0])?, *scenarios.get(names[1])?));
 
         let mut rows = Self::default();
-        let fold = |local: &mut Vec<(Key, AccountRow)>, row: u64, names: &[&str], figures: &[Option<f64>]| {
+        let fold = |local: &mut Vec<(Key, ReadAccount)>, row: u64, names: &[&str], figures: &[Option<f64>]| {
             if let Some(key) = key(names) {
-                local.push((key, (row, account_of(names, figures))));
+                let (account, unknown) = AccountRow::read(&ACCOUNTS, names, figures);
+                local.push((key, (row, account, unknown)));
             }
         };
-        scan_result(run, "accounts", ACCOUNTS, progress, fold, |local: Vec<(Key, AccountRow)>| {
+        scan_result(run, "accounts", columns(&ACCOUNTS), progress, fold, |local: Vec<(Key, ReadAccount)>| {
             for (key, row) in local {
                 rows.accounts.entry(key).or_default().push(row);
             }
         })?;
-        let fold = |local: &mut Vec<(Key, UnitRow)>, row: u64, names: &[&str], figures: &[Option<f64>]| {
+        let fold = |local: &mut Vec<(Key, ReadUnit)>, row: u64, names: &[&str], figures: &[Option<f64>]| {
             let Some(key) = key(names) else { return };
-            let vol = VolState::ALL.into_iter().find(|state| state.name() == names[3]);
-            let unit = vol.map(|vol| unit_of(0, vol, figures)).ok_or_else(|| names[3].to_owned());
-            local.push((key, (row, names[2].to_owned(), unit)));
+            let (unit, unknown) = UnitRow::read(&UNITS, names, figures);
+            local.push((key, (row, names[2].to_owned(), unit, unknown)));
         };
-        scan_result(run, "risk_units", UNITS, progress, fold, |local: Vec<(Key, UnitRow)>| {
+        scan_result(run, "risk_units", columns(&UNITS), progress, fold, |local: Vec<(Key, ReadUnit)>| {
             for (key, row) in local {
                 rows.units.entry(key).or_default().push(row);
             }
         })?;
         Ok(rows)
-    }
-}
-
-fn status_of(name: &str) -> Option<Status> {
-    Status::ALL.into_iter().find(|status| status.name() == name)
-}
-
-/// A figure that is not there is NaN, which agrees with nothing.
-fn account_of(names: &[&str], figures: &[Option<f64>]) -> Result<AccountMargin, String> {
-    let status = status_of(names[2]).ok_or_else(|| names[2].to_owned())?;
-    let figure = |place: usize| figures[place].unwrap_or(f64::NAN);
-    Ok(AccountMargin {
-        adj_eq: figure(0),
-        total_eq: figure(1),
-        upl: figure(2),
-        mmr: figure(3),
-        imr: figure(4),
-        deriv_mmr: figure(5),
-        borrow_mmr: figure(6),
-        borrow_imr: figure(7),
-        liquidation_fee: figure(8),
-        margin_ratio: figures[12],
-        status,
-        im_deficit: names[3] == "true",
-        ineligible: names[4] == "true",
-        mmr_no_hedge: figure(9),
-        imr_no_hedge: figure(10),
-        order_imr: figure(11),
-    })
-}
-
-fn unit_of(unit: u32, mr1_vol: VolState, figures: &[Option<f64>]) -> UnitMargin {
-    let figure = |place: usize| figures[place].unwrap_or(f64::NAN);
-    UnitMargin {
-        unit,
-        mr1: figure(0),
-        mr1_price: figure(1),
-        mr1_vol,
-        mr2: figure(2),
-        mr3: figure(3),
-        mr4: figure(4),
-        mr5: figure(5),
-        mr6: figure(6),
-        mr6_price: figure(7),
-        mr7: figure(8),
-        mr9: figure(9),
-        mmr: figure(10),
-        imr: figure(11),
-        cash_delta: figure(12),
-        gamma: figure(13),
-        vega: figure(14),
-        theta: figure(15),
-        spot_in_use: figure(16),
-        upl: figure(17),
-        // No column of the table.
-        mmr_no_hedge: f64::NAN,
-        order_imr: figure(18),
     }
 }

@@ -122,7 +122,7 @@ fn usage_errors_exit_2_and_leave_stdout_empty() {
         (&["completions", "cmd"], "cmd"),
         (&["stress", "s", "--reverse", "BTC, shortfall > 1", "--summary", "json"], "--summary"),
         (&["rules", "--quiet", "--verbose"], "--quiet"),
-        (&["rules", "--set", "rate=0.01", "show"], "stand behind"),
+        (&["rules", "--set", "rate=0.01", "show"], "go after its subcommand"),
     ] {
         let output = remargin(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));

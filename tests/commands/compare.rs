@@ -200,7 +200,7 @@ fn without_the_snapshots_what_was_written_is_compared() {
     };
     assert!(tables("moved") == tables("whole"));
     for (out, says) in [
-        ("gone", vec!["the snapshot of the run `day1.run` is gone", "day1", "--snapshot-a"]),
+        ("gone", vec!["the snapshot of the run `day1.run` does not exist any more", "day1", "--snapshot-a"]),
         ("changed", vec!["a file of the snapshot has changed since the run `day1.run`", "indices.csv", "BLAKE3"]),
         ("more", vec!["a file of the snapshot is new", "accounts.csv"]),
     ] {
@@ -255,7 +255,7 @@ fn what_is_wrong_is_said_and_leaves_nothing() {
         (vec!["day1"], 2, "nothing to compare"),
         (vec!["day1", "--rules", "okx-pm2-2025-01"], 2, "nothing to compare"),
         (vec!["day1", "--rules", "x", "--rules", "y", "--rules", "z"], 2, "more than twice"),
-        (vec!["day1", "--b", "spot_offset=all"], 2, "no spot hedging mode"),
+        (vec!["day1", "--b", "spot_offset=all"], 2, "not a spot hedging mode"),
         (vec!["day1", "--b", "mr4.flor=1"], 3, "unknown key"),
         (vec!["day1", "--rules", "missing.toml", "--rules", "okx-pm2-2025-01"], 1, "missing.toml"),
         (vec!["day1", "--b", "rate=0.1", "--format", "csv"], 2, "--out"),

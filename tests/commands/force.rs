@@ -47,18 +47,18 @@ fn folders_that_hold_more_are_not_replaced() {
     let absolute = root.join("out/snapshot").display().to_string();
     let before: Vec<_> = ["a", "b", "out", "web", "snapshot"].map(|name| tree(&root.join(name))).into();
     let cases: [(&[&str], &str); 12] = [
-        (&["run", "out/snapshot", "--out", "out"], "`out/snapshot`, which is read"),
-        (&["run", "./out/../out/snapshot", "--out", "out"], "which is read"),
-        (&["run", &absolute, "--out", "out"], "which is read"),
-        (&["run", &absolute, "--out", "linked/out"], "which is read"),
-        (&["stress", "out/snapshot", "--out", "out", "--scenario", "BTC=-5%"], "which is read"),
-        (&["simulate", "snapshot", "--ops", "out/ops.csv", "--out", "out"], "which is read"),
-        (&["compare", "out/snapshot", "--b", "risk_unit=merged", "--out", "out"], "which is read"),
-        (&["compare", "a", "b", "--out", "b"], "`b`, which is read"),
-        (&["partition", "out/snapshot", "--buckets", "2", "--out", "out"], "which is read"),
+        (&["run", "out/snapshot", "--out", "out"], "`out/snapshot`, which is an input"),
+        (&["run", "./out/../out/snapshot", "--out", "out"], "which is an input"),
+        (&["run", &absolute, "--out", "out"], "which is an input"),
+        (&["run", &absolute, "--out", "linked/out"], "which is an input"),
+        (&["stress", "out/snapshot", "--out", "out", "--scenario", "BTC=-5%"], "which is an input"),
+        (&["simulate", "snapshot", "--ops", "out/ops.csv", "--out", "out"], "which is an input"),
+        (&["compare", "out/snapshot", "--b", "risk_unit=merged", "--out", "out"], "which is an input"),
+        (&["compare", "a", "b", "--out", "b"], "`b`, which is an input"),
+        (&["partition", "out/snapshot", "--buckets", "2", "--out", "out"], "which is an input"),
         (&["run", "snapshot", "--out", "out"], "was not written by remargin"),
         (&["run", "snapshot", "--out", "web"], "was not written by remargin"),
-        (&["run", "snapshot", "--out", "snapshot"], "which is read"),
+        (&["run", "snapshot", "--out", "snapshot"], "which is an input"),
     ];
     for (args, word) in cases {
         let outcome = remargin(root, &[args, &["--force"]].concat());
@@ -83,7 +83,7 @@ fn the_folder_one_stands_in_is_not_replaced() {
     ] {
         let outcome = remargin(&root.join(stand), &[args, &["--force"]].concat());
         assert_eq!(outcome.code, Some(2), "{args:?}: {}", outcome.stderr);
-        assert!(outcome.stderr.contains("the working folder lies in it"), "{args:?}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("it contains the working folder"), "{args:?}: {}", outcome.stderr);
     }
     assert!(tree(&root.join("a")) == run && tree(&root.join("book")) == book);
 }

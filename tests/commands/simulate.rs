@@ -350,8 +350,8 @@ fn what_cannot_be_done_is_usage() {
     fs::write(place.path().join("ops.csv"), OPERATIONS).unwrap();
     fs::write(place.path().join("narrow.csv"), "op_id,kind\n1,order\n").unwrap();
     for (args, code, words) in [
-        (vec!["--ops", "ops.csv"], 2, vec!["need a folder", "--out DIR"]),
-        (vec!["--ops", "-", "--out", "out"], 2, vec!["stdout", "leave `--out` away"]),
+        (vec!["--ops", "ops.csv"], 2, vec!["need an output folder", "--out DIR"]),
+        (vec!["--ops", "-", "--out", "out"], 2, vec!["stdout", "remove `--out`"]),
         (vec!["--out", "out"], 2, vec!["--ops"]),
         (vec!["--max-order", "NO-SWAP", "--out", "out"], 2, vec!["NO-SWAP", "unknown_instrument"]),
         (vec!["--max-withdraw", "--account", "nobody", "--out", "out"], 2, vec!["no account `nobody`"]),

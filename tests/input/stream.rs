@@ -1,5 +1,5 @@
-//! A snapshot that flows gives what it gives when it is read whole: the same accounts, the same rejects, row by row,
-//! from sorted tables and from tables that are sorted on disk.
+//! A snapshot gives the same accounts and the same rejects, row by row, from every source: sorted tables that stream,
+//! tables in memory, and tables that are sorted on disk.
 
 use crate::common::e2e::{generate, read_parquet, shuffled};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
@@ -11,7 +11,7 @@ use remargin::margin::account::{Order, Traded};
 use remargin::margin::rules::SpotOffset;
 use remargin::market::Market;
 use remargin::progress::Silent;
-use remargin::snapshot::stream::{Spill, Stream, Window};
+use remargin::snapshot::stream::{Currencies, Cut, Piece, Spill, Stream, Window};
 use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -174,23 +174,52 @@ fn whole(dir: &Path) -> Content {
     Content::of(&snapshot, lines(&snapshot.market, &snapshot.book))
 }
 
-/// `None` if the tables are not sorted.
-fn flowing(dir: &Path, spill: Option<Spill>, accounts: usize, window: Window) -> Option<Content> {
-    let stream = Stream::open(dir, spill, &OPTIONS).unwrap().unwrap();
+/// Where the pieces come from.
+#[derive(Clone, Copy)]
+enum From<'a> {
+    Parts,
+    Memory,
+    Disk(Spill<'a>),
+}
+
+/// `None` if the tables are not sorted. Two passes, and pieces of margined accounts as well, give the same.
+fn streaming(dir: &Path, from: From, accounts: usize, window: Window) -> Option<Content> {
+    let mut stream = Stream::open(dir, Currencies::Priced, &OPTIONS).unwrap();
+    match from {
+        From::Parts => assert!(stream.largest_row_groups().is_some()),
+        From::Memory => stream.hold(&OPTIONS).unwrap(),
+        From::Disk(spill) => stream.spill(spill, &OPTIONS).unwrap(),
+    }
+    let known = pass(&stream, Cut::Known(accounts), window)?;
+    let margined = pass(&stream, Cut::Margined(accounts), window);
+    assert_eq!(margined.as_ref(), Some(&known));
+    Some(known)
+}
+
+fn pass(stream: &Stream, cut: Cut, window: Window) -> Option<Content> {
     let market = stream.market().clone();
-    let mut all = Vec::new();
-    let mut books = 0;
-    let work = |book: Book| Ok((book.len(), lines(&market, &book)));
+    let (mut all, mut sizes, mut undecided) = (Vec::new(), Vec::new(), 0);
+    let work = |piece: Piece| Ok((piece.first, lines(&market, &piece.book), piece.undecided.len()));
     let snapshot = stream
-        .run(accounts, window, &OPTIONS, work, |(count, lines)| {
-            assert!(count <= accounts);
-            books += 1;
+        .pass(cut, window, &OPTIONS, work, |(first, lines, of_default)| {
+            assert!(matches!(cut, Cut::Known(_)) || first == all.len());
+            sizes.push(lines.len());
             all.extend(lines);
+            undecided += of_default;
             Ok(())
         })
         .unwrap()?;
-    let known = all.len() + snapshot.unmargined.len();
-    assert_eq!(books, known.div_ceil(accounts), "every book but the last is full");
+    match cut {
+        Cut::Known(accounts) => {
+            let known = all.len() + snapshot.unmargined.len();
+            assert_eq!(sizes.len(), known.div_ceil(accounts), "every book but the last is full");
+        }
+        Cut::Margined(accounts) => {
+            let (last, full) = sizes.split_last().map_or((0, &[][..]), |(last, full)| (*last, full));
+            assert!(full.iter().all(|size| *size == accounts) && last <= accounts, "{sizes:?}");
+        }
+    }
+    assert!(undecided <= all.len());
     Some(Content::of(&snapshot, all))
 }
 
@@ -327,7 +356,8 @@ fn whatever_way_a_snapshot_is_read_the_same_comes_out() {
             cells.write(file, groups, seed % 2 == 0);
         }
         let expected = whole(&dir);
-        assert_eq!(flowing(&dir, None, pieces, window), Some(whole(&dir)), "seed {seed}");
+        assert_eq!(streaming(&dir, From::Parts, pieces, window), Some(whole(&dir)), "seed {seed}");
+        assert_eq!(streaming(&dir, From::Memory, pieces, window), Some(whole(&dir)), "seed {seed}");
         rejected.extend(load(&dir, &OPTIONS).unwrap().rejects.into_iter().map(|reject| reject.reason.code()));
 
         for (file, cells) in &mut named {
@@ -337,8 +367,10 @@ fn whatever_way_a_snapshot_is_read_the_same_comes_out() {
         let shuffled = whole(&dir);
         assert_eq!(expected.accounts, shuffled.accounts, "seed {seed}");
         let spill = Spill { place: place.path(), rows: [1, 50, 100_000][dice.below(3)] };
-        assert_eq!(flowing(&dir, Some(spill), pieces, window), Some(shuffled), "seed {seed}");
-        assert!(named[0].1.id(0) <= named[0].1.id(1) || flowing(&dir, None, pieces, window).is_none(), "seed {seed}");
+        assert_eq!(streaming(&dir, From::Memory, pieces, window).as_ref(), Some(&shuffled), "seed {seed}");
+        assert_eq!(streaming(&dir, From::Disk(spill), pieces, window), Some(shuffled), "seed {seed}");
+        let unsorted = || streaming(&dir, From::Parts, pieces, window).is_none();
+        assert!(named[0].1.id(0) <= named[0].1.id(1) || unsorted(), "seed {seed}");
         fs::remove_dir_all(&dir).unwrap();
     }
     assert!(rejected.len() >= 10, "the rows were broken in few ways: {rejected:?}");

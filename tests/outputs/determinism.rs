@@ -1,7 +1,7 @@
 //! One book, the same bytes: whatever the number of threads, the order of input rows, the format of the input.
 
 use crate::common::e2e::{
-    Row, TABLES, entries, files, generate, json, read_arrow, read_parquet, remargin, rows, rows_of, shuffled,
+    Row, TABLES, entries, files, generate, json, read_arrow, read_parquet, remargin, rows, rows_of, shuffled, succeeds,
 };
 use arrow::array::{AsArray, Float64Array, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -267,6 +267,67 @@ fn a_memory_limit_that_does_not_suffice_is_said_and_leaves_nothing() {
     let outcome = remargin(place.path(), &["run", "snapshot", "--out", "out", "--memory-limit", "lots"]);
     assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("512MiB"), "{}", outcome.stderr);
+}
+
+/// What a command prints and writes, its manifest apart.
+fn answer(root: &Path, command: &[&str], limit: &str, code: i32) -> (String, BTreeMap<String, Vec<u8>>) {
+    let outcome = remargin(root, &[command, &["--threads", "2", "--memory-limit", limit]].concat());
+    assert_eq!(outcome.code, Some(code), "{command:?} with {limit}: {}", outcome.stderr);
+    if code == 6 {
+        assert!(
+            outcome.stderr.contains("memory limit of") && outcome.stderr.contains("MiB on 2"),
+            "{}",
+            outcome.stderr
+        );
+    }
+    let out = root.join("out");
+    let mut all = BTreeMap::new();
+    let folders =
+        if out.is_dir() { vec![out.clone(), out.join("bucket-00000"), out.join("bucket-00002")] } else { vec![] };
+    for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
+        for name in entries(&folder).into_iter().filter(|name| name != "manifest.json") {
+            let file = folder.join(name);
+            if file.is_file() {
+                all.insert(file.display().to_string(), fs::read(&file).unwrap());
+            }
+        }
+    }
+    if out.is_dir() {
+        fs::remove_dir_all(out).unwrap();
+    }
+    (outcome.stdout, all)
+}
+
+/// The limit is a promise of every command: each says the same under every limit from every source of the book, or that
+/// the limit does not suffice.
+#[test]
+fn every_command_says_the_same_under_every_memory_limit() {
+    let place = tempfile::tempdir().unwrap();
+    let [sorted, shuffled] = ["sorted", "shuffled"].map(|name| place.path().join(name));
+    generate(&sorted, 2000, 4.0, 12, "parquet");
+    let form = Form::Parts { parts: 2, group_rows: 3000 };
+    rewrite(&sorted.join("snapshot"), &shuffled.join("snapshot"), Some(3), form);
+    for root in [&sorted, &shuffled] {
+        succeeds(root, &["run", "snapshot", "--out", "before"]);
+        succeeds(root, &["run", "snapshot", "--out", "after", "--set", "risk_unit=merged"]);
+        let id = rows(&root.join("before/accounts.parquet"))[7]["account_id"].clone();
+        let commands: [&[&str]; 8] = [
+            &["check", "snapshot", "--format", "json"],
+            &["explain", "snapshot", "--account", &id, "--format", "json"],
+            &["verify", "before", "--sample", "50", "--format", "json"],
+            &["stress", "snapshot", "--out", "out", "--preset", "crypto-historical"],
+            &["stress", "snapshot", "--out", "out", "--scenario", "BTC=-30%", "--detail", "all", "--distance", "none"],
+            &["compare", "snapshot", "--b", "risk_unit=merged", "--out", "out"],
+            &["compare", "before", "after", "--out", "out"],
+            &["partition", "snapshot", "--buckets", "3", "--out", "out"],
+        ];
+        for command in commands {
+            let expected = answer(root, command, "4GiB", 0);
+            assert!(expected.0.len() + expected.1.len() > 2, "{command:?}");
+            assert!(expected == answer(root, command, "262MiB", 0), "{command:?} of {}", root.display());
+            answer(root, command, "20MiB", 6);
+        }
+    }
 }
 
 /// The same figures in every format, to the last bit, in the same columns.

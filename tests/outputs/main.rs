@@ -4,6 +4,7 @@
 mod common;
 mod compare;
 mod determinism;
+mod dictionary;
 mod explain;
 mod partition;
 mod report;

@@ -3,15 +3,13 @@
 // Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
 #![allow(clippy::indexing_slicing)]
 
-use super::{AccountNumbers, AccountRuns, append_broken, retain, sound_rows};
+use super::AccountRuns;
 use crate::Result;
-use crate::book::{BalanceRows, IdTable, Interner};
+use crate::book::Interner;
 use crate::cells::number::{NumberError, Numbers};
 use crate::cells::text::{Text, cut};
 use crate::formats::batch::Batch;
-use crate::market::Market;
 use crate::snapshot::reject::{Broken, Reason};
-use rayon::prelude::*;
 
 /// Rows of a part of the table. Currencies have numbers in order of appearance.
 #[derive(Default)]
@@ -156,80 +154,6 @@ impl Balances {
         self.interest.extend(interest);
         self.spot_in_use_cap.extend(cap);
         Ok(true)
-    }
-}
-
-/// All rows of the table. Currencies have numbers in order of appearance until [`AllBalances::renumber_currencies`].
-#[derive(Default)]
-pub(crate) struct AllBalances {
-    currencies: Interner,
-    pub rows: BalanceRows,
-    pub broken: Vec<Broken>,
-    broken_keys: Vec<(u32, u32)>,
-}
-
-impl AllBalances {
-    /// All currencies that a row names.
-    pub fn currencies(&self) -> &IdTable {
-        self.currencies.ids()
-    }
-
-    /// Appends the rows that follow.
-    pub fn merge(&mut self, local: Balances, accounts: &mut AccountNumbers) -> Result<()> {
-        let numbers = accounts.append(&local.runs, local.ccy.len(), &mut self.rows.account)?;
-        let currencies: Vec<u32> = local.currencies.ids().iter().map(|name| self.currencies.intern(name)).collect();
-        let key = |(account, ccy): (u32, u32)| (numbers[account as usize], currencies[ccy as usize]);
-        self.broken_keys.extend(local.broken_keys.into_iter().map(key));
-        self.rows.ccy.extend(local.ccy.iter().map(|&ccy| currencies[ccy as usize]));
-        self.rows.cash.extend(local.cash);
-        self.rows.interest.extend(local.interest);
-        self.rows.spot_in_use_cap.extend(local.spot_in_use_cap);
-        append_broken(&mut self.broken, local.broken, &numbers);
-        Ok(())
-    }
-
-    /// Rejects all rows of an account and currency that have several.
-    pub fn reject_duplicates(&mut self) {
-        let key = |(account, ccy): (u32, u32)| u64::from(account) << 32 | u64::from(ccy);
-        let rows = &mut self.rows;
-        let sound: Vec<u64> = rows.account.iter().copied().zip(rows.ccy.iter().copied()).map(key).collect();
-        let mut keys = sound.clone();
-        keys.extend(self.broken_keys.iter().copied().map(key));
-        keys.par_sort_unstable();
-        let mut repeated: Vec<u64> = keys.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-        if repeated.is_empty() {
-            return;
-        }
-        repeated.dedup();
-        let keep: Vec<bool> = sound.iter().map(|key| repeated.binary_search(key).is_err()).collect();
-        let mut duplicates = Vec::new();
-        for (row, index) in sound_rows(&self.broken).zip(0..keep.len()) {
-            if !keep[index] {
-                duplicates.push(Broken {
-                    row,
-                    account: Some(rows.account[index]),
-                    reason: Reason::DuplicateBalance,
-                    column: "ccy",
-                    value: cut(self.currencies.ids().get(rows.ccy[index] as usize)),
-                });
-            }
-        }
-        retain(&mut rows.account, &keep);
-        retain(&mut rows.ccy, &keep);
-        retain(&mut rows.cash, &keep);
-        retain(&mut rows.interest, &keep);
-        retain(&mut rows.spot_in_use_cap, &keep);
-        self.broken.append(&mut duplicates);
-        self.broken.sort_unstable_by_key(|broken| broken.row);
-    }
-
-    /// Turns the numbers of currencies into indices of the market's, which hold every name seen here.
-    pub fn renumber_currencies(&mut self, market: &Market) {
-        let place = |name: &str| market.currencies.partition_point(|currency| currency.name.as_str() < name) as u32;
-        let places: Vec<u32> = self.currencies.ids().iter().map(place).collect();
-        for ccy in &mut self.rows.ccy {
-            *ccy = places[*ccy as usize];
-        }
     }
 }
 

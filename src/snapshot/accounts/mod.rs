@@ -1,4 +1,4 @@
-//! Account numbers, the table `accounts`, and which accounts are left out.
+//! Account numbers, and the rows of the tables of accounts as they are read.
 
 // Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
 #![allow(clippy::indexing_slicing)]
@@ -7,14 +7,11 @@ pub(crate) mod balances;
 pub(crate) mod orders;
 pub(crate) mod positions;
 
-use super::reject::{Broken, Reason, Reject, TableCount, Unmargined};
-use super::schema::Table;
+use super::reject::{Broken, Reason};
 use crate::book::{IdTable, Interner};
-use crate::cells::text::cut;
 use crate::formats::batch::Batch;
 use crate::margin::rules::SpotOffset;
 use crate::{Invalid, Result};
-use std::iter::repeat_n;
 use std::ops::Range;
 
 /// Numbers of accounts in order of first appearance.
@@ -52,15 +49,8 @@ impl AccountNumbers {
     }
 
     /// The number here of the account of each run in `local`.
-    fn translate(&mut self, local: &AccountRuns) -> Result<Vec<u32>> {
+    pub fn translate(&mut self, local: &AccountRuns) -> Result<Vec<u32>> {
         local.ids.iter().map(|id| self.number(id)).collect()
-    }
-
-    /// Appends the accounts of the sound rows of a part to `all`; returns the number of each run's account.
-    pub fn append(&mut self, local: &AccountRuns, sound: usize, all: &mut Vec<u32>) -> Result<Vec<u32>> {
-        let numbers = self.translate(local)?;
-        local.expand(sound, &numbers, all);
-        Ok(numbers)
     }
 }
 
@@ -125,28 +115,6 @@ impl AccountRuns {
     pub fn ascend(&self) -> bool {
         (1..self.len()).all(|run| self.id(run - 1) < self.id(run))
     }
-
-    /// Appends the account number of each of `sound` rows to `all`.
-    fn expand(&self, sound: usize, numbers: &[u32], all: &mut Vec<u32>) {
-        all.reserve(sound);
-        for (run, &number) in numbers.iter().enumerate() {
-            all.extend(repeat_n(number, self.rows(run, sound).len()));
-        }
-    }
-}
-
-/// Appends broken rows whose accounts have local numbers.
-pub(crate) fn append_broken(all: &mut Vec<Broken>, local: Vec<Broken>, numbers: &[u32]) {
-    all.extend(local.into_iter().map(|broken| {
-        let account = broken.account.map(|local| numbers[local as usize]);
-        Broken { account, ..broken }
-    }));
-}
-
-/// Row numbers, from 1, without those of the broken rows, which are in order.
-pub(crate) fn sound_rows(broken: &[Broken]) -> impl Iterator<Item = u64> + '_ {
-    let mut broken = broken.iter().map(|broken| broken.row).peekable();
-    (1..).filter(move |row| broken.next_if_eq(row).is_none())
 }
 
 /// Rows of a part of the table `accounts`.
@@ -185,120 +153,4 @@ impl Settings {
         }
         Ok(())
     }
-}
-
-/// All rows of the table `accounts`.
-#[derive(Default)]
-pub(crate) struct AccountRows {
-    pub account: Vec<u32>,
-    pub offset: Vec<Option<SpotOffset>>,
-    pub broken: Vec<Broken>,
-}
-
-impl AccountRows {
-    /// Appends the rows that follow.
-    pub fn merge(&mut self, local: Settings, accounts: &mut AccountNumbers) -> Result<()> {
-        let numbers = accounts.append(&local.runs, local.offset.len(), &mut self.account)?;
-        self.offset.extend(local.offset);
-        append_broken(&mut self.broken, local.broken, &numbers);
-        Ok(())
-    }
-
-    /// Rejects all rows of an account that has several.
-    pub fn reject_duplicates(&mut self, accounts: &AccountNumbers) {
-        let mut rows_of = vec![0u32; accounts.ids().len()];
-        for &account in self.account.iter().chain(self.broken.iter().filter_map(|broken| broken.account.as_ref())) {
-            rows_of[account as usize] = rows_of[account as usize].saturating_add(1);
-        }
-        if rows_of.iter().all(|&rows| rows <= 1) {
-            return;
-        }
-        let repeated = |account: u32| rows_of[account as usize] > 1;
-        let mut duplicates = Vec::new();
-        for (row, &account) in sound_rows(&self.broken).zip(&self.account) {
-            if repeated(account) {
-                let value = cut(accounts.ids().get(account as usize));
-                let (reason, column) = (Reason::DuplicateAccount, "account_id");
-                duplicates.push(Broken { row, account: Some(account), reason, column, value });
-            }
-        }
-        let keep: Vec<bool> = self.account.iter().map(|&account| !repeated(account)).collect();
-        retain(&mut self.account, &keep);
-        retain(&mut self.offset, &keep);
-        self.broken.append(&mut duplicates);
-        self.broken.sort_unstable_by_key(|broken| broken.row);
-    }
-}
-
-/// Keeps the values whose flag is set.
-pub(crate) fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
-    let mut keep = keep.iter();
-    values.retain(|_| keep.next().copied().unwrap_or(false));
-}
-
-/// What was read of a table: the accounts of its sound rows (none for market tables), and its broken rows in order.
-pub(crate) struct Section<'a> {
-    pub table: Table,
-    pub rows_in: u64,
-    pub accounts: &'a [u32],
-    pub broken: Vec<Broken>,
-}
-
-/// All rejects, in order of table and row, and the accounts that are left out.
-pub(crate) struct Settled {
-    pub left_out: Vec<bool>,
-    pub rejects: Vec<Reject>,
-    pub unmargined: Vec<Unmargined>,
-    pub tables: Vec<TableCount>,
-}
-
-/// An account with a broken row is left out: its sound rows are rejected too.
-pub(crate) fn settle(ids: &IdTable, sections: Vec<Section>) -> Settled {
-    let mut left_out = vec![false; ids.len()];
-    let mut worst: Vec<(u32, Reason)> = Vec::new();
-    for broken in sections.iter().flat_map(|section| &section.broken) {
-        if let Some(account) = broken.account {
-            left_out[account as usize] = true;
-            worst.push((account, broken.reason));
-        }
-    }
-    let name = |account: u32| ids.get(account as usize);
-    worst.sort_unstable_by(|a, b| name(a.0).cmp(name(b.0)).then(a.1.cmp(&b.1)));
-    let unmargined = worst.chunk_by(|a, b| a.0 == b.0).map(|rows| Unmargined {
-        account_id: name(rows[0].0).to_owned(),
-        reason: rows[0].1,
-        broken_rows: rows.len() as u64,
-    });
-    let unmargined: Vec<_> = unmargined.collect();
-
-    let mut rejects = Vec::new();
-    let mut tables = Vec::new();
-    for Section { table, rows_in, accounts, broken } in sections {
-        let begin = rejects.len();
-        if !unmargined.is_empty() {
-            let sound = sound_rows(&broken).zip(accounts).filter(|(_, account)| left_out[**account as usize]);
-            rejects.extend(sound.map(|(row, &account)| Reject {
-                table,
-                row,
-                account_id: Some(name(account).to_owned()),
-                reason: Reason::AccountUnmargined,
-                column: "account_id",
-                value: cut(name(account)),
-            }));
-        }
-        let (rows_left_out, rows_broken) = ((rejects.len() - begin) as u64, broken.len() as u64);
-        rejects.extend(broken.into_iter().map(|broken| Reject {
-            table,
-            row: broken.row,
-            account_id: broken.account.map(|account| name(account).to_owned()),
-            reason: broken.reason,
-            column: broken.column,
-            value: broken.value,
-        }));
-        rejects[begin..].sort_unstable_by_key(|reject| reject.row);
-        let rows_rejected = rows_broken + rows_left_out;
-        let rows_used = rows_in - rows_rejected;
-        tables.push(TableCount { table, rows_in, rows_used, rows_rejected, rows_broken, rows_left_out });
-    }
-    Settled { left_out, rejects, unmargined, tables }
 }

@@ -1,8 +1,7 @@
 //! The table `orders`: pending orders on contracts and on spot pairs.
 
-use super::{AccountNumbers, AccountRuns, append_broken};
+use super::AccountRuns;
 use crate::Result;
-use crate::book::OrderRows;
 use crate::cells::number::{NumberError, Numbers};
 use crate::cells::text::{Text, cut};
 use crate::formats::batch::Batch;
@@ -141,22 +140,5 @@ fn positive(
         Ok(None) => Err((missing, column, String::new())),
         Ok(Some(_)) | Err(NumberError::Invalid) => Err((invalid, column, cut(&numbers.raw(row)))),
         Err(NumberError::OutOfRange) => Err((Reason::OutOfRange, column, cut(&numbers.raw(row)))),
-    }
-}
-
-/// All rows of the table.
-#[derive(Default)]
-pub(crate) struct AllOrders {
-    pub rows: OrderRows,
-    pub broken: Vec<Broken>,
-}
-
-impl AllOrders {
-    /// Appends the rows that follow.
-    pub fn merge(&mut self, local: Orders, accounts: &mut AccountNumbers) -> Result<()> {
-        let numbers = accounts.append(&local.runs, local.order.len(), &mut self.rows.account)?;
-        self.rows.order.extend(local.order);
-        append_broken(&mut self.broken, local.broken, &numbers);
-        Ok(())
     }
 }

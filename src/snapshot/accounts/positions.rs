@@ -3,9 +3,8 @@
 // Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
 #![allow(clippy::indexing_slicing)]
 
-use super::{AccountNumbers, AccountRuns, append_broken};
+use super::AccountRuns;
 use crate::Result;
-use crate::book::PositionRows;
 use crate::cells::number::{NumberError, Numbers};
 use crate::cells::text::{Memo, Text, cut};
 use crate::formats::batch::Batch;
@@ -130,36 +129,6 @@ impl Positions {
             }
             Err(fault) => self.broken.push(broken(Some(account), fault)),
         }
-        Ok(())
-    }
-}
-
-/// All rows of the table.
-#[derive(Default)]
-pub(crate) struct AllPositions {
-    pub rows: PositionRows,
-    pub broken: Vec<Broken>,
-}
-
-impl AllPositions {
-    /// Makes room for a number of rows that a file promises. Where the machine cannot, the promise is wrong or the
-    /// rows will find it out.
-    pub fn reserve(&mut self, rows: u64) {
-        let rows = usize::try_from(rows).unwrap_or(0);
-        let PositionRows { account, instrument, qty, avg_px } = &mut self.rows;
-        let _ = account.try_reserve_exact(rows);
-        let _ = instrument.try_reserve_exact(rows);
-        let _ = qty.try_reserve_exact(rows);
-        let _ = avg_px.try_reserve_exact(rows);
-    }
-
-    /// Appends the rows that follow.
-    pub fn merge(&mut self, local: Positions, accounts: &mut AccountNumbers) -> Result<()> {
-        let numbers = accounts.append(&local.runs, local.instrument.len(), &mut self.rows.account)?;
-        self.rows.instrument.extend(local.instrument);
-        self.rows.qty.extend(local.qty);
-        self.rows.avg_px.extend(local.avg_px);
-        append_broken(&mut self.broken, local.broken, &numbers);
         Ok(())
     }
 }

@@ -1,16 +1,16 @@
-//! One table that flows: its row groups, decoded ahead of where the merge stands.
+//! One table that streams: its row groups, decoded ahead of where the merge stands.
 
 use super::decode::{Decoder, Rows};
 use super::spill::{Bucket, Spilled};
 use crate::Result;
 use crate::formats::parquet::Part;
-use crate::parallel::Running;
+use crate::parallel::{Bell, Running};
 use crate::snapshot::reject::Broken;
 use rayon::ScopeFifo;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// A table that flows.
+/// A table that streams.
 pub(super) enum Flow {
     /// Row groups, sorted we hope.
     Parts(Vec<Part>),
@@ -74,9 +74,16 @@ pub(super) struct Group<R> {
 }
 
 impl<R: Rows> Group<R> {
+    /// Rows as they stand in the table, before row `end_row`.
+    pub fn new(mut rows: R, end_row: u64, decoder: &Decoder) -> Self {
+        rows.complete(decoder);
+        let ascends = rows.runs().ascend();
+        Self { rows, end_row, ascends, numbers: None }
+    }
+
     fn decode(piece: Piece, decoder: &Decoder) -> Result<Self> {
         decoder.progress.check()?;
-        let (mut rows, end_row, numbers) = match piece {
+        let (rows, end_row, numbers) = match piece {
             Piece::RowGroup { part, group, first_row } => {
                 let mut rows = R::default();
                 part.read_group(group, first_row, |batch| {
@@ -93,9 +100,7 @@ impl<R: Rows> Group<R> {
                 (rows, 1 + bucket.rows, Some(numbers))
             }
         };
-        rows.complete(decoder);
-        let ascends = rows.runs().ascend();
-        Ok(Self { rows, end_row, ascends, numbers })
+        Ok(Self { numbers, ..Self::new(rows, end_row, decoder) })
     }
 
     /// The number of a row in the table.
@@ -129,7 +134,7 @@ pub(super) enum Head<'a> {
     Exhausted,
 }
 
-/// A table that flows.
+/// A table that streams.
 pub(super) struct Lane<'a, R> {
     groups: Vec<Piece<'a>>,
     next_group: usize,
@@ -160,6 +165,7 @@ impl<'a, R: Rows + 'a> Lane<'a, R> {
     pub fn read_ahead<'s>(
         &mut self,
         scope: &ScopeFifo<'s>,
+        bell: &Bell,
         decoder: &'s Decoder<'s>,
         window: usize,
         mut see: impl FnMut(&Group<R>),
@@ -182,7 +188,7 @@ impl<'a, R: Rows + 'a> Lane<'a, R> {
         for _ in 0..wanted {
             let Some(&piece) = self.groups.get(self.next_group) else { break };
             self.next_group += 1;
-            self.decoding.push_back(Running::start(scope, move || Group::decode(piece, decoder)));
+            self.decoding.push_back(Running::start(scope, bell, move || Group::decode(piece, decoder)));
             moved = true;
         }
         Ok(moved)

@@ -2,9 +2,10 @@
 
 use super::decode::{Decoder, NumberedBalances, Rows};
 use super::lane::{Flow, Group, Head, Lane};
-use super::piece::{Piece, Slices};
-use super::{Aside, FLOWING};
+use super::piece::{Ranges, Slices};
+use super::{Aside, OF_ACCOUNTS};
 use crate::Result;
+use crate::parallel::Bell;
 use crate::snapshot::accounts::Settings;
 use crate::snapshot::accounts::orders::Orders;
 use crate::snapshot::accounts::positions::Positions;
@@ -19,15 +20,14 @@ pub(super) struct Merge<'a> {
     balances: Lane<'a, NumberedBalances>,
     settings: Lane<'a, Settings>,
     orders: Lane<'a, Orders>,
-    piece: Piece,
+    piece: Ranges,
     accounts: usize,
-    currencies: BTreeSet<String>,
-    nameless: Aside,
+    gathered: Gathered,
 }
 
 /// What comes next.
 pub(super) enum Next {
-    Piece(Piece),
+    Piece(Ranges),
     /// More row groups must be decoded first.
     Waiting,
     /// All accounts are cut.
@@ -42,41 +42,34 @@ impl<'a> Merge<'a> {
             balances: Lane::new(balances),
             settings: Lane::new(settings),
             orders: Lane::new(orders),
-            piece: Piece::default(),
+            piece: Ranges::default(),
             accounts,
-            currencies: BTreeSet::new(),
-            nameless: Aside::default(),
+            gathered: Gathered::default(),
         }
     }
 
     /// Keeps row groups coming in all tables. True if something happened.
-    pub fn read_ahead<'s>(&mut self, scope: &ScopeFifo<'s>, decoder: &'s Decoder<'s>, window: usize) -> Result<bool>
+    pub fn read_ahead<'s>(
+        &mut self,
+        scope: &ScopeFifo<'s>,
+        bell: &Bell,
+        decoder: &'s Decoder<'s>,
+        window: usize,
+    ) -> Result<bool>
     where
         'a: 's,
     {
-        let (nameless, currencies) = (&mut self.nameless, &mut self.currencies);
-        let positions = self.positions.read_ahead(scope, decoder, window, |group| set_aside(nameless, 0, group))?;
-        let balances = self.balances.read_ahead(scope, decoder, window, |group| {
-            set_aside(nameless, 1, group);
-            for name in group.rows.rows.currencies.ids().iter() {
-                if !currencies.contains(name) {
-                    currencies.insert(name.to_owned());
-                }
-            }
-        })?;
-        let settings = self.settings.read_ahead(scope, decoder, window, |group| set_aside(nameless, 2, group))?;
-        let orders = self.orders.read_ahead(scope, decoder, window, |group| set_aside(nameless, 3, group))?;
+        let all = &mut self.gathered;
+        let positions = self.positions.read_ahead(scope, bell, decoder, window, |group| all.see(0, group))?;
+        let balances = self.balances.read_ahead(scope, bell, decoder, window, |group| all.see_balances(group))?;
+        let settings = self.settings.read_ahead(scope, bell, decoder, window, |group| all.see(2, group))?;
+        let orders = self.orders.read_ahead(scope, bell, decoder, window, |group| all.see(3, group))?;
         Ok(positions | balances | settings | orders)
     }
 
     /// True if a table's accounts do not ascend.
     pub fn is_unsorted(&self) -> bool {
         self.positions.is_unsorted || self.balances.is_unsorted || self.settings.is_unsorted || self.orders.is_unsorted
-    }
-
-    /// True once every account is in a piece that was handed out.
-    pub fn is_finished(&self) -> bool {
-        self.piece.len() == 0 && self.heads().iter().all(|head| matches!(head, Head::Exhausted))
     }
 
     fn heads(&self) -> [Head<'_>; 4] {
@@ -119,14 +112,46 @@ impl<'a> Merge<'a> {
         Next::Piece(std::mem::take(&mut self.piece))
     }
 
-    /// The rows without an account id, which belong to no piece.
-    pub fn take_nameless(&mut self) -> Aside {
-        std::mem::take(&mut self.nameless)
+    /// What belongs to no piece.
+    pub fn into_gathered(self) -> Gathered {
+        self.gathered
+    }
+}
+
+/// What is gathered of row groups beside their accounts.
+#[derive(Clone, Default)]
+pub(super) struct Gathered {
+    /// The rows without an account id.
+    pub nameless: Aside,
+    /// Every currency that a balance names.
+    pub currencies: BTreeSet<String>,
+}
+
+impl Gathered {
+    /// Sets the rows without an account aside; tables are numbered as in [`OF_ACCOUNTS`].
+    pub fn see<R: Rows>(&mut self, table: usize, group: &Group<R>) {
+        let aside = &mut self.nameless;
+        for broken in group.rows.broken().iter().filter(|broken| broken.account.is_none()) {
+            aside.broken[table] += 1;
+            aside.rejects.push(Reject {
+                table: OF_ACCOUNTS[table],
+                row: group.number(broken.row),
+                account_id: None,
+                reason: broken.reason,
+                column: broken.column,
+                value: broken.value.clone(),
+            });
+        }
     }
 
-    /// Every currency that a balance names.
-    pub fn into_currencies(self) -> Vec<String> {
-        self.currencies.into_iter().collect()
+    /// As [`Gathered::see`], of balances.
+    pub fn see_balances(&mut self, group: &Group<NumberedBalances>) {
+        self.see(1, group);
+        for name in group.rows.rows.currencies.ids().iter() {
+            if !self.currencies.contains(name) {
+                self.currencies.insert(name.to_owned());
+            }
+        }
     }
 }
 
@@ -140,19 +165,5 @@ fn take<'a, R: Rows + 'a>(lane: &mut Lane<'a, R>, piece: &mut Slices<R>, runs: u
             lane.ready.pop_front();
             lane.run = 0;
         }
-    }
-}
-
-fn set_aside<R: Rows>(aside: &mut Aside, table: usize, group: &Group<R>) {
-    for broken in group.rows.broken().iter().filter(|broken| broken.account.is_none()) {
-        aside.broken[table] += 1;
-        aside.rejects.push(Reject {
-            table: FLOWING[table],
-            row: group.number(broken.row),
-            account_id: None,
-            reason: broken.reason,
-            column: broken.column,
-            value: broken.value.clone(),
-        });
     }
 }

@@ -1,45 +1,48 @@
-//! A snapshot that flows: row groups are read, cut into pieces of whole accounts, and dropped again.
+//! The tables of accounts as a sequence of pieces of whole accounts, in order of their ids, from any source.
 //!
 //! ```text
-//! positions   row group | row group | ...   -- decoded side by side -->  parts  \
-//! balances    row group | ...               -- decoded side by side -->  parts   >  merged by account id,
-//! accounts    row group | ...               -- decoded side by side -->  parts   >  cut every n accounts
-//! orders      row group | ...               -- decoded side by side -->  parts  /
+//! sorted Parquet    row group | row group | ...  -- decoded ahead, merged by account id --\
+//! tables on disk    range of ids | range | ...   -- sorted when read, merged as well ------ >  cut every n accounts
+//! tables in memory  decoded whole, indexed by account id -------------------------------- /
 //!
-//! piece (n accounts: ranges of the parts)  -- in parallel -->  Book  -->  work  -->  results, in order
+//! piece (n accounts: ranges of what is decoded)  -- in parallel -->  Book  -->  work  -->  results, in order
 //! ```
 //!
-//! This needs tables in Parquet whose rows ascend by account id (byte order); whether they do shows on the way. Other
-//! tables are brought to disk first, see [`Spill`]. What is in memory at once is a few row groups and a few pieces,
-//! however long the tables are.
+//! Row groups stream where tables are Parquet whose rows ascend by account id (byte order); whether they do shows on
+//! the way. Other tables are held in memory ([`Stream::hold`]) or brought to disk first ([`Stream::spill`]). A pass
+//! can be repeated. The rows of an account are judged in one place, whatever the source (`piece.rs`).
 
 // Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
 #![allow(clippy::indexing_slicing)]
 
 mod decode;
+mod held;
 mod lane;
 mod merge;
 mod piece;
 mod spill;
+mod walk;
 
 pub use spill::Spill;
+pub use walk::{Cut, Pieces, Reader};
 
 use super::market::Listings;
+use super::memory::{MarketRows, name_table};
 use super::reject::{Reject, TableCount, Unmargined};
 use super::tables::{MarketTables, Pending};
-use super::{LoadOptions, Snapshot, Survey, Table};
-use crate::Result;
+use super::{LoadOptions, Snapshot, Survey, Table, rows_about};
 use crate::book::Book;
-use crate::formats::scan::Opened;
+use crate::formats::memory::{Rows, Slices};
+use crate::formats::scan::{Opened, scan};
 use crate::market::Market;
-use crate::parallel::{Running, work_or_pause};
-use crate::source::Format;
+use crate::source::Source;
+use crate::{Error, Result};
 use decode::Decoder;
+use held::Held;
 use lane::Flow;
-use merge::{Merge, Next};
-use piece::{Built, PieceContext};
+use merge::Gathered;
 use spill::Spilled;
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,51 +55,162 @@ pub struct Window {
     pub pieces: usize,
 }
 
-/// A snapshot whose market is read and whose accounts are still in their files.
+/// Which currencies the market knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Currencies {
+    /// Those that have a price. Balances in others hold nothing, and are left away.
+    Priced,
+    /// Also those without a price that a balance names: the table is looked through for them.
+    Named,
+}
+
+/// Consecutive accounts.
+#[derive(Debug)]
+pub struct Piece {
+    /// Margined accounts before this piece, where pieces are cut by margined accounts.
+    pub first: usize,
+    /// The accounts.
+    pub book: Book,
+    /// Places in the book of the accounts that chose no spot hedging mode, and have the default.
+    pub undecided: Vec<usize>,
+}
+
+/// A snapshot whose market is read and whose accounts are where they were, in memory or on disk.
 pub struct Stream {
-    survey: Arc<Survey>,
-    tables: MarketTables,
+    origin: Origin,
+    as_of_ns: i64,
+    tables: Arc<MarketTables>,
     market: Market,
     listings: Listings,
+    store: Store,
+}
+
+/// Where the rows of the tables of accounts come from.
+enum Origin {
+    Folder(Arc<Survey>),
+    Memory(Vec<(Table, Rows)>),
+}
+
+impl Origin {
+    /// Opens a table, if there is one.
+    fn open(&self, table: Table) -> Result<Option<Opened>> {
+        match self {
+            Self::Folder(_) => self.source(table).map(|source| Opened::new(source, table.columns())).transpose(),
+            Self::Memory(tables) => {
+                let rows = tables.iter().find(|(other, _)| *other == table).map(|(_, rows)| rows);
+                let slices = rows.map(|rows| Slices::new(table.name(), rows, table.columns())).transpose()?;
+                Ok(slices.map(Opened::Memory))
+            }
+        }
+    }
+
+    fn source(&self, table: Table) -> Option<&Source> {
+        match self {
+            Self::Folder(survey) => survey.source(table),
+            Self::Memory(_) => None,
+        }
+    }
+}
+
+/// Where the tables of accounts are.
+enum Store {
+    /// In their files or batches, of which nothing is read yet.
+    Untouched,
     /// Positions, balances, accounts, orders.
-    flows: [Option<Flow>; 4],
+    Flows([Option<Flow>; 4]),
+    Held(Box<Held>),
 }
 
 /// A market needs no more currencies than its indices name, and USD: no other has a value.
 const ALWAYS_PRICED: &str = "USD";
 
+/// The tables of accounts, as [`Aside`] counts them.
+const OF_ACCOUNTS: [Table; 4] = [Table::Positions, Table::Balances, Table::Accounts, Table::Orders];
+
 impl Stream {
-    /// Reads the market of the snapshot in `dir`. `None` if its tables are not of a kind that can flow from where they
-    /// are. With `spill` any table can: its rows are brought to disk and sorted there.
+    /// Reads the market of the snapshot in `dir`, and opens its tables of accounts.
     ///
     /// # Errors
-    /// Those of [`super::load`] that concern the market and the columns of the tables; with `spill`
-    /// [`crate::Error::Io`] and [`crate::Error::Runtime`] if the disk does not take the rows.
-    pub fn open(dir: &Path, spill: Option<Spill>, options: &LoadOptions) -> Result<Option<Self>> {
+    /// Those of [`super::load`] that concern the market and the columns of the tables.
+    pub fn open(dir: &Path, currencies: Currencies, options: &LoadOptions) -> Result<Self> {
         options.expectations.check()?;
         let survey = Arc::new(Survey::new(dir)?);
-        survey.settle(Self::read(Arc::clone(&survey), spill, options), options.progress)
+        let opened = Self::of_folder(Arc::clone(&survey), currencies, options);
+        survey.settle(opened, options.progress)
     }
 
-    fn read(survey: Arc<Survey>, spill: Option<Spill>, options: &LoadOptions) -> Result<Option<Self>> {
-        let is_parquet = |table| survey.source(table).is_none_or(|source| source.format == Format::Parquet);
-        if spill.is_none() && !FLOWING.into_iter().all(is_parquet) {
-            return Ok(None);
-        }
+    fn of_folder(survey: Arc<Survey>, currencies: Currencies, options: &LoadOptions) -> Result<Self> {
         let mut pending = Pending::open(&survey.sources, options)?;
-        let tables = MarketTables::read(&mut pending, survey.as_of_ns, options)?;
-        let (market, listings) =
-            tables.market(survey.as_of_ns, options.expectations, std::iter::once(ALWAYS_PRICED))?;
+        let as_of_ns = survey.as_of_ns;
+        let tables = Arc::new(MarketTables::read(&mut pending, as_of_ns, options)?);
         let mut flows = [None, None, None, None];
-        for (flow, table) in flows.iter_mut().zip(FLOWING) {
-            let Some(source) = survey.source(table) else { continue };
-            *flow = Some(match (spill, pending.take(table)?.1) {
-                (Some(spill), _) => Flow::Spilled(Spilled::new(table, source, spill, options.progress)?),
-                (None, Opened::Parquet(parts)) => Flow::Parts(parts),
-                (None, _) => return Ok(None),
-            });
+        let mut is_parquet = true;
+        for (flow, table) in flows.iter_mut().zip(OF_ACCOUNTS) {
+            match pending.take(table).map(|(_, opened)| opened) {
+                Ok(Opened::Parquet(parts)) => *flow = Some(Flow::Parts(parts)),
+                Ok(_) => is_parquet = false,
+                // The table is not there.
+                Err(_) => {}
+            }
         }
-        Ok(Some(Self { survey, tables, market, listings, flows }))
+        let origin = Origin::Folder(survey);
+        let store = if is_parquet { Store::Flows(flows) } else { Store::Untouched };
+        Self::of_tables(as_of_ns, tables, origin, store, currencies, options)
+    }
+
+    /// Tables of accounts in memory beside a market.
+    pub(super) fn of_rows(market: &MarketRows, tables: Vec<(Table, Rows)>, options: &LoadOptions) -> Result<Self> {
+        let origin = Origin::Memory(tables);
+        for table in OF_ACCOUNTS {
+            origin.open(table)?;
+        }
+        let tables = Arc::clone(&market.tables);
+        Self::of_tables(market.as_of_ns(), tables, origin, Store::Untouched, Currencies::Named, options)
+    }
+
+    fn of_tables(
+        as_of_ns: i64,
+        tables: Arc<MarketTables>,
+        origin: Origin,
+        store: Store,
+        currencies: Currencies,
+        options: &LoadOptions,
+    ) -> Result<Self> {
+        let names = match currencies {
+            Currencies::Priced => BTreeSet::from([ALWAYS_PRICED.to_owned()]),
+            Currencies::Named => named_currencies(&origin, options)?,
+        };
+        let (market, listings) = tables.market(as_of_ns, options.expectations, names.iter().map(String::as_str))?;
+        Ok(Self { origin, as_of_ns, tables, market, listings, store })
+    }
+
+    /// Reads the tables of accounts into memory, in whatever order their rows are.
+    ///
+    /// # Errors
+    /// Those of [`super::load`].
+    pub fn hold(&mut self, options: &LoadOptions) -> Result<()> {
+        self.store = Store::Untouched;
+        let decoder = Decoder::new(&self.listings, &self.market, options);
+        let held = self.settle(Held::read(&self.origin, &decoder), options)?;
+        self.store = Store::Held(Box::new(held));
+        Ok(())
+    }
+
+    /// Brings the tables of accounts to disk, in ranges of account ids that are sorted when they are read.
+    ///
+    /// # Errors
+    /// Those of [`super::load`]; [`Error::Io`] and [`Error::Runtime`] if the disk does not take the rows.
+    pub fn spill(&mut self, spill: Spill, options: &LoadOptions) -> Result<()> {
+        self.store = Store::Untouched;
+        let mut flows = [None, None, None, None];
+        for (flow, table) in flows.iter_mut().zip(OF_ACCOUNTS) {
+            if let Some(source) = self.origin.source(table) {
+                let spilled = Spilled::new(table, source, spill, options.progress);
+                *flow = Some(Flow::Spilled(self.settle(spilled, options)?));
+            }
+        }
+        self.store = Store::Flows(flows);
+        Ok(())
     }
 
     /// The market. It knows every currency that has a price; the accounts' other currencies are worth nothing.
@@ -108,129 +222,137 @@ impl Stream {
     /// Valuation time in nanoseconds since 1970 UTC.
     #[must_use]
     pub fn as_of_ns(&self) -> i64 {
-        self.survey.as_of_ns
+        self.as_of_ns
     }
 
-    /// Rows of the tables that flow.
+    /// Rows of the tables of accounts, as far as their files tell; `None` if they do not.
     #[must_use]
-    pub fn rows(&self) -> u64 {
-        self.flows.iter().flatten().flat_map(Flow::file_rows).sum()
+    pub fn rows(&self) -> Option<u64> {
+        match &self.store {
+            Store::Flows(flows) => Some(flows.iter().flatten().flat_map(Flow::file_rows).sum()),
+            Store::Held(held) => Some(held.rows()),
+            Store::Untouched => None,
+        }
     }
 
-    /// Rows of the largest row group of each table that flows, summed.
+    /// Rows of the tables of accounts, about: where files do not tell, what their size lets one expect.
     #[must_use]
-    pub fn largest_row_groups(&self) -> u64 {
-        self.flows.iter().flatten().map(Flow::largest).sum()
-    }
-
-    /// Hands all accounts to `work`, `accounts` of them in one book, in order of their ids, and the results in the
-    /// same order to `sink`. Accounts that are left out count among the `accounts` of a book.
-    ///
-    /// Returns the snapshot without its book, or `None` as soon as a table turns out not to be sorted.
-    ///
-    /// # Errors
-    /// Those of [`super::load`], of `work` and of `sink`.
-    pub fn run<T: Send>(
-        self,
-        accounts: usize,
-        window: Window,
-        options: &LoadOptions,
-        work: impl Fn(Book) -> Result<T> + Sync,
-        sink: impl FnMut(T) -> Result<()>,
-    ) -> Result<Option<Snapshot>> {
-        let survey = Arc::clone(&self.survey);
-        let done = self.flow(accounts, window, options, work, sink).and_then(|snapshot| {
-            if let Some(snapshot) = &snapshot {
-                survey.verify(&snapshot.inputs, options.expectations)?;
+    pub fn weigh(&self) -> u64 {
+        if let Some(rows) = self.rows() {
+            return rows;
+        }
+        match &self.origin {
+            Origin::Memory(tables) => tables.iter().map(|(_, rows)| rows.len() as u64).sum(),
+            Origin::Folder(survey) => {
+                let of_accounts = survey.sources.iter().filter(|(table, _)| OF_ACCOUNTS.contains(table));
+                // A file that cannot be opened again is found out when it is read.
+                let rows = of_accounts.map(|(table, source)| rows_about(*table, source).unwrap_or(0));
+                rows.fold(0, u64::saturating_add)
             }
-            Ok(snapshot)
-        });
-        survey.settle(done, options.progress)
+        }
     }
 
-    fn flow<T: Send>(
-        self,
-        accounts: usize,
-        window: Window,
-        options: &LoadOptions,
-        work: impl Fn(Book) -> Result<T> + Sync,
-        mut sink: impl FnMut(T) -> Result<()>,
-    ) -> Result<Option<Snapshot>> {
-        let decoder = Decoder::new(&self.listings, &self.market, options);
-        let context = PieceContext { default_spot_offset: options.default_spot_offset };
-        let mut found = Found::default();
-        let (survey, progress) = (&self.survey, options.progress);
-        let (work, decoder, context) = (&work, &decoder, &context);
-        let mut merge = Merge::new(self.flows.each_ref().map(Option::as_ref), accounts);
-        let done = rayon::in_place_scope_fifo(|scope| {
-            let hashes = Running::start(scope, move || survey.hash(progress));
-            let mut running: VecDeque<Running<(Aside, T)>> = VecDeque::new();
-            loop {
-                let mut moved = merge.read_ahead(scope, decoder, window.row_groups)?;
-                while running.len() < window.pieces
-                    && let Next::Piece(piece) = merge.next()
-                {
-                    running.push_back(Running::start(scope, move || {
-                        let Built { book, aside } = piece.build(context)?;
-                        Ok((aside, work(book)?))
-                    }));
-                    moved = true;
-                }
-                if merge.is_unsorted() {
-                    return Ok(None);
-                }
-                if let Some(first) = running.front()
-                    && let Some((aside, result)) = first.poll()?
-                {
-                    running.pop_front();
-                    found.add(aside);
-                    sink(result)?;
-                    moved = true;
-                }
-                if running.is_empty() && merge.is_finished() {
-                    return hashes.wait().map(Some);
-                }
-                if !moved {
-                    work_or_pause();
-                }
-            }
-        })?;
-        let Some(hashes) = done else { return Ok(None) };
-        found.add(merge.take_nameless());
-        let currencies = merge.into_currencies();
-        Ok(Some(self.finish(hashes, found, &currencies)))
+    /// Rows of the largest row group of each table that streams, summed; `None` if the tables are not of that kind.
+    #[must_use]
+    pub fn largest_row_groups(&self) -> Option<u64> {
+        match &self.store {
+            Store::Flows(flows) => Some(flows.iter().flatten().map(Flow::largest).sum()),
+            Store::Held(_) | Store::Untouched => None,
+        }
     }
 
-    fn finish(self, hashes: Vec<(u64, String)>, found: Found, currencies: &[String]) -> Snapshot {
+    /// What came of reading, once nothing more is read.
+    fn settle<T>(&self, outcome: Result<T>, options: &LoadOptions) -> Result<T> {
+        match &self.origin {
+            Origin::Folder(survey) => survey.settle(outcome, options.progress),
+            Origin::Memory(_) => outcome.map_err(name_table),
+        }
+    }
+
+    fn file_rows(&self) -> [Option<Vec<u64>>; 4] {
+        match &self.store {
+            Store::Flows(flows) => flows.each_ref().map(|flow| flow.as_ref().map(Flow::file_rows)),
+            Store::Held(held) => held.file_rows.clone(),
+            Store::Untouched => [const { None }; 4],
+        }
+    }
+
+    /// The snapshot without its book.
+    fn snapshot(&self, hashes: Vec<(u64, String)>, found: Found, gathered: Gathered) -> Snapshot {
+        let Gathered { nameless, currencies } = gathered;
+        let mut found = found;
+        found.add(nameless);
         let indices = self.tables.indices();
         let unused_price_gaps =
             self.listings.unused_gaps(&self.market, &indices, currencies.iter().map(String::as_str));
-        let mut file_rows = self.tables.file_rows();
-        let mut settled = super::accounts::settle(&crate::book::IdTable::default(), self.tables.sections());
-        for (table, flow) in FLOWING.into_iter().zip(&self.flows) {
-            let Some(flow) = flow else { continue };
-            let rows = flow.file_rows();
-            settled.tables.push(found.count(table, rows.iter().sum()));
-            file_rows.extend(rows);
+        let mut all_rows = self.tables.file_rows();
+        let (mut rejects, mut tables) = self.tables.rejects();
+        for (table, rows) in OF_ACCOUNTS.into_iter().zip(self.file_rows()) {
+            let Some(rows) = rows else { continue };
+            tables.push(found.count(table, rows.iter().sum()));
+            all_rows.extend(rows);
         }
-        settled.rejects.extend(found.aside.rejects);
-        settled.rejects.sort_by_key(|reject| (reject.table, reject.row));
+        rejects.extend(found.aside.rejects);
+        rejects.sort_by_key(|reject| (reject.table, reject.row));
+        let inputs = match &self.origin {
+            Origin::Folder(survey) => survey.input_files(hashes, all_rows),
+            Origin::Memory(_) => Vec::new(),
+        };
         Snapshot {
-            as_of_ns: self.survey.as_of_ns,
-            market: self.market,
+            as_of_ns: self.as_of_ns,
+            market: self.market.clone(),
             book: Book::default(),
-            rejects: settled.rejects,
+            rejects,
             unmargined: found.aside.unmargined,
-            tables: settled.tables,
-            inputs: self.survey.input_files(hashes, file_rows),
+            tables,
+            inputs,
             untradable: self.listings.untradable(),
             unused_price_gaps,
         }
     }
 }
 
+/// Every currency that a balance names.
+fn named_currencies(origin: &Origin, options: &LoadOptions) -> Result<BTreeSet<String>> {
+    const CCY: &str = "ccy";
+    let mut names = BTreeSet::new();
+    let opened = match origin.source(Table::Balances) {
+        // The column alone, where it can be read alone.
+        Some(source) => {
+            let columns = Table::Balances.columns();
+            let place = columns.iter().position(|column| column.name == CCY).unwrap_or_default();
+            Some(Opened::new(source, &columns[place..=place])?)
+        }
+        None => origin.open(Table::Balances)?,
+    };
+    let Some(opened) = opened else { return Ok(names) };
+    scan(
+        opened,
+        &crate::progress::Silent,
+        |local: &mut BTreeSet<String>, batch| {
+            options.progress.check()?;
+            let column = batch.text(CCY)?;
+            let mut memo = column.memo();
+            for row in 0..batch.rows {
+                memo.get(&column, row, |name| {
+                    if !local.contains(name) {
+                        local.insert(name.to_owned());
+                    }
+                    Ok::<_, Error>(())
+                })?;
+            }
+            Ok(())
+        },
+        |local| {
+            names.extend(local);
+            Ok(())
+        },
+    )?;
+    Ok(names)
+}
+
 /// What is set aside of some accounts.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Aside {
     rejects: Vec<Reject>,
     unmargined: Vec<Unmargined>,
@@ -238,9 +360,6 @@ struct Aside {
     broken: [u64; 4],
     left_out: [u64; 4],
 }
-
-/// The tables that flow, as [`Aside`] counts them.
-const FLOWING: [Table; 4] = [Table::Positions, Table::Balances, Table::Accounts, Table::Orders];
 
 /// What is set aside of all accounts.
 #[derive(Default)]
@@ -253,14 +372,14 @@ impl Found {
         let all = &mut self.aside;
         all.rejects.extend(later.rejects);
         all.unmargined.extend(later.unmargined);
-        for table in 0..FLOWING.len() {
+        for table in 0..OF_ACCOUNTS.len() {
             all.broken[table] += later.broken[table];
             all.left_out[table] += later.left_out[table];
         }
     }
 
     fn count(&self, table: Table, rows_in: u64) -> TableCount {
-        let place = FLOWING.iter().position(|other| *other == table).unwrap_or_default();
+        let place = OF_ACCOUNTS.iter().position(|other| *other == table).unwrap_or_default();
         let (rows_broken, rows_left_out) = (self.aside.broken[place], self.aside.left_out[place]);
         let rows_rejected = rows_broken + rows_left_out;
         TableCount { table, rows_in, rows_used: rows_in - rows_rejected, rows_rejected, rows_broken, rows_left_out }

@@ -1,20 +1,21 @@
-//! A piece of the tables, whole accounts, and the book that it makes.
+//! A piece of the tables, whole accounts, and the book that it makes: the one place where rows are judged by account.
 
 use super::decode::{NumberedBalances, Rows};
 use super::lane::Group;
-use super::{Aside, FLOWING};
+use super::{Aside, OF_ACCOUNTS, Piece};
 use crate::Result;
-use crate::book::{Book, BookBuilder};
+use crate::book::BookBuilder;
 use crate::cells::text::cut;
 use crate::margin::rules::SpotOffset;
 use crate::snapshot::accounts::Settings;
 use crate::snapshot::accounts::orders::Orders;
 use crate::snapshot::accounts::positions::Positions;
 use crate::snapshot::reject::{Broken, Reason, Reject, Unmargined};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Consecutive runs of a table: ranges of row groups.
+/// Runs of a table: ranges of row groups.
 pub(super) struct Slices<R>(Vec<(Arc<Group<R>>, Range<usize>)>);
 
 impl<R> Default for Slices<R> {
@@ -24,10 +25,10 @@ impl<R> Default for Slices<R> {
 }
 
 impl<R: Rows> Slices<R> {
-    /// Adds the run that follows.
+    /// Adds a run.
     pub fn push(&mut self, group: &Arc<Group<R>>, run: usize) {
         match self.0.last_mut() {
-            Some((last, range)) if Arc::ptr_eq(last, group) => range.end = run + 1,
+            Some((last, range)) if range.end == run && Arc::ptr_eq(last, group) => range.end = run + 1,
             _ => self.0.push((Arc::clone(group), run..run + 1)),
         }
     }
@@ -59,7 +60,7 @@ impl<R: Rows> Run<'_, R> {
 
 /// Whole accounts, by the runs of the tables that each has.
 #[derive(Default)]
-pub(super) struct Piece {
+pub(super) struct Ranges {
     pub positions: Slices<Positions>,
     pub balances: Slices<NumberedBalances>,
     pub settings: Slices<Settings>,
@@ -75,7 +76,7 @@ pub(super) struct PieceContext {
 
 /// A piece, built.
 pub(super) struct Built {
-    pub book: Book,
+    pub piece: Piece,
     pub aside: Aside,
 }
 
@@ -88,7 +89,7 @@ struct Account<'a> {
     orders: &'a [Run<'a, Orders>],
 }
 
-impl Piece {
+impl Ranges {
     pub fn len(&self) -> usize {
         self.runs.len()
     }
@@ -99,7 +100,7 @@ impl Piece {
         let mut builder = BookBuilder::with_capacity(self.len(), self.positions.rows(), self.balances.rows());
         let (positions, balances): (Vec<_>, Vec<_>) = (self.positions.runs().collect(), self.balances.runs().collect());
         let (settings, orders): (Vec<_>, Vec<_>) = (self.settings.runs().collect(), self.orders.runs().collect());
-        let mut next = [0; 4];
+        let (mut next, mut kept, mut undecided) = ([0; 4], 0, Vec::new());
         let (mut pending_positions, mut pending_balances) = (Pending::default(), Pending::default());
         for runs in &self.runs {
             let begin = next;
@@ -112,7 +113,7 @@ impl Piece {
                 &settings[begin[2]..next[2]],
                 &orders[begin[3]..next[3]],
             );
-            let mode = account.spot_offset().unwrap_or(context.default_spot_offset);
+            let own_mode = account.spot_offset();
             if !(account.is_plainly_sound() || account.judge(&mut aside)) {
                 continue;
             }
@@ -125,11 +126,16 @@ impl Piece {
             for run in account.orders {
                 builder.orders(&run.group.rows.order[run.rows()]);
             }
+            if own_mode.is_none() {
+                undecided.push(kept);
+            }
+            kept += 1;
+            let mode = own_mode.unwrap_or(context.default_spot_offset);
             builder.finish_account_of(account.id, mode, account.position_rows(), account.balance_rows());
         }
         pending_positions.flush(|group, rows| enter_positions(&mut builder, group, rows));
         pending_balances.flush(|group, rows| enter_balances(&mut builder, group, rows));
-        Ok(Built { book: builder.build()?, aside })
+        Ok(Built { piece: Piece { first: 0, book: builder.build()?, undecided }, aside })
     }
 }
 
@@ -167,19 +173,18 @@ impl<'a> Account<'a> {
         rows.next().flatten()
     }
 
-    /// True if there is nothing to look at: no broken row near, no currency twice, none that is unknown.
+    /// True if there is nothing to look at: no broken row, no currency twice, none that is unknown.
     fn is_plainly_sound(&self) -> bool {
-        let unbroken = self.positions.iter().all(|run| run.group.rows.broken().is_empty())
-            && self.balances.iter().all(|run| run.group.rows.broken().is_empty())
-            && self.settings.iter().all(|run| run.group.rows.broken().is_empty())
-            && self.orders.iter().all(|run| run.group.rows.broken().is_empty());
-        if !unbroken || self.settings.iter().map(|run| run.rows().len()).sum::<usize>() > 1 {
+        let is_unbroken = are_unbroken(self.positions)
+            && are_unbroken(self.balances)
+            && are_unbroken(self.settings)
+            && are_unbroken(self.orders);
+        if !is_unbroken || self.settings.iter().map(|run| run.rows().len()).sum::<usize>() > 1 {
             return false;
         }
-        let [run] = self.balances else { return self.balances.is_empty() };
-        let rows = &run.group.rows.rows.ccy[run.rows()];
-        let known = rows.iter().all(|&ccy| run.group.rows.index[ccy as usize].is_some());
-        known && (1..rows.len()).all(|row| !rows[..row].contains(&rows[row]))
+        // There are no more rows before the first that is unknown or repeated than the market has currencies.
+        let held = || self.balances.iter().flat_map(|run| currencies(run.group, run.rows()));
+        held().enumerate().all(|(row, ccy)| ccy.is_some() && !held().take(row).any(|other| other == ccy))
     }
 
     /// Looks at every row. An account with a broken one is set aside whole, and false returned.
@@ -199,7 +204,7 @@ impl<'a> Account<'a> {
                     value: cut(self.id),
                 });
                 let account_id = Some(self.id.to_owned());
-                aside.rejects.push(Reject { table: FLOWING[table], row, account_id, reason, column, value });
+                aside.rejects.push(Reject { table: OF_ACCOUNTS[table], row, account_id, reason, column, value });
             }
         }
         false
@@ -207,25 +212,23 @@ impl<'a> Account<'a> {
 
     /// Rows whose currency stands in another row, sound or broken, are duplicates.
     fn judge_balances(&self) -> Vec<Judged> {
-        let name = |run: &Run<NumberedBalances>, ccy: u32| {
-            let names = run.group.rows.rows.currencies.ids();
-            names.get(ccy as usize).to_owned()
-        };
-        let mut names = Vec::new();
+        let name = |run: &Run<'a, NumberedBalances>, ccy: u32| run.group.rows.rows.currencies.ids().get(ccy as usize);
+        let mut rows_of: HashMap<&str, usize> = HashMap::new();
         for run in self.balances {
             let table = &run.group.rows.rows;
-            names.extend(table.ccy[run.rows()].iter().map(|&ccy| name(run, ccy)));
             let number = run.run as u32;
             let first = table.broken_keys.partition_point(|key| key.0 < number);
-            let mine = table.broken_keys[first..].iter().take_while(|key| key.0 == number);
-            names.extend(mine.map(|key| name(run, key.1)));
+            let broken = table.broken_keys[first..].iter().take_while(|key| key.0 == number).map(|key| key.1);
+            for ccy in table.ccy[run.rows()].iter().copied().chain(broken) {
+                *rows_of.entry(name(run, ccy)).or_default() += 1;
+            }
         }
         let mut rows = Vec::new();
         for run in self.balances {
             judge_run(run, &mut rows, |place| {
                 let name = name(run, run.group.rows.rows.ccy[place]);
-                let repeated = names.iter().filter(|other| **other == name).count() > 1;
-                repeated.then(|| Fault { reason: Reason::DuplicateBalance, column: "ccy", value: cut(&name) })
+                let is_repeated = rows_of.get(name).is_some_and(|&rows| rows > 1);
+                is_repeated.then(|| Fault { reason: Reason::DuplicateBalance, column: "ccy", value: cut(name) })
             });
         }
         rows
@@ -317,6 +320,10 @@ struct Fault {
 
 /// A row by its number, and what is wrong with it.
 type Judged = (u64, Option<Fault>);
+
+fn are_unbroken<R: Rows>(runs: &[Run<R>]) -> bool {
+    runs.iter().all(|run| run.group.rows.broken().is_empty() || run.group.broken(run.run).is_empty())
+}
 
 /// Broken rows that name an account.
 fn named(broken: &[Broken]) -> impl Iterator<Item = &Broken> {

@@ -1,4 +1,4 @@
-//! Tables that are not sorted, brought to disk by ranges of account ids, so that they can flow all the same.
+//! Tables that are not sorted, brought to disk by ranges of account ids, so that they can stream all the same.
 //!
 //! Two passes: a sample of the ids tells where to cut, then each row goes to the file of its range as it was read,
 //! with its number. The files have no name: whatever ends the process, they are gone.

@@ -55,6 +55,11 @@ impl Labels {
         self.keys.extend(keys);
     }
 
+    /// The keys of the rows so far, for who adds many.
+    pub fn keys(&mut self) -> &mut Vec<u32> {
+        &mut self.keys
+    }
+
     /// The column as a dictionary array. Keys that no value has are an error.
     pub fn finish(mut self) -> crate::Result<ArrayRef> {
         let values = Arc::new(self.values.finish());

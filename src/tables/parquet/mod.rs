@@ -84,7 +84,7 @@ fn properties(spec: &TableSpec) -> WriterProperties {
         .set_data_page_size_limit(PAGE_BYTES)
         .set_write_batch_size(PAGE_BYTES / size_of::<f64>());
     for column in spec.columns {
-        let path = || ColumnPath::from(column.name);
+        let path = || ColumnPath::from(column.name.as_ref());
         if matches!(column.kind, Kind::Text | Kind::Label) {
             properties = properties.set_column_compression(path(), zstd);
         }

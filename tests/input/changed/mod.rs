@@ -8,10 +8,9 @@ mod versions;
 
 use meddle::{Change, Meddler};
 use remargin::Error;
-use remargin::book::Book;
 use remargin::margin::rules::SpotOffset;
 use remargin::progress::{Progress, Silent};
-use remargin::snapshot::stream::{Stream, Window};
+use remargin::snapshot::stream::{Currencies, Cut, Piece, Stream, Window};
 use remargin::snapshot::{Expectations, LoadOptions, load, snapshot_hash};
 use remargin::source::Format;
 use std::fmt::Write;
@@ -48,14 +47,17 @@ fn read(how: How, dir: &Path, progress: &dyn Progress, expected: Option<&str>) -
     let snapshot = match how {
         How::Whole => load(dir, &options)?,
         How::Streamed => {
-            let Some(stream) = Stream::open(dir, None, &options)? else { return Ok(None) };
+            let stream = Stream::open(dir, Currencies::Named, &options)?;
+            if stream.largest_row_groups().is_none() {
+                return Ok(None);
+            }
             let window = Window { row_groups: 2, pieces: 2 };
-            let work = |book: Book| Ok(format!("{book:?}"));
+            let work = |piece: Piece| Ok(format!("{:?}", piece.book));
             let sink = |book: String| {
                 digest.write_str(&book).unwrap();
                 Ok(())
             };
-            let Some(snapshot) = stream.run(50, window, &options, work, sink)? else { return Ok(None) };
+            let Some(snapshot) = stream.pass(Cut::Known(50), window, &options, work, sink)? else { return Ok(None) };
             snapshot
         }
     };

@@ -30,7 +30,7 @@ const FATES: [(&str, Fate); 26] = [
     ("public_funding-rate/burakoner_live_prod_any.json", Err("do not enter a margin")),
     ("public_instruments_FUTURES/burakoner_live_prod.json", Ok((32, 0))),
     ("public_instruments_OPTION/burakoner_live_prod.json", Ok((768, 0))),
-    ("public_instruments_SPOT/burakoner_live_prod.json", Err("is no contract")),
+    ("public_instruments_SPOT/burakoner_live_prod.json", Err("is not a contract")),
     ("public_instruments_SWAP/burakoner_live_prod.json", Ok((312, 0))),
     ("public_interest-rate-loan-quota/burakoner_live_prod.json", Err("the borrow tiers do")),
     ("public_interest-rate-loan-quota/okx_docs_2025-04.json", Err("the borrow tiers do")),

@@ -2,6 +2,7 @@
 
 use super::{Place, data, rows};
 use remargin::explain::explain;
+use remargin::memory::MemoryLimit;
 use remargin::progress::Silent;
 use remargin::reconcile::{ReconcileRequest, Reconciliation, reconcile};
 use remargin::rules;
@@ -123,7 +124,9 @@ fn an_explanation_reads_like_the_position_builder() {
     let overlay = place.path("snapshot").join("rules.toml");
     let rules = rules::load(Some(&overlay), &[]).unwrap();
     let explained =
-        explain(&place.path("snapshot"), "in", &rules, false, &Expectations::NONE, &Silent).unwrap().to_okx();
+        explain(&place.path("snapshot"), "in", &rules, false, &Expectations::NONE, MemoryLimit::of_machine(), &Silent)
+            .unwrap()
+            .to_okx();
     let theirs: Value = serde_json::from_str(&fs::read_to_string(data(BUILDER)).unwrap()).unwrap();
     let (mut our_keys, mut their_keys) = (Vec::new(), Vec::new());
     keys(&explained, "", &mut our_keys);

@@ -1,0 +1,180 @@
+//! How many scenarios a pass takes, and the passes.
+
+use super::gather::Gathered;
+use super::pass::{Encoders, Pass};
+use super::tables::Worst;
+use super::worst::WorstTable;
+use super::{Detail, StressRequest, Work};
+use crate::engine::{CHUNK_ACCOUNTS, OpenBook};
+use crate::margin::priced::PricedMarket;
+use crate::memory::{MemoryLimit, Need};
+use crate::publish::manifest::Timings;
+use crate::snapshot::Snapshot;
+use crate::snapshot::stream::{Cut, Piece};
+use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
+use crate::tables::encode::{self, TableFile};
+use crate::totals::at_risk::Names;
+use crate::totals::spread::Floor;
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::sync::atomic::AtomicUsize;
+use std::time::Instant;
+
+/// Bytes of a priced table for each instrument, and beside them.
+const PRICED_INSTRUMENT: u64 = 400;
+const PRICED_TABLE: u64 = 1 << 16;
+
+/// What memory allows.
+#[derive(Clone, Copy)]
+pub(super) struct Plan {
+    /// Scenarios of a pass.
+    pub group: usize,
+    /// Bytes that may be gathered of the accounts.
+    room: u64,
+    limit: MemoryLimit,
+    rows: u64,
+    priced: u64,
+}
+
+impl Plan {
+    /// As many scenarios as take half of what is to spare, and tells the book what remains for it.
+    pub fn new(request: &StressRequest, book: &mut OpenBook, scenarios: usize) -> Result<Self> {
+        let threads = rayon::current_num_threads();
+        let (limit, rows) = (request.snapshot.memory_limit, book.group_rows());
+        let spare = limit.spare(rows, threads, Need::STRESS);
+        let priced = book.market().instruments.len() as u64 * PRICED_INSTRUMENT + PRICED_TABLE;
+        let most = usize::try_from(spare / 2 / priced).unwrap_or(usize::MAX);
+        let group = if request.detail == Detail::All { scenarios } else { most.clamp(1, scenarios.max(1)) };
+        let tables = priced.saturating_mul(group as u64 + 1);
+        if tables > spare {
+            let what = format!("it must hold the priced tables of {group} scenarios at once");
+            return Err(limit.exceeded(&what, rows, threads, Need::STRESS.keeping(tables)));
+        }
+        // A quarter is left for more pieces side by side, or for the book.
+        let room = (spare - tables) / 4 * 3;
+        book.need(Need::STRESS.keeping(tables + room));
+        if group < scenarios {
+            book.keep();
+        }
+        Ok(Self { group, room, limit, rows, priced })
+    }
+
+    /// Of fewer scenarios, after what `group` of them brought did not fit by `missing` bytes.
+    fn less(self, missing: u64, request: &StressRequest) -> Result<Self> {
+        if self.group > 1 && request.detail != Detail::All {
+            let group = self.group.div_ceil(2);
+            let freed = (self.group - group) as u64 * self.priced;
+            tracing::info!(scenarios = group, "the rows at risk do not fit the memory limit: fewer scenarios a pass");
+            return Ok(Self { group, room: self.room + freed, ..self });
+        }
+        let whole = self.priced.saturating_mul(self.group as u64 + 1).saturating_add(self.room);
+        // As much again is what the reader got a quarter of.
+        let kept = whole.saturating_add(missing.saturating_mul(4).div_ceil(3));
+        let what = "what a stress keeps of every account and of the accounts at risk does not fit";
+        Err(self.limit.exceeded(what, self.rows, rayon::current_num_threads(), Need::STRESS.keeping(kept)))
+    }
+}
+
+/// The passes over the book.
+pub(super) struct Passes<'a, 'w> {
+    pub work: &'a Work<'w>,
+    pub base: &'a PricedMarket,
+    pub names: Names<'a>,
+    pub floor: Floor,
+    pub plan: Plan,
+    pub timings: &'a mut Timings,
+}
+
+impl<'a> Passes<'a, '_> {
+    /// The pass of the base case and the first scenarios; of fewer, once more, if what they bring does not fit.
+    pub fn first(&mut self, book: &mut OpenBook) -> Result<(Gathered<'a>, Snapshot)> {
+        loop {
+            let (gathered, snapshot) = self.pass(book, 0, Vec::new())?;
+            match (gathered.missing(), snapshot) {
+                (0, Some(snapshot)) => return Ok((gathered, snapshot)),
+                (0, None) => return Err(Error::Runtime("a first pass without a snapshot".to_owned())),
+                (missing, _) => {
+                    self.plan = self.plan.less(missing, self.work.request)?;
+                    book.keep();
+                }
+            }
+        }
+    }
+
+    /// A pass of the scenarios from number `first` on; of fewer, once more, if what they bring does not fit.
+    pub fn next(&mut self, book: &mut OpenBook, first: usize, worst: &[Worst]) -> Result<Gathered<'a>> {
+        loop {
+            let (gathered, _) = self.pass(book, first, worst.to_vec())?;
+            match gathered.missing() {
+                0 => return Ok(gathered),
+                missing => self.plan = self.plan.less(missing, self.work.request)?,
+            }
+        }
+    }
+
+    fn pass(
+        &mut self,
+        book: &mut OpenBook,
+        first: usize,
+        worst: Vec<Worst>,
+    ) -> Result<(Gathered<'a>, Option<Snapshot>)> {
+        let Work { request, scenarios, folder, progress, .. } = *self.work;
+        let end = scenarios.len().min(first.saturating_add(self.plan.group));
+        let group = scenarios.get(first..end).unwrap_or_default();
+        let clock = Instant::now();
+        let priced: Vec<PricedMarket> =
+            group.par_iter().map(|scenario| self.work.price(scenario)).collect::<Result<_>>()?;
+        self.timings.price += clock.elapsed();
+        let clock = Instant::now();
+        let pass = Pass {
+            names: self.names,
+            base: self.base,
+            priced: &priced,
+            first,
+            status: &request.rules.rules.status,
+            floor: &self.floor,
+            distance: request.distance,
+            with_at_risk: request.detail != Detail::None,
+            progress,
+            active: AtomicUsize::new(0),
+        };
+        let (is_last, names, room) = (end == scenarios.len(), self.names, self.plan.room);
+        let mut worst = Some(worst);
+        let start = || {
+            if first == 0 {
+                folder.clear()?;
+            }
+            progress.stage("stress", "accounts x scenarios", 0);
+            let (encoders, detail) = detail_tables(request, folder.path())?;
+            let table = is_last.then(|| WorstTable::create(folder.path(), request.output.format, names)).transpose()?;
+            let worst = worst.take().unwrap_or_default();
+            Ok((encoders, Gathered::new(group.len(), worst, table, detail, room)))
+        };
+        let cut = Cut::Margined(piece_accounts(request, scenarios.len()));
+        let (part, add) = (|encoders: &Encoders, piece: &Piece| pass.part(piece, encoders), Gathered::add);
+        let passed = if first == 0 {
+            book.pass(cut, start, part, add).map(|(gathered, snapshot)| (gathered, Some(snapshot)))
+        } else {
+            book.again(cut, start, part, add).map(|gathered| (gathered, None))
+        };
+        self.timings.compute += clock.elapsed();
+        passed
+    }
+}
+
+/// With all rows written a piece has as many rows as a run's, whatever the number of scenarios.
+fn piece_accounts(request: &StressRequest, scenarios: usize) -> usize {
+    match request.detail {
+        Detail::All => (CHUNK_ACCOUNTS / scenarios.max(1)).max(1),
+        Detail::AtRisk | Detail::None => CHUNK_ACCOUNTS,
+    }
+}
+
+fn detail_tables(request: &StressRequest, folder: &std::path::Path) -> Result<(Encoders, Option<[TableFile; 2]>)> {
+    if request.detail != Detail::All {
+        return Ok((None, None));
+    }
+    let (accounts, accounts_file) = encode::create(folder, &ACCOUNTS, request.output.format)?;
+    let (units, units_file) = encode::create(folder, &RISK_UNITS, request.output.format)?;
+    Ok((Some([accounts, units]), Some([accounts_file, units_file])))
+}

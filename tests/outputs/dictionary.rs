@@ -1,0 +1,179 @@
+//! The data dictionary: `docs/reference/outputs.md` and the docstrings of the Python stubs say of each output column
+//! what its declaration says. `REMARGIN_BLESS=1 cargo test --test outputs dictionary` writes them anew.
+
+use remargin::compare::tables as compare;
+use remargin::distance::tables::DISTANCES;
+use remargin::figures::Unit;
+use remargin::simulate::columns as simulate;
+use remargin::stress::columns as stress;
+use remargin::tables::at_risk::AT_RISK;
+use remargin::tables::columns::{ACCOUNTS, Column, RISK_UNITS, TableSpec};
+use remargin::tables::rejects::REJECTS;
+use std::fmt::Write as _;
+use std::path::Path;
+
+const DICTIONARY: &str = "docs/reference/outputs.md";
+const STUBS: &str = "python/remargin/_remargin.pyi";
+
+/// Widest line of the stubs.
+const WIDTH: usize = 120;
+
+const HEAD: &str = "\
+# Output tables
+
+<!-- Written by tests/outputs/dictionary.rs from the declarations in src/. Do not edit: REMARGIN_BLESS=1 writes it anew. -->
+
+Every column of every output table. Which command writes which file is in [Output folder](output-folder.md).
+
+| unit | what it is |
+|---|---|
+| USD | money |
+| coin | units of a coin |
+| ratio | a fraction: 0.1 is 10 % |
+| price | the price of the instrument, in its quote currency |
+| amount | contracts of a derivative, coins of a spot pair, or what another column names |
+| count, days | whole things; days |
+| flag, label, text | true or false; one of a few words or names; any text |
+
+*Null* says whether a cell may be empty. Columns keep their order, and new ones go to the end.
+";
+
+fn commands() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
+    vec![
+        ("run", vec![&ACCOUNTS, &RISK_UNITS, &AT_RISK, &DISTANCES, &REJECTS]),
+        ("stress", vec![&stress::SCENARIOS, &stress::MIGRATION, &stress::LARGEST, &stress::HEDGES, &stress::WORST]),
+        ("simulate", vec![&simulate::CHECKS, &simulate::CHECK_UNITS, &simulate::MAX_WITHDRAW, &simulate::MAX_ORDER]),
+        (
+            "compare",
+            vec![
+                &compare::RUNS_CHANGES,
+                &compare::UNIT_CHANGES,
+                &compare::MIGRATION,
+                &compare::BREACHES,
+                &compare::LARGEST,
+                &compare::UNMARGINED,
+            ],
+        ),
+    ]
+}
+
+fn dictionary() -> String {
+    let mut text = HEAD.to_owned();
+    for (command, tables) in commands() {
+        let _ = writeln!(text, "\n## {command}");
+        for table in tables {
+            let _ = writeln!(text, "\n### {command}: {}\n\nOne row is: {}.\n", table.name, table.row);
+            if table == &*compare::RUNS_CHANGES {
+                text += &rule_sets();
+            }
+            text += "| column | type | unit | null | meaning |\n|---|---|---|---|---|\n";
+            for Column { name, meaning, unit, kind, nullable, .. } in table.columns {
+                let null = if *nullable { "yes" } else { "no" };
+                let _ = writeln!(text, "| `{name}` | {} | {} | {null} | {meaning} |", kind.type_name(), unit.name());
+            }
+        }
+    }
+    text
+}
+
+/// How `changes` of two rule sets differs from that of two runs.
+fn rule_sets() -> String {
+    let of_rules = compare::RULES_CHANGES.columns;
+    let missing =
+        compare::RUNS_CHANGES.columns.iter().filter(|column| !of_rules.iter().any(|of| of.name == column.name));
+    let names = |columns: Vec<&Column>| {
+        let names: Vec<String> = columns.iter().map(|column| format!("`{}`", column.name)).collect();
+        names.join(", ")
+    };
+    let nullable = of_rules.iter().filter(|column| column.nullable);
+    format!(
+        "Of two rule sets the table lacks {}; and only {} may be null.\n\n",
+        names(missing.collect()),
+        names(nullable.collect())
+    )
+}
+
+/// The stubs with a docstring for each table of a result.
+fn stubs(written: &str) -> String {
+    let mut text = written.to_owned();
+    let tables: [(&str, &TableSpec); 4] =
+        [("accounts", &ACCOUNTS), ("risk_units", &RISK_UNITS), ("at_risk", &AT_RISK), ("rejects", &REJECTS)];
+    for (name, table) in tables {
+        let head = format!("    def {name}(self) -> Table:");
+        let (before, rest) = text.split_once(&head).unwrap_or_else(|| panic!("{STUBS} has no `{head}`"));
+        let (_, after) = rest.split_once("\n    @property").unwrap_or_else(|| panic!("no property after `{name}`"));
+        text = format!("{before}{head}\n{}\n    @property{after}", docstring(table));
+    }
+    text
+}
+
+fn docstring(table: &TableSpec) -> String {
+    let mut text = wrapped("        ", &format!("\"\"\"One row is: {}.", table.row));
+    text.push('\n');
+    for Column { name, meaning, unit, .. } in table.columns {
+        let unit = match unit {
+            Unit::Usd | Unit::Coin | Unit::Ratio => format!(" ({})", unit.name()),
+            _ => String::new(),
+        };
+        // A link leads nowhere from here.
+        let meaning = meaning.replace("[reason](reject-reasons.md)", "reason");
+        text += &wrapped("        ", &format!("{name}: {meaning}{unit}"));
+    }
+    text + "        \"\"\"\n"
+}
+
+fn wrapped(indent: &str, text: &str) -> String {
+    let (mut lines, mut line) = (String::new(), indent.to_owned());
+    for word in text.split(' ') {
+        if line.len() + word.len() + 1 > WIDTH {
+            lines += line.trim_end();
+            lines.push('\n');
+            line = format!("{indent}    ");
+        }
+        line += word;
+        line.push(' ');
+    }
+    lines + line.trim_end() + "\n"
+}
+
+fn check(path: &str, fresh: impl Fn(&str) -> String) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    let fresh = fresh(&written);
+    if std::env::var_os("REMARGIN_BLESS").is_some() {
+        std::fs::write(&file, fresh).unwrap();
+        return;
+    }
+    let stale = written.lines().zip(fresh.lines()).position(|(written, fresh)| written != fresh);
+    assert!(
+        written == fresh,
+        "{path} is stale from line {}: run `REMARGIN_BLESS=1 cargo test --test outputs dictionary` and commit it",
+        stale.map_or_else(|| written.lines().count().min(fresh.lines().count()) + 1, |line| line + 1)
+    );
+}
+
+#[test]
+fn the_data_dictionary_is_up_to_date() {
+    check(DICTIONARY, |_| dictionary());
+}
+
+#[test]
+fn the_python_stubs_are_up_to_date() {
+    check(STUBS, stubs);
+}
+
+#[test]
+fn every_column_says_what_it_means() {
+    for (command, tables) in commands() {
+        for table in tables {
+            for column in table.columns {
+                let Column { name, meaning, .. } = column;
+                assert!(
+                    meaning.ends_with('.') && !meaning.contains('|') && !meaning.contains('\n'),
+                    "{command}, {}, {name}: `{meaning}` is no sentence",
+                    table.name
+                );
+            }
+        }
+    }
+}
