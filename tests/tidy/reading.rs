@@ -76,6 +76,17 @@ pub fn without_tests(code: &str) -> String {
     out
 }
 
+/// The modules in files of their own that stand behind `#[cfg(test)]`. Takes code that [`blank`] has been through.
+pub fn test_modules(code: &str) -> Vec<&str> {
+    let items = code.split("#[cfg(test)]").skip(1).filter_map(|rest| rest.split_once(';'));
+    let modules = items.filter_map(|(item, _)| {
+        let item = item.trim_start();
+        let item = item.strip_prefix("pub(crate)").or(item.strip_prefix("pub")).unwrap_or(item);
+        item.trim_start().strip_prefix("mod ")
+    });
+    modules.map(str::trim).filter(|name| name.chars().all(is_word)).collect()
+}
+
 /// Every path, macro and method in code, with its line: `use std::{fs, io::Read}` gives `std::fs` and
 /// `std::io::Read`, `panic!()` gives `panic!`, `x.unwrap()` gives `.unwrap`.
 pub fn names(code: &str) -> Vec<(usize, String)> {
