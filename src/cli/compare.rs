@@ -200,7 +200,7 @@ impl CompareArgs {
             (None, _) => terminal::print(&summary.to_text())?,
         }
         if let Some(why) = &outcome.not_attributed {
-            terminal.error(why);
+            terminal.error(why.text(super::common::flag));
             terminal.error("the change is not attributed to causes; the written results of the runs are compared");
             return Ok(exit::NOT_ATTRIBUTED);
         }

@@ -1,7 +1,6 @@
 //! A handle on an opened input, shared by everything that reads it, and its hash.
 
 use super::local::LocalFile;
-use super::view::{ToTheEnd, View};
 use super::{ByteSource, changed, unreadable};
 use crate::progress::Progress;
 use crate::{Error, Invalid, Result};
@@ -76,16 +75,6 @@ impl Input {
             }
         }
         Ok(())
-    }
-
-    /// A reader with a place of its own, which begins at `offset`.
-    pub fn view(&self, offset: u64) -> View {
-        View::new(self.clone(), offset)
-    }
-
-    /// A reader of everything, which fails at the end if the input changed.
-    pub fn to_the_end(&self) -> ToTheEnd {
-        ToTheEnd::new(self.clone())
     }
 
     /// All bytes, if there are no more than `most`.

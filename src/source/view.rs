@@ -3,6 +3,18 @@
 use super::Input;
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom};
 
+impl Input {
+    /// A reader with a place of its own, which begins at `offset`.
+    pub fn view(&self, offset: u64) -> View {
+        View::new(self.clone(), offset)
+    }
+
+    /// A reader of everything, which fails at the end if the input changed.
+    pub fn to_the_end(&self) -> ToTheEnd {
+        ToTheEnd::new(self.clone())
+    }
+}
+
 /// A place in an input. It ends where the input ended when it was opened.
 #[derive(Debug, Clone)]
 pub(crate) struct View {

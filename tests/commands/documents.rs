@@ -47,6 +47,8 @@ fn flags(text: &str) -> BTreeSet<String> {
 
 /// The flags that `--help` lists: of the command itself, and those in common.
 fn flags_of_help(help: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    // Examples may be wrapped before a flag.
+    let help = help.split("\nExamples:").next().unwrap();
     let (own, common) = help.split_once("\nCommon options:").unwrap();
     let listed = |text: &str| {
         let heads = text.lines().filter(|line| line.trim_start().starts_with('-'));
