@@ -61,13 +61,98 @@ class Result:
     """The tables of a recalculation, with the columns of a run's files, and its summary."""
 
     @property
-    def accounts(self) -> Table: ...
+    def accounts(self) -> Table:
+        """One row is: account x scenario.
+
+        account_id: The account.
+        scenario: The price scenario; `base` is the market as it is.
+        adj_eq: Equity after collateral discounts. (USD)
+        total_eq: Equity before discounts. (USD)
+        upl: Unrealised profit and loss of swaps and futures. (USD)
+        mmr: Maintenance margin requirement, `deriv_mmr + borrow_mmr`. (USD)
+        imr: Initial margin requirement, with what pending orders and borrowing add. (USD)
+        deriv_mmr: Maintenance margin of the derivatives: the sum over the risk units. (USD)
+        borrow_mmr: Maintenance margin of borrowed coins (MR8). (USD)
+        borrow_imr: Initial margin of borrowed coins (MR8). (USD)
+        liquidation_fee: Fee that a liquidation would cost. (USD)
+        margin_ratio: `adj_eq / (mmr + liquidation_fee)`; null where that sum is below 1e-6 USD. (ratio)
+        status: Where the account stands: `liquidation`, `near_liquidation`, `warning`, `healthy`, or `no_risk` without
+            a ratio.
+        im_deficit: `adj_eq` is below `imr`.
+        ineligible: `total_eq` is below the least that the rules ask of an account in this mode.
+        mmr_no_hedge: `mmr` as it would be with spot hedging off. (USD)
+        imr_no_hedge: `imr` as it would be with spot hedging off. (USD)
+        order_imr: What pending orders add to `imr`. (USD)
+        """
+
     @property
-    def risk_units(self) -> Table: ...
+    def risk_units(self) -> Table:
+        """One row is: account x scenario x risk unit.
+
+        account_id: The account.
+        scenario: The price scenario; `base` is the market as it is.
+        risk_unit: The risk unit: an underlying such as `BTC-USDT`, merged a base currency such as `BTC`.
+        mr1: Loss in the worst of the price and volatility scenarios (MR1). (USD)
+        mr1_price: The relative price move of the scenario that gave `mr1`. (ratio)
+        mr1_vol: The volatility state of that scenario: `up`, `same` or `down`.
+        mr2: Loss of option value with time (MR2). (USD)
+        mr3: Charge on the term structure of volatility (MR3). (USD)
+        mr4: Charge on the basis between expiries (MR4). (USD)
+        mr5: Charge on a shift of the interest rate (MR5). (USD)
+        mr6: Charge on an extreme price move (MR6). (USD)
+        mr6_price: The relative price move that gave `mr6`. (ratio)
+        mr7: Minimum charge (MR7). (USD)
+        mr9: Charge on hedges in another stablecoin (MR9); only where risk units are merged. (USD)
+        mmr: Maintenance margin, `max(max(mr1, mr2, mr6) + mr3 + mr4 + mr5 + mr9, mr7)`. (USD)
+        imr: Initial margin, with what pending orders add. (USD)
+        cash_delta: Sum of the positions' exposures to the underlying, signed, spot in use included. (USD)
+        gamma: Change of the options' coin delta for +1 % of the index, valued in USD. (USD)
+        vega: Change of value for +1 volatility point. (USD)
+        theta: Change of value in the days that `mr2` lets pass, signed. (USD)
+        spot_in_use: Spot that hedges the derivatives of the risk unit, signed. (coin)
+        upl: Unrealised profit and loss of swaps and futures. (USD)
+        order_imr: What pending orders add to `imr`. (USD)
+        """
+
     @property
-    def at_risk(self) -> Table: ...
+    def at_risk(self) -> Table:
+        """One row is: account in `liquidation` or `near_liquidation`, or with `im_deficit`, x scenario, worst first.
+
+        account_id: The account.
+        scenario: The price scenario; `base` is the market as it is.
+        status: Where the account stands: `liquidation`, `near_liquidation`, `warning`, `healthy`, or `no_risk` without
+            a ratio.
+        margin_ratio: `adj_eq / (mmr + liquidation_fee)`; null where that sum is below 1e-6 USD. (ratio)
+        adj_eq: Equity after collateral discounts. (USD)
+        mmr: Maintenance margin requirement, `deriv_mmr + borrow_mmr`. (USD)
+        imr: Initial margin requirement, with what pending orders and borrowing add. (USD)
+        liquidation_fee: Fee that a liquidation would cost. (USD)
+        shortfall_mmr: Equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`. (USD)
+        shortfall_imr: Equity short of IMR, `max(0, imr - adj_eq)`. (USD)
+        im_deficit: `adj_eq` is below `imr`.
+        worst_unit: The risk unit with the largest MMR; null without units.
+        worst_unit_mmr: Its MMR. (USD)
+        binding: The term that decides it: `mr1`, `mr2`, `mr6` or `mr7`; null where it has no margin.
+        all_coins_down_move: The nearest fall of all coins together that ends in liquidation; null if not searched or
+            not found. (ratio)
+        all_coins_down_reach: What that search found: `crossed`, `jump` or `none`; null if not searched.
+        all_coins_up_move: The nearest rise of all coins together that ends in liquidation; null if not searched or not
+            found. (ratio)
+        all_coins_up_reach: What that search found: `crossed`, `jump` or `none`; null if not searched.
+        """
+
     @property
-    def rejects(self) -> Table: ...
+    def rejects(self) -> Table:
+        """One row is: input row that was set aside.
+
+        table: The input table.
+        row: The number of the row in that table, from 1.
+        account_id: The account of the row; null if it has none.
+        reason: The reason.
+        column: The column at fault.
+        value: What stood in it.
+        """
+
     @property
     def summary(self) -> dict[str, Any]: ...
 

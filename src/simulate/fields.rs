@@ -1,20 +1,9 @@
 //! What an answer says of its operation.
 
+use super::Row;
 use super::check::{Most, Unit};
-use super::columns::{self, CHECK_UNITS, CHECKS, Check, CheckUnit, MAX_ORDER, MAX_WITHDRAW, OrderRow, WithdrawalRow};
-use super::limits::{MaxOrder, MaxWithdrawal};
 use super::operation::{OperationAccount, RequestText};
-use super::{CheckCounts, Row};
-use crate::Result;
-use crate::cells::time::timestamp;
-use crate::publish::OutputFile;
-use crate::rules::LoadedRules;
 use crate::snapshot::Snapshot;
-use crate::source::Format;
-use crate::tables::encode::{Encoded, Encoder, TableFile, create};
-use crate::tables::filled;
-use arrow::array::RecordBatch;
-use std::path::Path;
 
 /// The columns with the request and the answer.
 pub struct Fields<'a> {

@@ -1,10 +1,9 @@
 //! Tables of a simulation: `checks`, `check_units`, the largest withdrawals and orders, and its summary.
 
-use super::check::{Most, Unit};
 use super::columns::{self, CHECK_UNITS, CHECKS, Check, CheckUnit, MAX_ORDER, MAX_WITHDRAW, OrderRow, WithdrawalRow};
 use super::fields::Fields;
 use super::limits::{MaxOrder, MaxWithdrawal};
-use super::operation::{OperationAccount, RequestText};
+use super::operation::OperationAccount;
 use super::{CheckCounts, Row};
 use crate::Result;
 use crate::cells::time::timestamp;

@@ -1,16 +1,12 @@
 //! The tables of a market as record batches, read and checked once for any number of books.
 
-use super::schema::SHOCKS;
-use super::stream::Stream;
 use super::tables::{MarketTables, Pending};
-use super::{Expectations, LoadOptions, Snapshot, Survey, Table, shocks, whole};
+use super::{Expectations, LoadOptions, Survey, Table};
 use crate::formats::Column;
 use crate::formats::batch::Batch;
-use crate::formats::memory::{Rows, Slices};
+use crate::formats::memory::Rows;
 use crate::formats::scan::Opened;
 use crate::formats::scan::scan;
-use crate::market::Market;
-use crate::market::scenario::Scenario;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::{Error, Result};

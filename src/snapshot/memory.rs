@@ -5,22 +5,13 @@
 use super::market_rows::{MarketRows, name_table};
 use super::schema::SHOCKS;
 use super::stream::Stream;
-use super::tables::{MarketTables, Pending};
-use super::{Expectations, LoadOptions, Snapshot, Survey, Table, shocks, whole};
-use crate::formats::Column;
-use crate::formats::batch::Batch;
+use super::{LoadOptions, Snapshot, Table, shocks, whole};
+use crate::Result;
 use crate::formats::memory::{Rows, Slices};
 use crate::formats::scan::Opened;
-use crate::formats::scan::scan;
 use crate::market::Market;
 use crate::market::scenario::Scenario;
 use crate::progress::Progress;
-use crate::source::Source;
-use crate::{Error, Result};
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use std::path::Path;
-use std::sync::Arc;
 
 /// Tables of accounts that a caller holds.
 #[derive(Clone, Copy)]

@@ -16,7 +16,7 @@ use crate::request::DistanceScope;
 use crate::snapshot::stream::Piece;
 use crate::tables::encode::{Encoded, Encoder};
 use crate::tables::rows::{accounts_batch, by_account, risk_units_batch};
-use crate::totals::at_risk::{self, AtRisk, Names};
+use crate::totals::at_risk::{self, Names};
 use crate::totals::flagged::flag;
 use crate::totals::spread::{Floor, Spread};
 use crate::totals::summary::Tally;

@@ -8,7 +8,7 @@ use super::rows::{HedgeRow, LargestRow, MigrationRow, ScenarioRow};
 use super::stats::{Largest, ScenarioStats, place};
 use crate::Result;
 use crate::book::Book;
-use crate::margin::{AccountMargin, Status};
+use crate::margin::Status;
 use crate::market::scenario::Scenario;
 use crate::publish::OutputFile;
 use crate::source::Format;
@@ -17,7 +17,7 @@ use crate::tables::columns::TableSpec;
 use crate::tables::encode::{Encoder, GROUP_ROWS, TableFile, create};
 use crate::tables::filled;
 use crate::totals::at_risk::{AtRisk, Names};
-use crate::totals::summary::{AccountCounts, Totals};
+use crate::totals::summary::AccountCounts;
 use arrow::array::RecordBatch;
 use std::path::Path;
 
