@@ -1,7 +1,7 @@
 //! What requests have in common: which snapshot, where results go, whose distances are searched.
 //!
-//! Requests are made by their constructors and changed by `with_...` or by their fields, so that a request that compiles
-//! today compiles when there is more to ask for.
+//! Requests are made by their constructors and changed by `with_...` or by their fields, so that a request that
+//! compiles today compiles when there is more to ask for.
 
 use crate::memory::MemoryLimit;
 use crate::snapshot::{Expectations, MaxRejects};
@@ -40,8 +40,8 @@ pub struct SnapshotRequest {
     pub allow_rules_date: bool,
     /// How many broken rows are tolerated; at first none.
     pub max_rejects: MaxRejects,
-    /// How much memory may be resident while it streams; at first what the machine has to give. Results do not depend on
-    /// it.
+    /// How much memory may be resident while it streams; at first what the machine has to give. Results do not depend
+    /// on it.
     pub memory_limit: MemoryLimit,
 }
 

@@ -138,8 +138,8 @@ impl BookBuilder {
     /// The book, its rows in canonical order.
     ///
     /// # Errors
-    /// If other numbers of rows came than were told, if accounts are not in byte order of their ids or one comes twice, if
-    /// an account has a currency twice, or if a number is not finite.
+    /// If other numbers of rows came than were told, if accounts are not in byte order of their ids or one comes twice,
+    /// if an account has a currency twice, or if a number is not finite.
     pub fn build(self) -> Result<Book> {
         let mut book = self.0;
         book.check_lengths()?;

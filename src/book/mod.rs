@@ -1,10 +1,10 @@
 //! The book: every account's positions and balances as columns, grouped and in canonical order.
 //!
 //! A [`Book`] that exists is valid: it comes from [`Book::from_rows`] or a [`BookBuilder`], which refuse anything else,
-//! and nobody can change it. Accounts stand in byte order of their ids, each once. An account's positions stand in order
-//! of instrument, quantity and average price, its balances in order of currency, each once, and its pending orders in
-//! order of what they trade, quantity and price. Every number is finite, but for limits of spot in use that are infinite.
-//! The result of a run therefore depends neither on the order of input rows nor on threads.
+//! and nobody can change it. Accounts stand in byte order of their ids, each once. An account's positions stand in
+//! order of instrument, quantity and average price, its balances in order of currency, each once, and its pending
+//! orders in order of what they trade, quantity and price. Every number is finite, but for limits of spot in use that
+//! are infinite. The result of a run therefore depends neither on the order of input rows nor on threads.
 //!
 //! Rows refer to a [`Market`](crate::market::Market) by index. Whether a book is of a market, [`Book::fits`] says;
 //! [`crate::engine`] asks before it margins.

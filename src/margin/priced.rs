@@ -252,7 +252,8 @@ pub struct Place {
 /// use remargin::margin::priced::{DeltaOne, Place, price_delta_one, upl_settle};
 /// use remargin::margin::rules::Class;
 /// let rules = remargin::rules::load(None, &[])?.rules;
-/// let swap = DeltaOne { inverse: false, multiplier: 0.01, mark_px: 110.0, index_px: 110.0, phi_usd: 1.0, class: Class::Major };
+/// let (mark_px, index_px) = (110.0, 110.0);
+/// let swap = DeltaOne { inverse: false, multiplier: 0.01, mark_px, index_px, phi_usd: 1.0, class: Class::Major };
 /// let contract = price_delta_one(&swap, Place::default(), &rules);
 /// assert!((upl_settle(&contract, 5.0, 100.0) - 5.0 * 0.01 * 10.0).abs() < 1e-12);
 /// # Ok::<(), remargin::Error>(())

@@ -37,8 +37,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// What is recorded of a request. In full, so that a new field is not forgotten: it belongs into the record if a byte
-    /// of an output depends on it.
+    /// What is recorded of a request. In full, so that a new field is not forgotten: it belongs into the record if a
+    /// byte of an output depends on it.
     pub(crate) fn of(
         snapshot: &SnapshotRequest,
         output: &OutputRequest,

@@ -117,9 +117,9 @@ pub struct RunOutcome {
 /// ```
 ///
 /// # Errors
-/// [`Error::Usage`] or [`Error::Refused`] if the folder cannot be written to (before anything is read); [`Error::Invalid`] if the snapshot is
-/// invalid or older than the rules; [`Error::Io`] and [`Error::Runtime`] if writing fails; [`Error::Interrupted`].
-/// With an error nothing is left behind.
+/// [`Error::Usage`] or [`Error::Refused`] if the folder cannot be written to (before anything is read);
+/// [`Error::Invalid`] if the snapshot is invalid or older than the rules; [`Error::Io`] and [`Error::Runtime`] if
+/// writing fails; [`Error::Interrupted`]. With an error nothing is left behind.
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> {
     let inputs: Vec<&Path> =
         std::iter::once(&request.snapshot.dir).chain(&request.shocks).map(PathBuf::as_path).collect();

@@ -105,8 +105,9 @@ pub struct Row<'a> {
 /// ```
 ///
 /// # Errors
-/// Those of [`crate::run::run`]; [`Error::Usage`](crate::Error::Usage) if nothing is requested; [`Error::Invalid`](crate::Error::Invalid) for an unreadable table
-/// of operations. A broken operation gives a row with a reason, not an error.
+/// Those of [`crate::run::run`]; [`Error::Usage`](crate::Error::Usage) if nothing is requested;
+/// [`Error::Invalid`](crate::Error::Invalid) for an unreadable table of operations. A broken operation gives a row with
+/// a reason, not an error.
 pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<SimulateOutcome> {
     let inputs: Vec<&Path> =
         std::iter::once(&request.snapshot.dir).chain(&request.operations).map(PathBuf::as_path).collect();

@@ -8,7 +8,7 @@ use crate::wording::{count, number, plain, short, usd};
 #[must_use]
 pub fn stress_table(summary: &StressSummary) -> String {
     let base = &summary.base;
-    let mut table = plain(&["scenario", "liquidation", "newly", "below IMR", "USD below zero"]);
+    let mut table = plain(&["scenario", "liquidation", "newly", "IM deficit", "USD below zero"]);
     for row in &summary.most_liquidations {
         table.add_row([
             short(&row.scenario, 22).into(),

@@ -21,7 +21,7 @@ const WIDTH: usize = 120;
 const HEAD: &str = "\
 # Output tables
 
-<!-- Written by tests/outputs/dictionary.rs from the declarations in src/. Do not edit: REMARGIN_BLESS=1 writes it anew. -->
+<!-- Written by tests/outputs/dictionary.rs from src/. Do not edit: REMARGIN_BLESS=1 writes it anew. -->
 
 Every column of every output table. Which command writes which file is in [Output folder](output-folder.md).
 

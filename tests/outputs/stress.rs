@@ -411,9 +411,9 @@ fn broken_scenario_tables_are_refused_with_their_place() {
     for (body, says) in [
         ("a,BTC,-0.1,,,,\na,XYZZY,-0.1,,,,\n", &["unknown currency", "`base`", "row 2", "XYZZY"][..]),
         ("a,,,,XYZZY,-0.1,\n", &["unknown currency", "`fx_ccy`", "row 1", "XYZZY"]),
-        ("a,BTC,-1,,,,\n", &["no price can make", "`price`", "row 1", "-1", "-100 %"]),
-        ("a,BTC,,-1.5,,,\n", &["no price can make", "`vol`", "-1.5"]),
-        ("a,,,,USDT,-2,\n", &["no price can make", "`fx`", "-2"]),
+        ("a,BTC,-1,,,,\n", &["an impossible price", "`price`", "row 1", "-1", "-100 %"]),
+        ("a,BTC,,-1.5,,,\n", &["an impossible price", "`vol`", "-1.5"]),
+        ("a,,,,USDT,-2,\n", &["an impossible price", "`fx`", "-2"]),
         ("a,BTC,-0.1,,,,\nb,BTC,-0.1,,,,\na,BTC,-0.1,,,,\n", &["duplicate row", "`base`", "row 3", "BTC"]),
         ("a,,,,USDT,-0.1,\na,,,,USDT,-0.1,\n", &["duplicate row", "`fx_ccy`", "row 2", "USDT"]),
         ("a,BTC,-0.1,,USDT,-0.1,\na,ETH,,,USDT,-0.2,\n", &["contradicts", "`fx`", "row 2", "-0.2"]),

@@ -236,7 +236,7 @@ fn files_that_changed_or_went_are_named() {
 
     // What is no run, or one whose manifest was tampered with.
     for (manifest, says) in [
-        (None, "not there"),
+        (None, "does not exist"),
         (Some("{}".to_owned()), "missing field"),
         (Some("half".to_owned()), "expected"),
         (

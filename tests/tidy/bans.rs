@@ -190,7 +190,7 @@ const SHARED_WITH_REFERENCE: &[&str] = &[
     "Status",
     "unit_margin::UnitMargin",
     "unit_margin::VolState",
-    "orders::Traded",
+    "account::Traded",
     "requirement::AccountMargin",
     "requirement::Status",
 ];

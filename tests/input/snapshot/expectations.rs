@@ -68,7 +68,7 @@ fn marks_and_indices_have_an_age() {
         assert_eq!(broken(&folder.load().unwrap()), [""; 0], "nobody asked");
     }
     let text = problem(&Folder::new(), &minutes(5));
-    for word in ["missing column", "marks.csv", "column `ts`", "--max-mark-age"] {
+    for word in ["missing column", "marks.csv", "column `ts`", "`max_mark_age`"] {
         assert!(text.contains(word), "{text}");
     }
 }
