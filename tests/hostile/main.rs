@@ -38,8 +38,11 @@ fn prepare() {
     ONCE.call_once(|| {
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            ALOUD.fetch_add(1, Ordering::Relaxed);
-            print(panic);
+            // As the program does: what becomes an error is not printed as well.
+            if !remargin::is_panic_handled() {
+                ALOUD.fetch_add(1, Ordering::Relaxed);
+                print(panic);
+            }
         }));
         #[cfg(unix)]
         {

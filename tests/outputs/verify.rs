@@ -249,7 +249,7 @@ fn files_that_changed_or_went_are_named() {
                     .unwrap()
                     .replace("\"value\": \"0.15\"", "\"value\": \"0.14\""),
             ),
-            "not those that the run had",
+            "not the rules of the run",
         ),
     ] {
         fs::create_dir_all(dir.join("odd")).unwrap();
