@@ -1,8 +1,9 @@
 //! What changed between two margins of a book: A, before, and B, after.
 //!
-//! In reading order: this file (what is known of an account on both sides), [`tables`] (one row an account, and the
-//! shorter tables), [`stats`] (counts and sums, merged in order), [`summary`] (`summary.json`), [`manifest`], [`text`]
-//! (what a person reads). [`mod@crate::compare`] fills them.
+//! In reading order: this file (what is known of an account on both sides), [`tables`](super::tables) (one row an
+//! account, and the shorter tables), [`stats`](super::stats) (counts and sums, merged in order),
+//! [`summary`](super::summary) (`summary.json`), [`manifest`](super::manifest), [`text`](super::text) (what a person
+//! reads). [`mod@crate::compare`] fills them.
 
 use crate::figures::{AccountFigure, AccountRow, UnitTotals};
 use crate::margin::{Status, UnitMargin};

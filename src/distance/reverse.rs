@@ -128,7 +128,8 @@ pub struct ReverseOutcome {
     pub answers: Vec<ReverseStress>,
     /// Accounts excluded from every count because one of their rows is broken.
     pub unmargined: u64,
-    /// The snapshot has more broken rows than [`ReverseRequest::max_rejects`] accepts (exit 4).
+    /// The snapshot has more broken rows than
+    /// [`SnapshotRequest::max_rejects`](crate::request::SnapshotRequest::max_rejects) accepts (exit 4).
     pub too_many_rejects: bool,
 }
 

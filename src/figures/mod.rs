@@ -1,9 +1,9 @@
 //! The output figures of an account and of a risk unit: one declaration for each.
 //!
-//! [`account`] and [`unit`] list the figures in the order of their columns. A declaration says what a figure is called,
-//! what it means, its unit, how it is taken from a margin, whether it sums up, how it is compared with the reference
-//! model, and how it is stored. The tables, `summary.json`, the comparison of runs, the verification of a run and the
-//! data dictionary go through these lists, so that a new figure is declared here and nowhere else.
+//! [`account`] and [`mod@unit`] list the figures in the order of their columns. A declaration says what a figure is
+//! called, what it means, its unit, how it is taken from a margin, whether it sums up, how it is compared with the
+//! reference model, and how it is stored. The tables, `summary.json`, the comparison of runs, the verification of a run
+//! and the data dictionary go through these lists, so that a new figure is declared here and nowhere else.
 //!
 //! The model in [`crate::margin`] knows nothing of this.
 

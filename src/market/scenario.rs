@@ -313,7 +313,8 @@ fn moved_instrument(market: &Market, after: &Market, now: &Instrument, moves: &M
 /// The base case and the given scenarios, each checked against the market.
 ///
 /// # Errors
-/// [`Error::Usage`] if two have the same name or one is named `base`; [`Error::Invalid`] if one cannot be applied.
+/// [`Error::Usage`](crate::Error::Usage) if two have the same name or one is named `base`;
+/// [`Error::Invalid`](crate::Error::Invalid) if one cannot be applied.
 pub fn with_base(market: &Market, scenarios: Vec<Scenario>) -> Result<Vec<Scenario>> {
     let mut names = std::collections::HashSet::from([BASE.to_owned()]);
     let mut all = vec![Scenario::base()];

@@ -1,7 +1,7 @@
 //! Publishes outputs: a folder appears complete or not at all, with a manifest of its contents and of the request.
 //!
-//! [`folder`] (complete or not at all; uses `disk` and `lock`), [`hashed`] (files counted and hashed during writing),
-//! [`manifest`] (provenance), [`recorded`] (provenance read back), [`json`].
+//! [`folder`] (complete or not at all; uses `disk` and `lock`), `hashed` (files counted and hashed during writing),
+//! [`manifest`] (provenance), [`recorded`] (provenance read back), `json`.
 
 mod disk;
 pub mod folder;

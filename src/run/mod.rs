@@ -96,7 +96,8 @@ impl RunRequest {
 pub struct RunOutcome {
     /// Counts and totals.
     pub summary: Summary,
-    /// More rows are broken than [`RunRequest::max_rejects`] tolerates (exit 4); everything is written all the same.
+    /// More rows are broken than [`SnapshotRequest::max_rejects`](crate::request::SnapshotRequest::max_rejects)
+    /// tolerates (exit 4); everything is written all the same.
     pub too_many_rejects: bool,
     /// Wall time of each stage.
     pub timings: Timings,
@@ -117,9 +118,10 @@ pub struct RunOutcome {
 /// ```
 ///
 /// # Errors
-/// [`Error::Usage`] or [`Error::Refused`] if the folder cannot be written to (before anything is read);
-/// [`Error::Invalid`] if the snapshot is invalid or older than the rules; [`Error::Io`] and [`Error::Runtime`] if
-/// writing fails; [`Error::Interrupted`]. With an error nothing is left behind.
+/// [`Error::Usage`](crate::Error::Usage) or [`Error::Refused`](crate::Error::Refused) if the folder cannot be written
+/// to (before anything is read); [`Error::Invalid`](crate::Error::Invalid) if the snapshot is invalid or older than the
+/// rules; [`Error::Io`](crate::Error::Io) and [`Error::Runtime`](crate::Error::Runtime) if writing fails;
+/// [`Error::Interrupted`](crate::Error::Interrupted). With an error nothing is left behind.
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> {
     let inputs: Vec<&Path> =
         std::iter::once(&request.snapshot.dir).chain(&request.shocks).map(PathBuf::as_path).collect();

@@ -71,7 +71,8 @@ impl CheckCounts {
 pub struct SimulateOutcome {
     /// Operations by verdict.
     pub counts: CheckCounts,
-    /// The snapshot has more broken rows than [`SimulateRequest::max_rejects`] accepts.
+    /// The snapshot has more broken rows than
+    /// [`SnapshotRequest::max_rejects`](crate::request::SnapshotRequest::max_rejects) accepts.
     pub too_many_rejects: bool,
     /// Wall time of each stage.
     pub timings: Timings,

@@ -116,7 +116,8 @@ pub(crate) const MANIFEST: &str = "snapshot.toml";
 /// The file `checksums` for the snapshot in `dir`, see [`CHECKSUMS`].
 ///
 /// # Errors
-/// [`Error::Invalid`] if a table is missing or a file cannot be read; [`Error::Interrupted`].
+/// [`Error::Invalid`](crate::Error::Invalid) if a table is missing or a file cannot be read;
+/// [`Error::Interrupted`](crate::Error::Interrupted).
 pub fn form_checksums(dir: &Path, progress: &dyn Progress) -> Result<String> {
     Ok(checksum_lines(&input_hashes(dir, progress)?))
 }
@@ -144,8 +145,8 @@ pub fn input_hashes(dir: &Path, progress: &dyn Progress) -> Result<Vec<InputFile
 /// ```
 ///
 /// # Errors
-/// [`Error::Invalid`] for a broken table or `snapshot.toml`, and for files that are not those that `checksums` or the
-/// expectations name; [`Error::Interrupted`] if the user stopped.
+/// [`Error::Invalid`](crate::Error::Invalid) for a broken table or `snapshot.toml`, and for files that are not those
+/// that `checksums` or the expectations name; [`Error::Interrupted`](crate::Error::Interrupted) if the user stopped.
 pub fn load(dir: &Path, options: &LoadOptions) -> Result<Snapshot> {
     whole(Stream::open(dir, Currencies::Named, options)?, options)
 }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A file is opened once, and everything is read through that handle: its hash and its rows are of the same bytes. What
-//! the file was when it was opened is kept (which file, size, times). Whoever reads says at the end, with [`settle`],
+//! the file was when it was opened is kept (which file, size, times). Whoever reads says at the end, with `settle`,
 //! what came of it; a file that is another by then ends with "changed while it was read".
 
 // What comes from outside must end in an error, not in a panic.

@@ -185,7 +185,8 @@ impl StressRequest {
 pub struct StressOutcome {
     /// Counts and totals.
     pub summary: StressSummary,
-    /// More rows are broken than [`StressRequest::max_rejects`] tolerates (exit 4); everything is written all the same.
+    /// More rows are broken than [`SnapshotRequest::max_rejects`](crate::request::SnapshotRequest::max_rejects)
+    /// tolerates (exit 4); everything is written all the same.
     pub too_many_rejects: bool,
     /// Wall time of each stage.
     pub timings: Timings,

@@ -106,7 +106,7 @@ impl AccountRows {
     }
 
     /// Adds the rows of a chunk, which holds each account once for each of the `scenarios`, see
-    /// [`by_account`](crate::tables::rows::by_account).
+    /// [`by_account`].
     ///
     /// # Errors
     /// [`Error::Runtime`] if the ids exceed 2 GiB of text.

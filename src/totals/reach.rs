@@ -5,7 +5,7 @@
 pub enum Reach {
     /// At this move.
     At(Move),
-    /// Nowhere between [`LOWEST_MOVE`] and [`HIGHEST_MOVE`].
+    /// Nowhere between the lowest and the highest move that are searched.
     None,
 }
 
