@@ -10,9 +10,10 @@ pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
         Error::Usage(_) | Error::Refused { .. } => "UsageError",
         Error::Invalid(_) => "InvalidInput",
         Error::Io { .. } => "FileError",
-        Error::Runtime(_) => "RemarginError",
         Error::Memory(_) => "MemoryLimitError",
         Error::Interrupted => return PyKeyboardInterrupt::new_err(error.to_string()),
+        // A failure at run time, and kinds of errors that later versions add.
+        _ => "RemarginError",
     };
     let invalid = if let Error::Invalid(invalid) = error { Some(&**invalid) } else { None };
     named(py, class, &error.to_string(), invalid)

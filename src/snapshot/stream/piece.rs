@@ -94,6 +94,11 @@ impl Ranges {
         self.runs.len()
     }
 
+    /// Number of sound rows of all tables.
+    pub fn rows(&self) -> usize {
+        self.positions.rows() + self.balances.rows() + self.settings.rows() + self.orders.rows()
+    }
+
     /// The book of the sound accounts, and what is set aside.
     pub fn build(&self, context: &PieceContext) -> Result<Built> {
         let mut aside = Aside::default();

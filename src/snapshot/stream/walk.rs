@@ -124,7 +124,7 @@ impl Reader<'_> {
         let built = ranges.build(&self.context)?;
         if matches!(self.stream.store, Store::Held(_)) {
             // Other rows are counted when they are decoded.
-            self.options.progress.advance(ranges.len() as u64);
+            self.options.progress.advance(ranges.rows() as u64);
         }
         Ok(built)
     }
