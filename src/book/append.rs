@@ -138,8 +138,8 @@ impl BookBuilder {
     /// The book, its rows in canonical order.
     ///
     /// # Errors
-    /// If other numbers of rows came than were told, if accounts are not in byte order of their ids or one comes twice,
-    /// if an account has a currency twice, or if a number is not finite.
+    /// If other numbers of rows came than were announced, if accounts are not in byte order of their ids or one comes
+    /// twice, if an account has a currency twice, or if a number is not finite.
     pub fn build(self) -> Result<Book> {
         let mut book = self.0;
         book.check_lengths()?;
@@ -208,12 +208,12 @@ mod tests {
             builder.finish_account("a", SpotOffset::Usdt);
         };
         let told = built(&|builder| builder.finish_account_of("a", SpotOffset::Usdt, 1, 0));
-        assert!(told.contains("1 instruments were told, 0 came"), "{told}");
+        assert!(told.contains("1 instruments were announced, 0 came"), "{told}");
         let short = built(&|builder| {
             builder.positions(&[1, 2], &[1.0], &[1.0, 2.0]);
             builder.finish_account("a", SpotOffset::Usdt);
         });
-        assert!(short.contains("2 quantities were told, 1 came"), "{short}");
+        assert!(short.contains("2 quantities were announced, 1 came"), "{short}");
         for (first, second) in [("b", "a"), ("a", "a")] {
             let order = built(&|builder| {
                 builder.finish_account(first, SpotOffset::Usdt);

@@ -285,7 +285,7 @@ impl PositionColumns<'_> {
 
     /// Sorts up to `MOST` rows by instrument and returns true; leaves them and returns false if they are more or two of
     /// them hold the same instrument. Each row is compared with all others: that takes no branches, while a sort of ten
-    /// rows foresees many wrongly.
+    /// rows mispredicts many.
     fn sort_few<const MOST: usize>(&mut self) -> bool {
         let count = self.instrument.len();
         if count > MOST {

@@ -19,7 +19,7 @@ impl Book {
             ("limits of spot in use", balances, self.spot_in_use_cap.len()),
         ] {
             if told != found {
-                return Err(broken(format!("{told} {name} were told, {found} came")));
+                return Err(broken(format!("{told} {name} were announced, {found} came")));
             }
         }
         Ok(())

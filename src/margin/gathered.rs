@@ -77,7 +77,7 @@ impl Gathered {
         let params = &priced.units[unit as usize];
         let ledger = self.ledger(params.base);
         let coin = spot_in_use(ledger.hedging_equity(), delta_coin, ledger.spot_in_use_cap);
-        // A factor, since a branch would be foreseen wrongly; zero has no sign.
+        // A factor instead of a branch, which would often be mispredicted; zero has no sign.
         let hedges = f64::from(u8::from(params.is_hedged_by(account.spot_offset)));
         Spot { coin: coin * hedges + 0.0, px_usd: params.spot_usd }
     }

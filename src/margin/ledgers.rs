@@ -92,7 +92,7 @@ impl Ledgers {
         ledger.options += option_value;
     }
 
-    /// Whether a currency is new is hard to foresee: it is written down in any case, and counted if it is.
+    /// A branch on whether a currency is new would be mispredicted: it is always written, and counted if it is new.
     #[inline]
     fn touch(&mut self, ccy: u32) -> &mut Ledger {
         let slot = &mut self.slots[ccy as usize];

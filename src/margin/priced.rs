@@ -75,7 +75,7 @@ pub struct Contract {
     pub multiplier: f64,
     /// What the unrealised P&L counts: `m`, zero for options.
     pub upl_multiplier: f64,
-    /// 1 for inverse contracts, 0 for others: a factor costs less than a branch that is hard to foresee.
+    /// 1 for inverse contracts, 0 for others: a factor costs less than a mispredicted branch.
     pub inverse: f64,
     /// Mark price.
     pub mark_px: f64,

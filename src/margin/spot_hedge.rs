@@ -24,7 +24,7 @@ pub struct Spot {
 /// ```
 #[must_use]
 pub fn spot_in_use(equity_coin: f64, delta_coin: f64, cap_coin: f64) -> f64 {
-    // Both signs are as good as random: selected, since a branch would be foreseen wrongly.
+    // Both signs are equally likely: a select instead of a branch, which would often be mispredicted.
     let least = |a: f64, b: f64| if a < b { a } else { b };
     let size = least(least(equity_coin.abs(), delta_coin.abs()), cap_coin);
     let hedging = if equity_coin * delta_coin < 0.0 { size.copysign(equity_coin) } else { 0.0 };

@@ -106,8 +106,8 @@ pub struct Snapshot {
     pub inputs: Vec<InputFile>,
     /// Instruments that are listed and that nobody can hold, since they are invalid or expired, and why.
     pub untradable: std::collections::BTreeMap<String, Reason>,
-    /// Missing prices that nobody needs: instruments with a gap that no position refers to, and broken index rows
-    /// behind nothing that is held.
+    /// Missing prices that no position needs: instruments without a price that no position refers to, and broken index
+    /// rows behind nothing that is held.
     pub unused_price_gaps: u64,
 }
 

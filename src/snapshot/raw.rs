@@ -53,7 +53,7 @@ impl RawSnapshot {
         self.survey.source(table).map(|source| source.files.as_slice())
     }
 
-    /// Rows of a table, about: where its files do not tell, what their size lets one expect.
+    /// Rows of a table, about: where its files do not tell, an estimate from their size.
     ///
     /// # Errors
     /// [`Error::Invalid`] if a file cannot be opened.

@@ -1,6 +1,6 @@
 //! The tables of a snapshot once they are opened, and those that make the market, read whole.
 
-// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+// Indices are made in this module and in range; a checked lookup would hide a bug and slow down the hot loop.
 #![allow(clippy::indexing_slicing)]
 
 use super::market::contracts::{self, ContractRow, Fault, base_quote};

@@ -49,7 +49,7 @@ impl Binding {
         Self::ALL[Self::place_among(mmr, mr1, mr2, mr6, mr7)]
     }
 
-    /// Reckoned instead of branched: it is asked of every unit, and hard to foresee.
+    /// Computed without branches, which would be mispredicted: this is called for every unit.
     #[inline]
     fn place_among(mmr: f64, mr1: f64, mr2: f64, mr6: f64, mr7: f64) -> usize {
         let is_mr1 = mr1 >= mr2 && mr1 >= mr6;

@@ -231,7 +231,7 @@ struct UnitSpread {
 }
 
 impl UnitSpread {
-    /// Which term binds is hard to foresee: there is no branch on it, and what does not count is added as zero, which
+    /// A branch on the binding term would be mispredicted: terms that do not count are added as zero, which
     /// leaves a sum as it is.
     fn add(&mut self, unit: &UnitMargin) {
         self.mmr_no_hedge.add(unit.mmr_no_hedge);

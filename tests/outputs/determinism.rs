@@ -207,7 +207,7 @@ fn several_chunks_are_written_in_order_in_every_format() {
     }
 }
 
-/// Sorted Parquet flows, other books are read whole or, under a limit that they do not fit, sorted on disk; accounts
+/// Sorted Parquet streams, other books are read whole or, under a limit that they do not fit, sorted on disk; accounts
 /// that are left out do not move the places where files are cut.
 #[test]
 fn neither_memory_limits_nor_the_way_of_reading_change_a_byte() {

@@ -1,6 +1,6 @@
 //! The table `balances`.
 
-// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+// Indices are made in this module and in range; a checked lookup would hide a bug and slow down the hot loop.
 #![allow(clippy::indexing_slicing)]
 
 use super::AccountRuns;

@@ -1,6 +1,6 @@
 //! Instruments, marks and indices joined to a [`Market`], and what a position in each instrument meets.
 
-// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+// Indices are made in this module and in range; a checked lookup would hide a bug and slow down the hot loop.
 #![allow(clippy::indexing_slicing)]
 
 pub(crate) mod contracts;
@@ -79,7 +79,7 @@ impl Listings {
         self.entries.push(listing);
     }
 
-    /// Prices that are missing and that nobody needs: instruments with a gap that no position refers to, and broken
+    /// Missing prices that no position needs: instruments without a price that no position refers to, and broken
     /// index rows behind no instrument and no currency that is held. `currencies` are those of the balances.
     pub fn unused_gaps<'a>(
         &'a self,

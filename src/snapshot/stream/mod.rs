@@ -12,7 +12,7 @@
 //! the way. Other tables are held in memory ([`Stream::hold`]) or brought to disk first ([`Stream::spill`]). A pass
 //! can be repeated. The rows of an account are judged in one place, whatever the source (`piece.rs`).
 
-// Indices are numbers that were handed out here; to look each up would hide a fault and cost the hot loop.
+// Indices are made in this module and in range; a checked lookup would hide a bug and slow down the hot loop.
 #![allow(clippy::indexing_slicing)]
 
 mod decode;
@@ -235,7 +235,7 @@ impl Stream {
         }
     }
 
-    /// Rows of the tables of accounts, about: where files do not tell, what their size lets one expect.
+    /// Rows of the tables of accounts, about: where files do not tell, an estimate from their size.
     #[must_use]
     pub fn weigh(&self) -> u64 {
         if let Some(rows) = self.rows() {

@@ -92,7 +92,7 @@ pub(crate) fn encode(
     chunk.finish(codec)
 }
 
-/// Bytes of a dictionary that nobody would miss.
+/// Largest dictionary that is stored without compression, in bytes.
 const SMALL_DICTIONARY: usize = 1 << 13;
 
 /// Encodes a column of text without gaps and with hardly a value twice; keeps least and greatest if asked to.

@@ -138,7 +138,7 @@ fn parquet() {
 }
 
 #[test]
-fn parquet_that_flows() {
+fn parquet_that_streams() {
     tally(How::Streamed, Format::Parquet, &["positions", "balances"], &IN_PLACE);
 }
 
