@@ -1,6 +1,7 @@
 //! Account ids: one allocation for all of them, and a number for each.
 
 use hashbrown::{DefaultHashBuilder, HashTable};
+use std::cmp::Ordering;
 use std::hash::BuildHasher;
 
 /// Strings behind one another in a single buffer, addressed by number.
@@ -28,6 +29,21 @@ impl IdTable {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// The number of an id in a table whose ids are in byte order, each once.
+    #[must_use]
+    pub fn find_sorted(&self, id: &str) -> Option<usize> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.get(middle).cmp(id) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
     }
 
     /// The id of a number.

@@ -191,16 +191,7 @@ impl Book {
     /// The number of an account, by its id.
     #[must_use]
     pub fn find(&self, account_id: &str) -> Option<usize> {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.accounts.get(middle).cmp(account_id) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Equal => return Some(middle),
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        None
+        self.accounts.find_sorted(account_id)
     }
 
     /// True if every row refers to an instrument and a currency of a market that has so many of them.

@@ -23,13 +23,7 @@ pub(super) struct Accounts<T> {
 impl<T> Accounts<T> {
     /// The place of an account.
     pub fn find(&self, id: &str) -> Option<usize> {
-        let ids = &self.ids;
-        let (mut low, mut high) = (0, ids.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            if ids.get(middle) < id { low = middle + 1 } else { high = middle }
-        }
-        (low < ids.len() && ids.get(low) == id).then_some(low)
+        self.ids.find_sorted(id)
     }
 
     /// Bytes that it takes.

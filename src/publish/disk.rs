@@ -83,6 +83,14 @@ pub(crate) fn open_lock(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)
 }
 
+/// The folder of a path, `.` for a bare name.
+pub(crate) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// Creates a folder with the usual permissions.
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     gate(Op::MakeDir, path, 0)?;

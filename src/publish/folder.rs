@@ -13,7 +13,7 @@
 //!                          run dies before the new NAME exists
 //! ```
 
-use super::disk;
+use super::disk::{self, parent};
 use super::lock::Lock;
 use super::owned::{Contents, Owned, lies_in};
 use crate::error::Remedy;
@@ -221,13 +221,6 @@ fn check_replaceable(target: &Path, contents: Contents, inputs: &[&Path]) -> Res
         }
     }
     Owned::of(&real, contents).map_err(|why| refuse(&why))
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// `.NAME.remargin-PURPOSE` in the same folder.

@@ -4,7 +4,10 @@
 //! snapshot from `generate` or `import` has a first line in `snapshot.toml` that names the command, and files with
 //! known names. If the folder contains any other file, it is not replaced, and the error names the first such file.
 
-use super::{MANIFEST, disk};
+use super::MANIFEST;
+use super::disk::{self, parent};
+use crate::snapshot::{self, CHECKSUMS, Table};
+use crate::source::Format;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,17 +27,14 @@ pub(crate) enum Contents {
 const BESIDE_OUTPUTS: [&str; 2] = [MANIFEST, "report.html"];
 
 /// The file that identifies a snapshot.
-const SNAPSHOT: &str = "snapshot.toml";
+const SNAPSHOT: &str = snapshot::MANIFEST;
 
 /// First line of a `snapshot.toml` written by this program.
 pub(crate) const GENERATED: &str = "# Synthetic: remargin generate";
 pub(crate) const IMPORTED: &str = "# Saved OKX responses, by `remargin import okx`";
 
 /// Files of a snapshot that are not tables.
-const BESIDE_TABLES: [&str; 4] = [SNAPSHOT, "checksums", "rules.toml", "import.json"];
-
-/// Tables that `generate` and `import` write.
-const TABLES: [&str; 8] = ["instruments", "marks", "indices", "positions", "balances", "accounts", "orders", "shocks"];
+const BESIDE_TABLES: [&str; 4] = [SNAPSHOT, CHECKSUMS, "rules.toml", "import.json"];
 
 /// Largest accepted manifest.
 const LONGEST_MANIFEST: u64 = 1 << 28;
@@ -158,8 +158,9 @@ fn tables(folder: &Path) -> Result<BTreeSet<PathBuf>, String> {
         return Err(format!("its `{SNAPSHOT}` was not written by `remargin generate` or `remargin import`"));
     }
     let mut files: BTreeSet<PathBuf> = BESIDE_TABLES.iter().map(PathBuf::from).collect();
-    for extension in ["parquet", "arrow", "csv"] {
-        files.extend(TABLES.iter().map(|table| PathBuf::from(format!("{table}.{extension}"))));
+    for format in [Format::Parquet, Format::Arrow, Format::Csv] {
+        let tables = Table::ALL.iter().map(|table| table.name()).chain(["shocks"]);
+        files.extend(tables.map(|table| PathBuf::from(format!("{table}.{}", format.extension()))));
     }
     Ok(files)
 }
@@ -177,7 +178,7 @@ pub(crate) fn lies_in(input: &Path, folder: &Path) -> io::Result<bool> {
     let mut open = vec![input.to_path_buf()];
     while let Some(path) = open.pop() {
         // The location of the name itself, and of its link target.
-        let named = parent_of(&path).canonicalize().map(|parent| parent.join(path.file_name().unwrap_or_default()));
+        let named = parent(&path).canonicalize().map(|parent| parent.join(path.file_name().unwrap_or_default()));
         let real = match path.canonicalize() {
             Ok(real) => real,
             // A missing file cannot be lost. Whoever reads it reports it.
@@ -199,13 +200,6 @@ pub(crate) fn lies_in(input: &Path, folder: &Path) -> io::Result<bool> {
         }
     }
     Ok(false)
-}
-
-fn parent_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A single file that is published complete or not at all, and replaces an existing one.
 
+use super::disk::parent;
 use crate::{Error, Result};
 use std::io::Write;
 use std::path::Path;
@@ -10,10 +11,7 @@ use std::path::Path;
 /// [`Error::Io`] if the location cannot be written.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |err| Error::io("write", path, err);
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = parent(path);
     std::fs::create_dir_all(parent).map_err(|err| Error::io("create", parent, err))?;
     let mut file = tempfile::Builder::new().prefix(".remargin-").tempfile_in(parent).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
