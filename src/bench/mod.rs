@@ -22,6 +22,7 @@ use crate::error::Remedy;
 use crate::generate::{self, GenerateRequest};
 use crate::margin::rules::MR1_MOVES;
 use crate::progress::Progress;
+use crate::publish::scratch::Scratch;
 use crate::source::Format;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -127,8 +128,7 @@ pub fn run(request: &BenchRequest, worker: &Worker, progress: &dyn Progress) -> 
         let least = LEAST_ACCOUNTS as f64 * POSITIONS_PER_ACCOUNT;
         return Err(Error::refused(format!("the smallest book has {least} positions"), Remedy::MaxPositions));
     };
-    let folder = tempfile::Builder::new().prefix("remargin-bench-").tempdir_in(&request.temp);
-    let folder = folder.map_err(|err| Error::io("create a folder in", &request.temp, err))?;
+    let folder = Scratch::create(&request.temp, "bench")?;
     let started = Instant::now();
     let mut report = BenchReport {
         remargin: env!("CARGO_PKG_VERSION"),
@@ -151,7 +151,7 @@ pub fn run(request: &BenchRequest, worker: &Worker, progress: &dyn Progress) -> 
         measure_size(request, worker, progress, folder.path(), accounts, &mut report.rows)?;
         last = (accounts, clock.elapsed());
     }
-    folder.close().map_err(|err| Error::io("remove", &request.temp, err))?;
+    folder.close()?;
     report.scaling = scaling::scaling(&report.rows);
     report.capacity = scaling::capacity(&report.rows, request.window, measure::machine_memory_bytes());
     Ok(report)

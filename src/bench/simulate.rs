@@ -13,6 +13,7 @@ use crate::margin::orders::Holdings;
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::SpotOffset;
 use crate::progress::Progress;
+use crate::publish::scratch::Scratch;
 use crate::request::OutputRequest;
 use crate::rules::LoadedRules;
 use crate::simulate::check::{Checker, Verdict};
@@ -83,8 +84,7 @@ pub fn run(
     if request.repeat == 0 || request.accounts == 0 {
         return Err(Error::Usage("at least one account and one repetition are needed".into()));
     }
-    let folder = tempfile::Builder::new().prefix("remargin-bench-").tempdir_in(&request.temp);
-    let folder = folder.map_err(|err| Error::io("create a folder in", &request.temp, err))?;
+    let folder = Scratch::create(&request.temp, "bench")?;
     let (book, out) = (folder.path().join("book"), folder.path().join("out"));
     let generated = generate::generate(
         &GenerateRequest {

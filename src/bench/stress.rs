@@ -10,6 +10,7 @@ use super::measure::usage;
 use crate::generate::{self, GenerateRequest};
 use crate::market::scenario::{self, EVERY_COIN, Scenario};
 use crate::progress::Progress;
+use crate::publish::scratch::Scratch;
 use crate::request::OutputRequest;
 use crate::rules::LoadedRules;
 use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
@@ -89,8 +90,7 @@ pub fn run(request: &StressBenchRequest, rules: &LoadedRules, progress: &dyn Pro
     if request.repeat == 0 || request.scenarios == 0 || request.accounts == 0 {
         return Err(Error::Usage("at least one account, one scenario and one repetition are needed".into()));
     }
-    let folder = tempfile::Builder::new().prefix("remargin-bench-").tempdir_in(&request.temp);
-    let folder = folder.map_err(|err| Error::io("create a folder in", &request.temp, err))?;
+    let folder = Scratch::create(&request.temp, "bench")?;
     let book = folder.path().join("book");
     let generated = generate::generate(
         &GenerateRequest {

@@ -43,6 +43,11 @@ pub struct CheckArgs {
 }
 
 impl CheckArgs {
+    /// True if the result is JSON on stdout.
+    pub fn answers_json(&self) -> bool {
+        self.format == TextFormat::Json
+    }
+
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
         let loaded = self.rules.load()?;
         let options = LoadOptions {

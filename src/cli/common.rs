@@ -220,11 +220,10 @@ fn parse_max_rejects(text: &str) -> Result<MaxRejects, String> {
     text.parse::<MaxRejects>().map_err(|error| error.to_string())
 }
 
-/// Sets the number of threads of rayon's global pool.
+/// Starts the threads of rayon's global pool. The main thread is one of them, so that one thread needs no other.
 pub fn start_threads(threads: Option<NonZeroUsize>) -> Result<()> {
-    let Some(threads) = threads else { return Ok(()) };
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.get())
-        .build_global()
-        .map_err(|error| Error::Runtime(format!("cannot start {threads} threads: {error}")))
+    let threads = threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global().map_err(|error| {
+        Error::Runtime(format!("cannot start {threads} threads: {error}\n  hint:     --threads N starts fewer"))
+    })
 }

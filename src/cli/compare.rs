@@ -200,12 +200,15 @@ impl CompareArgs {
             (None, _) => terminal::print(&summary.to_text())?,
         }
         if let Some(why) = &outcome.not_attributed {
-            terminal.error(why.text(super::common::flag));
-            terminal.error("the change is not attributed to causes; the written results of the runs are compared");
+            terminal.error(exit::NOT_ATTRIBUTED, why.text(super::common::flag));
+            terminal.error(
+                exit::NOT_ATTRIBUTED,
+                "the change is not attributed to causes; the written results of the runs are compared",
+            );
             return Ok(exit::NOT_ATTRIBUTED);
         }
         if outcome.too_many_rejects {
-            terminal.error("more rows are broken than `--max-rejects` allows; `remargin check` lists them");
+            terminal.too_many_rejects(None);
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)

@@ -1,6 +1,7 @@
 //! The command line: converts flags to a typed request to the library. Nothing is computed here.
 //!
-//! One file per subcommand, [`common`] for shared flags, and [`terminal`] for progress, colour, errors and Ctrl-C.
+//! One file per subcommand, [`common`] for shared flags, and [`terminal`] for progress, colour and errors, `signals`
+//! for Ctrl-C and its like.
 //! Results go to stdout or to files, everything else to stderr.
 
 // Bad input must cause an error, not a panic.
@@ -12,6 +13,7 @@ mod common;
 mod compare;
 mod completions;
 mod explain;
+mod failure;
 mod generate;
 mod import;
 mod man;
@@ -21,6 +23,8 @@ mod replay;
 mod report;
 mod rules;
 mod run;
+mod shown;
+mod signals;
 mod simulate;
 mod stress;
 mod terminal;
@@ -36,6 +40,7 @@ use terminal::Terminal;
 /// Exit codes of outcomes that are not errors. [`remargin::Error::exit_code`] has the others.
 mod exit {
     pub const DONE: u8 = 0;
+    pub const FAULT: u8 = 1;
     pub const BREAKS: u8 = 1;
     pub const NOT_ATTRIBUTED: u8 = 1;
     pub const USAGE: u8 = 2;
@@ -56,7 +61,7 @@ Exit codes:
   4    more rejected rows than allowed; the reports are written
   5    done, but accounts are in liquidation (with --fail-on liquidation)
   6    the memory limit is too small
-  130  interrupted; nothing was written
+  130  interrupted by Ctrl-C; nothing was written. After another signal: 128 plus its number, such as 143 (SIGTERM)
 
 Environment:
   REMARGIN_LOG  log filter, such as `info` or `remargin::snapshot=debug`; overrides -v
@@ -93,28 +98,47 @@ enum Command {
     Partition(partition::PartitionArgs),
 }
 
+impl Command {
+    /// True if the flags ask for JSON on stdout.
+    fn answers_json(&self) -> bool {
+        match self {
+            Self::Run(command) => command.answers_json(),
+            Self::Stress(command) => command.answers_json(),
+            Self::Check(command) => command.answers_json(),
+            Self::Reconcile(command) => command.answers_json(),
+            Self::Verify(command) => command.answers_json(),
+            Self::Replay(command) => command.answers_json(),
+            _ => false,
+        }
+    }
+}
+
 /// Runs one command line and returns the exit code of the process.
 pub fn main(args: &[OsString]) -> u8 {
+    // A panic is a fault of this program, and its message is on stderr already. For a script it is a runtime failure.
+    // The command line is parsed inside the guard too.
+    std::panic::catch_unwind(|| run(args)).unwrap_or_else(|_| {
+        terminal::say("error: internal fault, please report it; see above");
+        exit::FAULT
+    })
+}
+
+fn run(args: &[OsString]) -> u8 {
     let parser = Cli::command().color(terminal::help_colour(args));
     let cli = match parser.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are results and go to stdout. A closed pipe there is not an error.
-            let _ = error.print();
+            terminal::print_usage(&error, args);
             return if error.use_stderr() { exit::USAGE } else { exit::DONE };
         }
     };
     let terminal = Terminal::new(&cli.global);
-    // A panic is a fault of this program, and its message is on stderr already. For a script it is a runtime failure.
     // Run on a thread of the pool, so that `--threads N` means N threads in total: the writing thread computes too.
     let work = || prepare(&cli.global).and_then(|()| rayon::scope(|_| execute(&cli.command, args, &terminal)));
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Error::Runtime("internal fault, please report it; see above".to_owned())));
     terminal.finish();
-    outcome.unwrap_or_else(|error| {
-        terminal.error(error.text(common::flag));
-        error.exit_code()
-    })
+    outcome.unwrap_or_else(|error| terminal.failed(&error, cli.command.answers_json()))
 }
 
 fn prepare(global: &GlobalArgs) -> Result<()> {
@@ -124,7 +148,7 @@ fn prepare(global: &GlobalArgs) -> Result<()> {
 
 fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<u8> {
     if !matches!(command, Command::Rules(_)) {
-        terminal.watch_interrupt()?;
+        terminal.watch_signals()?;
     }
     match command {
         Command::Run(command) => command.execute(args, terminal),

@@ -49,6 +49,11 @@ fn parse_tolerance(text: &str) -> Result<f64, String> {
 }
 
 impl ReconcileArgs {
+    /// True if the result is JSON on stdout.
+    pub fn answers_json(&self) -> bool {
+        self.format == TextFormat::Json
+    }
+
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
         let request = ReconcileRequest {
             run: self.dir.clone(),
@@ -64,7 +69,7 @@ impl ReconcileArgs {
             TextFormat::Json => format!("{:#}\n", found.to_json()?),
         })?;
         if found.breaks > 0 {
-            terminal.error(format_args!("{} figure(s) differ from the exchange's", found.breaks));
+            terminal.error(exit::BREAKS, format_args!("{} figure(s) differ from the exchange's", found.breaks));
             return Ok(exit::BREAKS);
         }
         Ok(exit::DONE)

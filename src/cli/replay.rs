@@ -37,6 +37,11 @@ pub struct ReplayArgs {
 }
 
 impl ReplayArgs {
+    /// True if the result is JSON on stdout.
+    pub fn answers_json(&self) -> bool {
+        self.format == TextFormat::Json
+    }
+
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
         let request = ReplayRequest {
             manifest: replay::manifest_in(&self.manifest),
@@ -52,7 +57,7 @@ impl ReplayArgs {
         if found.agrees() {
             return Ok(exit::DONE);
         }
-        terminal.error(format_args!("the replay of `{}` differs", request.manifest.display()));
+        terminal.error(exit::BREAKS, format_args!("the replay of `{}` differs", request.manifest.display()));
         Ok(exit::BREAKS)
     }
 }

@@ -70,6 +70,11 @@ enum FailOn {
 }
 
 impl RunArgs {
+    /// True if the result is JSON on stdout.
+    pub fn answers_json(&self) -> bool {
+        self.summary == TextFormat::Json
+    }
+
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
         let output = OutputRequest::new(&self.out)
             .with_format(self.format.into())
@@ -85,15 +90,17 @@ impl RunArgs {
             TextFormat::Json => terminal.result(&outcome.summary.to_json()?)?,
         }
         terminal.note(format_args!("wrote {}", self.out.display()));
+        // Both are said. Accounts in liquidation decide the exit code, since somebody asked for it.
+        let mut code = exit::DONE;
         if outcome.too_many_rejects {
-            terminal.too_many_rejects(&self.out);
-            return Ok(exit::TOO_MANY_REJECTS);
+            terminal.too_many_rejects(Some(&self.out));
+            code = exit::TOO_MANY_REJECTS;
         }
         let in_liquidation = outcome.summary.accounts.by_status.liquidation;
         if matches!(self.fail_on, Some(FailOn::Liquidation)) && in_liquidation > 0 {
-            terminal.error(format_args!("accounts in `liquidation`: {in_liquidation}"));
-            return Ok(exit::IN_LIQUIDATION);
+            code = exit::IN_LIQUIDATION;
+            terminal.error(code, format_args!("accounts in `liquidation`: {in_liquidation}"));
         }
-        Ok(exit::DONE)
+        Ok(code)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::common::{OutputFormat, RulesArgs, StrictArgs, command_line};
 use super::exit;
+use super::shown::ShownLines;
 use super::terminal::Terminal;
 use clap::Args;
 use remargin::request::OutputRequest;
@@ -96,7 +97,7 @@ impl SimulateArgs {
         let priced = engine::price(&snapshot.market, &rules.rules);
         let desk = Desk::new(&snapshot, &priced);
         let mut input = tables::open_lines(ops)?;
-        let mut output = BufWriter::new(io::stdout().lock());
+        let mut output = ShownLines::new(BufWriter::new(io::stdout().lock()));
         simulate::answer_lines(&desk, &mut input, &mut output)?;
         Ok(exit::DONE)
     }
@@ -126,7 +127,7 @@ impl SimulateArgs {
         }
         terminal.note(format_args!("wrote {}", out.display()));
         if outcome.too_many_rejects {
-            terminal.too_many_rejects(out);
+            terminal.too_many_rejects(Some(out));
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)

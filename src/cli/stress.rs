@@ -119,6 +119,11 @@ fn parse_statement(text: &str) -> Result<Statement, String> {
 }
 
 impl StressArgs {
+    /// True if the result is JSON on stdout.
+    pub fn answers_json(&self) -> bool {
+        self.summary == TextFormat::Json || self.answer == TextFormat::Json
+    }
+
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
         let Some(out) = &self.out else { return self.answer(terminal) };
         let output = OutputRequest::new(out)
@@ -150,7 +155,7 @@ impl StressArgs {
         }
         terminal.note(format_args!("wrote {}", out.display()));
         if outcome.too_many_rejects {
-            terminal.too_many_rejects(out);
+            terminal.too_many_rejects(Some(out));
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)
@@ -167,7 +172,7 @@ impl StressArgs {
             TextFormat::Json => format!("{:#}\n", outcome.to_json()?),
         })?;
         if outcome.too_many_rejects {
-            terminal.error("more rows are broken than `--max-rejects` allows; `remargin check` lists them");
+            terminal.too_many_rejects(None);
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)

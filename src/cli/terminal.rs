@@ -1,15 +1,19 @@
-//! Output on stderr and Ctrl-C: progress, colour, errors, log.
+//! Output on stderr: progress, colour, errors, log.
 
 use super::common::{GlobalArgs, TextFormat, When};
+use super::failure;
+use super::shown::shown;
+use super::signals::Signals;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use remargin::progress::Progress;
 use remargin::{Error, Result};
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 
@@ -30,14 +34,15 @@ struct Stage {
     bar: ProgressBar,
 }
 
-/// The terminal of this process: shows progress and handles Ctrl-C.
+/// The terminal of this process: shows progress, and knows whether a signal came.
 pub struct Terminal {
     show: Show,
     colour: bool,
     quiet: bool,
+    json_errors: bool,
     stage: RwLock<Option<Stage>>,
     steps: AtomicU64,
-    interrupted: Arc<AtomicBool>,
+    signals: Signals,
 }
 
 impl Terminal {
@@ -61,35 +66,60 @@ impl Terminal {
             show,
             colour: use_colour(global.color, is_terminal),
             quiet: global.quiet,
+            json_errors: global.log_format == TextFormat::Json,
             stage: RwLock::new(None),
             steps: AtomicU64::new(0),
-            interrupted: Arc::default(),
+            signals: Signals::default(),
         }
     }
 
-    /// First Ctrl-C: the library stops at the next safe point and writes nothing. Second: the process ends at once.
-    pub fn watch_interrupt(&self) -> Result<()> {
-        let interrupted = Arc::clone(&self.interrupted);
-        ctrlc::set_handler(move || {
-            if interrupted.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
+    /// Listens for signals. The first one: the library stops at the next safe point and writes nothing. The second one:
+    /// the process ends at once.
+    pub fn watch_signals(&self) -> Result<()> {
+        self.signals.listen()
+    }
+
+    /// Says why the command failed, and returns its exit code. After a signal it is that of the signal. If the result
+    /// would have been JSON on stdout, the failure stands there too.
+    pub fn failed(&self, error: &Error, answers_json: bool) -> u8 {
+        let received = self.signals.received();
+        let code = received.map_or(error.exit_code(), |(_, code)| code);
+        let object = failure::object(error, code, received.map(|(signal, _)| signal));
+        if answers_json {
+            // If stdout is closed, stderr has it.
+            let _ = print(&format!("{object:#}\n"));
+        }
+        if self.json_errors {
+            say(shown(&object.to_string()));
+            return code;
+        }
+        match (received, error) {
+            (None, _) => self.say_error(error.text(super::common::flag)),
+            (Some((signal, _)), Error::Interrupted) => {
+                self.say_error(format_args!("interrupted by {signal}: nothing was written"));
             }
-            say("interrupting; press Ctrl-C again to end at once");
-        })
-        .map_err(|error| Error::Runtime(format!("cannot listen for Ctrl-C: {error}")))
+            (Some((signal, _)), _) => {
+                self.say_error(format_args!("{}\n  signal:   {signal}", error.text(super::common::flag)));
+            }
+        }
+        code
     }
 
     /// A note on stderr, unless `--quiet`.
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
             self.finish();
-            say(text);
+            say(shown(&text.to_string()));
         }
     }
 
     /// The summary of a run on stderr, unless `--quiet`.
     pub fn summary(&self, text: &str) {
-        self.note(if self.colour { painted(text) } else { text.to_owned() });
+        if !self.quiet {
+            self.finish();
+            let text = shown(text);
+            say(if self.colour { painted(&text) } else { text.into_owned() });
+        }
     }
 
     /// A result on stdout.
@@ -98,18 +128,29 @@ impl Terminal {
         print(&String::from_utf8_lossy(text))
     }
 
-    /// An error on stderr: `error: ...` and the lines with its location.
-    pub fn error(&self, text: impl Display) {
-        let (start, end) = if self.colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-        say(format_args!("{start}error:{end} {text}"));
+    /// A finding that gives the process this exit code, on stderr.
+    pub fn error(&self, code: u8, text: impl Display) {
+        if self.json_errors {
+            say(shown(&failure::finding(code, &text.to_string()).to_string()));
+        } else {
+            self.say_error(text);
+        }
     }
 
-    /// The error of a run whose table `rejects` is in `out`.
-    pub fn too_many_rejects(&self, out: &Path) {
-        self.error(format_args!(
-            "more rows are broken than `--max-rejects` allows; table `rejects` in `{}` lists them",
-            out.display()
-        ));
+    /// `error: ...` and the lines with its location.
+    fn say_error(&self, text: impl Display) {
+        let (start, end) = if self.colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+        say(format_args!("{start}error:{end} {}", shown(&text.to_string())));
+    }
+
+    /// The error of a command with more broken rows than it may have. Table `rejects` in `out` lists them, if there is
+    /// one.
+    pub fn too_many_rejects(&self, out: Option<&Path>) {
+        let listed = out.map_or("`remargin check` lists them".to_owned(), |out| {
+            format!("table `rejects` in `{}` lists them", out.display())
+        });
+        let text = format!("more rows are broken than `--max-rejects` allows; {listed}");
+        self.error(super::exit::TOO_MANY_REJECTS, text);
     }
 
     /// Ends the current stage, so that the bar does not overwrite later output.
@@ -122,7 +163,7 @@ impl Terminal {
             let seconds = stage.started.elapsed().as_secs_f64();
             // A stage without steps has no count.
             let counted = if steps == 0 { String::new() } else { format!("{} {} in ", grouped(steps), stage.unit) };
-            say(format_args!("{}: {counted}{seconds:.1} s", stage.name));
+            say(format_args!("{}: {counted}{seconds:.1} s", shown(&stage.name)));
         }
     }
 }
@@ -150,7 +191,7 @@ impl Progress for Terminal {
     }
 
     fn interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.signals.is_received()
     }
 }
 
@@ -168,21 +209,34 @@ fn bar(name: &str, unit: &str, total: u64) -> ProgressBar {
         };
         bar.set_style(style.progress_chars("=> ").with_key("rate", rate));
     }
-    bar.enable_steady_tick(Duration::from_millis(200));
+    // The crate panics if it cannot start a thread. Then the bar moves when the work advances.
+    if std::thread::Builder::new().spawn(|| ()).is_ok() {
+        bar.enable_steady_tick(Duration::from_millis(200));
+    }
     bar
 }
 
-/// Writes a result to stdout. A closed pipe (`remargin rules | head`) is not an error.
+/// Writes what clap says: help and the version are results and go to stdout. A closed pipe there is not an error.
+pub fn print_usage(error: &clap::Error, args: &[OsString]) {
+    let text = error.render().to_string();
+    if args.iter().any(|arg| matches!(shown(&arg.to_string_lossy()), Cow::Owned(_))) {
+        say(shown(&text));
+    } else {
+        let _ = error.print();
+    }
+}
+
+/// Writes a result to stdout, without control characters. A closed pipe (`remargin rules | head`) is not an error.
 pub fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(shown(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("write to", "stdout", error)),
         _ => Ok(()),
     }
 }
 
 /// Writes a line to stderr. A failure cannot be reported.
-fn say(text: impl Display) {
+pub fn say(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 

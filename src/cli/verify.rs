@@ -48,6 +48,11 @@ pub struct VerifyArgs {
 }
 
 impl VerifyArgs {
+    /// True if the result is JSON on stdout.
+    pub fn answers_json(&self) -> bool {
+        self.format == TextFormat::Json
+    }
+
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
         let request = VerifyRequest {
             run: self.dir.clone(),
@@ -65,11 +70,14 @@ impl VerifyArgs {
         if found.agrees() {
             return Ok(exit::DONE);
         }
-        terminal.error(format_args!(
-            "`{}` differs from its manifest or its snapshot: {} difference(s)",
-            self.dir.display(),
-            found.differing
-        ));
+        terminal.error(
+            exit::BREAKS,
+            format_args!(
+                "`{}` differs from its manifest or its snapshot: {} difference(s)",
+                self.dir.display(),
+                found.differing
+            ),
+        );
         Ok(exit::BREAKS)
     }
 }

@@ -1,7 +1,7 @@
 //! Publishes outputs: a folder appears complete or not at all, with a manifest of its contents and of the request.
 //!
 //! [`folder`] (complete or not at all; uses `disk` and `lock`), `hashed` (files counted and hashed during writing),
-//! [`manifest`] (provenance), [`recorded`] (provenance read back), `json`.
+//! [`manifest`] (provenance), [`recorded`] (provenance read back), `scratch` (a temporary folder), `json`.
 
 mod disk;
 pub mod folder;
@@ -11,6 +11,7 @@ mod lock;
 pub mod manifest;
 pub(crate) mod owned;
 pub mod recorded;
+pub(crate) mod scratch;
 mod whole_file;
 
 pub use folder::OutputFolder;

@@ -5,6 +5,7 @@ use crate::error::Remedy;
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::recorded::{Recorded, RecordedFile, Request};
+use crate::publish::scratch::Scratch;
 use crate::results::hash_file;
 use crate::run::{self, RunRequest};
 use crate::source::{self, Input};
@@ -80,8 +81,7 @@ pub fn replay(request: &ReplayRequest, progress: &dyn Progress) -> Result<Replay
     }
     check_inputs(&recorded, &asked, progress)?;
 
-    let place = tempfile::Builder::new().prefix("remargin-replay-").tempdir_in(&request.temp);
-    let place = place.map_err(|err| Error::io("create a folder in", &request.temp, err))?;
+    let place = Scratch::create(&request.temp, "replay")?;
     let again = place.path().join("run");
     match &asked.stress {
         Some(part) => drop(stress::run(&StressRequest::replay(&asked, part, rules, again.clone())?, progress)?),

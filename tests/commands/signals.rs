@@ -1,0 +1,154 @@
+//! Commands that are asked to end: they end with 128 plus the number of the signal, and leave nothing behind.
+
+use crate::common::e2e::{entries, generate, shuffled, succeeds};
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const SIGNALS: [(&str, i32); 4] = [("HUP", 129), ("INT", 130), ("QUIT", 131), ("TERM", 143)];
+const TRIES: usize = 12;
+const SEED: u64 = 5;
+
+/// A command that works in the folder `work`, with its temporary files there too.
+fn start(root: &Path, args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_remargin"))
+        .current_dir(root)
+        .args(args)
+        .args(["--quiet", "--threads", "2"])
+        .env("TMPDIR", root.join("work"))
+        .env_remove("REMARGIN_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status().unwrap();
+    assert!(sent.success());
+}
+
+/// True once the process handles signals, where the system tells.
+fn listens(child: &Child) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{}/status", child.id())) else { return true };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
+    u64::from_str_radix(caught.trim(), 16).is_ok_and(|mask| mask >> 14 & 1 == 1)
+}
+
+/// Signals at moments spread over the command. Returns how many it obeyed.
+fn interrupts(root: &Path, args: &[&str], kept: &[&str]) -> usize {
+    let work = root.join("work");
+    let clear = || {
+        for name in entries(&work).iter().filter(|name| !kept.contains(&name.as_str())) {
+            fs::remove_dir_all(work.join(name)).unwrap();
+        }
+    };
+    let clock = Instant::now();
+    assert!(start(root, args).wait().unwrap().success(), "{args:?}");
+    let usual = clock.elapsed();
+    let mut obeyed = 0;
+    for (number, delay) in (0..TRIES).zip(shuffled(TRIES, SEED)) {
+        clear();
+        let (signal, code) = SIGNALS[number % SIGNALS.len()];
+        let mut child = start(root, args);
+        while !listens(&child) && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        std::thread::sleep(usual * delay / TRIES as u32);
+        send(signal, &child);
+        let status = child.wait().unwrap();
+        let left: Vec<String> = entries(&work).into_iter().filter(|name| !kept.contains(&name.as_str())).collect();
+        let what = format!("{args:?}, {signal} after {delay}/{TRIES} of {usual:?}: {status}, {left:?}");
+        match status.code() {
+            Some(0) => assert!(left.is_empty() || left == ["out"], "{what}"),
+            Some(ended) => {
+                assert_eq!(ended, code, "{what}");
+                assert!(left.is_empty(), "{what}");
+                obeyed += 1;
+            }
+            None => panic!("{what}"),
+        }
+    }
+    clear();
+    obeyed
+}
+
+#[test]
+fn signals_leave_nothing_behind() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    generate(root, 100, 4.0, SEED, "csv");
+    fs::create_dir(root.join("work")).unwrap();
+    succeeds(root, &["run", "snapshot", "--out", "finished", "--distance", "at-risk", "--quiet"]);
+    for args in [
+        &["run", "snapshot", "--out", "work/out", "--distance", "at-risk"][..],
+        &["stress", "snapshot", "--out", "work/out", "--grid", "BTC=-40%..40%/5%"],
+        &["generate", "--accounts", "5000", "--seed", "3", "--out", "work/out"],
+        &["replay", "finished/manifest.json"],
+    ] {
+        let obeyed = interrupts(root, args, &[]);
+        println!("{}: {obeyed} of {TRIES} signals came before the end", args[0]);
+        assert!(obeyed > 0, "{args:?} was never hit at work");
+    }
+}
+
+/// A limit on the size of files is a signal too, and one for every write.
+#[test]
+fn a_file_that_may_not_grow_leaves_nothing_behind() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    generate(root, 400, 4.0, SEED, "parquet");
+    fs::create_dir(root.join("work")).unwrap();
+    let mut refused = 0;
+    for blocks in [0, 1, 4, 16, 64, 10_000] {
+        let line = format!("ulimit -f {blocks}; exec \"$0\" run snapshot --out work/out --force --quiet");
+        let output =
+            Command::new("bash").current_dir(root).args(["-c", &line, env!("CARGO_BIN_EXE_remargin")]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(0) => assert_eq!(entries(&root.join("work")), ["out"], "{blocks}"),
+            code => {
+                assert_eq!(code, Some(153), "{blocks}: {text}");
+                assert!(text.contains("signal:   SIGXFSZ"), "{text}");
+                assert!(entries(&root.join("work")).is_empty(), "{blocks}: {:?}", entries(&root.join("work")));
+                refused += 1;
+            }
+        }
+    }
+    assert!((1..6).contains(&refused), "{refused}");
+}
+
+/// `nohup` starts a command that ignores SIGHUP.
+#[cfg(target_os = "linux")]
+#[test]
+fn nohup_is_respected() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    generate(root, 100, 4.0, SEED, "csv");
+    let line = "trap '' HUP; \"$0\" run snapshot --out out --distance all --quiet & sleep 0.3; kill -HUP $!; wait $!";
+    let status = Command::new("bash").current_dir(root).args(["-c", line, env!("CARGO_BIN_EXE_remargin")]).status();
+    assert_eq!(status.unwrap().code(), Some(0));
+    assert_eq!(entries(root), ["out", "snapshot"]);
+}
+
+/// What a killed replay left in the folder for temporary files is cleared by the next one.
+#[test]
+fn the_next_replay_clears_what_a_kill_left() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    generate(root, 100, 4.0, SEED, "csv");
+    fs::create_dir(root.join("work")).unwrap();
+    succeeds(root, &["run", "snapshot", "--out", "finished", "--quiet"]);
+    let args = ["replay", "finished/manifest.json"];
+    let mut child = start(root, &args);
+    while entries(&root.join("work")).is_empty() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(entries(&root.join("work")).len(), 1, "killed too late");
+    assert!(start(root, &args).wait().unwrap().success());
+    assert!(entries(&root.join("work")).is_empty(), "{:?}", entries(&root.join("work")));
+}
