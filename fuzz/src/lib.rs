@@ -6,16 +6,19 @@
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use remargin::Error;
+use remargin::distance::reverse::Statement;
 use remargin::engine::{chunk, price};
 use remargin::generate::write_table;
 use remargin::margin::rules::SpotOffset;
+use remargin::memory::MemoryLimit;
 use remargin::progress::Silent;
 use remargin::reference::{account_of, compare, margin};
 use remargin::rules;
 use remargin::simulate::operation::Resolver;
 use remargin::simulate::{Desk, answer_lines};
-use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load, read_operations, read_shocks};
+use remargin::snapshot::{Expectations, LoadOptions, MaxRejects, Snapshot, load, read_operations, read_shocks};
 use remargin::source::Format;
+use remargin::stress;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,13 +27,14 @@ use std::sync::Arc;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Name and function of every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("csv", csv),
     ("parquet", parquet),
     ("ipc", ipc),
     ("rules", rules),
     ("shocks", shocks),
     ("ops", ops),
+    ("flags", flags),
     ("pipeline", pipeline),
 ];
 
@@ -83,6 +87,19 @@ const LINES: &str = r#"{"op_id":1,"account_id":"a1","kind":"order","inst_id":"BT
 {"account_id":"a2","kind":"transfer_in","ccy":"BTC","qty":0.25,"group":"g"}
 "#;
 
+const FLAGS: [&str; 10] = [
+    "BTC=-50%..50%/10%,vol=0%..100%/50%,USDT=-5%..0%/1%,days=0..2/1",
+    "BTC=0%..50%/0.0000000000000000000000000001%",
+    "BTC=-99%..79228162514264337593543950335%/1%",
+    "crash: BTC=-20% *=-25% vol +30% depeg USDT=-2% days 1",
+    "*, accounts in liquidation > 29%",
+    "BTC, shortfall > 1000000",
+    "0.57%",
+    "512MiB",
+    "mr4.floor.major=0.012",
+    "risk_unit=merged",
+];
+
 /// Separates the tables of a whole snapshot in one input.
 const SEPARATOR: &str = "\n====\n";
 
@@ -128,6 +145,21 @@ pub fn rules(data: &[u8]) {
         }
         Err(error) => assert_eq!(error.exit_code(), 3, "{error}"),
     }
+}
+
+/// The value of a flag of any content, for every flag that has a syntax of its own.
+pub fn flags(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let coded = |error: Error| assert!(matches!(error.exit_code(), 2 | 3), "exit {}: {error}", error.exit_code());
+    let grid = stress::parse_axes(text).and_then(|axes| stress::grid(&axes));
+    grid.map_or_else(coded, drop);
+    stress::parse_scenario(text).map_or_else(coded, drop);
+    text.parse::<stress::Preset>().map_or_else(coded, drop);
+    text.parse::<Statement>().map_or_else(coded, drop);
+    text.parse::<MaxRejects>().map_or_else(coded, drop);
+    // Says what is wrong as text.
+    let _ = text.parse::<MemoryLimit>();
+    rules::load(None, &[text.to_owned()]).map_or_else(coded, drop);
 }
 
 /// A table of shocks of any content, as CSV.
@@ -236,6 +268,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "ipc" => tables(Format::Arrow),
         "rules" => vec![rules::BUILT_IN.into(), b"extends = \"okx-pm2-2025-01\"\n[mr6]\ncharge = 0.75\n".to_vec()],
         "shocks" => vec![SHOCKS.into()],
+        "flags" => FLAGS.iter().map(|text| text.as_bytes().to_vec()).collect(),
         "ops" => vec![OPERATIONS.into(), LINES.into()],
         "pipeline" => vec![TABLES.map(|(_, text)| text).join(SEPARATOR).into()],
         other => panic!("no target `{other}`"),

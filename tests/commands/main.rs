@@ -1,5 +1,6 @@
 //! The program as a user meets it: flags, messages, exit codes, runs that are killed.
 
+mod arguments;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;

@@ -104,8 +104,11 @@ fn a_file_that_may_not_grow_leaves_nothing_behind() {
     let mut refused = 0;
     for blocks in [0, 1, 4, 16, 64, 10_000] {
         let line = format!("ulimit -f {blocks}; exec \"$0\" run snapshot --out work/out --force --quiet");
-        let output =
-            Command::new("bash").current_dir(root).args(["-c", &line, env!("CARGO_BIN_EXE_remargin")]).output().unwrap();
+        let output = Command::new("bash")
+            .current_dir(root)
+            .args(["-c", &line, env!("CARGO_BIN_EXE_remargin")])
+            .output()
+            .unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         match output.status.code() {
             Some(0) => assert_eq!(entries(&root.join("work")), ["out"], "{blocks}"),
