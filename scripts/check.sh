@@ -42,6 +42,7 @@ needs browser npm "apt-get install npm" command -v npm
 needs browser Chromium "apt-get install chromium, or its path in CHROMIUM" chromium
 needs python "Python 3.10 or later with venv" "apt-get install python3-venv, or its path in PYTHON" \
     "${PYTHON:-python3}" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))'
+needs soak "Python 3.9 or later" "apt-get install python3" python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))'
 needs python Java "apt-get install openjdk-17-jre-headless" command -v java
 needs python ps "apt-get install procps" command -v ps
 if [ ${#missing[@]} -gt 0 ] && [ "${CI:-}" = true ]; then
@@ -62,6 +63,7 @@ step "licences" cargo deny --log-level error check licenses bans sources
 step "build" cargo test --locked --no-run
 step "browser" browser_tests
 step "python" env REMARGIN_BUILT=1 scripts/check_python.sh
+step "soak" python3 scripts/soak.py --binary target/debug/remargin --seconds 40 --seed 1
 printf '\n== tests, %d s after the start\n' "$((SECONDS - started))"
 if [ ${#skipped[@]} -gt 0 ]; then
     printf 'skipped before, as tools are missing: %s\n' "${skipped[*]}"

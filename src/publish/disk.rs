@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub(crate) mod fixture;
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -89,6 +90,15 @@ pub(crate) fn parent(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
+}
+
+/// `.NAME.remargin-PURPOSE` in the same folder.
+pub(crate) fn beside(target: &Path, name: &OsStr, purpose: &str) -> PathBuf {
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(".remargin-");
+    hidden.push(purpose);
+    parent(target).join(hidden)
 }
 
 /// Creates a folder with the usual permissions.

@@ -13,12 +13,11 @@
 //!                          run dies before the new NAME exists
 //! ```
 
-use super::disk::{self, parent};
+use super::disk::{self, beside, parent};
 use super::lock::Lock;
 use super::owned::{Contents, Owned, lies_in};
 use crate::error::Remedy;
 use crate::{Error, Result};
-use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -221,15 +220,6 @@ fn check_replaceable(target: &Path, contents: Contents, inputs: &[&Path]) -> Res
         }
     }
     Owned::of(&real, contents).map_err(|why| refuse(&why))
-}
-
-/// `.NAME.remargin-PURPOSE` in the same folder.
-fn beside(target: &Path, name: &OsStr, purpose: &str) -> PathBuf {
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(".remargin-");
-    hidden.push(purpose);
-    parent(target).join(hidden)
 }
 
 /// Syncs the entries of a folder to disk.

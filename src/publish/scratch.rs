@@ -114,7 +114,9 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let make = |name: &str, files: &[&str]| {
             fs::create_dir(place.path().join(name)).unwrap();
-            files.iter().for_each(|file| fs::write(place.path().join(name).join(file), "x").unwrap());
+            for file in files {
+                fs::write(place.path().join(name).join(file), "x").unwrap();
+            }
         };
         make("remargin-replay-killed", &[LOCK, "table.parquet"]);
         make("remargin-replay-killed-early", &[]);

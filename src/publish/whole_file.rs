@@ -1,25 +1,63 @@
 //! A single file that is published complete or not at all, and replaces an existing one.
+//!
+//! It is written as `.NAME.remargin-partial` beside its final name. What a killed process left of it is overwritten by
+//! the next one.
 
-use super::disk::parent;
+use super::disk::{self, NewFile, beside, parent};
+use super::lock::Lock;
 use crate::{Error, Result};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 /// Writes a file. Missing parents are created.
 ///
 /// # Errors
-/// [`Error::Io`] if the location cannot be written.
+/// [`Error::Usage`] if the path has no name; [`Error::Runtime`] if another process writes the same file; [`Error::Io`]
+/// if the location cannot be written.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |err| Error::io("write", path, err);
-    let parent = parent(path);
-    std::fs::create_dir_all(parent).map_err(|err| Error::io("create", parent, err))?;
-    let mut file = tempfile::Builder::new().prefix(".remargin-").tempfile_in(parent).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    #[cfg(unix)]
-    {
-        // Temporary files are private. A report must be readable by others.
-        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        file.as_file().set_permissions(readable).map_err(failed)?;
+    let name = path.file_name();
+    let name = name.ok_or_else(|| Error::Usage(format!("`{}` cannot be written: it has no name", path.display())))?;
+    let folder = parent(path);
+    std::fs::create_dir_all(folder).map_err(|err| Error::io("create", folder, err))?;
+    let partial = beside(path, name, "partial");
+    let _lock = Lock::take(beside(path, name, "lock"), path)?;
+    match disk::remove_file(&partial) {
+        Err(err) if err.kind() != ErrorKind::NotFound => return Err(Error::io("remove", &partial, err)),
+        _ => {}
     }
-    file.persist(path).map(drop).map_err(|err| failed(err.error))
+    let written = write(&partial, bytes).and_then(|()| disk::rename(&partial, path));
+    written.map_err(|err| {
+        let _ = disk::remove_file(&partial);
+        Error::io("write", path, err)
+    })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = NewFile::create(path)?;
+    file.write_all(bytes)?;
+    file.sync()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_is_whole_and_nothing_stays_beside_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("pages/report.html");
+        write_file(&path, b"first").unwrap();
+        // What a killed process leaves.
+        fs::write(place.path().join("pages/.report.html.remargin-partial"), "half").unwrap();
+        fs::write(place.path().join("pages/.report.html.remargin-lock"), "").unwrap();
+        write_file(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+
+        fs::create_dir(place.path().join("folder")).unwrap();
+        assert_eq!(write_file(&place.path().join("folder"), b"x").unwrap_err().exit_code(), 1);
+        assert_eq!(write_file(Path::new("/"), b"x").unwrap_err().exit_code(), 2);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2);
+    }
 }
