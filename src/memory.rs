@@ -78,6 +78,12 @@ impl MemoryLimit {
         self.0
     }
 
+    /// Threads that the limit bears: what they take is at most half of it, so that as much is left for the book.
+    #[must_use]
+    pub fn threads(self) -> usize {
+        usize::try_from(self.0 / 2 / THREAD).unwrap_or(usize::MAX).max(1)
+    }
+
     /// Three fifths of the memory of the machine or, if that is less, of the container; 4 GiB where neither is known.
     #[must_use]
     pub fn of_machine() -> Self {

@@ -1,6 +1,6 @@
 //! `remargin bench`: the capacity of this machine.
 
-use super::common::{RulesArgs, TextFormat};
+use super::common::{RulesArgs, TextFormat, parse_number};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::Args;
@@ -29,13 +29,13 @@ process. It reads, checks, computes, encodes and writes everything that `remargi
 #[command(after_help = AFTER_HELP)]
 pub struct BenchArgs {
     /// Start no book that is expected to end later than this, in seconds; the smallest is always measured
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = parse_number::<f64>)]
     budget: f64,
     /// Largest book to measure, in positions
-    #[arg(long, value_name = "POSITIONS", default_value_t = 10_000_000)]
+    #[arg(long, value_name = "POSITIONS", default_value_t = 10_000_000, value_parser = parse_number::<u64>)]
     max_positions: u64,
     /// Repetitions of each run; the median is reported
-    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = parse_number::<std::num::NonZeroUsize>)]
     repeat: std::num::NonZeroUsize,
     /// Time available for a nightly run, for the extrapolation: `1h`, `90m`, `600s`
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_window)]
@@ -50,7 +50,7 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with_all = ["budget", "window", "plot"])]
     stress: bool,
     /// Scenarios that `--stress` adds
-    #[arg(long, value_name = "N", default_value = "32", requires = "stress")]
+    #[arg(long, value_name = "N", default_value = "32", requires = "stress", value_parser = parse_number::<std::num::NonZeroUsize>)]
     scenarios: std::num::NonZeroUsize,
     /// Measure `remargin simulate` instead: one operation per account
     #[arg(long, conflicts_with_all = ["budget", "window", "plot", "stress"])]

@@ -5,12 +5,14 @@ use remargin::error::Remedy;
 use remargin::memory::MemoryLimit;
 use remargin::request::{DistanceScope, SnapshotRequest};
 use remargin::rules::{self, LoadedRules};
-use remargin::snapshot::{Expectations, MaxRejects};
+use remargin::snapshot::{Expectations, MaxRejects, without_underscores};
 use remargin::source::Format;
 use remargin::{Error, Result};
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Flags of every command.
@@ -19,8 +21,8 @@ use std::time::Duration;
 pub struct GlobalArgs {
     /// Number of threads that compute and encode [default: all cores]
     ///
-    /// Results do not depend on it.
-    #[arg(long, global = true, value_name = "N")]
+    /// Results do not depend on it. At most four times the cores, and fewer where the memory limit is small.
+    #[arg(long, global = true, value_name = "N", value_parser = parse_number::<NonZeroUsize>)]
     pub threads: Option<NonZeroUsize>,
     /// Progress on stderr: `auto` shows it on a terminal only
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -134,7 +136,7 @@ pub struct ExpectArgs {
     #[arg(long, value_name = "AGE", value_parser = parse_age)]
     pub max_mark_age: Option<Duration>,
     /// Reject a position or a balance worth more than this; contracts and coins may have been mixed up
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", value_parser = parse_number::<f64>)]
     pub max_notional_usd: Option<f64>,
 }
 
@@ -220,10 +222,68 @@ fn parse_max_rejects(text: &str) -> Result<MaxRejects, String> {
     text.parse::<MaxRejects>().map_err(|error| error.to_string())
 }
 
-/// Starts the threads of rayon's global pool. The main thread is one of them, so that one thread needs no other.
-pub fn start_threads(threads: Option<NonZeroUsize>) -> Result<()> {
-    let threads = threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+/// A number in which underscores may divide digits, as in `10_000_000`.
+pub fn parse_number<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    without_underscores(text).parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// Threads that a machine with so many cores is given at most, whatever is asked for.
+fn most_threads(cores: usize) -> usize {
+    cores.saturating_mul(4).max(16)
+}
+
+/// The number of threads: those asked for or one for each core, as many as the machine and the memory limit bear, and
+/// why they are fewer than were asked for.
+fn threads_of(asked: Option<NonZeroUsize>, cores: usize, memory: Option<MemoryLimit>) -> (usize, Option<String>) {
+    let wanted = asked.map_or(cores, NonZeroUsize::get);
+    let by_cores = wanted.min(most_threads(cores));
+    let by_memory = memory.map_or(by_cores, |limit| by_cores.min(limit.threads()));
+    let why = match (memory, asked) {
+        (Some(limit), Some(_)) if by_memory < by_cores => Some(format!("the memory limit of {limit} bears no more")),
+        (_, Some(_)) if by_cores < wanted => Some(format!("this machine has {cores} core(s)")),
+        _ => None,
+    };
+    (by_memory, why.map(|why| format!("{by_memory} threads are used instead of {wanted}: {why}")))
+}
+
+/// Starts the threads of rayon's global pool. The main thread is one of them, so that one thread needs no other. Returns
+/// what is to be said of their number.
+pub fn start_threads(asked: Option<NonZeroUsize>, memory: Option<MemoryLimit>) -> Result<Option<String>> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let (threads, note) = threads_of(asked, cores, memory);
     rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global().map_err(|error| {
         Error::Runtime(format!("cannot start {threads} threads: {error}\n  hint:     --threads N starts fewer"))
-    })
+    })?;
+    Ok(note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_as_many_as_machine_and_memory_bear() {
+        let mib = |mib: u64| Some(MemoryLimit::of_bytes(mib << 20));
+        for (asked, cores, memory, threads, is_said) in [
+            (None, 8, None, 8, false),
+            (Some(8), 2, None, 8, false),
+            (Some(5000), 2, None, 16, true),
+            (Some(5000), 64, None, 256, true),
+            (Some(2), 2, mib(256), 2, false),
+            (Some(16), 16, mib(614), 6, true),
+            (None, 16, mib(614), 6, false),
+            (Some(96), 96, mib(2457), 25, true),
+            (Some(4), 4, mib(1), 1, true),
+        ] {
+            let (found, note) = threads_of(asked.and_then(NonZeroUsize::new), cores, memory);
+            assert_eq!((found, note.is_some()), (threads, is_said), "{asked:?} of {cores}, {memory:?}: {note:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_may_have_underscores() {
+        assert_eq!(parse_number::<f64>("10_000_000"), Ok(1e7));
+        assert_eq!(parse_number::<u64>("1_000"), Ok(1_000));
+        assert!(parse_number::<u64>("1__0").is_err() && parse_number::<u64>("_1").is_err());
+    }
 }

@@ -73,7 +73,7 @@ pub struct CompareArgs {
     #[arg(long, requires = "out")]
     force: bool,
     #[command(flatten)]
-    memory: MemoryArgs,
+    pub memory: MemoryArgs,
     #[command(flatten)]
     strict: StrictArgs,
 }

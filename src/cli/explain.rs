@@ -26,7 +26,7 @@ pub struct ExplainArgs {
     #[arg(long, default_value = "text")]
     format: ExplainFormat,
     #[command(flatten)]
-    memory: MemoryArgs,
+    pub memory: MemoryArgs,
     #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! `remargin generate`: a synthetic snapshot.
 
+use super::common::parse_number;
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -20,13 +21,13 @@ The same accounts, seed and mean give the same snapshot on every machine.";
 #[command(after_help = AFTER_HELP)]
 pub struct GenerateArgs {
     /// Number of accounts
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_number::<u64>)]
     accounts: u64,
     /// Mean number of positions per account
-    #[arg(long, value_name = "MEAN", default_value_t = 10.0)]
+    #[arg(long, value_name = "MEAN", default_value_t = 10.0, value_parser = parse_number::<f64>)]
     positions_per_account: f64,
     /// Seed of the random numbers
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = parse_number::<u64>)]
     seed: u64,
     /// Snapshot folder to write; must not exist unless --force
     #[arg(long, value_name = "SNAPSHOT")]

@@ -99,6 +99,19 @@ enum Command {
 }
 
 impl Command {
+    /// The memory limit of a command that has one.
+    fn memory(&self) -> Option<&common::MemoryArgs> {
+        match self {
+            Self::Run(args) => Some(&args.memory),
+            Self::Stress(args) => Some(&args.memory),
+            Self::Explain(args) => Some(&args.memory),
+            Self::Verify(args) => Some(&args.memory),
+            Self::Partition(args) => Some(&args.memory),
+            Self::Compare(args) => Some(&args.memory),
+            _ => None,
+        }
+    }
+
     /// True if the flags ask for JSON on stdout.
     fn answers_json(&self) -> bool {
         match self {
@@ -134,16 +147,20 @@ fn run(args: &[OsString]) -> u8 {
     };
     let terminal = Terminal::new(&cli.global);
     // Run on a thread of the pool, so that `--threads N` means N threads in total: the writing thread computes too.
-    let work = || prepare(&cli.global).and_then(|()| rayon::scope(|_| execute(&cli.command, args, &terminal)));
+    let work = || prepare(&cli, &terminal).and_then(|()| rayon::scope(|_| execute(&cli.command, args, &terminal)));
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Error::Runtime("internal fault, please report it; see above".to_owned())));
     terminal.finish();
     outcome.unwrap_or_else(|error| terminal.failed(&error, cli.command.answers_json()))
 }
 
-fn prepare(global: &GlobalArgs) -> Result<()> {
-    terminal::start_log(global)?;
-    common::start_threads(global.threads)
+fn prepare(cli: &Cli, terminal: &Terminal) -> Result<()> {
+    terminal::start_log(&cli.global)?;
+    let memory = cli.command.memory().map(common::MemoryArgs::limit);
+    if let Some(note) = common::start_threads(cli.global.threads, memory)? {
+        terminal.note(note);
+    }
+    Ok(())
 }
 
 fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<u8> {

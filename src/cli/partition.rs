@@ -1,6 +1,6 @@
 //! `remargin partition`: partitions a snapshot into buckets of whole accounts.
 
-use super::common::MemoryArgs;
+use super::common::{MemoryArgs, parse_number};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::Args;
@@ -26,7 +26,7 @@ pub struct PartitionArgs {
     ///
     /// Use a few per worker core, to balance the load, and enough that each bucket fits the memory of a worker: a
     /// million positions take about 160 MiB, results included.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_number::<u32>)]
     buckets: u32,
     /// Folder to write; must not exist unless --force
     #[arg(long, value_name = "DIR")]
@@ -35,7 +35,7 @@ pub struct PartitionArgs {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    memory: MemoryArgs,
+    pub memory: MemoryArgs,
 }
 
 impl PartitionArgs {

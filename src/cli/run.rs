@@ -54,7 +54,7 @@ pub struct RunArgs {
     #[arg(long)]
     no_report: bool,
     #[command(flatten)]
-    memory: MemoryArgs,
+    pub memory: MemoryArgs,
     /// End with exit code 5 if accounts are in this status
     #[arg(long, value_name = "STATE")]
     fail_on: Option<FailOn>,

@@ -84,7 +84,7 @@ pub struct StressArgs {
     #[arg(long)]
     no_report: bool,
     #[command(flatten)]
-    memory: MemoryArgs,
+    pub memory: MemoryArgs,
     #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]

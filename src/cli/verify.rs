@@ -1,6 +1,6 @@
 //! `remargin verify`: checks that a finished run agrees with its manifest and its snapshot.
 
-use super::common::{MemoryArgs, TextFormat};
+use super::common::{MemoryArgs, TextFormat, parse_number};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::Args;
@@ -32,19 +32,19 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "DIR")]
     snapshot: Option<PathBuf>,
     /// Number of accounts to recalculate
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = parse_number::<usize>)]
     sample: usize,
     /// Recalculate every account
     #[arg(long, conflicts_with = "sample")]
     all: bool,
     /// Seed of the sample: the same number gives the same accounts
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_number::<u64>)]
     seed: u64,
     /// Format of the result on stdout
     #[arg(long, default_value = "text")]
     format: TextFormat,
     #[command(flatten)]
-    memory: MemoryArgs,
+    pub memory: MemoryArgs,
 }
 
 impl VerifyArgs {

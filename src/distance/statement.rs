@@ -3,7 +3,9 @@
 
 use crate::margin::extremes::loss;
 use crate::margin::{AccountMargin, Status};
+use crate::snapshot::{exceeds_share, parse_percent, without_underscores};
 use crate::{Error, Result};
+use rust_decimal::Decimal;
 use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
@@ -74,17 +76,29 @@ impl FromStr for Statement {
             _ => return Err(fault(format!("unknown measure `{words}`"))),
         };
         let limit = limit.trim();
-        let (digits, is_share) = limit.strip_suffix('%').map_or((limit, false), |share| (share.trim(), true));
-        let number = digits.replace('_', "").parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
-        let number = number.ok_or_else(|| fault(format!("`{limit}` is not a number of zero or more")))?;
-        let limit = match (measure, is_share) {
-            (Measure::ShortfallUsd, false) => Limit::Usd(number),
-            (Measure::ShortfallUsd, true) => {
+        let plain = without_underscores(limit);
+        let limit = match (measure, plain.strip_suffix('%')) {
+            (Measure::ShortfallUsd, Some(_)) => {
                 return Err(fault("a shortfall is an amount in USD, not a share".to_owned()));
             }
-            (_, false) => Limit::Accounts(number),
-            (_, true) if number < 100.0 => Limit::Share(number / 100.0),
-            (_, true) => return Err(fault(format!("a share cannot exceed `{limit}`"))),
+            (_, Some(share)) => {
+                let share = parse_percent(share)
+                    .ok_or_else(|| fault(format!("`{limit}` is not a share of at most twelve decimals")))?;
+                if share == Decimal::ONE_HUNDRED {
+                    return Err(fault(format!("a share cannot exceed `{limit}`")));
+                }
+                // Through text, which is rounded once.
+                (share / Decimal::ONE_HUNDRED)
+                    .to_string()
+                    .parse()
+                    .map(Limit::Share)
+                    .map_err(|_| fault(format!("`{limit}` is no share")))?
+            }
+            (_, None) => {
+                let number = plain.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+                let number = number.ok_or_else(|| fault(format!("`{limit}` is not a number of zero or more")))?;
+                if measure == Measure::ShortfallUsd { Limit::Usd(number) } else { Limit::Accounts(number) }
+            }
         };
         Ok(Self { base, measure, limit })
     }
@@ -141,16 +155,22 @@ impl Statement {
     /// Whether the statement holds for a book.
     #[must_use]
     pub fn holds(&self, state: &BookState) -> bool {
-        let measured = match self.measure {
-            Measure::InLiquidation => state.in_liquidation as f64,
-            Measure::AtRisk => state.at_risk as f64,
-            Measure::ShortfallUsd => state.shortfall_usd,
-        };
-        measured
-            > match self.limit {
-                Limit::Accounts(limit) | Limit::Usd(limit) => limit,
-                Limit::Share(share) => share * state.accounts as f64,
+        let count = match self.measure {
+            Measure::InLiquidation => state.in_liquidation,
+            Measure::AtRisk => state.at_risk,
+            Measure::ShortfallUsd => {
+                let (Limit::Usd(limit) | Limit::Accounts(limit) | Limit::Share(limit)) = self.limit;
+                return state.shortfall_usd > limit;
             }
+        };
+        match self.limit {
+            Limit::Accounts(limit) | Limit::Usd(limit) => count as f64 > limit,
+            // The decimal that the share was written as: 29 of 100 accounts are not more than 29 %.
+            Limit::Share(share) => match Decimal::from_str_exact(&share.to_string()) {
+                Ok(share) => exceeds_share(count, state.accounts, share),
+                Err(_) => count as f64 > share * state.accounts as f64,
+            },
+        }
     }
 }
 
@@ -175,7 +195,7 @@ mod tests {
                 "BTC, accounts at risk > 0.7 %",
                 "BTC",
                 Measure::AtRisk,
-                Limit::Share(0.7 / 100.0),
+                Limit::Share(0.007),
                 "BTC, accounts at risk > 0.7%",
             ),
         ] {
@@ -199,10 +219,27 @@ mod tests {
             ("BTC, shortfall > inf", "`inf` is not a number"),
             ("BTC, shortfall > 5%", "not a share"),
             ("BTC, accounts at risk > 100%", "a share cannot exceed `100%`"),
+            ("BTC, accounts at risk > 101%", "`101%` is not a share"),
+            ("BTC, accounts at risk > -1%", "`-1%` is not a share"),
         ] {
             let error = text.parse::<Statement>().unwrap_err();
             assert!(matches!(error, Error::Usage(_)), "{error:?}");
             assert!(error.to_string().contains(says), "{text}: {error}");
+        }
+    }
+
+    /// Shares of one per cent to 99.99 %: a book with exactly that share does not exceed it, one account more does.
+    #[test]
+    fn an_exact_share_is_not_exceeded() {
+        for hundredths in 1..10_000u64 {
+            let text = format!("*, accounts in liquidation > {}.{:02}%", hundredths / 100, hundredths % 100);
+            let statement: Statement = text.parse().unwrap();
+            for scale in [1, 3, 1_000] {
+                let state =
+                    |in_liquidation| BookState { accounts: 10_000 * scale, in_liquidation, ..Default::default() };
+                assert!(!statement.holds(&state(hundredths * scale)), "{text}");
+                assert!(statement.holds(&state(hundredths * scale + 1)), "{text}");
+            }
         }
     }
 

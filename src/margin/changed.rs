@@ -69,8 +69,8 @@ impl Changes {
         &self.units
     }
 
-    /// The margin of `account`, which differs from the one that `known` is of by the rows of the units in `touched`
-    /// and by its cash, limits and mode.
+    /// The margin of `account`, which differs from the one that `known` is of by the rows of the units in `touched`,
+    /// which ascend, and by its cash, limits and mode.
     ///
     /// # Errors
     /// [`NotFinite`] as in [`evaluate`].
@@ -99,7 +99,7 @@ impl Changes {
         }
         rows_of_units.sort_unstable_by_key(|(unit, _)| *unit);
         for (unit, rows) in rows_of_units {
-            let same_rows = known.unit(unit).filter(|_| !touched.contains(&unit));
+            let same_rows = known.unit(unit).filter(|_| touched.binary_search(&unit).is_err());
             let margin = match same_rows {
                 Some(was) if self.spot(priced, account, unit, was.delta_coin).coin == was.margin.spot_in_use => {
                     was.margin

@@ -169,7 +169,12 @@ impl Holdings {
             let by_price = self.qty[row].total_cmp(&qty).then(self.avg_px[row].total_cmp(&avg_px));
             self.instrument[row].cmp(&instrument).then(by_price).is_lt()
         };
-        let row = (0..self.instrument.len()).find(|&row| !is_before(row)).unwrap_or(self.instrument.len());
+        // Rows ascend, so that the place can be bisected.
+        let (mut row, mut end) = (0, self.instrument.len());
+        while row < end {
+            let middle = row.midpoint(end);
+            if is_before(middle) { row = middle + 1 } else { end = middle }
+        }
         self.instrument.insert(row, instrument);
         self.qty.insert(row, qty);
         self.avg_px.insert(row, avg_px);

@@ -18,7 +18,11 @@ type Range = (Bound<f64>, Bound<f64>);
 
 const FRACTION: Range = (Included(0.0), Included(1.0));
 const PER_YEAR: Range = (Included(0.0), Included(10.0));
-const NOT_NEGATIVE: Range = (Included(0.0), Unbounded);
+/// USD, coins or days: as large as any number of the input tables.
+const AMOUNT: Range = (Included(0.0), Included(1e18));
+/// Rates and multipliers of tiers. Far beyond any use, and small enough that no margin overflows.
+const LARGEST_RATE: f64 = 1e6;
+const LARGEST_BOUND: f64 = 1e18;
 
 /// Checks a set and converts it to the types of the formulas.
 pub(super) fn check(raw: RawRules) -> Checked<Rules> {
@@ -29,7 +33,7 @@ pub(super) fn check(raw: RawRules) -> Checked<Rules> {
         effective_from_ns: raw.effective_from_ns,
         risk_unit: raw.risk_unit.into(),
         imr_multiplier: within("imr_multiplier", raw.imr_multiplier, (Included(1.0), Included(100.0)))?,
-        min_net_equity_usd: within("min_net_equity", raw.min_net_equity, NOT_NEGATIVE)?,
+        min_net_equity_usd: within("min_net_equity", raw.min_net_equity, AMOUNT)?,
         default_spot_offset: raw.default_spot_offset.into(),
         rate: within("rate", raw.rate, (Included(-1.0), Included(1.0)))?,
         forward_floor: within("forward_floor", raw.forward_floor, (Excluded(0.0), Included(1.0)))?,
@@ -100,7 +104,7 @@ fn each_within(key: &str, raw: &RawPerClass<Number>, range: Range) -> Checked<Pe
 }
 
 fn status(raw: &RawStatus) -> Checked<StatusRules> {
-    let positive = (Excluded(0.0), Unbounded);
+    let positive = (Excluded(0.0), Included(LARGEST_RATE));
     let status = StatusRules {
         liquidation: within("status.liquidation", raw.liquidation, positive)?,
         near: within("status.near", raw.near, positive)?,
@@ -120,7 +124,7 @@ fn status(raw: &RawStatus) -> Checked<StatusRules> {
 }
 
 fn classes(key: &str, raw: RawPerClass<Vec<String>>) -> Checked<Classes> {
-    let mut listed: Vec<(String, Class)> = Vec::new();
+    let mut listed: BTreeMap<String, Class> = BTreeMap::new();
     let mut rest = None;
     let by_class = [(Class::Major, raw.major), (Class::Middle, raw.middle), (Class::Other, raw.other)];
     for (class, currencies) in by_class {
@@ -129,7 +133,7 @@ fn classes(key: &str, raw: RawPerClass<Vec<String>>) -> Checked<Classes> {
             currency(&here, &ccy)?;
             let before = match ccy.as_str() {
                 REST => rest.replace(class),
-                _ => listed.iter().find(|(other, _)| *other == ccy).map(|(_, class)| *class),
+                _ => listed.get(&ccy).copied(),
             };
             if let Some(before) = before {
                 let there = format!("{key}.{}", before.name());
@@ -137,16 +141,15 @@ fn classes(key: &str, raw: RawPerClass<Vec<String>>) -> Checked<Classes> {
                 return Err(Fault::new(here, problem, "each currency in one class, once").with(there).value(ccy));
             }
             if ccy != REST {
-                listed.push((ccy, class));
+                listed.insert(ccy, class);
             }
         }
     }
-    listed.sort_unstable();
     let Some(rest) = rest else {
         let fault = Fault::new(format!("{key}.other"), "no class holds \"*\"", "\"*\" in exactly one class");
         return Err(fault.with(format!("{key}.middle")).with(format!("{key}.major")));
     };
-    Ok(Classes { listed, rest })
+    Ok(Classes { listed: listed.into_iter().collect(), rest })
 }
 
 fn currency(key: &str, name: &str) -> Checked<()> {
@@ -166,7 +169,7 @@ fn mr1(raw: &RawMr1) -> Checked<Mr1Rules> {
     })?;
     // Black-76 has no value at zero volatility, so the floor must be positive.
     let vol_floor = within("mr1.vol_floor", raw.vol_floor, (Excluded(0.0), Included(10.0)))?;
-    let vol_days = all_within("mr1.vol_days", &raw.vol_days, NOT_NEGATIVE)?;
+    let vol_days = all_within("mr1.vol_days", &raw.vol_days, AMOUNT)?;
     if vol_days.is_empty() {
         return Err(Fault::new("mr1.vol_days", "no knots", "at least one number of days"));
     }
@@ -244,8 +247,16 @@ fn tiers<const N: usize>(key: &str, rows: &[Tier<N>]) -> Checked<()> {
         if row.bound <= last {
             return Err(fault(at, format!("bound {} is not above {}", bound(row.bound), bound(last)), order));
         }
+        if row.bound.is_finite() && row.bound > LARGEST_BOUND {
+            let expected = format!("bounds of at most {}, and \"inf\" in the last tier", number(LARGEST_BOUND));
+            return Err(fault(at, format!("bound {} is out of range", bound(row.bound)), &expected));
+        }
         if let Some(rate) = row.rates.iter().find(|rate| **rate < 0.0) {
             return Err(fault(at, format!("{} is negative", number(*rate)), "numbers that are at least 0"));
+        }
+        if let Some(rate) = row.rates.iter().find(|rate| **rate > LARGEST_RATE) {
+            let expected = format!("numbers that are at most {}", number(LARGEST_RATE));
+            return Err(fault(at, format!("{} is out of range", number(*rate)), &expected));
         }
         last = row.bound;
     }

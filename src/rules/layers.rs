@@ -5,10 +5,11 @@ use std::path::{Path as FilePath, PathBuf};
 
 use toml::{Table, Value};
 
+use super::bounds::{self, LARGEST_RULES, shown};
 use super::key::{self, Known, Path, REST, Role, basic_string, dotted};
 use super::{BUILT_IN, BUILT_IN_NAME, RuleValue};
 use crate::error::{Error, Invalid, Result};
-use crate::source::{self, LARGEST_TOML};
+use crate::source;
 
 /// The source of a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,8 +38,10 @@ impl Source {
             Self::BuiltIn => invalid.problem = format!("built-in rules `{BUILT_IN_NAME}`: {}", invalid.problem),
             Self::File(path) => invalid.file = Some(path.clone()),
             Self::Text => invalid.problem = format!("rules given as text: {}", invalid.problem),
-            Self::Set(text) => invalid.problem = format!("setting `{text}`: {}", invalid.problem),
+            Self::Set(text) => invalid.problem = format!("setting `{}`: {}", shown(text), invalid.problem),
         }
+        // A value may be as long as its file.
+        invalid.value = invalid.value.map(|value| shown(&value));
         invalid
     }
 }
@@ -139,6 +142,7 @@ pub(super) fn resolve(own: Option<UserRules>, set: &[String]) -> Result<Resolved
     if let Some((source, table, _)) = overlay {
         merged.add(source, table)?;
     }
+    bounds::check_settings(set)?;
     for text in set {
         let source = Source::Set(text.clone());
         let table = parse_setting(text).map_err(|invalid| source.mark(*invalid))?;
@@ -163,6 +167,7 @@ impl Layers {
     }
 
     fn put(&mut self, layer: usize, path: &mut Path, value: Value) -> Result<(), Box<Invalid>> {
+        bounds::check_key(path)?;
         match (self.known.role(path), value) {
             (Role::Leaf, Value::Table(table)) => Err(Box::new(
                 Invalid::new("a group of keys where a value is expected")
@@ -171,6 +176,8 @@ impl Layers {
                     .expected(format!("`{} = VALUE`", dotted(path))),
             )),
             (Role::Leaf, value) => {
+                bounds::check_items(path, &value)?;
+                bounds::check_keys(path, self.leaves.len())?;
                 self.leaves.insert(path.clone(), Leaf { key: dotted(path), path: path.clone(), value, layer });
                 Ok(())
             }
@@ -188,6 +195,7 @@ impl Layers {
             )),
             (Role::Unknown, value) => {
                 let (path, value) = first_leaf(path.clone(), value);
+                bounds::check_key(&path)?;
                 Err(Box::new(
                     Invalid::new("unknown key")
                         .column(dotted(&path))
@@ -244,7 +252,7 @@ impl UserRules<'_> {
             Self::TextIn(text, file) => return read_text(Source::File(file.to_path_buf()), text),
         };
         let source = Source::File(path.to_path_buf());
-        let bytes = source::read_if_there(path, LARGEST_TOML)?.ok_or_else(|| missing(path))?;
+        let bytes = source::read_if_there(path, LARGEST_RULES)?.ok_or_else(|| missing(path))?;
         let text = String::from_utf8(bytes).map_err(|err| {
             let line = line_at(err.as_bytes(), err.utf8_error().valid_up_to());
             source.mark(Invalid::new(format!("not a text in UTF-8 at line {line}")).expected("a TOML file"))
@@ -258,6 +266,7 @@ fn missing(path: &FilePath) -> Error {
 }
 
 fn read_text(source: Source, text: &str) -> Result<(Source, Table, bool)> {
+    bounds::check_text(text).map_err(|invalid| source.mark(*invalid))?;
     let mut table = parse(text).map_err(|invalid| source.mark(*invalid))?;
     let extends = match table.remove("extends") {
         None => false,
@@ -286,6 +295,7 @@ fn parse_setting(text: &str) -> Result<Table, Box<Invalid>> {
     let Some((path, value)) = key::split_assignment(text) else {
         return Err(Box::new(Invalid::new("not a setting").expected(expected)));
     };
+    bounds::check_key(&path)?;
     let bare = |c: char| c.is_alphanumeric() || "_-.+".contains(c);
     let value = match value.parse::<Value>() {
         Ok(value) => value,

@@ -26,6 +26,7 @@ use crate::margin::rules::Rules;
 pub use crate::rules::show::{show, to_json};
 use layers::{Resolved, UserRules};
 
+mod bounds;
 mod check;
 mod key;
 mod layers;

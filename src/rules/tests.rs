@@ -412,3 +412,44 @@ fn a_canonical_set_loads_again_from_text() {
     let missing = invalid(load_recorded(&short, origin));
     assert_eq!((missing.file.as_deref(), missing.column.as_deref()), (Some(origin), Some("rate")));
 }
+
+#[test]
+fn what_is_too_large_is_refused() {
+    let long_key = format!("{}=1", "a".repeat(100_000));
+    let deep_key = format!("{}=1", ["a"; 30_000].join("."));
+    let many =
+        format!("classes.mr1.major=[{}]", (0..20_000).map(|n| format!("\"C{n}\"")).collect::<Vec<_>>().join(","));
+    for (setting, says) in
+        [(long_key, "a key of 100000 bytes"), (deep_key, "a key of 30000 parts"), (many, "20000 items")]
+    {
+        let error = invalid(set(&[&setting]));
+        assert!(error.problem.contains(says), "{error}");
+        assert!(error.to_string().len() < 2_000, "{} bytes", error.to_string().len());
+    }
+    let many: Vec<String> = vec!["rate=0".to_owned(); 10_001];
+    assert!(invalid(load(None, &many)).problem.contains("too many settings"));
+
+    let large = overlay(&format!("rate = [{}]", "0,".repeat(4 << 20)));
+    assert!(invalid(load(Some(large.path()), &[])).expected.unwrap_or_default().contains("4194304 bytes"));
+    let large = format!("extends = \"okx-pm2-2025-01\"\n# {}\n", "x".repeat(4 << 20));
+    assert!(invalid(load_text(&large, &[])).problem.contains("the rules are too large"));
+    let keys: String = (0..20_001).map(|n| format!("C{n} = [[\"inf\", 1.0]]\n")).collect();
+    assert!(invalid(load(Some(overlay(&format!("[discount]\n{keys}")).path()), &[])).problem.contains("too many keys"));
+    let long_key = overlay(&format!("discount.{} = 1", "a".repeat(100_000)));
+    assert!(invalid(load(Some(long_key.path()), &[])).problem.contains("a key of 100000 bytes"));
+}
+
+#[test]
+fn tiers_are_in_range() {
+    for (setting, says) in [
+        ("mr8.tiers.\"*\"=[[\"inf\", 1e308, 1e308]]", "1e308 is out of range"),
+        ("mr9.tiers=[[\"inf\", 1e7]]", "is out of range"),
+        ("mr7.tiers.major=[[1e300, 1], [\"inf\", 2]]", "bound 1e300 is out of range"),
+        ("status.warning=1e308", "out of range"),
+        ("min_net_equity=1e308", "out of range"),
+        ("mr1.vol_days=[0, 30, 1e300]", "out of range"),
+    ] {
+        assert!(invalid(set(&[setting])).problem.contains(says), "{setting}: {}", invalid(set(&[setting])));
+    }
+    assert!(set(&["mr7.tiers.major=[[1e18, 1], [\"inf\", 1e6]]", "min_net_equity=1e18"]).is_ok());
+}

@@ -286,6 +286,7 @@ impl<'a> Checker<'a> {
                 touched.push(contract.unit);
             }
         }
+        touched.sort_unstable();
         let changed: Account = self.holdings.account(mode, rows.orders);
         let (_, known) = self.known.as_ref().ok_or(Refusal::NotFinite)?;
         self.changes.evaluate(self.priced, &changed, known, &touched).map_err(|_| Refusal::NotFinite)
@@ -374,7 +375,9 @@ impl<'a> Checker<'a> {
             at(-equity * sign);
             at((-delta - equity) * sign);
         }
-        corners
+        corners.sort_unstable();
+        corners.dedup();
+        thinned(corners, MOST_CORNERS)
     }
 
     /// Cash of a currency: close enough to its equity to look for a corner.
@@ -382,6 +385,17 @@ impl<'a> Checker<'a> {
         let rows = account_of(self.book, account);
         rows.ccy.binary_search(&ccy).map_or(0.0, |row| rows.cash[row] - rows.interest[row])
     }
+}
+
+/// Corners that are tried. Only groups of many operations have more.
+const MOST_CORNERS: usize = 256;
+
+/// At most so many of `all`, evenly spread.
+fn thinned(all: Vec<u64>, most: usize) -> Vec<u64> {
+    if all.len() <= most {
+        return all;
+    }
+    (0..most).filter_map(|place| all.get(place * all.len() / most).copied()).collect()
 }
 
 /// Adjusted equity covers IMR, or the IM deficit is no larger than before.

@@ -2,6 +2,7 @@
 
 use super::amount::Lot;
 use super::check::{Checker, Verdict};
+use super::groups;
 use super::limits::MaxWithdrawal;
 use super::operation::{Action, Operation, OperationAccount, Refusal, Resolver};
 use super::{CheckCounts, LimitRequest, Row, tables, words};
@@ -14,12 +15,15 @@ use crate::publish::OutputFile;
 use crate::snapshot::{Reason, Snapshot};
 use crate::source::Format;
 use crate::{Error, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Operations of one task, roughly: operations of one account stay together.
 const TASK_OPERATIONS: usize = 4_096;
+/// Rows that are held before they are handed on, where one account has more operations than a task should.
+const MOST_ROWS: usize = 2 * TASK_OPERATIONS;
 /// Accounts of one task of limits.
 const TASK_ACCOUNTS: usize = 1_024;
 
@@ -43,7 +47,7 @@ impl<'a> Desk<'a> {
         Checker::new(&self.snapshot.market, self.priced, &self.snapshot.book)
     }
 
-    fn account_id<'o>(&'o self, operation: &'o Operation) -> &'o str {
+    pub(super) fn account_id<'o>(&'o self, operation: &'o Operation) -> &'o str {
         match &operation.account {
             OperationAccount::Account(account) => self.snapshot.book.accounts().get(*account as usize),
             OperationAccount::Unknown(id) => id,
@@ -54,7 +58,8 @@ impl<'a> Desk<'a> {
     /// `sink` gets the results of `work` in the same order.
     ///
     /// # Errors
-    /// Those of `work` and `sink`; [`Error::Interrupted`].
+    /// Those of `work` and `sink`; [`Error::Invalid`] for a group of more than [`super::MOST_GROUP_OPERATIONS`];
+    /// [`Error::Interrupted`].
     pub fn check<T: Send>(
         &self,
         mut operations: Vec<Operation>,
@@ -63,6 +68,7 @@ impl<'a> Desk<'a> {
         mut sink: impl FnMut(T, CheckCounts) -> Result<()>,
     ) -> Result<()> {
         use rayon::slice::ParallelSliceMut;
+        groups::check_sizes(&operations)?;
         let key = |operation: &Operation| (self.account_id(operation).to_owned(), operation.op_id.clone());
         operations.par_sort_by_cached_key(key);
         let tasks = self.tasks(&operations);
@@ -72,14 +78,26 @@ impl<'a> Desk<'a> {
             tasks.len(),
             2 * rayon::current_num_threads(),
             |task| {
-                progress.check()?;
                 let operations = &operations[tasks[task].clone()];
                 let mut checker = self.checker();
-                let rows = self.answer(&mut checker, operations);
+                let (mut rows, mut parts) = (Vec::new(), Vec::new());
+                self.answer(&mut checker, operations, |row| {
+                    rows.push(row);
+                    if rows.len() == MOST_ROWS {
+                        progress.check()?;
+                        parts.push((work(&rows)?, count(&rows)));
+                        rows.clear();
+                    }
+                    Ok(())
+                })?;
+                progress.check()?;
+                if !rows.is_empty() {
+                    parts.push((work(&rows)?, count(&rows)));
+                }
                 progress.advance(operations.len() as u64);
-                Ok((work(&rows)?, count(&rows)))
+                Ok(parts)
             },
-            |(part, counted)| sink(part, counted),
+            |parts| parts.into_iter().try_for_each(|(part, counted)| sink(part, counted)),
         )
     }
 
@@ -129,66 +147,71 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Answers operations, sorted by account.
-    pub(super) fn answer<'o>(&self, checker: &mut Checker<'a>, operations: &'o [Operation]) -> Vec<Row<'o>> {
-        let mut rows: Vec<Row<'o>> = Vec::with_capacity(operations.len());
+    /// Answers operations, sorted by account, and hands the rows on in their order. A group is answered with its first
+    /// operation; the rows of its others wait for their turn.
+    pub(super) fn answer<'o>(
+        &self,
+        checker: &mut Checker<'a>,
+        operations: &'o [Operation],
+        mut hand_on: impl FnMut(Row<'o>) -> Result<()>,
+    ) -> Result<()> {
         for of_account in operations.chunk_by(|a, b| self.account_id(a) == self.account_id(b)) {
-            let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-            let first = rows.len();
+            let mut groups: HashMap<&str, Vec<usize>> = HashMap::new();
             for (place, operation) in of_account.iter().enumerate() {
                 if let Some(group) = operation.group.as_deref() {
                     groups.entry(group).or_default().push(place);
                 }
-                rows.push(Row { operation, answer: Err(Refusal::GroupBroken), why: String::new() });
             }
+            let mut waiting: HashMap<usize, Row<'o>> = HashMap::new();
             for (place, operation) in of_account.iter().enumerate() {
-                if operation.group.is_none() {
-                    self.answer_group(checker, of_account, &[place], &mut rows[first..]);
+                if !waiting.contains_key(&place) {
+                    let places = operation.group.as_deref().and_then(|group| groups.remove(group));
+                    let places = places.unwrap_or_else(|| vec![place]);
+                    waiting.extend(self.answer_group(checker, of_account, places));
+                }
+                if let Some(row) = waiting.remove(&place) {
+                    hand_on(row)?;
                 }
             }
-            for places in groups.values() {
-                self.answer_group(checker, of_account, places, &mut rows[first..]);
-            }
         }
-        for row in &mut rows {
-            if let Err(refusal) = row.answer {
-                row.why = refusal.why();
-            }
-        }
-        rows
+        Ok(())
     }
 
     /// Answers operations of one account that are applied together.
-    fn answer_group(
+    fn answer_group<'o>(
         &self,
         checker: &mut Checker<'a>,
-        operations: &[Operation],
-        places: &[usize],
-        rows: &mut [Row<'_>],
-    ) {
-        let mut actions: Vec<(usize, Action)> = Vec::with_capacity(places.len());
-        for &place in places {
-            match &operations[place].action {
-                Ok(action) => actions.push((place, *action)),
-                Err((refusal, _)) => rows[place].answer = Err(*refusal),
-            }
-        }
-        let Some(OperationAccount::Account(account)) = places.first().map(|&place| operations[place].account.clone())
-        else {
-            return;
+        operations: &'o [Operation],
+        places: Vec<usize>,
+    ) -> Vec<(usize, Row<'o>)> {
+        let refused = |place: usize| {
+            let operation: &'o Operation = &operations[place];
+            let refusal = match &operation.action {
+                Ok(_) => Refusal::GroupBroken,
+                Err((refusal, _)) => *refusal,
+            };
+            (place, Row { operation, answer: Err(refusal), why: refusal.why() })
         };
-        if actions.len() < places.len() {
-            return;
-        }
+        let sound = |&place: &usize| operations[place].action.as_ref().ok().map(|action| (place, *action));
+        let mut actions: Vec<(usize, Action)> = places.iter().filter_map(sound).collect();
+        let account = places.first().map(|&place| &operations[place].account);
+        let (Some(OperationAccount::Account(account)), true) = (account, actions.len() == places.len()) else {
+            return places.into_iter().map(refused).collect();
+        };
         actions.sort_by(|a, b| a.1.canonical(&b.1));
         let (places, actions): (Vec<usize>, Vec<Action>) = actions.into_iter().unzip();
-        let answer = checker.check(account as usize, &actions);
-        for (leg, &place) in places.iter().enumerate() {
-            rows[place].answer = answer.clone().map(|answer| (answer, leg));
-            if let Ok(answer) = &answer {
-                rows[place].why = words::why(&self.snapshot.market, &self.unit_names, &actions, leg, answer);
-            }
-        }
+        // One answer for all: a copy for each operation would grow with the square of the group.
+        let answer = checker.check(*account as usize, &actions).map(Arc::new);
+        let whys = match &answer {
+            Ok(answer) => words::why(&self.snapshot.market, &self.unit_names, &actions, answer),
+            Err(refusal) => vec![refusal.why(); places.len()],
+        };
+        let rows = places.into_iter().zip(whys).enumerate();
+        rows.map(|(leg, (place, why))| {
+            let answer = answer.clone().map(|answer| (answer, leg));
+            (place, Row { operation: &operations[place], answer, why })
+        })
+        .collect()
     }
 
     pub(super) fn write_limits(

@@ -1,7 +1,8 @@
 //! Operations as JSON lines, answered as JSON lines: one object per line, in input order.
 
 use super::fields::Fields;
-use super::operation::{Operation, Resolver};
+use super::groups::{MOST_GROUP_OPERATIONS, Remembered};
+use super::operation::{Operation, Refusal, Resolver};
 use super::{Desk, Row};
 use crate::margin::AccountMargin;
 use crate::snapshot::{Asked, Given};
@@ -37,7 +38,8 @@ struct Malformed<'a> {
 
 /// Answers each line of `input` with a line of `output`. Consecutive lines of one group are applied together and
 /// answered when the group ends. A line that is not an operation, or an operation that cannot be applied, is answered
-/// with a reason. Returns the number of lines.
+/// with a reason. An `op_id` that the account had among the last [`super::REMEMBERED_OPERATIONS`] is refused, as are the
+/// operations of a group of more than [`MOST_GROUP_OPERATIONS`]. Returns the number of lines.
 ///
 /// # Errors
 /// [`Error::Runtime`] if the input cannot be read or the output cannot be written.
@@ -45,6 +47,9 @@ pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn W
     let resolver = Resolver::new(desk.snapshot);
     let mut checker = desk.checker();
     let mut group: Vec<Operation> = Vec::new();
+    // The name of a group that is too large, while it goes on.
+    let mut too_large: Option<Box<str>> = None;
+    let mut remembered = Remembered::default();
     let mut answered = 0;
     let mut line = Vec::new();
     loop {
@@ -68,12 +73,33 @@ pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn W
         }
         match next {
             None => return Ok(answered),
-            Some(Ok(operation)) if operation.group.is_some() => group.push(operation),
-            Some(Ok(operation)) => {
-                answered += 1;
-                answer(desk, &mut checker, vec![operation], output)?;
+            Some(Ok(mut operation)) => {
+                let market = &desk.snapshot.market;
+                let is_named = !operation.op_id.is_empty();
+                if is_named && remembered.is_repeated(desk.account_id(&operation), &operation.op_id) {
+                    operation.refuse(Refusal::DuplicateOperation, market);
+                }
+                if operation.group.is_some() && operation.group == too_large {
+                    operation.refuse(Refusal::GroupTooLarge, market);
+                } else {
+                    too_large = None;
+                }
+                let waits = operation.group.is_some() && too_large.is_none();
+                group.push(operation);
+                if waits && group.len() <= MOST_GROUP_OPERATIONS {
+                    continue;
+                }
+                if waits {
+                    too_large = group.first().and_then(|first| first.group.clone());
+                    for operation in &mut group {
+                        operation.refuse(Refusal::GroupTooLarge, market);
+                    }
+                }
+                answered += group.len() as u64;
+                answer(desk, &mut checker, std::mem::take(&mut group), output)?;
             }
             Some(Err(problem)) => {
+                too_large = None;
                 answered += 1;
                 let why = format!("the line is no operation: {problem}");
                 let malformed = Malformed { op_id: None, verdict: "invalid", reason: "malformed_line", why };
@@ -102,12 +128,13 @@ fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<boo
         let length = (&mut *input).take(LONGEST_LINE).read_until(b'\n', part)?;
         Ok::<_, std::io::Error>(length as u64 == LONGEST_LINE && !part.ends_with(b"\n"))
     };
-    let is_cut = read_part(line)?;
-    let (mut goes_on, mut rest) = (is_cut, Vec::new());
+    let (mut goes_on, mut rest, mut is_whole) = (read_part(line)?, Vec::new(), true);
     while goes_on {
         goes_on = read_part(&mut rest)?;
+        // The last line may have no line end: nothing follows it then.
+        is_whole &= rest.is_empty();
     }
-    Ok(!is_cut)
+    Ok(is_whole)
 }
 
 fn parse(line: &[u8], resolver: &Resolver<'_>) -> Result<Operation, String> {
@@ -152,9 +179,7 @@ fn answer<'a>(
         return Ok(());
     }
     desk.refuse_contradictory(&mut operations);
-    for row in desk.answer(checker, &operations) {
-        write(output, &object(desk, &row))?;
-    }
+    desk.answer(checker, &operations, |row| write(output, &object(desk, &row)))?;
     // The caller may wait for this answer before it sends the next line.
     output.flush().map_err(|error| failed(&error))
 }
@@ -227,6 +252,15 @@ fn failed(error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_last_line_may_be_as_long_as_any() {
+        for (bytes, is_whole) in [(LONGEST_LINE, true), (LONGEST_LINE + 1, false)] {
+            let text = vec![b'x'; bytes as usize];
+            let (mut input, mut line) = (text.as_slice(), Vec::new());
+            assert_eq!(next_line(&mut input, &mut line).unwrap(), is_whole, "{bytes} bytes");
+        }
+    }
 
     #[test]
     fn lines_are_read_whole_or_passed_over() {

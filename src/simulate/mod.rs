@@ -17,6 +17,7 @@ pub mod check;
 pub mod columns;
 mod desk;
 pub mod fields;
+mod groups;
 pub mod limits;
 mod lines;
 pub mod operation;
@@ -25,6 +26,7 @@ pub mod tables;
 mod words;
 
 pub use desk::Desk;
+pub use groups::{MOST_GROUP_OPERATIONS, REMEMBERED_OPERATIONS};
 pub use lines::answer_lines;
 pub use request::{LimitRequest, SimulateRequest};
 
@@ -35,12 +37,13 @@ use crate::publish::manifest::{self, Provenance, Timings};
 use crate::rules::LoadedRules;
 use crate::snapshot::{self, Expectations, LoadOptions, Snapshot};
 use crate::tables::rejects;
-use crate::{Result, engine};
+use crate::{Error, Result, engine};
 use check::Answer;
 use operation::{Operation, Refusal, Resolver};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 use tables::CheckTables;
 
@@ -84,7 +87,7 @@ pub struct Row<'a> {
     /// The operation.
     pub operation: &'a Operation,
     /// The answer of its group and the operation's index in it, or why there is no answer.
-    pub answer: Result<(Answer, usize), Refusal>,
+    pub answer: Result<(Arc<Answer>, usize), Refusal>,
     /// The answer as a sentence, or why there is no answer.
     pub why: String,
 }
@@ -143,7 +146,7 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
     if request.operations.is_some() {
         progress.stage("simulate", "operations", operations.len() as u64);
         let (encoders, mut tables) = CheckTables::create(folder.path(), request.output.format)?;
-        desk.check(
+        let checked = desk.check(
             operations,
             progress,
             |rows| encoders.encode(rows, &snapshot, &desk.unit_names),
@@ -151,7 +154,11 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
                 counts.add(&counted);
                 tables.append(part)
             },
-        )?;
+        );
+        checked.map_err(|error| match (error, &request.operations) {
+            (Error::Invalid(invalid), Some(path)) if invalid.file.is_none() => invalid.file(path).into(),
+            (error, _) => error,
+        })?;
         outputs.extend(tables.finish()?);
     }
     outputs.extend(desk.write_limits(&request.limits, folder.path(), request.output.format, progress)?);

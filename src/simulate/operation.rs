@@ -1,5 +1,6 @@
 //! Operations: what was asked, resolved against the market and the book, or why it cannot be answered.
 
+use super::groups::MOST_GROUP_OPERATIONS;
 use crate::margin::account::{Order, Traded};
 use crate::margin::rules::SpotOffset;
 use crate::market::{Market, PriceGap};
@@ -61,6 +62,8 @@ pub enum Refusal {
     NoHedge,
     /// Its group has operations of several accounts.
     GroupOfSeveralAccounts,
+    /// Its group has more operations than a group may have.
+    GroupTooLarge,
     /// Another operation of the group cannot be applied.
     GroupBroken,
     /// The margin afterwards is not a finite number.
@@ -82,6 +85,7 @@ impl Refusal {
             Self::UnknownCurrency => "unknown_ccy",
             Self::NoHedge => "no_hedge",
             Self::GroupOfSeveralAccounts => "group_of_several_accounts",
+            Self::GroupTooLarge => "group_too_large",
             Self::GroupBroken => "group_broken",
             Self::NotFinite => "not_finite",
         }
@@ -105,6 +109,7 @@ impl Refusal {
             Self::UnknownCurrency => "the snapshot has no such currency".to_owned(),
             Self::NoHedge => "no spot of the currency is in use".to_owned(),
             Self::GroupOfSeveralAccounts => "its group has operations of several accounts".to_owned(),
+            Self::GroupTooLarge => format!("its group has more than {MOST_GROUP_OPERATIONS} operations"),
             Self::GroupBroken => "another operation of its group cannot be used".to_owned(),
             Self::NotFinite => "the margin afterwards would be beyond all bounds".to_owned(),
         }
@@ -112,7 +117,7 @@ impl Refusal {
 }
 
 /// The account of an operation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OperationAccount {
     /// Number in the book.
     Account(u32),

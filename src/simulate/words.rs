@@ -5,10 +5,10 @@ use super::operation::{Action, traded_name};
 use crate::margin::rules::SpotOffset;
 use crate::market::Market;
 
-/// Why an operation passes or fails, in one sentence: its effect on the MMR of the unit that changes most, adjusted
-/// equity against IMR, and the largest amount that passes.
+/// Why the operations pass or fail, a sentence for each: their effect on the MMR of the unit that changes most,
+/// adjusted equity against IMR, and the largest amount that passes.
 #[must_use]
-pub fn why(market: &Market, unit_names: &[String], actions: &[Action], place: usize, answer: &Answer) -> String {
+pub fn why(market: &Market, unit_names: &[String], actions: &[Action], answer: &Answer) -> Vec<String> {
     let what = match actions {
         [action] => describe(market, action),
         _ => format!("the {} operations of the group together", actions.len()),
@@ -24,13 +24,17 @@ pub fn why(market: &Market, unit_names: &[String], actions: &[Action], place: us
         Verdict::Pass => format!("adjusted equity falls short of IMR by {gap} USD, as before"),
         Verdict::Adjust | Verdict::Reject => format!("adjusted equity would fall short of IMR by {gap} USD"),
     };
-    let most = match (answer.verdict, answer.most.get(place).copied().flatten()) {
-        (Verdict::Pass, _) => return format!("{what} {effect}, {stands}"),
-        (Verdict::Adjust, Some(most)) => limit(market, actions.get(place), &most),
-        (Verdict::Adjust, None) => "smaller amounts of the other operations of the group pass".to_owned(),
-        (Verdict::Reject, _) => "no smaller amount passes".to_owned(),
+    let sentence = format!("{what} {effect}, {stands}");
+    let of_action = |(place, action)| {
+        let most = match (answer.verdict, answer.most.get(place).copied().flatten()) {
+            (Verdict::Pass, _) => return sentence.clone(),
+            (Verdict::Adjust, Some(most)) => limit(market, Some(action), &most),
+            (Verdict::Adjust, None) => "smaller amounts of the other operations of the group pass".to_owned(),
+            (Verdict::Reject, _) => "no smaller amount passes".to_owned(),
+        };
+        format!("{sentence}; {most}")
     };
-    format!("{what} {effect}, {stands}; {most}")
+    actions.iter().enumerate().map(of_action).collect()
 }
 
 fn describe(market: &Market, action: &Action) -> String {

@@ -118,13 +118,21 @@ impl FromStr for Axis {
                 if step <= Decimal::ZERO || to < from {
                     return Err(usage(text, expected));
                 }
-                let steps = ((to - from) / step).floor().to_usize().filter(|&steps| steps < MOST_GRID_POINTS);
-                let steps = steps.ok_or_else(|| usage(text, &format!("at most {MOST_GRID_POINTS} points")))?;
-                (0..=steps).map(|point| from + step * Decimal::from(point)).collect()
+                points_between(from, to, step)
+                    .ok_or_else(|| usage(text, &format!("at most {MOST_GRID_POINTS} points")))?
             }
         };
         Ok(Self { lever, points })
     }
+}
+
+/// The points of an axis; `None` if they are too many. What a decimal number cannot hold is too many as well.
+fn points_between(from: Decimal, to: Decimal, step: Decimal) -> Option<Vec<Decimal>> {
+    let steps = to.checked_sub(from)?.checked_div(step)?.floor().to_usize()?;
+    if steps >= MOST_GRID_POINTS {
+        return None;
+    }
+    (0..=steps).map(|point| from.checked_add(step.checked_mul(Decimal::from(point))?)).collect()
 }
 
 /// As it is read: points lie one step apart.
@@ -348,6 +356,18 @@ mod tests {
         );
         let points = grid(&parse_axes("BTC=-50%..50%/0.1%").unwrap()).unwrap();
         assert_eq!(points[501].shocks[0].price, Some(0.001), "no rounding piles up along the axis");
+        let (tiny, huge) = ("0.0000000000000000000000000001", "79228162514264337593543950335");
+        for text in [
+            format!("BTC=0%..50%/{tiny}%"),
+            format!("BTC=-{huge}%..{huge}%/{huge}%"),
+            format!("BTC=-{huge}%..{huge}%/1%"),
+            format!("days=0..{huge}/{tiny}"),
+            format!("BTC=0%..{huge}%/{huge}1%"),
+        ] {
+            assert_eq!(parse_axes(&text).unwrap_err().exit_code(), 2, "{text}");
+        }
+        let huge_axis: Axis = format!("BTC=0%..{huge}%/{huge}%").parse().unwrap();
+        assert_eq!(huge_axis.to_string().parse::<Axis>().unwrap(), huge_axis);
         for text in ["BTC", "BTC=1%..0%/1%", "BTC=0%..1%/0%", "BTC=0%..1%", "BTC=0%..99%/0.00001%", "B C=1%", ""] {
             assert_eq!(parse_axes(text).unwrap_err().exit_code(), 2, "{text}");
         }

@@ -200,7 +200,7 @@ fn the_page_of_reject_reasons_has_every_reason_in_order() {
 }
 
 /// Every refusal of an operation but those that have the code of a reject.
-const REFUSALS: [Refusal; 11] = [
+const REFUSALS: [Refusal; 12] = [
     Refusal::MissingOpId,
     Refusal::MissingAccountId,
     Refusal::UnknownAccount,
@@ -211,6 +211,7 @@ const REFUSALS: [Refusal; 11] = [
     Refusal::NoHedge,
     Refusal::GroupOfSeveralAccounts,
     Refusal::GroupBroken,
+    Refusal::GroupTooLarge,
     Refusal::NotFinite,
 ];
 
@@ -228,6 +229,7 @@ fn is_listed(refusal: Refusal) -> bool {
         | Refusal::NoHedge
         | Refusal::GroupOfSeveralAccounts
         | Refusal::GroupBroken
+        | Refusal::GroupTooLarge
         | Refusal::NotFinite => true,
     }
 }

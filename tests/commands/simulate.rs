@@ -275,6 +275,50 @@ fn a_table_of_operations_becomes_tables_of_answers() {
     assert!(units.iter().any(|row| row["op_id"] == "2" && row["state"] == "after"));
 }
 
+/// One answer for all operations of a group: memory and output stay in proportion to the operations.
+#[test]
+fn a_group_has_a_bound() {
+    let place = place();
+    let write = |operations: usize| {
+        let lines: String = (0..operations).map(|n| format!("{n},rich,transfer_out,,USDT,,0.001,,,g\n")).collect();
+        let header = OPERATIONS.split_once('\n').unwrap().0;
+        fs::write(place.path().join("ops.csv"), format!("{header}\n{lines}")).unwrap();
+    };
+    write(10_000);
+    let outcome = simulate(place.path(), &["--out", "out"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let checks = rows(&place.path().join("out/checks.parquet"));
+    assert_eq!(checks.len(), 10_000);
+    assert!(checks.iter().all(|row| row["verdict"] == "pass" && row["adj_eq_after"] == checks[0]["adj_eq_after"]));
+    write(10_001);
+    let outcome = simulate(place.path(), &["--out", "out", "--force"]);
+    assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
+    for words in ["ops.csv", "a group of 10001 operations", "at most 10000"] {
+        assert!(outcome.stderr.contains(words), "`{words}`: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_stream_notices_what_is_repeated_or_too_large() {
+    let place = place();
+    let line = |op_id: &str, group: &str| {
+        let qty = r#""kind":"transfer_out","ccy":"USDT","qty":1"#;
+        format!("{{\"op_id\":\"{op_id}\",\"account_id\":\"rich\",{qty},\"group\":\"{group}\"}}\n")
+    };
+    let lines = [("1", ""), ("2", "g"), ("2", "g"), ("3", "h"), ("1", ""), ("1", "i"), ("4", "i")];
+    let answers = ask(place.path(), &[], &lines.map(|(op_id, group)| line(op_id, group)).concat());
+    let reasons: Vec<&str> = answers.iter().map(|answer| answer["reason"].as_str().unwrap_or("")).collect();
+    let twice = "duplicate_operation";
+    assert_eq!(reasons, ["", twice, twice, "", twice, twice, "group_broken"]);
+
+    let large: String = (0..10_003).map(|n| line(&n.to_string(), "g")).collect();
+    let answers = ask(place.path(), &[], &format!("{large}{}", line("last", "h")));
+    assert_eq!(answers.len(), 10_004);
+    let (last, large) = answers.split_last().unwrap();
+    assert!(large.iter().all(|answer| answer["reason"] == "group_too_large"), "{:?}", large[0]);
+    assert_eq!(last["verdict"], "pass");
+}
+
 #[test]
 fn answers_depend_on_neither_threads_nor_the_order_of_operations() {
     let place = place();
