@@ -50,7 +50,8 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with_all = ["budget", "window", "plot"])]
     stress: bool,
     /// Scenarios that `--stress` adds
-    #[arg(long, value_name = "N", default_value = "32", requires = "stress", value_parser = parse_number::<std::num::NonZeroUsize>)]
+    #[arg(long, value_name = "N", default_value = "32", requires = "stress",
+          value_parser = parse_number::<std::num::NonZeroUsize>)]
     scenarios: std::num::NonZeroUsize,
     /// Measure `remargin simulate` instead: one operation per account
     #[arg(long, conflicts_with_all = ["budget", "window", "plot", "stress"])]

@@ -246,8 +246,8 @@ fn threads_of(asked: Option<NonZeroUsize>, cores: usize, memory: Option<MemoryLi
     (by_memory, why.map(|why| format!("{by_memory} threads are used instead of {wanted}: {why}")))
 }
 
-/// Starts the threads of rayon's global pool. The main thread is one of them, so that one thread needs no other. Returns
-/// what is to be said of their number.
+/// Starts the threads of rayon's global pool. The main thread is one of them, so that one thread needs no other.
+/// Returns what is to be said of their number.
 pub fn start_threads(asked: Option<NonZeroUsize>, memory: Option<MemoryLimit>) -> Result<Option<String>> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let (threads, note) = threads_of(asked, cores, memory);

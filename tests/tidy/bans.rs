@@ -164,6 +164,7 @@ const FILE_MODULES: &[&str] = &[
     "generate/mod",
     "import/okx/files",
     "import/okx/mod",
+    "cli/signals",
     "memory",
     "partition/mod",
     "publish",
