@@ -15,8 +15,10 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod accounts;
+mod census;
 mod checksums;
 mod expectations;
+mod mark_check;
 mod market;
 mod market_rows;
 mod max_rejects;
@@ -30,11 +32,14 @@ mod shocks;
 pub mod stream;
 mod survey;
 mod tables;
+mod unused;
+mod warning;
 
 pub use crate::cells::time::parse_time;
 pub use crate::formats::memory::Rows;
 pub use checksums::{CHECKSUMS, checksum_lines, snapshot_hash};
 pub use expectations::Expectations;
+pub use mark_check::MarkCheck;
 pub use market_rows::MarketRows;
 pub use max_rejects::MaxRejects;
 pub use memory::{Tables, load_rows, open_rows, shocks_of};
@@ -42,6 +47,8 @@ pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use schema::{Table, input_columns};
 pub use shocks::{find_shocks, read_shocks};
+pub use unused::Unused;
+pub use warning::Warning;
 
 use crate::Result;
 use crate::book::{Book, BookBuilder};
@@ -109,6 +116,10 @@ pub struct Snapshot {
     /// Missing prices that no position needs: instruments without a price that no position refers to, and broken index
     /// rows behind nothing that is held.
     pub unused_price_gaps: u64,
+    /// Files and columns that nothing reads.
+    pub unused: Unused,
+    /// What is odd and not wrong.
+    pub warnings: Vec<Warning>,
 }
 
 pub(crate) const MANIFEST: &str = "snapshot.toml";
@@ -178,9 +189,15 @@ fn whole(mut stream: Stream, options: &LoadOptions) -> Result<Snapshot> {
 fn rows_about(table: Table, source: &Source) -> Result<u64> {
     // Least bytes of a row of text or of an IPC file.
     const ROW_BYTES: u64 = 24;
+    // Packed with gzip they may be so many times larger.
+    const UNPACKED_RATIO: u64 = 32;
     let known = match source.format {
         source::Format::Parquet => Opened::new(source, table.columns().get(..1).unwrap_or_default())?.rows(),
         source::Format::Arrow | source::Format::Csv => None,
     };
-    Ok(known.unwrap_or_else(|| source.files.iter().map(Input::len).sum::<u64>() / ROW_BYTES))
+    let bytes = |file: &Input| {
+        let ratio = if crate::formats::look::is_packed(file.path()) { UNPACKED_RATIO } else { 1 };
+        file.len().saturating_mul(ratio)
+    };
+    Ok(known.unwrap_or_else(|| source.files.iter().map(bytes).fold(0, u64::saturating_add) / ROW_BYTES))
 }

@@ -10,6 +10,7 @@ use crate::margin::rules::SpotOffset;
 use crate::snapshot::accounts::Settings;
 use crate::snapshot::accounts::orders::Orders;
 use crate::snapshot::accounts::positions::Positions;
+use crate::snapshot::census::Census;
 use crate::snapshot::reject::{Broken, Reason, Reject, Unmargined};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -78,6 +79,7 @@ pub(super) struct PieceContext {
 pub(super) struct Built {
     pub piece: Piece,
     pub aside: Aside,
+    pub census: Census,
 }
 
 /// One account of a piece.
@@ -101,7 +103,7 @@ impl Ranges {
 
     /// The book of the sound accounts, and what is set aside.
     pub fn build(&self, context: &PieceContext) -> Result<Built> {
-        let mut aside = Aside::default();
+        let (mut aside, mut census) = (Aside::default(), Census::default());
         let mut builder = BookBuilder::with_capacity(self.len(), self.positions.rows(), self.balances.rows());
         let (positions, balances): (Vec<_>, Vec<_>) = (self.positions.runs().collect(), self.balances.runs().collect());
         let (settings, orders): (Vec<_>, Vec<_>) = (self.settings.runs().collect(), self.orders.runs().collect());
@@ -117,6 +119,11 @@ impl Ranges {
                 &balances[begin[1]..next[1]],
                 &settings[begin[2]..next[2]],
                 &orders[begin[3]..next[3]],
+            );
+            census.count(
+                account.id,
+                !(account.positions.is_empty() && account.orders.is_empty()),
+                !account.balances.is_empty(),
             );
             let own_mode = account.spot_offset();
             if !(account.is_plainly_sound() || account.judge(&mut aside)) {
@@ -140,7 +147,7 @@ impl Ranges {
         }
         pending_positions.flush(|group, rows| enter_positions(&mut builder, group, rows));
         pending_balances.flush(|group, rows| enter_balances(&mut builder, group, rows));
-        Ok(Built { piece: Piece { first: 0, book: builder.build()?, undecided }, aside })
+        Ok(Built { piece: Piece { first: 0, book: builder.build()?, undecided }, aside, census })
     }
 }
 
