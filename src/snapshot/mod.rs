@@ -18,6 +18,7 @@ mod accounts;
 mod census;
 mod checksums;
 mod expectations;
+mod expected;
 mod mark_check;
 mod market;
 mod market_rows;
@@ -120,6 +121,34 @@ pub struct Snapshot {
     pub unused: Unused,
     /// What is odd and not wrong.
     pub warnings: Vec<Warning>,
+}
+
+impl Snapshot {
+    /// Where a row of a table is, for people: its file, its number there, and the line of a CSV file.
+    #[must_use]
+    pub fn place(&self, table: Table, row: u64) -> String {
+        let is_of_table = |file: &&InputFile| {
+            let first = file.path.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
+            first.is_some_and(|first| first.split('.').next() == Some(table.name()))
+        };
+        let files: Vec<&InputFile> = self.inputs.iter().filter(is_of_table).collect();
+        let mut before = 0;
+        for file in &files {
+            let rows = file.rows.unwrap_or(0);
+            if row > before + rows {
+                before += rows;
+                continue;
+            }
+            let (name, own) = (file.path.display(), row - before);
+            let is_text = name.to_string().to_ascii_lowercase().contains(".csv");
+            return match (is_text, files.len()) {
+                (true, _) => format!("{name} row {own} (line {})", own + 1),
+                (false, 1) => format!("{name} row {own}"),
+                (false, _) => format!("{name} row {own} (row {row} of the table)"),
+            };
+        }
+        format!("{} row {row}", table.name())
+    }
 }
 
 pub(crate) const MANIFEST: &str = "snapshot.toml";

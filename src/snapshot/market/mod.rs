@@ -27,6 +27,17 @@ pub(crate) struct Refusal {
     pub value: String,
 }
 
+impl Refusal {
+    /// The same, with the name of the instrument before the value.
+    fn about(self, inst_id: &str) -> Self {
+        let value = match self.value.as_str() {
+            "" => inst_id.to_owned(),
+            value => format!("{inst_id}: {value}"),
+        };
+        Self { value: crate::cells::text::cut(&value), ..self }
+    }
+}
+
 /// An instrument as positions find it.
 pub(crate) struct Listing {
     /// Index into the market's instruments, none if it is invalid or expired.
@@ -194,7 +205,7 @@ pub(crate) fn build<'a>(
         let (mark_px, mark_vol, fwd_px) = priced.as_ref().map_or((f64::NAN, f64::NAN, f64::NAN), |prices| *prices);
         let (gap, refusal) = match priced {
             Ok(_) => (None, None),
-            Err((gap, refusal)) => (Some(gap), Some(refusal)),
+            Err((gap, refusal)) => (Some(gap), Some(refusal.about(inst_id))),
         };
         if expectations.max_notional_usd.is_some() {
             let usd = contract_usd(contract, mark_px, &indices);

@@ -288,6 +288,10 @@ impl Stream {
     fn warnings(&self) -> Vec<Warning> {
         let mut warnings = self.unused.warnings();
         warnings.extend(self.tables.warnings());
+        if matches!(&self.origin, Origin::Folder(survey) if survey.source(Table::Accounts).is_none()) {
+            let text = "no table `accounts`: every account has the spot hedging mode that the rules take by default";
+            warnings.push(Warning::new(Warning::NO_SETTINGS, 1, text));
+        }
         let implausible = self.listings.implausible();
         if !implausible.is_empty() {
             let text = format!(

@@ -204,6 +204,13 @@ impl<'a> Account<'a> {
         let tables = [judge_all(self.positions), self.judge_balances(), self.judge_settings(), judge_all(self.orders)];
         let faults = || tables.iter().flatten().filter_map(|(_, fault)| fault.as_ref());
         let Some(reason) = faults().map(|fault| fault.reason).min() else { return true };
+        let blame = tables.iter().zip(OF_ACCOUNTS).find_map(|(rows, table)| {
+            let to_blame = rows.iter().filter(|(_, fault)| fault.as_ref().is_some_and(|fault| fault.reason == reason));
+            let (row, fault) = to_blame.min_by_key(|(row, _)| *row)?;
+            let fault = fault.as_ref()?;
+            Some(format!("{} row {row}: {} {}", table.name(), fault.column, fault.value))
+        });
+        let blame = blame.map_or_else(String::new, |blame| cut(blame.trim_end()));
         let broken_rows = faults().count() as u64;
         aside.unmargined.push(Unmargined { account_id: self.id.to_owned(), reason, broken_rows });
         for (table, rows) in tables.into_iter().enumerate() {
@@ -213,7 +220,7 @@ impl<'a> Account<'a> {
                 let Fault { reason, column, value } = fault.unwrap_or_else(|| Fault {
                     reason: Reason::AccountUnmargined,
                     column: "account_id",
-                    value: cut(self.id),
+                    value: blame.clone(),
                 });
                 let account_id = Some(self.id.to_owned());
                 aside.rejects.push(Reject { table: OF_ACCOUNTS[table], row, account_id, reason, column, value });
