@@ -122,6 +122,8 @@ pub(crate) fn snapshot(accounts: usize) -> Snapshot {
         inputs: vec![InputFile { path: "positions.parquet".into(), bytes: 7, rows: Some(100), blake3: "00".into() }],
         untradable: std::collections::BTreeMap::new(),
         unused_price_gaps: 3,
+        unused: crate::snapshot::Unused::default(),
+        warnings: Vec::new(),
     }
 }
 

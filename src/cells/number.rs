@@ -43,7 +43,8 @@ pub(crate) fn written(x: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// A decimal string: optional sign, digits as in JSON, optional fraction and exponent, and no other character.
+/// A decimal string: optional sign, digits as in JSON, optional fraction and exponent, and no other character. There may
+/// be no digit before the point: `.5`.
 pub(crate) fn parse(text: &str) -> Result<f64, NumberError> {
     let (nonzero, valid) = grammar(text.as_bytes());
     if !valid {
@@ -63,7 +64,8 @@ fn grammar(text: &[u8]) -> (bool, bool) {
     let mut at = usize::from(matches!(text.first(), Some(b'-' | b'+')));
     let mantissa = at;
     let whole = digits(at);
-    if whole == 0 || (whole > 1 && text.get(at) == Some(&b'0')) {
+    let is_bare = whole == 0 && text.get(at) == Some(&b'.');
+    if (whole == 0 && !is_bare) || (whole > 1 && text.get(at) == Some(&b'0')) {
         return (false, false);
     }
     at += whole;

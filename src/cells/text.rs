@@ -3,6 +3,8 @@
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, LargeStringArray, StringArray, StringViewArray};
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Int32Type};
+use std::fmt::Write;
+use std::sync::Arc;
 
 /// A column of strings. An empty string counts as missing.
 pub(crate) struct Text {
@@ -18,6 +20,35 @@ enum Values {
     View(StringViewArray),
 }
 
+/// True for the types that are no strings and that stand for one: whole numbers, flags, UUIDs.
+fn is_readable(kind: &DataType) -> bool {
+    kind.is_integer() || *kind == DataType::Boolean || is_whole(kind)
+}
+
+/// True for decimals without a fraction and for the 16 bytes of a UUID.
+pub(crate) fn is_whole(kind: &DataType) -> bool {
+    use DataType::{Decimal32, Decimal64, Decimal128, FixedSizeBinary};
+    matches!(kind, Decimal32(_, 0) | Decimal64(_, 0) | Decimal128(_, 0) | FixedSizeBinary(16))
+}
+
+/// The strings that an array stands for.
+///
+/// # Errors
+/// It stands for none.
+pub(crate) fn as_text(array: &ArrayRef) -> Result<ArrayRef, String> {
+    let Some(uuids) = array.as_fixed_size_binary_opt().filter(|array| array.value_length() == 16) else {
+        return cast(array, &DataType::Utf8).map_err(|error| error.to_string());
+    };
+    let written = |bytes: &[u8]| {
+        let mut text = String::with_capacity(36);
+        for (place, byte) in bytes.iter().enumerate() {
+            let _ = write!(text, "{}{byte:02x}", if matches!(place, 4 | 6 | 8 | 10) { "-" } else { "" });
+        }
+        text
+    };
+    Ok(Arc::new(uuids.iter().map(|uuid| uuid.map(written)).collect::<StringArray>()))
+}
+
 /// True for the types of strings.
 pub(crate) fn is_text(kind: &DataType) -> bool {
     matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
@@ -30,10 +61,7 @@ impl Values {
             DataType::Utf8 => Self::Plain(array.as_string::<i32>().clone()),
             DataType::LargeUtf8 => Self::Large(array.as_string::<i64>().clone()),
             DataType::Utf8View => Self::View(array.as_string_view().clone()),
-            kind if kind.is_integer() || *kind == DataType::Boolean => {
-                let text = cast(array, &DataType::Utf8).map_err(|error| error.to_string())?;
-                Self::Plain(text.as_string::<i32>().clone())
-            }
+            kind if is_readable(kind) => Self::Plain(as_text(array)?.as_string::<i32>().clone()),
             kind => return Err(format!("a column of type {kind} holds no strings")),
         })
     }
@@ -185,9 +213,8 @@ pub(crate) fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{DictionaryArray, Float64Array, UInt64Array};
+    use arrow::array::{Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Float64Array, UInt64Array};
     use arrow::datatypes::{Int8Type, UInt64Type};
-    use std::sync::Arc;
 
     #[test]
     fn every_layout_reads_the_same() {
@@ -210,6 +237,12 @@ mod tests {
         let integers: ArrayRef = Arc::new(UInt64Array::from(vec![Some(u64::MAX), None]));
         let text = Text::new(Some(&integers)).unwrap();
         assert_eq!((text.get(0), text.get(1)), (Some("18446744073709551615"), None));
+        let whole = Decimal128Array::from(vec![Some(17), None]).with_precision_and_scale(38, 0).unwrap();
+        let text = Text::new(Some(&(Arc::new(whole) as ArrayRef))).unwrap();
+        assert_eq!((text.get(0), text.get(1)), (Some("17"), None));
+        let uuid: Vec<u8> = (0..16).collect();
+        let uuids: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter([uuid].into_iter()).unwrap());
+        assert_eq!(Text::new(Some(&uuids)).unwrap().get(0), Some("00010203-0405-0607-0809-0a0b0c0d0e0f"));
         let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
         assert!(Text::new(Some(&floats)).is_err());
     }

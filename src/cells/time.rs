@@ -1,4 +1,5 @@
-//! Timestamps: Arrow timestamps of any unit, RFC 3339 strings, the `as_of` of `snapshot.toml`; nanoseconds since 1970.
+//! Timestamps: Arrow timestamps of any unit, strings as common writers have them, whole numbers since 1970, the `as_of` of
+//! `snapshot.toml`; nanoseconds since 1970.
 
 use super::text::Text;
 use crate::{Error, Invalid, Result};
@@ -17,10 +18,51 @@ pub(crate) fn parse(text: &str) -> Result<i64, TimeError> {
     i64::try_from(instant.as_nanosecond()).map_err(|_| TimeError)
 }
 
+/// A string in a cell: as [`parse`], as databases and data frames write it, or a whole number since 1970. Without a zone
+/// it is UTC; the flag tells so.
+pub(crate) fn parse_cell(text: &str) -> Result<(i64, bool), TimeError> {
+    let text = text.trim_ascii();
+    if let Ok(ns) = parse(text) {
+        return Ok((ns, false));
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().map_err(|_| TimeError).and_then(since_1970).map(|ns| (ns, false));
+    }
+    if let Some(local) = text.strip_suffix("UTC").or_else(|| text.strip_suffix('Z')) {
+        return parse(&format!("{}Z", local.trim_ascii_end())).map(|ns| (ns, false));
+    }
+    if let Some((local, offset)) = text.rsplit_once(' ').filter(|(_, offset)| offset.starts_with(['+', '-'])) {
+        return parse(&format!("{}{offset}", local.trim_ascii_end())).map(|ns| (ns, false));
+    }
+    // A date alone has no time of day, and an offset that cannot be read must not be passed over.
+    let is_plain = |rest: &str| {
+        rest.starts_with(['T', ' ']) && rest.bytes().skip(1).all(|byte| byte.is_ascii_digit() || b":.".contains(&byte))
+    };
+    if text.get(10..).is_some_and(is_plain) { parse(&format!("{text}Z")).map(|ns| (ns, true)) } else { Err(TimeError) }
+}
+
+/// A whole number of seconds, milliseconds, microseconds or nanoseconds since 1970, between 2001 and 2286: the unit
+/// follows from the number of digits. Others, dates such as 20260327 among them, are refused.
+fn since_1970(number: i64) -> Result<i64, TimeError> {
+    let unit_ns = match number {
+        1_000_000_000..=9_999_999_999 => 1_000_000_000,
+        1_000_000_000_000..=9_999_999_999_999 => 1_000_000,
+        1_000_000_000_000_000..=9_999_999_999_999_999 => 1_000,
+        1_000_000_000_000_000_000..=i64::MAX => 1,
+        _ => return Err(TimeError),
+    };
+    number.checked_mul(unit_ns).ok_or(TimeError)
+}
+
 /// A column of timestamps.
 pub(crate) enum Times {
     Absent,
-    Stamps { values: Int64Array, unit_ns: i64 },
+    Stamps {
+        values: Int64Array,
+        unit_ns: i64,
+    },
+    /// Whole numbers since 1970.
+    Numbers(Int64Array),
     Text(Text),
 }
 
@@ -43,8 +85,18 @@ impl Times {
                 };
                 Self::Stamps { values: values.as_primitive::<Int64Type>().clone(), unit_ns }
             }
+            kind if kind.is_integer() => {
+                let values = cast(array, &DataType::Int64).map_err(|error| error.to_string())?;
+                Self::Numbers(values.as_primitive::<Int64Type>().clone())
+            }
             _ => Self::Text(Text::new(Some(array))?),
         })
+    }
+
+    /// True if the timestamp of a row is text without a zone, which is taken as UTC.
+    pub fn is_naive(&self, row: usize) -> bool {
+        let Self::Text(text) = self else { return false };
+        text.get(row).is_some_and(|text| matches!(parse_cell(text), Ok((_, true))))
     }
 
     /// The timestamp of a row; `None` if it is missing.
@@ -53,7 +105,8 @@ impl Times {
             Self::Stamps { values, unit_ns } if values.is_valid(row) => {
                 values.value(row).checked_mul(*unit_ns).map(Some).ok_or(TimeError)
             }
-            Self::Text(text) => text.get(row).map(parse).transpose(),
+            Self::Numbers(values) if values.is_valid(row) => since_1970(values.value(row)).map(Some),
+            Self::Text(text) => text.get(row).map(|text| parse_cell(text).map(|(ns, _)| ns)).transpose(),
             _ => Ok(None),
         }
     }
@@ -61,7 +114,12 @@ impl Times {
     /// The value of a row as text, for messages.
     pub fn raw(&self, row: usize) -> String {
         match self {
-            Self::Stamps { values, .. } if values.is_valid(row) => values.value(row).to_string(),
+            Self::Stamps { values, unit_ns } if values.is_valid(row) => {
+                let value = values.value(row);
+                let stamp = i128::from(value) * i128::from(*unit_ns);
+                jiff::Timestamp::from_nanosecond(stamp).map_or_else(|_| value.to_string(), |time| time.to_string())
+            }
+            Self::Numbers(values) if values.is_valid(row) => values.value(row).to_string(),
             Self::Text(text) => text.raw(row),
             _ => String::new(),
         }
@@ -141,6 +199,33 @@ mod tests {
         ] {
             assert_eq!(parse(text), expected, "{text}");
         }
+        for (text, expected) in [
+            ("2026-01-15T08:00:00Z", Ok((eight, false))),
+            ("2026-01-15 08:00:00 UTC", Ok((eight, false))),
+            ("2026-01-15 08:00:00.000 Z", Ok((eight, false))),
+            ("2026-01-15 08:00:00.000 +0000", Ok((eight, false))),
+            ("2026-01-15 09:00:00 +01:00", Ok((eight, false))),
+            ("2026-01-15T08:00:00+0000", Ok((eight, false))),
+            ("2026-01-15 08:00:00", Ok((eight, true))),
+            ("2026-01-15T08:00:00.000", Ok((eight, true))),
+            ("1768464000", Ok((eight, false))),
+            ("1768464000000", Ok((eight, false))),
+            ("1768464000000000", Ok((eight, false))),
+            ("1768464000000000000", Ok((eight, false))),
+            ("20260115", Err(TimeError)),
+            ("20260115080000", Err(TimeError)),
+            ("99999999999999999999", Err(TimeError)),
+            ("2026-01-15", Err(TimeError)),
+            ("2026-01-15 08:00:00+99:00", Err(TimeError)),
+            ("2026-01-15 08:00:00 CET", Err(TimeError)),
+            ("15.01.2026 08:00:00", Err(TimeError)),
+            ("3000-01-01 00:00:00", Err(TimeError)),
+        ] {
+            assert_eq!(parse_cell(text), expected, "{text}");
+        }
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1_768_464_000_000), Some(20_260_115), None]));
+        let times = Times::new(Some(&numbers)).unwrap();
+        assert_eq!([times.get(0), times.get(1), times.get(2)], [Ok(Some(eight)), Err(TimeError), Ok(None)]);
         let stamps: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![Some(eight / 1_000_000), None]));
         let times = Times::new(Some(&stamps)).unwrap();
         assert_eq!((times.get(0), times.get(1)), (Ok(Some(eight)), Ok(None)));

@@ -7,7 +7,7 @@ use clap::Args;
 use remargin::engine::{CHUNK_ACCOUNTS, Memory, OpenBook};
 use remargin::memory::Need;
 use remargin::snapshot::stream::{Currencies, Cut};
-use remargin::snapshot::{self, LoadOptions, Reason, Reject, Snapshot, TableCount};
+use remargin::snapshot::{self, LoadOptions, Reason, Reject, Snapshot, TableCount, Unused};
 use remargin::{Error, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -125,12 +125,23 @@ impl<'a> Findings<'a> {
             grouped(self.snapshot.unmargined.len() as u64),
             grouped(self.snapshot.unused_price_gaps),
         );
+        for warning in &self.snapshot.warnings {
+            let _ = writeln!(text, "\n{}: {}", warning.code, warning.text);
+        }
+        let Unused { files, columns } = &self.snapshot.unused;
+        for file in files {
+            let _ = writeln!(text, "  not read: {}", file.display());
+        }
+        for (table, column) in columns {
+            let _ = writeln!(text, "  not read: column `{column}` of {}", table.name());
+        }
         for (reason, count, first) in &self.by_reason {
-            let _ = writeln!(text, "\n{}: {} row(s)", reason.code(), grouped(*count as u64));
+            let (code, rows) = (reason.code(), grouped(*count as u64));
+            let _ = writeln!(text, "\n{code}: {rows} row(s), expected: {}", reason.expected());
             for reject in first {
                 let account = reject.account_id.as_ref().map(|id| format!(", account `{id}`")).unwrap_or_default();
-                let (table, row) = (reject.table.name(), reject.row);
-                let _ = writeln!(text, "  {table} row {row}{account}: {} `{}`", reject.column, reject.value);
+                let place = self.snapshot.place(reject.table, reject.row);
+                let _ = writeln!(text, "  {place}{account}: {} `{}`", reject.column, reject.value);
             }
             if *count > first.len() {
                 let _ = writeln!(text, "  and {} more", grouped((count - first.len()) as u64));
@@ -160,6 +171,7 @@ impl<'a> Findings<'a> {
         let row = |reject: &Reject| {
             json!({
                 "table": reject.table.name(), "row": reject.row, "account_id": reject.account_id,
+                "place": self.snapshot.place(reject.table, reject.row),
                 "column": reject.column, "value": reject.value,
             })
         };
@@ -180,7 +192,8 @@ impl<'a> Findings<'a> {
             .iter()
             .map(|(reason, count, first)| {
                 let first: Vec<Value> = first.iter().map(|reject| row(reject)).collect();
-                json!({ "reason": reason.code(), "rows": count, "first": first })
+                let expected = reason.expected();
+                json!({ "reason": reason.code(), "rows": count, "expected": expected, "first": first })
             })
             .collect();
         let unmargined: Vec<Value> = self.snapshot.unmargined.iter().map(|account| {
@@ -188,10 +201,15 @@ impl<'a> Findings<'a> {
                 "account_id": account.account_id, "reason": account.reason.code(), "broken_rows": account.broken_rows,
             })
         }).collect();
+        let Unused { files, columns } = &self.snapshot.unused;
+        let unused_files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        let unused_columns: Vec<Value> =
+            columns.iter().map(|(table, column)| json!({ "table": table.name(), "column": column })).collect();
         let answer = json!({
             "snapshot": self.dir.display().to_string(), "as_of": self.as_of, "hash": self.hash,
             "accounts": self.accounts, "tables": tables, "rejected": rejected,
             "unmargined": unmargined, "unused_price_gaps": self.snapshot.unused_price_gaps,
+            "warnings": self.snapshot.warnings, "unused_files": unused_files, "unused_columns": unused_columns,
         });
         format!("{answer:#}\n")
     }

@@ -5,7 +5,7 @@ use remargin::error::Remedy;
 use remargin::memory::MemoryLimit;
 use remargin::request::{DistanceScope, SnapshotRequest};
 use remargin::rules::{self, LoadedRules};
-use remargin::snapshot::{Expectations, MaxRejects, without_underscores};
+use remargin::snapshot::{Expectations, MarkCheck, MaxRejects, without_underscores};
 use remargin::source::Format;
 use remargin::{Error, Result};
 use std::ffi::OsString;
@@ -138,6 +138,22 @@ pub struct ExpectArgs {
     /// Reject a position or a balance worth more than this; contracts and coins may have been mixed up
     #[arg(long, value_name = "USD", value_parser = parse_number::<f64>)]
     pub max_notional_usd: Option<f64>,
+    /// How far a mark or a forward may lie from its index before it is rejected; `off` checks nothing
+    ///
+    /// It notices units that are mixed up. At the default of `50%`, a volatility may be up to 5 (500 %), and an
+    /// option's mark must lie between its intrinsic value and its forward (call) or strike (put), and near its value at
+    /// `mark_vol`; these bounds widen with the share.
+    #[arg(long, value_name = "off|P%", default_value_t, value_parser = parse_mark_check)]
+    pub mark_check: MarkCheck,
+    /// Accept a snapshot without any position
+    #[arg(long)]
+    pub allow_empty: bool,
+    /// Accept files and columns that are nearly called like those that are read, and do not read them
+    #[arg(long)]
+    pub allow_unknown: bool,
+    /// Accept account ids that differ only by blanks, letter case, leading zeros or Unicode form
+    #[arg(long)]
+    pub allow_similar_ids: bool,
 }
 
 impl ExpectArgs {
@@ -147,6 +163,10 @@ impl ExpectArgs {
             hash: self.expect_hash.clone(),
             max_mark_age: self.max_mark_age,
             max_notional_usd: self.max_notional_usd,
+            mark_check: self.mark_check,
+            allow_empty: self.allow_empty,
+            allow_unknown: self.allow_unknown,
+            allow_similar_ids: self.allow_similar_ids,
         }
     }
 }
@@ -216,6 +236,10 @@ impl From<DistanceArg> for DistanceScope {
 pub enum TextFormat {
     Text,
     Json,
+}
+
+fn parse_mark_check(text: &str) -> Result<MarkCheck, String> {
+    text.parse::<MarkCheck>().map_err(|error| error.to_string())
 }
 
 fn parse_max_rejects(text: &str) -> Result<MaxRejects, String> {

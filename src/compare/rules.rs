@@ -152,7 +152,7 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
             .collect();
         let mut outputs: Vec<_> = changes.into_iter().collect();
         outputs.extend(write_tables(folder.path(), target.format, &stats, &groups.names, &unmargined, &summary)?);
-        outputs.push(rejects::write(folder.path(), &snapshot.rejects, target.format)?);
+        outputs.extend(rejects::write(folder.path(), &snapshot.rejects, target.format)?);
         progress.check()?;
         let sides = bases.map(|basis| Side {
             run: None,

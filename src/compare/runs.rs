@@ -316,11 +316,16 @@ impl Work<'_> {
     fn walked(&self, dirs: &[PathBuf; 2], rules: [&LoadedRules; 2]) -> Result<Compared> {
         let [a, b] = self.runs;
         let limit = self.request.memory_limit.shared(2, rayon::current_num_threads());
+        // What was taken for broken in a run is so again; its age and size were judged then.
+        let expectations = [a, b].map(|run| {
+            let recorded = run.about.expectations.clone();
+            Expectations { hash: None, max_mark_age: None, max_notional_usd: None, ..recorded }
+        });
         let open = |side: usize| {
             // Those of A: modes that an account of B has not chosen are looked up for both.
             let default_spot_offset = rules[0].rules.default_spot_offset;
-            let options =
-                LoadOptions { default_spot_offset, expectations: &Expectations::NONE, progress: self.progress };
+            let expectations = &expectations[side];
+            let options = LoadOptions { default_spot_offset, expectations, progress: self.progress };
             let need = Need::ROWS.keeping(self.runs[side].accounts.bytes());
             OpenBook::open(&dirs[side], Currencies::Named, Memory::new(limit, need, self.folder), &options)
         };

@@ -252,6 +252,9 @@ impl<'a> OpenBook<'a> {
             }
             Some(_) => Ok(()),
             None => {
+                for warning in &snapshot.warnings {
+                    tracing::warn!("{}", warning.text);
+                }
                 self.inputs = Some(snapshot.inputs.clone());
                 Ok(())
             }

@@ -2,7 +2,7 @@
 
 use super::{Column, Kind};
 use crate::cells::number::Numbers;
-use crate::cells::text::{Text, is_text};
+use crate::cells::text::{Text, is_text, is_whole};
 use crate::cells::time::Times;
 use crate::{Error, Invalid, Result};
 use arrow::array::ArrayRef;
@@ -96,9 +96,9 @@ pub(crate) fn duplicate(file: &Path, column: &str) -> Invalid {
 fn accepts(kind: Kind, found: &DataType) -> bool {
     match (kind, found) {
         (_, DataType::Dictionary(_, values)) => accepts(kind, values),
-        (Kind::Time, found) => matches!(found, DataType::Timestamp(..)) || is_text(found),
+        (Kind::Time, found) => matches!(found, DataType::Timestamp(..)) || is_text(found) || found.is_integer(),
         (Kind::Flag, found) => is_text(found) || *found == DataType::Boolean,
-        (Kind::Id, found) => is_text(found) || found.is_integer(),
+        (Kind::Id, found) => is_text(found) || found.is_integer() || is_whole(found),
         (Kind::Number, found) => {
             let decimal = matches!(found, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..));
             *found == DataType::Float64 || decimal || is_text(found) || found.is_integer()
@@ -114,7 +114,13 @@ fn hint(kind: Kind, found: &DataType) -> Option<&'static str> {
         (Kind::Id, DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => {
             Some("the column lacks the annotation that it holds UTF-8 text; write it as strings")
         }
-        (Kind::Time, found) if found.is_integer() => Some("an integer does not say its unit; write timestamps"),
+        (Kind::Time, DataType::Date32 | DataType::Date64) => {
+            Some("a date has no time of day, and contracts end at one; write timestamps")
+        }
+        (Kind::Id, DataType::Float16 | DataType::Float32 | DataType::Float64) => Some(
+            "whole numbers became floats, as pandas makes them where one is missing: `1.0` would be another id than \
+             `1`; write the column as strings or integers",
+        ),
         _ => None,
     }
 }

@@ -133,7 +133,7 @@ fn a_change_at_any_read_gives_no_mixture() {
                 let change: Change = Box::new(move || make(kind, &place, &other));
                 let file = Input::open(&path).unwrap();
                 let input = Input::of(Meddled { file, reads: AtomicUsize::new(0), at, change });
-                let outcome = read(&Source { format, files: vec![input] });
+                let outcome = read(&Source { format, files: vec![input], partitions: Vec::new() });
                 let is_as_it_was = fs::read(&path).unwrap() == old;
                 match outcome {
                     Ok((sum, hash)) => {

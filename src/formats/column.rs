@@ -3,11 +3,11 @@
 /// What a column holds, which decides the types it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Strings; integers are kept as written.
+    /// Strings; whole numbers and UUIDs are kept as written.
     Id,
     /// Numbers: `Float64`, integers, decimals, decimal strings.
     Number,
-    /// Timestamps, or RFC 3339 strings.
+    /// Timestamps, strings of a date and a time, whole numbers since 1970.
     Time,
     /// Booleans, or the strings `true` and `false`; only results have them.
     Flag,
@@ -16,9 +16,9 @@ pub(crate) enum Kind {
 impl Kind {
     pub fn expected(self) -> &'static str {
         match self {
-            Self::Id => "strings or integers",
+            Self::Id => "strings, integers, decimals without a fraction or UUIDs",
             Self::Number => "Float64, integers, decimals of up to 38 digits or decimal strings",
-            Self::Time => "timestamps, or strings such as `2026-03-27T08:00:00Z`",
+            Self::Time => "timestamps, strings such as `2026-03-27T08:00:00Z`, or whole numbers since 1970",
             Self::Flag => "booleans",
         }
     }

@@ -2,8 +2,9 @@
 
 use super::Column;
 use super::batch::{Batch, duplicate, project};
+use super::look::CsvBytes;
 use super::quotes::StrictQuotes;
-use crate::source::{Input, View};
+use crate::source::Input;
 use crate::{Error, Invalid, Result};
 use arrow::array::{ArrayRef, StringBuilder};
 use arrow::datatypes::DataType;
@@ -17,21 +18,28 @@ const BATCH_ROWS: usize = 1 << 15;
 pub(crate) struct Batches {
     pub input: Input,
     file: Arc<Path>,
-    reader: csv::Reader<StrictQuotes<View>>,
+    reader: csv::Reader<StrictQuotes<CsvBytes>>,
     record: StringRecord,
     /// Place and name of each column that is read.
     columns: Vec<(usize, String)>,
     next_row: u64,
+    /// The names of all columns.
+    pub names: Vec<String>,
+    /// Columns without a name, which must be empty.
+    nameless: Vec<usize>,
 }
 
 impl Batches {
     /// Reads the header and checks the columns.
     pub fn open(input: &Input, columns: &[Column]) -> Result<Self> {
         let file = input.path();
-        let bytes = StrictQuotes::new(input.at_hand()?.view(0));
+        let bytes = StrictQuotes::new(CsvBytes::open(input)?);
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_reader(bytes);
         let header = reader.headers().map_err(|error| invalid(file, 0, &error))?.clone();
-        let mut names: Vec<&str> = header.iter().collect();
+        let all: Vec<String> = header.iter().filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        // Spreadsheets leave columns without a name and without a cell at the end.
+        let nameless: Vec<usize> = (0..header.len()).filter(|&place| header.get(place) == Some("")).collect();
+        let mut names: Vec<&str> = header.iter().filter(|name| !name.is_empty()).collect();
         names.sort_unstable();
         let twice = |pair: &[&str]| matches!(pair, [first, second] if first == second);
         if let Some([name, ..]) = names.windows(2).find(|pair| twice(pair)) {
@@ -40,7 +48,16 @@ impl Batches {
         let found: Vec<_> = header.iter().map(|name| (name, &DataType::Utf8)).collect();
         let places = project(file, columns, &found)?;
         let columns = places.into_iter().filter_map(|place| Some((place, header.get(place)?.to_owned()))).collect();
-        Ok(Self { input: input.clone(), file: file.into(), reader, record: StringRecord::new(), columns, next_row: 1 })
+        Ok(Self {
+            input: input.clone(),
+            file: file.into(),
+            reader,
+            record: StringRecord::new(),
+            columns,
+            next_row: 1,
+            names: all,
+            nameless,
+        })
     }
 
     pub fn next(&mut self) -> Result<Option<Batch>> {
@@ -61,6 +78,15 @@ impl Batches {
                     .value(crate::cells::text::cut(cell))
                     .expected("one row a line")
                     .hint("a quote was probably left open")
+                    .into());
+            }
+            let full = self.nameless.iter().filter_map(|&place| self.record.get(place)).find(|cell| !cell.is_empty());
+            if let Some(cell) = full {
+                return Err(Invalid::new("a value in a column without a name")
+                    .file(&self.file)
+                    .row(row)
+                    .value(crate::cells::text::cut(cell))
+                    .expected("a name for each column in the header, or nothing in it")
                     .into());
             }
             for (cells, (place, _)) in cells.iter_mut().zip(&self.columns) {

@@ -17,6 +17,8 @@ pub(crate) struct Batches {
     file: Arc<Path>,
     reader: FileReader<BufReader<View>>,
     next_row: u64,
+    /// The names of all columns.
+    pub names: Vec<String>,
 }
 
 impl Batches {
@@ -29,8 +31,9 @@ impl Batches {
         let schema = whole.schema();
         let found: Vec<_> = schema.fields().iter().map(|field| (field.name().as_str(), field.data_type())).collect();
         let places = project(file, columns, &found)?;
+        let names = found.iter().map(|(name, _)| (*name).to_owned()).collect();
         let reader = guarded(file, || FileReader::try_new(BufReader::new(bytes.view(0)), Some(places)))?;
-        Ok(Self { input: input.clone(), file: file.into(), reader, next_row: 1 })
+        Ok(Self { input: input.clone(), file: file.into(), reader, next_row: 1, names })
     }
 
     pub fn next(&mut self) -> Result<Option<Batch>> {

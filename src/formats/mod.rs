@@ -14,6 +14,7 @@ mod csv;
 pub(crate) mod guard;
 mod ipc;
 mod ipc_layout;
+pub(crate) mod look;
 pub(crate) mod memory;
 mod pages;
 pub(crate) mod parquet;

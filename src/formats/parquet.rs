@@ -7,10 +7,12 @@ use super::{Column, Kind};
 use crate::cells::text::is_text;
 use crate::source::Input;
 use crate::{Error, Invalid, Result};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray, new_null_array};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::basic::Encoding;
+use parquet::basic::{Encoding, Type};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use std::path::Path;
 use std::sync::Arc;
@@ -25,19 +27,32 @@ pub(crate) struct Part {
     mask: ProjectionMask,
     /// Rows of each row group.
     pub groups: Vec<u64>,
+    /// The names of all columns.
+    pub names: Vec<String>,
     /// Of each row group the chunks of the columns that are read.
     chunks: Vec<Vec<Chunk>>,
+    /// Columns of one value that are read, which the names of its folders hold.
+    constants: Vec<(String, Option<String>)>,
 }
 
 impl Part {
     /// Reads the footer and checks the columns.
-    pub fn open(input: &Input, columns: &[Column]) -> Result<Self> {
+    ///
+    /// `partition` are columns of one value that its folders name.
+    pub fn open(input: &Input, partition: &[(String, Option<String>)], columns: &[Column]) -> Result<Self> {
         let (file, bytes) = (input.path(), input.at_hand()?);
         let end = pages::check_ends(&bytes)?;
-        let metadata = guarded(file, || ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new()))?;
+        let metadata =
+            guarded(file, || ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new()).and_then(plain_timestamps))?;
         let fields = metadata.schema().fields();
-        let found: Vec<_> = fields.iter().map(|field| (field.name().as_str(), field.data_type())).collect();
-        let places = project(file, columns, &found)?;
+        let fields = fields.iter().map(|field| (field.name().as_str(), field.data_type()));
+        let found: Vec<_> = fields.chain(partition.iter().map(|(name, _)| (name.as_str(), &DataType::Utf8))).collect();
+        let mut places = project(file, columns, &found)?;
+        // What the folders say stands behind what the file holds.
+        let own = found.len() - partition.len();
+        let constants = places.split_off(places.partition_point(|&place| place < own));
+        let constants = constants.into_iter().filter_map(|place| partition.get(place - own).cloned()).collect();
+        let names = found.iter().map(|(name, _)| (*name).to_owned()).collect();
         let mut groups = Vec::new();
         for group in metadata.metadata().row_groups() {
             groups.push(u64::try_from(group.num_rows()).map_err(|_| {
@@ -53,7 +68,7 @@ impl Part {
             leaves.map(|(_, column)| Chunk::new(file, column, rows, end)).collect::<Result<Vec<_>>>()
         };
         let chunks = metadata.metadata().row_groups().iter().zip(&groups).map(chunks_of).collect::<Result<_>>()?;
-        Ok(Self { input: input.clone(), file: file.into(), metadata, mask, groups, chunks })
+        Ok(Self { input: input.clone(), file: file.into(), metadata, mask, groups, names, chunks, constants })
     }
 
     /// Hands the rows of a group to `each`, batch by batch.
@@ -74,7 +89,9 @@ impl Part {
         let mut rows = 0;
         while let Some(batch) = guarded(file, || reader.next().transpose())? {
             let names = batch.schema_ref().fields().iter().map(|field| field.name().clone());
-            let columns = names.zip(batch.columns().iter().cloned()).collect();
+            let constants =
+                self.constants.iter().map(|(name, value)| (name.clone(), constant(value, batch.num_rows())));
+            let columns = names.zip(batch.columns().iter().cloned()).chain(constants).collect();
             let (first_row, count) = (first_row + rows, batch.num_rows());
             let rows_ahead = promised.saturating_sub(rows);
             each(&Batch { file: Arc::clone(&self.file), first_row, rows: count, rows_ahead, columns })?;
@@ -88,6 +105,36 @@ impl Part {
         }
         Ok(())
     }
+}
+
+/// A column of one value.
+fn constant(value: &Option<String>, rows: usize) -> ArrayRef {
+    let keys = Int32Array::from(vec![value.as_ref().map(|_| 0); rows]);
+    let values = Arc::new(StringArray::from(vec![value.as_deref().unwrap_or_default()]));
+    // The keys are the one place of the one value.
+    DictionaryArray::<Int32Type>::try_new(keys, values)
+        .map_or_else(|_| new_null_array(&DataType::Utf8, rows), |array| Arc::new(array))
+}
+
+/// Has old timestamps (INT96) decoded as milliseconds. As nanoseconds they would wrap outside the years 1677 to 2262,
+/// and a date of 2611 would be one of 2026; as milliseconds no value they can hold wraps.
+fn plain_timestamps(metadata: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
+    let schema = metadata.parquet_schema();
+    let is_old = |name: &str| {
+        let mut leaves = schema.columns().iter();
+        leaves.any(|leaf| leaf.physical_type() == Type::INT96 && leaf.path().parts() == [name])
+    };
+    let mut fields: Vec<Field> = metadata.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+    if !fields.iter().any(|field| is_old(field.name())) {
+        return Ok(metadata);
+    }
+    for field in &mut fields {
+        if is_old(field.name()) {
+            field.set_data_type(DataType::Timestamp(TimeUnit::Millisecond, None));
+        }
+    }
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
 }
 
 /// Asks for string columns as dictionaries, so that a name is looked up once for each dictionary and not for each

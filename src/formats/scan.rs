@@ -2,12 +2,14 @@
 
 use super::batch::Batch;
 use super::memory;
+use super::parquet::Part;
 use super::{Column, csv, ipc, parquet};
 use crate::parallel::in_order;
 use crate::progress::Progress;
 use crate::source::{Format, Input, Source, settle};
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::path::Path;
 
 /// A table whose columns have been checked.
 pub(crate) enum Opened {
@@ -28,7 +30,11 @@ impl Opened {
             (Format::Arrow, [file]) => Self::Ipc(Box::new(ipc::Batches::open(file, columns)?)),
             (Format::Csv, [file]) => Self::Csv(Box::new(csv::Batches::open(file, columns)?)),
             (_, files) => {
-                Self::Parquet(files.iter().map(|file| parquet::Part::open(file, columns)).collect::<Result<_>>()?)
+                let partition = |place: usize| source.partitions.get(place).map_or(&[][..], |values| &values[..]);
+                let parts = files.iter().enumerate();
+                Self::Parquet(
+                    parts.map(|(place, file)| Part::open(file, partition(place), columns)).collect::<Result<_>>()?,
+                )
             }
         })
     }
@@ -39,6 +45,16 @@ impl Opened {
             Self::Parquet(parts) => parts.iter().map(|part| part.input.clone()).collect(),
             Self::Ipc(batches) => vec![batches.input.clone()],
             Self::Csv(batches) => vec![batches.input.clone()],
+            Self::Memory(_) => Vec::new(),
+        }
+    }
+
+    /// The names of all columns of each file, whether they are read or not.
+    pub fn names(&self) -> Vec<(&Path, &[String])> {
+        match self {
+            Self::Parquet(parts) => parts.iter().map(|part| (part.input.path(), part.names.as_slice())).collect(),
+            Self::Ipc(batches) => vec![(batches.input.path(), &batches.names)],
+            Self::Csv(batches) => vec![(batches.input.path(), &batches.names)],
             Self::Memory(_) => Vec::new(),
         }
     }

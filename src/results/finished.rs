@@ -1,7 +1,7 @@
 //! The manifest of a finished run, and the unmargined accounts of its summary.
 
 use crate::error::Remedy;
-use crate::snapshot::{InputFile, Table};
+use crate::snapshot::{Expectations, InputFile, Table};
 use crate::source::{self, LARGEST_JSON};
 use crate::{Invalid, Result};
 use serde::Deserialize;
@@ -30,6 +30,8 @@ pub struct FinishedRun {
     pub inputs: Vec<InputFile>,
     /// The unmargined accounts in byte order, each with the code of its reason.
     pub unmargined: BTreeMap<String, String>,
+    /// What its snapshot was held to.
+    pub expectations: Expectations,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +41,14 @@ struct Manifest {
     snapshot: PathBuf,
     rules: Rules,
     inputs: Vec<Input>,
+    #[serde(default)]
+    request: Option<Request>,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    #[serde(default)]
+    expectations: Expectations,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +101,7 @@ pub fn read_finished(dir: &Path) -> Result<FinishedRun> {
         rules_hash: manifest.rules.hash,
         rules_text: manifest.rules.values.iter().map(line).collect(),
         inputs: manifest.inputs.into_iter().map(input).collect(),
+        expectations: manifest.request.map_or(Expectations::NONE, |request| request.expectations),
         unmargined: summary.unmargined.into_iter().map(|account| (account.account_id, account.reason)).collect(),
     })
 }

@@ -269,7 +269,7 @@ impl<'a> Job<'a> {
                 let mut files =
                     tables::at_risk::write(folder.path(), &at_risk, &flagged, names, request.output.format)?;
                 files.extend(distances);
-                files.push(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
+                files.extend(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
                 files.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
                 Ok(files)
             },

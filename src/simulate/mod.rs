@@ -165,7 +165,7 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
     timings.compute = clock.elapsed();
 
     let clock = Instant::now();
-    outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
+    outputs.extend(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
     let summary = tables::summary(&snapshot, &request.rules, &counts)?;
     outputs.push(write_bytes(folder.path(), "summary.json", &summary)?);
     progress.check()?;

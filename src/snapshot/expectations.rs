@@ -1,5 +1,6 @@
 //! What a snapshot is held to besides its form.
 
+use super::MarkCheck;
 use crate::{Invalid, Result};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -14,11 +15,37 @@ pub struct Expectations {
     pub max_mark_age: Option<Duration>,
     /// The most USD that a position or a balance may be worth without its sign.
     pub max_notional_usd: Option<f64>,
+    /// How far prices may contradict each other before they are taken for a mistake.
+    #[serde(default, skip_serializing_if = "MarkCheck::is_default")]
+    pub mark_check: MarkCheck,
+    /// No position, or no row of any account, is meant.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_empty: bool,
+    /// Files and columns whose names are nearly those of others are meant, and not read.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_unknown: bool,
+    /// Account ids that differ only in their spelling are those of different accounts.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_similar_ids: bool,
+}
+
+// Signature that serde asks for.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Expectations {
-    /// Nothing is known.
-    pub const NONE: Self = Self { hash: None, max_mark_age: None, max_notional_usd: None };
+    /// Nothing is known; prices are checked as they are by default.
+    pub const NONE: Self = Self {
+        hash: None,
+        max_mark_age: None,
+        max_notional_usd: None,
+        mark_check: MarkCheck::DEFAULT,
+        allow_empty: false,
+        allow_unknown: false,
+        allow_similar_ids: false,
+    };
 
     /// True if a price of this time is too far from the valuation time, or its time is not known.
     pub(super) fn is_stale(&self, as_of_ns: i64, ts_ns: Option<i64>) -> bool {

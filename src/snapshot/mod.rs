@@ -15,8 +15,11 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod accounts;
+mod census;
 mod checksums;
 mod expectations;
+mod expected;
+mod mark_check;
 mod market;
 mod market_rows;
 mod max_rejects;
@@ -30,11 +33,14 @@ mod shocks;
 pub mod stream;
 mod survey;
 mod tables;
+mod unused;
+mod warning;
 
 pub use crate::cells::time::parse_time;
 pub use crate::formats::memory::Rows;
 pub use checksums::{CHECKSUMS, checksum_lines, snapshot_hash};
 pub use expectations::Expectations;
+pub use mark_check::MarkCheck;
 pub use market_rows::MarketRows;
 pub use max_rejects::{MaxRejects, without_underscores};
 pub(crate) use max_rejects::{exceeds_share, parse_percent};
@@ -43,6 +49,8 @@ pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use schema::{Table, input_columns};
 pub use shocks::{find_shocks, read_shocks};
+pub use unused::Unused;
+pub use warning::Warning;
 
 use crate::Result;
 use crate::book::{Book, BookBuilder};
@@ -110,6 +118,38 @@ pub struct Snapshot {
     /// Missing prices that no position needs: instruments without a price that no position refers to, and broken index
     /// rows behind nothing that is held.
     pub unused_price_gaps: u64,
+    /// Files and columns that nothing reads.
+    pub unused: Unused,
+    /// What is odd and not wrong.
+    pub warnings: Vec<Warning>,
+}
+
+impl Snapshot {
+    /// Where a row of a table is, for people: its file, its number there, and the line of a CSV file.
+    #[must_use]
+    pub fn place(&self, table: Table, row: u64) -> String {
+        let is_of_table = |file: &&InputFile| {
+            let first = file.path.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
+            first.is_some_and(|first| first.split('.').next() == Some(table.name()))
+        };
+        let files: Vec<&InputFile> = self.inputs.iter().filter(is_of_table).collect();
+        let mut before = 0;
+        for file in &files {
+            let rows = file.rows.unwrap_or(0);
+            if row > before + rows {
+                before += rows;
+                continue;
+            }
+            let (name, own) = (file.path.display(), row - before);
+            let is_text = name.to_string().to_ascii_lowercase().contains(".csv");
+            return match (is_text, files.len()) {
+                (true, _) => format!("{name} row {own} (line {})", own + 1),
+                (false, 1) => format!("{name} row {own}"),
+                (false, _) => format!("{name} row {own} (row {row} of the table)"),
+            };
+        }
+        format!("{} row {row}", table.name())
+    }
 }
 
 pub(crate) const MANIFEST: &str = "snapshot.toml";
@@ -179,9 +219,15 @@ fn whole(mut stream: Stream, options: &LoadOptions) -> Result<Snapshot> {
 fn rows_about(table: Table, source: &Source) -> Result<u64> {
     // Least bytes of a row of text or of an IPC file.
     const ROW_BYTES: u64 = 24;
+    // Packed with gzip they may be so many times larger.
+    const UNPACKED_RATIO: u64 = 32;
     let known = match source.format {
         source::Format::Parquet => Opened::new(source, table.columns().get(..1).unwrap_or_default())?.rows(),
         source::Format::Arrow | source::Format::Csv => None,
     };
-    Ok(known.unwrap_or_else(|| source.files.iter().map(Input::len).sum::<u64>() / ROW_BYTES))
+    let bytes = |file: &Input| {
+        let ratio = if crate::formats::look::is_packed(file.path()) { UNPACKED_RATIO } else { 1 };
+        file.len().saturating_mul(ratio)
+    };
+    Ok(known.unwrap_or_else(|| source.files.iter().map(bytes).fold(0, u64::saturating_add) / ROW_BYTES))
 }

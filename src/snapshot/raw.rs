@@ -1,7 +1,7 @@
 //! The rows of the tables of accounts as they are stored, unchecked, for what moves rows about.
 
 use super::{Survey, Table};
-use crate::cells::text::Text;
+use crate::cells::text::{Text, as_text, is_whole};
 use crate::formats::batch::Batch;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
@@ -116,8 +116,11 @@ impl RawRows {
         let failed = |problem: String| Error::from(Invalid::new(problem).file(&batch.file));
         let mut fields = Vec::new();
         let mut arrays: Vec<ArrayRef> = Vec::new();
+        let all = || Table::ALL.iter().flat_map(|table| table.columns());
+        let is_id = |name: &str| all().any(|column| column.kind == Kind::Id && column.name == name);
         for (name, array) in &batch.columns {
             let array = match array.data_type() {
+                kind if is_whole(kind) && is_id(name) => as_text(array).map_err(&failed)?,
                 DataType::Dictionary(_, values) => cast(array, values).map_err(|error| failed(error.to_string()))?,
                 _ => Arc::clone(array),
             };

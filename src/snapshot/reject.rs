@@ -63,6 +63,14 @@ pub enum Reason {
     MissingIndex,
     /// A currency has no USD value.
     MissingFx,
+    /// The option's forward is far from its index, see [`MarkCheck`](super::MarkCheck): one of them may be in another
+    /// unit.
+    ImplausibleForward,
+    /// The option's volatility is above 500 %: it may be in percent.
+    ImplausibleVol,
+    /// The mark is far from its index, or an option's mark contradicts its forward, strike and volatility: it may be in
+    /// another unit.
+    ImplausibleMark,
     /// Worth more USD than `max_notional_usd` allows: contracts and coins may be mixed up.
     ImplausibleNotional,
     /// Another row has the same account and currency. All rows of the key are rejected, whatever their order.
@@ -77,7 +85,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::MissingAccountId,
         Self::MissingInstId,
         Self::MissingCcy,
@@ -105,12 +113,20 @@ impl Reason {
         Self::MissingForward,
         Self::MissingIndex,
         Self::MissingFx,
+        Self::ImplausibleForward,
+        Self::ImplausibleVol,
+        Self::ImplausibleMark,
         Self::ImplausibleNotional,
         Self::DuplicateBalance,
         Self::InvalidSpotOffset,
         Self::DuplicateAccount,
         Self::AccountUnmargined,
     ];
+
+    /// True if it says that prices contradict each other.
+    pub(super) fn is_implausible_price(self) -> bool {
+        matches!(self, Self::ImplausibleForward | Self::ImplausibleVol | Self::ImplausibleMark)
+    }
 
     /// The stable code in `rejects` and `summary.json`.
     #[must_use]
@@ -143,6 +159,9 @@ impl Reason {
             Self::MissingForward => "missing_forward",
             Self::MissingIndex => "missing_index",
             Self::MissingFx => "missing_fx",
+            Self::ImplausibleForward => "implausible_forward",
+            Self::ImplausibleVol => "implausible_vol",
+            Self::ImplausibleMark => "implausible_mark",
             Self::ImplausibleNotional => "implausible_notional",
             Self::DuplicateBalance => "duplicate_balance",
             Self::InvalidSpotOffset => "invalid_spot_offset",

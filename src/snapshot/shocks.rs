@@ -23,11 +23,7 @@ use std::sync::Arc;
 /// # Errors
 /// [`crate::Error::Invalid`] if there are two of them.
 pub fn find_shocks(dir: &Path) -> Result<Option<PathBuf>> {
-    let Some(found) = source::find(dir, "shocks")? else { return Ok(None) };
-    Ok(match found.files.as_slice() {
-        [file] if file.parent() == Some(dir) => Some(file.clone()),
-        _ => Some(dir.join("shocks")),
-    })
+    Ok(source::find(dir, "shocks")?.map(|found| found.path))
 }
 
 /// Reads scenarios from a table `shocks` in a file (`*.csv`, `*.parquet`, `*.arrow`) or a folder of Parquet parts.

@@ -1,7 +1,7 @@
 //! What lies in the folder of a snapshot: every file opened once, before anything is read.
 
 use super::checksums::{self, CHECKSUMS};
-use super::{Expectations, InputFile, MANIFEST, Table};
+use super::{Expectations, InputFile, MANIFEST, Table, unused};
 use crate::cells::time;
 use crate::progress::Progress;
 use crate::source::{self, Input, LARGEST_TOML, Located, Source, hash_all, settle};
@@ -46,6 +46,21 @@ impl Survey {
     /// The files of a table.
     pub fn source(&self, table: Table) -> Option<&Source> {
         self.sources.iter().find(|(other, _)| *other == table).map(|(_, source)| source)
+    }
+
+    /// The files beside those that are read.
+    ///
+    /// # Errors
+    /// [`Invalid`] for one that is nearly called like a table, unless such are allowed.
+    pub fn unused(&self, allowed: bool) -> Result<Vec<PathBuf>> {
+        let mut read: Vec<PathBuf> = self.files.iter().map(|file| file.path().to_path_buf()).collect();
+        read.extend(self.located.iter().map(|(_, located)| located.path.clone()));
+        let files = unused::files(&self.dir, &read)?;
+        if !allowed {
+            let tables: Vec<Table> = self.located.iter().map(|(table, _)| *table).collect();
+            unused::refuse_near_files(&self.dir, &files, &tables)?;
+        }
+        Ok(files)
     }
 
     /// Size and hash of each file.
@@ -134,12 +149,15 @@ pub(super) fn locate(dir: &Path) -> Result<Vec<(Table, Located)>> {
             None if table.optional() => {}
             None => {
                 let name = table.name();
-                return Err(Invalid::new(format!("the snapshot has no table `{name}`"))
-                    .file(dir)
-                    .expected(format!(
-                        "`{name}.parquet`, `{name}.arrow`, `{name}.csv` or a folder `{name}` of Parquet parts"
-                    ))
-                    .into());
+                let invalid =
+                    Invalid::new(format!("the snapshot has no table `{name}`")).file(dir).expected(unused::forms(name));
+                let files = unused::files(dir, &[]).unwrap_or_default();
+                let meant = files.iter().find(|file| unused::meant(file).is_some_and(|(table, _)| table == name));
+                return Err(match meant {
+                    Some(file) => invalid.hint(format!("is it `{}`? Rename or convert it", file.display())),
+                    None => invalid,
+                }
+                .into());
             }
         }
     }

@@ -7,6 +7,7 @@ use super::market::contracts::{self, ContractRow, Fault, base_quote};
 use super::market::prices::{self, Indices};
 use super::market::{self};
 use super::reject::{Reason, Reject, TableCount};
+use super::warning::{Warning, first_few};
 use super::{Expectations, LoadOptions, Table, relate};
 use crate::cells::text::cut;
 use crate::formats::batch::Batch;
@@ -21,6 +22,8 @@ pub(super) struct MarketTables {
     instruments: SmallTable<ContractRow>,
     marks: SmallTable<prices::MarkRow>,
     indices: SmallTable<prices::IndexRow>,
+    /// Indices that contradict others.
+    implausible: Vec<String>,
 }
 
 impl MarketTables {
@@ -32,11 +35,13 @@ impl MarketTables {
             prices::read_marks(rows, batch, clock)
         })?;
         marks.check_unique("duplicate mark", "inst_id", |row| row.inst_id.as_deref())?;
-        let indices = SmallTable::read(pending.take(Table::Indices)?, options, |rows: &mut _, batch: &_| {
+        let mut indices = SmallTable::read(pending.take(Table::Indices)?, options, |rows: &mut _, batch: &_| {
             prices::read_indices(rows, batch, clock)
         })?;
         indices.check_unique("duplicate index", "index_id", |row| row.index_id.as_deref())?;
-        Ok(Self { instruments, marks, indices })
+        let share = options.expectations.mark_check.share();
+        let implausible = share.map_or_else(Vec::new, |share| prices::refuse_contradictions(&mut indices.rows, share));
+        Ok(Self { instruments, marks, indices, implausible })
     }
 
     pub fn indices(&self) -> Indices<'_> {
@@ -51,7 +56,31 @@ impl MarketTables {
         currencies: impl Iterator<Item = &'n str>,
     ) -> Result<(crate::market::Market, market::Listings)> {
         let tables = (self.instruments.rows.as_slice(), self.marks.rows.as_slice(), self.indices.rows.as_slice());
-        market::build(as_of_ns, expectations, tables, currencies)
+        market::build(as_of_ns, expectations, tables, currencies).map_err(|error| match error {
+            Error::Invalid(mut fault) if fault.file.is_none() => {
+                fault.file = self.marks.files.first().cloned();
+                Error::Invalid(fault)
+            }
+            other => other,
+        })
+    }
+
+    /// What is odd about them.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if !self.implausible.is_empty() {
+            let names = first_few(self.implausible.iter().map(String::as_str));
+            let text = format!("index prices that contradict others, and are taken for missing: {names}");
+            warnings.push(Warning::new(Warning::IMPLAUSIBLE_PRICES, self.implausible.len() as u64, text));
+        }
+        let naive = self.instruments.rows.iter().filter(|row| row.is_naive).count()
+            + self.marks.rows.iter().filter(|row| row.is_naive).count()
+            + self.indices.rows.iter().filter(|row| row.is_naive).count();
+        if naive > 0 {
+            let text = format!("times without a time zone, taken as UTC: {naive}");
+            warnings.push(Warning::new(Warning::NAIVE_TIMES, naive as u64, text));
+        }
+        warnings
     }
 
     /// Rows of each file, in the order of the tables.
@@ -65,7 +94,7 @@ impl MarketTables {
 
     /// The broken rows, and what became of the rows of each table.
     pub fn rejects(&self) -> (Vec<Reject>, Vec<TableCount>) {
-        let Self { instruments, marks, indices } = self;
+        let Self { instruments, marks, indices, implausible: _ } = self;
         let mut rejects = Vec::new();
         let counts = vec![
             instruments.set_aside(Table::Instruments, broken_contract, &mut rejects),
@@ -121,6 +150,24 @@ impl Pending {
         let total = tables.iter().map(|(_, _, opened)| opened.rows()).sum::<Option<u64>>();
         options.progress.stage("read", "rows", total.unwrap_or(0));
         Self(tables)
+    }
+
+    /// The columns that nothing reads.
+    ///
+    /// # Errors
+    /// [`Invalid`] for one that is nearly called like one that is read, unless such are allowed.
+    pub fn unused(&self, allowed: bool) -> Result<Vec<(Table, String)>> {
+        let mut unused: Vec<(Table, String)> = Vec::new();
+        for (table, _, opened) in &self.0 {
+            for (file, names) in opened.names() {
+                for name in super::unused::columns(*table, file, names, allowed)? {
+                    if !unused.iter().any(|known| (known.0, &known.1) == (*table, &name)) {
+                        unused.push((*table, name));
+                    }
+                }
+            }
+        }
+        Ok(unused)
     }
 
     pub fn take(&mut self, table: Table) -> Result<(Vec<PathBuf>, Opened)> {

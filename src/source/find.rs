@@ -1,14 +1,20 @@
 //! Which files make up a table.
 
-use super::{Format, Input, is_there, settle, unreadable};
+use super::parts::{Partition, parts};
+use super::{Format, Input, settle, unreadable};
 use crate::{Invalid, Result};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The files of one table, in the order of their rows; none is opened yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Located {
     pub format: Format,
+    /// The file, or the folder of the parts.
+    pub path: PathBuf,
     pub files: Vec<PathBuf>,
+    /// What the folders of each part say of it; none for a file of its own.
+    partitions: Vec<Partition>,
 }
 
 impl Located {
@@ -18,7 +24,16 @@ impl Located {
     /// [`Invalid`] if one is not a regular file or cannot be opened.
     pub fn open(&self) -> Result<Source> {
         let files = self.files.iter().map(|file| Input::open(file)).collect::<Result<_>>()?;
-        Ok(Source { format: self.format, files })
+        Ok(Source { format: self.format, files, partitions: self.partitions.clone() })
+    }
+
+    fn of_file(format: Format, path: PathBuf) -> Self {
+        Self { format, files: vec![path.clone()], path, partitions: Vec::new() }
+    }
+
+    fn of_folder(name: &str, path: PathBuf) -> Result<Self> {
+        let (files, partitions) = parts(name, &path)?.into_iter().unzip();
+        Ok(Self { format: Format::Parquet, path, files, partitions })
     }
 }
 
@@ -27,6 +42,8 @@ impl Located {
 pub(crate) struct Source {
     pub format: Format,
     pub files: Vec<Input>,
+    /// What the folders of each part say of it; none for a file of its own.
+    pub partitions: Vec<Partition>,
 }
 
 impl Source {
@@ -44,23 +61,41 @@ impl Source {
     }
 }
 
-/// Finds the files of table `name`: `NAME.parquet`, `NAME.arrow`, `NAME.csv` or the parts in the folder `NAME`.
+/// Ends of the names of files, in lower case.
+const ENDS: [(&str, Format); 8] = [
+    ("parquet", Format::Parquet),
+    ("parq", Format::Parquet),
+    ("pq", Format::Parquet),
+    ("arrow", Format::Arrow),
+    ("feather", Format::Arrow),
+    ("ipc", Format::Arrow),
+    ("csv", Format::Csv),
+    ("csv.gz", Format::Csv),
+];
+
+/// The format of a file by the end of its name.
+fn format_of(end: &str) -> Option<Format> {
+    let end = end.to_ascii_lowercase();
+    ENDS.iter().find(|(known, _)| *known == end).map(|(_, format)| *format)
+}
+
+/// Finds the files of table `name`: `NAME.parquet`, `NAME.arrow`, `NAME.csv` (or the same under another usual end), or
+/// the parts in the folder `NAME` or `NAME.parquet`.
 ///
 /// # Errors
 /// [`Invalid`] if there are two of these, if a folder holds anything but Parquet parts, or if it cannot be found out
 /// what is there.
 pub(crate) fn find(dir: &Path, name: &str) -> Result<Option<Located>> {
     let mut found = Vec::new();
-    for (extension, format) in [("parquet", Format::Parquet), ("arrow", Format::Arrow), ("csv", Format::Csv)] {
-        let file = dir.join(format!("{name}.{extension}"));
-        if is_there(&file)? {
-            found.push((format, file));
+    for path in entries(dir)? {
+        let Some(rest) = path.file_name().and_then(|file| file.to_str()?.strip_prefix(name)) else { continue };
+        if rest.is_empty() {
+            found.push((Format::Parquet, path));
+        } else if let Some(format) = rest.strip_prefix('.').and_then(format_of) {
+            found.push((format, path));
         }
     }
-    let folder = dir.join(name);
-    if is_there(&folder)? {
-        found.push((Format::Parquet, folder.clone()));
-    }
+    found.sort_by(|(_, a), (_, b)| a.cmp(b));
     if let [(_, first), (_, second), ..] = found.as_slice() {
         return Err(Invalid::new(format!("table `{name}` is there twice"))
             .file(second)
@@ -69,8 +104,17 @@ pub(crate) fn find(dir: &Path, name: &str) -> Result<Option<Located>> {
             .into());
     }
     let Some((format, path)) = found.pop() else { return Ok(None) };
-    let files = if path == folder { parts(name, &folder)? } else { vec![path] };
-    Ok(Some(Located { format, files }))
+    let is_folder = path == dir.join(name) || (format == Format::Parquet && path.is_dir());
+    Ok(Some(if is_folder { Located::of_folder(name, path)? } else { Located::of_file(format, path) }))
+}
+
+/// What is in a folder; nothing if there is no such folder.
+fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+    let list = match std::fs::read_dir(dir) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        list => list.map_err(|error| unreadable(dir, &error))?,
+    };
+    list.map(|entry| entry.map(|entry| entry.path()).map_err(|error| unreadable(dir, &error))).collect()
 }
 
 /// A table at a path of its own: a file named `*.parquet`, `*.arrow` or `*.csv`, or a folder of Parquet parts.
@@ -81,44 +125,13 @@ pub(crate) fn at(path: &Path) -> Result<Located> {
     let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if metadata.is_dir() {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        return Ok(Located { format: Format::Parquet, files: parts(&name, path)? });
+        return Located::of_folder(&name, path.to_path_buf());
     }
-    let format = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("parquet") => Format::Parquet,
-        Some("arrow") => Format::Arrow,
-        Some("csv") => Format::Csv,
-        _ => {
-            let expected = "a file named `*.csv`, `*.parquet` or `*.arrow`, or a folder of Parquet parts";
-            return Err(Invalid::new("a table of unknown format").file(path).expected(expected).into());
-        }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let formats = name.match_indices('.').filter_map(|(dot, _)| format_of(name.get(dot + 1..)?));
+    let Some(format) = formats.into_iter().next() else {
+        let expected = "a file named `*.csv`, `*.parquet` or `*.arrow`, or a folder of Parquet parts";
+        return Err(Invalid::new("a table of unknown format").file(path).expected(expected).into());
     };
-    Ok(Located { format, files: vec![path.to_path_buf()] })
-}
-
-/// The Parquet parts of a folder, in byte order of their names. Names that begin with `_` or `.` are the markers of
-/// writers (`_SUCCESS`) and hold no rows.
-fn parts(name: &str, folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
-        let path = entry.map_err(|error| unreadable(folder, &error))?.path();
-        let file_name = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
-        if file_name.starts_with(b"_") || file_name.starts_with(b".") {
-            continue;
-        }
-        if !file_name.ends_with(b".parquet") {
-            return Err(Invalid::new(format!("the folder of table `{name}` holds something else"))
-                .file(path)
-                .expected("Parquet parts only, named `*.parquet`")
-                .into());
-        }
-        files.push((file_name, path));
-    }
-    if files.is_empty() {
-        return Err(Invalid::new(format!("the folder of table `{name}` holds no parts"))
-            .file(folder)
-            .expected("at least one `*.parquet`")
-            .into());
-    }
-    files.sort();
-    Ok(files.into_iter().map(|(_, path)| path).collect())
+    Ok(Located::of_file(format, path.to_path_buf()))
 }

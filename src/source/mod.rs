@@ -19,6 +19,7 @@ mod input;
 mod local;
 #[cfg(test)]
 mod memory;
+mod parts;
 mod small;
 mod view;
 

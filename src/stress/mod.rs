@@ -239,7 +239,7 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
 
     let clock = Instant::now();
     progress.stage("write", "files", 0);
-    outputs.push(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
+    outputs.extend(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
     outputs.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
     if request.output.report {
         let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs);

@@ -17,19 +17,26 @@ pub static REJECTS: Table =
 fn columns<'a>() -> Vec<Filled<'a, &'a Reject>> {
     vec![
         label("table", "The input table.").text(|row: &&Reject| row.table.name()),
-        count("row", "The number of the row in that table, from 1.").count(|row: &&Reject| row.row),
+        count("row", "The number of the row in that table, from 1, without the header, over all its parts.").count(|row: &&Reject| row.row),
         text("account_id", "The account of the row; null if it has none.")
             .optional_text(|row: &&Reject| row.account_id.as_deref()),
         label("reason", "The [reason](reject-reasons.md).").with_statistics().text(|row: &&Reject| row.reason.code()),
         label("column", "The column at fault.").text(|row: &&Reject| row.column),
-        text("value", "What stood in it.").text(|row: &&Reject| row.value.as_str()),
+        text("value", "What stood in it; where the fault is an instrument's, its name and what stood there; of `account_unmargined` the row to blame.")
+            .text(|row: &&Reject| row.value.as_str()),
+        label("expected", "What was expected there.").text(|row: &&Reject| row.reason.expected()),
     ]
 }
 
-/// Writes `rejects`, in order of table and row; without rejects an empty table.
-pub(crate) fn write(folder: &Path, rejects: &[Reject], format: Format) -> Result<OutputFile> {
+/// Writes `rejects`, in order of table and row, in the format of the tables and as CSV for people; without rejects an
+/// empty table.
+pub(crate) fn write(folder: &Path, rejects: &[Reject], format: Format) -> Result<Vec<OutputFile>> {
     let rows = in_order(rejects);
-    write_table(folder, &REJECTS, format, rows.len(), |range| batch(&rows[range]))
+    let for_people = (format != Format::Csv).then_some(Format::Csv);
+    std::iter::once(format)
+        .chain(for_people)
+        .map(|format| write_table(folder, &REJECTS, format, rows.len(), |range| batch(&rows[range])))
+        .collect()
 }
 
 /// The rows of `rejects`, as [`write`] puts them down.

@@ -12,7 +12,7 @@ use crate::engine::Chunk;
 use crate::margin::{AccountMargin, Status};
 use crate::rules::LoadedRules;
 use crate::rules::RulesId;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Warning};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,6 +42,9 @@ pub struct Summary {
     pub rejects: RejectSummary,
     /// Missing prices that no account needs.
     pub unused_price_gaps: u64,
+    /// What is odd about the snapshot and not wrong; absent if nothing is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// Every account that was left out, in byte order of its id.
     pub unmargined: Vec<UnmarginedAccount>,
     /// How the accounts lie.
@@ -257,6 +260,7 @@ impl Tally {
             tables: snapshot.tables.iter().map(table_summary).collect(),
             rejects: reject_summary(snapshot),
             unused_price_gaps: snapshot.unused_price_gaps,
+            warnings: snapshot.warnings.clone(),
             unmargined,
             distribution: spread.distribution(totals.mmr),
         })

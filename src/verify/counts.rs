@@ -8,7 +8,7 @@ use crate::figures::Totals;
 use crate::progress::Progress;
 use crate::publish::recorded::{Recorded, read_json};
 use crate::results;
-use crate::snapshot::Table;
+use crate::snapshot::{Table, Warning};
 use crate::stress::StressSummary;
 use crate::totals::summary::{Summary, TableSummary};
 use std::path::Path;
@@ -124,6 +124,8 @@ impl Summed<'_> {
         self.equal("scenarios", &scenarios, &(origin.scenarios.len() as u64));
         self.equal("rejects.rows", &summary.rejects.rows, &(snapshot.rejects.len() as u64));
         self.equal("unused_price_gaps", &summary.unused_price_gaps, &snapshot.unused_price_gaps);
+        let texts = |warnings: &[Warning]| warnings.iter().map(|warning| warning.text.clone()).collect::<Vec<_>>();
+        self.equal("warnings", &texts(&summary.warnings).join("; "), &texts(&snapshot.warnings).join("; "));
         for count in &snapshot.tables {
             let name = count.table.name();
             let found = summary.tables.iter().find(|table| table.table == name);

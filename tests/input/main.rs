@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod batches;
+mod cases;
 mod changed;
 #[path = "../common/mod.rs"]
 mod common;

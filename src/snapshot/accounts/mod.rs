@@ -143,7 +143,8 @@ impl Settings {
                 continue;
             };
             let account = self.runs.number(id, self.offset.len(), batch.first_row + row as u64)?;
-            let offset = memo.get(&offsets, row, |name| Ok::<_, crate::Error>(SpotOffset::from_name(name)))?;
+            let offset = memo
+                .get(&offsets, row, |name| Ok::<_, crate::Error>(SpotOffset::from_name(&name.to_ascii_lowercase())))?;
             if offset == Some(None) {
                 let value = offsets.raw(row);
                 self.broken.push(broken(Some(account), Reason::InvalidSpotOffset, "spot_offset", value));

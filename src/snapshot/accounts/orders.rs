@@ -120,7 +120,7 @@ impl Columns {
         }
         let qty = positive(&self.qty, row, "qty", [Reason::MissingQuantity, Reason::InvalidQuantity])?;
         let px = positive(&self.px, row, "px", [Reason::MissingPx, Reason::InvalidPx])?;
-        let sign = match self.side.get(row) {
+        let sign = match self.side.get(row).map(str::to_ascii_lowercase).as_deref() {
             Some("buy") => 1.0,
             Some("sell") => -1.0,
             _ => return Err((Reason::InvalidSide, "side", self.side.raw(row))),

@@ -11,6 +11,8 @@ use crate::market::InstrumentKind;
 pub(crate) struct ContractRow {
     pub inst_id: Option<String>,
     pub contract: Result<Contract, Fault>,
+    /// Its expiry is text without a zone.
+    pub is_naive: bool,
 }
 
 /// The column that is at fault, and its value.
@@ -76,6 +78,7 @@ pub(crate) fn read(rows: &mut Vec<ContractRow>, batch: &Batch) -> Result<()> {
     rows.extend((0..batch.rows).map(|row| ContractRow {
         inst_id: columns.inst_id.get(row).map(str::to_owned),
         contract: columns.contract(row),
+        is_naive: columns.expiry.is_naive(row),
     }));
     Ok(())
 }
@@ -85,7 +88,7 @@ impl Columns {
     /// not looked at there.
     fn contract(&self, row: usize) -> Result<Contract, Fault> {
         let fault = |column, text: &Text| Fault { column, value: text.raw(row) };
-        let (option, swap) = match self.inst_type.get(row) {
+        let (option, swap) = match self.inst_type.get(row).map(str::to_ascii_uppercase).as_deref() {
             Some("SWAP") => (false, true),
             Some("FUTURES") => (false, false),
             Some("OPTION") => (true, false),
@@ -94,7 +97,7 @@ impl Columns {
         let uly = self.uly.get(row).unwrap_or_default();
         let (base, quote) = base_quote(uly).ok_or_else(|| fault("uly", &self.uly))?;
         let settle = self.settle_ccy.get(row).ok_or_else(|| fault("settle_ccy", &self.settle_ccy))?;
-        let inverse = match self.ct_type.get(row) {
+        let inverse = match self.ct_type.get(row).map(str::to_ascii_lowercase).as_deref() {
             Some("inverse") => true,
             Some("linear") => false,
             None => settle == base,
@@ -125,8 +128,8 @@ impl Columns {
         let kind = if option {
             let strike = positive("strike", &self.strike)?;
             let call = match self.opt_type.get(row) {
-                Some("C") => true,
-                Some("P") => false,
+                Some("C" | "c") => true,
+                Some("P" | "p") => false,
                 _ => return Err(fault("opt_type", &self.opt_type)),
             };
             InstrumentKind::Option { call, strike }

@@ -4,6 +4,7 @@
 #![allow(clippy::indexing_slicing)]
 
 pub(crate) mod contracts;
+mod plausible;
 pub(crate) mod prices;
 
 use super::Expectations;
@@ -12,6 +13,7 @@ use super::relate::left_join;
 use crate::market::{Currency, Instrument, InstrumentKind, Market, PriceGap, Underlying};
 use crate::{Error, Result};
 use contracts::{Contract, ContractRow, base_quote};
+use plausible::{Quoted, Tally};
 use prices::{IndexRow, Indices, MarkRow, Price, positive};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,6 +25,17 @@ pub(crate) struct Refusal {
     pub reason: Reason,
     pub column: &'static str,
     pub value: String,
+}
+
+impl Refusal {
+    /// The same, with the name of the instrument before the value.
+    fn about(self, inst_id: &str) -> Self {
+        let value = match self.value.as_str() {
+            "" => inst_id.to_owned(),
+            value => format!("{inst_id}: {value}"),
+        };
+        Self { value: crate::cells::text::cut(&value), ..self }
+    }
 }
 
 /// An instrument as positions find it.
@@ -72,6 +85,15 @@ impl Listings {
         let refused = listed.filter(|(_, listing)| listing.instrument.is_none());
         let reason = |listing: &Listing| listing.refusal.as_ref().map(|refusal| refusal.reason);
         refused.filter_map(|(inst_id, listing)| Some((inst_id.clone(), reason(listing)?))).collect()
+    }
+
+    /// The instruments whose prices contradict each other, in byte order.
+    pub fn implausible(&self) -> BTreeMap<&str, &Refusal> {
+        let refused = self.numbers.iter().filter_map(|(inst_id, &number)| {
+            let refusal = self.entries[number as usize].refusal.as_ref()?;
+            refusal.reason.is_implausible_price().then_some((inst_id.as_str(), refusal))
+        });
+        refused.collect()
     }
 
     fn add(&mut self, inst_id: &str, listing: Listing) {
@@ -166,15 +188,24 @@ pub(crate) fn build<'a>(
     let mark_of = left_join(&live_ids, &mark_ids);
     let index_of = left_join(&live_ulys, &index_ids);
 
+    let mut tally = Tally::default();
     let mut instruments = Vec::with_capacity(live.len());
     for (&(inst_id, contract), (mark, index)) in live.iter().zip(mark_of.into_iter().zip(index_of)) {
         let mark = mark.map(|row| &marks[row]);
         let index = index.map(|row| &index_rows[row].px);
         let priced = prices(contract, mark, index, &indices);
+        let priced = match (priced, expectations.mark_check.share(), indices.px(&contract.uly)) {
+            (Ok((mark_px, mark_vol, fwd_px)), Some(share), Some(index_px)) => {
+                let years = plausible::years(as_of_ns, contract.expiry_ns);
+                let quoted = Quoted { mark_px, mark_vol, fwd_px, index_px, years };
+                plausible::check(contract, quoted, share, &mut tally).map_or(Ok((mark_px, mark_vol, fwd_px)), Err)
+            }
+            (priced, ..) => priced,
+        };
         let (mark_px, mark_vol, fwd_px) = priced.as_ref().map_or((f64::NAN, f64::NAN, f64::NAN), |prices| *prices);
         let (gap, refusal) = match priced {
             Ok(_) => (None, None),
-            Err((gap, refusal)) => (Some(gap), Some(refusal)),
+            Err((gap, refusal)) => (Some(gap), Some(refusal.about(inst_id))),
         };
         if expectations.max_notional_usd.is_some() {
             let usd = contract_usd(contract, mark_px, &indices);
@@ -196,6 +227,7 @@ pub(crate) fn build<'a>(
             gap,
         });
     }
+    tally.verdict()?;
     let underlyings = names.underlyings.iter().map(|&(base, name)| Underlying {
         name: name.to_owned(),
         base: names.currency(base),

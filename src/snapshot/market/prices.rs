@@ -35,6 +35,8 @@ pub(crate) struct MarkRow {
     pub fwd_px: Price,
     /// What stands against the mark as a whole: reason, column, value.
     pub doubt: Option<(Reason, &'static str, String)>,
+    /// Its time is text without a zone.
+    pub is_naive: bool,
 }
 
 /// The time at which prices are wanted, and how close to it they must be.
@@ -70,6 +72,7 @@ pub(crate) fn read_marks(rows: &mut Vec<MarkRow>, batch: &Batch, clock: Clock) -
         mark_vol: price(&vol, row),
         fwd_px: price(&fwd, row),
         doubt: doubt(row),
+        is_naive: ts.is_naive(row),
     }));
     Ok(())
 }
@@ -78,6 +81,8 @@ pub(crate) fn read_marks(rows: &mut Vec<MarkRow>, batch: &Batch, clock: Clock) -
 pub(crate) struct IndexRow {
     pub index_id: Option<String>,
     pub px: Price,
+    /// Its time is text without a zone.
+    pub is_naive: bool,
 }
 
 /// Appends the rows of a batch of `indices`.
@@ -91,8 +96,53 @@ pub(crate) fn read_indices(rows: &mut Vec<IndexRow>, batch: &Batch, clock: Clock
         }
         positive(&price(&px, row))
     };
-    rows.extend((0..batch.rows).map(|row| IndexRow { index_id: index_id.get(row).map(str::to_owned), px: price(row) }));
+    rows.extend((0..batch.rows).map(|row| IndexRow {
+        index_id: index_id.get(row).map(str::to_owned),
+        px: price(row),
+        is_naive: ts.is_naive(row),
+    }));
     Ok(())
+}
+
+/// Takes index prices that contradict others for missing: dollar coins far from a dollar, and a coin's price in one
+/// quote that is further than `share` from its price in most others. Returns their names, in byte order.
+pub(crate) fn refuse_contradictions(rows: &mut [IndexRow], share: f64) -> Vec<String> {
+    const DOLLAR_COINS: [&str; 2] = ["USDT-USD", "USDC-USD"];
+    let far = |px: f64, other: f64| (px / other - 1.0).abs() > share;
+    let mut refused: HashMap<String, String> = HashMap::new();
+    let mut quotes: HashMap<&str, Vec<(&str, f64)>> = HashMap::new();
+    for (name, px) in rows.iter().filter_map(|row| Some((row.index_id.as_deref()?, *row.px.as_ref().ok()?))) {
+        let Some((base, quote)) = base_quote(name) else { continue };
+        if DOLLAR_COINS.contains(&name) {
+            if far(px, 1.0) {
+                refused.insert(name.to_owned(), format!("{} is far from 1 USD", written(px)));
+            }
+        } else if quote.starts_with("USD") {
+            quotes.entry(base).or_default().push((name, px));
+        }
+    }
+    for prices in quotes.values_mut() {
+        prices.sort_unstable_by_key(|(name, _)| *name);
+        for (name, px) in prices.iter() {
+            let others = || prices.iter().filter(|(other, _)| other != name);
+            let against: Vec<_> = others().filter(|(_, other)| far(*px, *other) || far(*other, *px)).collect();
+            // Of three, the one that stands alone; of two, both: nobody knows which.
+            if let Some((other, other_px)) = against.first()
+                && against.len() * 2 > others().count()
+            {
+                let (px, other_px) = (written(*px), written(*other_px));
+                refused.insert((*name).to_owned(), format!("{px}, while {other} is at {other_px}"));
+            }
+        }
+    }
+    for row in rows {
+        if let Some(why) = row.index_id.as_deref().and_then(|name| refused.get(name)) {
+            row.px = Err(why.clone());
+        }
+    }
+    let mut names: Vec<String> = refused.into_keys().collect();
+    names.sort_unstable();
+    names
 }
 
 /// Index prices by name; rows whose name is not `BASE-QUOTE` are left out.

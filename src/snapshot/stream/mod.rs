@@ -17,6 +17,7 @@
 
 mod decode;
 mod held;
+mod ids;
 mod lane;
 mod merge;
 mod piece;
@@ -26,11 +27,13 @@ mod walk;
 pub use spill::Spill;
 pub use walk::{Cut, Pieces, Reader};
 
+use super::census::Census;
 use super::market::Listings;
 use super::market_rows::{MarketRows, name_table};
 use super::reject::{Reject, TableCount, Unmargined};
 use super::tables::{MarketTables, Pending};
-use super::{LoadOptions, Snapshot, Survey, Table, rows_about};
+use super::warning::first_few;
+use super::{LoadOptions, Snapshot, Survey, Table, Unused, Warning, rows_about};
 use crate::book::Book;
 use crate::formats::memory::{Rows, Slices};
 use crate::formats::scan::{Opened, scan};
@@ -83,6 +86,7 @@ pub struct Stream {
     market: Market,
     listings: Listings,
     store: Store,
+    unused: Unused,
 }
 
 /// Where the rows of the tables of accounts come from.
@@ -141,6 +145,8 @@ impl Stream {
 
     fn of_folder(survey: Arc<Survey>, currencies: Currencies, options: &LoadOptions) -> Result<Self> {
         let mut pending = Pending::open(&survey.sources, options)?;
+        let allowed = options.expectations.allow_unknown;
+        let unused = Unused { files: survey.unused(allowed)?, columns: pending.unused(allowed)? };
         let as_of_ns = survey.as_of_ns;
         let tables = Arc::new(MarketTables::read(&mut pending, as_of_ns, options)?);
         let mut flows = [None, None, None, None];
@@ -155,7 +161,8 @@ impl Stream {
         }
         let origin = Origin::Folder(survey);
         let store = if is_parquet { Store::Flows(flows) } else { Store::Untouched };
-        Self::of_tables(as_of_ns, tables, origin, store, currencies, options)
+        let stream = Self::of_tables(as_of_ns, tables, origin, store, currencies, options)?;
+        Ok(Self { unused, ..stream })
     }
 
     /// Tables of accounts in memory beside a market.
@@ -181,7 +188,7 @@ impl Stream {
             Currencies::Named => named_currencies(&origin, options)?,
         };
         let (market, listings) = tables.market(as_of_ns, options.expectations, names.iter().map(String::as_str))?;
-        Ok(Self { origin, as_of_ns, tables, market, listings, store })
+        Ok(Self { origin, as_of_ns, tables, market, listings, store, unused: Unused::default() })
     }
 
     /// Reads the tables of accounts into memory, in whatever order their rows are.
@@ -277,6 +284,25 @@ impl Stream {
         }
     }
 
+    /// What is odd about the files and the market.
+    fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = self.unused.warnings();
+        warnings.extend(self.tables.warnings());
+        if matches!(&self.origin, Origin::Folder(survey) if survey.source(Table::Accounts).is_none()) {
+            let text = "no table `accounts`: every account has the spot hedging mode that the rules take by default";
+            warnings.push(Warning::new(Warning::NO_SETTINGS, 1, text));
+        }
+        let implausible = self.listings.implausible();
+        if !implausible.is_empty() {
+            let text = format!(
+                "prices that contradict each other; positions in such instruments are rejected: {}",
+                first_few(implausible.keys().copied())
+            );
+            warnings.push(Warning::new(Warning::IMPLAUSIBLE_PRICES, implausible.len() as u64, text));
+        }
+        warnings
+    }
+
     /// The snapshot without its book.
     fn snapshot(&self, hashes: Vec<(u64, String)>, found: Found, gathered: Gathered) -> Snapshot {
         let Gathered { nameless, currencies } = gathered;
@@ -308,6 +334,8 @@ impl Stream {
             inputs,
             untradable: self.listings.untradable(),
             unused_price_gaps,
+            unused: self.unused.clone(),
+            warnings: self.warnings(),
         }
     }
 }
@@ -365,9 +393,15 @@ struct Aside {
 #[derive(Default)]
 struct Found {
     aside: Aside,
+    census: Census,
 }
 
 impl Found {
+    fn add_built(&mut self, later: Aside, census: &Census) {
+        self.add(later);
+        self.census.add(census);
+    }
+
     fn add(&mut self, later: Aside) {
         let all = &mut self.aside;
         all.rejects.extend(later.rejects);

@@ -10,6 +10,7 @@ use crate::margin::rules::SpotOffset;
 use crate::snapshot::accounts::Settings;
 use crate::snapshot::accounts::orders::Orders;
 use crate::snapshot::accounts::positions::Positions;
+use crate::snapshot::census::Census;
 use crate::snapshot::reject::{Broken, Reason, Reject, Unmargined};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -78,6 +79,7 @@ pub(super) struct PieceContext {
 pub(super) struct Built {
     pub piece: Piece,
     pub aside: Aside,
+    pub census: Census,
 }
 
 /// One account of a piece.
@@ -101,7 +103,7 @@ impl Ranges {
 
     /// The book of the sound accounts, and what is set aside.
     pub fn build(&self, context: &PieceContext) -> Result<Built> {
-        let mut aside = Aside::default();
+        let (mut aside, mut census) = (Aside::default(), Census::default());
         let mut builder = BookBuilder::with_capacity(self.len(), self.positions.rows(), self.balances.rows());
         let (positions, balances): (Vec<_>, Vec<_>) = (self.positions.runs().collect(), self.balances.runs().collect());
         let (settings, orders): (Vec<_>, Vec<_>) = (self.settings.runs().collect(), self.orders.runs().collect());
@@ -117,6 +119,11 @@ impl Ranges {
                 &balances[begin[1]..next[1]],
                 &settings[begin[2]..next[2]],
                 &orders[begin[3]..next[3]],
+            );
+            census.count(
+                account.id,
+                !(account.positions.is_empty() && account.orders.is_empty()),
+                !account.balances.is_empty(),
             );
             let own_mode = account.spot_offset();
             if !(account.is_plainly_sound() || account.judge(&mut aside)) {
@@ -140,7 +147,7 @@ impl Ranges {
         }
         pending_positions.flush(|group, rows| enter_positions(&mut builder, group, rows));
         pending_balances.flush(|group, rows| enter_balances(&mut builder, group, rows));
-        Ok(Built { piece: Piece { first: 0, book: builder.build()?, undecided }, aside })
+        Ok(Built { piece: Piece { first: 0, book: builder.build()?, undecided }, aside, census })
     }
 }
 
@@ -197,6 +204,13 @@ impl<'a> Account<'a> {
         let tables = [judge_all(self.positions), self.judge_balances(), self.judge_settings(), judge_all(self.orders)];
         let faults = || tables.iter().flatten().filter_map(|(_, fault)| fault.as_ref());
         let Some(reason) = faults().map(|fault| fault.reason).min() else { return true };
+        let blame = tables.iter().zip(OF_ACCOUNTS).find_map(|(rows, table)| {
+            let to_blame = rows.iter().filter(|(_, fault)| fault.as_ref().is_some_and(|fault| fault.reason == reason));
+            let (row, fault) = to_blame.min_by_key(|(row, _)| *row)?;
+            let fault = fault.as_ref()?;
+            Some(format!("{} row {row}: {} {}", table.name(), fault.column, fault.value))
+        });
+        let blame = blame.map_or_else(String::new, |blame| cut(blame.trim_end()));
         let broken_rows = faults().count() as u64;
         aside.unmargined.push(Unmargined { account_id: self.id.to_owned(), reason, broken_rows });
         for (table, rows) in tables.into_iter().enumerate() {
@@ -206,7 +220,7 @@ impl<'a> Account<'a> {
                 let Fault { reason, column, value } = fault.unwrap_or_else(|| Fault {
                     reason: Reason::AccountUnmargined,
                     column: "account_id",
-                    value: cut(self.id),
+                    value: blame.clone(),
                 });
                 let account_id = Some(self.id.to_owned());
                 aside.rejects.push(Reject { table: OF_ACCOUNTS[table], row, account_id, reason, column, value });

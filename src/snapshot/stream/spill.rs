@@ -4,6 +4,7 @@
 //! with its number. The files have no name: whatever ends the process, they are gone.
 
 use super::decode::{Decoder, Rows};
+use crate::cells::text::as_text;
 use crate::formats::Kind;
 use crate::formats::batch::Batch;
 use crate::formats::scan::{Opened, scan};
@@ -132,7 +133,7 @@ fn plain(table: Table, batch: &Batch) -> std::result::Result<RecordBatch, ArrowE
     for (name, array) in &batch.columns {
         let is_id = table.columns().iter().any(|column| column.name == name && column.kind == Kind::Id);
         let array = match array.data_type() {
-            _ if is_id => cast(array, &DataType::Utf8)?,
+            _ if is_id => as_text(array).map_err(ArrowError::CastError)?,
             DataType::Dictionary(_, values) => cast(array, values)?,
             _ => Arc::clone(array),
         };

@@ -87,9 +87,9 @@ impl Reader<'_> {
     ) -> Result<Option<Snapshot>> {
         let mut found = Found::default();
         let work = |ranges: Ranges| {
-            let Built { piece, aside } = self.build(&ranges)?;
+            let Built { piece, aside, census } = self.build(&ranges)?;
             drop(ranges);
-            Ok((aside, work(piece)?))
+            Ok((aside, census, work(piece)?))
         };
         let work = &work;
         let (ranges, hashes) = rayon::in_place_scope_fifo(|scope| {
@@ -102,8 +102,8 @@ impl Reader<'_> {
                 window.pieces,
                 || ranges.next(scope, &bell),
                 work,
-                |(aside, result)| {
-                    found.add(aside);
+                |(aside, census, result)| {
+                    found.add_built(aside, &census);
                     sink(result)
                 },
             )?;
@@ -181,7 +181,7 @@ impl<'s> Cutting<'s> {
         }
     }
 
-    fn finish(self, hashes: Vec<(u64, String)>, found: Found) -> Result<Option<Snapshot>> {
+    fn finish(self, hashes: Vec<(u64, String)>, mut found: Found) -> Result<Option<Snapshot>> {
         if self.is_unsorted {
             return Ok(None);
         }
@@ -191,10 +191,12 @@ impl<'s> Cutting<'s> {
             (None, Store::Held(held)) => held.gathered.clone(),
             (None, _) => Gathered::default(),
         };
-        let snapshot = stream.snapshot(hashes, found, gathered);
+        let census = std::mem::take(&mut found.census);
+        let mut snapshot = stream.snapshot(hashes, found, gathered);
         if let Origin::Folder(survey) = &stream.origin {
             survey.verify(&snapshot.inputs, options.expectations)?;
         }
+        snapshot.warnings.extend(stream.judge(&snapshot, census, options)?);
         Ok(Some(snapshot))
     }
 }
@@ -284,8 +286,8 @@ impl<'s> Pieces<'s> {
             self.building.push_back(Running::start(scope, &self.bell, move || reader.build(&ranges)));
         }
         let Some(first) = self.building.pop_front() else { return Ok(None) };
-        let Built { piece, aside } = first.wait()?;
-        self.found.add(aside);
+        let Built { piece, aside, census } = first.wait()?;
+        self.found.add_built(aside, &census);
         Ok(Some(piece))
     }
 

@@ -1,0 +1,213 @@
+//! Files and columns of a snapshot that nothing reads. One that is nearly called like one that is read is an error.
+
+use super::warning::{Warning, first_few};
+use super::{CHECKSUMS, MANIFEST, Table};
+use crate::source::unreadable;
+use crate::{Invalid, Result};
+use std::path::{Path, PathBuf};
+use strsim::damerau_levenshtein;
+
+/// What lies in a snapshot and is not read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unused {
+    /// Files and folders beside the tables, in byte order.
+    pub files: Vec<PathBuf>,
+    /// Columns of the tables, by table and name.
+    pub columns: Vec<(Table, String)>,
+}
+
+/// Tables that lie in the folder of a snapshot and are read by some commands only.
+const MORE_TABLES: [&str; 2] = ["shocks", "operations"];
+/// Ends of names that hold tables, ours or others'.
+const DATA: [&str; 25] = [
+    "csv", "tsv", "tab", "psv", "parquet", "parq", "pq", "arrow", "feather", "ipc", "arrows", "json", "jsonl",
+    "ndjson", "xlsx", "xls", "ods", "avro", "orc", "gz", "zst", "bz2", "xz", "zip", "",
+];
+/// Files that go with a snapshot and are no tables.
+const BESIDE: [&str; 6] = [MANIFEST, CHECKSUMS, "rules.toml", "import.json", "manifest.json", "summary.json"];
+/// What such files begin with, in lower case.
+const BESIDE_BEGIN: [&str; 9] =
+    [".", "_", "readme", "license", "licence", "notice", "changelog", "sha256sums", "md5sums"];
+/// What such files end with, in lower case.
+const BESIDE_END: [&str; 8] = [".md", ".txt", ".sha256", ".b3", ".md5", ".crc", ".log", ".sig"];
+
+fn goes_beside(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    BESIDE.contains(&name)
+        || BESIDE_BEGIN.iter().any(|begin| lower.starts_with(begin))
+        || BESIDE_END.iter().any(|end| lower.ends_with(end))
+}
+
+/// The files of a folder that nothing reads; `read` are those that are read, the folders of parts among them.
+///
+/// # Errors
+/// [`Invalid`] if the folder cannot be listed.
+pub(super) fn files(dir: &Path, read: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut unused = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(|error| unreadable(dir, &error))? {
+        let path = entry.map_err(|error| unreadable(dir, &error))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_more = MORE_TABLES.iter().any(|table| name.split('.').next() == Some(table));
+        if !read.contains(&path) && !goes_beside(&name) && !is_more {
+            unused.push(PathBuf::from(name));
+        }
+    }
+    unused.sort();
+    Ok(unused)
+}
+
+/// The table that a file is meant to be, by its name, and whether its name is right but for its end.
+pub(super) fn meant(file: &Path) -> Option<(&'static str, bool)> {
+    let name = file.file_name()?.to_string_lossy().to_lowercase();
+    let (stem, end) = name.split_once('.').unwrap_or((&name, ""));
+    if !DATA.contains(&end.rsplit('.').next().unwrap_or_default()) {
+        return None;
+    }
+    let tables = Table::ALL.iter().map(|table| table.name()).chain(MORE_TABLES);
+    let near = tables.filter(|table| is_near(stem, table)).min_by_key(|table| damerau_levenshtein(stem, table))?;
+    Some((near, near == stem))
+}
+
+/// Refuses files that are nearly called like a table, and tables in a form that is not read.
+///
+/// # Errors
+/// [`Invalid`] naming the file and the table.
+pub(super) fn refuse_near_files(dir: &Path, files: &[PathBuf], tables: &[Table]) -> Result<()> {
+    for file in files {
+        let Some((table, is_form)) = meant(file) else { continue };
+        let is_there = tables.iter().any(|there| there.name() == table);
+        // Beside a table that is there, the same in a form that is not read is a copy.
+        if is_form && is_there {
+            continue;
+        }
+        let problem = if is_form { "a table in a form that is not read" } else { "a file that no table is read from" };
+        return Err(Invalid::new(problem)
+            .file(dir.join(file))
+            .expected(forms(table))
+            .hint(format!("it seems to be meant as table `{table}`; `--allow-unknown` leaves it unread"))
+            .into());
+    }
+    Ok(())
+}
+
+/// How a table may be stored.
+pub(super) fn forms(name: &str) -> String {
+    format!("`{name}.parquet`, `{name}.arrow`, `{name}.csv` or a folder `{name}` of Parquet parts")
+}
+
+/// Columns of positions that would say what only the sign of `qty` says.
+const SIDES: [&str; 6] = ["side", "posside", "positionside", "direction", "longshort", "buysell"];
+
+/// The columns of a table's file that nothing reads.
+///
+/// # Errors
+/// [`Invalid`] for one that is nearly called like a column that the file lacks, and for the side of a position, unless
+/// they are allowed.
+pub(super) fn columns(table: Table, file: &Path, found: &[String], allowed: bool) -> Result<Vec<String>> {
+    let mut unused = Vec::new();
+    for name in found {
+        if table.columns().iter().any(|column| column.name == name) {
+            continue;
+        }
+        unused.push(name.clone());
+        let invalid = |expected: String, hint: &str| {
+            Invalid::new("a column that is not read")
+                .file(file)
+                .column(name)
+                .expected(expected)
+                .hint(format!("{hint}; `--allow-unknown` leaves it unread"))
+        };
+        let plain = plain(name);
+        let lacks = |column: &&crate::formats::Column| found.iter().all(|found| found != column.name);
+        let near = table.columns().iter().filter(lacks).find(|column| is_near(&plain, &self::plain(column.name)));
+        if let Some(column) = near.filter(|_| !allowed) {
+            return Err(invalid(format!("`{}`", column.name), "the name seems to be misspelt").into());
+        }
+        if table == Table::Positions && SIDES.contains(&plain.as_str()) && !allowed {
+            let expected = "the side in the sign of `qty`: short positions are negative".to_owned();
+            return Err(invalid(expected, "give `qty` its sign and leave the column away").into());
+        }
+    }
+    Ok(unused)
+}
+
+/// A name without what spellings of it differ by.
+fn plain(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// True if two names differ by a slip: one letter, or two in a long name; nothing but their spelling in a short one.
+fn is_near(name: &str, known: &str) -> bool {
+    let slips = match known.chars().count() {
+        0..=3 => 0,
+        4..=6 => 1,
+        _ => 2,
+    };
+    damerau_levenshtein(name, known) <= slips
+}
+
+impl Unused {
+    /// What a run says of it.
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if !self.files.is_empty() {
+            let names: Vec<_> = self.files.iter().map(|file| file.to_string_lossy()).collect();
+            let text = format!("files that are not read: {}", first_few(names.iter().map(AsRef::as_ref)));
+            warnings.push(Warning::new(Warning::UNUSED_FILES, self.files.len() as u64, text));
+        }
+        if !self.columns.is_empty() {
+            let names: Vec<_> = self.columns.iter().map(|(table, name)| format!("{}.{name}", table.name())).collect();
+            let text = format!("columns that are not read: {}", first_few(names.iter().map(String::as_str)));
+            warnings.push(Warning::new(Warning::UNUSED_COLUMNS, self.columns.len() as u64, text));
+        }
+        warnings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_is_meant_to_be() {
+        for (name, expected) in [
+            ("account.csv", Some(("accounts", false))),
+            ("Positions.parquet", Some(("positions", true))),
+            ("position", Some(("positions", false))),
+            ("blances.parquet", Some(("balances", false))),
+            ("marks.xlsx", Some(("marks", true))),
+            ("mark.csv", Some(("marks", false))),
+            ("positions.csv.bak", None),
+            ("positions_2026-01-14.csv", None),
+            ("markets.csv", None),
+            ("notes.csv", None),
+        ] {
+            assert_eq!(meant(Path::new(name)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn columns_that_are_nearly_read() {
+        let check = |table, found: &[&str]| {
+            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+            columns(table, Path::new("t.csv"), &found, false).map_err(|error| error.to_string())
+        };
+        let balances = ["account_id", "ccy", "cash"];
+        for (more, near) in [
+            ("spot_in_use_capp", Some("`spot_in_use_cap`")),
+            ("spotInUseCap", Some("`spot_in_use_cap`")),
+            ("Interest", Some("`interest`")),
+            ("interest_rate", None),
+            ("desk", None),
+        ] {
+            let found = [&balances[..], &[more]].concat();
+            match (check(Table::Balances, &found), near) {
+                (Ok(unused), None) => assert_eq!(unused, [more]),
+                (Err(error), Some(near)) => assert!(error.contains(near), "{error}"),
+                (other, _) => panic!("{more}: {other:?}"),
+            }
+        }
+        assert!(check(Table::Positions, &["account_id", "posSide"]).is_err_and(|error| error.contains("sign")));
+        assert_eq!(check(Table::Marks, &["inst_id", "tz"]), Ok(vec!["tz".to_owned()]));
+    }
+}
