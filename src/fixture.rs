@@ -122,6 +122,7 @@ pub(crate) fn snapshot(accounts: usize) -> Snapshot {
         inputs: vec![InputFile { path: "positions.parquet".into(), bytes: 7, rows: Some(100), blake3: "00".into() }],
         untradable: std::collections::BTreeMap::new(),
         unused_price_gaps: 3,
+        unheld_broken: 0,
     }
 }
 
@@ -150,7 +151,7 @@ pub(crate) fn rules() -> LoadedRules {
         },
         mr2_days: 1.0,
         mr3_offset_charge: 0.25,
-        mr4: Mr4Rules { annualized: PerClass::default(), floor: PerClass::default() },
+        mr4: Mr4Rules { annualized: PerClass::default(), floor: PerClass::default(), perpetual_like: Vec::new() },
         mr5_rate_shift: 0.05,
         mr6: Mr6Rules { price: PerClass::default(), charge: 0.5 },
         mr7: Mr7Rules {

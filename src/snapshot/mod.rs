@@ -42,6 +42,7 @@ pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use schema::{Table, input_columns};
 pub use shocks::{find_shocks, read_shocks};
+pub use survey::rules_of;
 
 use crate::Result;
 use crate::book::{Book, BookBuilder};
@@ -109,6 +110,17 @@ pub struct Snapshot {
     /// Missing prices that no position needs: instruments without a price that no position refers to, and broken index
     /// rows behind nothing that is held.
     pub unused_price_gaps: u64,
+    /// Broken rows of `instruments` that nobody holds. They are rejects, and count against no limit of them.
+    pub unheld_broken: u64,
+}
+
+impl Snapshot {
+    /// True if more rows are broken than `most` allows. A broken instrument that nobody holds is none of them.
+    #[must_use]
+    pub fn has_too_many_rejects(&self, most: MaxRejects) -> bool {
+        let sum = |of: fn(&TableCount) -> u64| self.tables.iter().map(of).sum::<u64>();
+        most.exceeded(sum(|table| table.rows_broken).saturating_sub(self.unheld_broken), sum(|table| table.rows_in))
+    }
 }
 
 pub(crate) const MANIFEST: &str = "snapshot.toml";

@@ -308,6 +308,7 @@ impl Stream {
             inputs,
             untradable: self.listings.untradable(),
             unused_price_gaps,
+            unheld_broken: self.listings.unheld_broken(),
         }
     }
 }
