@@ -15,6 +15,8 @@ pub(crate) struct Survey {
     pub sources: Vec<(Table, Source)>,
     /// All files that are hashed: `snapshot.toml`, those of each table, the rules that it names.
     files: Vec<Input>,
+    /// The rules that `snapshot.toml` names.
+    rules: Option<Input>,
     /// The file `checksums`.
     checksums: Option<Input>,
     /// Which files there were for which tables.
@@ -35,13 +37,18 @@ impl Survey {
         let listed = dir.join(CHECKSUMS);
         let checksums = if source::is_there(&listed)? { Some(Input::open(&listed)?) } else { None };
         let tables = sources.iter().flat_map(|(_, source)| source.files.clone());
-        let files = std::iter::once(manifest).chain(tables).chain(rules).collect();
-        Ok(Self { dir: dir.to_path_buf(), as_of_ns, sources, files, checksums, located })
+        let files = std::iter::once(manifest).chain(tables).chain(rules.clone()).collect();
+        Ok(Self { dir: dir.to_path_buf(), as_of_ns, sources, files, rules, checksums, located })
     }
 
     /// `snapshot.toml`, the files of each table, the rules that it names.
     pub fn files(&self) -> &[Input] {
         &self.files
+    }
+
+    /// The rules that `snapshot.toml` names.
+    pub fn rules(&self) -> Option<&Input> {
+        self.rules.as_ref()
     }
 
     /// The files of a table.

@@ -122,9 +122,10 @@ impl SetAsideReason {
         }
     }
 
-    /// True if such rows belong into a sound folder, and their absence from the snapshot changes no margin.
+    /// True if such rows belong into a sound folder, and their absence from the snapshot changes no margin. Files that
+    /// are refused whole are judged by their endpoint.
     #[must_use]
     pub fn is_expected(self) -> bool {
-        !matches!(self, Self::Refused | Self::OtherType | Self::Isolated | Self::OtherPriceOrder | Self::Malformed)
+        !matches!(self, Self::OtherType | Self::Isolated | Self::OtherPriceOrder | Self::Malformed)
     }
 }

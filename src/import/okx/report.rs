@@ -1,5 +1,6 @@
 //! The result of an import, as `import.json` and as text.
 
+use super::endpoint::Endpoint;
 use super::missing::Missing;
 use super::reason::SetAsideReason;
 use super::tally::FileCount;
@@ -55,10 +56,13 @@ impl Imported {
         sums
     }
 
-    /// True if a file was not read, or a row was set aside for a reason that a sound folder does not have.
+    /// True if a file was not read or is of no known endpoint, or a row was set aside for a reason that a sound folder does not have.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
-        !self.ignored.is_empty() || self.aside().keys().any(|why| !why.is_expected())
+        let is_unknown = |file: &FileCount| matches!(file.endpoint, Endpoint::Unknown | Endpoint::Empty);
+        !self.ignored.is_empty()
+            || self.files.iter().any(is_unknown)
+            || self.aside().keys().any(|why| !why.is_expected())
     }
 
     /// The content of `import.json`.
