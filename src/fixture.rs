@@ -124,6 +124,7 @@ pub(crate) fn snapshot(accounts: usize) -> Snapshot {
         unused_price_gaps: 3,
         unused: crate::snapshot::Unused::default(),
         warnings: Vec::new(),
+        unheld_broken: 0,
     }
 }
 
@@ -152,7 +153,7 @@ pub(crate) fn rules() -> LoadedRules {
         },
         mr2_days: 1.0,
         mr3_offset_charge: 0.25,
-        mr4: Mr4Rules { annualized: PerClass::default(), floor: PerClass::default() },
+        mr4: Mr4Rules { annualized: PerClass::default(), floor: PerClass::default(), perpetual_like: Vec::new() },
         mr5_rate_shift: 0.05,
         mr6: Mr6Rules { price: PerClass::default(), charge: 0.5 },
         mr7: Mr7Rules {

@@ -168,7 +168,7 @@ pub fn recalculate_snapshot<'py>(
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Result> {
-    let rules = Rules::or_built_in(py, rules)?;
+    let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     let scenarios = Given::new(py, scenarios)?;
     let done = work::run(py, threads, progress, move |progress| {
         let scenarios = scenarios.read()?;

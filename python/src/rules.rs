@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use remargin::rules;
 use remargin::rules::LoadedRules;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Checked rules.
@@ -19,6 +19,19 @@ impl Rules {
             return Ok(Arc::clone(&given.get().0));
         }
         rules::load(None, &[]).map(Arc::new).map_err(|error| errors::raise(py, &error))
+    }
+
+    /// The given rules, else those that the snapshot names, else the built-in set.
+    pub fn or_of_snapshot(
+        py: Python<'_>,
+        given: Option<&Bound<'_, Self>>,
+        snapshot: &Path,
+    ) -> PyResult<Arc<LoadedRules>> {
+        if let Some(given) = given {
+            return Ok(Arc::clone(&given.get().0));
+        }
+        let named = remargin::snapshot::rules_of(snapshot).and_then(|file| rules::load(file.as_deref(), &[]));
+        named.map(Arc::new).map_err(|error| errors::raise(py, &error))
     }
 }
 

@@ -59,6 +59,7 @@ pub fn run<'py>(
         .with_force(force)
         .with_report(report)
         .with_command_line(command_line.to_vec());
+    let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     let snapshot = SnapshotRequest::new(snapshot)
         .with_rules_date_allowed(allow_rules_date)
         .with_max_rejects(max_rejects)
@@ -68,8 +69,7 @@ pub fn run<'py>(
         distance,
         &[("all", DistanceScope::All), ("at-risk", DistanceScope::AtRisk), ("none", DistanceScope::None)],
     )?;
-    let mut request =
-        RunRequest::new(snapshot, output, Rules::or_built_in(py, rules)?.as_ref().clone()).with_distance(distance);
+    let mut request = RunRequest::new(snapshot, output, rules.as_ref().clone()).with_distance(distance);
     request.shocks = shocks;
     let outcome = work::run(py, threads, progress, |progress| remargin::run::run(&request, progress))?;
     if outcome.too_many_rejects {
@@ -103,7 +103,7 @@ pub fn explain<'py>(
         Okx,
     }
     let form = choose("format", format, &[("text", &Form::Text), ("json", &Form::Json), ("okx", &Form::Okx)])?;
-    let rules = Rules::or_built_in(py, rules)?;
+    let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     let explained = work::run(py, threads, progress, |progress| {
         explanation::explain(
             &snapshot,
@@ -138,7 +138,7 @@ pub fn simulate<'py>(
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<String> {
-    let rules = Rules::or_built_in(py, rules)?;
+    let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     work::run(py, threads, progress, move |progress| {
         let loaded = load(&snapshot, &rules, allow_rules_date, &Expectations::NONE, progress)?;
         let priced = engine::price(&loaded.market, &rules.rules);

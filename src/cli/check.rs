@@ -7,7 +7,7 @@ use clap::Args;
 use remargin::engine::{CHUNK_ACCOUNTS, Memory, OpenBook};
 use remargin::memory::Need;
 use remargin::snapshot::stream::{Currencies, Cut};
-use remargin::snapshot::{self, LoadOptions, Reason, Reject, Snapshot, TableCount, Unused};
+use remargin::snapshot::{self, LoadOptions, Reason, Reject, Snapshot, Unused};
 use remargin::{Error, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ impl CheckArgs {
     }
 
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
-        let loaded = self.rules.load()?;
+        let loaded = self.rules.load_for(&self.snapshot, terminal)?;
         let options = LoadOptions {
             default_spot_offset: loaded.rules.default_spot_offset,
             expectations: &self.strict.date.known.expectations(),
@@ -76,8 +76,7 @@ impl CheckArgs {
             TextFormat::Text => findings.to_text(),
             TextFormat::Json => findings.to_json(),
         })?;
-        let count = |of: fn(&TableCount) -> u64| snapshot.tables.iter().map(of).sum::<u64>();
-        if self.strict.max_rejects.exceeded(count(|table| table.rows_broken), count(|table| table.rows_in)) {
+        if snapshot.has_too_many_rejects(self.strict.max_rejects) {
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)

@@ -1,5 +1,6 @@
 //! Flags that several commands share, converted for the library.
 
+use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
 use remargin::error::Remedy;
 use remargin::memory::MemoryLimit;
@@ -11,7 +12,7 @@ use remargin::{Error, Result};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -52,7 +53,8 @@ pub enum When {
 /// Selects the rules.
 #[derive(Args)]
 pub struct RulesArgs {
-    /// Rules file that replaces the built-in `okx-pm2-2025-01`
+    /// Rules file, or `okx-pm2-2025-01` for the built-in rules [default: the file that `snapshot.toml` names as `rules`,
+    /// else the built-in rules]
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
     /// Set one parameter by its dotted key, such as `risk_unit=merged` or `mr4.floor.major=0.012`; repeatable
@@ -63,8 +65,34 @@ pub struct RulesArgs {
 impl RulesArgs {
     /// Loads the selected rules.
     pub fn load(&self) -> Result<LoadedRules> {
-        rules::load(self.rules.as_deref(), &self.set)
+        rules::load(self.rules.as_deref().filter(|file| !is_built_in(file)), &self.set)
     }
+
+    /// The selected rules, else those that the snapshot names, which is said.
+    pub fn load_for(&self, snapshot: &Path, terminal: &Terminal) -> Result<LoadedRules> {
+        if self.rules.is_some() {
+            return self.load();
+        }
+        rules::load(named_rules(snapshot, terminal)?.as_deref(), &self.set)
+    }
+}
+
+/// True for the name of the built-in rules in the place of a file.
+pub fn is_built_in(file: &Path) -> bool {
+    file == Path::new(rules::BUILT_IN_NAME)
+}
+
+/// The rules that a snapshot names, which is said.
+pub fn named_rules(snapshot: &Path, terminal: &Terminal) -> Result<Option<PathBuf>> {
+    let named = remargin::snapshot::rules_of(snapshot)?;
+    if let Some(file) = &named {
+        terminal.note(format_args!(
+            "rules: {}, as the snapshot names them (--rules {} for the built-in ones)",
+            file.display(),
+            rules::BUILT_IN_NAME
+        ));
+    }
+    Ok(named)
 }
 
 /// How many broken rows to accept.

@@ -1,6 +1,6 @@
 //! `remargin compare`: two rule sets over one snapshot, or two finished runs.
 
-use super::common::{MemoryArgs, StrictArgs, command_line};
+use super::common::{MemoryArgs, StrictArgs, command_line, is_built_in, named_rules};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -10,7 +10,7 @@ use remargin::request::OutputRequest;
 use remargin::source::Format;
 use remargin::{Error, Result, rules};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -106,7 +106,7 @@ impl CompareArgs {
         let target = self.target()?.map(|target| target.with_command_line(command_line(args)));
         let outcome = match &self.second {
             None => {
-                let [a, b] = self.bases()?;
+                let [a, b] = self.bases(terminal)?;
                 let snapshot = self.strict.of(&self.first).with_memory_limit(self.memory.limit());
                 let mut request = RulesRequest::new(snapshot, a, b);
                 request.target = target;
@@ -144,7 +144,7 @@ impl CompareArgs {
     }
 
     /// The two sides of a comparison of rules.
-    fn bases(&self) -> Result<[Basis; 2]> {
+    fn bases(&self, terminal: &Terminal) -> Result<[Basis; 2]> {
         // Clap drops a requirement that conflicts with another flag.
         if self.plain || self.snapshot_a.is_some() || self.snapshot_b.is_some() {
             let problem = "`--plain`, `--snapshot-a` and `--snapshot-b` are for two finished runs";
@@ -162,11 +162,13 @@ impl CompareArgs {
             let hint = "give --rules twice, --a or --b for two rule sets, or a second folder for two finished runs";
             return Err(Error::Usage(format!("A and B are the same: nothing to compare\n  hint:     {hint}")));
         }
-        Ok([self.basis(files[0], &self.a)?, self.basis(files[1], &self.b)?])
+        let named = if files[0].is_none() || files[1].is_none() { named_rules(&self.first, terminal)? } else { None };
+        let file = |given: Option<&PathBuf>| given.or(named.as_ref()).cloned();
+        Ok([self.basis(file(files[0]), &self.a)?, self.basis(file(files[1]), &self.b)?])
     }
 
-    fn basis(&self, file: Option<&PathBuf>, own: &[String]) -> Result<Basis> {
-        let file = file.map(PathBuf::as_path).filter(|file| *file != Path::new(rules::BUILT_IN_NAME));
+    fn basis(&self, file: Option<PathBuf>, own: &[String]) -> Result<Basis> {
+        let file = file.filter(|file| !is_built_in(file));
         let mut spot_offset = None;
         let mut set = self.set.clone();
         for setting in own {
@@ -182,7 +184,7 @@ impl CompareArgs {
                 _ => set.push(setting.clone()),
             }
         }
-        Ok(Basis { rules: rules::load(file, &set)?, spot_offset })
+        Ok(Basis { rules: rules::load(file.as_deref(), &set)?, spot_offset })
     }
 
     fn show(&self, outcome: &CompareOutcome, terminal: &Terminal) -> Result<u8> {

@@ -45,7 +45,7 @@ enum ExplainFormat {
 
 impl ExplainArgs {
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
-        let rules = self.rules.load()?;
+        let rules = self.rules.load_for(&self.snapshot, terminal)?;
         let date = self.date.allow_rules_date;
         let expectations = self.date.known.expectations();
         let limit = self.memory.limit();

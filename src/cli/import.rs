@@ -15,19 +15,25 @@ Example:
 const OKX_AFTER_HELP: &str = "\
 Examples:
   remargin import okx data/okx-sample --out snapshot
-  remargin run snapshot --rules snapshot/rules.toml --out out
+  remargin run snapshot --out out
   remargin reconcile out --against data/okx-sample
 
-FOLDER contains responses of the API in their envelope, one or more files per endpoint, recognised by their content:
+FOLDER contains responses of the API (`*.json`, `*.jsonl`, `*.ndjson`, also with `.gz`), one or more files per endpoint,
+recognised by their content:
   contracts  public/instruments (SWAP, FUTURES, OPTION, SPOT, MARGIN)
   prices     public/mark-price, market/index-tickers, public/opt-summary
-  rules      public/discount-rate-interest-free-quota, public/position-tiers (of a currency)
+  rules      public/discount-rate-interest-free-quota, public/position-tiers (of a currency, saved with its `ccy`)
   accounts   account/balance, account/positions, account/config, trade/orders-pending; without balance and positions
              also account/position-builder or account/account-position-risk
-Each account has a sub-folder. Its name is the uid of its account/config, else the name of the sub-folder.
+Each account has a sub-folder. Its name is the uid of its account/config, else the name of the sub-folder. Of several
+answers of an account the latest one holds, by its time or by a date in its file name.
 
 The snapshot gets `import.json`, which counts every row (used, or set aside and why) and lists missing data with the
-endpoint that returns it, and `rules.toml` if the responses contain discount or borrow tiers.";
+endpoint that returns it, and `rules.toml` if the responses contain discount or borrow tiers. `snapshot.toml` names it,
+so that every command uses it.
+
+Exit code 4: the snapshot is written, but accounts in it cannot be margined; with --strict also if a row was set aside
+for a reason that a sound folder does not have, or a file was not read.";
 
 /// Converts responses saved from an exchange to a snapshot
 #[derive(Args)]
@@ -46,7 +52,7 @@ enum Exchange {
 #[derive(Args)]
 #[command(after_help = OKX_AFTER_HELP)]
 struct OkxArgs {
-    /// Folder of the responses (`*.json`, sub-folders included), or one file
+    /// Folder of the responses (sub-folders included), or one file
     folder: PathBuf,
     /// Snapshot folder to write; must not exist unless --force
     #[arg(long, value_name = "SNAPSHOT")]
@@ -63,6 +69,12 @@ struct OkxArgs {
     /// `marks` is `interpolated` in these rows.
     #[arg(long)]
     interpolate_vol: bool,
+    /// End with exit code 4 if a file was not read, or a row was set aside for a reason that a sound folder does not have
+    ///
+    /// Such reasons are `other_type`, `isolated`, `other_price_order` and `malformed`; a file that is of no known endpoint
+    /// counts too.
+    #[arg(long)]
+    strict: bool,
     /// Replace an existing snapshot folder
     #[arg(long)]
     force: bool,
@@ -89,8 +101,28 @@ impl ImportCommand {
         let out = args.out.display();
         terminal.note(format_args!("wrote {out}"));
         if imported.rules {
-            terminal.note(format_args!("margin it with: --rules {}", args.out.join(okx::RULES_FILE).display()));
+            terminal.note(format_args!("commands use its rules: {}", args.out.join(okx::RULES_FILE).display()));
         }
-        Ok(exit::DONE)
+        let (unmarginable, is_incomplete) = (&imported.unmarginable, args.strict && imported.is_incomplete());
+        if let Some((first, why)) = unmarginable.first_key_value() {
+            terminal.error(
+                exit::TOO_MANY_REJECTS,
+                format_args!(
+                    "{} account(s) cannot be margined: `{first}`: {why}\n  hint:     {} lists them and what is missing",
+                    unmarginable.len(),
+                    args.out.join("import.json").display()
+                ),
+            );
+        }
+        if is_incomplete {
+            terminal.error(
+                exit::TOO_MANY_REJECTS,
+                format_args!(
+                    "not everything was used (--strict): see `set_aside_reasons` and `ignored_files` in {}",
+                    args.out.join("import.json").display()
+                ),
+            );
+        }
+        Ok(if unmarginable.is_empty() && !is_incomplete { exit::DONE } else { exit::TOO_MANY_REJECTS })
     }
 }

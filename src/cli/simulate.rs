@@ -86,7 +86,7 @@ impl SimulateArgs {
             let problem = "JSON lines are answered on stdout, not in a folder\n  hint:     remove `--out`";
             return Err(Error::Usage(problem.to_owned()));
         }
-        let rules = self.rules.load()?;
+        let rules = self.rules.load_for(&self.snapshot, terminal)?;
         let snapshot = simulate::load(
             &self.snapshot,
             &rules,
@@ -107,7 +107,11 @@ impl SimulateArgs {
             .with_format(self.format.into())
             .with_force(self.force)
             .with_command_line(command_line(args));
-        let mut request = SimulateRequest::new(self.strict.of(&self.snapshot), output, self.rules.load()?);
+        let mut request = SimulateRequest::new(
+            self.strict.of(&self.snapshot),
+            output,
+            self.rules.load_for(&self.snapshot, terminal)?,
+        );
         request.operations.clone_from(&self.ops);
         request.limits = LimitRequest {
             withdraw: self.max_withdraw,

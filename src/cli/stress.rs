@@ -143,7 +143,7 @@ impl StressArgs {
             DetailArg::None => Detail::None,
         };
         let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
-        let request = StressRequest::new(snapshot, output, self.rules.load()?)
+        let request = StressRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)
             .with_sources(sources)
             .with_detail(detail)
             .with_distance(self.distance.into());
@@ -164,7 +164,8 @@ impl StressArgs {
     /// The answers to `--reverse`.
     fn answer(&self, terminal: &Terminal) -> Result<u8> {
         let snapshot = self.strict.of(&self.snapshot);
-        let request = ReverseRequest::new(snapshot, self.rules.load()?, self.reverse.clone());
+        let request =
+            ReverseRequest::new(snapshot, self.rules.load_for(&self.snapshot, terminal)?, self.reverse.clone());
         let outcome = reverse::run(&request, terminal)?;
         terminal.finish();
         terminal::print(&match self.answer {

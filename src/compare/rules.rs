@@ -163,9 +163,7 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
         manifest::write(&folder, &target.command_line, &sides, &outputs, clock.elapsed())?;
         folder.publish()?;
     }
-    let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
-    let rows_broken = snapshot.tables.iter().map(|table| table.rows_broken).sum();
-    let too_many_rejects = request.snapshot.max_rejects.exceeded(rows_broken, rows_in);
+    let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
     Ok(CompareOutcome { summary, too_many_rejects, not_attributed: None })
 }
 

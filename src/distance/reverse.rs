@@ -144,15 +144,14 @@ pub fn run(request: &ReverseRequest, progress: &dyn Progress) -> Result<ReverseO
         expectations: &request.snapshot.expectations,
         progress,
     };
-    let Snapshot { market, book, as_of_ns, unmargined, tables, .. } = snapshot::load(&request.snapshot.dir, &options)?;
+    let loaded = snapshot::load(&request.snapshot.dir, &options)?;
+    let too_many_rejects = loaded.has_too_many_rejects(request.snapshot.max_rejects);
+    let Snapshot { market, book, as_of_ns, unmargined, .. } = loaded;
     if !request.snapshot.allow_rules_date {
         request.rules.check_date(as_of_ns)?;
     }
     let answer = |statement| reverse(&market, rules, &book, statement, progress);
     let answers = request.statements.iter().map(answer).collect::<Result<_>>()?;
-    let rows_in = tables.iter().map(|table| table.rows_in).sum();
-    let broken = tables.iter().map(|table| table.rows_broken).sum();
-    let too_many_rejects = request.snapshot.max_rejects.exceeded(broken, rows_in);
     Ok(ReverseOutcome { answers, unmargined: unmargined.len() as u64, too_many_rejects })
 }
 

@@ -35,7 +35,7 @@ pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
     let mut numbering = Numbering::default();
     for instrument in &market.instruments {
         let unit = unit_index[unit_name(market, rules, instrument.underlying)];
-        let numbers = numbering.of(unit, instrument);
+        let numbers = numbering.of(unit, instrument, rules);
         let params = &units[unit as usize];
         contracts.push(contract_of(market, rules, instrument, numbers, params, &mut option_rows));
     }
@@ -112,10 +112,10 @@ struct Numbering {
 }
 
 impl Numbering {
-    fn of(&mut self, unit: u32, instrument: &Instrument) -> Numbers {
+    fn of(&mut self, unit: u32, instrument: &Instrument, rules: &Rules) -> Numbers {
         let is_option = matches!(instrument.kind, InstrumentKind::Option { .. });
         let next = self.buckets.len() as u32;
-        let bucket = *self.buckets.entry((unit, instrument.expiry_ns)).or_insert(next);
+        let bucket = *self.buckets.entry((unit, basis_expiry_ns(instrument, rules))).or_insert(next);
         let next = self.legs.len() as u32;
         let leg = *self.legs.entry((bucket, instrument.settle, is_option)).or_insert(next);
         Numbers { unit, bucket, leg }
@@ -139,6 +139,13 @@ impl<'a> Figures<'a> {
     }
 }
 
+/// The expiry of MR4's bucket: none for a swap, and for a future that funding holds at spot.
+fn basis_expiry_ns(instrument: &Instrument, rules: &Rules) -> Option<i64> {
+    let is_option = matches!(instrument.kind, InstrumentKind::Option { .. });
+    let is_like = || rules.mr4.perpetual_like.iter().any(|part| instrument.inst_id.contains(part.as_str()));
+    instrument.expiry_ns.filter(|_| is_option || !is_like())
+}
+
 fn unit_name<'a>(market: &'a Market, rules: &Rules, underlying: u32) -> &'a str {
     let underlying = &market.underlyings[underlying as usize];
     match rules.risk_unit {
@@ -153,7 +160,7 @@ fn units_of(market: &Market, rules: &Rules) -> Vec<UnitParams> {
     for instrument in &market.instruments {
         let name = unit_name(market, rules, instrument.underlying);
         let entry = expiries.entry(name).or_insert_with(|| (instrument.underlying, Vec::new()));
-        entry.1.push(instrument.expiry_ns);
+        entry.1.push(basis_expiry_ns(instrument, rules));
     }
     let mut figures = Figures::new(rules);
     expiries
@@ -208,14 +215,15 @@ fn contract_of(
     if instrument.gap.is_some() {
         return None;
     }
+    let expiry_ns = basis_expiry_ns(instrument, rules);
     let place = Place {
         unit: numbers.unit,
         bucket: numbers.bucket,
         leg: numbers.leg,
-        expiry: params.expiries.binary_search(&instrument.expiry_ns).ok()? as u32,
+        expiry: params.expiries.binary_search(&expiry_ns).ok()? as u32,
         settle: instrument.settle,
         group: SettleGroup::of(&market.currencies[instrument.settle as usize].name) as u32,
-        basis_rate: UnitParams::basis_rate_of(rules, params.class_mr467, market.years_to(instrument.expiry_ns)),
+        basis_rate: UnitParams::basis_rate_of(rules, params.class_mr467, market.years_to(expiry_ns)),
     };
     let (multiplier, mark_px) = (instrument.multiplier, instrument.mark_px);
     let (call, strike) = match instrument.kind {

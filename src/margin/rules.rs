@@ -180,6 +180,8 @@ pub struct Mr4Rules {
     pub annualized: PerClass<f64>,
     /// Least charge.
     pub floor: PerClass<f64>,
+    /// Futures whose id contains one of these texts are held at spot by funding: they are perpetuals here.
+    pub perpetual_like: Vec<String>,
 }
 
 /// MR6, extreme move.

@@ -285,6 +285,8 @@ impl Sums {
         let mut row = 0;
         let Some(mut first) = rows.contract(priced, row)? else { return Ok(()) };
         let mut is_sorted = true;
+        // Does an expiry come back? A future that counts as a perpetual stands behind those that expire.
+        let mut returns = priced.rules.risk_unit == RiskUnitMode::Merged;
         let mut expiry = self.begin_unit(first);
         loop {
             let sums = &mut self.units[self.count - 1];
@@ -303,6 +305,7 @@ impl Sums {
             if next.bucket != first.bucket {
                 self.end_expiry(&expiry);
                 if next.unit == first.unit {
+                    returns |= next.expiry < first.expiry;
                     expiry = ExpirySums::new(next);
                 } else {
                     is_sorted &= first.unit < next.unit;
@@ -312,7 +315,7 @@ impl Sums {
             first = next;
         }
         self.end_expiry(&expiry);
-        if priced.rules.risk_unit == RiskUnitMode::Merged {
+        if returns {
             self.join_expiries();
         }
         if !is_sorted {
@@ -342,8 +345,8 @@ impl Sums {
         self.expiries.push(*sums);
     }
 
-    /// Units of a merged book hold several underlyings, each with its own expiries in order: those of one date belong
-    /// together.
+    /// Units of a merged book hold several underlyings, each with its own expiries in order, and futures may count as
+    /// perpetuals: what is of one expiry belongs together.
     #[cold]
     fn join_expiries(&mut self) {
         let (mut row, mut kept) = (0, 0);

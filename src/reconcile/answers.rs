@@ -79,7 +79,7 @@ impl Answers {
     /// Takes the figures of a response if it has computed margin.
     pub fn take(&mut self, response: &Response) {
         let account = response.account.clone().unwrap_or_default();
-        for value in &response.rows {
+        for value in response.current() {
             let Ok(row) = Row::of(value) else { continue };
             let mut reader = Reader { answers: self, account: &account, source: response.endpoint.name() };
             match response.endpoint {

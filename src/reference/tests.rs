@@ -53,7 +53,7 @@ fn rules() -> Rules {
         },
         mr2_days: 1.0,
         mr3_offset_charge: 0.25,
-        mr4: Mr4Rules { annualized: same(0.365), floor: same(0.01) },
+        mr4: Mr4Rules { annualized: same(0.365), floor: same(0.01), perpetual_like: vec!["XPERP".to_owned()] },
         mr6: Mr6Rules { price: same(0.5), charge: 0.5 },
         mr5_rate_shift: 0.05,
         mr7: Mr7Rules {

@@ -4,7 +4,8 @@ use super::leg::Leg;
 use super::number::Num;
 use super::{Components, Unit, incremental_num};
 use crate::margin::VolState;
-use crate::margin::rules::{MR1_MOVES, Mr1Rules, RiskUnitMode, Rules, SettleGroup};
+use crate::margin::rules::{Class, MR1_MOVES, Mr1Rules, Mr4Rules, RiskUnitMode, Rules, SettleGroup};
+use crate::market::InstrumentKind;
 use std::collections::BTreeMap;
 
 /// Spot that hedges the unit: `h` coins at `price` USD each.
@@ -43,7 +44,7 @@ pub(super) fn unit_margin(name: &str, legs: &[&Leg], spot: SpotInUse, rules: &Ru
         mr1: loss(mr1_pnl).to_f64(),
         mr2: loss(theta).to_f64(),
         mr3: mr3(legs, rules).to_f64(),
-        mr4: mr4(legs, *rules.mr4.floor.get(class), *rules.mr4.annualized.get(class)).to_f64(),
+        mr4: mr4(legs, &rules.mr4, class).to_f64(),
         mr5: mr5(legs, rules.mr5_rate_shift).to_f64(),
         mr6: (Num::from(rules.mr6.charge) * loss(mr6_pnl[0].min(mr6_pnl[1]))).to_f64(),
         mr7: mr7(legs, rules, base).to_f64(),
@@ -178,11 +179,19 @@ fn mr3(legs: &[&Leg], rules: &Rules) -> Num {
     Num::from(rules.mr3_offset_charge) * (gross - net.abs())
 }
 
-/// `sum over expiries of abs(D_e) x max(floor, annualized x T_e)`; perpetuals are one bucket with `T = 0`.
-fn mr4(legs: &[&Leg], floor: f64, annualized: f64) -> Num {
+/// `sum over expiries of abs(D_e) x max(floor, annualized x T_e)`; perpetuals are one bucket with `T = 0`, and so are
+/// futures that the rules call perpetual-like.
+fn mr4(legs: &[&Leg], rules: &Mr4Rules, class: Class) -> Num {
+    let (floor, annualized) = (*rules.floor.get(class), *rules.annualized.get(class));
     let mut by_expiry: BTreeMap<Option<i64>, (Num, f64)> = BTreeMap::new();
     for leg in legs {
-        let bucket = by_expiry.entry(leg.instrument.expiry_ns).or_insert((Num::ZERO, leg.years));
+        let (mut expiry_ns, mut years) = (leg.instrument.expiry_ns, leg.years);
+        for name in &rules.perpetual_like {
+            if leg.instrument.inst_id.contains(name) && !matches!(leg.instrument.kind, InstrumentKind::Option { .. }) {
+                (expiry_ns, years) = (None, 0.0);
+            }
+        }
+        let bucket = by_expiry.entry(expiry_ns).or_insert((Num::ZERO, years));
         bucket.0 = bucket.0 + leg.cash_delta();
     }
     let charge = |&(delta, years): &(Num, f64)| {

@@ -46,6 +46,7 @@ pub(super) fn check(raw: RawRules) -> Checked<Rules> {
         mr4: Mr4Rules {
             annualized: each_within("mr4.annualized", &raw.mr4.annualized, PER_YEAR)?,
             floor: each_within("mr4.floor", &raw.mr4.floor, FRACTION)?,
+            perpetual_like: parts_of_ids("mr4.perpetual_like", raw.mr4.perpetual_like)?,
         },
         mr5_rate_shift: within("mr5.rate_shift", raw.mr5.rate_shift, FRACTION)?,
         mr6: Mr6Rules {
@@ -67,6 +68,16 @@ pub(super) fn check(raw: RawRules) -> Checked<Rules> {
         discount: by_currency("discount", raw.discount, discount_tiers)?,
         name: raw.name,
     })
+}
+
+/// Texts that stand in ids of instruments.
+fn parts_of_ids(key: &str, parts: Vec<String>) -> Checked<Vec<String>> {
+    // A text of one character would be in ids of all kinds.
+    match parts.iter().find(|part| part.len() < 3 || part.chars().any(char::is_control)) {
+        Some(part) => Err(Fault::new(key, "not a part of an instrument's id", "texts of 3 characters or more")
+            .value(basic_string(part))),
+        None => Ok(parts),
+    }
 }
 
 fn within(key: &str, Number(x): Number, range: Range) -> Checked<f64> {

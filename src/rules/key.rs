@@ -5,6 +5,9 @@ use toml::{Table, Value};
 /// Tables with currencies as keys: any currency may be added; `"*"` is required.
 pub(super) const BY_CURRENCY: [&str; 2] = ["mr8.tiers", "discount"];
 
+/// Keys that a full set may lack: they are younger than sets that are in use.
+pub(super) const OPTIONAL: [&str; 1] = ["mr4.perpetual_like"];
+
 /// The key for all other currencies.
 pub(super) const REST: &str = "*";
 

@@ -6,7 +6,7 @@ use std::path::{Path as FilePath, PathBuf};
 use toml::{Table, Value};
 
 use super::bounds::{self, LARGEST_RULES, shown};
-use super::key::{self, Known, Path, REST, Role, basic_string, dotted};
+use super::key::{self, Known, OPTIONAL, Path, REST, Role, basic_string, dotted};
 use super::{BUILT_IN, BUILT_IN_NAME, RuleValue};
 use crate::error::{Error, Invalid, Result};
 use crate::source;
@@ -222,6 +222,9 @@ impl Layers {
                 );
             }
             let Some(leaf) = self.leaves.remove(path) else {
+                if OPTIONAL.contains(&dotted(path).as_str()) {
+                    continue;
+                }
                 let invalid = Invalid::new("missing key")
                     .column(dotted(path))
                     .expected("every key of the set, since the file does not extend another")

@@ -131,6 +131,9 @@ pub(super) struct RawMr3 {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMr4 {
+    /// Sets that were written before the key existed do not have it, and know no such futures.
+    #[serde(default)]
+    pub(super) perpetual_like: Vec<String>,
     pub(super) annualized: RawPerClass<Number>,
     pub(super) floor: RawPerClass<Number>,
 }

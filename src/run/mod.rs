@@ -299,8 +299,7 @@ impl<'a> Job<'a> {
         let accounts = summary.accounts.margined;
         tracing::info!(accounts, seconds = timings.total().as_secs_f64(), "the accounts are margined");
 
-        let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
-        let too_many_rejects = request.snapshot.max_rejects.exceeded(summary.rejects.broken, rows_in);
+        let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
         Ok(RunOutcome { summary, too_many_rejects, timings })
     }
 }

@@ -173,9 +173,7 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
     let provenance = Provenance::new(&request.snapshot, &request.output, &request.rules, &snapshot, &timings, None);
     manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;
-    let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
-    let broken = snapshot.tables.iter().map(|table| table.rows_broken).sum();
-    let too_many_rejects = request.snapshot.max_rejects.exceeded(broken, rows_in);
+    let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
     Ok(SimulateOutcome { counts, too_many_rejects, timings })
 }
 

@@ -39,6 +39,7 @@ impl Reason {
             Self::InvalidSpotOffset => "usdt, usdc, coin or none",
             Self::DuplicateAccount => "one row for each account",
             Self::AccountUnmargined => "no broken row of the account",
+            Self::MarkedUnmarginable => "null, in a column that says why an account cannot be margined",
         }
     }
 }

@@ -49,6 +49,7 @@ pub use operations::{Asked, Given, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use schema::{Table, input_columns};
 pub use shocks::{find_shocks, read_shocks};
+pub use survey::rules_of;
 pub use unused::Unused;
 pub use warning::Warning;
 
@@ -122,9 +123,18 @@ pub struct Snapshot {
     pub unused: Unused,
     /// What is odd and not wrong.
     pub warnings: Vec<Warning>,
+    /// Broken rows of `instruments` that nobody holds. They are rejects, and count against no limit of them.
+    pub unheld_broken: u64,
 }
 
 impl Snapshot {
+    /// True if more rows are broken than `most` allows. A broken instrument that nobody holds is none of them.
+    #[must_use]
+    pub fn has_too_many_rejects(&self, most: MaxRejects) -> bool {
+        let sum = |of: fn(&TableCount) -> u64| self.tables.iter().map(of).sum::<u64>();
+        most.exceeded(sum(|table| table.rows_broken).saturating_sub(self.unheld_broken), sum(|table| table.rows_in))
+    }
+
     /// Where a row of a table is, for people: its file, its number there, and the line of a CSV file.
     #[must_use]
     pub fn place(&self, table: Table, row: u64) -> String {

@@ -61,12 +61,13 @@ impl RawSnapshot {
         self.survey.source(table).map_or(Ok(0), |source| super::rows_about(table, source))
     }
 
-    /// `snapshot.toml`, and the files of the market and of the scenarios.
+    /// `snapshot.toml`, the rules that it names, and the files of the market and of the scenarios.
     pub fn market_files(&self) -> Vec<Input> {
         let market =
             [Table::Instruments, Table::Marks, Table::Indices].into_iter().filter_map(|table| self.files(table));
         let shocks = self.shocks.iter().map(|shocks| shocks.files.as_slice());
-        self.survey.files().iter().take(1).chain(market.chain(shocks).flatten()).cloned().collect()
+        let rules = self.survey.rules();
+        self.survey.files().iter().take(1).chain(rules).chain(market.chain(shocks).flatten()).cloned().collect()
     }
 
     /// What came of reading, once nothing more is read: it counts only if no file changed since it was opened.

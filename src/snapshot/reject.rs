@@ -10,6 +10,8 @@ use super::schema::Table;
 pub enum Reason {
     /// No `account_id`.
     MissingAccountId,
+    /// The source of the snapshot says in `unmarginable` why the account cannot be margined.
+    MarkedUnmarginable,
     /// No `inst_id`.
     MissingInstId,
     /// No `ccy`.
@@ -85,8 +87,9 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::MissingAccountId,
+        Self::MarkedUnmarginable,
         Self::MissingInstId,
         Self::MissingCcy,
         Self::InvalidIndexId,
@@ -133,6 +136,7 @@ impl Reason {
     pub fn code(self) -> &'static str {
         match self {
             Self::MissingAccountId => "missing_account_id",
+            Self::MarkedUnmarginable => "marked_unmarginable",
             Self::MissingInstId => "missing_inst_id",
             Self::MissingCcy => "missing_ccy",
             Self::InvalidIndexId => "invalid_index_id",

@@ -118,7 +118,7 @@ const BALANCES: &[Column] = &[
     Column { name: "interest", kind: Kind::Number, required: false },
     Column { name: "spot_in_use_cap", kind: Kind::Number, required: false },
 ];
-const ACCOUNTS: &[Column] = &[id("account_id"), id("spot_offset")];
+const ACCOUNTS: &[Column] = &[id("account_id"), id("spot_offset"), optional_id("unmarginable")];
 const ORDERS: &[Column] = &[id("account_id"), id("inst_id"), id("side"), number("qty"), number("px")];
 const fn optional_id(name: &'static str) -> Column {
     Column { name, kind: Kind::Id, required: false }

@@ -13,8 +13,10 @@ pub(crate) struct Survey {
     dir: PathBuf,
     pub as_of_ns: i64,
     pub sources: Vec<(Table, Source)>,
-    /// All files that are hashed, `snapshot.toml` first, then those of each table.
+    /// All files that are hashed: `snapshot.toml`, those of each table, the rules that it names.
     files: Vec<Input>,
+    /// The rules that `snapshot.toml` names.
+    rules: Option<Input>,
     /// The file `checksums`.
     checksums: Option<Input>,
     /// Which files there were for which tables.
@@ -31,16 +33,22 @@ impl Survey {
         let as_of_ns = time::read_as_of(&path, &text)?;
         let located = locate(dir)?;
         let sources = open(&located)?;
+        let rules = named_rules(&path, &text)?.map(|rules| Input::open(&rules)).transpose()?;
         let listed = dir.join(CHECKSUMS);
         let checksums = if source::is_there(&listed)? { Some(Input::open(&listed)?) } else { None };
         let tables = sources.iter().flat_map(|(_, source)| source.files.clone());
-        let files = std::iter::once(manifest).chain(tables).collect();
-        Ok(Self { dir: dir.to_path_buf(), as_of_ns, sources, files, checksums, located })
+        let files = std::iter::once(manifest).chain(tables).chain(rules.clone()).collect();
+        Ok(Self { dir: dir.to_path_buf(), as_of_ns, sources, files, rules, checksums, located })
     }
 
-    /// `snapshot.toml`, then the files of each table.
+    /// `snapshot.toml`, the files of each table, the rules that it names.
     pub fn files(&self) -> &[Input] {
         &self.files
+    }
+
+    /// The rules that `snapshot.toml` names.
+    pub fn rules(&self) -> Option<&Input> {
+        self.rules.as_ref()
     }
 
     /// The files of a table.
@@ -126,6 +134,42 @@ impl Survey {
             _ => fault.into(),
         }
     }
+}
+
+/// The rules that `snapshot.toml` names, beside it: what was imported with the tables.
+///
+/// # Errors
+/// [`Invalid`] if it names no file of the folder, or one that is not there.
+fn named_rules(manifest: &Path, text: &str) -> Result<Option<PathBuf>> {
+    const KEY: &str = "rules";
+    // Text that is no TOML is an error of whoever reads the time.
+    let Some(named) = text.parse::<toml::Table>().ok().and_then(|mut keys| keys.remove(KEY)) else { return Ok(None) };
+    let invalid = |problem: &str| Invalid::new(problem).file(manifest).column(KEY).value(named.to_string());
+    let name = named.as_str().filter(|name| Path::new(name).file_name().is_some_and(|only| only == *name));
+    let Some(name) = name else {
+        let expected = "the name of a rules file in the same folder: rules = \"rules.toml\"";
+        return Err(invalid("the rules of the snapshot cannot be read").expected(expected).into());
+    };
+    let path = manifest.with_file_name(name);
+    if !source::is_file(&path)? {
+        return Err(invalid("the rules that the snapshot names are not there")
+            .expected(format!("a file `{}`", path.display()))
+            .hint("import the responses again, or take the line out: then the built-in rules hold")
+            .into());
+    }
+    Ok(Some(path))
+}
+
+/// The rules that a snapshot names: an overlay of the built-in set, to be used unless others are asked for.
+///
+/// # Errors
+/// [`Invalid`] if it names no file of the folder, or one that is not there.
+pub fn rules_of(dir: &Path) -> Result<Option<PathBuf>> {
+    let path = dir.join(MANIFEST);
+    if !source::is_file(&path)? {
+        return Ok(None);
+    }
+    named_rules(&path, &source::text_of(&path, source::read(&path, LARGEST_TOML)?)?)
 }
 
 fn no_snapshot(error: Error) -> Error {

@@ -29,7 +29,7 @@ pub(crate) use input::{Input, hash_all, settle};
 pub(crate) use local::{is_file, is_there};
 #[cfg(test)]
 pub(crate) use memory::Memory;
-pub(crate) use small::{LARGEST_JSON, LARGEST_TOML, read, read_if_there, text_of};
+pub(crate) use small::{LARGEST_JSON, LARGEST_TOML, read, read_if_there, read_text, text_of};
 pub(crate) use view::View;
 
 use crate::{Error, Invalid, Result};

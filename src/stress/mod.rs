@@ -260,8 +260,7 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;
 
-    let rows_in = snapshot.tables.iter().map(|table| table.rows_in).sum();
-    let too_many_rejects = request.snapshot.max_rejects.exceeded(summary.base.rejects.broken, rows_in);
+    let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
     Ok(StressOutcome { summary, too_many_rejects, timings })
 }
 

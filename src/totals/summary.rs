@@ -132,8 +132,11 @@ pub struct TableSummary {
 pub struct RejectSummary {
     /// Rows of `rejects`.
     pub rows: u64,
-    /// Of these, rows with a fault of their own: what `--max-rejects` counts.
+    /// Of these, rows with a fault of their own: what `--max-rejects` counts, without `unheld`.
     pub broken: u64,
+    /// Of these, instruments that nobody holds. Left out if there are none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unheld: u64,
     /// All of them by reason code.
     pub by_reason: BTreeMap<String, u64>,
 }
@@ -337,6 +340,11 @@ fn table_summary(count: &crate::snapshot::TableCount) -> TableSummary {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde gives a reference
+fn is_none(rows: &u64) -> bool {
+    *rows == 0
+}
+
 fn reject_summary(snapshot: &Snapshot) -> RejectSummary {
     let mut by_reason = BTreeMap::new();
     for reject in &snapshot.rejects {
@@ -345,6 +353,7 @@ fn reject_summary(snapshot: &Snapshot) -> RejectSummary {
     RejectSummary {
         rows: snapshot.rejects.len() as u64,
         broken: snapshot.tables.iter().map(|table| table.rows_broken).sum(),
+        unheld: snapshot.unheld_broken,
         by_reason: by_reason.into_iter().map(|(code, rows)| (code.to_owned(), rows)).collect(),
     }
 }

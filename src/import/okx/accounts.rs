@@ -3,8 +3,9 @@
 use super::endpoint::Endpoint;
 use super::files::Response;
 use super::market::{PublicData, Seen, Stop, note};
+use super::reason::SetAsideReason;
 use super::row::{Fault, Row, decimal, is_zero, underlying};
-use super::tally::{Ledger, RowRef, SetAsideReason, Tally};
+use super::tally::{Fields, Ledger, RowRef, Tally};
 use crate::Result;
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -18,6 +19,16 @@ pub(super) struct Balance {
     pub cap: Option<String>,
 }
 
+impl Fields for Balance {
+    fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
+        vec![
+            ("cashBal", self.cash.as_deref()),
+            ("interest", self.interest.as_deref()),
+            ("clSpotInUseAmt", self.cap.as_deref()),
+        ]
+    }
+}
+
 /// A position, its quantity signed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Position {
@@ -25,22 +36,79 @@ pub(super) struct Position {
     pub avg_px: Option<String>,
 }
 
+impl Position {
+    /// A position of zero replaces an earlier one, and is none.
+    fn is_closed(&self) -> bool {
+        self.qty.as_deref().is_some_and(is_zero)
+    }
+}
+
+impl Fields for Position {
+    fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
+        vec![("pos", self.qty.as_deref()), ("avgPx", self.avg_px.as_deref())]
+    }
+}
+
 /// The unfilled part of a pending order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Order {
     pub inst_id: String,
     pub side: String,
+    /// What is left of it; zero if it is filled or cancelled.
     pub qty: String,
     pub px: String,
 }
 
+impl Order {
+    fn is_done(&self) -> bool {
+        is_zero(&self.qty)
+    }
+}
+
+impl Fields for Order {
+    fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
+        vec![
+            ("instId", Some(&self.inst_id)),
+            ("side", Some(&self.side)),
+            ("sz", Some(&self.qty)),
+            ("px", Some(&self.px)),
+        ]
+    }
+}
+
+/// Spot hedging mode, and the mode of the account if it is not portfolio margin.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Settings {
+    pub spot_offset: Option<&'static str>,
+    pub other_level: Option<String>,
+}
+
+impl Fields for Settings {
+    fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
+        vec![("spotOffsetType", self.spot_offset), ("acctLv", self.other_level.as_deref())]
+    }
+}
+
 /// Instrument, side, margin mode and the exchange's position id.
-pub(super) type PositionKey = (String, String, String, String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PositionKey {
+    pub inst_id: String,
+    pub side: String,
+    pub mode: String,
+    pub pos_id: String,
+}
+
+impl std::fmt::Display for PositionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {} {}", self.inst_id, self.side, self.mode, self.pos_id)
+    }
+}
 
 /// One account.
 #[derive(Debug, Default)]
 pub(super) struct Account {
-    pub spot_offset: Ledger<String, Option<&'static str>>,
+    /// Under the empty key.
+    pub settings: Ledger<String, Settings>,
     pub balances: Ledger<String, Balance>,
     pub positions: Ledger<PositionKey, Position>,
     pub orders: Ledger<String, Order>,
@@ -49,6 +117,30 @@ pub(super) struct Account {
     pub has_positions: bool,
     pub has_config: bool,
     pub has_orders: bool,
+    /// A response with computed margin supplied balances and positions.
+    pub has_answer: bool,
+}
+
+impl Account {
+    /// The settings that hold.
+    pub fn settings(&self) -> Option<&Settings> {
+        self.settings.get(&String::new())
+    }
+
+    /// Why the responses do not suffice for a margin, whatever the market; `None` if they do.
+    ///
+    /// An answer without rows says that there are no positions. Where there is no answer, nobody says so.
+    pub fn unmarginable(&self) -> Option<String> {
+        if let Some(level) = self.settings().and_then(|settings| settings.other_level.as_ref()) {
+            return Some(format!("not in portfolio margin: `acctLv` is {level}, not 4"));
+        }
+        let lacking: Vec<&str> = [("account/balance", self.has_balance), ("account/positions", self.has_positions)]
+            .into_iter()
+            .filter(|(_, is_there)| !is_there && !self.has_answer)
+            .map(|(endpoint, _)| endpoint)
+            .collect();
+        (!lacking.is_empty()).then(|| format!("no answer of {}", lacking.join(" and ")))
+    }
 }
 
 /// All accounts.
@@ -73,7 +165,14 @@ impl Accounts {
             Endpoint::Config => account.has_config = true,
             _ => account.has_orders = true,
         }
-        for value in &response.rows {
+        for (value, is_current) in response.numbered() {
+            if !is_current {
+                for _ in 0..items(value, "details").len().max(1) {
+                    let place = tally.row(file);
+                    tally.aside(place, SetAsideReason::Superseded);
+                }
+                continue;
+            }
             let mut reader = Reader { id: &id, account, public, notes: &mut self.notes };
             if response.endpoint != Endpoint::Balance {
                 let place = tally.row(file);
@@ -98,6 +197,14 @@ impl Accounts {
             }
         }
         Ok(())
+    }
+
+    /// Sets aside what was closed, filled or cancelled in the end, once everything is read.
+    pub fn close(&mut self, tally: &mut Tally) {
+        for account in self.by_id.values_mut() {
+            account.positions.set_aside(SetAsideReason::Closed, tally, Position::is_closed);
+            account.orders.set_aside(SetAsideReason::DoneOrder, tally, Order::is_done);
+        }
     }
 }
 
@@ -134,11 +241,9 @@ impl Reader<'_> {
             Some("4") => Some("usdc"),
             Some(other) => return Err(Fault(format!("`spotOffsetType` is {other}, known are 1 to 4")).into()),
         };
-        if let Some(level) = row.text(&["acctLv"])?.filter(|level| level != "4") {
-            let note = format!("account `{}` is not in portfolio margin mode (acctLv {level}, not 4)", self.id);
-            self.notes.push(note);
-        }
-        Ok(self.account.spot_offset.put(String::new(), 0, place, offset, tally)?)
+        let settings =
+            Settings { spot_offset: offset, other_level: row.text(&["acctLv"])?.filter(|level| level != "4") };
+        Ok(self.account.settings.put(String::new(), 0, place, settings, tally)?)
     }
 
     fn balance(&mut self, row: Row, time: i64, place: RowRef, tally: &mut Tally) -> Result<(), Stop> {
@@ -181,37 +286,54 @@ impl Reader<'_> {
             return Err(Stop::SetAside(SetAsideReason::Isolated));
         }
         let side = row.text(&["posSide"])?.unwrap_or_default();
-        let qty = row.text(&["pos"])?.map(|qty| signed(&qty, &side));
-        if qty.as_deref().is_some_and(is_zero) {
-            return Err(Stop::SetAside(SetAsideReason::Closed));
-        }
-        let position = Position { qty, avg_px: row.text(&["avgPx"])? };
-        let key = (inst_id, side, mode, row.text(&["posId"])?.unwrap_or_default());
+        let position =
+            Position { qty: row.text(&["pos"])?.map(|qty| signed(&qty, &side)), avg_px: row.text(&["avgPx"])? };
+        // Kept until the end, since it closes what earlier rows say.
+        let position = if position.is_closed() { Position { avg_px: None, ..position } } else { position };
+        let key = PositionKey { inst_id, side, mode, pos_id: row.text(&["posId"])?.unwrap_or_default() };
         Ok(self.account.positions.put(key, time, place, position, tally)?)
     }
 
     fn order(&mut self, row: Row, place: RowRef, tally: &mut Tally) -> Result<(), Stop> {
-        let id = row.required(&["ordId"])?;
-        let state = row.text(&["state"])?;
-        if state.is_some_and(|state| !matches!(state.as_str(), "live" | "partially_filled")) {
-            return Err(Stop::SetAside(SetAsideReason::DoneOrder));
+        if row.is_algo_order() {
+            return Err(Stop::SetAside(SetAsideReason::AlgoOrder));
         }
+        let id = row.required(&["ordId"])?;
         if row.text(&["tdMode"])?.as_deref() == Some("isolated") {
             return Err(Stop::SetAside(SetAsideReason::Isolated));
         }
-        let px = row.text(&["px"])?.ok_or(Stop::SetAside(SetAsideReason::MarketOrder))?;
-        let amount =
-            |name: &str, text: String| decimal(&text).ok_or_else(|| Fault(format!("`{name}` is not a number")));
-        let size = amount("sz", row.required(&["sz"])?)?;
-        let filled = row.text(&["accFillSz"])?.map(|text| amount("accFillSz", text)).transpose()?.unwrap_or_default();
-        let left = size.checked_sub(filled).ok_or_else(|| Fault("`sz` is out of range".to_owned()))?;
-        if left <= Decimal::ZERO {
-            return Err(Stop::SetAside(SetAsideReason::DoneOrder));
-        }
-        let order =
-            Order { inst_id: row.required(&["instId"])?, side: row.required(&["side"])?, qty: left.to_string(), px };
+        let state = row.text(&["state"])?;
+        let is_open = state.is_none_or(|state| matches!(state.as_str(), "live" | "partially_filled"));
+        let left = if is_open { Some(left_of(row)?) } else { None };
+        let order = match left.filter(|left| *left > Decimal::ZERO) {
+            Some(left) => Order {
+                inst_id: row.required(&["instId"])?,
+                side: row.required(&["side"])?,
+                qty: left.to_string(),
+                px: row.required(&["px"])?,
+            },
+            // Kept until the end, since it ends what earlier rows say.
+            None => Order { inst_id: String::new(), side: String::new(), qty: "0".to_owned(), px: String::new() },
+        };
         Ok(self.account.orders.put(id, row.time_ms(&["uTime"]), place, order, tally)?)
     }
+}
+
+/// The unfilled part of an open order with a limit price.
+fn left_of(row: Row) -> Result<Decimal, Stop> {
+    if row.text(&["px"])?.is_none() {
+        if row.text(&["pxVol", "pxUsd"])?.is_some() {
+            return Err(Stop::SetAside(SetAsideReason::OtherPriceOrder));
+        }
+        let kind = row.text(&["ordType"])?;
+        if kind.is_none_or(|kind| !matches!(kind.as_str(), "limit" | "post_only" | "mmp" | "mmp_and_post_only")) {
+            return Err(Stop::SetAside(SetAsideReason::MarketOrder));
+        }
+    }
+    let amount = |name: &str, text: String| decimal(&text).ok_or_else(|| Fault(format!("`{name}` is not a number")));
+    let size = amount("sz", row.required(&["sz"])?)?;
+    let filled = row.text(&["accFillSz"])?.map(|text| amount("accFillSz", text)).transpose()?.unwrap_or_default();
+    Ok(size.checked_sub(filled).ok_or_else(|| Fault("`sz` is out of range".to_owned()))?)
 }
 
 /// The quantity with the sign of its side. In long/short mode the exchange writes both sides as positive numbers.

@@ -6,12 +6,13 @@
 //! decimals, so that the equity equals the exchange's. The position risk has no entry prices either. Positions then
 //! enter at their mark with zero UPL: equity and margin are right, and the reported UPL is zero.
 
-use super::accounts::{Account, Accounts, Balance, Position, signed};
+use super::accounts::{Account, Accounts, Balance, Position, PositionKey, signed};
 use super::endpoint::Endpoint;
 use super::files::Response;
 use super::market::{PublicData, Seen, Spec, note};
+use super::reason::SetAsideReason;
 use super::row::{Fault, Row, decimal, is_zero};
-use super::tally::{RowRef, SetAsideReason, Tally};
+use super::tally::{RowRef, Tally};
 use crate::Result;
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -36,38 +37,46 @@ impl Accounts {
     ) -> Result<()> {
         let id = response.account.clone().unwrap_or_default();
         let known = self.by_id.get(&id).is_some_and(|account| account.has_balance || account.has_positions);
-        for value in &response.rows {
+        for (value, is_current) in response.numbered() {
             let time = Row::of(value).map_or(0, |row| row.time_ms(&["ts"]));
+            let unused = if !is_current {
+                Some(SetAsideReason::Superseded)
+            } else if known {
+                Some(SetAsideReason::Answer)
+            } else {
+                None
+            };
             let mut holdings = Holdings::default();
             let before = tally.rows(file);
             let builder = response.endpoint == Endpoint::PositionBuilder;
             if builder {
                 for unit in list(value, "riskUnitData") {
                     for position in list(unit, "portfolios") {
-                        read(position, file, known, tally, |row, place| holdings.portfolio(row, place, time, public));
+                        read(position, file, unused, tally, |row, place| holdings.portfolio(row, place, time, public));
                     }
                     if let Some(name) = Row::of(unit).ok().and_then(|unit| unit.text(&["riskUnit"]).ok()?) {
                         self.merged = Some(!name.contains('-'));
                     }
                 }
                 for asset in list(value, "assets") {
-                    read(asset, file, known, tally, |row, place| holdings.asset(row, place, &["availEq", "eq"]));
+                    read(asset, file, unused, tally, |row, place| holdings.asset(row, place, &["availEq", "eq"]));
                 }
             } else {
                 for position in list(value, "posData") {
-                    read(position, file, known, tally, |row, place| holdings.risk(row, place));
+                    read(position, file, unused, tally, |row, place| holdings.risk(row, place));
                 }
                 for asset in list(value, "balData") {
-                    read(asset, file, known, tally, |row, place| holdings.asset(row, place, &["eq"]));
+                    read(asset, file, unused, tally, |row, place| holdings.asset(row, place, &["eq"]));
                 }
             }
             if tally.rows(file) == before {
                 let place = tally.row(file);
-                tally.aside(place, if known { SetAsideReason::Answer } else { SetAsideReason::Nothing });
+                tally.aside(place, unused.unwrap_or(SetAsideReason::Nothing));
             }
-            if !known {
+            if unused.is_none() {
                 public.saw(time);
                 let account = self.by_id.entry(id.clone()).or_default();
+                account.has_answer = true;
                 holdings.enter(account, time, public, &mut self.notes, tally)?;
                 if !builder {
                     self.notes.push(format!(
@@ -85,17 +94,17 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     Row::of(value).map_or(&[], |row| row.list(name))
 }
 
-/// Counts an item and reads it, unless the account's own data are used.
+/// Counts an item and reads it, unless it is known why it is not used.
 fn read(
     item: &Value,
     file: usize,
-    known: bool,
+    unused: Option<SetAsideReason>,
     tally: &mut Tally,
     take: impl FnOnce(Row, RowRef) -> Result<Option<SetAsideReason>, Fault>,
 ) {
     let place = tally.row(file);
-    if known {
-        return tally.aside(place, SetAsideReason::Answer);
+    if let Some(why) = unused {
+        return tally.aside(place, why);
     }
     match Row::of(item).and_then(|row| take(row, place)) {
         Ok(None) => {}
@@ -163,7 +172,7 @@ impl Holdings {
         let mut beside: BTreeMap<String, Option<Decimal>> = BTreeMap::new();
         let mut unknown = Vec::new();
         for (number, (place, inst_id, qty, avg_px)) in self.positions.into_iter().enumerate() {
-            let mark = public.mark(&inst_id).map(|(px, _)| px.to_owned());
+            let mark = public.mark(&inst_id).map(|mark| mark.px.to_owned());
             let avg_px = avg_px.or_else(|| mark.clone());
             let spec = public.instruments.get(&inst_id);
             match spec.and_then(|spec| spec.settle_ccy.clone()) {
@@ -175,7 +184,8 @@ impl Holdings {
                 None => unknown.push(inst_id.clone()),
             }
             // Two rows of one instrument are two positions: the response gives them no id.
-            let key = (inst_id, String::new(), String::new(), number.to_string());
+            let (side, mode) = (String::new(), String::new());
+            let key = PositionKey { inst_id, side, mode, pos_id: number.to_string() };
             account.positions.put(key, time, place, Position { qty: Some(qty), avg_px }, tally)?;
         }
         for inst_id in &unknown {

@@ -30,6 +30,8 @@ pub enum Endpoint {
     Config,
     /// `trade/orders-pending`.
     Orders,
+    /// `trade/orders-algo-pending`.
+    AlgoOrders,
     /// `account/position-builder`.
     PositionBuilder,
     /// The position builder's predecessor of 2022.
@@ -50,7 +52,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All endpoints with a path.
-    const NAMED: [Self; 18] = [
+    const NAMED: [Self; 19] = [
         Self::Instruments,
         Self::MarkPrice,
         Self::IndexTickers,
@@ -63,6 +65,7 @@ impl Endpoint {
         Self::Positions,
         Self::Config,
         Self::Orders,
+        Self::AlgoOrders,
         Self::PositionBuilder,
         Self::SimulatedMargin,
         Self::Greeks,
@@ -87,6 +90,7 @@ impl Endpoint {
             Self::PositionRisk => "account/account-position-risk",
             Self::Config => "account/config",
             Self::Orders => "trade/orders-pending",
+            Self::AlgoOrders => "trade/orders-algo-pending",
             Self::PositionBuilder => "account/position-builder",
             Self::SimulatedMargin => "account/simulated_margin",
             Self::Greeks => "account/greeks",
@@ -123,6 +127,10 @@ impl Endpoint {
                 "interest rates and quotas of loans do not enter a margin; the borrow tiers do: \
                  public/position-tiers?instType=MARGIN&tdMode=cross&ccy=CCY"
             }
+            Self::AlgoOrders => {
+                "algo orders (conditional, oco, trigger, trailing, twap) freeze no margin until they trigger; the \
+                 orders that they place are in trade/orders-pending"
+            }
             Self::AccountPositionTiers => {
                 "position limits of a family, not borrow tiers: public/position-tiers?instType=MARGIN&tdMode=cross\
                  &ccy=CCY has those"
@@ -136,9 +144,33 @@ impl Endpoint {
         })
     }
 
-    /// From the fields of the first row that is an object.
+    /// True if an answer of it belongs to one account.
+    pub(super) fn is_of_account(self) -> bool {
+        matches!(
+            self,
+            Self::Balance | Self::Positions | Self::Config | Self::Orders | Self::PositionBuilder | Self::PositionRisk
+        )
+    }
+
+    /// From the fields of the first row that is of a known endpoint: a row before it may be a placeholder.
     pub(super) fn of_rows(rows: &[Value]) -> Self {
-        rows.iter().find_map(Value::as_object).map_or(Self::Unknown, Self::of_row)
+        let known = rows.iter().filter_map(Value::as_object).map(Self::of_row);
+        known.into_iter().find(|endpoint| *endpoint != Self::Unknown).unwrap_or(Self::Unknown)
+    }
+
+    /// From the channel of a push without rows.
+    pub(super) fn of_channel(channel: &str) -> Option<Self> {
+        Some(match channel {
+            "account" => Self::Balance,
+            "positions" => Self::Positions,
+            "orders" => Self::Orders,
+            "orders-algo" | "algo-advance" => Self::AlgoOrders,
+            "instruments" => Self::Instruments,
+            "mark-price" => Self::MarkPrice,
+            "index-tickers" => Self::IndexTickers,
+            "opt-summary" => Self::OptSummary,
+            _ => return None,
+        })
     }
 
     fn of_row(row: &Map<String, Value>) -> Self {
@@ -158,6 +190,8 @@ impl Endpoint {
             Self::DiscountRate
         } else if all(&["acctLv", "posMode"]) {
             Self::Config
+        } else if row.is_algo_order() {
+            Self::AlgoOrders
         } else if all(&["ordId", "side", "sz"]) {
             Self::Orders
         } else if all(&["instId", "pos", "avgPx", "mgnMode"]) {
@@ -188,14 +222,17 @@ impl Endpoint {
     }
 
     /// From a file name that contains the endpoint's path, with `_` or `-` for `/`. A response without rows has no
-    /// other hint.
+    /// other hint. What is called a history is another endpoint: no open position is in it.
     pub(super) fn of_name(name: &str) -> Option<Self> {
         let plain = |text: &str| text.replace(['/', '-', ' '], "_").to_lowercase();
         let name = plain(name);
+        if name.contains("history") {
+            return None;
+        }
         Self::NAMED.into_iter().find(|endpoint| {
             let path = plain(endpoint.name());
             let last = path.split_once('_').map_or(path.as_str(), |(_, last)| last);
-            name.contains(&path) || name == last
+            name.contains(&path) || name.strip_prefix(last).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
         })
     }
 }
@@ -216,6 +253,9 @@ mod tests {
             (json!({"ccy": "BTC", "discountInfo": []}), Endpoint::DiscountRate),
             (json!({"totalEq": "", "details": [], "ccy": ""}), Endpoint::Balance),
             (json!({"index": "a", "components": []}), Endpoint::Unknown),
+            (json!({"algoId": "1", "ordId": "", "side": "buy", "sz": "", "ordType": "oco"}), Endpoint::AlgoOrders),
+            (json!({"algoId": "1", "ordId": "2", "side": "buy", "sz": "1", "px": "1"}), Endpoint::Orders),
+            (json!({"algoId": "", "ordId": "2", "side": "buy", "sz": "1", "px": "1"}), Endpoint::Orders),
             (json!(7), Endpoint::Unknown),
         ] {
             assert_eq!(Endpoint::of_rows(std::slice::from_ref(&row)), expected, "{row}");
@@ -229,6 +269,9 @@ mod tests {
             ("positions", Some(Endpoint::Positions)),
             ("account-position-tiers_1", Some(Endpoint::AccountPositionTiers)),
             ("2026-01-15_trade_orders-pending", Some(Endpoint::Orders)),
+            ("positions_0900", Some(Endpoint::Positions)),
+            ("position_tiers_BTC", Some(Endpoint::AccountPositionTiers)),
+            ("account_positions-history", None),
             ("answer", None),
         ] {
             assert_eq!(Endpoint::of_name(name), expected, "{name}");

@@ -2,8 +2,9 @@
 
 use super::endpoint::Endpoint;
 use super::files::Response;
+use super::reason::SetAsideReason;
 use super::row::{Fault, Row, underlying};
-use super::tally::{Ledger, RowRef, SetAsideReason, Tally};
+use super::tally::{Fields, Ledger, RowRef, Tally};
 use crate::Result;
 use std::collections::BTreeMap;
 
@@ -23,11 +24,44 @@ pub(super) struct Spec {
     pub lot_sz: Option<String>,
 }
 
+impl Fields for Spec {
+    fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
+        vec![
+            ("instType", Some(&self.inst_type)),
+            ("uly", self.uly.as_deref()),
+            ("settleCcy", self.settle_ccy.as_deref()),
+            ("ctType", self.ct_type.as_deref()),
+            ("ctVal", self.ct_val.as_deref()),
+            ("ctMult", self.ct_mult.as_deref()),
+            ("expTime", self.expiry_ms.as_deref()),
+            ("stk", self.strike.as_deref()),
+            ("optType", self.opt_type.as_deref()),
+            ("lotSz", self.lot_sz.as_deref()),
+        ]
+    }
+}
+
+/// A price as text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Px(pub String);
+
+impl Fields for Px {
+    fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
+        vec![("price", Some(&self.0))]
+    }
+}
+
 /// Volatility and forward of an option.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Summary {
     pub vol: Option<String>,
     pub fwd_px: Option<String>,
+}
+
+impl Fields for Summary {
+    fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
+        vec![("markVol", self.vol.as_deref()), ("fwdPx", self.fwd_px.as_deref())]
+    }
 }
 
 /// Discount tiers of a currency: bound and share, as text. The last bound is open.
@@ -38,12 +72,43 @@ pub(super) struct Discount {
     pub beyond: Option<String>,
 }
 
+impl Fields for Discount {
+    fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
+        let tiers = self
+            .tiers
+            .iter()
+            .flat_map(|(bound, share)| [("maxAmt", bound.as_deref()), ("discountRate", Some(share.as_str()))]);
+        let last = [("minDiscountRate", self.beyond.as_deref())];
+        // A tier more is a difference too.
+        last.into_iter().chain(tiers).chain([("details", None)]).collect()
+    }
+}
+
 /// A borrow tier: bound (`None`: open), maintenance and initial rate.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct BorrowTier {
     pub bound: Option<String>,
     pub mmr: String,
     pub imr: String,
+}
+
+impl Fields for BorrowTier {
+    fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
+        vec![("maxSz", self.bound.as_deref()), ("mmr", Some(&self.mmr)), ("imr", Some(&self.imr))]
+    }
+}
+
+/// Currency and number of a borrow tier.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TierKey {
+    pub ccy: String,
+    pub number: u32,
+}
+
+impl std::fmt::Display for TierKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} tier {}", self.ccy, self.number)
+    }
 }
 
 /// A price found in another response: in a position or a balance.
@@ -58,12 +123,11 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct PublicData {
     pub instruments: Ledger<String, Spec>,
-    pub marks: Ledger<String, String>,
-    pub indices: Ledger<String, String>,
+    pub marks: Ledger<String, Px>,
+    pub indices: Ledger<String, Px>,
     pub summaries: Ledger<String, Summary>,
     pub discounts: Ledger<String, Discount>,
-    /// By currency and tier number.
-    pub borrow: Ledger<(String, u32), BorrowTier>,
+    pub borrow: Ledger<TierKey, BorrowTier>,
     /// Marks and indices found in account responses, used if no public price is imported.
     pub seen_marks: BTreeMap<String, Seen>,
     pub seen_indices: BTreeMap<String, Seen>,
@@ -101,13 +165,13 @@ impl PublicData {
                 let inst_id = row.required(&["instId"])?;
                 let px = row.text(&["markPx"])?.ok_or(Stop::SetAside(SetAsideReason::NoPrice))?;
                 self.saw(time);
-                self.marks.put(inst_id, time, place, px, tally)?;
+                self.marks.put(inst_id, time, place, Px(px), tally)?;
             }
             Endpoint::IndexTickers => {
                 let index_id = row.required(&["instId"])?;
                 let px = row.text(&["idxPx"])?.ok_or(Stop::SetAside(SetAsideReason::NoPrice))?;
                 self.saw(time);
-                self.indices.put(index_id, time, place, px, tally)?;
+                self.indices.put(index_id, time, place, Px(px), tally)?;
             }
             Endpoint::OptSummary => {
                 let inst_id = row.required(&["instId"])?;
@@ -167,7 +231,19 @@ impl From<crate::Error> for Stop {
     }
 }
 
+/// True for the row of an instrument that is announced: it has no id or one that is to change, or no contract value.
+fn is_placeholder(row: Row) -> Result<bool, Fault> {
+    let is_announced = row.text(&["state"])?.as_deref() == Some("preopen");
+    let id = row.text(&["instId"])?;
+    let has_id = id.is_some_and(|id| !id.starts_with("LISTING-"));
+    let is_contract = !matches!(row.text(&["instType"])?.as_deref(), Some("SPOT" | "MARGIN"));
+    Ok(is_announced && (!has_id || is_contract && row.text(&["ctVal"])?.is_none()))
+}
+
 fn spec(row: Row) -> Result<(String, Spec), Stop> {
+    if is_placeholder(row)? {
+        return Err(Stop::SetAside(SetAsideReason::Placeholder));
+    }
     let inst_id = row.required(&["instId"])?;
     let inst_type = row.required(&["instType"])?;
     match inst_type.as_str() {
@@ -211,23 +287,26 @@ fn bound(text: Option<&str>) -> f64 {
     text.and_then(super::row::number).unwrap_or(f64::INFINITY)
 }
 
-/// The currency comes from the row or from the file name (`..._USDT.json`): the exchange does not repeat it in the
-/// response.
-fn borrow_tier(response: &Response, row: Row) -> Result<((String, u32), BorrowTier), Stop> {
+/// A tier of borrowing in a currency. The currency is what was asked for: the exchange does not repeat it in the
+/// response, so it has to be saved with it. Neither the name of a file nor that of an instrument says it.
+fn borrow_tier(response: &Response, row: Row) -> Result<(TierKey, BorrowTier), Stop> {
     let inst_id = row.text(&["instId"])?;
-    if inst_id.as_deref().is_some_and(|id| id.contains('-')) {
+    let family = row.text(&["instFamily", "uly"])?;
+    let inst_type = row.text(&["instType"])?;
+    let is_contract = family.is_some() || inst_type.is_some_and(|name| name != "MARGIN");
+    if is_contract || inst_id.is_some_and(|id| id.contains('-')) {
         return Err(Stop::SetAside(SetAsideReason::PairTiers));
     }
-    let named = || {
-        let stem = response.path.file_stem()?.to_string_lossy().into_owned();
-        let last = stem.rsplit('_').next()?.to_owned();
-        (!last.is_empty() && last.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())).then_some(last)
+    let missing = || {
+        Fault(
+            "`ccy` is missing, and the exchange does not repeat it: save the currency that was asked for with the \
+             answer, as {\"arg\": {\"ccy\": \"USDT\"}, \"code\": \"0\", \"data\": [...]}"
+                .to_owned(),
+        )
     };
-    let missing =
-        || Fault("`ccy` is missing; name the file after the currency, such as position-tiers_USDT.json".into());
-    let ccy = row.text(&["ccy"])?.or(inst_id).or_else(named).ok_or_else(missing)?;
+    let ccy = row.text(&["ccy"])?.or_else(|| response.ccy.clone()).ok_or_else(missing)?;
     let tier = row.required(&["tier"])?;
     let number = tier.parse().map_err(|_| Fault("`tier` is not a number".to_owned()))?;
     let bound = row.text(&["maxSz"])?;
-    Ok(((ccy, number), BorrowTier { bound, mmr: row.required(&["mmr"])?, imr: row.required(&["imr"])? }))
+    Ok((TierKey { ccy, number }, BorrowTier { bound, mmr: row.required(&["mmr"])?, imr: row.required(&["imr"])? }))
 }

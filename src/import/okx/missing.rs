@@ -2,21 +2,23 @@
 
 use super::accounts::Accounts;
 use super::market::{PublicData, Spec};
-use super::row::{is_zero, underlying};
+use super::row::{is_zero, type_of, underlying};
+use super::tables::IndexRow;
 use super::vol::MarkRow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One missing item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// `contract`, `mark`, `volatility`, `forward`, `index`, `balance`, `positions`, `settings`.
+    /// `contract`, `mark`, `volatility`, `forward`, `index`, `balance`, `positions`, `settings`; `expired` for a
+    /// contract that is over.
     pub what: &'static str,
     /// The instrument, index or account.
     pub id: String,
-    /// Accounts that need it.
-    pub accounts: u64,
-    /// The request that returns it.
-    pub endpoint: String,
+    /// Accounts that need it, in byte order.
+    pub accounts: Vec<String>,
+    /// What to do: a request, and why.
+    pub advice: String,
     /// True if the accounts cannot be margined without it.
     pub needed: bool,
 }
@@ -28,32 +30,41 @@ type Needs = BTreeMap<(&'static str, String), (BTreeSet<String>, String, bool)>;
 pub(super) fn missing(
     public: &PublicData,
     marks: &BTreeMap<String, MarkRow>,
-    indices: &BTreeMap<String, (String, &'static str)>,
+    indices: &BTreeMap<String, IndexRow>,
     accounts: &Accounts,
+    as_of_ms: i64,
 ) -> Vec<Missing> {
     let mut needs = Needs::new();
+    let mut over: BTreeMap<String, (i64, BTreeSet<String>)> = BTreeMap::new();
     for (id, account) in &accounts.by_id {
-        let mut need = |what, thing: &str, endpoint: String, needed| {
-            let entry = needs.entry((what, thing.to_owned())).or_insert_with(|| (BTreeSet::new(), endpoint, needed));
+        let mut note = |what, thing: &str, advice: String, needed| {
+            let entry = needs.entry((what, thing.to_owned())).or_insert_with(|| (BTreeSet::new(), advice, needed));
             entry.0.insert(id.clone());
         };
-        if account.balances.is_empty() && !account.has_balance {
-            need("balance", id, "account/balance".into(), true);
+        if !account.has_balance && !account.has_answer {
+            note("balance", id, get("account/balance"), true);
         }
-        if account.positions.is_empty() && !account.has_positions {
-            need("positions", id, "account/positions".into(), true);
+        if !account.has_positions && !account.has_answer {
+            note("positions", id, get("account/positions"), true);
         }
         if !account.has_config {
-            need("settings", id, "account/config (spotOffsetType; without it the rules' default)".into(), false);
+            let advice = "account/config (spotOffsetType; without it the rules' default)";
+            note("settings", id, get(advice), false);
         }
+        let mut need = |what, thing: &str, endpoint: String, needed| note(what, thing, get(&endpoint), needed);
         let mut currencies: BTreeSet<String> = BTreeSet::new();
         for (ccy, balance) in account.balances.iter() {
             if !balance.cash.as_deref().is_some_and(is_zero) {
                 currencies.insert(ccy.clone());
             }
         }
-        for inst_id in account.positions.iter().map(|(key, _)| &key.0) {
-            let Some(spec) = public.instruments.get(inst_id) else {
+        for inst_id in account.positions.iter().map(|(key, _)| &key.inst_id) {
+            let spec = public.instruments.get(inst_id);
+            if let Some(over_ms) = expiry_ms(inst_id, spec).filter(|over_ms| *over_ms <= as_of_ms) {
+                over.entry(inst_id.clone()).or_insert_with(|| (over_ms, BTreeSet::new())).1.insert(id.clone());
+                continue;
+            }
+            let Some(spec) = spec else {
                 let endpoint = format!("public/instruments?instType={}", type_of(inst_id));
                 need("contract", inst_id, endpoint, true);
                 continue;
@@ -77,14 +88,40 @@ pub(super) fn missing(
             need("index", &direct, format!("market/index-tickers?instId={direct}"), true);
         }
     }
-    let missing = needs.into_iter().map(|((what, id), (accounts, endpoint, needed))| Missing {
+    for (id, (over_ms, accounts)) in over {
+        let when =
+            jiff::Timestamp::from_millisecond(over_ms).map_or_else(|_| String::new(), |time| format!(" at {time}"));
+        let advice = format!(
+            "it was delivered or exercised{when}, and the position is none any more: GET /api/v5/account/positions and \
+             account/balance again, at one time after that"
+        );
+        needs.insert(("expired", id), (accounts, advice, true));
+    }
+    let missing = needs.into_iter().map(|((what, id), (accounts, advice, needed))| Missing {
         what,
         id,
-        accounts: accounts.len() as u64,
-        endpoint,
+        accounts: accounts.into_iter().collect(),
+        advice,
         needed,
     });
     missing.collect()
+}
+
+fn get(endpoint: &str) -> String {
+    format!("GET /api/v5/{endpoint}")
+}
+
+/// When a contract ends, in milliseconds since 1970: as its specification says, else by the day in its id. Contracts
+/// end at 08:00 UTC of that day.
+fn expiry_ms(inst_id: &str, spec: Option<&Spec>) -> Option<i64> {
+    if let Some(spec) = spec {
+        return spec.expiry_ms.as_deref()?.parse().ok();
+    }
+    let day =
+        inst_id.split('-').nth(2).filter(|day| day.len() == 6 && day.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let part = |at: usize| day.get(at..at + 2)?.parse::<i8>().ok();
+    let date = jiff::civil::Date::new(2000 + i16::from(part(0)?), part(2)?, part(4)?).ok()?;
+    Some(date.at(8, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond())
 }
 
 /// Missing prices of an instrument, with the requests that return them.
@@ -105,15 +142,6 @@ fn price_gaps(inst_id: &str, spec: &Spec, row: Option<&MarkRow>) -> Vec<(&'stati
         }
     }
     gaps
-}
-
-/// The type of an instrument without a contract specification, from its id.
-fn type_of(inst_id: &str) -> &'static str {
-    match inst_id.rsplit('-').next() {
-        Some("SWAP") => "SWAP",
-        Some("C" | "P") => "OPTION",
-        _ => "FUTURES",
-    }
 }
 
 /// Number of listed contracts without a mark, and of options without a volatility. No account holds them.

@@ -1,7 +1,9 @@
 //! Converts saved OKX v5 REST responses to a snapshot: `remargin import okx`.
 //!
 //! ```text
-//! FOLDER/**/*.json --> files: envelope, endpoint by the fields of its rows, account by folder or uid
+//! FOLDER/**/*.json --> files, envelope: answers, endpoint by the fields of their rows, account by folder or uid
+//!                        |
+//!                      polls: of several answers of an account the latest one
 //!                        |
 //!      market (contracts, prices, tiers)    accounts (balances, positions, orders)    answers (position builder)
 //!                        |                         |                                     |
@@ -20,26 +22,35 @@
 //! `marks` and `indices` state the source of each price. **The valuation time** is the latest time of any price or
 //! account response, unless it is given.
 //!
-//! Two files may contain the same row. If they differ, the row with the later time of its own is used. Two rows with
-//! the same time and different values are an error.
+//! Two files may contain the same row. If they differ, the row with the later time of its own is used, else the row of
+//! the later file, as far as the names of the files say it. Otherwise it is an error. Of several answers of an account
+//! the latest one holds whole, see `polls`.
+//!
+//! **An account without an answer** of `account/positions` or `account/balance`, or with another `acctLv` than 4, is in
+//! the snapshot and marked in `accounts`: a run lists it as unmargined. An empty answer is an answer.
 
 mod accounts;
 mod answers;
 mod endpoint;
+mod envelope;
 pub(crate) mod files;
 mod market;
 mod missing;
 mod overlay;
+mod polls;
+mod reason;
 mod report;
 pub(crate) mod row;
+mod sequence;
 mod tables;
 mod tally;
 mod vol;
 
 pub use endpoint::Endpoint;
 pub use missing::Missing;
+pub use reason::SetAsideReason;
 pub use report::Imported;
-pub use tally::{FileCount, SetAsideReason};
+pub use tally::FileCount;
 pub use vol::VolCounts;
 
 use crate::error::Remedy;
@@ -53,7 +64,7 @@ use files::Found;
 use market::PublicData;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use tables::TextTable;
+use tables::{IndexRow, TextTable};
 use tally::Tally;
 
 /// What to import.
@@ -88,7 +99,7 @@ pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Import
     let mut found = files::read(&request.folder)?;
     for response in &mut found.responses {
         // A single file that does not state its account.
-        response.account.get_or_insert_with(|| response.path.file_stem().unwrap_or_default().to_string_lossy().into());
+        response.account.get_or_insert_with(|| files::stem(&response.path));
     }
     progress.check()?;
     progress.stage("import", "files", found.responses.len() as u64);
@@ -109,7 +120,9 @@ pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Import
         imported.rules = true;
     }
     write("import.json", &format!("{:#}\n", imported.to_json()))?;
-    let manifest = format!("{IMPORTED}; import.json counts their rows.\nas_of = {}\nversion = 1\n", imported.as_of);
+    let named = if imported.rules { format!("rules = \"{RULES_FILE}\"\n") } else { String::new() };
+    let manifest =
+        format!("{IMPORTED}; import.json counts their rows.\nas_of = {}\nversion = 1\n{named}", imported.as_of);
     write("snapshot.toml", &manifest)?;
     progress.check()?;
     folder.publish()?;
@@ -153,6 +166,7 @@ fn build(
             accounts.take_answer(file, response, &mut public, &mut tally)?;
         }
     }
+    accounts.close(&mut tally);
     refuse_nothing(request, &tally, &accounts)?;
     let as_of_ms = request
         .as_of_ms
@@ -165,39 +179,64 @@ fn build(
     let tables = tables::tables(&public, &marks, &indices, &accounts);
     let mut price_sources = BTreeMap::new();
     let sources = marks.values().filter_map(|row| row.mark_source);
-    for source in sources.chain(indices.values().map(|(_, source)| *source)) {
+    for source in sources.chain(indices.values().map(|row| row.source)) {
         *price_sources.entry(source).or_default() += 1;
     }
     let overlay = overlay::overlay(&public, accounts.merged)?;
+    let missing = missing::missing(&public, &marks, &indices, &accounts, as_of_ms);
+    let notes = found.notes.iter().cloned().chain(tally.notes()).chain(accounts.notes.iter().cloned()).collect();
     let imported = Imported {
         as_of: as_of.to_string(),
         tables: tables.iter().map(|table| (table.name, table.rows())).collect(),
-        missing: missing::missing(&public, &marks, &indices, &accounts),
+        unmarginable: unmarginable(&accounts, &missing),
+        missing,
         unpriced: missing::unpriced(&public, &marks),
-        files: tally.0,
+        files: tally.files,
         ignored: found.ignored.clone(),
         volatility,
         price_sources,
-        notes: accounts.notes,
+        notes,
         rules: false,
     };
     Ok((imported, tables, overlay))
 }
 
-/// Indices by id, with their source: `market/index-tickers`, else the latest from the account responses.
-fn indices(public: &PublicData) -> BTreeMap<String, (String, &'static str)> {
-    let seen = public.seen_indices.iter().map(|(id, seen)| (id.clone(), (seen.px.clone(), seen.source)));
-    let quoted = public.indices.iter().map(|(id, px)| (id.clone(), (px.clone(), "market/index-tickers")));
+/// The accounts that cannot be margined, each with the first reason.
+fn unmarginable(accounts: &Accounts, missing: &[Missing]) -> BTreeMap<String, String> {
+    let mut reasons: BTreeMap<String, String> = BTreeMap::new();
+    for (id, account) in &accounts.by_id {
+        reasons.extend(account.unmarginable().map(|why| (id.clone(), why)));
+    }
+    for gap in missing.iter().filter(|gap| gap.needed) {
+        for id in &gap.accounts {
+            let what = if gap.what == "expired" { "it holds a contract that is over:" } else { "it lacks the" };
+            let what = if gap.what == "expired" { what.to_owned() } else { format!("{what} {} of", gap.what) };
+            reasons.entry(id.clone()).or_insert_with(|| format!("{what} `{}`", gap.id));
+        }
+    }
+    reasons
+}
+
+/// Indices by id: of `market/index-tickers`, else the latest from the account responses.
+fn indices(public: &PublicData) -> BTreeMap<String, IndexRow> {
+    let known = vol::known_time;
+    let seen = public
+        .seen_indices
+        .iter()
+        .map(|(id, seen)| (id.clone(), IndexRow { px: seen.px.clone(), source: seen.source, ts_ms: known(seen.time) }));
+    let quoted = public.indices.iter_timed().map(|(id, (time_ms, px))| {
+        (id.clone(), IndexRow { px: px.0.clone(), source: "market/index-tickers", ts_ms: known(time_ms) })
+    });
     seen.chain(quoted).collect()
 }
 
 /// If no row of the folder is used, this is an error, and the hint lists the reasons.
 fn refuse_nothing(request: &ImportRequest, tally: &Tally, accounts: &Accounts) -> Result<()> {
-    if tally.0.iter().any(|file| file.used > 0) || !accounts.by_id.is_empty() {
+    if tally.files.iter().any(|file| file.used > 0) || !accounts.by_id.is_empty() {
         return Ok(());
     }
     let mut why: Vec<String> = Vec::new();
-    for file in &tally.0 {
+    for file in &tally.files {
         let reasons: Vec<&str> = file.aside.keys().map(|why| why.meaning()).collect();
         let told = file.endpoint.refusal().map_or_else(|| reasons.join("; "), str::to_owned);
         let problems = file.malformed.first().map_or_else(String::new, |(row, text)| format!(" (row {row}: {text})"));

@@ -31,8 +31,8 @@ pub(super) fn overlay(public: &PublicData, merged: Option<bool>) -> Result<Optio
     if !public.borrow.is_empty() {
         text += "\n[mr8.tiers]   # public/position-tiers; beyond the last tier its own rates\n";
         let mut by_ccy: BTreeMap<&str, Vec<&BorrowTier>> = BTreeMap::new();
-        for ((ccy, _), tier) in public.borrow.iter() {
-            by_ccy.entry(ccy).or_default().push(tier);
+        for (key, tier) in public.borrow.iter() {
+            by_ccy.entry(&key.ccy).or_default().push(tier);
         }
         for (ccy, tiers) in by_ccy {
             let tiers = borrow_tiers(ccy, &tiers)?;

@@ -1,10 +1,12 @@
 //! The result of an import, as `import.json` and as text.
 
+use super::endpoint::Endpoint;
 use super::missing::Missing;
-use super::tally::{FileCount, SetAsideReason};
+use super::reason::SetAsideReason;
+use super::tally::FileCount;
 use super::vol::VolCounts;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -15,10 +17,12 @@ pub struct Imported {
     pub as_of: String,
     /// Tables with their rows.
     pub tables: Vec<(&'static str, u64)>,
-    /// Row counts of each file.
+    /// Row counts of each file, one entry for each answer in it.
     pub files: Vec<FileCount>,
-    /// Files that are not `.json`.
-    pub ignored: Vec<PathBuf>,
+    /// Files and folders that were not read, and why.
+    pub ignored: Vec<(PathBuf, &'static str)>,
+    /// Accounts that cannot be margined, and why.
+    pub unmarginable: BTreeMap<String, String>,
     /// Sources of the volatilities.
     pub volatility: VolCounts,
     /// Marks and indices by their source.
@@ -52,6 +56,15 @@ impl Imported {
         sums
     }
 
+    /// True if a file was not read or is of no known endpoint, or a row was set aside for a reason that a sound folder does not have.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        let is_unknown = |file: &FileCount| matches!(file.endpoint, Endpoint::Unknown | Endpoint::Empty);
+        !self.ignored.is_empty()
+            || self.files.iter().any(is_unknown)
+            || self.aside().keys().any(|why| !why.is_expected())
+    }
+
     /// The content of `import.json`.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -63,11 +76,13 @@ impl Imported {
             .iter()
             .map(|gap| {
                 json!({
-                    "what": gap.what, "id": gap.id, "accounts": gap.accounts, "needed": gap.needed,
-                    "endpoint": format!("GET /api/v5/{}", gap.endpoint),
+                    "what": gap.what, "id": gap.id, "accounts": gap.accounts.len(), "needed": gap.needed,
+                    "endpoint": gap.advice,
                 })
             })
             .collect();
+        let ignored: Vec<Value> =
+            self.ignored.iter().map(|(path, why)| json!({"path": path.display().to_string(), "why": why})).collect();
         let vol = &self.volatility;
         let tables: Map<_, _> = self.tables.iter().map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect();
         json!({
@@ -80,12 +95,13 @@ impl Imported {
                 "missing": vol.missing,
             },
             "price_sources": self.price_sources,
+            "unmarginable": self.unmarginable,
             "missing": missing,
             "listed_without": { "mark": self.unpriced.0, "volatility": self.unpriced.1 },
             "notes": self.notes,
             "set_aside_reasons": meanings,
             "files": files,
-            "ignored_files": self.ignored.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+            "ignored_files": ignored,
         })
     }
 
@@ -102,7 +118,11 @@ impl Imported {
         let (rows, used, aside) = self.totals();
         let tables: Vec<String> = self.tables.iter().map(|(name, rows)| format!("{rows} {name}")).collect();
         writeln!(out, "as of {}: {}", self.as_of, tables.join(", "))?;
-        writeln!(out, "{rows} rows in {} files: {used} used, {aside} set aside", self.files.len())?;
+        let paths: BTreeSet<_> = self.files.iter().map(|file| &file.path).collect();
+        writeln!(out, "{rows} rows in {} files: {used} used, {aside} set aside", paths.len())?;
+        for (path, why) in &self.ignored {
+            writeln!(out, "  not read: {}: {why}", path.display())?;
+        }
         for (why, rows) in self.aside() {
             writeln!(out, "  {rows:>8} {}: {}", why.code(), why.meaning())?;
         }
@@ -126,13 +146,16 @@ impl Imported {
         for note in &self.notes {
             writeln!(out, "note: {note}")?;
         }
+        for (account, why) in &self.unmarginable {
+            writeln!(out, "account `{account}` cannot be margined: {why}")?;
+        }
         if !self.missing.is_empty() {
             writeln!(out, "missing data for the margin:")?;
         }
         for gap in &self.missing {
             let weight = if gap.needed { "" } else { " (optional)" };
-            let (what, id, accounts) = (gap.what, &gap.id, gap.accounts);
-            writeln!(out, "  {what} {id}{weight}, {accounts} account(s): GET /api/v5/{}", gap.endpoint)?;
+            let (what, id, accounts) = (gap.what, &gap.id, gap.accounts.len());
+            writeln!(out, "  {what} {id}{weight}, {accounts} account(s): {}", gap.advice)?;
         }
         Ok(())
     }
@@ -145,6 +168,9 @@ fn file_json(file: &FileCount) -> Value {
         "used": file.used, "set_aside": aside,
     });
     if let Some(object) = value.as_object_mut() {
+        if let Some(answer) = file.answer {
+            object.insert("answer".to_owned(), json!(answer));
+        }
         if let Some(why) = file.endpoint.refusal() {
             object.insert("refused".to_owned(), json!(why));
         }

@@ -57,6 +57,12 @@ impl<'a> Row<'a> {
         self.text(names).ok().flatten().and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
+    /// True for an order that waits for its trigger: it has an id among the algo orders, and none among the orders.
+    pub fn is_algo_order(self) -> bool {
+        let has = |name: &str| self.text(&[name]).is_ok_and(|text| text.is_some_and(|text| text != "0"));
+        has("algoId") && !has("ordId") && self.has("side")
+    }
+
     /// The objects of a list field; empty if missing.
     pub fn list(self, name: &str) -> &'a [Value] {
         self.0.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
@@ -70,6 +76,21 @@ pub(crate) fn underlying(name: &str) -> Option<String> {
     let (base, quote) = (parts.next()?, parts.next()?);
     let quote = quote.split('_').next().unwrap_or(quote);
     (!base.is_empty() && !quote.is_empty()).then(|| format!("{base}-{quote}"))
+}
+
+/// The instrument type of a row: what it says, else what its instrument is called.
+pub(crate) fn type_of_row(row: Row) -> String {
+    let stated = row.text(&["instType"]).ok().flatten();
+    stated.unwrap_or_else(|| type_of(&row.text(&["instId"]).ok().flatten().unwrap_or_default()).to_owned())
+}
+
+/// The type of an instrument, from its id.
+pub(crate) fn type_of(inst_id: &str) -> &'static str {
+    match inst_id.rsplit('-').next() {
+        Some("SWAP") => "SWAP",
+        Some("C" | "P") => "OPTION",
+        _ => "FUTURES",
+    }
 }
 
 /// True for `0`, `-0.00`.

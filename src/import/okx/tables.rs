@@ -12,6 +12,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+/// An index price.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct IndexRow {
+    pub px: String,
+    pub source: &'static str,
+    /// When it was published; `None` if its answer has no time.
+    pub ts_ms: Option<i64>,
+}
+
 /// A table of text.
 pub(super) struct TextTable {
     pub name: &'static str,
@@ -43,7 +52,7 @@ impl TextTable {
 pub(super) fn tables(
     public: &PublicData,
     marks: &BTreeMap<String, MarkRow>,
-    indices: &BTreeMap<String, (String, &'static str)>,
+    indices: &BTreeMap<String, IndexRow>,
     accounts: &Accounts,
 ) -> Vec<TextTable> {
     let mut tables = vec![
@@ -51,10 +60,13 @@ pub(super) fn tables(
         marks_table(marks),
         TextTable {
             name: "indices",
-            columns: &["index_id", "px", "px_source"],
+            columns: &["index_id", "px", "px_source", "ts"],
             rows: indices
                 .iter()
-                .map(|(id, (px, source))| vec![Some(id.clone()), Some(px.clone()), Some((*source).to_owned())])
+                .map(|(id, row)| {
+                    let source = Some(row.source.to_owned());
+                    vec![Some(id.clone()), Some(row.px.clone()), source, row.ts_ms.map(time)]
+                })
                 .collect(),
         },
     ];
@@ -108,23 +120,29 @@ fn marks_table(marks: &BTreeMap<String, MarkRow>) -> TextTable {
             source(row.mark_source),
             source(row.vol_source),
             source(row.fwd_source),
+            row.ts_ms.map(time),
         ]
     });
     TextTable {
         name: "marks",
-        columns: &["inst_id", "mark_px", "mark_vol", "fwd_px", "mark_source", "vol_source", "fwd_source"],
+        columns: &["inst_id", "mark_px", "mark_vol", "fwd_px", "mark_source", "vol_source", "fwd_source", "ts"],
         rows: rows.collect(),
     }
 }
 
 fn account_tables(accounts: &Accounts) -> Vec<TextTable> {
     let (mut positions, mut balances, mut settings, mut orders) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let all_suffice = accounts.by_id.values().all(|account| account.unmarginable().is_none());
     for (id, account) in &accounts.by_id {
         let id = || Some(id.clone());
-        let offset = account.spot_offset.iter().find_map(|(_, offset)| *offset);
-        settings.push(vec![id(), offset.map(str::to_owned)]);
-        for ((inst_id, ..), position) in account.positions.iter() {
-            positions.push(vec![id(), Some(inst_id.clone()), position.qty.clone(), position.avg_px.clone()]);
+        let offset = account.settings().and_then(|settings| settings.spot_offset);
+        let mut row = vec![id(), offset.map(str::to_owned)];
+        if !all_suffice {
+            row.push(account.unmarginable());
+        }
+        settings.push(row);
+        for (key, position) in account.positions.iter() {
+            positions.push(vec![id(), Some(key.inst_id.clone()), position.qty.clone(), position.avg_px.clone()]);
         }
         for (ccy, balance) in account.balances.iter() {
             let balance = balance.clone();
@@ -142,13 +160,26 @@ fn account_tables(accounts: &Accounts) -> Vec<TextTable> {
             columns: &["account_id", "ccy", "cash", "interest", "spot_in_use_cap"],
             rows: balances,
         },
-        TextTable { name: "accounts", columns: &["account_id", "spot_offset"], rows: settings },
+        TextTable {
+            name: "accounts",
+            columns: if all_suffice {
+                &["account_id", "spot_offset"]
+            } else {
+                &["account_id", "spot_offset", "unmarginable"]
+            },
+            rows: settings,
+        },
     ];
     if !orders.is_empty() {
         let columns = &["account_id", "inst_id", "side", "qty", "px"];
         tables.push(TextTable { name: "orders", columns, rows: orders });
     }
     tables
+}
+
+/// Milliseconds since 1970 as a timestamp.
+fn time(ms: i64) -> String {
+    instant(&ms.to_string())
 }
 
 /// Milliseconds since 1970 as a timestamp. An invalid value is kept, and the loader refuses it.

@@ -5,115 +5,13 @@
 
 use super::endpoint::Endpoint;
 use super::files::Response;
+use super::reason::SetAsideReason;
+use super::sequence;
 use crate::{Invalid, Result};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::PathBuf;
-
-/// Why a row is not in the snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SetAsideReason {
-    /// The whole file is not used.
-    Refused,
-    /// A spot or margin pair.
-    SpotPair,
-    /// An instrument type that is not margined.
-    OtherType,
-    /// Equal to another row.
-    Duplicate,
-    /// A later row replaces it.
-    Superseded,
-    /// An isolated position.
-    Isolated,
-    /// A margin position.
-    MarginPosition,
-    /// A position of zero.
-    Closed,
-    /// A price row without a price.
-    NoPrice,
-    /// An order without a limit price.
-    MarketOrder,
-    /// A filled or cancelled order.
-    DoneOrder,
-    /// Tiers of a margin pair.
-    PairTiers,
-    /// A response with computed margin, to compare with, not an input.
-    Answer,
-    /// An item without content.
-    Nothing,
-    /// A required field is missing or has the wrong type.
-    Malformed,
-}
-
-impl SetAsideReason {
-    /// All reasons, in order.
-    pub const ALL: [Self; 15] = [
-        Self::Refused,
-        Self::SpotPair,
-        Self::OtherType,
-        Self::Duplicate,
-        Self::Superseded,
-        Self::Isolated,
-        Self::MarginPosition,
-        Self::Closed,
-        Self::NoPrice,
-        Self::MarketOrder,
-        Self::DoneOrder,
-        Self::PairTiers,
-        Self::Answer,
-        Self::Nothing,
-        Self::Malformed,
-    ];
-
-    /// Its name in `import.json`.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::SpotPair => "spot_pair",
-            Self::OtherType => "other_type",
-            Self::Duplicate => "duplicate",
-            Self::Superseded => "superseded",
-            Self::Isolated => "isolated",
-            Self::MarginPosition => "margin_position",
-            Self::Closed => "closed",
-            Self::NoPrice => "no_price",
-            Self::MarketOrder => "market_order",
-            Self::DoneOrder => "done_order",
-            Self::PairTiers => "pair_tiers",
-            Self::Answer => "answer",
-            Self::Nothing => "nothing",
-            Self::Malformed => "malformed",
-        }
-    }
-
-    /// Its meaning.
-    #[must_use]
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::Refused => "the file has no data for a margin; its entry says why",
-            Self::SpotPair => "a spot or margin pair is not a contract: coins are margined as balances",
-            Self::OtherType => "not a SWAP, FUTURES or OPTION",
-            Self::Duplicate => "the same as another row",
-            Self::Superseded => "a later row, by its time, replaces it",
-            Self::Isolated => "an isolated position or order has its own margin, outside the cash balance",
-            Self::MarginPosition => "a margin (spot) position: its coins and debts are in the balances",
-            Self::Closed => "a position of zero",
-            Self::NoPrice => "a price row without a price",
-            Self::MarketOrder => "an order without a limit price fills at once and is not pending",
-            Self::DoneOrder => "a filled or cancelled order",
-            Self::PairTiers => {
-                "tiers of a margin pair; portfolio margin borrows by currency: \
-                 public/position-tiers?instType=MARGIN&tdMode=cross&ccy=CCY"
-            }
-            Self::Answer => {
-                "margin computed by the exchange for positions that are imported: compare it with `remargin reconcile`"
-            }
-            Self::Nothing => "an item without content",
-            Self::Malformed => "a required field is missing or has the wrong type",
-        }
-    }
-}
 
 /// A row: file index, and row number from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,6 +25,8 @@ pub(super) struct RowRef {
 pub struct FileCount {
     /// Relative to the folder.
     pub path: PathBuf,
+    /// Number of the answer in the file, from 1; `None` if the file holds one answer.
+    pub answer: Option<u64>,
     /// Its endpoint.
     pub endpoint: Endpoint,
     /// Rows of the file; for nested responses, the innermost rows.
@@ -142,55 +42,96 @@ pub struct FileCount {
 /// How many malformed rows of a file are listed.
 const MOST_LISTED: usize = 5;
 
-/// The counts of all files.
+/// The counts of all files, one for each answer.
 #[derive(Debug, Default)]
-pub(super) struct Tally(pub Vec<FileCount>);
+pub(super) struct Tally {
+    pub files: Vec<FileCount>,
+    /// Rows that were replaced since the name of their file says so: the later file, the earlier one.
+    by_name: BTreeMap<(usize, usize), u64>,
+}
 
 impl Tally {
     pub fn new(responses: &[Response]) -> Self {
         let count = |response: &Response| FileCount {
             path: response.path.clone(),
+            answer: response.answer,
             endpoint: response.endpoint,
             rows: 0,
             used: 0,
             aside: BTreeMap::new(),
             malformed: Vec::new(),
         };
-        Self(responses.iter().map(count).collect())
+        Self { files: responses.iter().map(count).collect(), by_name: BTreeMap::new() }
     }
 
     /// Rows of a file so far.
     pub fn rows(&self, file: usize) -> u64 {
-        self.0[file].rows
+        self.files[file].rows
     }
 
     /// Starts a new row of a file. The caller must count it as used or set aside.
     pub fn row(&mut self, file: usize) -> RowRef {
-        self.0[file].rows += 1;
-        RowRef { file, row: self.0[file].rows }
+        self.files[file].rows += 1;
+        RowRef { file, row: self.files[file].rows }
     }
 
     pub fn used(&mut self, place: RowRef) {
-        self.0[place.file].used += 1;
+        self.files[place.file].used += 1;
     }
 
     pub fn aside(&mut self, place: RowRef, why: SetAsideReason) {
-        *self.0[place.file].aside.entry(why).or_default() += 1;
+        *self.files[place.file].aside.entry(why).or_default() += 1;
     }
 
     pub fn malformed(&mut self, place: RowRef, problem: String) {
         self.aside(place, SetAsideReason::Malformed);
-        let told = &mut self.0[place.file].malformed;
+        let told = &mut self.files[place.file].malformed;
         if told.len() < MOST_LISTED {
             told.push((place.row, problem));
         }
     }
 
-    /// A later row replaces a row that was counted as used.
-    fn replace(&mut self, place: RowRef) {
-        self.0[place.file].used -= 1;
-        self.aside(place, SetAsideReason::Superseded);
+    /// A row that was counted as used is set aside.
+    pub fn take_back(&mut self, place: RowRef, why: SetAsideReason) {
+        self.files[place.file].used -= 1;
+        self.aside(place, why);
     }
+
+    /// Which of two rows was saved later, if the names of their files say it.
+    fn order_by_name(&self, a: RowRef, b: RowRef) -> Option<Ordering> {
+        let (first, second) = (&self.files[a.file], &self.files[b.file]);
+        if first.path == second.path {
+            return Some(first.answer.cmp(&second.answer)).filter(|order| order.is_ne());
+        }
+        sequence::by_name(&first.path, &second.path)
+    }
+
+    /// What was decided by the names of files, for the user.
+    pub fn notes(&self) -> Vec<String> {
+        let note = |((later, earlier), rows): (&(usize, usize), &u64)| {
+            let (later, earlier) = (&self.files[*later], &self.files[*earlier]);
+            format!(
+                "{rows} row(s) of {} differ between `{}` and `{}`: the later file, by its name, holds",
+                later.endpoint.name(),
+                earlier.path.display(),
+                later.path.display(),
+            )
+        };
+        self.by_name.iter().map(note).collect()
+    }
+}
+
+/// The figures of a row under the names of the exchange, to say in which two rows differ.
+pub(super) trait Fields {
+    fn fields(&self) -> Vec<(&'static str, Option<&str>)>;
+}
+
+/// The first figure in which two rows differ: its name, and both values.
+fn difference<T: Fields>(old: &T, new: &T) -> (&'static str, String, String) {
+    let shown = |value: Option<&str>| value.map_or_else(|| "nothing".to_owned(), |text| format!("`{text}`"));
+    let pairs = old.fields().into_iter().zip(new.fields());
+    let found = pairs.into_iter().find(|((_, old), (_, new))| old != new);
+    found.map_or_else(Default::default, |((name, old), (_, new))| (name, shown(old), shown(new)))
 }
 
 /// Rows by key; the latest one is kept.
@@ -205,8 +146,9 @@ impl<K, T> Default for Ledger<K, T> {
     }
 }
 
-impl<K: Ord + std::fmt::Debug, T: PartialEq> Ledger<K, T> {
-    /// Adds a row with its time (milliseconds; zero if the endpoint gives none) and counts it.
+impl<K: Ord + Clone + std::fmt::Display, T: PartialEq + Fields> Ledger<K, T> {
+    /// Adds a row with its time (milliseconds; zero if the endpoint gives none) and counts it. Of two rows of one time,
+    /// that of the later file holds, as far as names say it.
     ///
     /// # Errors
     /// [`Invalid`] if two rows with the same key and time differ: neither is the later one.
@@ -218,34 +160,70 @@ impl<K: Ord + std::fmt::Debug, T: PartialEq> Ledger<K, T> {
             }
             Entry::Occupied(mut entry) => {
                 let (old_time, old_place, old) = entry.get();
-                let old_place = *old_place;
+                let (old_time, old_place) = (*old_time, *old_place);
                 if *old == item {
                     tally.aside(place, SetAsideReason::Duplicate);
-                    let latest = (*old_time).max(time);
-                    entry.get_mut().0 = latest;
-                } else if *old_time < time {
-                    tally.replace(old_place);
-                    tally.used(place);
-                    entry.insert((time, place, item));
-                } else if *old_time > time {
-                    tally.aside(place, SetAsideReason::Superseded);
-                } else {
-                    let (file, old_file) = (&tally.0[place.file].path, &tally.0[old_place.file].path);
+                    entry.get_mut().0 = old_time.max(time);
+                    return Ok(());
+                }
+                let by_time = Some(time.cmp(&old_time)).filter(|order| order.is_ne());
+                let order = by_time.or_else(|| tally.order_by_name(place, old_place));
+                let Some(order) = order else {
+                    let (field, was, is) = difference(old, &item);
+                    let (file, old_file) = (&tally.files[place.file].path, &tally.files[old_place.file].path);
                     return Err(Invalid::new("two rows contradict each other, and neither is the later one")
                         .file(file)
                         .row(place.row)
-                        .value(format!("{:?}", entry.key()))
-                        .expected(format!("the same as row {} of `{}`", old_place.row, old_file.display()))
-                        .hint("remove one of the files from the folder")
+                        .column(field)
+                        .value(format!("{is} for `{}`", entry.key()))
+                        .expected(format!("{was}, as in row {} of `{}`", old_place.row, old_file.display()))
+                        .hint(
+                            "remove the earlier file, or give both a name that differs in a date or time alone: the \
+                             later one holds",
+                        )
                         .into());
+                };
+                if by_time.is_none() {
+                    let (later, earlier) = if order.is_gt() { (place, old_place) } else { (old_place, place) };
+                    *tally.by_name.entry((later.file, earlier.file)).or_default() += 1;
+                }
+                if order.is_gt() {
+                    tally.take_back(old_place, SetAsideReason::Superseded);
+                    tally.used(place);
+                    entry.insert((time, place, item));
+                } else {
+                    tally.aside(place, SetAsideReason::Superseded);
                 }
             }
         }
         Ok(())
     }
+}
+
+impl<K: Ord + Clone, T> Ledger<K, T> {
+    /// Sets rows aside that were counted as used.
+    pub fn set_aside(&mut self, why: SetAsideReason, tally: &mut Tally, is_gone: impl Fn(&T) -> bool) {
+        self.entries.retain(|_, (_, place, item)| {
+            let gone = is_gone(item);
+            if gone {
+                tally.take_back(*place, why);
+            }
+            !gone
+        });
+    }
+
+    /// A row and its time; zero if the endpoint gives none.
+    pub fn timed(&self, key: &K) -> Option<(i64, &T)> {
+        self.entries.get(key).map(|(time, _, item)| (*time, item))
+    }
 
     pub fn get(&self, key: &K) -> Option<&T> {
         self.entries.get(key).map(|(_, _, item)| item)
+    }
+
+    /// Keys and rows with their times, in order of the keys.
+    pub fn iter_timed(&self) -> impl Iterator<Item = (&K, (i64, &T))> {
+        self.entries.iter().map(|(key, (time, _, item))| (key, (*time, item)))
     }
 
     /// Keys and rows, in order of the keys.

@@ -17,6 +17,9 @@ pub(super) struct MarkRow {
     pub vol_source: Option<&'static str>,
     pub fwd_px: Option<String>,
     pub fwd_source: Option<&'static str>,
+    /// When its figures were published, in milliseconds since 1970: of several times the earliest. `None` if one of
+    /// them has no time.
+    pub ts_ms: Option<i64>,
 }
 
 /// Sources of the volatilities of listed, unexpired options.
@@ -50,13 +53,18 @@ pub(super) fn marks(public: &PublicData, as_of_ms: i64, interpolate: bool) -> (B
     let mut rows: BTreeMap<String, MarkRow> = BTreeMap::new();
     let ids = public.instruments.iter().map(|(id, _)| id).chain(public.marks.iter().map(|(id, _)| id));
     for id in ids.chain(public.seen_marks.keys()) {
-        if let Some((px, source)) = public.mark(id) {
+        if let Some(mark) = public.mark(id) {
             let row = rows.entry(id.clone()).or_default();
-            (row.mark_px, row.mark_source) = (Some(px.to_owned()), Some(source));
+            (row.mark_px, row.mark_source) = (Some(mark.px.to_owned()), Some(mark.source));
+            row.ts_ms = known_time(mark.time_ms);
         }
     }
-    for (id, summary) in public.summaries.iter() {
+    for (id, (time_ms, summary)) in public.summaries.iter_timed() {
         let row = rows.entry(id.clone()).or_default();
+        row.ts_ms = match (&row.mark_px, row.ts_ms, known_time(time_ms)) {
+            (None, _, published) => published,
+            (Some(_), marked, published) => marked.zip(published).map(|(marked, published)| marked.min(published)),
+        };
         row.vol.clone_from(&summary.vol);
         row.vol_source = summary.vol.as_ref().map(|_| "opt-summary");
         row.fwd_px.clone_from(&summary.fwd_px);
@@ -107,6 +115,11 @@ pub(super) fn marks(public: &PublicData, as_of_ms: i64, interpolate: bool) -> (B
     }
     rows.retain(|_, row| *row != MarkRow::default());
     (rows, counts)
+}
+
+/// A time in milliseconds, unless the answer gives none.
+pub(super) fn known_time(time_ms: i64) -> Option<i64> {
+    Some(time_ms).filter(|time_ms| *time_ms > 0)
 }
 
 fn option<'a>(inst_id: &'a str, spec: &'a Spec, as_of_ms: i64) -> Option<OptionTerms<'a>> {
@@ -176,7 +189,9 @@ impl<'a> Forwards<'a> {
     fn new(public: &'a PublicData, rows: &BTreeMap<String, MarkRow>) -> Self {
         let mut known: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (kind, source) in [("OPTION", "expiry"), ("FUTURES", "future")] {
-            for (id, spec) in public.instruments.iter().filter(|(_, spec)| spec.inst_type == kind) {
+            // A perpetual future is held at spot: its mark is no forward.
+            let of_kind = |id: &str, spec: &Spec| spec.inst_type == kind && !id.contains("_XPERP-");
+            for (id, spec) in public.instruments.iter().filter(|(id, spec)| of_kind(id, spec)) {
                 let (Some(uly), Some(row)) = (spec.uly.as_deref(), rows.get(id)) else { continue };
                 let Some(expiry) = spec.expiry_ms.as_deref().and_then(|text| text.parse::<i64>().ok()) else {
                     continue;
@@ -199,11 +214,22 @@ impl<'a> Forwards<'a> {
     }
 }
 
+/// A price, where it is from, and its time (zero if it has none).
+pub(super) struct Mark<'a> {
+    pub px: &'a str,
+    pub source: &'static str,
+    pub time_ms: i64,
+}
+
 impl PublicData {
-    /// The mark of an instrument and its source: `public/mark-price`, else the latest from the account responses.
-    pub fn mark(&self, inst_id: &str) -> Option<(&str, &'static str)> {
-        let seen = || self.seen_marks.get(inst_id).map(|seen| (seen.px.as_str(), seen.source));
-        self.marks.get(&inst_id.to_owned()).map(|px| (px.as_str(), "public/mark-price")).or_else(seen)
+    /// The mark of an instrument: of `public/mark-price`, else the latest from the account responses.
+    pub fn mark(&self, inst_id: &str) -> Option<Mark<'_>> {
+        let seen = || {
+            let seen = self.seen_marks.get(inst_id)?;
+            Some(Mark { px: &seen.px, source: seen.source, time_ms: seen.time })
+        };
+        let public = self.marks.timed(&inst_id.to_owned());
+        public.map(|(time_ms, px)| Mark { px: &px.0, source: "public/mark-price", time_ms }).or_else(seen)
     }
 }
 

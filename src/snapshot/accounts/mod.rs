@@ -129,6 +129,7 @@ pub(crate) struct Settings {
 impl Settings {
     pub fn read(&mut self, batch: &Batch) -> Result<()> {
         let (ids, offsets) = (batch.text("account_id")?, batch.text("spot_offset")?);
+        let unmarginable = batch.text("unmarginable")?;
         let mut memo = offsets.memo();
         for row in 0..batch.rows {
             let broken = |account, reason, column, value| Broken {
@@ -143,6 +144,11 @@ impl Settings {
                 continue;
             };
             let account = self.runs.number(id, self.offset.len(), batch.first_row + row as u64)?;
+            if let Some(why) = unmarginable.get(row) {
+                let why = crate::cells::text::cut(why);
+                self.broken.push(broken(Some(account), Reason::MarkedUnmarginable, "unmarginable", why));
+                continue;
+            }
             let offset = memo
                 .get(&offsets, row, |name| Ok::<_, crate::Error>(SpotOffset::from_name(&name.to_ascii_lowercase())))?;
             if offset == Some(None) {

@@ -79,6 +79,15 @@ impl Listings {
         &self.entries[number as usize]
     }
 
+    /// Instruments whose row is broken and that nobody holds.
+    pub fn unheld_broken(&self) -> u64 {
+        let is_broken = |listing: &&Listing| {
+            let reason = listing.refusal.as_ref().map(|refusal| refusal.reason);
+            reason == Some(Reason::InvalidInstrument) && !listing.held.load(Memory::Relaxed)
+        };
+        self.entries.iter().filter(is_broken).count() as u64
+    }
+
     /// The instruments without a place in the market, and why.
     pub fn untradable(&self) -> BTreeMap<String, Reason> {
         let listed = self.numbers.iter().map(|(inst_id, &number)| (inst_id, &self.entries[number as usize]));

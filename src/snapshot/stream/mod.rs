@@ -336,6 +336,7 @@ impl Stream {
             unused_price_gaps,
             unused: self.unused.clone(),
             warnings: self.warnings(),
+            unheld_broken: self.listings.unheld_broken(),
         }
     }
 }

@@ -167,18 +167,18 @@ fn accounts_keep_every_digit_and_every_oddity() {
         ("positions", 1, "77,BTC-USD-300101-1-C,-1.5,"),
         ("positions", 2, "77,X-USDT-SWAP,3,1"),
         ("positions", 3, "77,X-USDT-SWAP,-3,2.66E-7"),
-        ("accounts", 1, "77,coin"),
-        ("accounts", 2, "desk,"),
+        ("accounts", 1, "77,coin,\"not in portfolio margin: `acctLv` is 2, not 4\""),
+        ("accounts", 2, "desk,,no answer of account/balance and account/positions"),
         ("orders", 1, "desk,X-USDT-SWAP,buy,3.75,2"),
-        ("indices", 1, "BTC-USD,64435,account/balance"),
-        ("indices", 2, "X-USDT,0.00000027,account/positions"),
-        ("marks", 1, "X-USDT-SWAP,2.7E-7,,,account/positions,,"),
+        ("indices", 1, "BTC-USD,64435,account/balance,2026-04-27T08:00:00Z"),
+        ("indices", 2, "X-USDT,0.00000027,account/positions,1970-01-01T00:00:00.005Z"),
+        ("marks", 1, "X-USDT-SWAP,2.7E-7,,,account/positions,,,1970-01-01T00:00:00.005Z"),
     ] {
         assert_eq!(line(table, row), expected);
     }
     assert_eq!(place.table("positions").len(), 4);
     let notes = imported.notes.join("\n");
-    assert!(notes.contains("acctLv 2") && notes.contains("150 BTC of equity"), "{notes}");
+    assert!(imported.unmarginable["77"].contains("`acctLv` is 2") && notes.contains("150 BTC of equity"), "{notes}");
     let missing: Vec<String> = imported.missing.iter().map(|gap| format!("{} {}", gap.what, gap.id)).collect();
     for expected in ["contract X-USDT-SWAP", "contract BTC-USD-300101-1-C", "index USDT-USD", "balance desk"] {
         assert!(missing.contains(&expected.to_owned()), "{expected}: {missing:?}");
@@ -193,7 +193,11 @@ fn what_is_missing_names_its_endpoint() {
             "pTime": "1777276800000"}]),
     );
     let imported = place.import();
-    let missing: Vec<_> = imported.missing.iter().map(|gap| (gap.what, gap.endpoint.as_str(), gap.needed)).collect();
+    let missing: Vec<_> = imported
+        .missing
+        .iter()
+        .map(|gap| (gap.what, gap.advice.trim_start_matches("GET /api/v5/"), gap.needed))
+        .collect();
     for expected in [
         ("mark", "public/mark-price?instType=OPTION&instId=BTC-USD-260626-80000-C", true),
         ("volatility", "public/opt-summary?instFamily=BTC-USD", true),
@@ -216,7 +220,7 @@ fn the_later_row_holds_and_a_contradiction_is_an_error() {
     assert_eq!(place.table("marks")[1][1], "2");
     let codes: Vec<_> = imported.aside().keys().map(|why| why.code()).collect();
     assert_eq!(codes, ["duplicate", "superseded"]);
-    let place = Place::new().write("1.json", &mark("2", "20")).write("2.json", &mark("1", "20"));
+    let place = Place::new().write("a.json", &mark("2", "20")).write("b.json", &mark("1", "20"));
     let error = import(&request(&place.path("in"), &place.path("snapshot")), &Silent).unwrap_err();
     assert!(error.to_string().contains("contradict"), "{error}");
     assert!(!place.path("snapshot").exists());
@@ -228,6 +232,7 @@ fn broken_files_end_the_import() {
         ("{\"code\":\"0\",\"data\":[", "fetch the response again"),
         ("{\"code\":\"50011\",\"msg\":\"Too Many Requests\",\"data\":[]}", "Too Many Requests"),
         ("[1]", "envelope"),
+        ("{\"code\":\"0\",\"data\":[]}{", "ends in the middle"),
         ("{\"code\":\"0\"}", "without `data`"),
     ] {
         let place = Place::new();

@@ -1,9 +1,12 @@
 //! Saved responses of the exchange: in as a snapshot, and beside a finished run.
 
 mod imports;
+mod margins;
 mod models;
+mod polls;
 mod properties;
 mod reconciles;
+mod shapes;
 
 use remargin::import::okx::{ImportRequest, Imported, import};
 use remargin::progress::Silent;
@@ -105,4 +108,39 @@ impl Place {
 fn rows(path: &Path) -> Vec<Value> {
     let value: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     value["data"].as_array().unwrap().clone()
+}
+
+/// The rows of a file of the sample.
+fn sample_rows(name: &str) -> Vec<Value> {
+    rows(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/okx-sample").join(name))
+}
+
+/// The sample without the account `builder`, so with `desk` alone.
+fn sample() -> Place {
+    let place = Place::new();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/okx-sample");
+    fs::create_dir(place.path("in/desk")).unwrap();
+    for folder in ["", "desk"] {
+        for entry in fs::read_dir(from.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                let to = place.path("in").join(folder).join(path.file_name().unwrap());
+                fs::write(to, fs::read(&path).unwrap()).unwrap();
+            }
+        }
+    }
+    place
+}
+
+/// Columns of a table of the run, by the first column and, of risk units, the unit.
+fn figures(place: &Place, table: &str, names: &[&str]) -> Vec<(String, Vec<f64>)> {
+    let text = fs::read_to_string(place.path("out").join(format!("{table}.csv"))).unwrap();
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let place_of = |name: &str| header.iter().position(|found| *found == name).unwrap();
+    let key = if table == "risk_units" { place_of("risk_unit") } else { 0 };
+    let row = |cells: Vec<&str>| {
+        (cells[key].to_owned(), names.iter().map(|name| cells[place_of(name)].parse().unwrap()).collect())
+    };
+    lines.map(row).collect()
 }
