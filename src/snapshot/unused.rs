@@ -2,6 +2,7 @@
 
 use super::warning::{Warning, first_few};
 use super::{CHECKSUMS, MANIFEST, Table};
+use crate::snapshot::raw::ROW;
 use crate::source::unreadable;
 use crate::{Invalid, Result};
 use std::path::{Path, PathBuf};
@@ -106,7 +107,8 @@ const SIDES: [&str; 6] = ["side", "posside", "positionside", "direction", "longs
 pub(super) fn columns(table: Table, file: &Path, found: &[String], allowed: bool) -> Result<Vec<String>> {
     let mut unused = Vec::new();
     for name in found {
-        if table.columns().iter().any(|column| column.name == name) {
+        // The number of a row in the table that a bucket was cut from.
+        if name == ROW || table.columns().iter().any(|column| column.name == name) {
             continue;
         }
         unused.push(name.clone());
