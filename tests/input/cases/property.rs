@@ -1,5 +1,5 @@
-//! One cell changed, or a column or a file: no margin changes by more than a tenth without a word. What gets through all
-//! the same stands in [`UNNOTICED`], with the reason.
+//! One cell changed, or a column or a file: no margin changes by more than a tenth without a word. What gets through
+//! all the same stands in [`UNNOTICED`], with the reason.
 
 use super::{Place, Text};
 use rand_chacha::ChaCha8Rng;
