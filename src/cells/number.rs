@@ -43,8 +43,8 @@ pub(crate) fn written(x: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// A decimal string: optional sign, digits as in JSON, optional fraction and exponent, and no other character. The digit
-/// before the point may be left away: `.5`.
+/// A decimal string: optional sign, digits as in JSON, optional fraction and exponent, and no other character. There
+/// may be no digit before the point: `.5`.
 pub(crate) fn parse(text: &str) -> Result<f64, NumberError> {
     let (nonzero, valid) = grammar(text.as_bytes());
     if !valid {

@@ -118,7 +118,7 @@ impl Check {
             ),
             Self::OptionMark => (
                 "most marks of options contradict their forward, strike and volatility",
-                "marks for one coin of the underlying, in the settle currency: a coin option's in coins, such as 0.0525",
+                "marks for one coin, in the settle currency: a coin option's in coins, such as 0.0525",
                 "the marks seem to be in USD, or the volatilities in another unit",
             ),
         }
