@@ -183,8 +183,8 @@ pub fn recalculate_snapshot(
 
 fn options<'a>(rules: &LoadedRules, progress: &'a dyn Progress) -> LoadOptions<'a> {
     // A bucket may have accounts that hold nothing, or none.
-    const OF_A_BUCKET: &Expectations = &Expectations { allow_empty: true, ..Expectations::NONE };
-    LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations: OF_A_BUCKET, progress }
+    static OF_A_BUCKET: Expectations = Expectations::MAYBE_EMPTY;
+    LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations: &OF_A_BUCKET, progress }
 }
 
 fn margin(

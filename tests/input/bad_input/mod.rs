@@ -210,8 +210,9 @@ fn assert_reconciled(place: &TempDir, broken: &[Broken]) {
     let mut found: Vec<_> = found.iter().map(|row| columns.map(|column| row[column].clone())).collect();
     // A sound row names the broken row of its account that is to blame.
     for [_, _, account, reason, _, value] in &mut found {
-        let is_to_blame = |row: &&Broken| row.2 == account && value.starts_with(&format!("{} row {}: ", row.0, row.1));
-        if reason == "account_unmargined" && broken.iter().any(|row| is_to_blame(&row)) {
+        let is_to_blame =
+            |row: &&Broken| row.2 == account.as_str() && value.starts_with(&format!("{} row {}: ", row.0, row.1));
+        if reason.as_str() == "account_unmargined" && broken.iter().any(|row| is_to_blame(&row)) {
             value.clone_from(account);
         }
     }

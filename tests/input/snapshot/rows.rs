@@ -218,7 +218,7 @@ fn duplicates_reject_all_their_rows_in_any_order() {
             .map(|reject| {
                 let (account, code) = (reject.account_id.as_deref().unwrap(), reject.reason.code());
                 let to_blame = reject.value.split_once(" row ").map(|(table, _)| table);
-                let value = if code == "account_unmargined" { to_blame.unwrap() } else { &reject.value };
+                let value = if code == "account_unmargined" { to_blame.unwrap() } else { reject.value.as_str() };
                 format!("{account} {code} {value}")
             })
             .collect();
