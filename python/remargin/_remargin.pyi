@@ -146,11 +146,12 @@ class Result:
         """One row is: input row that was set aside.
 
         table: The input table.
-        row: The number of the row in that table, from 1.
+        row: The number of the row in that table, from 1, without the header, over all its parts.
         account_id: The account of the row; null if it has none.
         reason: The reason.
         column: The column at fault.
-        value: What stood in it.
+        value: What stood in it; the fault of an instrument after its name; of `account_unmargined` the row to blame.
+        expected: What was expected there.
         """
 
     @property

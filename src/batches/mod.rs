@@ -182,7 +182,9 @@ pub fn recalculate_snapshot(
 }
 
 fn options<'a>(rules: &LoadedRules, progress: &'a dyn Progress) -> LoadOptions<'a> {
-    LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations: &Expectations::NONE, progress }
+    // A bucket may have accounts that hold nothing, or none.
+    static OF_A_BUCKET: Expectations = Expectations::MAYBE_EMPTY;
+    LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations: &OF_A_BUCKET, progress }
 }
 
 fn margin(

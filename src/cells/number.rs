@@ -43,8 +43,8 @@ pub(crate) fn written(x: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// A decimal string: optional sign, digits as in JSON, optional fraction and exponent, and no other character. There may
-/// be no digit before the point: `.5`.
+/// A decimal string: optional sign, digits as in JSON, optional fraction and exponent, and no other character. There
+/// may be no digit before the point: `.5`.
 pub(crate) fn parse(text: &str) -> Result<f64, NumberError> {
     let (nonzero, valid) = grammar(text.as_bytes());
     if !valid {
@@ -244,7 +244,10 @@ mod tests {
             (" 1", Err(Bad)),
             ("1 ", Err(Bad)),
             ("007", Err(Bad)),
-            (".5", Err(Bad)),
+            (".5", Ok(0.5)),
+            ("-.25", Ok(-0.25)),
+            (".", Err(Bad)),
+            (".e1", Err(Bad)),
             ("5.", Err(Bad)),
             ("1e", Err(Bad)),
             ("1e+", Err(Bad)),

@@ -1,5 +1,5 @@
-//! Timestamps: Arrow timestamps of any unit, strings as common writers have them, whole numbers since 1970, the `as_of` of
-//! `snapshot.toml`; nanoseconds since 1970.
+//! Timestamps: Arrow timestamps of any unit, strings as common writers have them, whole numbers since 1970, the `as_of`
+//! of `snapshot.toml`; nanoseconds since 1970.
 
 use super::text::Text;
 use crate::{Error, Invalid, Result};
@@ -18,8 +18,8 @@ pub(crate) fn parse(text: &str) -> Result<i64, TimeError> {
     i64::try_from(instant.as_nanosecond()).map_err(|_| TimeError)
 }
 
-/// A string in a cell: as [`parse`], as databases and data frames write it, or a whole number since 1970. Without a zone
-/// it is UTC; the flag tells so.
+/// A string in a cell: as [`parse`], as databases and data frames write it, or a whole number since 1970. Without a
+/// zone it is UTC; the flag tells so.
 pub(crate) fn parse_cell(text: &str) -> Result<(i64, bool), TimeError> {
     let text = text.trim_ascii();
     if let Ok(ns) = parse(text) {

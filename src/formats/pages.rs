@@ -8,6 +8,7 @@ use crate::checksum::header::{self, PageHeader, PageKind};
 use crate::checksum::thrift::{Damage, Thrift};
 use crate::source::{Input, unreadable};
 use crate::{Invalid, Result};
+use parquet::basic::Compression;
 use parquet::file::metadata::ColumnChunkMetaData;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -85,7 +86,14 @@ impl Chunk {
                 .expected(promised)
                 .into());
         }
-        let compressed = column.compression() != parquet::basic::Compression::UNCOMPRESSED;
+        if let Some(name) = unread(column.compression()) {
+            return Err(Invalid::new(format!("a column packed with {name}, which is not read"))
+                .file(file)
+                .column(column.column_path().string())
+                .expected("no compression, or Snappy, Zstandard, gzip or LZ4")
+                .into());
+        }
+        let compressed = column.compression() != Compression::UNCOMPRESSED;
         Ok(Self { name, start, length, values: rows, compressed })
     }
 
@@ -158,6 +166,15 @@ impl Chunk {
             }
         }
         Ok(page)
+    }
+}
+
+/// The name of a compression that is not read.
+fn unread(compression: Compression) -> Option<&'static str> {
+    match compression {
+        Compression::BROTLI(_) => Some("Brotli"),
+        Compression::LZO => Some("LZO"),
+        _ => None,
     }
 }
 

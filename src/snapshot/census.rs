@@ -1,5 +1,5 @@
-//! The ids of all accounts, looked through for those that almost match: leading zeros lost in one of two tables, blanks,
-//! letter case, another Unicode form. Such tables fall apart without a broken row.
+//! The ids of all accounts, looked through for those that almost match: leading zeros lost in one of two tables,
+//! blanks, letter case, another Unicode form. Such tables fall apart without a broken row.
 //!
 //! An id is folded to what all its spellings share, and 8 bytes are kept of it. Two accounts with the same 8 bytes are
 //! named by a look through the id columns. Books of more than [`MOST_KEYS`] accounts are sampled, by the folded id, so

@@ -47,6 +47,17 @@ impl Expectations {
         allow_similar_ids: false,
     };
 
+    /// Nothing is known, and there may be no row.
+    pub(crate) const MAYBE_EMPTY: Self = Self {
+        hash: None,
+        max_mark_age: None,
+        max_notional_usd: None,
+        mark_check: MarkCheck::DEFAULT,
+        allow_empty: true,
+        allow_unknown: false,
+        allow_similar_ids: false,
+    };
+
     /// True if a price of this time is too far from the valuation time, or its time is not known.
     pub(super) fn is_stale(&self, as_of_ns: i64, ts_ns: Option<i64>) -> bool {
         let Some(most) = self.max_mark_age else { return false };

@@ -28,8 +28,7 @@ pub(crate) struct RawRows {
     pub batch: RecordBatch,
 }
 
-/// The column that tells the number of a row in the table that it came from, from 1.
-pub(crate) const ROW: &str = "row";
+pub(crate) use super::schema::ROW;
 
 /// The tables whose rows are of accounts.
 pub(crate) const OF_ACCOUNTS: [Table; 4] = [Table::Positions, Table::Balances, Table::Accounts, Table::Orders];

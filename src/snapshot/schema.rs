@@ -2,6 +2,9 @@
 
 use crate::formats::{Column, Kind};
 
+/// The column that tells the number of a row in the table that it came from, from 1.
+pub(crate) const ROW: &str = "row";
+
 /// A table of the snapshot, in the order in which rejects are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {

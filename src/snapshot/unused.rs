@@ -1,8 +1,9 @@
 //! Files and columns of a snapshot that nothing reads. One that is nearly called like one that is read is an error.
 
+use super::schema::ROW;
 use super::warning::{Warning, first_few};
 use super::{CHECKSUMS, MANIFEST, Table};
-use crate::source::unreadable;
+use crate::source;
 use crate::{Invalid, Result};
 use std::path::{Path, PathBuf};
 use strsim::damerau_levenshtein;
@@ -44,8 +45,7 @@ fn goes_beside(name: &str) -> bool {
 /// [`Invalid`] if the folder cannot be listed.
 pub(super) fn files(dir: &Path, read: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut unused = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|error| unreadable(dir, &error))? {
-        let path = entry.map_err(|error| unreadable(dir, &error))?.path();
+    for path in source::entries(dir)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_more = MORE_TABLES.iter().any(|table| name.split('.').next() == Some(table));
         if !read.contains(&path) && !goes_beside(&name) && !is_more {
@@ -106,7 +106,8 @@ const SIDES: [&str; 6] = ["side", "posside", "positionside", "direction", "longs
 pub(super) fn columns(table: Table, file: &Path, found: &[String], allowed: bool) -> Result<Vec<String>> {
     let mut unused = Vec::new();
     for name in found {
-        if table.columns().iter().any(|column| column.name == name) {
+        // The number of a row in the table that a bucket was cut from.
+        if name == ROW || table.columns().iter().any(|column| column.name == name) {
             continue;
         }
         unused.push(name.clone());

@@ -109,7 +109,10 @@ pub(crate) fn find(dir: &Path, name: &str) -> Result<Option<Located>> {
 }
 
 /// What is in a folder; nothing if there is no such folder.
-fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// [`Invalid`] if it cannot be listed.
+pub(crate) fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
     let list = match std::fs::read_dir(dir) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
         list => list.map_err(|error| unreadable(dir, &error))?,

@@ -23,7 +23,7 @@ mod parts;
 mod small;
 mod view;
 
-pub(crate) use find::{Located, Source, at, find};
+pub(crate) use find::{Located, Source, at, entries, find};
 pub use format::Format;
 pub(crate) use input::{Input, hash_all, settle};
 pub(crate) use local::{is_file, is_there};

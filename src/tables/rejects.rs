@@ -17,13 +17,17 @@ pub static REJECTS: Table =
 fn columns<'a>() -> Vec<Filled<'a, &'a Reject>> {
     vec![
         label("table", "The input table.").text(|row: &&Reject| row.table.name()),
-        count("row", "The number of the row in that table, from 1, without the header, over all its parts.").count(|row: &&Reject| row.row),
+        count("row", "The number of the row in that table, from 1, without the header, over all its parts.")
+            .count(|row: &&Reject| row.row),
         text("account_id", "The account of the row; null if it has none.")
             .optional_text(|row: &&Reject| row.account_id.as_deref()),
         label("reason", "The [reason](reject-reasons.md).").with_statistics().text(|row: &&Reject| row.reason.code()),
         label("column", "The column at fault.").text(|row: &&Reject| row.column),
-        text("value", "What stood in it; where the fault is an instrument's, its name and what stood there; of `account_unmargined` the row to blame.")
-            .text(|row: &&Reject| row.value.as_str()),
+        text(
+            "value",
+            "What stood in it; the fault of an instrument after its name; of `account_unmargined` the row to blame.",
+        )
+        .text(|row: &&Reject| row.value.as_str()),
         label("expected", "What was expected there.").text(|row: &&Reject| row.reason.expected()),
     ]
 }

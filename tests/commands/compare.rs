@@ -73,7 +73,10 @@ fn two_days(dir: &Path) {
     }
     .write(&dir.join("day2"));
     for day in ["day1", "day2"] {
-        succeeds(dir, &["run", day, "--quiet", "--max-rejects", "100%", "--out", &format!("{day}.run")]);
+        succeeds(
+            dir,
+            &["run", day, "--quiet", "--mark-check", "off", "--max-rejects", "100%", "--out", &format!("{day}.run")],
+        );
     }
 }
 
@@ -282,7 +285,7 @@ fn what_is_wrong_is_said_and_leaves_nothing() {
     let outcome = remargin(dir, &["compare", "day1", "--b", early]);
     assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("not yet in force"), "{}", outcome.stderr);
-    succeeds(dir, &["compare", "day1", "--b", early, "--allow-rules-date"]);
+    succeeds(dir, &["compare", "day1", "--b", early, "--allow-rules-date", "--mark-check", "off"]);
     assert_eq!(entries(dir), before);
 }
 
@@ -291,7 +294,7 @@ fn summaries_go_to_stdout() {
     let place = tempfile::tempdir().unwrap();
     let dir = place.path();
     two_days(dir);
-    for args in [vec!["day1", "--a", "spot_offset=none"], vec!["day1.run", "day2.run"]] {
+    for args in [vec!["day1", "--a", "spot_offset=none", "--mark-check", "off"], vec!["day1.run", "day2.run"]] {
         let args = [&["compare"], &args[..]].concat();
         let text = succeeds(dir, &args);
         for words in ["MMR", "newly in liquidation", "status in A", "risk unit"] {

@@ -239,7 +239,7 @@ fn a_table_of_operations_becomes_tables_of_answers() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert_eq!(
         entries(&place.path().join("out")),
-        ["check_units.parquet", "checks.parquet", "manifest.json", "rejects.parquet", "summary.json"]
+        ["check_units.parquet", "checks.parquet", "manifest.json", "rejects.csv", "rejects.parquet", "summary.json"]
     );
     let checks = rows(&place.path().join("out/checks.parquet"));
     let of = |op_id: &str| -> Vec<&Row> { checks.iter().filter(|row| row["op_id"] == op_id).collect() };

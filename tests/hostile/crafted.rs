@@ -140,7 +140,7 @@ fn text_files() {
         (format!("{header}\"A\"x,1,,\n").into_bytes(), &["text behind a closing quote in line 2"]),
         ([header.as_bytes(), b"A\xe9,1,,\n"].concat(), &["bytes that are not text", "UTF-8", "row 1"]),
         ([&[0xff, 0xfe][..], &utf16].concat(), &["marks.csv"]),
-        (b"inst_id;mark_px;mark_vol;fwd_px\nA;1;;\n".to_vec(), &["missing column", "inst_id;mark_px"]),
+        (b"inst_id;mark_px;mark_vol;fwd_px\nA;1;;\n".to_vec(), &["parted by `;`", "write the table with `,`"]),
         (b"inst_id,mark_px,mark_px,mark_vol,fwd_px\n".to_vec(), &["duplicate column", "mark_px"]),
         (b"INST_ID,mark_px,mark_vol,fwd_px\n".to_vec(), &["missing column", "`INST_ID`"]),
         (b" inst_id,mark_px,mark_vol,fwd_px\n".to_vec(), &["missing column", "` inst_id`"]),

@@ -6,9 +6,9 @@
 //! mark of a swap or future   index x (1 - p) to index x (1 + p)
 //! forward of an option       the same
 //! mark_vol                   at most 10 p: 5, which is 500 %
-//! mark of an option          intrinsic value to the forward (call) or strike (put), p/10 of the forward more on
-//!                            either side; and no further from Black 1976 at mark_vol than p of the larger of the two
-//!                            and p/100 of the forward
+//! mark of an option          intrinsic value to the forward (call) or strike (put), p/10 of the larger of forward and
+//!                            strike more on either side; and no further from Black 1976 at mark_vol than p of the
+//!                            larger of the two values and p/100 of the larger of forward and strike
 //! ```
 
 use super::contracts::Contract;
@@ -75,7 +75,8 @@ pub(crate) fn check(contract: &Contract, quoted: Quoted, share: f64, tally: &mut
     let px = if contract.settle == base { mark_px * index_px } else { mark_px };
     let (least, most) =
         if call { ((fwd_px - strike).max(0.0), fwd_px.max(index_px)) } else { ((strike - fwd_px).max(0.0), strike) };
-    let slack = share / 10.0 * fwd_px;
+    // Of an option deep in the money, index and forward differ by more than of its own forward.
+    let slack = share / 10.0 * fwd_px.max(strike);
     let model = black76::value(fwd_px, strike, mark_vol, years.max(0.0), 0.0, call);
     let in_bounds = px >= least - slack && px <= most + slack;
     let fits_model = (px - model).abs() <= share * px.max(model) + slack / 10.0;
@@ -117,7 +118,7 @@ impl Check {
             ),
             Self::OptionMark => (
                 "most marks of options contradict their forward, strike and volatility",
-                "marks for one coin of the underlying, in the settle currency: a coin option's in coins, such as 0.0525",
+                "marks for one coin, in the settle currency: a coin option's in coins, such as 0.0525",
                 "the marks seem to be in USD, or the volatilities in another unit",
             ),
         }

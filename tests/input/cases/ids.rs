@@ -23,7 +23,7 @@ fn ids_that_almost_match_are_refused() {
     }
     let text = of_digits("positions", |id| id[1..].trim_start_matches('0').to_owned());
     digits.write("positions.csv", text.to_csv(",", "\n", ""));
-    digits.assert_refused("zeros", &["`00000001` (accounts, balances) beside `1` (positions)", "--allow-similar-ids"]);
+    digits.assert_refused("zeros", &["(accounts, balances) beside `", "(positions)", "--allow-similar-ids"]);
     let allowed = Expectations { allow_similar_ids: true, ..Expectations::NONE };
     assert!(digits.load_expecting(&allowed).unwrap().book.len() > 300);
 
@@ -35,7 +35,7 @@ fn ids_that_almost_match_are_refused() {
         ("no-break space", |id| format!("{id}\u{a0}")),
     ] {
         let place = respelt(&["positions"], change);
-        place.assert_refused(what, &["differ only in their spelling", "A00000001", "--allow-similar-ids"]);
+        place.assert_refused(what, &["differ only in their spelling", "A00000", "--allow-similar-ids"]);
     }
     // All tables alike: these are the ids.
     for change in [(|id| format!("{id} ")) as fn(&str) -> String, str::to_lowercase] {

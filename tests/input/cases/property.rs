@@ -1,5 +1,5 @@
-//! One cell changed, or a column or a file: no margin changes by more than a tenth without a word. What gets through all
-//! the same stands in [`UNNOTICED`], with the reason.
+//! One cell changed, or a column or a file: no margin changes by more than a tenth without a word. What gets through
+//! all the same stands in [`UNNOTICED`], with the reason.
 
 use super::{Place, Text};
 use rand_chacha::ChaCha8Rng;
@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const UNNOTICED: &[(&str, &str, &str, &str)] = &[
     ("positions", "qty", "x100", "any quantity may be held; `--max-notional-usd` bounds it"),
     ("positions", "qty", "/100", "any quantity may be held"),
+    ("positions", "avg_px", "x100", "an entry may be old, and the market may have moved since"),
+    ("positions", "avg_px", "/100", "an entry may be old, and the market may have moved since"),
     ("balances", "cash", "x100", "any sum may be held; `--max-notional-usd` bounds it"),
     ("balances", "cash", "/100", "any sum may be held"),
     ("balances", "interest", "x100", "any sum may be owed"),
@@ -25,7 +27,8 @@ const UNNOTICED: &[(&str, &str, &str, &str)] = &[
     ("instruments", "ct_val", "/100", "no other number tells the size of a contract"),
     ("instruments", "ct_mult", "x100", "no other number tells the size of a contract"),
     ("instruments", "ct_mult", "/100", "no other number tells the size of a contract"),
-    ("instruments", "ct_val", "swapped with ct_mult", "their product is the size of a contract"),
+    ("instruments", "ct_val", "swapped with lot_sz", "no other number tells the size of a contract"),
+    ("instruments", "ct_mult", "swapped with lot_sz", "no other number tells the size of a contract"),
     ("marks", "mark_vol", "/100", "far from the money volatility hardly moves the price"),
     ("marks", "mark_px", "/100", "far from the money the price is close to zero"),
     ("marks", "mark_px", "x100", "far from the money the price is close to zero"),
@@ -110,8 +113,10 @@ fn change(part: &mut Part, rng: &mut ChaCha8Rng) -> Option<(&'static str, String
     let name = text.names[column].clone();
     if kind < 8 {
         let other = below(rng, text.names.len());
+        let (first, second) = (text.names[column.min(other)].clone(), text.names[column.max(other)].clone());
         text.names.swap(column, other);
-        return (column != other).then(|| (table, name, format!("swapped with {}", text.names[column])));
+        // Each pair once, in the order of the file.
+        return (column != other).then(|| (table, first, format!("swapped with {second}")));
     }
     let row = below(rng, text.rows.len());
     let cell = &mut text.rows[row][column];

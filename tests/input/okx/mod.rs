@@ -76,7 +76,7 @@ impl Place {
         let rules = rules::load(None, &[]).unwrap().rules;
         let options = LoadOptions {
             default_spot_offset: rules.default_spot_offset,
-            expectations: &Expectations::NONE,
+            expectations: &Expectations { allow_empty: true, ..Expectations::NONE },
             progress: &Silent,
         };
         load(&self.path("snapshot"), &options).unwrap()

@@ -34,10 +34,17 @@ fn marks_and_indices_have_an_age() {
         (fresh, fresh, fresh, fresh, 0, vec![]),
         (old, fresh, fresh, fresh, 5, vec![]),
         (old, fresh, fresh, old, 5, vec![]),
-        (fresh, old, fresh, fresh, 4, vec!["positions 2 stale_mark ts=2026-01-15T07:55:00Z"]),
-        (fresh, fresh, future, fresh, 5, vec!["positions 3 stale_mark ts=2026-01-15T08:05:00.001Z"]),
-        (fresh, "", fresh, fresh, 5, vec!["positions 2 stale_mark ts="]),
-        (fresh, "yesterday", fresh, fresh, 5, vec!["positions 2 stale_mark ts=yesterday"]),
+        (fresh, old, fresh, fresh, 4, vec!["positions 2 stale_mark ts=BTC-USD-SWAP: 2026-01-15T07:55:00Z"]),
+        (
+            fresh,
+            fresh,
+            future,
+            fresh,
+            5,
+            vec!["positions 3 stale_mark ts=BTC-USD-260327-90000-C: 2026-01-15T08:05:00.001Z"],
+        ),
+        (fresh, "", fresh, fresh, 5, vec!["positions 2 stale_mark ts=BTC-USD-SWAP"]),
+        (fresh, "yesterday", fresh, fresh, 5, vec!["positions 2 stale_mark ts=BTC-USD-SWAP: yesterday"]),
         (
             fresh,
             fresh,
@@ -45,9 +52,9 @@ fn marks_and_indices_have_an_age() {
             old,
             4,
             vec![
-                "positions 1 missing_index px=BTC-USDT 90001 of 2026-01-15T07:55:00Z",
-                "positions 4 missing_index px=BTC-USDT 90001 of 2026-01-15T07:55:00Z",
-                "positions 5 missing_index px=BTC-USDT 90001 of 2026-01-15T07:55:00Z",
+                "positions 1 missing_index px=BTC-USDT-SWAP: BTC-USDT 90001 of 2026-01-15T07:55:00Z",
+                "positions 4 missing_index px=BTC-USDT-SWAP: BTC-USDT 90001 of 2026-01-15T07:55:00Z",
+                "positions 5 missing_index px=BTC-USDT-SWAP: BTC-USDT 90001 of 2026-01-15T07:55:00Z",
             ],
         ),
     ] {
@@ -80,7 +87,7 @@ fn a_bid_above_the_ask_is_no_market() {
         ("90001", "90001", vec![]),
         ("", "90001", vec![]),
         ("x", "90001", vec![]),
-        ("90001.5", "90001", vec!["positions 2 crossed_mark bid_px=90001.5 above 90001"]),
+        ("90001.5", "90001", vec!["positions 2 crossed_mark bid_px=BTC-USD-SWAP: 90001.5 above 90001"]),
     ] {
         let folder = Folder::new();
         let marks = table("marks").replace('\n', ",,\n").replace("fwd_px,,", "fwd_px,bid_px,ask_px");

@@ -189,7 +189,7 @@ fn integer_ids_nulls_and_wrong_types() {
     let float: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.0]));
     for (ids, cash, words) in [
         (&ids, &single, ["`cash`", "Float32", "Float64, integers", "7 digits"]),
-        (&binary, &cash, ["`account_id`", "Binary", "strings or integers", "annotation"]),
+        (&binary, &cash, ["`account_id`", "Binary", "strings, integers", "annotation"]),
         (&float, &cash, ["`account_id`", "Float64", "strings or integers", "wrong type"]),
     ] {
         for format in ["arrow", "parquet"] {

@@ -105,12 +105,19 @@ fn every_reason_of_a_row() {
         ("positions", "3,91000", "3,0.00", "positions 4 a2 non_positive_avg_px avg_px=0.00"),
         ("positions", "3,91000", "3,-1", "positions 4 a2 non_positive_avg_px avg_px=-1"),
         ("positions", "3,91000", "3,1e-19", "positions 4 a2 out_of_range avg_px=1e-19"),
-        ("positions", "a2,BTC-USDT-SWAP", "a2,ETH-USDC-SWAP", "positions 4 a2 missing_mark mark_px="),
-        ("marks", "0.0525,", "-0.0525,", "positions 3 a2 missing_mark mark_px=-0.0525"),
-        ("marks", "90010", "0", "positions 2 a1 missing_mark mark_px=0"),
-        ("marks", "0.55,", "NaN,", "positions 3 a2 missing_vol mark_vol=NaN"),
-        ("marks", ",0.55,", ",0,", "positions 3 a2 missing_vol mark_vol=0"),
-        ("marks", "0.55,90500", "0.55,", "positions 3 a2 missing_forward fwd_px="),
+        ("positions", "a2,BTC-USDT-SWAP", "a2,ETH-USDC-SWAP", "positions 4 a2 missing_mark mark_px=ETH-USDC-SWAP"),
+        ("marks", "0.0525,", "-0.0525,", "positions 3 a2 missing_mark mark_px=BTC-USD-260327-90000-C: -0.0525"),
+        ("marks", "90010", "0", "positions 2 a1 missing_mark mark_px=BTC-USD-SWAP: 0"),
+        ("marks", "0.55,", "NaN,", "positions 3 a2 missing_vol mark_vol=BTC-USD-260327-90000-C: NaN"),
+        ("marks", ",0.55,", ",0,", "positions 3 a2 missing_vol mark_vol=BTC-USD-260327-90000-C: 0"),
+        ("marks", "0.55,90500", "0.55,", "positions 3 a2 missing_forward fwd_px=BTC-USD-260327-90000-C"),
+        (
+            "marks",
+            "90010",
+            "9001000",
+            "positions 2 a1 implausible_mark mark_px=BTC-USD-SWAP: 9001000 beside the index BTC-USD at 90005",
+        ),
+        ("marks", "0.55,", "55,", "positions 3 a2 implausible_vol mark_vol=BTC-USD-260327-90000-C: 55"),
         ("indices", "XRP-USDT,2", "XRP-USDT,0", "balances 4 a3 missing_fx ccy=XRP"),
         ("indices", "XRP-USDT,2\n", "", "balances 4 a3 missing_fx ccy=XRP"),
         ("balances", "a2,USDT", ",USDT", "balances 3 - missing_account_id account_id="),
@@ -121,7 +128,7 @@ fn every_reason_of_a_row() {
         ("balances", "XRP,7,", "XRP,7,-1", "balances 4 a3 invalid_interest interest=-1"),
         ("balances", "XRP,7,,0", "XRP,7,,-0.1", "balances 4 a3 invalid_spot_in_use_cap spot_in_use_cap=-0.1"),
         ("balances", "XRP,7,,0", "XRP,7,,inf", "balances 4 a3 invalid_spot_in_use_cap spot_in_use_cap=inf"),
-        ("accounts", "a4,none", "a4,None", "accounts 2 a4 invalid_spot_offset spot_offset=None"),
+        ("accounts", "a4,none", "a4,nobody", "accounts 2 a4 invalid_spot_offset spot_offset=nobody"),
         ("accounts", "a1,", ",usdc", "accounts 3 - missing_account_id account_id="),
         ("marks", "GONE-USDT-SWAP", "", "marks 5 - missing_inst_id inst_id="),
         ("indices", "ETH-USDC,", "ETH,", "indices 5 - invalid_index_id index_id=ETH"),
@@ -177,10 +184,10 @@ fn broken_instruments_and_prices_reach_their_holders() {
         ("instruments", "linear,0.01", "linear,0", ("invalid_instrument", "inst_id", "BTC-USDT-SWAP"), 3),
         ("instruments", "90000,C", "90000,X", ("invalid_instrument", "inst_id", "BTC-USD-260327-90000-C"), 1),
         ("instruments", "90000,C", "0,C", ("invalid_instrument", "inst_id", "BTC-USD-260327-90000-C"), 1),
-        ("indices", "BTC-USDT,90001", "BTC-USDT,-1", ("missing_index", "px", "BTC-USDT -1"), 3),
-        ("indices", "BTC-USDT,90001", "BTC-USDT,1e-30", ("missing_index", "px", "BTC-USDT 1e-30"), 3),
-        ("indices", "BTC-USDT,90001\n", "", ("missing_index", "px", "BTC-USDT"), 3),
-        ("indices", "USDT-USD,0.9998\n", "", ("missing_fx", "px", "USDT"), 3),
+        ("indices", "BTC-USDT,90001", "BTC-USDT,-1", ("missing_index", "px", "BTC-USDT-SWAP: BTC-USDT -1"), 3),
+        ("indices", "BTC-USDT,90001", "BTC-USDT,1e-30", ("missing_index", "px", "BTC-USDT-SWAP: BTC-USDT 1e-30"), 3),
+        ("indices", "BTC-USDT,90001\n", "", ("missing_index", "px", "BTC-USDT-SWAP: BTC-USDT"), 3),
+        ("indices", "USDT-USD,0.9998\n", "", ("missing_fx", "px", "BTC-USDT-SWAP: USDT"), 3),
     ] {
         let folder = Folder::new();
         folder.replace(&format!("{file}.csv"), from, to);
@@ -209,15 +216,18 @@ fn duplicates_reject_all_their_rows_in_any_order() {
             .iter()
             .filter(|reject| reject.table != Table::Positions)
             .map(|reject| {
-                format!("{} {} {}", reject.account_id.as_deref().unwrap(), reject.reason.code(), reject.value)
+                let (account, code) = (reject.account_id.as_deref().unwrap(), reject.reason.code());
+                let to_blame = reject.value.split_once(" row ").map(|(table, _)| table);
+                let value = if code == "account_unmargined" { to_blame.unwrap() } else { reject.value.as_str() };
+                format!("{account} {code} {value}")
             })
             .collect();
         codes.sort();
         let expected = [
-            "a2 account_unmargined a2",
+            "a2 account_unmargined accounts",
             "a2 duplicate_account a2",
             "a2 invalid_spot_offset bad",
-            "a3 account_unmargined a3",
+            "a3 account_unmargined balances",
             "a3 duplicate_balance XRP",
             "a3 duplicate_balance XRP",
             "a3 invalid_cash x",

@@ -142,11 +142,13 @@ fn what_is_no_error() {
     for name in ["positions", "balances", "accounts"] {
         folder.write(&format!("{name}.csv"), table(name).lines().next().unwrap());
     }
-    let empty = folder.load().unwrap();
+    assert!(folder.invalid().to_string().contains("--allow-empty"));
+    let allowed = Expectations { allow_empty: true, ..Expectations::NONE };
+    let empty = folder.load_expecting(&allowed).unwrap();
     reconcile(&empty);
     assert!(empty.book.is_empty() && empty.rejects.is_empty());
     folder.remove("accounts.csv");
-    assert_eq!(folder.load().unwrap().tables.len(), 6, "five tables that must be there, and orders");
+    assert_eq!(folder.load_expecting(&allowed).unwrap().tables.len(), 6, "five tables that must be there, and orders");
 }
 
 #[test]
