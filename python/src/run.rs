@@ -69,8 +69,7 @@ pub fn run<'py>(
         distance,
         &[("all", DistanceScope::All), ("at-risk", DistanceScope::AtRisk), ("none", DistanceScope::None)],
     )?;
-    let mut request =
-        RunRequest::new(snapshot, output, rules.as_ref().clone()).with_distance(distance);
+    let mut request = RunRequest::new(snapshot, output, rules.as_ref().clone()).with_distance(distance);
     request.shocks = shocks;
     let outcome = work::run(py, threads, progress, |progress| remargin::run::run(&request, progress))?;
     if outcome.too_many_rejects {

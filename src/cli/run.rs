@@ -77,7 +77,8 @@ impl RunArgs {
             .with_report(!self.no_report)
             .with_command_line(command_line(args));
         let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
-        let mut request = RunRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?).with_distance(self.distance.into());
+        let mut request = RunRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)
+            .with_distance(self.distance.into());
         request.shocks.clone_from(&self.shocks);
         let outcome = run::run(&request, terminal)?;
         match self.summary {

@@ -106,7 +106,11 @@ impl SimulateArgs {
             .with_format(self.format.into())
             .with_force(self.force)
             .with_command_line(command_line(args));
-        let mut request = SimulateRequest::new(self.strict.of(&self.snapshot), output, self.rules.load_for(&self.snapshot, terminal)?);
+        let mut request = SimulateRequest::new(
+            self.strict.of(&self.snapshot),
+            output,
+            self.rules.load_for(&self.snapshot, terminal)?,
+        );
         request.operations.clone_from(&self.ops);
         request.limits = LimitRequest {
             withdraw: self.max_withdraw,

@@ -159,7 +159,8 @@ impl StressArgs {
     /// The answers to `--reverse`.
     fn answer(&self, terminal: &Terminal) -> Result<u8> {
         let snapshot = self.strict.of(&self.snapshot);
-        let request = ReverseRequest::new(snapshot, self.rules.load_for(&self.snapshot, terminal)?, self.reverse.clone());
+        let request =
+            ReverseRequest::new(snapshot, self.rules.load_for(&self.snapshot, terminal)?, self.reverse.clone());
         let outcome = reverse::run(&request, terminal)?;
         terminal.finish();
         terminal::print(&match self.answer {

@@ -1,10 +1,10 @@
 //! Account data: settings, balances, positions, pending orders.
 
 use super::endpoint::Endpoint;
-use super::files::Response;
 use super::market::{PublicData, Seen, Stop, note};
-use super::row::{Fault, Row, decimal, is_zero, underlying};
 use super::reason::SetAsideReason;
+use super::response::Response;
+use super::row::{Fault, Row, decimal, is_zero, underlying};
 use super::tally::{Fields, Ledger, RowRef, Tally};
 use crate::Result;
 use rust_decimal::Decimal;
@@ -67,7 +67,12 @@ impl Order {
 
 impl Fields for Order {
     fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
-        vec![("instId", Some(&self.inst_id)), ("side", Some(&self.side)), ("sz", Some(&self.qty)), ("px", Some(&self.px))]
+        vec![
+            ("instId", Some(&self.inst_id)),
+            ("side", Some(&self.side)),
+            ("sz", Some(&self.qty)),
+            ("px", Some(&self.px)),
+        ]
     }
 }
 
@@ -236,7 +241,8 @@ impl Reader<'_> {
             Some("4") => Some("usdc"),
             Some(other) => return Err(Fault(format!("`spotOffsetType` is {other}, known are 1 to 4")).into()),
         };
-        let settings = Settings { spot_offset: offset, other_level: row.text(&["acctLv"])?.filter(|level| level != "4") };
+        let settings =
+            Settings { spot_offset: offset, other_level: row.text(&["acctLv"])?.filter(|level| level != "4") };
         Ok(self.account.settings.put(String::new(), 0, place, settings, tally)?)
     }
 
@@ -280,10 +286,8 @@ impl Reader<'_> {
             return Err(Stop::SetAside(SetAsideReason::Isolated));
         }
         let side = row.text(&["posSide"])?.unwrap_or_default();
-        let position = Position {
-            qty: row.text(&["pos"])?.map(|qty| signed(&qty, &side)),
-            avg_px: row.text(&["avgPx"])?,
-        };
+        let position =
+            Position { qty: row.text(&["pos"])?.map(|qty| signed(&qty, &side)), avg_px: row.text(&["avgPx"])? };
         // Kept until the end, since it closes what earlier rows say.
         let position = if position.is_closed() { Position { avg_px: None, ..position } } else { position };
         let key = PositionKey { inst_id, side, mode, pos_id: row.text(&["posId"])?.unwrap_or_default() };

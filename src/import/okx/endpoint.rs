@@ -148,12 +148,7 @@ impl Endpoint {
     pub(super) fn is_of_account(self) -> bool {
         matches!(
             self,
-            Self::Balance
-                | Self::Positions
-                | Self::Config
-                | Self::Orders
-                | Self::PositionBuilder
-                | Self::PositionRisk
+            Self::Balance | Self::Positions | Self::Config | Self::Orders | Self::PositionBuilder | Self::PositionRisk
         )
     }
 

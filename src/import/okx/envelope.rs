@@ -87,7 +87,8 @@ struct Part<'a> {
 
 impl Part<'_> {
     fn invalid(&self, problem: &str) -> Invalid {
-        let problem = if self.number > 1 { format!("{problem} (answer {} in the file)", self.number) } else { problem.into() };
+        let problem =
+            if self.number > 1 { format!("{problem} (answer {} in the file)", self.number) } else { problem.into() };
         Invalid::new(problem).file(self.file).expected(ENVELOPE)
     }
 

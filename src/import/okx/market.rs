@@ -1,9 +1,9 @@
 //! Public data: contracts, prices, volatilities, discount and borrow tiers.
 
 use super::endpoint::Endpoint;
-use super::files::Response;
-use super::row::{Fault, Row, underlying};
 use super::reason::SetAsideReason;
+use super::response::Response;
+use super::row::{Fault, Row, underlying};
 use super::tally::{Fields, Ledger, RowRef, Tally};
 use crate::Result;
 use std::collections::BTreeMap;
@@ -74,9 +74,10 @@ pub(super) struct Discount {
 
 impl Fields for Discount {
     fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
-        let tiers = self.tiers.iter().flat_map(|(bound, share)| {
-            [("maxAmt", bound.as_deref()), ("discountRate", Some(share.as_str()))]
-        });
+        let tiers = self
+            .tiers
+            .iter()
+            .flat_map(|(bound, share)| [("maxAmt", bound.as_deref()), ("discountRate", Some(share.as_str()))]);
         let last = [("minDiscountRate", self.beyond.as_deref())];
         // A tier more is a difference too.
         last.into_iter().chain(tiers).chain([("details", None)]).collect()

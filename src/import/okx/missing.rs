@@ -89,7 +89,8 @@ pub(super) fn missing(
         }
     }
     for (id, (over_ms, accounts)) in over {
-        let when = jiff::Timestamp::from_millisecond(over_ms).map_or_else(|_| String::new(), |time| format!(" at {time}"));
+        let when =
+            jiff::Timestamp::from_millisecond(over_ms).map_or_else(|_| String::new(), |time| format!(" at {time}"));
         let advice = format!(
             "it was delivered or exercised{when}, and the position is none any more: GET /api/v5/account/positions and \
              account/balance again, at one time after that"
@@ -116,7 +117,8 @@ fn expiry_ms(inst_id: &str, spec: Option<&Spec>) -> Option<i64> {
     if let Some(spec) = spec {
         return spec.expiry_ms.as_deref()?.parse().ok();
     }
-    let day = inst_id.split('-').nth(2).filter(|day| day.len() == 6 && day.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let day =
+        inst_id.split('-').nth(2).filter(|day| day.len() == 6 && day.bytes().all(|byte| byte.is_ascii_digit()))?;
     let part = |at: usize| day.get(at..at + 2)?.parse::<i8>().ok();
     let date = jiff::civil::Date::new(2000 + i16::from(part(0)?), part(2)?, part(4)?).ok()?;
     Some(date.at(8, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond())

@@ -40,6 +40,7 @@ mod overlay;
 mod polls;
 mod reason;
 mod report;
+pub(crate) mod response;
 pub(crate) mod row;
 mod sequence;
 mod tables;
@@ -99,7 +100,7 @@ pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Import
     let mut found = files::read(&request.folder)?;
     for response in &mut found.responses {
         // A single file that does not state its account.
-        response.account.get_or_insert_with(|| files::stem(&response.path));
+        response.account.get_or_insert_with(|| response::stem(&response.path));
     }
     progress.check()?;
     progress.stage("import", "files", found.responses.len() as u64);
@@ -220,9 +221,10 @@ fn unmarginable(accounts: &Accounts, missing: &[Missing]) -> BTreeMap<String, St
 /// Indices by id: of `market/index-tickers`, else the latest from the account responses.
 fn indices(public: &PublicData) -> BTreeMap<String, IndexRow> {
     let known = vol::known_time;
-    let seen = public.seen_indices.iter().map(|(id, seen)| {
-        (id.clone(), IndexRow { px: seen.px.clone(), source: seen.source, ts_ms: known(seen.time) })
-    });
+    let seen = public
+        .seen_indices
+        .iter()
+        .map(|(id, seen)| (id.clone(), IndexRow { px: seen.px.clone(), source: seen.source, ts_ms: known(seen.time) }));
     let quoted = public.indices.iter_timed().map(|(id, (time_ms, px))| {
         (id.clone(), IndexRow { px: px.0.clone(), source: "market/index-tickers", ts_ms: known(time_ms) })
     });

@@ -6,7 +6,7 @@
 //! | two answers of an account | are |
 //! |---|---|
 //! | positions or orders of different instrument types | parts |
-//! | positions or orders whose file names state different types or instruments (`account_positions_SWAP.json`) | parts |
+//! | positions or orders whose file names state types or instruments (`account_positions_SWAP.json`) | parts |
 //! | balances whose file names state their currencies (`account_balance_BTC.json`) | parts |
 //! | 100 pending orders, and others with lower ids | pages |
 //! | the same | the same |
@@ -17,7 +17,7 @@
 //! says it, the import ends with an error: a closed position must not survive, and an open one must not disappear.
 
 use super::endpoint::Endpoint;
-use super::files::Response;
+use super::response::Response;
 use super::row::{Row, type_of_row};
 use crate::{Invalid, Result};
 use std::cmp::Ordering;
@@ -82,6 +82,7 @@ pub(super) fn settle(responses: &mut [Response]) -> Result<Vec<String>> {
         if polls.len() > 1 {
             group.settle(responses, &polls, &mut notes)?;
         }
+        notes.extend(group.lacking(responses, &polls));
     }
     Ok(notes)
 }
@@ -136,7 +137,12 @@ impl Group {
             while let Some((next, _)) = replaced_by.get(&at) {
                 (at, steps) = (*next, steps + 1);
                 if steps > replaced_by.len() {
-                    return Err(self.unknown(responses, *earlier, *later, "their times and names contradict each other"));
+                    return Err(self.unknown(
+                        responses,
+                        *earlier,
+                        *later,
+                        "their times and names contradict each other",
+                    ));
                 }
             }
             notes.push(format!(
@@ -150,6 +156,28 @@ impl Group {
         Ok(())
     }
 
+    /// A note if the names of all files of positions state types, and not all that there are.
+    fn lacking(&self, responses: &[Response], polls: &[usize]) -> Option<String> {
+        let mut types = BTreeSet::new();
+        for poll in polls.iter().filter(|_| self.endpoint == Endpoint::Positions) {
+            match facts(responses.get(*poll)?).scope {
+                Scope::Types(stated) => types.extend(stated),
+                Scope::Instrument(_) => {}
+                _ => return None,
+            }
+        }
+        let others = ["SWAP", "FUTURES", "OPTION"].into_iter().filter(|name| !types.contains(*name));
+        let others: Vec<&str> = others.collect();
+        (!others.is_empty() && self.endpoint == Endpoint::Positions && !polls.is_empty()).then(|| {
+            format!(
+                "account `{}`: by their file names, the answers of account/positions are parts, and none is of all {}: \
+                 other positions of these types would be missing",
+                self.account,
+                others.join(", ")
+            )
+        })
+    }
+
     fn unknown(&self, responses: &[Response], first: usize, second: usize, why: &str) -> crate::Error {
         let parts = match self.endpoint {
             Endpoint::Balance => "name each after its currencies (`account_balance_BTC.json`)",
@@ -157,7 +185,12 @@ impl Group {
         };
         Invalid::new(format!("two answers of one account, and nothing says which is the later one: {why}"))
             .file(name(responses, second))
-            .value(format!("{} of account `{}`, as in `{}`", self.endpoint.name(), self.account, name(responses, first)))
+            .value(format!(
+                "{} of account `{}`, as in `{}`",
+                self.endpoint.name(),
+                self.account,
+                name(responses, first)
+            ))
             .expected("a later time in one of them, or names that differ in digits alone: `..._0800`, `..._0900`")
             .hint(format!("remove the earlier one; if they are parts of one answer, {parts}"))
             .into()
@@ -181,13 +214,8 @@ fn facts(response: &Response) -> Facts {
     let rows: Vec<Row> = response.rows.iter().filter_map(|value| Row::of(value).ok()).collect();
     let text = |row: &Row, name: &str| row.text(&[name]).ok().flatten().unwrap_or_default();
     let latest = |name: &str| rows.iter().map(|row| row.time_ms(&[name])).max().unwrap_or(0);
-    let mut facts = Facts {
-        scope: Scope::Whole,
-        kinds: BTreeSet::new(),
-        keys: BTreeMap::new(),
-        time: 0,
-        settings: None,
-    };
+    let mut facts =
+        Facts { scope: Scope::Whole, kinds: BTreeSet::new(), keys: BTreeMap::new(), time: 0, settings: None };
     match response.endpoint {
         Endpoint::Balance => {
             facts.time = latest("uTime");
@@ -204,8 +232,7 @@ fn facts(response: &Response) -> Facts {
                 facts.time = latest("pTime");
             }
             let id = |row: &Row| {
-                let names: &[&str] =
-                    if is_position { &["instId", "posSide", "mgnMode", "posId"] } else { &["ordId"] };
+                let names: &[&str] = if is_position { &["instId", "posSide", "mgnMode", "posId"] } else { &["ordId"] };
                 names.iter().map(|name| text(row, name)).collect::<Vec<_>>().join(" ")
             };
             facts.keys = rows.iter().map(|row| (id(row), row.time_ms(&["uTime"]))).collect();
@@ -267,11 +294,17 @@ fn compare(endpoint: Endpoint, (a, about_a): (&Response, &Facts), (b, about_b): 
     if endpoint == Endpoint::Orders {
         match pages(about_a, about_b) {
             Some(true) => return Pair::Both,
-            Some(false) => return Pair::Unknown("one is empty: it may be the last page of the other, or a later answer"),
+            Some(false) => {
+                return Pair::Unknown("one is empty: it may be the last page of the other, or a later answer");
+            }
             None => {}
         }
     }
-    if endpoint == Endpoint::Balance && !about_a.kinds.is_empty() && about_a.kinds.is_disjoint(&about_b.kinds) && !about_b.kinds.is_empty() {
+    if endpoint == Endpoint::Balance
+        && !about_a.kinds.is_empty()
+        && about_a.kinds.is_disjoint(&about_b.kinds)
+        && !about_b.kinds.is_empty()
+    {
         return Pair::Unknown("they hold different currencies, and may be parts of one answer");
     }
     if about_a.time > 0 && about_b.time > 0 && about_a.time != about_b.time {

@@ -193,7 +193,11 @@ fn what_is_missing_names_its_endpoint() {
             "pTime": "1777276800000"}]),
     );
     let imported = place.import();
-    let missing: Vec<_> = imported.missing.iter().map(|gap| (gap.what, gap.advice.trim_start_matches("GET /api/v5/"), gap.needed)).collect();
+    let missing: Vec<_> = imported
+        .missing
+        .iter()
+        .map(|gap| (gap.what, gap.advice.trim_start_matches("GET /api/v5/"), gap.needed))
+        .collect();
     for expected in [
         ("mark", "public/mark-price?instType=OPTION&instId=BTC-USD-260626-80000-C", true),
         ("volatility", "public/opt-summary?instFamily=BTC-USD", true),

@@ -54,7 +54,8 @@ fn tiers_of_contracts_are_no_borrow_tiers() {
         assert!((mmr - 215_274.58).abs() < 0.01 && (borrow_mmr - 57_893.99).abs() < 0.01, "{name}: {figures:?}");
     }
     // The currency that was asked for, in the rows or beside them.
-    let row = json!({"tier": "1", "maxSz": "1000", "mmr": "0.05", "imr": "0.1", "instFamily": "", "uly": "", "instId": ""});
+    let row =
+        json!({"tier": "1", "maxSz": "1000", "mmr": "0.05", "imr": "0.1", "instFamily": "", "uly": "", "instId": ""});
     let mut named = row.clone();
     named["ccy"] = json!("BTC");
     let beside = json!({"arg": {"ccy": "BTC"}, "code": "0", "data": [row]});
@@ -252,7 +253,10 @@ fn a_contract_that_is_over_comes_with_advice_that_helps() {
         }
         let imported = place.import();
         let gap = imported.missing.iter().find(|gap| gap.what == "expired").unwrap();
-        assert_eq!((gap.id.as_str(), gap.accounts.as_slice()), ("BTC-USD-250115", &["70000000000000001".to_owned()][..]));
+        assert_eq!(
+            (gap.id.as_str(), gap.accounts.as_slice()),
+            ("BTC-USD-250115", &["70000000000000001".to_owned()][..])
+        );
         let advice = "delivered or exercised at 2025-01-15T08:00:00Z";
         assert!(gap.advice.contains(advice) && gap.advice.contains("account/positions"), "{}", gap.advice);
         assert!(imported.unmarginable["70000000000000001"].contains("is over"), "{:?}", imported.unmarginable);
@@ -267,7 +271,8 @@ fn a_perpetual_future_is_a_perpetual_in_the_basis_charge() {
             "ctVal": "0.0001", "ctMult": "1", "expTime": expiry, "lotSz": "1", "state": "live"})
     };
     let (perp, dated) = ("BTC-USD_UM_XPERP-310404", "BTC-USD_UM-250328");
-    let position = |id: &str, qty: &str| json!({"instId": id, "pos": qty, "avgPx": "97000", "mgnMode": "cross", "posId": id});
+    let position =
+        |id: &str, qty: &str| json!({"instId": id, "pos": qty, "avgPx": "97000", "mgnMode": "cross", "posId": id});
     let mark = |id: &str, px: &str| json!({"instId": id, "markPx": px, "ts": "1736936801292"});
     let place = sample()
         .write("more.json", &json!([future(perp, "1933056000000"), future(dated, "1743148800000")]))
@@ -299,7 +304,8 @@ fn a_perpetual_future_is_a_perpetual_in_the_basis_charge() {
 #[test]
 fn a_set_of_rules_without_the_key_knows_no_perpetual_futures() {
     let loaded = remargin::rules::load(None, &[]).unwrap();
-    let old: String = loaded.canonical().lines().filter(|line| !line.contains("perpetual_like")).collect::<Vec<_>>().join("\n");
+    let old: String =
+        loaded.canonical().lines().filter(|line| !line.contains("perpetual_like")).collect::<Vec<_>>().join("\n");
     let without = remargin::rules::load_text(&old, &[]).unwrap();
     assert!(without.rules.mr4.perpetual_like.is_empty());
     assert_eq!(without.canonical().trim_end(), old, "its hash is what it was");

@@ -74,8 +74,7 @@ fn several_answers_in_one_file_are_told_apart() {
     let imported = place.import();
     let of_file: Vec<_> = imported.files.iter().filter(|file| file.path == Path::new("desk/all.json")).collect();
     let told: Vec<_> = of_file.iter().map(|file| (file.answer, file.endpoint.name(), file.rows)).collect();
-    let expected =
-        [(Some(1), "account/positions", 8), (Some(2), "account/balance", 3), (Some(3), "account/config", 1)];
+    let expected = [(Some(1), "account/positions", 8), (Some(2), "account/balance", 3), (Some(3), "account/config", 1)];
     assert_eq!(told, expected);
     assert!((mmr(&place) - MMR).abs() < 1.0);
 }
