@@ -9,6 +9,7 @@ use remargin::Error;
 use remargin::distance::reverse::Statement;
 use remargin::engine::{chunk, price};
 use remargin::generate::write_table;
+use remargin::import::okx::{ImportRequest, import};
 use remargin::margin::rules::SpotOffset;
 use remargin::memory::MemoryLimit;
 use remargin::progress::Silent;
@@ -36,6 +37,7 @@ pub const TARGETS: [Target; 8] = [
     ("ops", ops),
     ("flags", flags),
     ("pipeline", pipeline),
+    ("answers", answers),
 ];
 
 /// A small valid snapshot.
@@ -216,6 +218,138 @@ pub fn pipeline(data: &[u8]) {
     }
 }
 
+/// Separates the name of a file from its content, in a folder of answers.
+const NAME_END: &str = "\n----\n";
+
+/// A folder of saved answers of the exchange: files in any number, each a name, a line of `----` and the content,
+/// separated by lines of `====`. What is imported adds up, and is a snapshot that loads.
+pub fn answers(data: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (from, out) = (folder.path().join("in"), folder.path().join("out"));
+    fs::create_dir(&from).expect("a folder");
+    for (number, part) in split(data, SEPARATOR.as_bytes()).into_iter().take(64).enumerate() {
+        let mut halves = split(part, NAME_END.as_bytes()).into_iter();
+        let (name, content) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+        let path = from.join(file_name(name, number));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, content).expect("an answer");
+    }
+    let request = ImportRequest {
+        folder: from,
+        out: out.clone(),
+        format: Format::Csv,
+        as_of_ms: None,
+        interpolate_vol: true,
+        force: false,
+    };
+    match import(&request, &Silent) {
+        Ok(imported) => {
+            for file in &imported.files {
+                assert_eq!(file.rows, file.used + file.aside.values().sum::<u64>(), "{file:?}");
+            }
+            assert!(!imported.to_text().is_empty() && imported.to_json().is_object());
+            if let Some(snapshot) = imported_snapshot(&out) {
+                for (account, why) in imported.unmarginable.iter().filter(|(_, why)| why.starts_with("no answer")) {
+                    assert!(snapshot.book.find(account).is_none(), "account {account} is margined: {why}");
+                }
+                margins(&snapshot);
+            }
+        }
+        // No time at all is a matter of the request.
+        Err(error) => {
+            assert!(matches!(error.exit_code(), 2 | 3), "{error}");
+            assert!(!out.exists(), "an import that failed left a folder");
+        }
+    }
+}
+
+/// The snapshot of an import, or `None` if it is refused with a proper input error.
+fn imported_snapshot(folder: &Path) -> Option<Snapshot> {
+    let expectations = &Expectations::NONE;
+    match load(folder, &LoadOptions { default_spot_offset: SpotOffset::Usdt, expectations, progress: &Silent }) {
+        Ok(snapshot) => Some(snapshot),
+        Err(error) => {
+            assert_eq!(error.exit_code(), 3, "{error}");
+            None
+        }
+    }
+}
+
+/// The path of an answer: letters of a name, at most one folder deep; a number keeps names apart.
+fn file_name(name: &[u8], number: usize) -> String {
+    let name = String::from_utf8_lossy(name);
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    let name: String = name.chars().filter(plain).take(60).collect();
+    let (home, file) = name.split_once('/').unwrap_or(("", &name));
+    let file = file.replace('/', "_");
+    let home: String = home.chars().filter(|c| *c != '.').collect();
+    let file = if file.trim_matches('.').is_empty() { format!("{number}.json") } else { file };
+    if home.is_empty() { file } else { format!("{home}/{file}") }
+}
+
+/// The parts of bytes between separators.
+fn split<'a>(mut data: &'a [u8], separator: &[u8]) -> Vec<&'a [u8]> {
+    let mut parts = Vec::new();
+    while let Some(at) = data.windows(separator.len()).position(|window| window == separator) {
+        parts.push(&data[..at]);
+        data = &data[at + separator.len()..];
+    }
+    parts.push(data);
+    parts
+}
+
+/// The saved answers of `data/okx-sample` as inputs of [`answers`]: all of them, those of one account, pushes.
+fn folders_of_answers() -> Vec<Vec<u8>> {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sample =
+        if sample.ends_with("fuzz") { sample.join("..") } else { sample.to_path_buf() }.join("data/okx-sample");
+    let mut files = Vec::new();
+    for home in ["", "builder", "desk"] {
+        let mut paths: Vec<_> =
+            fs::read_dir(sample.join(home)).expect("the sample").map(|entry| entry.expect("a file").path()).collect();
+        paths.sort();
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")) {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            let name = if home.is_empty() { name } else { format!("{home}/{name}") };
+            files.push((name, fs::read_to_string(path).expect("an answer")));
+        }
+    }
+    let join = |files: &[(String, String)]| {
+        let parts: Vec<String> = files.iter().map(|(name, text)| format!("{name}{NAME_END}{text}")).collect();
+        parts.join(SEPARATOR).into_bytes()
+    };
+    let small =
+        |name: &str| !["option", "opt-summary", "discount"].iter().any(|part| name.to_lowercase().contains(part));
+    let desk: Vec<_> = files.iter().filter(|(name, _)| small(name) && !name.starts_with("builder")).cloned().collect();
+    let mut polls = desk.clone();
+    for (name, text) in desk.iter().filter(|(name, _)| name.starts_with("desk/")) {
+        polls.push((name.replace(".json", "_2.jsonl"), text.replace("1736936798642", "1736936799642")));
+    }
+    let pushes = PUSHES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect::<Vec<_>>();
+    vec![join(&files), join(&desk), join(&polls), join(&pushes)]
+}
+
+const PUSHES: [(&str, &str); 3] = [
+    (
+        "a/positions.jsonl",
+        r#"{"event":"subscribe","arg":{"channel":"positions"}}
+{"arg":{"channel":"positions","uid":"7"},"data":[{"instId":"BTC-USDT-SWAP","instType":"SWAP","pos":"3","posSide":"net","avgPx":"9","mgnMode":"cross","posId":"1","markPx":"10","idxPx":"10.5","uTime":"5","pTime":"6"}]}
+{"arg":{"channel":"positions","uid":"7"},"data":[{"instId":"BTC-USDT-SWAP","instType":"SWAP","pos":"0","posSide":"net","avgPx":"","mgnMode":"cross","posId":"1","uTime":"8","pTime":"9"}]}
+"#,
+    ),
+    (
+        "a/account.json",
+        r#"[{"uTime":"9","totalEq":"1","details":[{"ccy":"USDT","cashBal":"-100","interest":"1","coinUsdPrice":"1"}]}]"#,
+    ),
+    (
+        "rows.ndjson",
+        r#"{"instId":"BTC-USDT-SWAP","instType":"SWAP","uly":"BTC-USDT","ctType":"linear","ctVal":"0.01","ctMult":"1","settleCcy":"USDT","lotSz":"1","expTime":""}
+{"instId":"BTC-USDT-SWAP","markPx":"10","ts":"9"}
+{"tier":"1","ccy":"USDT","maxSz":"100","mmr":"0.02","imr":"0.1"}
+"#,
+    ),
+];
+
 fn write_snapshot(folder: &Path, tables: [&str; 6]) {
     for ((name, _), text) in TABLES.iter().zip(tables) {
         fs::write(folder.join(format!("{name}.csv")), text).expect("a table");
@@ -270,6 +404,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "shocks" => vec![SHOCKS.into()],
         "flags" => FLAGS.iter().map(|text| text.as_bytes().to_vec()).collect(),
         "ops" => vec![OPERATIONS.into(), LINES.into()],
+        "answers" => folders_of_answers(),
         "pipeline" => vec![TABLES.map(|(_, text)| text).join(SEPARATOR).into()],
         other => panic!("no target `{other}`"),
     }

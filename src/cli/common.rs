@@ -53,8 +53,8 @@ pub enum When {
 /// Selects the rules.
 #[derive(Args)]
 pub struct RulesArgs {
-    /// Rules file, or `okx-pm2-2025-01` for the built-in rules [default: the file that `snapshot.toml` names as `rules`,
-    /// else the built-in rules]
+    /// Rules file, or `okx-pm2-2025-01` for the built-in rules [default: the file that `snapshot.toml` names as
+    /// `rules`, else the built-in rules]
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
     /// Set one parameter by its dotted key, such as `risk_unit=merged` or `mr4.floor.major=0.012`; repeatable
@@ -102,7 +102,8 @@ pub struct StrictArgs {
     pub date: DateArgs,
     /// Broken rows to accept before exit code 4: a number, or a share of the rows read such as `0.1%`
     ///
-    /// Valid rows of an account that is excluded because of a broken row are rejected too, but not counted here.
+    /// Not counted are valid rows of an account that is excluded because of a broken row, and broken instruments that
+    /// nobody holds.
     #[arg(long, value_name = "N|P%", default_value = "0", value_parser = parse_max_rejects)]
     pub max_rejects: MaxRejects,
 }

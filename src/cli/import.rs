@@ -69,10 +69,11 @@ struct OkxArgs {
     /// `marks` is `interpolated` in these rows.
     #[arg(long)]
     interpolate_vol: bool,
-    /// End with exit code 4 if a file was not read, or a row was set aside for a reason that a sound folder does not have
+    /// End with exit code 4 if a file was not read, or a row was set aside for a reason that a sound folder does not
+    /// have
     ///
-    /// Such reasons are `other_type`, `isolated`, `other_price_order` and `malformed`; a file that is of no known endpoint
-    /// counts too.
+    /// Such reasons are `other_type`, `isolated`, `other_price_order` and `malformed`; a file that is of no known
+    /// endpoint counts too.
     #[arg(long)]
     strict: bool,
     /// Replace an existing snapshot folder

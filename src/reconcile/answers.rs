@@ -1,7 +1,7 @@
 //! The figures in the exchange's responses, under the names of a run.
 
 use crate::import::okx::Endpoint;
-use crate::import::okx::files::Response;
+use crate::import::okx::response::Response;
 use crate::import::okx::row::{Row, number};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! Account data: settings, balances, positions, pending orders.
 
 use super::endpoint::Endpoint;
-use super::files::Response;
 use super::market::{PublicData, Seen, Stop, note};
 use super::reason::SetAsideReason;
+use super::response::Response;
 use super::row::{Fault, Row, decimal, is_zero, underlying};
 use super::tally::{Fields, Ledger, RowRef, Tally};
 use crate::Result;

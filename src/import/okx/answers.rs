@@ -8,9 +8,9 @@
 
 use super::accounts::{Account, Accounts, Balance, Position, PositionKey, signed};
 use super::endpoint::Endpoint;
-use super::files::Response;
 use super::market::{PublicData, Seen, Spec, note};
 use super::reason::SetAsideReason;
+use super::response::Response;
 use super::row::{Fault, Row, decimal, is_zero};
 use super::tally::{RowRef, Tally};
 use crate::Result;

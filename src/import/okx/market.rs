@@ -1,8 +1,8 @@
 //! Public data: contracts, prices, volatilities, discount and borrow tiers.
 
 use super::endpoint::Endpoint;
-use super::files::Response;
 use super::reason::SetAsideReason;
+use super::response::Response;
 use super::row::{Fault, Row, underlying};
 use super::tally::{Fields, Ledger, RowRef, Tally};
 use crate::Result;

@@ -40,6 +40,7 @@ mod overlay;
 mod polls;
 mod reason;
 mod report;
+pub(crate) mod response;
 pub(crate) mod row;
 mod sequence;
 mod tables;
@@ -99,7 +100,7 @@ pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Import
     let mut found = files::read(&request.folder)?;
     for response in &mut found.responses {
         // A single file that does not state its account.
-        response.account.get_or_insert_with(|| files::stem(&response.path));
+        response.account.get_or_insert_with(|| response::stem(&response.path));
     }
     progress.check()?;
     progress.stage("import", "files", found.responses.len() as u64);

@@ -6,7 +6,7 @@
 //! | two answers of an account | are |
 //! |---|---|
 //! | positions or orders of different instrument types | parts |
-//! | positions or orders whose file names state different types or instruments (`account_positions_SWAP.json`) | parts |
+//! | positions or orders whose file names state types or instruments (`account_positions_SWAP.json`) | parts |
 //! | balances whose file names state their currencies (`account_balance_BTC.json`) | parts |
 //! | 100 pending orders, and others with lower ids | pages |
 //! | the same | the same |
@@ -17,7 +17,7 @@
 //! says it, the import ends with an error: a closed position must not survive, and an open one must not disappear.
 
 use super::endpoint::Endpoint;
-use super::files::Response;
+use super::response::Response;
 use super::row::{Row, type_of_row};
 use crate::{Invalid, Result};
 use std::cmp::Ordering;
@@ -82,6 +82,7 @@ pub(super) fn settle(responses: &mut [Response]) -> Result<Vec<String>> {
         if polls.len() > 1 {
             group.settle(responses, &polls, &mut notes)?;
         }
+        notes.extend(group.lacking(responses, &polls));
     }
     Ok(notes)
 }
@@ -153,6 +154,28 @@ impl Group {
             ));
         }
         Ok(())
+    }
+
+    /// A note if the names of all files of positions state types, and not all that there are.
+    fn lacking(&self, responses: &[Response], polls: &[usize]) -> Option<String> {
+        let mut types = BTreeSet::new();
+        for poll in polls.iter().filter(|_| self.endpoint == Endpoint::Positions) {
+            match facts(responses.get(*poll)?).scope {
+                Scope::Types(stated) => types.extend(stated),
+                Scope::Instrument(_) => {}
+                _ => return None,
+            }
+        }
+        let others = ["SWAP", "FUTURES", "OPTION"].into_iter().filter(|name| !types.contains(*name));
+        let others: Vec<&str> = others.collect();
+        (!others.is_empty() && self.endpoint == Endpoint::Positions && !polls.is_empty()).then(|| {
+            format!(
+                "account `{}`: by their file names, the answers of account/positions are parts, and none is of all {}: \
+                 other positions of these types would be missing",
+                self.account,
+                others.join(", ")
+            )
+        })
     }
 
     fn unknown(&self, responses: &[Response], first: usize, second: usize, why: &str) -> crate::Error {

@@ -104,8 +104,8 @@ impl SetAsideReason {
             Self::NoPrice => "a price row without a price",
             Self::MarketOrder => "an order without a limit price fills at once and is not pending",
             Self::OtherPriceOrder => {
-                "an option order priced by volatility or in USD (pxVol, pxUsd): its price in coins is not in the answer, \
-                 and the margin that it freezes is left out"
+                "an option order priced by volatility or in USD (pxVol, pxUsd): its price in coins is not in the \
+                 answer, and the margin that it freezes is left out"
             }
             Self::AlgoOrder => "an algo order freezes no margin until it triggers",
             Self::DoneOrder => "a filled or cancelled order",

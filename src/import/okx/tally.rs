@@ -4,8 +4,8 @@
 #![allow(clippy::indexing_slicing)]
 
 use super::endpoint::Endpoint;
-use super::files::Response;
 use super::reason::SetAsideReason;
+use super::response::Response;
 use super::sequence;
 use crate::{Invalid, Result};
 use std::cmp::Ordering;

@@ -28,7 +28,9 @@ fn discounts_of_the_live_file() {
     for tier in tiers.iter().chain([&beyond]) {
         let cash = &tier["maxAmt"];
         let balance = json!([{"totalEq": "", "uTime": ts, "details": [{"ccy": "BTC", "cashBal": cash}]}]);
-        place = place.write(&format!("{}/balance.json", cash.as_str().unwrap()), &balance);
+        let folder = cash.as_str().unwrap();
+        place = place.write(&format!("{folder}/balance.json"), &balance);
+        place = place.write(&format!("{folder}/positions.json"), &json!([]));
     }
     place.import();
     place.run();

@@ -70,6 +70,20 @@ fn a_position_closed_between_two_polls_does_not_survive() {
     assert!((both[0].1[0] - 1_255_003.0).abs() < 1.0 && (both[0].1[1] - 39_590.0).abs() < 1.0, "{both:?}");
 }
 
+#[test]
+fn parts_that_leave_types_out_are_noted() {
+    let all = sample_rows("desk/account_positions.json");
+    let noted = |files: &[(&str, Vec<Value>)]| {
+        let notes = positions(files).import().notes;
+        notes.into_iter().find(|note| note.contains("are parts")).unwrap_or_default()
+    };
+    let (swaps, options) = (of_type(&all, "SWAP"), of_type(&all, "OPTION"));
+    let two = [("account_positions_SWAP.json", swaps.clone()), ("account_positions_OPTION.json", options)];
+    assert!(noted(&two).contains("none is of all FUTURES:"));
+    assert!(noted(&two[..1]).contains("none is of all FUTURES, OPTION:"));
+    assert_eq!(noted(&[("account_positions.json", swaps)]), "");
+}
+
 /// Names of files with their rows, and the ids of the positions that hold, or a word of the refusal.
 type Case<'a> = (&'a [(&'a str, Vec<Value>)], Result<&'a [&'a str], &'a str>);
 
@@ -124,7 +138,7 @@ fn polls_and_parts_are_told_apart() {
             ],
             Ok(&["-350", "250", "-400"]),
         ),
-        (&[("p_0800.json", all.clone()), ("SWAP/account_positions.json", swaps.clone())], Err("two answers")),
+        (&[("p.json", all.clone()), ("p_SWAP.json", swaps.clone())], Err("two answers")),
         // Parts, by instruments that names state.
         (
             &[
