@@ -17,8 +17,8 @@ mod find;
 mod format;
 mod input;
 mod local;
-#[cfg(test)]
 mod memory;
+mod piped;
 mod small;
 mod view;
 
@@ -28,6 +28,7 @@ pub(crate) use input::{Input, hash_all, settle};
 pub(crate) use local::{is_file, is_there};
 #[cfg(test)]
 pub(crate) use memory::Memory;
+pub(crate) use piped::{is_piped, open_lines, open_table};
 pub(crate) use small::{LARGEST_JSON, LARGEST_TOML, read, read_if_there, text_of};
 pub(crate) use view::View;
 
