@@ -34,6 +34,7 @@ use super::{LoadOptions, Snapshot, Survey, Table, rows_about};
 use crate::book::Book;
 use crate::formats::memory::{Rows, Slices};
 use crate::formats::scan::{Opened, scan};
+use crate::kept::Kept;
 use crate::market::Market;
 use crate::source::Source;
 use crate::{Error, Result};
@@ -83,6 +84,7 @@ pub struct Stream {
     market: Market,
     listings: Listings,
     store: Store,
+    kept: Arc<Kept>,
 }
 
 /// Where the rows of the tables of accounts come from.
@@ -181,7 +183,12 @@ impl Stream {
             Currencies::Named => named_currencies(&origin, options)?,
         };
         let (market, listings) = tables.market(as_of_ns, options.expectations, names.iter().map(String::as_str))?;
-        Ok(Self { origin, as_of_ns, tables, market, listings, store })
+        Ok(Self { origin, as_of_ns, tables, market, listings, store, kept: Arc::default() })
+    }
+
+    /// Counts here what is set aside while the tables are read.
+    pub fn count_in(&mut self, kept: &Arc<Kept>) {
+        self.kept = Arc::clone(kept);
     }
 
     /// Reads the tables of accounts into memory, in whatever order their rows are.
@@ -286,14 +293,16 @@ impl Stream {
         let unused_price_gaps =
             self.listings.unused_gaps(&self.market, &indices, currencies.iter().map(String::as_str));
         let mut all_rows = self.tables.file_rows();
-        let (mut rejects, mut tables) = self.tables.rejects();
+        let (of_market, mut tables) = self.tables.rejects();
         for (table, rows) in OF_ACCOUNTS.into_iter().zip(self.file_rows()) {
             let Some(rows) = rows else { continue };
             tables.push(found.count(table, rows.iter().sum()));
             all_rows.extend(rows);
         }
-        rejects.extend(found.aside.rejects);
-        rejects.sort_by_key(|reject| (reject.table, reject.row));
+        // They may be as many as the rows: none is copied to sort them.
+        let mut rejects = found.aside.rejects;
+        rejects.extend(of_market);
+        rejects.sort_unstable_by_key(|reject| (reject.table, reject.row, reject.reason, reject.column));
         let inputs = match &self.origin {
             Origin::Folder(survey) => survey.input_files(hashes, all_rows),
             Origin::Memory(_) => Vec::new(),
@@ -361,6 +370,19 @@ struct Aside {
     left_out: [u64; 4],
 }
 
+impl Aside {
+    /// Bytes, twice: the lists of all pieces are copied when they grow.
+    fn bytes(&self) -> u64 {
+        let text = |text: usize| text.next_multiple_of(16);
+        let reject =
+            |reject: &Reject| text(reject.account_id.as_ref().map_or(0, String::len)) + text(reject.value.len());
+        let rejects: usize = self.rejects.iter().map(reject).sum();
+        let accounts: usize = self.unmargined.iter().map(|account| text(account.account_id.len())).sum();
+        let lists = self.rejects.len() * size_of::<Reject>() + self.unmargined.len() * size_of::<Unmargined>();
+        (2 * lists + rejects + accounts) as u64
+    }
+}
+
 /// What is set aside of all accounts.
 #[derive(Default)]
 struct Found {
@@ -368,6 +390,12 @@ struct Found {
 }
 
 impl Found {
+    fn add_within(&mut self, kept: &Kept, later: Aside) -> Result<()> {
+        kept.add(later.bytes(), "the rows that were set aside")?;
+        self.add(later);
+        Ok(())
+    }
+
     fn add(&mut self, later: Aside) {
         let all = &mut self.aside;
         all.rejects.extend(later.rejects);

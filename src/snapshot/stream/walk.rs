@@ -103,7 +103,7 @@ impl Reader<'_> {
                 || ranges.next(scope, &bell),
                 work,
                 |(aside, result)| {
-                    found.add(aside);
+                    found.add_within(&self.stream.kept, aside)?;
                     sink(result)
                 },
             )?;
@@ -285,7 +285,7 @@ impl<'s> Pieces<'s> {
         }
         let Some(first) = self.building.pop_front() else { return Ok(None) };
         let Built { piece, aside } = first.wait()?;
-        self.found.add(aside);
+        self.found.add_within(&self.ranges.reader.stream.kept, aside)?;
         Ok(Some(piece))
     }
 
