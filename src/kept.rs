@@ -40,7 +40,8 @@ impl Kept {
         }
         let limit = self.limit.load(Relaxed) >> 20;
         Err(Error::Memory(format!(
-            "the memory limit of {limit} MiB does not suffice: {what} take more than the {} MiB that are left for them\n  \
+            "the memory limit of {limit} MiB does not suffice: {what} take more than the {} MiB that are \
+             left for them\n  \
              hint:     raise --memory-limit, or use fewer --threads",
             most >> 20
         )))

@@ -194,7 +194,8 @@ impl<'a> Checker<'a> {
         self.apply(account, &legs, Part::All).is_ok_and(|after| passes(&before, &after))
     }
 
-    /// The same of more cash in a currency, without a look at what stays; `None` if the account must be evaluated whole.
+    /// The same of more cash in a currency, without a look at what stays; `None` if the account must be evaluated
+    /// whole.
     fn passes_cash(&mut self, account: usize, ccy: u32, more: f64) -> Option<bool> {
         self.known(account).ok()?;
         let rows = account_of(self.book, account);

@@ -86,8 +86,8 @@ pub fn is_piped(path: &Path) -> bool {
     source::is_piped(path).unwrap_or(false)
 }
 
-/// Operations as JSON lines: a file, a named pipe, or standard input for `-`. A file that changed ends with an error that has
-/// [`crate::Error::Invalid`] in it.
+/// Operations as JSON lines: a file, a named pipe, or standard input for `-`. A file that changed ends with an error
+/// that has [`crate::Error::Invalid`] in it.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if it is not a regular file or cannot be opened.
@@ -101,8 +101,8 @@ pub fn open_lines(path: &Path, progress: &dyn Progress) -> Result<Box<dyn BufRea
     Ok(Box::new(BufReader::new(Input::open(path)?.to_the_end())))
 }
 
-/// Reads a table of operations (`*.csv`, `*.parquet`, `*.arrow`, a folder of Parquet parts or a named pipe) and keeps of each row
-/// what `keep` makes of it, in the order of the rows.
+/// Reads a table of operations (`*.csv`, `*.parquet`, `*.arrow`, a folder of Parquet parts or a named pipe) and keeps
+/// of each row what `keep` makes of it, in the order of the rows.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if the file cannot be read or lacks a column; [`crate::Error::Interrupted`].

@@ -200,7 +200,7 @@ fn the_page_of_reject_reasons_has_every_reason_in_order() {
 }
 
 /// Every refusal of an operation but those that have the code of a reject.
-const REFUSALS: [Refusal; 11] = [
+const REFUSALS: [Refusal; 12] = [
     Refusal::MissingOpId,
     Refusal::MissingAccountId,
     Refusal::UnknownAccount,
@@ -210,6 +210,7 @@ const REFUSALS: [Refusal; 11] = [
     Refusal::UnknownCurrency,
     Refusal::NoHedge,
     Refusal::GroupOfSeveralAccounts,
+    Refusal::GroupTooLarge,
     Refusal::GroupBroken,
     Refusal::NotFinite,
 ];
@@ -227,6 +228,7 @@ fn is_listed(refusal: Refusal) -> bool {
         | Refusal::UnknownCurrency
         | Refusal::NoHedge
         | Refusal::GroupOfSeveralAccounts
+        | Refusal::GroupTooLarge
         | Refusal::GroupBroken
         | Refusal::NotFinite => true,
     }

@@ -9,4 +9,6 @@ mod documents;
 mod force;
 #[cfg(unix)]
 mod kill;
+#[cfg(unix)]
+mod pipes;
 mod simulate;
