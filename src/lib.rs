@@ -113,6 +113,7 @@ mod fixture;
 pub(crate) mod formats;
 pub mod generate;
 pub mod import;
+pub mod kept;
 pub mod margin;
 pub mod market;
 pub mod memory;

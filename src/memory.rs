@@ -2,9 +2,12 @@
 //!
 //! Nothing here measures: the needs are estimates by what was seen to be resident, on the safe side.
 
+mod container;
+
 use crate::snapshot::stream::Window;
 use crate::{Error, Result};
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 /// Most bytes that a command should have resident.
@@ -62,8 +65,19 @@ impl Need {
     }
 }
 
+/// Rows that are in memory while a book is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// Of the row groups that are decoded together.
+    Decoded(u64),
+    /// Of a range that is sorted when it is read back.
+    Sorted(u64),
+    /// Of tables that are held.
+    Held(u64),
+}
+
 /// As little as possible.
-const NARROWEST: Window = Window { row_groups: 1, pieces: 1 };
+pub(crate) const NARROWEST: Window = Window { row_groups: 1, pieces: 1 };
 
 impl MemoryLimit {
     /// From a number of bytes.
@@ -128,6 +142,32 @@ impl MemoryLimit {
             |pieces| self.0.saturating_sub(need.of(Window { row_groups: 0, pieces }, 0, threads)) / (3 * SORTED_ROW);
         let rows = beside(2);
         if rows < MANY { beside(1) } else { rows }
+    }
+
+    /// The widest window over tables of so many rows that are held in memory, if they can be held.
+    #[must_use]
+    pub fn held_window(self, rows: u64, threads: usize, need: Need) -> Option<Window> {
+        let windows = (1..=2 * threads.max(1)).rev().map(|pieces| Window { row_groups: 1, pieces });
+        windows.into_iter().find(|window| need.of(*window, rows.saturating_mul(HELD_ROW), threads) <= self.0)
+    }
+
+    /// Bytes that are left beside a window, for what piles up while a command reads. `rows` are those of the row groups
+    /// of a streaming window, of a sorted range, or of the tables that are held.
+    #[must_use]
+    pub fn beside(self, window: Window, rows: Rows, threads: usize, need: Need) -> u64 {
+        let bytes = match rows {
+            Rows::Decoded(rows) => rows.saturating_mul(DECODED_ROW),
+            Rows::Sorted(rows) => rows.saturating_mul(SORTED_ROW),
+            Rows::Held(rows) => rows.saturating_mul(HELD_ROW),
+        };
+        // What every command needs was seen to be a third less where nothing piles up.
+        self.0.saturating_sub(need.of(window, bytes, threads)).max(base(threads) / 3)
+    }
+
+    /// True if the need alone is within the limit, whatever the tables.
+    #[must_use]
+    pub fn bears(self, threads: usize, need: Need) -> bool {
+        need.of(NARROWEST, 0, threads) <= self.0
     }
 
     /// True if tables of so many rows can be held in memory.
@@ -201,10 +241,9 @@ fn machine_bytes() -> Option<u64> {
     None
 }
 
-/// What the control group of the process allows.
+/// What the control groups of the process allow.
 fn container_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok()?;
-    text.trim().parse().ok()
+    container::limit(Path::new("/"))
 }
 
 #[cfg(test)]
@@ -241,6 +280,10 @@ mod tests {
         assert_eq!(window(230), None);
         let holds = |rows| MemoryLimit(1 << 30).holds(rows, 2, Need::ROWS);
         assert!(holds(1_000_000) && !holds(100_000_000));
+        let held = |mib: u64| MemoryLimit(mib * MIB).held_window(3_000, 6, Need::ROWS).map(|window| window.pieces);
+        assert_eq!((held(4096), held(614), held(409), held(408)), (Some(12), Some(9), Some(1), Some(1)));
+        assert_eq!(held(407), None);
+        assert_eq!(MemoryLimit(614 * MIB).threads(), 6);
         let text =
             MemoryLimit(200 * MIB).exceeded("it is too large", 1 << 18, 2, Need::ROWS.keeping(8 * MIB)).to_string();
         assert!(text.contains("limit of 200 MiB") && text.contains("about 240 MiB on 2 thread(s)"), "{text}");

@@ -35,8 +35,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "POSITIONS", default_value_t = 10_000_000, value_parser = parse_number::<u64>)]
     max_positions: u64,
     /// Repetitions of each run; the median is reported
-    #[arg(long, value_name = "N", default_value = "3", value_parser = parse_number::<std::num::NonZeroUsize>)]
-    repeat: std::num::NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "3", value_parser = parse_number::<NonZeroUsize>)]
+    repeat: NonZeroUsize,
     /// Time available for a nightly run, for the extrapolation: `1h`, `90m`, `600s`
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_window)]
     window: Duration,
@@ -51,8 +51,8 @@ pub struct BenchArgs {
     stress: bool,
     /// Scenarios that `--stress` adds
     #[arg(long, value_name = "N", default_value = "32", requires = "stress",
-          value_parser = parse_number::<std::num::NonZeroUsize>)]
-    scenarios: std::num::NonZeroUsize,
+          value_parser = parse_number::<NonZeroUsize>)]
+    scenarios: NonZeroUsize,
     /// Measure `remargin simulate` instead: one operation per account
     #[arg(long, conflicts_with_all = ["budget", "window", "plot", "stress"])]
     simulate: bool,

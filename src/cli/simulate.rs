@@ -39,7 +39,8 @@ pub struct SimulateArgs {
     snapshot: PathBuf,
     /// Operations: a table (*.csv, *.parquet, *.arrow), JSON lines (*.jsonl), or `-` for JSON lines on stdin
     ///
-    /// JSON lines are answered on stdout, each as soon as it is read; tables need --out.
+    /// JSON lines are answered on stdout, each as soon as it is read; tables need --out. Either may come out of a named
+    /// pipe, such as `<(...)` or `/dev/stdin`.
     #[arg(long, value_name = "FILE", required_unless_present_any = ["max_withdraw", "max_order"])]
     ops: Option<PathBuf>,
     /// Folder to write; must not exist unless --force
@@ -70,6 +71,7 @@ impl SimulateArgs {
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
         match (&self.ops, &self.out) {
             (Some(ops), _) if is_lines(ops) => self.answer_lines(ops, terminal),
+            (Some(ops), None) if tables::is_piped(ops) => self.answer_lines(ops, terminal),
             (_, Some(out)) => self.write(out, args, terminal),
             (_, None) => {
                 let hint = "add `--out DIR`, or give the operations as JSON lines (`--ops -`, `--ops FILE.jsonl`)";
@@ -96,7 +98,7 @@ impl SimulateArgs {
         )?;
         let priced = engine::price(&snapshot.market, &rules.rules);
         let desk = Desk::new(&snapshot, &priced);
-        let mut input = tables::open_lines(ops)?;
+        let mut input = tables::open_lines(ops, terminal)?;
         let mut output = ShownLines::new(BufWriter::new(io::stdout().lock()));
         simulate::answer_lines(&desk, &mut input, &mut output)?;
         Ok(exit::DONE)

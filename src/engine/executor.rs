@@ -9,8 +9,9 @@
 //! Whether Parquet is sorted shows on the way. If it is not, the next source is taken, and the command begins anew: it
 //! says how it begins in a function. The pieces are the same from every source.
 
+use crate::kept::Kept;
 use crate::market::Market;
-use crate::memory::{MemoryLimit, Need};
+use crate::memory::{BOOK_ROW, MemoryLimit, NARROWEST, Need, Rows};
 use crate::parallel::in_order;
 use crate::snapshot::stream::{Currencies, Cut, Piece, Reader, Spill, Stream, Window};
 use crate::snapshot::{InputFile, LoadOptions, MarketRows, Snapshot, Tables};
@@ -26,6 +27,10 @@ pub struct OpenBook<'a> {
     /// The source that was chosen.
     window: Option<Window>,
     is_unsorted: bool,
+    /// What piled up did not fit beside a wider window.
+    is_narrow: bool,
+    /// What piles up: rows that were set aside, and what the command adds.
+    budget: Arc<Kept>,
     keeps: bool,
     kept: Option<(Cut, Vec<Arc<Piece>>)>,
     /// The files as the first pass found them.
@@ -69,13 +74,17 @@ impl<'a> OpenBook<'a> {
         Ok(Self::new(crate::snapshot::open_rows(market, tables, options)?, memory, options))
     }
 
-    fn new(stream: Stream, memory: Memory, options: &LoadOptions<'a>) -> Self {
+    fn new(mut stream: Stream, memory: Memory, options: &LoadOptions<'a>) -> Self {
+        let budget = Arc::default();
+        stream.count_in(&budget);
         Self {
             stream,
             options: *options,
             memory,
             window: None,
             is_unsorted: false,
+            is_narrow: false,
+            budget,
             keeps: false,
             kept: None,
             inputs: None,
@@ -130,34 +139,52 @@ impl<'a> OpenBook<'a> {
         if let Some(window) = self.window {
             return Ok(window);
         }
+        let (window, rows) = self.choose()?;
+        let Memory { limit, need, .. } = self.memory;
+        let threads = rayon::current_num_threads();
+        let window = if self.is_narrow { NARROWEST } else { window };
+        let mut left = limit.beside(window, rows, threads, need);
+        if self.keeps && self.fits_whole() {
+            left = left.saturating_sub(self.stream.weigh().saturating_mul(BOOK_ROW));
+        }
+        self.budget.begin(limit.bytes(), left);
+        self.window = Some(window);
+        Ok(window)
+    }
+
+    /// The source that fits, with the widest window over it.
+    fn choose(&mut self) -> Result<(Window, Rows)> {
         let Memory { limit, need, place } = &self.memory;
         let threads = rayon::current_num_threads();
         let (limit, need) = (*limit, *need);
         if let (Some(rows), false) = (self.stream.largest_row_groups(), self.is_unsorted) {
-            self.window = limit.window(rows, threads, need);
-            if let Some(window) = self.window {
-                return Ok(window);
+            if let Some(window) = limit.window(rows, threads, need) {
+                return Ok((window, Rows::Decoded(rows)));
             }
             tracing::info!("the row groups are too large for the memory limit");
         }
-        let window = if limit.holds(self.stream.weigh(), threads, need) {
+        let rows = self.stream.weigh();
+        if let Some(window) = limit.held_window(rows, threads, need) {
             self.stream.hold(&self.options)?;
-            Window { row_groups: 1, pieces: 2 * threads }
-        } else {
-            tracing::info!("the book is larger than the memory limit: it is brought to disk and sorted there");
-            let rows = self.stream.largest_row_groups().unwrap_or_default();
-            let too_small =
-                |rows| limit.exceeded("the book cannot be read in pieces small enough", rows, threads, need);
-            let sorted_rows = limit.sorted_rows(threads, need);
-            if sorted_rows == 0 {
-                return Err(too_small(rows));
-            }
-            self.stream.spill(Spill { place, rows: sorted_rows }, &self.options)?;
-            let ranges = self.stream.largest_row_groups().unwrap_or_default();
-            limit.sorting_window(ranges, threads, need).ok_or_else(|| too_small(ranges.saturating_mul(4)))?
-        };
-        self.window = Some(window);
-        Ok(window)
+            return Ok((window, Rows::Held(rows)));
+        }
+        tracing::info!("the book is larger than the memory limit: it is brought to disk and sorted there");
+        let rows = self.stream.largest_row_groups().unwrap_or_default();
+        let too_small = |rows| limit.exceeded("the book cannot be read in pieces small enough", rows, threads, need);
+        let sorted_rows = limit.sorted_rows(threads, need);
+        if sorted_rows == 0 {
+            return Err(too_small(rows));
+        }
+        self.stream.spill(Spill { place, rows: sorted_rows }, &self.options)?;
+        let ranges = self.stream.largest_row_groups().unwrap_or_default();
+        let window = limit.sorting_window(ranges, threads, need);
+        Ok((window.ok_or_else(|| too_small(ranges.saturating_mul(4)))?, Rows::Sorted(ranges)))
+    }
+
+    /// What the command keeps of the accounts while it reads them is counted here.
+    #[must_use]
+    pub fn budget(&self) -> Arc<Kept> {
+        Arc::clone(&self.budget)
     }
 
     /// A source is not what it was taken for: the next one must be chosen.
@@ -206,7 +233,13 @@ impl<'a> OpenBook<'a> {
                 kept.extend(piece);
                 sink(&mut filled, result)
             };
-            match self.stream.pass(cut, window, &self.options, work, sink)? {
+            let read = self.stream.pass(cut, window, &self.options, work, sink);
+            if matches!(read, Err(Error::Memory(_))) && self.budget.is_exceeded() && !self.is_narrow {
+                tracing::info!("what piles up does not fit beside what is read ahead: less is read ahead");
+                (self.is_narrow, self.window) = (true, None);
+                continue;
+            }
+            match read? {
                 Some(snapshot) => {
                     self.check_unchanged(&snapshot)?;
                     self.kept = keeps.then_some((cut, kept));

@@ -2,7 +2,8 @@
 
 use super::account::{Account, NotFinite};
 use super::ledgers::{Ledger, Ledgers};
-use super::priced::PricedMarket;
+use super::priced::{PricedMarket, UnitParams};
+use super::rules::SpotOffset;
 use super::spot_hedge::{Spot, spot_in_use};
 use super::sums::{ExpirySums, PositionRows, Sums, UnitSums};
 
@@ -75,10 +76,15 @@ impl Gathered {
     #[inline]
     pub fn spot(&self, priced: &PricedMarket, account: &Account<'_>, unit: u32, delta_coin: f64) -> Spot {
         let params = &priced.units[unit as usize];
-        let ledger = self.ledger(params.base);
-        let coin = spot_in_use(ledger.hedging_equity(), delta_coin, ledger.spot_in_use_cap);
-        // A factor instead of a branch, which would often be mispredicted; zero has no sign.
-        let hedges = f64::from(u8::from(params.is_hedged_by(account.spot_offset)));
-        Spot { coin: coin * hedges + 0.0, px_usd: params.spot_usd }
+        spot_of(params, account.spot_offset, self.ledger(params.base), delta_coin)
     }
+}
+
+/// The spot that hedges a unit whose coin deltas sum to `delta_coin`, out of the ledger of its base currency.
+#[inline]
+pub(super) fn spot_of(params: &UnitParams, mode: SpotOffset, ledger: &Ledger, delta_coin: f64) -> Spot {
+    let coin = spot_in_use(ledger.hedging_equity(), delta_coin, ledger.spot_in_use_cap);
+    // A factor instead of a branch, which would often be mispredicted; zero has no sign.
+    let hedges = f64::from(u8::from(params.is_hedged_by(mode)));
+    Spot { coin: coin * hedges + 0.0, px_usd: params.spot_usd }
 }

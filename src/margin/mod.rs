@@ -16,6 +16,7 @@
 pub mod account;
 pub mod black76;
 pub mod borrowing;
+pub mod cash;
 pub mod changed;
 mod elementary;
 pub mod equity;

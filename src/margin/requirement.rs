@@ -5,6 +5,8 @@
 //! allocated per account; afterwards it still holds every intermediate result for an explanation.
 
 use super::account::{Account, NotFinite};
+use super::borrowing::Borrowing;
+use super::equity::CountedEquity;
 use super::extremes::higher;
 use super::gathered::Gathered;
 use super::ledgers::Ledger;
@@ -294,13 +296,10 @@ impl Totals {
     }
 
     fn add_currency(&mut self, priced: &PricedMarket, ccy: u32, equity_coin: f64) {
-        let params = &priced.currencies[ccy as usize];
-        let rules = &priced.rules;
-        let counted = equity::count(equity_coin, params.fx_usd, &params.discount);
+        let (counted, borrowing) = currency_of(priced, ccy, equity_coin);
         self.adj_eq += counted.adjusted_usd;
         self.total_eq += counted.total_usd;
-        if equity_coin < 0.0 {
-            let borrowing = borrowing::charge(-equity_coin, params.fx_usd, &params.borrow, rules.mr8.fee_rate);
+        if let Some(borrowing) = borrowing {
             self.borrow_mmr += borrowing.mmr_usd;
             self.borrow_imr += borrowing.imr_usd;
             self.fee_usd += borrowing.fee_usd;
@@ -331,6 +330,17 @@ impl Totals {
             order_imr: self.order_imr,
         }
     }
+}
+
+/// What the equity of a currency counts, and what borrowing it costs if it is negative.
+#[inline]
+pub(super) fn currency_of(priced: &PricedMarket, ccy: u32, equity_coin: f64) -> (CountedEquity, Option<Borrowing>) {
+    let params = &priced.currencies[ccy as usize];
+    let counted = equity::count(equity_coin, params.fx_usd, &params.discount);
+    let is_owed = equity_coin < 0.0;
+    let fee_rate = priced.rules.mr8.fee_rate;
+    let borrowing = is_owed.then(|| borrowing::charge(-equity_coin, params.fx_usd, &params.borrow, fee_rate));
+    (counted, borrowing)
 }
 
 impl Status {

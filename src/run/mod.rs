@@ -19,6 +19,7 @@ use crate::Result;
 use crate::book::Book;
 use crate::distance::tables::{self as distances, Searched};
 use crate::engine::{Memory, OpenBook};
+use crate::kept::Kept;
 use crate::market::Market;
 use crate::market::scenario::Scenario;
 use crate::memory::{BOOK_ROW, Need};
@@ -39,10 +40,12 @@ use crate::tables::rejects;
 use crate::totals::Summary;
 use crate::totals::at_risk::{self, AtRisk, Names};
 use crate::totals::flagged::{Flagged, flag};
+use crate::totals::footprint::with_market;
 use crate::totals::spread::{Floor, Spread};
 use crate::totals::summary::Tally;
 use margins::{Margins, Rows};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) mod margins;
@@ -137,17 +140,35 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
     if !request.snapshot.allow_rules_date {
         request.rules.check_date(book.as_of_ns())?;
     }
-    if request.distance == DistanceScope::All {
-        // Distances are searched when all is margined: the book is kept until then.
-        let rows = book.rows();
-        book.need(Need::ROWS.keeping(rows.saturating_mul(BOOK_ROW)));
-    }
+    let (scenarios, more_inputs) = scenarios(request, book.market(), progress)?;
+    bound(request, &mut book, scenarios.len())?;
     book.ready()?;
     let market = book.market().clone();
-    let job = Job::new(request, &market, clock, progress)?;
+    let job = Job::new(request, &market, (scenarios, more_inputs), clock, progress)?;
     let margined = job.margin(&mut book, &folder)?;
     drop(book);
     job.finish(margined, folder)
+}
+
+/// Tells the book what else is in memory. All scenarios are priced at once, so that an account's rows stand together.
+fn bound(request: &RunRequest, book: &mut OpenBook, scenarios: usize) -> Result<()> {
+    let mut need = with_market(Need::ROWS, book.market(), scenarios);
+    if request.distance == DistanceScope::All {
+        // Distances are searched when all is margined: the book is kept until then.
+        need = need.keeping(book.rows().saturating_mul(BOOK_ROW));
+    }
+    book.need(need);
+    let (limit, threads) = (request.snapshot.memory_limit, rayon::current_num_threads());
+    if limit.bears(threads, need) || !limit.bears(threads, Need::ROWS) {
+        return Ok(());
+    }
+    let (instruments, currencies) = (book.market().instruments.len(), book.market().currencies.len());
+    let market = format!("a market of {instruments} instruments and {currencies} currencies");
+    let what = match scenarios {
+        0..=1 => format!("{market} is too large"),
+        _ => format!("it must hold {market} in {scenarios} scenarios at once; `remargin stress` takes a few at a time"),
+    };
+    Err(limit.exceeded(&what, 0, threads, need))
 }
 
 /// A market, priced in all scenarios; what comes after is accounts.
@@ -191,9 +212,14 @@ struct Margined {
 }
 
 impl<'a> Job<'a> {
-    fn new(request: &'a RunRequest, market: &Market, clock: Instant, progress: &'a dyn Progress) -> Result<Self> {
+    fn new(
+        request: &'a RunRequest,
+        market: &Market,
+        (scenarios, more_inputs): (Vec<Scenario>, Vec<InputFile>),
+        clock: Instant,
+        progress: &'a dyn Progress,
+    ) -> Result<Self> {
         let rules = &request.rules.rules;
-        let (scenarios, more_inputs) = scenarios(request, market, progress)?;
         let read = clock.elapsed();
         let clock = Instant::now();
         let margins = Margins::price(market, scenarios, rules, progress)?;
@@ -203,11 +229,11 @@ impl<'a> Job<'a> {
     /// Margins all accounts.
     fn margin(&self, book: &mut OpenBook, folder: &OutputFolder) -> Result<Margined> {
         let clock = Instant::now();
-        let rows = book.rows();
+        let (rows, budget) = (book.rows(), book.budget());
         let start = || {
             folder.clear()?;
             self.progress.stage("compute", "rows", rows);
-            Writer::create(folder.path(), self.request.output.format)
+            Writer::create(folder.path(), self.request.output.format, &budget)
         };
         let cut = Cut::Known(self.margins.piece_accounts());
         let (writer, snapshot) =
@@ -334,10 +360,11 @@ struct Writer {
     spread: Spread,
     drill: Drill,
     append: Duration,
+    budget: Arc<Kept>,
 }
 
 impl Writer {
-    fn create(folder: &Path, format: Format) -> Result<([Encoder; 2], Self)> {
+    fn create(folder: &Path, format: Format, budget: &Arc<Kept>) -> Result<([Encoder; 2], Self)> {
         let (accounts_encoder, accounts) = encode::create(folder, &ACCOUNTS, format)?;
         let (units_encoder, risk_units) = encode::create(folder, &RISK_UNITS, format)?;
         let writer = Self {
@@ -347,6 +374,7 @@ impl Writer {
             spread: Spread::default(),
             drill: Drill::default(),
             append: Duration::ZERO,
+            budget: Arc::clone(budget),
         };
         Ok(([accounts_encoder, units_encoder], writer))
     }
@@ -356,6 +384,7 @@ impl Writer {
         let [accounts, risk_units] = &mut self.tables;
         accounts.append(part.accounts)?;
         risk_units.append(part.risk_units)?;
+        self.budget.add(Flagged::bytes(&part.flagged, &part.at_risk), "the accounts at risk")?;
         self.flagged.add(&part.flagged, part.at_risk);
         self.tally.merge(&part.tally);
         self.spread.merge(&part.spread);

@@ -9,6 +9,8 @@ pub struct Lot {
     size: Option<f64>,
 }
 
+/// Lots in one of [`Lot::coarser`].
+pub const COARSER: u64 = 1_000;
 /// Steps of a currency: 1e-8 of a unit.
 const CURRENCY_STEPS: f64 = 1e8;
 /// Largest number of lots. Beyond it doubles cannot represent every whole number. An order of more lots is checked as
@@ -44,6 +46,12 @@ impl Lot {
             None => lots as f64 / self.per_unit,
             Some(size) => lots as f64 * size,
         }
+    }
+
+    /// A lot a thousand times as large, for amounts that hold too many lots.
+    #[must_use]
+    pub fn coarser(&self) -> Self {
+        Self { per_unit: self.per_unit / COARSER as f64, size: self.size.map(|size| size * COARSER as f64) }
     }
 
     /// Whole lots in a non-negative amount.

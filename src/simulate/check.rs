@@ -4,8 +4,8 @@ use super::amount::{Lot, largest};
 use super::operation::{Action, Refusal};
 use crate::book::Book;
 use crate::engine::account_of;
-use crate::margin::account::Account;
-use crate::margin::account::Traded;
+use crate::margin::account::{Account, NotFinite, Traded};
+use crate::margin::cash::{CashChanges, FreeMargin};
 use crate::margin::changed::{Changes, Known};
 use crate::margin::orders::Holdings;
 use crate::margin::priced::PricedMarket;
@@ -82,6 +82,8 @@ pub struct Checker<'a> {
     priced: &'a PricedMarket,
     book: &'a Book,
     known: Option<(usize, Known)>,
+    /// For other amounts of cash of the known account; `None` if it has pending orders.
+    cash: Option<CashChanges>,
     work: Workspace,
     changes: Changes,
     holdings: Holdings,
@@ -116,6 +118,7 @@ impl<'a> Checker<'a> {
             priced,
             book,
             known: None,
+            cash: None,
             work: Workspace::new(priced),
             changes: Changes::new(priced),
             holdings: Holdings::default(),
@@ -130,6 +133,7 @@ impl<'a> Checker<'a> {
         if self.known.as_ref().is_none_or(|(of, _)| *of != account) {
             let rows = account_of(self.book, account);
             let known = Known::new(self.priced, &rows, &mut self.work).map_err(|_| Refusal::NotFinite)?;
+            self.cash = None;
             self.known = Some((account, known));
         }
         self.known.as_ref().map(|(_, known)| known).ok_or(Refusal::NotFinite)
@@ -178,11 +182,34 @@ impl<'a> Checker<'a> {
         Ok(answer)
     }
 
-    /// True if the account passes with these actions.
+    /// True if the account passes with this action.
     pub(super) fn passes(&mut self, account: usize, action: Action) -> bool {
+        if let Action::Transfer { ccy, qty, out } = action
+            && let Some(passes) = self.passes_cash(account, ccy, if out { -qty } else { qty })
+        {
+            return passes;
+        }
         let Ok(legs) = self.legs(account, &[action]) else { return false };
         let Ok(before) = self.known(account).map(|known| known.margin) else { return false };
         self.apply(account, &legs, Part::All).is_ok_and(|after| passes(&before, &after))
+    }
+
+    /// The same of more cash in a currency, without a look at what stays; `None` if the account must be evaluated
+    /// whole.
+    fn passes_cash(&mut self, account: usize, ccy: u32, more: f64) -> Option<bool> {
+        self.known(account).ok()?;
+        let rows = account_of(self.book, account);
+        if !rows.orders.is_empty() {
+            return None;
+        }
+        let (_, known) = self.known.as_ref()?;
+        if self.cash.is_none() {
+            self.cash = CashChanges::new(self.priced, &rows, known).ok();
+        }
+        match self.cash.as_mut()?.free(self.priced, &rows, known, (ccy, more)) {
+            Ok(free) => free.map(|free| covers((&known.margin).into(), free)),
+            Err(NotFinite) => Some(false),
+        }
     }
 
     /// Amounts of a transfer or an order at which the account's margin has a corner.
@@ -400,7 +427,17 @@ fn thinned(all: Vec<u64>, most: usize) -> Vec<u64> {
 
 /// Adjusted equity covers IMR, or the IM deficit is no larger than before.
 fn passes(before: &AccountMargin, after: &AccountMargin) -> bool {
+    covers(before.into(), after.into())
+}
+
+fn covers(before: FreeMargin, after: FreeMargin) -> bool {
     after.adj_eq >= after.imr || after.adj_eq - after.imr >= before.adj_eq - before.imr
+}
+
+impl From<&AccountMargin> for FreeMargin {
+    fn from(margin: &AccountMargin) -> Self {
+        Self { adj_eq: margin.adj_eq, imr: margin.imr }
+    }
 }
 
 impl Leg {

@@ -1,6 +1,6 @@
 //! The largest withdrawal of a currency and the largest order on an instrument, account by account.
 
-use super::amount::{Lot, boundary, largest};
+use super::amount::{COARSER, Lot, boundary, largest};
 use super::check::Checker;
 use super::operation::{Action, Refusal};
 use crate::margin::account::{Order, Traded};
@@ -18,7 +18,7 @@ pub struct MaxWithdrawal {
     pub max_wd_ex: f64,
 }
 
-/// How many contracts (for a pair: coins) an account can buy and sell. `None` above [`UNBOUNDED`].
+/// How many contracts (for a pair: coins) an account can buy and sell. `None` if [`LARGEST_ORDER`] passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MaxOrder {
     /// Price of the orders: the mark price, for a pair the index price.
@@ -29,8 +29,12 @@ pub struct MaxOrder {
     pub max_sell: Option<f64>,
 }
 
-/// Above this number of lots an order counts as not limited by margin.
-pub const UNBOUNDED: u64 = 1 << 50;
+/// Beyond this number of lots the search goes on in larger ones.
+const MOST_LOTS: u64 = 1 << 50;
+/// The search goes at least so far, whatever fails.
+const LEAST_REACH: u64 = 1 << 20;
+/// An order of so many contracts or coins counts as not limited by margin: no quantity of the input tables is larger.
+pub const LARGEST_ORDER: f64 = 1e18;
 
 impl Checker<'_> {
     /// The largest withdrawal of a currency in which the account has an equity of `eq`. `fx_usd` is the USD value of
@@ -75,13 +79,24 @@ impl Checker<'_> {
         Ok(MaxOrder { px, max_buy, max_sell })
     }
 
-    fn max_side(&mut self, account: usize, traded: Traded, px: f64, lot: Lot, sign: f64) -> Option<f64> {
-        let order = |lots: u64| Action::Order(Order { traded, qty: sign * lot.amount(lots), px });
-        // Closing a position passes more easily than opening one. Three failures in a row are beyond both.
-        let (mut failing, mut failures, mut lots) = (None, 0, 1u64);
-        let mut passing = 0;
-        while failures < 3 && lots < UNBOUNDED {
-            if self.passes(account, order(lots)) {
+    fn max_side(&mut self, account: usize, traded: Traded, px: f64, mut lot: Lot, sign: f64) -> Option<f64> {
+        let order = |lot: Lot, lots: u64| Action::Order(Order { traded, qty: sign * lot.amount(lots), px });
+        let last = |corners: &[u64]| corners.iter().copied().max().unwrap_or(0).max(LEAST_REACH);
+        let mut corners = self.corners_of(account, order(lot, MOST_LOTS), MOST_LOTS);
+        // Closing a position passes more easily than opening one. Three failures in a row beyond all corners are
+        // beyond both. Small amounts alone do not tell: what one lot changes may be less than what rounding does.
+        let (mut failing, mut failures, mut passing, mut lots) = (None, 0, 0, 1u64);
+        while failures < 3 || lots / 2 <= last(&corners) {
+            if lots >= MOST_LOTS {
+                if lot.amount(lots) >= LARGEST_ORDER {
+                    break;
+                }
+                lot = lot.coarser();
+                lots /= COARSER;
+                corners = self.corners_of(account, order(lot, MOST_LOTS), MOST_LOTS);
+                (failing, failures, passing) = (None, 0, 0);
+            }
+            if self.passes(account, order(lot, lots)) {
                 (failing, failures, passing) = (None, 0, lots);
             } else {
                 failing = failing.or(Some(lots));
@@ -89,12 +104,22 @@ impl Checker<'_> {
             }
             lots *= 2;
         }
-        let failing = failing?;
-        let corners = self.corners_of(account, order(failing), failing);
-        let found = if passing == 0 || corners.iter().any(|&corner| corner > passing) {
-            largest(failing, &corners, |lots| self.passes(account, order(lots)))
+        let mut failing = failing?;
+        // A corner beyond the first failure may pass all the same; amounts that double from there on fail.
+        let around = corners.iter().rev().flat_map(|&corner| [corner.saturating_add(1), corner]);
+        let beyond = around.filter(|&corner| corner > failing && corner < lots);
+        if let Some(corner) = beyond.into_iter().find(|&corner| self.passes(account, order(lot, corner))) {
+            passing = corner;
+            while failing <= corner {
+                failing *= 2;
+            }
+        }
+        let found = if passing == 0 {
+            largest(lots, &corners, |lots| self.passes(account, order(lot, lots)))
+        } else if corners.iter().any(|&corner| corner > passing) {
+            largest(failing, &corners, |lots| self.passes(account, order(lot, lots)))
         } else {
-            boundary(passing, failing, |lots| self.passes(account, order(lots)))
+            boundary(passing, failing, |lots| self.passes(account, order(lot, lots)))
         };
         Some(lot.amount(found))
     }

@@ -38,8 +38,8 @@ struct Malformed<'a> {
 
 /// Answers each line of `input` with a line of `output`. Consecutive lines of one group are applied together and
 /// answered when the group ends. A line that is not an operation, or an operation that cannot be applied, is answered
-/// with a reason. An `op_id` that the account had among the last [`super::REMEMBERED_OPERATIONS`] is refused, as are the
-/// operations of a group of more than [`MOST_GROUP_OPERATIONS`]. Returns the number of lines.
+/// with a reason. An `op_id` that the account had among the last [`super::REMEMBERED_OPERATIONS`] is refused, as are
+/// the operations of a group of more than [`MOST_GROUP_OPERATIONS`]. Returns the number of lines.
 ///
 /// # Errors
 /// [`Error::Runtime`] if the input cannot be read or the output cannot be written.

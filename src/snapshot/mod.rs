@@ -45,7 +45,7 @@ pub use market_rows::MarketRows;
 pub use max_rejects::{MaxRejects, without_underscores};
 pub(crate) use max_rejects::{exceeds_share, parse_percent};
 pub use memory::{Tables, load_rows, open_rows, shocks_of};
-pub use operations::{Asked, Given, open_lines, read_operations};
+pub use operations::{Asked, Given, is_piped, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
 pub use schema::{Table, input_columns};
 pub use shocks::{find_shocks, read_shocks};

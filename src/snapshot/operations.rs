@@ -80,20 +80,29 @@ pub struct Asked<'a> {
     pub px: Given,
 }
 
-/// Operations as JSON lines: a file, or standard input for `-`. A file that changed ends with an error that has
-/// [`crate::Error::Invalid`] in it.
+/// True for a named pipe, such as `<(...)` of a shell, and for `/dev/stdin`: JSON lines or a table may come out of it.
+#[must_use]
+pub fn is_piped(path: &Path) -> bool {
+    source::is_piped(path).unwrap_or(false)
+}
+
+/// Operations as JSON lines: a file, a named pipe, or standard input for `-`. A file that changed ends with an error
+/// that has [`crate::Error::Invalid`] in it.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if it is not a regular file or cannot be opened.
-pub fn open_lines(path: &Path) -> Result<Box<dyn BufRead>> {
+pub fn open_lines(path: &Path, progress: &dyn Progress) -> Result<Box<dyn BufRead>> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdin().lock()));
+    }
+    if is_piped(path) {
+        return source::open_lines(path, progress);
     }
     Ok(Box::new(BufReader::new(Input::open(path)?.to_the_end())))
 }
 
-/// Reads a table of operations (`*.csv`, `*.parquet`, `*.arrow`, or a folder of Parquet parts) and keeps of each row
-/// what `keep` makes of it, in the order of the rows.
+/// Reads a table of operations (`*.csv`, `*.parquet`, `*.arrow`, a folder of Parquet parts or a named pipe) and keeps
+/// of each row what `keep` makes of it, in the order of the rows.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if the file cannot be read or lacks a column; [`crate::Error::Interrupted`].
@@ -102,7 +111,7 @@ pub fn read_operations<T: Send>(
     keep: impl Fn(&Asked<'_>) -> T + Sync,
     progress: &dyn Progress,
 ) -> Result<(Vec<T>, Vec<InputFile>)> {
-    let source = source::at(path)?.open()?;
+    let source = source::open_table(path, progress)?;
     let mut inputs = Vec::new();
     for (file, (bytes, blake3)) in source.files.iter().zip(source::hash_all(&source.files, progress)?) {
         inputs.push(InputFile { path: file.path().to_path_buf(), bytes, rows: None, blake3 });

@@ -26,7 +26,8 @@ pub fn find_shocks(dir: &Path) -> Result<Option<PathBuf>> {
     Ok(source::find(dir, "shocks")?.map(|found| found.path))
 }
 
-/// Reads scenarios from a table `shocks` in a file (`*.csv`, `*.parquet`, `*.arrow`) or a folder of Parquet parts.
+/// Reads scenarios from a table `shocks` in a file (`*.csv`, `*.parquet`, `*.arrow`), a folder of Parquet parts
+/// or a named pipe.
 /// A scenario is the rows of one name; scenarios stand in the order in which their names first appear. The scenario
 /// `base` is left out if it moves nothing.
 ///
@@ -35,7 +36,7 @@ pub fn find_shocks(dir: &Path) -> Result<Option<PathBuf>> {
 /// rows of one scenario and currency, `days` or `fx` that contradict an earlier row of the scenario, a `base` that
 /// moves something, a cell that cannot be read.
 pub fn read_shocks(path: &Path, market: &Market, progress: &dyn Progress) -> Result<(Vec<Scenario>, Vec<InputFile>)> {
-    let source = open(path)?;
+    let source = open(path, progress)?;
     let mut inputs = Vec::new();
     for (file, (bytes, blake3)) in source.files.iter().zip(source::hash_all(&source.files, progress)?) {
         let input = InputFile { path: file.path().to_path_buf(), bytes, rows: None, blake3 };
@@ -50,8 +51,8 @@ pub fn read_shocks(path: &Path, market: &Market, progress: &dyn Progress) -> Res
 }
 
 /// Scenarios are held in memory, so that their table has a bound.
-fn open(path: &Path) -> Result<Source> {
-    let source = source::at(path)?.open()?;
+fn open(path: &Path, progress: &dyn Progress) -> Result<Source> {
+    let source = source::open_table(path, progress)?;
     let bytes = source.files.iter().map(Input::len).sum::<u64>();
     if bytes > LARGEST_JSON {
         let expected = format!("at most {LARGEST_JSON} bytes ({} MiB) of scenarios", LARGEST_JSON >> 20);

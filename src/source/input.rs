@@ -23,7 +23,6 @@ impl Input {
     }
 
     /// From anything that holds bytes.
-    #[cfg(test)]
     pub fn of(source: impl ByteSource + 'static) -> Self {
         Self(Arc::new(source))
     }

@@ -13,7 +13,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub fn new(name: &str, bytes: Vec<u8>) -> Self {
+    pub fn new(name: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
         Self { name: name.into(), bytes }
     }
 }

@@ -17,9 +17,9 @@ mod find;
 mod format;
 mod input;
 mod local;
-#[cfg(test)]
 mod memory;
 mod parts;
+mod piped;
 mod small;
 mod view;
 
@@ -29,6 +29,7 @@ pub(crate) use input::{Input, hash_all, settle};
 pub(crate) use local::{is_file, is_there};
 #[cfg(test)]
 pub(crate) use memory::Memory;
+pub(crate) use piped::{is_piped, open_lines, open_table};
 pub(crate) use small::{LARGEST_JSON, LARGEST_TOML, read, read_if_there, read_text, text_of};
 pub(crate) use view::View;
 

@@ -9,7 +9,7 @@ use crate::margin::AccountMargin;
 use crate::publish::OutputFile;
 use crate::tables::encode::{Encoded, TableFile};
 use crate::totals::at_risk::AtRisk;
-use crate::totals::flagged::Flagged;
+use crate::totals::flagged::{Flagged, bytes_of};
 use crate::totals::spread::Spread;
 use std::mem::size_of;
 
@@ -141,9 +141,4 @@ impl<'a> Gathered<'a> {
             self.detail.take().map_or(Ok(Vec::new()), |tables| tables.into_iter().map(TableFile::finish).collect());
         Ok((worst, detail?))
     }
-}
-
-fn bytes_of(book: &Book) -> usize {
-    let orders: usize = (0..book.len()).map(|account| book.orders_of(account).len()).sum();
-    book.instrument().len() * 20 + book.ccy().len() * 28 + orders * 24 + book.len() * 48
 }

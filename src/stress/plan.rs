@@ -14,15 +14,12 @@ use crate::snapshot::stream::{Cut, Piece};
 use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
 use crate::tables::encode::{self, TableFile};
 use crate::totals::at_risk::Names;
+use crate::totals::footprint::{priced_bytes, with_market};
 use crate::totals::spread::Floor;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
-
-/// Bytes of a priced table for each instrument, and beside them.
-const PRICED_INSTRUMENT: u64 = 400;
-const PRICED_TABLE: u64 = 1 << 16;
 
 /// What memory allows.
 #[derive(Clone, Copy)]
@@ -34,6 +31,7 @@ pub(super) struct Plan {
     limit: MemoryLimit,
     rows: u64,
     priced: u64,
+    need: Need,
 }
 
 impl Plan {
@@ -41,22 +39,24 @@ impl Plan {
     pub fn new(request: &StressRequest, book: &mut OpenBook, scenarios: usize) -> Result<Self> {
         let threads = rayon::current_num_threads();
         let (limit, rows) = (request.snapshot.memory_limit, book.group_rows());
-        let spare = limit.spare(rows, threads, Need::STRESS);
-        let priced = book.market().instruments.len() as u64 * PRICED_INSTRUMENT + PRICED_TABLE;
+        // The priced table of one scenario is counted below, with the others.
+        let need = with_market(Need::STRESS, book.market(), 0);
+        let spare = limit.spare(rows, threads, need);
+        let priced = priced_bytes(book.market());
         let most = usize::try_from(spare / 2 / priced).unwrap_or(usize::MAX);
         let group = if request.detail == Detail::All { scenarios } else { most.clamp(1, scenarios.max(1)) };
         let tables = priced.saturating_mul(group as u64 + 1);
         if tables > spare {
             let what = format!("it must hold the priced tables of {group} scenarios at once");
-            return Err(limit.exceeded(&what, rows, threads, Need::STRESS.keeping(tables)));
+            return Err(limit.exceeded(&what, rows, threads, need.keeping(tables)));
         }
         // A quarter is left for more pieces side by side, or for the book.
         let room = (spare - tables) / 4 * 3;
-        book.need(Need::STRESS.keeping(tables + room));
+        book.need(need.keeping(tables + room));
         if group < scenarios {
             book.keep();
         }
-        Ok(Self { group, room, limit, rows, priced })
+        Ok(Self { group, room, limit, rows, priced, need })
     }
 
     /// Of fewer scenarios, after what `group` of them brought did not fit by `missing` bytes.
@@ -71,7 +71,7 @@ impl Plan {
         // As much again is what the reader got a quarter of.
         let kept = whole.saturating_add(missing.saturating_mul(4).div_ceil(3));
         let what = "what a stress keeps of every account and of the accounts at risk does not fit";
-        Err(self.limit.exceeded(what, self.rows, rayon::current_num_threads(), Need::STRESS.keeping(kept)))
+        Err(self.limit.exceeded(what, self.rows, rayon::current_num_threads(), self.need.keeping(kept)))
     }
 }
 

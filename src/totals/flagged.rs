@@ -48,8 +48,19 @@ impl Flagged {
         self.accounts += book.len();
     }
 
+    /// Bytes of what is added, twice: lists are copied when they grow.
+    pub fn bytes(book: &Book, at_risk: &[AtRisk]) -> u64 {
+        2 * (bytes_of(book) + std::mem::size_of_val(at_risk)) as u64
+    }
+
     /// The book, and the rows at risk that refer to it.
     pub fn build(self) -> Result<(Book, Vec<AtRisk>)> {
         Ok((self.book.build()?, self.at_risk))
     }
+}
+
+/// Bytes of a book, its ids included.
+pub(crate) fn bytes_of(book: &Book) -> usize {
+    let orders: usize = (0..book.len()).map(|account| book.orders_of(account).len()).sum();
+    book.instrument().len() * 20 + book.ccy().len() * 28 + orders * 24 + book.len() * 48
 }

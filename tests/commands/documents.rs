@@ -228,8 +228,8 @@ fn is_listed(refusal: Refusal) -> bool {
         | Refusal::UnknownCurrency
         | Refusal::NoHedge
         | Refusal::GroupOfSeveralAccounts
-        | Refusal::GroupBroken
         | Refusal::GroupTooLarge
+        | Refusal::GroupBroken
         | Refusal::NotFinite => true,
     }
 }

@@ -11,5 +11,7 @@ mod force;
 #[cfg(unix)]
 mod kill;
 #[cfg(unix)]
+mod pipes;
+#[cfg(unix)]
 mod signals;
 mod simulate;

@@ -28,7 +28,7 @@ BTC-USDT-260115,FUTURES,BTC-USDT,USDT,linear,0.01,1,2026-01-15T08:00:00Z,,,
     ),
 ];
 
-fn place() -> TempDir {
+pub(crate) fn place() -> TempDir {
     let place = tempfile::tempdir().unwrap();
     let snapshot = place.path().join("snapshot");
     fs::create_dir(&snapshot).unwrap();
@@ -212,7 +212,7 @@ fn bad_operations_are_rows_with_a_reason() {
     }
 }
 
-const OPERATIONS: &str = "op_id,account_id,kind,inst_id,ccy,side,qty,px,spot_offset,group
+pub(crate) const OPERATIONS: &str = "op_id,account_id,kind,inst_id,ccy,side,qty,px,spot_offset,group
 1,seed,order,BTC-USDT-SWAP,,sell,0.1,100000,,
 2,seed,transfer_out,,BTC,,5,,,
 3,rich,order,BTC-USDT-SWAP,,buy,100000,100000,,
@@ -227,7 +227,7 @@ const OPERATIONS: &str = "op_id,account_id,kind,inst_id,ccy,side,qty,px,spot_off
 11,rich,transfer_out,,USDT,,2,,,
 ";
 
-fn simulate(place: &Path, flags: &[&str]) -> Outcome {
+pub(crate) fn simulate(place: &Path, flags: &[&str]) -> Outcome {
     remargin(place, &[&["simulate", "snapshot", "--ops", "ops.csv", "--max-rejects", "1"], flags].concat())
 }
 
@@ -317,6 +317,42 @@ fn a_stream_notices_what_is_repeated_or_too_large() {
     let (last, large) = answers.split_last().unwrap();
     assert!(large.iter().all(|answer| answer["reason"] == "group_too_large"), "{:?}", large[0]);
     assert_eq!(last["verdict"], "pass");
+}
+
+/// Coins that are worth next to nothing, and an account that can only buy so many of them.
+#[test]
+fn an_order_of_cheap_coins_has_a_limit() {
+    let place = place();
+    let snapshot = place.path().join("snapshot");
+    let indices = "index_id,px\nBTC-USDT,100000\nBTC-USD,100000\nUSDT-USD,1\nETH-USDT,4000\nPEPE-USDT,0.00000001\n";
+    fs::write(snapshot.join("indices.csv"), indices).unwrap();
+    succeeds(
+        place.path(),
+        &[
+            "simulate",
+            "snapshot",
+            "--out",
+            "out",
+            "--max-rejects",
+            "1",
+            "--max-order",
+            "PEPE-USDT",
+            "--account",
+            "rich",
+        ],
+    );
+    let found = rows(&place.path().join("out/max_order.parquet"));
+    let most: f64 = found[0]["max_buy"].parse().unwrap();
+    assert!(most > 1e14 && most < 1e16, "{most}: a million USD and what can be borrowed");
+    let buy = |op_id: &str, qty: f64| {
+        format!(
+            "{{\"op_id\":\"{op_id}\",\"account_id\":\"rich\",\"kind\":\"order\",\"inst_id\":\"PEPE-USDT\",\
+             \"side\":\"buy\",\"px\":1e-8,\"qty\":{qty}}}\n"
+        )
+    };
+    let answers = ask(place.path(), &[], &[buy("1", most), buy("2", most * 1.000_001)].concat());
+    let verdicts: Vec<&Value> = answers.iter().map(|answer| &answer["verdict"]).collect();
+    assert_eq!(verdicts, ["pass", "adjust"]);
 }
 
 #[test]

@@ -4,11 +4,16 @@
 use crate::common::Case;
 use crate::common::strategies::world;
 use crate::common::world::World;
+use proptest::prop_assert_eq;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
 use remargin::engine::{account_of, chunk, price};
 use remargin::margin::account::{Order, Traded};
+use remargin::margin::cash::CashChanges;
+use remargin::margin::changed::{Changes, Known};
+use remargin::margin::orders::Holdings;
 use remargin::margin::priced::PricedMarket;
+use remargin::margin::requirement::Workspace;
 use remargin::margin::rules::SpotOffset;
 use remargin::margin::{AccountMargin, UnitMargin};
 use remargin::market::InstrumentKind;
@@ -287,6 +292,44 @@ fn an_answer_is_the_margin_of_the_book_changed_by_hand() {
     for name in ["pass", "adjust", "reject", "refused", "order", "transfer_out", "spot_offset", "close_hedge"] {
         assert!(seen.get(name).is_some_and(|&count| count > 20), "{name} is rare: {seen:?}");
     }
+}
+
+/// The short way to the margin after a change of cash gives the bits of the long one.
+#[test]
+fn cash_that_changes_gives_the_same_bits() {
+    let compared = RefCell::new(0);
+    let outcome = TestRunner::new(config(100)).run(&world(), |world| {
+        let case = world.build();
+        let priced = price(&case.market, &case.rules);
+        let (mut work, mut changes) = (Workspace::new(&priced), Changes::new(&priced));
+        for account in 0..case.book.len() {
+            let rows = account_of(&case.book, account);
+            let Ok(known) = Known::new(&priced, &rows, &mut work) else { continue };
+            if !rows.orders.is_empty() {
+                continue;
+            }
+            let mut cash = CashChanges::new(&priced, &rows, &known).unwrap();
+            for ccy in 0..case.market.currencies.len() as u32 {
+                for more in [1e-8, 0.3, 17.0, 123_456.7, 1e9].into_iter().flat_map(|more| [more, -more]) {
+                    let mut holdings = Holdings::default();
+                    holdings.copy_from(&rows);
+                    holdings.add_cash(ccy, more);
+                    let after =
+                        changes.evaluate(&priced, &holdings.account(rows.spot_offset, rows.orders), &known, &[]);
+                    let Ok(Some(free)) = cash.free(&priced, &rows, &known, (ccy, more)) else { continue };
+                    let after = after.unwrap();
+                    let bits = |adj_eq: f64, imr: f64| (adj_eq.to_bits(), imr.to_bits());
+                    prop_assert_eq!(bits(free.adj_eq, free.imr), bits(after.adj_eq, after.imr), "{} {}", ccy, more);
+                    *compared.borrow_mut() += 1;
+                }
+            }
+        }
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+    assert!(compared.into_inner() > 1_000);
 }
 
 #[test]

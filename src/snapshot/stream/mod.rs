@@ -37,6 +37,7 @@ use super::{LoadOptions, Snapshot, Survey, Table, Unused, Warning, rows_about};
 use crate::book::Book;
 use crate::formats::memory::{Rows, Slices};
 use crate::formats::scan::{Opened, scan};
+use crate::kept::Kept;
 use crate::market::Market;
 use crate::source::Source;
 use crate::{Error, Result};
@@ -87,6 +88,7 @@ pub struct Stream {
     listings: Listings,
     store: Store,
     unused: Unused,
+    kept: Arc<Kept>,
 }
 
 /// Where the rows of the tables of accounts come from.
@@ -188,7 +190,13 @@ impl Stream {
             Currencies::Named => named_currencies(&origin, options)?,
         };
         let (market, listings) = tables.market(as_of_ns, options.expectations, names.iter().map(String::as_str))?;
-        Ok(Self { origin, as_of_ns, tables, market, listings, store, unused: Unused::default() })
+        let unused = Unused::default();
+        Ok(Self { origin, as_of_ns, tables, market, listings, store, unused, kept: Arc::default() })
+    }
+
+    /// Counts here what is set aside while the tables are read.
+    pub fn count_in(&mut self, kept: &Arc<Kept>) {
+        self.kept = Arc::clone(kept);
     }
 
     /// Reads the tables of accounts into memory, in whatever order their rows are.
@@ -312,14 +320,16 @@ impl Stream {
         let unused_price_gaps =
             self.listings.unused_gaps(&self.market, &indices, currencies.iter().map(String::as_str));
         let mut all_rows = self.tables.file_rows();
-        let (mut rejects, mut tables) = self.tables.rejects();
+        let (of_market, mut tables) = self.tables.rejects();
         for (table, rows) in OF_ACCOUNTS.into_iter().zip(self.file_rows()) {
             let Some(rows) = rows else { continue };
             tables.push(found.count(table, rows.iter().sum()));
             all_rows.extend(rows);
         }
-        rejects.extend(found.aside.rejects);
-        rejects.sort_by_key(|reject| (reject.table, reject.row));
+        // They may be as many as the rows: none is copied to sort them.
+        let mut rejects = found.aside.rejects;
+        rejects.extend(of_market);
+        rejects.sort_unstable_by_key(|reject| (reject.table, reject.row, reject.reason, reject.column));
         let inputs = match &self.origin {
             Origin::Folder(survey) => survey.input_files(hashes, all_rows),
             Origin::Memory(_) => Vec::new(),
@@ -390,6 +400,19 @@ struct Aside {
     left_out: [u64; 4],
 }
 
+impl Aside {
+    /// Bytes, twice: the lists of all pieces are copied when they grow.
+    fn bytes(&self) -> u64 {
+        let text = |text: usize| text.next_multiple_of(16);
+        let reject =
+            |reject: &Reject| text(reject.account_id.as_ref().map_or(0, String::len)) + text(reject.value.len());
+        let rejects: usize = self.rejects.iter().map(reject).sum();
+        let accounts: usize = self.unmargined.iter().map(|account| text(account.account_id.len())).sum();
+        let lists = self.rejects.len() * size_of::<Reject>() + self.unmargined.len() * size_of::<Unmargined>();
+        (2 * lists + rejects + accounts) as u64
+    }
+}
+
 /// What is set aside of all accounts.
 #[derive(Default)]
 struct Found {
@@ -398,9 +421,11 @@ struct Found {
 }
 
 impl Found {
-    fn add_built(&mut self, later: Aside, census: &Census) {
+    fn add_built(&mut self, kept: &Kept, later: Aside, census: &Census) -> Result<()> {
+        kept.add(later.bytes(), "the rows that were set aside")?;
         self.add(later);
         self.census.add(census);
+        Ok(())
     }
 
     fn add(&mut self, later: Aside) {

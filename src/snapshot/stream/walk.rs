@@ -103,7 +103,7 @@ impl Reader<'_> {
                 || ranges.next(scope, &bell),
                 work,
                 |(aside, census, result)| {
-                    found.add_built(aside, &census);
+                    found.add_built(&self.stream.kept, aside, &census)?;
                     sink(result)
                 },
             )?;
@@ -287,7 +287,7 @@ impl<'s> Pieces<'s> {
         }
         let Some(first) = self.building.pop_front() else { return Ok(None) };
         let Built { piece, aside, census } = first.wait()?;
-        self.found.add_built(aside, &census);
+        self.found.add_built(&self.ranges.reader.stream.kept, aside, &census)?;
         Ok(Some(piece))
     }
 

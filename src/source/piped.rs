@@ -1,0 +1,132 @@
+//! Named pipes in the place of files that are read once: `<(...)`, `/dev/stdin`, `mkfifo`.
+//!
+//! A pipe is read whole into memory, within a bound. Whoever waits for it can be interrupted, and a pipe that nobody
+//! writes to is refused after a while.
+
+use super::memory::Memory;
+use super::{Format, Input, Source, at, unreadable};
+use crate::progress::Progress;
+use crate::{Error, Invalid, Result};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// Bytes of a table that comes through a pipe.
+const LARGEST_PIPED: u64 = 256 << 20;
+/// How long a pipe may be without a writer.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How often somebody who waits looks whether to stop.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// True for a named pipe, and for standard input by its name whatever it is.
+///
+/// # Errors
+/// [`Invalid`] if there is nothing, or it cannot be found out what is there.
+pub(crate) fn is_piped(path: &Path) -> Result<bool> {
+    let found = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    let is_by_number = path.starts_with("/dev") || path.starts_with("/proc");
+    Ok(is_pipe(&found) || (is_by_number && found.is_file()))
+}
+
+#[cfg(unix)]
+fn is_pipe(found: &fs::Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &fs::Metadata) -> bool {
+    false
+}
+
+/// A table at a path of its own, as [`at`], or out of a pipe: CSV, Parquet or Arrow by its content.
+///
+/// # Errors
+/// [`Invalid`] if it is no table, is too large, or nobody writes to the pipe; [`Error::Interrupted`].
+pub(crate) fn open_table(path: &Path, progress: &dyn Progress) -> Result<Source> {
+    if !is_piped(path)? {
+        return at(path)?.open();
+    }
+    let bytes = within(path, open_pipe(path, progress)?, progress)?;
+    let format = match bytes.trim_ascii_start() {
+        [b'P', b'A', b'R', b'1', ..] => Format::Parquet,
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Format::Arrow,
+        [b'{', ..] => {
+            let invalid = Invalid::new("JSON lines where a table is expected").file(path);
+            let invalid = invalid.expected("CSV with a header, Parquet or Arrow");
+            return Err(invalid.hint("operations as JSON lines are answered on stdout: leave out the folder").into());
+        }
+        _ => Format::Csv,
+    };
+    Ok(Source { format, files: vec![Input::of(Memory::new(path, bytes))], partitions: Vec::new() })
+}
+
+/// A pipe of JSON lines, read as they come.
+///
+/// # Errors
+/// [`Invalid`] if what comes is no JSON, or nobody writes to the pipe; [`Error::Interrupted`].
+pub(crate) fn open_lines(path: &Path, progress: &dyn Progress) -> Result<Box<dyn BufRead>> {
+    let mut lines = BufReader::new(open_pipe(path, progress)?);
+    let first = lines.fill_buf().map_err(|error| unreadable(path, &error))?;
+    match first.trim_ascii_start().first() {
+        None | Some(b'{') => Ok(Box::new(lines)),
+        Some(_) => {
+            let invalid = Invalid::new("no JSON lines").file(path).expected("one object on a line");
+            Err(invalid.hint("a table of operations needs an output folder").into())
+        }
+    }
+}
+
+/// What `work` brings, which may wait for somebody else; looks after the user meanwhile.
+fn patiently<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<Receiver<T>> {
+    let (send, receive) = channel();
+    let thread = std::thread::Builder::new().name("pipe".to_owned()).spawn(move || {
+        // Nobody may be listening any more.
+        let _ = send.send(work());
+    });
+    thread.map(|_| receive).map_err(|error| Error::Runtime(format!("cannot start a thread: {error}")))
+}
+
+/// To open a pipe waits for a writer.
+fn open_pipe(path: &Path, progress: &dyn Progress) -> Result<File> {
+    let place = path.to_path_buf();
+    let opened = patiently(move || File::open(place))?;
+    let begin = Instant::now();
+    loop {
+        match opened.recv_timeout(GLANCE) {
+            Ok(file) => return file.map_err(|error| unreadable(path, &error)),
+            Err(RecvTimeoutError::Disconnected) => return Err(gave_up()),
+            Err(RecvTimeoutError::Timeout) => progress.check()?,
+        }
+        if begin.elapsed() > LONGEST_WAIT {
+            let invalid = Invalid::new("nobody writes to the pipe").file(path);
+            return Err(invalid.expected(format!("a writer within {} s", LONGEST_WAIT.as_secs())).into());
+        }
+    }
+}
+
+fn within(path: &Path, file: File, progress: &dyn Progress) -> Result<Vec<u8>> {
+    let read = patiently(move || {
+        let mut bytes = Vec::new();
+        file.take(LARGEST_PIPED + 1).read_to_end(&mut bytes).map(|_| bytes)
+    })?;
+    let bytes: io::Result<Vec<u8>> = loop {
+        match read.recv_timeout(GLANCE) {
+            Ok(bytes) => break bytes,
+            Err(RecvTimeoutError::Disconnected) => return Err(gave_up()),
+            Err(RecvTimeoutError::Timeout) => progress.check()?,
+        }
+    };
+    let bytes = bytes.map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > LARGEST_PIPED {
+        let expected = format!("at most {} MiB out of a pipe", LARGEST_PIPED >> 20);
+        let invalid = Invalid::new("more comes out of the pipe than a table may have").file(path).expected(expected);
+        return Err(invalid.hint("write it to a file").into());
+    }
+    Ok(bytes)
+}
+
+fn gave_up() -> Error {
+    Error::Runtime("the thread that reads the pipe gave up".to_owned())
+}
