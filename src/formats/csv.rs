@@ -13,6 +13,15 @@ use std::sync::Arc;
 
 const BATCH_ROWS: usize = 1 << 15;
 
+/// Whether a cell may hold line breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LineBreaks {
+    /// In files of others: a quote that is never closed swallows the rows that follow, and they must not vanish.
+    Refused,
+    /// In tables that this program wrote: an id may hold them, and it is quoted then.
+    Kept,
+}
+
 /// An opened file.
 pub(crate) struct Batches {
     pub input: Input,
@@ -21,12 +30,13 @@ pub(crate) struct Batches {
     record: StringRecord,
     /// Place and name of each column that is read.
     columns: Vec<(usize, String)>,
+    line_breaks: LineBreaks,
     next_row: u64,
 }
 
 impl Batches {
     /// Reads the header and checks the columns.
-    pub fn open(input: &Input, columns: &[Column]) -> Result<Self> {
+    pub fn open(input: &Input, columns: &[Column], line_breaks: LineBreaks) -> Result<Self> {
         let file = input.path();
         let bytes = StrictQuotes::new(input.at_hand()?.view(0));
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_reader(bytes);
@@ -40,7 +50,8 @@ impl Batches {
         let found: Vec<_> = header.iter().map(|name| (name, &DataType::Utf8)).collect();
         let places = project(file, columns, &found)?;
         let columns = places.into_iter().filter_map(|place| Some((place, header.get(place)?.to_owned()))).collect();
-        Ok(Self { input: input.clone(), file: file.into(), reader, record: StringRecord::new(), columns, next_row: 1 })
+        let (input, file) = (input.clone(), file.into());
+        Ok(Self { input, file, reader, record: StringRecord::new(), columns, line_breaks, next_row: 1 })
     }
 
     pub fn next(&mut self) -> Result<Option<Batch>> {
@@ -53,8 +64,8 @@ impl Batches {
             if !more.map_err(|error| invalid(&self.file, row, &error))? {
                 break;
             }
-            // A quote that is never closed swallows the rows that follow: they must not vanish in a cell.
-            if let Some(cell) = self.record.iter().find(|cell| cell.contains(['\n', '\r'])) {
+            let broken = |cell: &&str| self.line_breaks == LineBreaks::Refused && cell.contains(['\n', '\r']);
+            if let Some(cell) = self.record.iter().find(broken) {
                 return Err(Invalid::new("a line break inside a cell")
                     .file(&self.file)
                     .row(row)
