@@ -21,6 +21,7 @@ mod replay;
 mod report;
 mod rules;
 mod run;
+mod sign;
 mod simulate;
 mod stress;
 mod terminal;
@@ -86,6 +87,7 @@ enum Command {
     Import(import::ImportCommand),
     Reconcile(reconcile::ReconcileArgs),
     Verify(verify::VerifyArgs),
+    Sign(sign::SignArgs),
     Replay(replay::ReplayArgs),
     Report(report::ReportArgs),
     Completions(completions::CompletionsArgs),
@@ -139,6 +141,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Import(command) => command.execute(terminal),
         Command::Reconcile(command) => command.execute(terminal),
         Command::Verify(command) => command.execute(terminal),
+        Command::Sign(command) => command.execute(terminal),
         Command::Replay(command) => command.execute(terminal),
         Command::Report(command) => command.execute(terminal),
         Command::Completions(command) => command.execute(),

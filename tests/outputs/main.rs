@@ -8,5 +8,7 @@ mod dictionary;
 mod explain;
 mod partition;
 mod report;
+mod signature;
 mod stress;
+mod tamper;
 mod verify;
