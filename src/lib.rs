@@ -46,7 +46,8 @@
 //! 7. [`explain`]: every step of one account's margin; [`simulate`]: what it would be after an order or a transfer.
 //! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
 //! 9. [`generate`](mod@generate), [`bench`](mod@bench): synthetic snapshots, and the capacity of a machine, measured.
-//! 10. [`mod@verify`]: a finished run hashed, reconciled and derived again, or replayed from its manifest;
+//! 10. [`mod@verify`]: a finished run hashed, computed again and compared, or replayed from its manifest;
+//!     [`mod@signature`]: who vouches for it;
 //!     [`mod@compare`]: two rule sets over one book, or two finished runs: what changed, for whom, and why.
 //! 11. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers;
 //!     [`mod@partition`]: a snapshot cut into buckets of whole accounts, for more than one machine.
@@ -81,7 +82,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `cli` (default) | the command `remargin`, and [`mod@bench`], with the crates that only they need |
+//! | `cli` (default) | the command `remargin`, [`mod@bench`], [`mod@signature`], and the crates that only they need |
 //!
 //! A program that uses the library alone takes it without the command:
 //!
@@ -129,6 +130,8 @@ pub mod request;
 pub mod results;
 pub mod rules;
 pub mod run;
+#[cfg(feature = "cli")]
+pub mod signature;
 pub mod simulate;
 pub mod snapshot;
 pub mod source;

@@ -24,6 +24,7 @@ mod report;
 mod rules;
 mod run;
 mod shown;
+mod sign;
 mod signals;
 mod simulate;
 mod stress;
@@ -91,6 +92,7 @@ enum Command {
     Import(import::ImportCommand),
     Reconcile(reconcile::ReconcileArgs),
     Verify(verify::VerifyArgs),
+    Sign(sign::SignArgs),
     Replay(replay::ReplayArgs),
     Report(report::ReportArgs),
     Completions(completions::CompletionsArgs),
@@ -180,6 +182,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Import(command) => command.execute(terminal),
         Command::Reconcile(command) => command.execute(terminal),
         Command::Verify(command) => command.execute(terminal),
+        Command::Sign(command) => command.execute(terminal),
         Command::Replay(command) => command.execute(terminal),
         Command::Report(command) => command.execute(terminal),
         Command::Completions(command) => command.execute(),

@@ -5,6 +5,7 @@ use super::exit;
 use super::terminal::{self, Terminal};
 use clap::Args;
 use remargin::Result;
+use remargin::signature::{self, PublicKeySource};
 use remargin::verify::{self, Sample, VerifyRequest};
 use std::path::PathBuf;
 
@@ -13,16 +14,23 @@ Examples:
   remargin verify out
   remargin verify out --all --format json | jq .differences
   remargin verify archive/out --snapshot archive/book --sample 10000 --seed 7
+  remargin verify out --pubkey risk.key.pub
 
-Hashes every output and every input that still exists, compares the counts and totals of summary.json with the
-manifest, the tables and the snapshot, and recalculates a sample of accounts: from the snapshot, under the rules in the
-manifest, with the reference model, which shares no formula with the model that wrote the run. Every column of accounts
-and risk_units is compared to nine digits, in every scenario.
+Hashes every output and every input that still exists, and names files that do not belong to the run. Computes the whole
+run again from the snapshot, under the rules in the manifest, and compares every cell of every table, every field of
+summary.json and report.html. Compares counts and totals with the manifest, the tables and the snapshot. Recalculates
+1,000 accounts with the reference model, which shares no formula with the model that wrote the run: every column of
+accounts and risk_units is compared to nine digits, in every scenario.
+
+Not derived from anything, and so not checked without a signature: the manifest's version, command line, threads and
+timings. With --pubkey or -P the manifest must have the signature of that key (see `remargin sign --help`).
+
+--sample N skips the whole run and recalculates N accounts only: faster, and for runs of another version.
 
 Exit code 0: agrees; 1: differs, with file, row, column and both values; 2: the snapshot is missing, so nothing can be
 recalculated (--sample 0 does not need it); 3: DIR is not a finished run.";
 
-/// Checks a finished run: hashes, counts, and a sample of accounts recalculated
+/// Checks a finished run: hashes, files, counts, and every output computed again
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct VerifyArgs {
@@ -31,15 +39,24 @@ pub struct VerifyArgs {
     /// Current folder of the snapshot [default: as recorded in the run]
     #[arg(long, value_name = "DIR")]
     snapshot: Option<PathBuf>,
-    /// Number of accounts to recalculate
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = parse_number::<usize>)]
-    sample: usize,
-    /// Recalculate every account
+    /// Recalculate only N accounts, with the reference model, instead of the whole run; 0: hashes and counts only
+    #[arg(long, value_name = "N", value_parser = parse_number::<usize>)]
+    sample: Option<usize>,
+    /// Recalculate every account with the reference model too (slow), not only 1,000
     #[arg(long, conflicts_with = "sample")]
     all: bool,
     /// Seed of the sample: the same number gives the same accounts
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_number::<u64>)]
     seed: u64,
+    /// Folder in which the run is computed again; removed at the end [default: the system's]
+    #[arg(long, value_name = "DIR")]
+    temp_dir: Option<PathBuf>,
+    /// File of the public key that must have signed the manifest
+    #[arg(long, value_name = "FILE")]
+    pubkey: Option<PathBuf>,
+    /// The same key as text
+    #[arg(short = 'P', long, value_name = "KEY", conflicts_with = "pubkey")]
+    pubkey_text: Option<String>,
     /// Format of the result on stdout
     #[arg(long, default_value = "text")]
     format: TextFormat,
@@ -57,11 +74,19 @@ impl VerifyArgs {
         let request = VerifyRequest {
             run: self.dir.clone(),
             snapshot: self.snapshot.clone(),
-            sample: if self.all { Sample::All } else { Sample::Accounts(self.sample) },
+            rebuild: self.sample.is_none(),
+            sample: if self.all { Sample::All } else { Sample::Accounts(self.sample.unwrap_or(1000)) },
             seed: self.seed,
             memory_limit: self.memory.limit(),
+            temp: self.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
         };
-        let found = verify::verify(&request, terminal)?;
+        let file = self.pubkey.clone().map(PublicKeySource::Stored);
+        let key = file.or(self.pubkey_text.clone().map(PublicKeySource::Text));
+        let signature = key.map(|key| signature::check(&self.dir, &key)).transpose()?;
+        let mut found = verify::verify(&request, terminal)?;
+        if let Some(signature) = signature {
+            found = found.with_signature(signature);
+        }
         terminal.finish();
         terminal::print(&match self.format {
             TextFormat::Text => found.to_text(),

@@ -14,6 +14,15 @@ use std::sync::Arc;
 
 const BATCH_ROWS: usize = 1 << 15;
 
+/// Whether a cell may hold line breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LineBreaks {
+    /// In files of others: a quote that is never closed swallows the rows that follow, and they must not vanish.
+    Refused,
+    /// In tables that this program wrote: an id may hold them, and it is quoted then.
+    Kept,
+}
+
 /// An opened file.
 pub(crate) struct Batches {
     pub input: Input,
@@ -22,6 +31,7 @@ pub(crate) struct Batches {
     record: StringRecord,
     /// Place and name of each column that is read.
     columns: Vec<(usize, String)>,
+    line_breaks: LineBreaks,
     next_row: u64,
     /// The names of all columns.
     pub names: Vec<String>,
@@ -31,7 +41,7 @@ pub(crate) struct Batches {
 
 impl Batches {
     /// Reads the header and checks the columns.
-    pub fn open(input: &Input, columns: &[Column]) -> Result<Self> {
+    pub fn open(input: &Input, columns: &[Column], line_breaks: LineBreaks) -> Result<Self> {
         let file = input.path();
         let bytes = StrictQuotes::new(CsvBytes::open(input)?);
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_reader(bytes);
@@ -54,6 +64,7 @@ impl Batches {
             reader,
             record: StringRecord::new(),
             columns,
+            line_breaks,
             next_row: 1,
             names: all,
             nameless,
@@ -70,8 +81,8 @@ impl Batches {
             if !more.map_err(|error| invalid(&self.file, row, &error))? {
                 break;
             }
-            // A quote that is never closed swallows the rows that follow: they must not vanish in a cell.
-            if let Some(cell) = self.record.iter().find(|cell| cell.contains(['\n', '\r'])) {
+            let broken = |cell: &&str| self.line_breaks == LineBreaks::Refused && cell.contains(['\n', '\r']);
+            if let Some(cell) = self.record.iter().find(broken) {
                 return Err(Invalid::new("a line break inside a cell")
                     .file(&self.file)
                     .row(row)

@@ -1,6 +1,7 @@
 //! One pass over the rows of a table, whatever its format: batches are worked on in parallel, results merged in order.
 
 use super::batch::Batch;
+use super::csv::LineBreaks;
 use super::memory;
 use super::parquet::Part;
 use super::{Column, csv, ipc, parquet};
@@ -22,13 +23,18 @@ pub(crate) enum Opened {
 impl Opened {
     /// Checks the columns of all files of a table.
     pub fn new(source: &Source, columns: &[Column]) -> Result<Self> {
-        source.settle(Self::open(source, columns))
+        source.settle(Self::open(source, columns, LineBreaks::Refused))
     }
 
-    fn open(source: &Source, columns: &[Column]) -> Result<Self> {
+    /// As [`Opened::new`], of a table that this program wrote: its CSV may have line breaks in quoted cells.
+    pub fn written(source: &Source, columns: &[Column]) -> Result<Self> {
+        source.settle(Self::open(source, columns, LineBreaks::Kept))
+    }
+
+    fn open(source: &Source, columns: &[Column], line_breaks: LineBreaks) -> Result<Self> {
         Ok(match (source.format, source.files.as_slice()) {
             (Format::Arrow, [file]) => Self::Ipc(Box::new(ipc::Batches::open(file, columns)?)),
-            (Format::Csv, [file]) => Self::Csv(Box::new(csv::Batches::open(file, columns)?)),
+            (Format::Csv, [file]) => Self::Csv(Box::new(csv::Batches::open(file, columns, line_breaks)?)),
             (_, files) => {
                 let partition = |place: usize| source.partitions.get(place).map_or(&[][..], |values| &values[..]);
                 let parts = files.iter().enumerate();

@@ -4,7 +4,7 @@ use super::words::{cut, digits, money};
 use crate::margin::Status;
 use crate::progress::Progress;
 use crate::results::{ResultRow, read_table};
-use crate::{Error, Result};
+use crate::{Invalid, Result};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -95,7 +95,8 @@ fn migration(folder: &Path, shown: &[ResultRow], progress: &dyn Progress) -> Res
     for ResultRow { names, figures } in rows {
         let [scenario, from, to] = names.as_slice() else { continue };
         let (Some(from), Some(to)) = (place(from), place(to)) else {
-            return Err(Error::Runtime(format!("table `migration`: no status `{from}` or `{to}`")));
+            let problem = "a row of table `migration` without a known status";
+            return Err(Invalid::new(problem).file(folder).value(format!("`{from}` to `{to}`")).into());
         };
         if let (Some(matrix), Some(&Some(accounts))) = (found.get_mut(scenario), figures.first()) {
             matrix[from][to] = accounts as u64;

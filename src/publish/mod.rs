@@ -16,10 +16,13 @@ mod whole_file;
 
 pub use folder::OutputFolder;
 pub use hashed::OutputFile;
-pub use whole_file::write_file;
+pub use whole_file::{write_file, write_new_private_file};
 
 /// The name of the manifest in the output folder.
 pub const MANIFEST: &str = "manifest.json";
+
+/// The name of the signature of the manifest, as `minisign` calls it.
+pub const SIGNATURE: &str = "manifest.json.minisig";
 
 #[cfg(test)]
 pub(crate) use disk::{Op, fixture::FailureMode, fixture::Fault};

@@ -4,8 +4,8 @@
 //! snapshot from `generate` or `import` has a first line in `snapshot.toml` that names the command, and files with
 //! known names. If the folder contains any other file, it is not replaced, and the error names the first such file.
 
-use super::MANIFEST;
 use super::disk::{self, parent};
+use super::{MANIFEST, SIGNATURE};
 use crate::snapshot::{self, CHECKSUMS, Table};
 use crate::source::Format;
 use serde::Deserialize;
@@ -23,8 +23,9 @@ pub(crate) enum Contents {
     Snapshot,
 }
 
-/// Files of an output folder that its manifest does not list: `remargin report` adds the page.
-const BESIDE_OUTPUTS: [&str; 2] = [MANIFEST, "report.html"];
+/// Files of an output folder that its manifest does not list: `remargin report` adds the page, `remargin sign` the
+/// signature.
+const BESIDE_OUTPUTS: [&str; 3] = [MANIFEST, SIGNATURE, "report.html"];
 
 /// The file that identifies a snapshot.
 const SNAPSHOT: &str = snapshot::MANIFEST;
@@ -217,11 +218,12 @@ mod tests {
         const RUN: &str = r#"{"remargin": "0.1.0", "outputs": [{"path": "accounts.csv", "rows": 1}]}"#;
         const CUT: &str = r#"{"remargin": "0.1.0", "buckets": [{"path": "b0", "files": [{"path": "marks.csv"}]}]}"#;
         let snapshot = format!("{GENERATED} --accounts 1\nversion = 1\n");
-        let cases: [(Files, Contents, Option<&str>); 14] = [
+        let cases: [(Files, Contents, Option<&str>); 15] = [
             (&[], Contents::Outputs, None),
             (&[], Contents::Snapshot, None),
             (&[(MANIFEST, RUN), ("accounts.csv", "")], Contents::Outputs, None),
             (&[(MANIFEST, RUN), ("report.html", "")], Contents::Outputs, None),
+            (&[(MANIFEST, RUN), (SIGNATURE, "")], Contents::Outputs, None),
             (&[(MANIFEST, RUN), ("notes.txt", "")], Contents::Outputs, Some("`notes.txt`")),
             (&[(MANIFEST, RUN), ("snapshot/marks.csv", "")], Contents::Outputs, Some("`snapshot/marks.csv`")),
             (&[(MANIFEST, CUT), ("b0/marks.csv", "")], Contents::Outputs, None),

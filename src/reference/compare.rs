@@ -43,7 +43,7 @@ impl fmt::Display for Mismatch {
 /// or 1e-9 of itself, whichever is larger. Its `upl`, `gamma`, `vega` and `theta`: also 1e-9 of themselves. Money of
 /// the account: 1e-9 of the largest of the value, MMR and gross equity, or 1e-6 USD. The ratio: 1e-9 of itself plus the
 /// effect of the tolerance of adjusted equity. Statuses and flags must be equal unless the value is within tolerance of
-/// a threshold. Scenarios must be equal unless their P&Ls differ by rounding only.
+/// a threshold. Scenarios must be equal unless their losses do.
 #[must_use]
 pub fn compare(
     kernel: &AccountMargin,
@@ -76,7 +76,7 @@ pub fn compare_rows(
     }
     for (kernel, reference) in kernel_units.iter().zip(&reference.units) {
         found.unit = Some(reference.name.clone());
-        compare_unit(kernel, reference, &mut found);
+        compare_unit(kernel, reference, rules, &mut found);
     }
     found.mismatches
 }
@@ -172,19 +172,20 @@ fn compare_account(kernel: &AccountRow, reference: &Margin, rules: &Rules, found
     found.flag("ineligible", flag(AccountFigure::ineligible), reference.ineligible, ineligible_by_rounding);
 }
 
-fn compare_unit(kernel: &UnitRow, reference: &Unit, found: &mut Found) {
+fn compare_unit(kernel: &UnitRow, reference: &Unit, rules: &Rules, found: &mut Found) {
     let money = (RELATIVE * reference.mmr.max(reference.cash_delta.abs())).max(ABSOLUTE_USD);
     let coins = if reference.spot_price_usd > 0.0 { money / reference.spot_price_usd } else { 0.0 };
     let margin = unit_margin(reference);
     let expected = UnitRow::from(&margin);
     found.figures(&UNIT, (kernel.values(), expected.values()), &margin, (|_| money, coins));
-    compare_scenarios(kernel, reference, found);
+    compare_scenarios(kernel, reference, rules, money, found);
 }
 
-/// The scenarios of MR1 and MR6: equal, or with P&Ls that differ by rounding only. Without options all volatility
+/// The scenarios of MR1 and MR6: equal, or with losses that differ by no more than MR1 and MR6 themselves may, `money`.
+/// Each of two P&Ls may be off by that, so scenarios within twice as much are a tie. Without options all volatility
 /// states have exactly the same P&L, so the first one must be reported.
-fn compare_scenarios(kernel: &UnitRow, reference: &Unit, found: &mut Found) {
-    let rounding = PNL_ROUNDING * reference.notional;
+fn compare_scenarios(kernel: &UnitRow, reference: &Unit, rules: &Rules, money: f64, found: &mut Found) {
+    let rounding = (PNL_ROUNDING * reference.notional).max(2.0 * money);
     let (mr1_price, mr6_price) = (kernel.number(UnitFigure::mr1_price), kernel.number(UnitFigure::mr6_price));
     let Some(mr1_vol) = kernel.mr1_vol() else {
         return found.differ("mr1_vol", "none".to_owned(), reference.mr1_vol.name().to_owned(), 0.0);
@@ -208,6 +209,9 @@ fn compare_scenarios(kernel: &UnitRow, reference: &Unit, found: &mut Found) {
             }
         }
     }
+    // MR6 is a share of the loss: its tolerance is that share of the P&L's.
+    let charge = if rules.mr6.charge > 0.0 { rules.mr6.charge.min(1.0) } else { 1.0 };
+    let rounding = rounding / charge;
     let worst = reference.mr6_pnl[0].min(reference.mr6_pnl[1]);
     let mut moves = reference.mr6_prices.iter().zip(reference.mr6_pnl);
     let as_bad = moves.any(|(&price, pnl)| price == mr6_price && pnl - worst <= rounding);

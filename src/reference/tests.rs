@@ -457,6 +457,26 @@ fn compare_sees_every_column() {
     assert_eq!(columns(&none, unit, &names), ["margin_ratio"]);
 }
 
+/// Another scenario may be named if its loss is the same within the tolerance of MR1 and MR6.
+#[test]
+fn scenarios_as_bad_as_the_worst_are_ties() {
+    let rules = rules();
+    let positions = [at(CALL_10D, -20.0, 0.05)];
+    let mut reference = margin_of(&rules, SpotOffset::Usdt, &positions, &[cash(USDT, 9.0)]);
+    let (account, units, names) = as_kernel(&reference);
+    let money = (1e-9 * units[0].mmr.max(units[0].cash_delta.abs())).max(1e-6);
+    for (share, tie) in [(1.9, true), (2.1, false)] {
+        let unit = &mut reference.units[0];
+        // The least move with volatility down, and the move of MR6 the other way.
+        unit.grid[0][2] = -unit.parts.mr1 + share * money;
+        let other = usize::from(unit.mr6_price == unit.mr6_prices[0]);
+        unit.mr6_pnl[other] = unit.mr6_pnl[1 - other] + share * money / rules.mr6.charge;
+        let named = UnitMargin { mr1_price: unit.grid_prices[0], mr1_vol: VolState::ALL[2], ..units[0] };
+        let named = UnitMargin { mr6_price: unit.mr6_prices[other], ..named };
+        assert_eq!(compare(&account, &[named], &names, &reference, &rules).is_empty(), tie, "{share}");
+    }
+}
+
 #[test]
 fn compare_lets_ties_and_thresholds_pass() {
     let rules = rules();

@@ -2,4 +2,5 @@
 
 mod rebuild;
 
+pub(crate) use rebuild::page_of;
 pub use rebuild::{Rebuilt, rebuild};

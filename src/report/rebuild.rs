@@ -66,11 +66,20 @@ pub struct Rebuilt {
 pub fn rebuild(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<Rebuilt> {
     let manifest: Manifest = read_json(dir, MANIFEST)?;
     let listed = manifest.outputs.iter().find(|file| file.path == crate::page::REPORT).map(|file| file.blake3.clone());
-    let bytes = render(&page(dir, manifest, progress)?)?;
+    let bytes = page_of(dir, progress)?;
     progress.check()?;
     write_file(out, &bytes)?;
     let hash = blake3::hash(&bytes).to_hex();
     Ok(Rebuilt { bytes: bytes.len() as u64, as_listed: listed.map(|listed| listed == hash.as_str()) })
+}
+
+/// The bytes of the page of the finished run in `dir`.
+///
+/// # Errors
+/// [`Error::Invalid`] if `dir` is not a finished run of this version, or one of its tables is broken;
+/// [`Error::Interrupted`].
+pub(crate) fn page_of(dir: &Path, progress: &dyn Progress) -> Result<Vec<u8>> {
+    render(&page(dir, read_json(dir, MANIFEST)?, progress)?)
 }
 
 fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page> {

@@ -5,7 +5,6 @@
 
 mod finished;
 mod rows;
-mod unguarded;
 mod written;
 
 pub use finished::{FinishedRun, read_finished};

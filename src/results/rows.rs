@@ -1,10 +1,10 @@
 //! Reads selected columns and rows of the tables of a finished run.
 
-use super::unguarded::unguarded;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
 use crate::progress::Progress;
 use crate::source::{self, Format, Input};
+use crate::tables::unguarded;
 use crate::{Invalid, Result};
 use std::path::Path;
 
@@ -136,7 +136,7 @@ pub fn scan_result<T: Default + Send>(
         }
         Ok(())
     };
-    scan(Opened::new(&found, &columns)?, progress, read, |local| {
+    scan(Opened::written(&found, &columns)?, progress, read, |local| {
         merge(local);
         Ok(())
     })?;

@@ -1,11 +1,11 @@
 //! Reads back the tables of a run for its page. The folder is finished or about to be.
 
 use super::ResultRow;
-use super::unguarded::unguarded;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
 use crate::progress::Progress;
 use crate::source::{self, Format, LARGEST_JSON};
+use crate::tables::unguarded;
 use crate::{Error, Invalid, Result};
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -59,7 +59,7 @@ pub(crate) fn read_table(
         }
         Ok(())
     };
-    scan(Opened::new(&found, &columns)?, progress, read, |local| {
+    scan(Opened::written(&found, &columns)?, progress, read, |local| {
         rows.extend(local);
         Ok(())
     })?;

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::generate::{GenerateRequest, generate};
-use crate::memory::MemoryLimit;
 use crate::progress::Silent;
 use crate::publish::recorded::Recorded;
 use crate::publish::{FailureMode, Fault, Op};
@@ -227,13 +226,8 @@ fn everything_is_on_the_medium_before_it_has_its_name() {
 #[test]
 fn verify_accepts_what_a_faultless_run_left() {
     let trial = Trial::new(Format::Csv);
-    let request = verify::VerifyRequest {
-        run: trial.root.path().join("new"),
-        snapshot: None,
-        sample: verify::Sample::All,
-        seed: 0,
-        memory_limit: MemoryLimit::of_machine(),
-    };
+    let new = trial.root.path().join("new");
+    let request = verify::VerifyRequest { sample: verify::Sample::All, ..verify::VerifyRequest::new(new) };
     let found = verify::verify(&request, &Silent).unwrap();
     assert!(found.agrees(), "{}", found.to_text());
     assert_eq!(found.derived.unwrap().accounts, 8);

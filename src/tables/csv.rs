@@ -35,12 +35,26 @@ pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<u8>> {
     out.into_inner().map_err(|err| failed(&err))
 }
 
-/// Text as it stands in a cell.
+/// What a spreadsheet may take for the start of a formula: signs, also in their full width, and white space that some
+/// programs skip before a sign.
+const FORMULA_STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
+/// True if text begins like a formula, apostrophes in front aside.
+fn is_formula(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(FORMULA_STARTS)
+}
+
+/// Text as it stands in a cell: with an apostrophe in front if it begins like a formula. Text that has such an
+/// apostrophe already gets another one, so that [`unguarded`] gives back every text.
 pub(crate) fn formula_safe(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        Cow::Borrowed(text)
+    if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// Text of a cell without the apostrophe of [`formula_safe`].
+pub(crate) fn unguarded(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(text) if is_formula(text) => text,
+        _ => cell,
     }
 }
 
@@ -97,6 +111,9 @@ mod tests {
             (Some("-5"), Some(1.0 / 3.0), 0, false, "'-5,0.3333333333333333,0,false"),
             (Some("@x"), Some(123_456_789.123), 0, false, "'@x,123456789.123,0,false"),
             (Some("\tx"), None, 0, false, "'\tx,,0,false"),
+            (Some("\nx"), None, 0, false, "\"'\nx\",,0,false"),
+            (Some("＝1"), None, 0, false, "'＝1,,0,false"),
+            (Some("'=1"), None, 0, false, "''=1,,0,false"),
             (Some("a=b"), None, 0, false, "a=b,,0,false"),
             (None, None, 7, true, ",,7,true"),
         ] {
@@ -111,6 +128,23 @@ mod tests {
             assert_eq!(String::from_utf8(rows(&batch).unwrap()).unwrap(), format!("{line}\n"));
         }
         assert_eq!(header(&spec()), b"id,x,n,b\n");
+    }
+
+    #[test]
+    fn every_text_comes_back() {
+        let starts = FORMULA_STARTS.map(String::from);
+        let starts = starts.iter().map(String::as_str).chain(["", "'", "a", "\"", ","]);
+        for start in starts {
+            for apostrophes in ["", "'", "''"] {
+                for rest in ["", "x", "=1", "'"] {
+                    let text = format!("{apostrophes}{start}{rest}");
+                    let cell = formula_safe(&text);
+                    assert_eq!(unguarded(&cell), text, "{cell:?}");
+                    assert!(!cell.starts_with(FORMULA_STARTS), "{cell:?}");
+                }
+            }
+        }
+        assert_eq!(unguarded("'a"), "'a");
     }
 
     #[test]

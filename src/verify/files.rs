@@ -7,7 +7,6 @@ use crate::publish::recorded::{Recorded, RecordedFile};
 use crate::results::hash_file;
 use crate::{Error, Invalid, Result};
 use rayon::prelude::*;
-use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 /// The outputs; one that is absent or another is a difference.
@@ -21,7 +20,7 @@ pub(super) fn outputs(
     for output in &recorded.outputs {
         files.push((output, run.join(plain(run, &output.path)?)));
     }
-    let mut checked = hash_all(&files, findings, progress)?;
+    let checked = hash_all(&files, findings, progress)?;
     for absent in &checked.absent {
         let (found, expected) = ("no file".to_owned(), "the file that the run wrote".to_owned());
         findings.differ(Difference {
@@ -32,14 +31,6 @@ pub(super) fn outputs(
             ..Difference::default()
         });
     }
-    let named: BTreeSet<&str> = recorded.outputs.iter().map(|file| file.path.as_str()).chain([MANIFEST]).collect();
-    for entry in std::fs::read_dir(run).map_err(|err| Error::io("read", run, err))? {
-        let name = entry.map_err(|err| Error::io("read", run, err))?.file_name().to_string_lossy().into_owned();
-        if !named.contains(name.as_str()) {
-            checked.not_named.push(name);
-        }
-    }
-    checked.not_named.sort();
     Ok(checked)
 }
 

@@ -2,18 +2,27 @@
 //!
 //! ```text
 //! manifest.json -- outputs, inputs ------- hashed again                       files
+//! folder --------- names ----------------- against the manifest, and what such a run always writes   listing
+//! snapshot, rules, scenarios of the manifest
+//!                  -- the whole run, computed again ---- every output, cell by cell                   again, rebuilt
 //! summary.json --- counts and totals ----- against the manifest, the tables and the snapshot     counts
 //! snapshot, rules, scenarios of the manifest
 //!                  -- a sample of accounts, by the reference model ---- every column of accounts, risk_units   sample
 //! ```
 //!
-//! [`replay`] goes further and builds the whole run again, with the same program that wrote it.
+//! The run is computed again by the model that wrote it, to the last bit: an edited cell is found wherever it stands.
+//! The sample is derived by another model, which shares no formula with the first: it finds faults of the program.
+//! [`replay`] compares bytes alone.
 //!
 //! Nothing here trusts the run: what is compared is read from its files. An input that has another hash than the run
 //! noted is a difference, and nothing is derived from it then.
 
+mod again;
+mod cells;
 mod counts;
 mod files;
+mod listing;
+mod rebuilt;
 pub mod replay;
 mod sample;
 mod tables;
@@ -24,8 +33,8 @@ use crate::engine::{CHUNK_ACCOUNTS, Memory, OpenBook};
 use crate::market::scenario::{Scenario, with_base};
 use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
-use crate::publish::MANIFEST;
-use crate::publish::recorded::{Recorded, Request};
+use crate::publish::recorded::{Recorded, Request, absolute};
+use crate::publish::{MANIFEST, SIGNATURE};
 use crate::results;
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::{Currencies, Cut, Piece};
@@ -34,6 +43,8 @@ use crate::source::Format;
 use crate::stress::ScenarioSources;
 use crate::tables::formula_safe;
 use crate::{Error, Result};
+use again::Again;
+pub use rebuilt::Rebuilt;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -45,19 +56,25 @@ pub struct VerifyRequest {
     pub run: PathBuf,
     /// Where the snapshot is now, if not where the run found it.
     pub snapshot: Option<PathBuf>,
-    /// Which accounts to derive again.
+    /// Whether to compute the whole run again and to compare every output. Without it only the sample is compared.
+    pub rebuild: bool,
+    /// Which accounts to derive again with the reference model.
     pub sample: Sample,
     /// Decides which accounts are in a sample.
     pub seed: u64,
     /// How much memory may be resident. Results do not depend on it.
     pub memory_limit: MemoryLimit,
+    /// Where the run is computed again, in a folder that is removed afterwards.
+    pub temp: PathBuf,
 }
 
 impl VerifyRequest {
-    /// Verifies the run in a folder against the snapshot where the run found it, and derives 1,000 accounts again.
+    /// Verifies the run in a folder against the snapshot where the run found it: computes it again, and derives 1,000
+    /// accounts with the reference model.
     pub fn new(run: impl Into<PathBuf>) -> Self {
         let memory_limit = MemoryLimit::of_machine();
-        Self { run: run.into(), snapshot: None, sample: Sample::Accounts(1000), seed: 0, memory_limit }
+        let (run, temp) = (run.into(), std::env::temp_dir());
+        Self { run, snapshot: None, rebuild: true, sample: Sample::Accounts(1000), seed: 0, memory_limit, temp }
     }
 }
 
@@ -81,10 +98,14 @@ pub struct Verification {
     pub as_of: String,
     /// Name of the rules.
     pub rules: String,
+    /// The signature of the manifest; null if it was not asked for.
+    pub signature: Option<Signature>,
     /// Files that the run wrote.
     pub outputs: FilesChecked,
     /// Files that it read.
     pub inputs: FilesChecked,
+    /// Outputs that were computed again; null if none was.
+    pub rebuilt: Option<Rebuilt>,
     /// Counts and totals that were compared.
     pub counts: u64,
     /// What was derived again; null if nothing was.
@@ -95,6 +116,17 @@ pub struct Verification {
     pub differing: u64,
     /// The first of them.
     pub differences: Vec<Difference>,
+}
+
+/// The signature of a manifest, checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Signature {
+    /// The public key that should have signed, in base 64.
+    pub key: String,
+    /// Why the signature does not hold; null if it does.
+    pub problem: Option<String>,
+    /// What the signer said beside it, signed too.
+    pub comment: Option<String>,
 }
 
 /// Files that were hashed again.
@@ -108,7 +140,7 @@ pub struct FilesChecked {
     pub bytes: u64,
     /// Files that are there no more; an absent output is a difference, an absent input is not.
     pub absent: Vec<String>,
-    /// Files in the folder that the manifest does not name; no difference.
+    /// Files in the folder that the manifest does not name; each is a difference.
     pub not_named: Vec<String>,
 }
 
@@ -155,6 +187,24 @@ impl Verification {
     #[must_use]
     pub fn agrees(&self) -> bool {
         self.differing == 0
+    }
+
+    /// Adds the signature, which is a difference if it does not hold.
+    #[must_use]
+    pub fn with_signature(mut self, signature: Signature) -> Self {
+        if let Some(problem) = &signature.problem {
+            self.differing += 1;
+            let wrong = Difference {
+                file: SIGNATURE.into(),
+                column: "signature".into(),
+                found: problem.clone(),
+                expected: format!("a signature of `{MANIFEST}` by the key {}", signature.key),
+                ..Difference::default()
+            };
+            self.differences.insert(0, wrong);
+        }
+        self.signature = Some(signature);
+        self
     }
 }
 
@@ -314,17 +364,23 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
     let mut findings = Findings::default();
     let total: u64 = recorded.outputs.iter().chain(&recorded.inputs).map(|file| file.bytes).sum();
     progress.stage("hash", "bytes", total);
-    let outputs = files::outputs(&request.run, &recorded, &mut findings, progress)?;
+    let mut outputs = files::outputs(&request.run, &recorded, &mut findings, progress)?;
     let damaged = findings.differing > 0;
     let inputs = files::inputs(dir.as_deref(), &recorded, &mut findings, progress)?;
+    let changed = findings.differing > 0;
+    outputs.not_named = listing::check(&request.run, &recorded, &mut findings)?;
 
-    let mut found = None;
-    let mut not_derived = None;
-    if findings.differing > 0 {
+    let mut found = Found::default();
+    if changed {
         let what = if damaged { "an output" } else { "an input" };
-        not_derived = Some(format!("{what} is not the file that the run noted"));
-    } else if request.sample == Sample::Accounts(0) {
-        not_derived = Some("not asked for".to_owned());
+        found.not_derived = Some(format!("{what} is not the file that the run noted"));
+        if !damaged {
+            found.count(request, &recorded, None, &mut findings, progress)?;
+        }
+    } else if request.sample == Sample::Accounts(0) && !request.rebuild {
+        found.not_derived = Some("not asked for".to_owned());
+        rebuilt::page(&request.run, &mut findings, progress)?;
+        found.count(request, &recorded, None, &mut findings, progress)?;
     } else {
         let (Some(dir), Some(asked)) = (&dir, asked) else {
             return Err(underivable(&manifest, "it does not say what the run was asked for"));
@@ -332,24 +388,11 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
         if let Some(absent) = inputs.absent.first() {
             return Err(underivable(&manifest, &format!("the input `{absent}` is not in `{}`", dir.display())));
         }
-        found = Some(Origin::read(dir, asked, rules, request.memory_limit, progress)?);
+        let mut asked = asked.clone();
+        asked.snapshot = absolute(dir)?;
+        found.derive(request, &recorded, &asked, rules, &mut findings, progress)?;
     }
-
-    let mut counts = 0;
-    let mut derived = None;
-    if !damaged {
-        let before = findings.compared;
-        let origin = found.as_ref().map(|(origin, _)| origin);
-        counts::check(&request.run, &recorded, origin, &mut findings, progress)?;
-        counts = findings.compared - before;
-    }
-    if let Some((origin, book)) = &mut found {
-        if results::has_result(&request.run, "accounts")? {
-            derived = Some(sample::check(request, origin, book, &mut findings, progress)?);
-        } else {
-            not_derived = Some("the stress kept no table `accounts`; with detail `all` it does".to_owned());
-        }
-    }
+    let Found { rebuilt, counts, derived, not_derived } = found;
     let Findings { differing, mut differences, .. } = findings;
     for difference in &mut differences {
         let of_table = |name: &str| name.rsplit_once('.').is_some_and(|(stem, _)| stem == difference.file);
@@ -362,14 +405,75 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
         remargin: recorded.remargin,
         as_of: recorded.as_of,
         rules: recorded.rules.name,
+        signature: None,
         outputs,
         inputs,
+        rebuilt,
         counts,
         derived,
         not_derived,
         differing,
         differences,
     })
+}
+
+/// What is found behind the hashes.
+#[derive(Default)]
+struct Found {
+    rebuilt: Option<Rebuilt>,
+    counts: u64,
+    derived: Option<Derived>,
+    not_derived: Option<String>,
+}
+
+impl Found {
+    /// Computes the run again, reconciles its counts, and derives the sample. Outputs that differ end it: what else is
+    /// compared would say the same in other words.
+    fn derive(
+        &mut self,
+        request: &VerifyRequest,
+        recorded: &Recorded,
+        asked: &Request,
+        rules: LoadedRules,
+        findings: &mut Findings,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let before = findings.differing;
+        if request.rebuild {
+            let again = Again::compute(asked, rules.clone(), &request.temp, request.memory_limit, progress)?;
+            self.rebuilt = Some(rebuilt::compare(&request.run, recorded, &again, findings, progress)?);
+        }
+        rebuilt::page(&request.run, findings, progress)?;
+        if request.rebuild && findings.differing > before {
+            self.not_derived = Some("the run computed again differs already".to_owned());
+            return Ok(());
+        }
+        let dir = Path::new(&asked.snapshot);
+        let (origin, mut book) = Origin::read(dir, asked, rules, request.memory_limit, progress)?;
+        self.count(request, recorded, Some(&origin), findings, progress)?;
+        if request.sample == Sample::Accounts(0) {
+            self.not_derived = Some("not asked for".to_owned());
+        } else if results::has_result(&request.run, "accounts")? {
+            self.derived = Some(sample::check(request, &origin, &mut book, findings, progress)?);
+        } else {
+            self.not_derived = Some("the stress kept no table `accounts`; with detail `all` it does".to_owned());
+        }
+        Ok(())
+    }
+
+    fn count(
+        &mut self,
+        request: &VerifyRequest,
+        recorded: &Recorded,
+        origin: Option<&Origin>,
+        findings: &mut Findings,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let before = findings.compared;
+        counts::check(&request.run, recorded, origin, findings, progress)?;
+        self.counts = findings.compared - before;
+        Ok(())
+    }
 }
 
 fn underivable(manifest: &Path, why: &str) -> Error {

@@ -1,15 +1,14 @@
 //! A run built again from its manifest, and compared byte by byte: `remargin replay`.
 
+use super::again::Again;
 use super::files::plain;
 use crate::error::Remedy;
+use crate::memory::MemoryLimit;
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::recorded::{Recorded, RecordedFile, Request};
-use crate::publish::scratch::Scratch;
 use crate::results::hash_file;
-use crate::run::{self, RunRequest};
 use crate::source::{self, Input};
-use crate::stress::{self, StressRequest};
 use crate::{Error, Invalid, Result};
 use serde::Serialize;
 use std::io::{BufReader, Read};
@@ -64,7 +63,7 @@ impl Replay {
 ///
 /// # Errors
 /// [`Error::Invalid`] if the manifest cannot be used, or an input is not there or has another hash; those of
-/// [`run::run`].
+/// [`crate::run::run`] and [`crate::stress::run`].
 pub fn replay(request: &ReplayRequest, progress: &dyn Progress) -> Result<Replay> {
     let manifest = &request.manifest;
     let recorded = Recorded::read(manifest)?;
@@ -81,19 +80,13 @@ pub fn replay(request: &ReplayRequest, progress: &dyn Progress) -> Result<Replay
     }
     check_inputs(&recorded, &asked, progress)?;
 
-    let place = Scratch::create(&request.temp, "replay")?;
-    let again = place.path().join("run");
-    match &asked.stress {
-        Some(part) => drop(stress::run(&StressRequest::replay(&asked, part, rules, again.clone())?, progress)?),
-        None => drop(run::run(&RunRequest::replay(&asked, rules, again.clone()), progress)?),
-    }
-
-    let written = Recorded::of_run(&again)?;
+    let again = Again::compute(&asked, rules, &request.temp, MemoryLimit::of_machine(), progress)?;
+    let written = &again.written;
     let folder = manifest.parent().unwrap_or(Path::new(""));
     let mut files = Vec::new();
     for now in &written.outputs {
         let then = recorded.outputs.iter().find(|file| file.path == now.path);
-        files.push(compare(now, then, &folder.join(plain(folder, &now.path)?), &again.join(&now.path))?);
+        files.push(compare(now, then, &folder.join(plain(folder, &now.path)?), &again.dir.join(&now.path))?);
     }
     let is_written = |file: &&RecordedFile| written.outputs.iter().any(|now| now.path == file.path);
     for then in recorded.outputs.iter().filter(|file| !is_written(file)) {
@@ -103,7 +96,7 @@ pub fn replay(request: &ReplayRequest, progress: &dyn Progress) -> Result<Replay
     Ok(Replay {
         manifest: manifest.display().to_string(),
         written_by: recorded.remargin,
-        replayed_by: written.remargin,
+        replayed_by: written.remargin.clone(),
         files,
     })
 }
@@ -149,7 +142,7 @@ fn compare(now: &RecordedFile, then: Option<&RecordedFile>, old: &Path, new: &Pa
 }
 
 /// The place of the first byte, from 0, that two files do not share.
-fn first_difference(left: &Path, right: &Path) -> Result<Option<u64>> {
+pub(super) fn first_difference(left: &Path, right: &Path) -> Result<Option<u64>> {
     let open = |path: &Path| Ok::<_, Error>(BufReader::with_capacity(BLOCK, Input::open(path)?.view(0)));
     let (mut a, mut b) = (open(left)?, open(right)?);
     let (mut of_a, mut of_b) = (vec![0; BLOCK], vec![0; BLOCK]);

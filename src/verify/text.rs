@@ -1,7 +1,7 @@
 //! Verifications and replays as text and JSON.
 
 use super::replay::Replay;
-use super::{Difference, Verification};
+use super::{Difference, Rebuilt, Signature, Verification};
 use crate::{Error, Result};
 use std::fmt::Write;
 
@@ -26,6 +26,10 @@ impl Verification {
     pub fn to_text(&self) -> String {
         let Self { run, remargin, as_of, rules, outputs, inputs, .. } = self;
         let mut text = format!("{run}: as of {as_of}, rules {rules}, by remargin {remargin}\n\n");
+        if let Some(Signature { key, problem, comment }) = &self.signature {
+            let outcome = problem.clone().unwrap_or_else(|| format!("by {key}, {}", comment.as_deref().unwrap_or("")));
+            let _ = writeln!(text, "{:<10} {outcome}", "signature");
+        }
         for (what, files) in [("outputs", outputs), ("inputs", inputs)] {
             let (same, named) = (grouped(files.same), grouped(files.named));
             let _ =
@@ -36,6 +40,10 @@ impl Verification {
             if !files.not_named.is_empty() {
                 let _ = writeln!(text, "{:<10} not in the manifest: {}", "", files.not_named.join(", "));
             }
+        }
+        if let Some(Rebuilt { outputs, same, .. }) = &self.rebuilt {
+            let _ =
+                writeln!(text, "{:<10} {same} of {outputs} outputs have the same bytes when computed again", "rebuilt");
         }
         let _ = writeln!(text, "{:<10} {} compared", "counts", grouped(self.counts));
         if let Some(derived) = &self.derived {
@@ -56,6 +64,13 @@ impl Verification {
         if self.agrees() {
             text += "\nagrees\n";
             return text;
+        }
+        if let Some(rebuilt) = self.rebuilt.as_ref().filter(|rebuilt| rebuilt.remargin != *remargin) {
+            let now = &rebuilt.remargin;
+            let _ = writeln!(
+                text,
+                "\nwritten by remargin {remargin}, computed again by {now}: differences may come from that"
+            );
         }
         let _ = writeln!(text, "\n{} difference(s)", grouped(self.differing));
         for difference in self.differences.iter().take(SHOWN) {

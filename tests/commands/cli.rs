@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 20] = [
     &["run"],
     &["stress"],
     &["check"],
@@ -16,6 +16,7 @@ const COMMANDS: [&[&str]; 19] = [
     &["import", "okx"],
     &["reconcile"],
     &["verify"],
+    &["sign"],
     &["replay"],
     &["compare"],
     &["simulate"],
@@ -67,6 +68,7 @@ fn help_lists_commands_and_exit_codes_and_nothing_that_is_missing() {
         "import",
         "reconcile",
         "verify",
+        "sign",
         "replay",
         "compare",
         "report",

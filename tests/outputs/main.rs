@@ -9,5 +9,7 @@ mod explain;
 mod memory;
 mod partition;
 mod report;
+mod signature;
 mod stress;
+mod tamper;
 mod verify;
