@@ -14,7 +14,7 @@ use crate::market::Market;
 use crate::memory::{BOOK_ROW, MemoryLimit, NARROWEST, Need, Rows};
 use crate::parallel::in_order;
 use crate::snapshot::stream::{Currencies, Cut, Piece, Reader, Spill, Stream, Window};
-use crate::snapshot::{InputFile, LoadOptions, MarketRows, Snapshot, Tables};
+use crate::snapshot::{InputFile, LoadOptions, MarketRows, Snapshot, Tables, Warning};
 use crate::{Error, Invalid, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -286,7 +286,11 @@ impl<'a> OpenBook<'a> {
             Some(_) => Ok(()),
             None => {
                 for warning in &snapshot.warnings {
-                    tracing::warn!("{}", warning.text);
+                    match warning.code.as_str() {
+                        // Such a book is common; `check` and the summary say it.
+                        Warning::NO_SETTINGS => tracing::info!("{}", warning.text),
+                        _ => tracing::warn!("{}", warning.text),
+                    }
                 }
                 self.inputs = Some(snapshot.inputs.clone());
                 Ok(())

@@ -118,7 +118,7 @@ fn accounts_and_contracts_come_and_go() {
     };
     append("instruments.csv", &format!("LISTED,OPTION,BTC-USD,BTC,inverse,0.1,1,{JULY},60000,C\n"));
     append("marks.csv", &format!("LISTED,0.02,0.7,{}\n", 66_000.0 * 1.01));
-    succeeds(dir, &["run", "mixed", "--quiet", "--out", "mixed.run"]);
+    succeeds(dir, &["run", "mixed", "--quiet", "--mark-check", "off", "--out", "mixed.run"]);
     let mixed = number(&by_id(&dir.join("mixed.run/accounts.parquet"))["held"], "mmr");
     let expected = mixed - number(held, "mmr_a");
     assert!((number(held, "mmr_positions") - expected).abs() < 1e-9 * mixed, "{held:?} {expected}");
@@ -349,7 +349,9 @@ fn the_bytes_depend_neither_on_threads_nor_on_formats_of_inputs() {
     for format in ["arrow", "csv"] {
         let args = ["compare", "b", "--quiet", "--b", "risk_unit=merged", "--format", format, "--out", format];
         succeeds(dir, &args);
-        assert_eq!(entries(&dir.join(format)).len(), entries(&dir.join("rules1")).len());
+        // In CSV `rejects` is there once.
+        let once = usize::from(format == "csv");
+        assert_eq!(entries(&dir.join(format)).len() + once, entries(&dir.join("rules1")).len());
     }
     let arrow = rows_of(&read_arrow(&dir.join("arrow/changes.arrow")));
     assert_eq!(arrow, rows(&dir.join("rules1/changes.parquet")));

@@ -165,7 +165,7 @@ fn neither_threads_nor_formats_nor_the_order_of_rows_change_a_byte() {
     let roots = forms(place.path(), 2500, 10.0, 7);
     for flags in [&[] as &[&str], &["--set", "risk_unit=merged"]] {
         let expected = run(&roots[0], 1, flags);
-        assert_eq!(expected.files.len(), 7, "{:?}", expected.files.keys());
+        assert_eq!(expected.files.len(), 8, "{:?}", expected.files.keys());
         let summary = json(&roots[0].join("out/summary.json"));
         assert_eq!(summary["accounts"]["margined"], 2500);
         for status in ["liquidation", "near_liquidation", "warning", "healthy", "no_risk"] {
@@ -385,16 +385,24 @@ fn rejected_rows_do_not_depend_on_threads_and_only_their_numbers_on_the_order_of
     }
 
     let contents = |root: &Path| {
-        let without_number = |mut row: Row| row.remove("row").map(|_| row).unwrap();
+        // A sound row names the row that is to blame.
+        let without_number = |mut row: Row| {
+            row.remove("row").unwrap();
+            if row["reason"] == "account_unmargined" {
+                let value = row["value"].replace(|digit: char| digit.is_ascii_digit(), "");
+                row.insert("value".to_owned(), value);
+            }
+            row
+        };
         let mut rows: Vec<_> = rows(&root.join("out/rejects.parquet")).into_iter().map(without_number).collect();
         rows.sort();
         rows
     };
     let expected_rejects = contents(&plain);
-    expected.files.remove("rejects.parquet");
+    expected.files.retain(|name, _| !name.starts_with("rejects."));
     for threads in THREADS {
         let mut found = run_with_code(&shuffled, threads, &[], 4);
-        found.files.remove("rejects.parquet");
+        found.files.retain(|name, _| !name.starts_with("rejects."));
         // The manifest lists the hash of `rejects`.
         found.manifest["outputs"] = expected.manifest["outputs"].clone();
         assert_same(&expected, &found);

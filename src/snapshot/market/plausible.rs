@@ -8,7 +8,7 @@
 //! mark_vol                   at most 10 p: 5, which is 500 %
 //! mark of an option          intrinsic value to the forward (call) or strike (put), p/10 of the larger of forward and
 //!                            strike more on either side; and no further from Black 1976 at mark_vol than p of the
-//!                            larger of the two values and p/100 of the larger of forward and strike
+//!                            larger of the two values and p/20 of the larger of forward and strike
 //! ```
 
 use super::contracts::Contract;
@@ -79,7 +79,7 @@ pub(crate) fn check(contract: &Contract, quoted: Quoted, share: f64, tally: &mut
     let slack = share / 10.0 * fwd_px.max(strike);
     let model = black76::value(fwd_px, strike, mark_vol, years.max(0.0), 0.0, call);
     let in_bounds = px >= least - slack && px <= most + slack;
-    let fits_model = (px - model).abs() <= share * px.max(model) + slack / 10.0;
+    let fits_model = (px - model).abs() <= share * px.max(model) + slack / 2.0;
     tally.note(Check::OptionMark, in_bounds && fits_model, || {
         let per = if contract.settle == base { model / index_px } else { model };
         let (mark_px, mark_vol, ccy) = (written(mark_px), written(mark_vol), &contract.settle);

@@ -206,11 +206,11 @@ impl<'a> Account<'a> {
         let Some(reason) = faults().map(|fault| fault.reason).min() else { return true };
         let blame = tables.iter().zip(OF_ACCOUNTS).find_map(|(rows, table)| {
             let to_blame = rows.iter().filter(|(_, fault)| fault.as_ref().is_some_and(|fault| fault.reason == reason));
-            let (row, fault) = to_blame.min_by_key(|(row, _)| *row)?;
-            let fault = fault.as_ref()?;
-            Some(format!("{} row {row}: {} {}", table.name(), fault.column, fault.value))
+            // The lowest row alone: which of several rows is broken how must not depend on their order.
+            let (row, _) = to_blame.min_by_key(|(row, _)| *row)?;
+            Some(format!("{} row {row}: {}", table.name(), reason.code()))
         });
-        let blame = blame.map_or_else(String::new, |blame| cut(blame.trim_end()));
+        let blame = blame.unwrap_or_default();
         let broken_rows = faults().count() as u64;
         aside.unmargined.push(Unmargined { account_id: self.id.to_owned(), reason, broken_rows });
         for (table, rows) in tables.into_iter().enumerate() {

@@ -152,7 +152,8 @@ fn a_reject_says_which_row_of_which_file_and_who_is_to_blame() {
     let place = Place::with("positions", "positions.csv", text.to_csv(",", "\n", ""));
     let outcome = crate::common::e2e::remargin(place.dir(), &["check", "."]);
     assert_eq!(outcome.code, Some(4));
-    for words in ["positions.csv row 7 (line 8)", "qty `x`", "expected: a number", "positions row 7: qty x"] {
+    for words in ["positions.csv row 7 (line 8)", "qty `x`", "expected: a number", "positions row 7: invalid_quantity"]
+    {
         assert!(outcome.stdout.contains(words), "no {words:?} in {}", outcome.stdout);
     }
     let parts = Place::without(&["positions"]);

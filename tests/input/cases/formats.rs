@@ -142,7 +142,7 @@ fn old_timestamps_do_not_wrap() {
     let expiries = Text::of("instruments");
     let held = |row: &&Vec<String>| positions.rows.iter().any(|position| position[1] == row[0]);
     let future = expiries.rows.iter().filter(held).find(|row| !row[expiries.place("expiry")].is_empty()).unwrap();
-    for year in ["2611-06-28T08:00:00Z", "9999-12-31T08:00:00Z"] {
+    for year in ["2611-06-28T08:00:00Z", "9999-12-01T08:00:00Z"] {
         let place = Place::without(&["instruments"]);
         write_int96(&place, Some((&future[0], epoch_seconds(year))));
         let snapshot = place.load().unwrap();

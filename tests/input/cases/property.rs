@@ -17,6 +17,7 @@ const UNNOTICED: &[(&str, &str, &str, &str)] = &[
     ("balances", "cash", "x100", "any sum may be held; `--max-notional-usd` bounds it"),
     ("balances", "cash", "/100", "any sum may be held"),
     ("balances", "interest", "x100", "any sum may be owed"),
+    ("balances", "interest", "swapped with spot_in_use_cap", "both are sums of a coin that may be absent"),
     ("balances", "interest", "blank", "an account may owe no interest"),
     ("balances", "spot_in_use_cap", "x100", "a limit of any size may be set"),
     ("balances", "spot_in_use_cap", "/100", "a limit of any size may be set"),

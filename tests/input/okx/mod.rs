@@ -10,7 +10,7 @@ mod shapes;
 
 use remargin::import::okx::{ImportRequest, Imported, import};
 use remargin::progress::Silent;
-use remargin::request::{DistanceScope, OutputRequest};
+use remargin::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use remargin::rules;
 use remargin::run::{RunRequest, run};
 use remargin::snapshot::{Expectations, LoadOptions, Snapshot, load};
@@ -84,10 +84,11 @@ impl Place {
 
     /// Runs the snapshot with its own rules into `out`.
     fn run(&self) {
+        let expectations = Expectations { allow_empty: true, ..Expectations::NONE };
         let overlay = self.path("snapshot").join("rules.toml");
         run(
             &RunRequest::new(
-                self.path("snapshot"),
+                SnapshotRequest::new(self.path("snapshot")).with_expectations(expectations),
                 OutputRequest::new(self.path("out")).with_format(Format::Csv),
                 rules::load(overlay.is_file().then_some(overlay.as_path()), &[]).unwrap(),
             )
