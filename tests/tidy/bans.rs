@@ -160,11 +160,11 @@ const BANS: &[Ban] = &[
 const FILE_MODULES: &[&str] = &[
     "bench",
     "cells/time",
+    "container",
     "formats",
     "generate/mod",
     "import/okx/files",
     "import/okx/mod",
-    "memory",
     "partition/mod",
     "publish",
     "results",
