@@ -104,6 +104,7 @@ pub mod book;
 pub(crate) mod cells;
 mod checksum;
 pub mod compare;
+mod container;
 pub mod distance;
 pub mod engine;
 pub mod error;

@@ -9,6 +9,7 @@ use remargin::bench::stress::StressBenchRequest;
 use remargin::bench::{self, BenchReport, BenchRequest, Job, Measurement};
 use remargin::progress::Progress;
 use remargin::{Error, Result};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

@@ -1,12 +1,8 @@
 //! Bounds on operations: how large a group may be, and how far back a repeated `op_id` is noticed in a stream.
 
-use super::operation::{Operation, OperationAccount};
+use super::operation::{MOST_GROUP_OPERATIONS, Operation, OperationAccount};
 use crate::{Invalid, Result};
 use std::collections::{HashMap, HashSet, VecDeque};
-
-/// Most operations of one group of an account. Every answer of a group lists the risk units that all its operations
-/// change, so that its answers grow with the square of its size.
-pub const MOST_GROUP_OPERATIONS: usize = 10_000;
 
 /// Operations of a stream of JSON lines whose `op_id` is remembered.
 pub const REMEMBERED_OPERATIONS: usize = 1 << 16;

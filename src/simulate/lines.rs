@@ -1,8 +1,8 @@
 //! Operations as JSON lines, answered as JSON lines: one object per line, in input order.
 
 use super::fields::Fields;
-use super::groups::{MOST_GROUP_OPERATIONS, Remembered};
-use super::operation::{Operation, Refusal, Resolver};
+use super::groups::Remembered;
+use super::operation::{MOST_GROUP_OPERATIONS, Operation, Refusal, Resolver};
 use super::{Desk, Row};
 use crate::margin::AccountMargin;
 use crate::snapshot::{Asked, Given};

@@ -26,8 +26,9 @@ pub mod tables;
 mod words;
 
 pub use desk::Desk;
-pub use groups::{MOST_GROUP_OPERATIONS, REMEMBERED_OPERATIONS};
+pub use groups::REMEMBERED_OPERATIONS;
 pub use lines::answer_lines;
+pub use operation::MOST_GROUP_OPERATIONS;
 pub use request::{LimitRequest, SimulateRequest};
 
 use crate::progress::Progress;

@@ -1,11 +1,14 @@
 //! Operations: what was asked, resolved against the market and the book, or why it cannot be answered.
 
-use super::groups::MOST_GROUP_OPERATIONS;
 use crate::margin::account::{Order, Traded};
 use crate::margin::rules::SpotOffset;
 use crate::market::{Market, PriceGap};
 use crate::snapshot::{Asked, Given, Reason, Snapshot};
 use std::collections::HashMap;
+
+/// Most operations of one group of an account. Every answer of a group lists the risk units that all its operations
+/// change, so that its answers grow with the square of its size.
+pub const MOST_GROUP_OPERATIONS: usize = 10_000;
 
 /// An operation that can be applied.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -44,7 +44,7 @@ fn operations_come_out_of_pipes() {
         ("--ops <(cat ops.csv)", "a table of operations needs an output folder"),
         ("--ops <(cat ops.jsonl) --out out", "JSON lines where a table is expected"),
         ("--ops <(head -c 300000000 /dev/zero) --out out", "at most 256 MiB"),
-        ("--ops /dev/zero --out out", "not a regular file"),
+        ("--ops /dev/zero --out out", "a table of unknown format"),
     ] {
         let (code, _, errors) = shell(place.path(), &format!("{simulate} {wrong}"));
         assert!(code == Some(3) && errors.contains(says), "{wrong}: {code:?} {errors}");

@@ -101,8 +101,9 @@ fn the_seed_case() {
 
     // What the answer offers passes, and a step more does not.
     let most = number(close, "/max_qty");
-    let more =
-        |qty: f64| format!(r#"{{"op_id":"1","account_id":"seed","kind":"close_hedge","ccy":"BTC","qty":"{qty:.8}"}}"#);
+    let more = |qty: f64| {
+        format!(r#"{{"op_id":"{qty:.8}","account_id":"seed","kind":"close_hedge","ccy":"BTC","qty":"{qty:.8}"}}"#)
+    };
     let answers = ask(place.path(), &[], &format!("{}\n{}\n", more(most), more(most + 1e-8)));
     let verdicts: Vec<&Value> = answers.iter().map(|answer| &answer["verdict"]).collect();
     assert_eq!(verdicts, ["pass", "adjust"]);

@@ -162,6 +162,7 @@ const BANS: &[Ban] = &[
 const FILE_MODULES: &[&str] = &[
     "bench",
     "cells/time",
+    "container",
     "formats",
     "generate/mod",
     "import/okx/files",

@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 
 /// The least memory limit of the groups that the process is in, in bytes; `root` is where the file system begins.
 /// `None` if there is none, or nothing can be read.
-pub(super) fn limit(root: &Path) -> Option<u64> {
+pub(crate) fn limit(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     let mounts = [
         ("sys/fs/cgroup", "memory.max", "0::"),
