@@ -38,6 +38,20 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync()
 }
 
+/// Writes a new file that its owner alone may read. Missing parents are created.
+///
+/// # Errors
+/// [`Error::Io`] if the file exists already, or the location cannot be written.
+pub fn write_new_private_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |err| Error::io("write", path, err);
+    let parent = parent(path);
+    std::fs::create_dir_all(parent).map_err(|err| Error::io("create", parent, err))?;
+    // Temporary files are private.
+    let mut file = tempfile::Builder::new().prefix(".remargin-").tempfile_in(parent).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist_noclobber(path).map(drop).map_err(|err| failed(err.error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,18 +74,4 @@ mod tests {
         assert_eq!(write_file(Path::new("/"), b"x").unwrap_err().exit_code(), 2);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2);
     }
-}
-
-/// Writes a new file that its owner alone may read. Missing parents are created.
-///
-/// # Errors
-/// [`Error::Io`] if the file exists already, or the location cannot be written.
-pub fn write_new_private_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |err| Error::io("write", path, err);
-    let parent = parent(path);
-    std::fs::create_dir_all(parent).map_err(|err| Error::io("create", parent, err))?;
-    // Temporary files are private.
-    let mut file = tempfile::Builder::new().prefix(".remargin-").tempfile_in(parent).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist_noclobber(path).map(drop).map_err(|err| failed(err.error))
 }

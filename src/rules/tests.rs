@@ -416,7 +416,7 @@ fn a_canonical_set_loads_again_from_text() {
 #[test]
 fn what_is_too_large_is_refused() {
     let long_key = format!("{}=1", "a".repeat(100_000));
-    let deep_key = format!("{}=1", ["a"; 30_000].join("."));
+    let deep_key = format!("{}=1", vec!["a"; 30_000].join("."));
     let many =
         format!("classes.mr1.major=[{}]", (0..20_000).map(|n| format!("\"C{n}\"")).collect::<Vec<_>>().join(","));
     for (setting, says) in
@@ -433,7 +433,7 @@ fn what_is_too_large_is_refused() {
     assert!(invalid(load(Some(large.path()), &[])).expected.unwrap_or_default().contains("4194304 bytes"));
     let large = format!("extends = \"okx-pm2-2025-01\"\n# {}\n", "x".repeat(4 << 20));
     assert!(invalid(load_text(&large, &[])).problem.contains("the rules are too large"));
-    let keys: String = (0..20_001).map(|n| format!("C{n} = [[\"inf\", 1.0]]\n")).collect();
+    let keys = (0..20_001).map(|n| format!("C{n} = [[\"inf\", 1.0]]")).collect::<Vec<_>>().join("\n");
     assert!(invalid(load(Some(overlay(&format!("[discount]\n{keys}")).path()), &[])).problem.contains("too many keys"));
     let long_key = overlay(&format!("discount.{} = 1", "a".repeat(100_000)));
     assert!(invalid(load(Some(long_key.path()), &[])).problem.contains("a key of 100000 bytes"));

@@ -33,7 +33,7 @@ pub(crate) fn with_market(need: Need, market: &Market, scenarios: usize) -> Need
     let underlyings = market.underlyings.len() as u64;
     let held: BTreeSet<u32> = market.instruments.iter().map(|instrument| instrument.underlying).collect();
     let (units, currencies, scenarios) = (held.len() as u64, market.currencies.len() as u64, scenarios as u64);
-    let table = priced_bytes(market) + (currencies * CURRENCY + units * UNIT) / 2;
+    let table = priced_bytes(market) + u64::midpoint(currencies * CURRENCY, units * UNIT);
     let own = currencies * CURRENCY + underlyings * UNDERLYING + units * UNIT;
     let kept = own.saturating_add(table.saturating_mul(scenarios)).saturating_sub(USUAL_MARKET);
     let of_scenario = SCENARIO + units * SCENARIO_UNIT + currencies * SCENARIO_CURRENCY;

@@ -281,7 +281,8 @@ fn a_table_of_operations_becomes_tables_of_answers() {
 fn a_group_has_a_bound() {
     let place = place();
     let write = |operations: usize| {
-        let lines: String = (0..operations).map(|n| format!("{n},rich,transfer_out,,USDT,,0.001,,,g\n")).collect();
+        let lines: Vec<String> = (0..operations).map(|n| format!("{n},rich,transfer_out,,USDT,,0.001,,,g\n")).collect();
+        let lines = lines.concat();
         let header = OPERATIONS.split_once('\n').unwrap().0;
         fs::write(place.path().join("ops.csv"), format!("{header}\n{lines}")).unwrap();
     };

@@ -20,7 +20,7 @@ fn edits() -> usize {
     std::env::var("REMARGIN_TAMPER").map_or(3, |count| count.parse().unwrap())
 }
 
-/// Numbers below a bound, by a seed (SplitMix64).
+/// Numbers below a bound, by a seed (`SplitMix64`).
 struct Draw(u64);
 
 impl Draw {
@@ -40,7 +40,7 @@ fn outputs(dir: &Path) -> Vec<String> {
     text += "nobody,BTC-USDT-SWAP,0,1\nnobody,NO-SUCH-SWAP,1,1\n";
     // Some accounts are at risk.
     for account in 1..=4 {
-        text += &format!("A0000000{account},BTC-USDT-SWAP,-1000000,70000\n");
+        writeln!(text, "A0000000{account},BTC-USDT-SWAP,-1000000,70000").unwrap();
     }
     fs::write(positions, text).unwrap();
     let mut made = Vec::new();
@@ -117,7 +117,9 @@ fn edit_csv(path: &Path, draw: &mut Draw) -> Option<(u64, String)> {
     };
     let mut writer = csv::Writer::from_path(path).unwrap();
     writer.write_record(&header).unwrap();
-    rows.iter().for_each(|row| writer.write_record(row).unwrap());
+    for row in rows {
+        writer.write_record(row).unwrap();
+    }
     writer.flush().unwrap();
     Some((row as u64 + 1, header[column].to_owned()))
 }

@@ -41,13 +41,13 @@ pub(crate) struct Found {
 /// a folder with two accounts, and for two answers of an account that have no order; [`Error::Io`].
 pub(crate) fn read(place: &Path) -> Result<Found> {
     let mut found = Found::default();
-    if !std::fs::metadata(place).map_err(|err| Error::io("read", place, err))?.is_dir() {
+    if std::fs::metadata(place).map_err(|err| Error::io("read", place, err))?.is_dir() {
+        read_folder(place, &mut found)?;
+    } else {
         let path = place.file_name().map_or_else(|| place.to_path_buf(), PathBuf::from);
         for (response, uid) in parse(place, &path)? {
             found.responses.push(Response { account: uid, ..response });
         }
-    } else {
-        read_folder(place, &mut found)?;
     }
     found.notes = polls::settle(&mut found.responses)?;
     Ok(found)
@@ -171,15 +171,16 @@ fn folder_name(place: &Path, home: &Path) -> String {
 /// The answers of a file, and the account that each of them states.
 fn parse(file: &Path, path: &Path) -> Result<Vec<(Response, Option<String>)>> {
     let text = source::read_text(file, LARGEST_JSON)?;
-    let mut answers = Vec::new();
+    let mut answers: Vec<Answer> = Vec::new();
     // Pushes of a channel are one answer.
     let mut channels: BTreeMap<(String, Option<String>), usize> = BTreeMap::new();
     for answer in envelope::answers(file, &text)? {
         let place = answer.channel.clone().map(|channel| channels.entry((channel, answer.uid.clone())));
         match place {
             Some(std::collections::btree_map::Entry::Occupied(known)) => {
-                let known: Option<&mut Answer> = answers.get_mut(*known.get());
-                known.into_iter().for_each(|known| known.rows.extend_from_slice(&answer.rows));
+                if let Some(known) = answers.get_mut(*known.get()) {
+                    known.rows.extend_from_slice(&answer.rows);
+                }
             }
             Some(std::collections::btree_map::Entry::Vacant(new)) => {
                 new.insert(answers.len());

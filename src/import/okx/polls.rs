@@ -343,7 +343,7 @@ fn is_apart(a: &Facts, b: &Facts) -> bool {
 
 /// Of pending orders: `Some(true)` if they are pages of one answer, `Some(false)` if they may be.
 fn pages(a: &Facts, b: &Facts) -> Option<bool> {
-    let is_full = |facts: &Facts| !facts.keys.is_empty() && facts.keys.len() % PAGE == 0;
+    let is_full = |facts: &Facts| !facts.keys.is_empty() && facts.keys.len().is_multiple_of(PAGE);
     if a.keys.is_empty() && is_full(b) || b.keys.is_empty() && is_full(a) {
         return Some(false);
     }
