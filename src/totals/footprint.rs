@@ -45,6 +45,7 @@ pub(crate) fn with_market(need: Need, market: &Market, scenarios: usize) -> Need
 mod tests {
     use super::*;
     use crate::fixture;
+    use crate::market::Currency;
 
     #[test]
     fn a_usual_market_needs_nothing_more() {
@@ -53,7 +54,7 @@ mod tests {
         let many = with_market(Need::ROWS, &market, 20_000);
         assert!(many.kept > 1 << 30 && many.piece > 1 << 28, "{many:?}");
         let mut wide = market.clone();
-        let currency = wide.currencies[0].clone();
+        let currency = Currency { name: "X".to_owned(), fx: Some(1.0) };
         wide.currencies.resize(100_000, currency);
         assert!(with_market(Need::ROWS, &wide, 1).kept > 32 << 20);
     }
