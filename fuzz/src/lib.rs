@@ -28,7 +28,7 @@ use std::sync::Arc;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Name and function of every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("csv", csv),
     ("parquet", parquet),
     ("ipc", ipc),

@@ -1,6 +1,7 @@
 //! Text as it may reach a terminal. Ids come from files that others wrote, and a terminal obeys control characters.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// Text without control characters other than line feed and tab, and without characters that turn the direction of
@@ -12,7 +13,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     let mut safe = String::with_capacity(text.len() + 16);
     for character in text.chars() {
         if is_hidden(character) {
-            safe.push_str(&format!("\\u{:04x}", u32::from(character)));
+            let _ = write!(safe, "\\u{:04x}", u32::from(character));
         } else {
             safe.push(character);
         }

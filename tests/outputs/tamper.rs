@@ -9,6 +9,7 @@ use parquet::arrow::ArrowWriter;
 use remargin::progress::Silent;
 use remargin::verify::{Sample, Verification, VerifyRequest, verify};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
