@@ -253,10 +253,11 @@ impl<'a> OpenBook<'a> {
             Some(_) => Ok(()),
             None => {
                 for warning in &snapshot.warnings {
-                    match warning.code.as_str() {
-                        // Such a book is common; `check` and the summary say it.
-                        Warning::NO_SETTINGS => tracing::info!("{}", warning.text),
-                        _ => tracing::warn!("{}", warning.text),
+                    // A book without settings is common; `check` and the summary say it.
+                    if warning.code == Warning::NO_SETTINGS {
+                        tracing::info!("{}", warning.text);
+                    } else {
+                        tracing::warn!("{}", warning.text);
                     }
                 }
                 self.inputs = Some(snapshot.inputs.clone());

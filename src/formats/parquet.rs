@@ -90,7 +90,7 @@ impl Part {
         while let Some(batch) = guarded(file, || reader.next().transpose())? {
             let names = batch.schema_ref().fields().iter().map(|field| field.name().clone());
             let constants =
-                self.constants.iter().map(|(name, value)| (name.clone(), constant(value, batch.num_rows())));
+                self.constants.iter().map(|(name, value)| (name.clone(), constant(value.as_deref(), batch.num_rows())));
             let columns = names.zip(batch.columns().iter().cloned()).chain(constants).collect();
             let (first_row, count) = (first_row + rows, batch.num_rows());
             let rows_ahead = promised.saturating_sub(rows);
@@ -108,9 +108,9 @@ impl Part {
 }
 
 /// A column of one value.
-fn constant(value: &Option<String>, rows: usize) -> ArrayRef {
-    let keys = Int32Array::from(vec![value.as_ref().map(|_| 0); rows]);
-    let values = Arc::new(StringArray::from(vec![value.as_deref().unwrap_or_default()]));
+fn constant(value: Option<&str>, rows: usize) -> ArrayRef {
+    let keys = Int32Array::from(vec![value.map(|_| 0); rows]);
+    let values = Arc::new(StringArray::from(vec![value.unwrap_or_default()]));
     // The keys are the one place of the one value.
     DictionaryArray::<Int32Type>::try_new(keys, values)
         .map_or_else(|_| new_null_array(&DataType::Utf8, rows), |array| Arc::new(array))
