@@ -286,7 +286,7 @@ impl<'a> OpenBook<'a> {
             Some(_) => Ok(()),
             None => {
                 for warning in &snapshot.warnings {
-                    // Such a book is common; `check` and the summary say it.
+                    // A book without settings is common; `check` and the summary say it.
                     if warning.code == Warning::NO_SETTINGS {
                         tracing::info!("{}", warning.text);
                     } else {

@@ -18,8 +18,10 @@ pub(crate) enum CsvBytes {
 /// Gzip that does not unpack too far.
 pub(crate) struct Unpacked {
     inner: MultiGzDecoder<BufReader<View>>,
-    bytes_in: u64,
-    bytes_out: u64,
+    /// Bytes of the file.
+    length: u64,
+    /// Bytes that it gave so far.
+    given: u64,
 }
 
 /// True if a file's name says that it is packed.
@@ -42,7 +44,7 @@ impl CsvBytes {
                 return Err(Invalid::new("not a gzip file").file(file).expected("gzip, as its name says").into());
             }
             let inner = MultiGzDecoder::new(BufReader::new(bytes.view(0)));
-            return Ok(Self::Packed(Box::new(Unpacked { inner, bytes_in: bytes.len(), bytes_out: 0 })));
+            return Ok(Self::Packed(Box::new(Unpacked { inner, length: bytes.len(), given: 0 })));
         }
         refuse_other(file, &head)?;
         Ok(Self::Plain(bytes.view(0)))
@@ -66,9 +68,9 @@ impl Read for Unpacked {
             ErrorKind::InvalidInput | ErrorKind::InvalidData => broken(format!("a damaged gzip file: {error}")),
             _ => error,
         })?;
-        self.bytes_out += count as u64;
-        if unpacks_too_far(self.bytes_in, self.bytes_out) {
-            return Err(broken(format!("{} bytes of gzip that unpack to more than {}", self.bytes_in, self.bytes_out)));
+        self.given += count as u64;
+        if unpacks_too_far(self.length, self.given) {
+            return Err(broken(format!("{} bytes of gzip that unpack to more than {}", self.length, self.given)));
         }
         Ok(count)
     }

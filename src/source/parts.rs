@@ -111,8 +111,8 @@ fn partition(path: &Path) -> Result<Option<(String, Option<String>)>> {
     let Some((column, value)) = name.split_once('=').filter(|_| path.is_dir()) else { return Ok(None) };
     let decode = |text: &str| {
         decoded(text).ok_or_else(|| {
-            let invalid = Invalid::new("the name of a folder is not text");
-            crate::Error::from(invalid.file(path).value(text).expected("UTF-8, `%` encoded"))
+            let invalid = Invalid::new("the name of a folder is not text").file(path).value(text);
+            crate::Error::from(invalid.expected("UTF-8, `%` encoded"))
         })
     };
     let value = if value == NULL { None } else { Some(decode(value)?) };

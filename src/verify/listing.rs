@@ -18,7 +18,7 @@ const BESIDE: [&str; 3] = [MANIFEST, SIGNATURE, REPORT];
 pub(super) fn written(request: &Request) -> Result<BTreeSet<String>> {
     let table = |name: &str| format!("{name}.{}", request.format.extension());
     let at_risk = if request.format == Format::Arrow { "at_risk.arrow" } else { "at_risk.parquet" };
-    let mut files: BTreeSet<String> = [table("rejects"), "summary.json".to_owned()].into();
+    let mut files: BTreeSet<String> = [table("rejects"), "rejects.csv".to_owned(), "summary.json".to_owned()].into();
     if let Some(stress) = &request.stress {
         files.extend(["scenarios", "migration", "largest", "hedges", "worst"].map(table));
         match stress.detail.parse()? {

@@ -27,7 +27,7 @@ fn rejects_count() {
         writeln!(rows, "B{:06},NO-SWAP,1,1", row / 10).unwrap();
     }
     fs::write(place.path().join("snapshot/positions.csv"), rows).unwrap();
-    let flags = ["--max-rejects", "100%"];
+    let flags = ["--max-rejects", "100%", "--allow-similar-ids"];
     let small = run(place.path(), &[&flags[..], &["--out", "out"]].concat(), "200MiB");
     is_refused(place.path(), &small, "the rows that were set aside");
     let found = ["400MiB", "2GiB"].map(|limit| {

@@ -70,16 +70,16 @@ fn whole_numbers_are_times_in_parquet_too() {
         .map(|row| Some(&row[place]).filter(|cell| !cell.is_empty()).map(|t| epoch_seconds(t) * 1000))
         .collect();
     let folder = Place::without(&["instruments"]);
-    folder.write_parquet("instruments.parquet", &replaced(&text.batch(), "expiry", Arc::new(expiry)));
+    folder.write_parquet("instruments.parquet", &replaced(&text.batch(), "expiry", &(Arc::new(expiry) as ArrayRef)));
     assert_eq!(folder.assert_clean("milliseconds"), [""; 0]);
 }
 
 /// A batch with another column of a name.
-fn replaced(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
+fn replaced(batch: &RecordBatch, name: &str, column: &ArrayRef) -> RecordBatch {
     let schema = batch.schema();
     let columns = schema.fields().iter().zip(batch.columns());
     let columns = columns.map(|(field, old)| {
-        let new = if field.name() == name { Arc::clone(&column) } else { Arc::clone(old) };
+        let new = if field.name() == name { Arc::clone(column) } else { Arc::clone(old) };
         (field.name().as_str(), new, true)
     });
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
@@ -89,13 +89,11 @@ fn replaced(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
 fn write_int96(place: &Place, far: Option<(&str, i64)>) {
     let text = Text::of("instruments");
     let names = text.names.iter();
-    let message: String = names
-        .map(|name| {
-            let kind = if name == "expiry" { "INT96" } else { "BYTE_ARRAY" };
-            let is_text = if name == "expiry" { "" } else { " (UTF8)" };
-            format!("OPTIONAL {kind} {name}{is_text};")
-        })
-        .collect();
+    let column = |name: &String| match name.as_str() {
+        "expiry" => "OPTIONAL INT96 expiry;".to_owned(),
+        name => format!("OPTIONAL BYTE_ARRAY {name} (UTF8);"),
+    };
+    let message = names.map(column).collect::<Vec<_>>().concat();
     let schema = Arc::new(parquet::schema::parser::parse_message_type(&format!("message m {{ {message} }}")).unwrap());
     let file = File::create(place.dir().join("instruments.parquet")).unwrap();
     let mut writer = SerializedFileWriter::new(file, schema, Arc::new(WriterProperties::new())).unwrap();
@@ -159,7 +157,10 @@ fn old_timestamps_do_not_wrap() {
             })
             .collect();
         let other = Place::without(&["instruments"]);
-        other.write_parquet("instruments.parquet", &replaced(&as_stamp.batch(), "expiry", Arc::new(stamps)));
+        other.write_parquet(
+            "instruments.parquet",
+            &replaced(&as_stamp.batch(), "expiry", &(Arc::new(stamps) as ArrayRef)),
+        );
         assert_eq!(reasons(&snapshot), reasons(&other.load().unwrap()), "{year}: as in microseconds");
     }
 }
@@ -178,7 +179,7 @@ fn with_ids(id: impl Fn(&[i64]) -> ArrayRef) -> Place {
     for table in ["positions", "balances", "accounts"] {
         let text = Text::of(table);
         let numbers: Vec<i64> = text.rows.iter().map(|row| row[0][1..].parse().unwrap()).collect();
-        place.write_parquet(&format!("{table}.parquet"), &replaced(&text.batch(), "account_id", id(&numbers)));
+        place.write_parquet(&format!("{table}.parquet"), &replaced(&text.batch(), "account_id", &id(&numbers)));
     }
     place
 }
