@@ -148,7 +148,10 @@ fn exit_codes_of_an_import() {
     let said = expect(&place, &import, 4);
     assert!(said.contains("cannot be margined: `70000000000000001`: no answer of account/positions"), "{said}");
     assert!(place.path("s/snapshot.toml").is_file());
-    expect(&place, &["run", "s", "--out", "out"], 4);
+    // Its only account has no position in the snapshot.
+    let said = expect(&place, &["run", "s", "--out", "out"], 3);
+    assert!(said.contains("`--allow-empty` takes the snapshot as it is"), "{said}");
+    expect(&place, &["run", "s", "--out", "out", "--allow-empty"], 4);
 }
 
 #[test]
