@@ -110,8 +110,8 @@ pub struct Row<'a> {
 /// ```
 ///
 /// # Errors
-/// Those of [`crate::run::run`]; [`Error::Usage`](crate::Error::Usage) if nothing is requested;
-/// [`Error::Invalid`](crate::Error::Invalid) for an unreadable table of operations. A broken operation gives a row with
+/// Those of [`crate::run::run`]; [`Error::Usage`] if nothing is requested;
+/// [`Error::Invalid`] for an unreadable table of operations. A broken operation gives a row with
 /// a reason, not an error.
 pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<SimulateOutcome> {
     let inputs: Vec<&Path> =
@@ -181,7 +181,7 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
 /// Reads a snapshot and checks that the rules are not newer.
 ///
 /// # Errors
-/// Those of [`snapshot::load`]; [`Error::Invalid`](crate::Error::Invalid) if the snapshot is older than the rules.
+/// Those of [`snapshot::load`]; [`Error::Invalid`] if the snapshot is older than the rules.
 pub fn load(
     dir: &Path,
     rules: &LoadedRules,

@@ -163,7 +163,9 @@ fn announced_and_broken_instruments_stop_nobody() {
     let swaps = sample_rows("public_instruments_SWAP.json");
     let with = |changes: &[(&str, &str)]| {
         let mut row = swaps[0].clone();
-        changes.iter().for_each(|(name, value)| row[*name] = json!(value));
+        for (name, value) in changes {
+            row[*name] = json!(value);
+        }
         row
     };
     let placeholders = [
@@ -211,7 +213,9 @@ fn orders_are_called_what_they_are() {
         "px": "90000", "state": "live", "ordType": "limit", "pxVol": "", "pxUsd": "", "tdMode": "cross"});
     let with = |changes: &[(&str, &str)]| {
         let mut row = order.clone();
-        changes.iter().for_each(|(name, value)| row[*name] = json!(value));
+        for (name, value) in changes {
+            row[*name] = json!(value);
+        }
         row
     };
     let place = sample().write("desk/trade_orders-algo-pending.json", &json!([algo]));

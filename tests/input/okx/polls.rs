@@ -23,7 +23,9 @@ fn later(rows: &[Value]) -> Vec<Value> {
 /// Rows as a request returns them: without the time of a push.
 fn requested(rows: &[Value]) -> Vec<Value> {
     let mut rows = rows.to_vec();
-    rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("pTime")));
+    for row in &mut rows {
+        row.as_object_mut().unwrap().shift_remove("pTime");
+    }
     rows
 }
 
