@@ -22,7 +22,7 @@ The page needs no network and no other files, and can be mailed. `run` and `stre
 pub struct ReportArgs {
     /// Folder of a finished run or stress
     dir: PathBuf,
-    /// File to write; replaces an existing one [default: report.html in the folder]
+    /// File to write; replaces an existing page [default: report.html in the folder]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Open the page in the browser

@@ -16,7 +16,7 @@ mod whole_file;
 
 pub use folder::OutputFolder;
 pub use hashed::OutputFile;
-pub use whole_file::{write_file, write_new_private_file};
+pub use whole_file::{check_replaceable, write_file, write_new_private_file};
 
 /// The name of the manifest in the output folder.
 pub const MANIFEST: &str = "manifest.json";

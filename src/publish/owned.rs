@@ -159,9 +159,14 @@ fn tables(folder: &Path) -> Result<BTreeSet<PathBuf>, String> {
         return Err(format!("its `{SNAPSHOT}` was not written by `remargin generate` or `remargin import`"));
     }
     let mut files: BTreeSet<PathBuf> = BESIDE_TABLES.iter().map(PathBuf::from).collect();
-    for format in [Format::Parquet, Format::Arrow, Format::Csv] {
+    // All tables have one format: that of `instruments`. The same table in another one is somebody's.
+    let formats = [Format::Parquet, Format::Arrow, Format::Csv];
+    let file = |table: &str, format: Format| PathBuf::from(format!("{table}.{}", format.extension()));
+    let is_there = |format: &Format| fs::symlink_metadata(folder.join(file("instruments", *format))).is_ok();
+    let present = formats.iter().copied().find(is_there);
+    for format in formats.into_iter().filter(|format| present.is_none_or(|present| present == *format)) {
         let tables = Table::ALL.iter().map(|table| table.name()).chain(["shocks"]);
-        files.extend(tables.map(|table| PathBuf::from(format!("{table}.{}", format.extension()))));
+        files.extend(tables.map(|table| file(table, format)));
     }
     Ok(files)
 }
@@ -218,7 +223,7 @@ mod tests {
         const RUN: &str = r#"{"remargin": "0.1.0", "outputs": [{"path": "accounts.csv", "rows": 1}]}"#;
         const CUT: &str = r#"{"remargin": "0.1.0", "buckets": [{"path": "b0", "files": [{"path": "marks.csv"}]}]}"#;
         let snapshot = format!("{GENERATED} --accounts 1\nversion = 1\n");
-        let cases: [(Files, Contents, Option<&str>); 15] = [
+        let cases: [(Files, Contents, Option<&str>); 16] = [
             (&[], Contents::Outputs, None),
             (&[], Contents::Snapshot, None),
             (&[(MANIFEST, RUN), ("accounts.csv", "")], Contents::Outputs, None),
@@ -231,6 +236,11 @@ mod tests {
             (&[(MANIFEST, "{}")], Contents::Outputs, Some("not written by remargin")),
             (&[("a.js", "")], Contents::Outputs, Some("no `manifest.json`")),
             (&[(SNAPSHOT, &snapshot), ("marks.csv", ""), ("checksums", "")], Contents::Snapshot, None),
+            (
+                &[(SNAPSHOT, &snapshot), ("instruments.parquet", ""), ("accounts.csv", "")],
+                Contents::Snapshot,
+                Some("`accounts.csv`"),
+            ),
             (&[(SNAPSHOT, &snapshot), ("resp/a.json", "")], Contents::Snapshot, Some("`resp/a.json`")),
             (&[(SNAPSHOT, "version = 1\n")], Contents::Snapshot, Some("not written by `remargin generate`")),
             (&[(MANIFEST, RUN)], Contents::Snapshot, Some("not a snapshot")),

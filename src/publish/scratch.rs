@@ -47,6 +47,7 @@ impl Scratch {
     ///
     /// # Errors
     /// [`Error::Io`] if something cannot be removed. Dropping it ignores that.
+    #[cfg(feature = "cli")]
     pub fn close(self) -> Result<()> {
         let path = self.folder.path().to_path_buf();
         self.folder.close().map_err(|err| Error::io("remove", path, err))

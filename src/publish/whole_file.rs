@@ -6,7 +6,7 @@
 use super::disk::{self, NewFile, beside, parent};
 use super::lock::Lock;
 use crate::{Error, Result};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 /// Writes a file. Missing parents are created.
@@ -30,6 +30,31 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = disk::remove_file(&partial);
         Error::io("write", path, err)
     })
+}
+
+/// Refuses to replace a file that does not begin as what will be written.
+///
+/// # Errors
+/// [`Error::Usage`] for another file, and for what is no file; [`Error::Io`] if it cannot be read.
+pub fn check_replaceable(path: &Path, begin: &[u8]) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Err(err) if err.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(err) => return Err(Error::io("open", path, err)),
+        Ok(found) if !found.is_file() => {
+            return Err(Error::Usage(format!("`{}` is not replaced: it is not a file", path.display())));
+        }
+        Ok(_) => {}
+    }
+    let mut found = Vec::new();
+    let file = std::fs::File::open(path).map_err(|err| Error::io("open", path, err))?;
+    file.take(begin.len() as u64).read_to_end(&mut found).map_err(|err| Error::io("read", path, err))?;
+    if found == begin {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "`{}` is not replaced: it is another file\n  hint:     name a new file, or remove it first",
+        path.display()
+    )))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -68,6 +93,11 @@ mod tests {
         write_file(&path, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+
+        assert!(check_replaceable(&path, b"second").is_ok());
+        assert_eq!(check_replaceable(&path, b"other").unwrap_err().exit_code(), 2);
+        assert_eq!(check_replaceable(place.path(), b"second").unwrap_err().exit_code(), 2);
+        assert!(check_replaceable(&place.path().join("new"), b"second").is_ok());
 
         fs::create_dir(place.path().join("folder")).unwrap();
         assert_eq!(write_file(&place.path().join("folder"), b"x").unwrap_err().exit_code(), 1);

@@ -7,7 +7,7 @@ use crate::page::scenarios::Scenarios;
 use crate::page::{AT_RISK_SHOWN, render};
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
-use crate::publish::write_file;
+use crate::publish::{check_replaceable, write_file};
 use crate::results::{ResultRow, read_json, read_table};
 use crate::rules::{RuleValue, RulesId};
 use crate::stress::StressSummary;
@@ -49,6 +49,9 @@ struct SummaryKind {
     base: Option<IgnoredAny>,
 }
 
+/// Bytes by which a page is told from another file: `<!doctype html>`.
+const PAGE_BEGINS: usize = 15;
+
 /// A rebuilt page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {
@@ -58,9 +61,10 @@ pub struct Rebuilt {
     pub as_listed: Option<bool>,
 }
 
-/// Rebuilds the page of the finished run in `dir` and writes it to `out`, replacing an existing file.
+/// Rebuilds the page of the finished run in `dir` and writes it to `out`, replacing an existing page.
 ///
 /// # Errors
+/// [`Error::Usage`](crate::Error::Usage) if `out` is another file;
 /// [`Error::Invalid`] if `dir` is not a finished run of this version, or one of its tables is broken; [`Error::Io`] if
 /// the page cannot be written; [`Error::Interrupted`].
 pub fn rebuild(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<Rebuilt> {
@@ -68,6 +72,7 @@ pub fn rebuild(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<Rebuil
     let listed = manifest.outputs.iter().find(|file| file.path == crate::page::REPORT).map(|file| file.blake3.clone());
     let bytes = page_of(dir, progress)?;
     progress.check()?;
+    check_replaceable(out, bytes.get(..PAGE_BEGINS).unwrap_or_default())?;
     write_file(out, &bytes)?;
     let hash = blake3::hash(&bytes).to_hex();
     Ok(Rebuilt { bytes: bytes.len() as u64, as_listed: listed.map(|listed| listed == hash.as_str()) })

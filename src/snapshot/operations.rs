@@ -2,6 +2,7 @@
 
 use super::InputFile;
 use super::schema::OPERATIONS;
+use super::unused::refuse_columns;
 use crate::cells::number::{NumberError, Numbers, parse};
 use crate::cells::text::cut;
 use crate::formats::scan::{Opened, scan};
@@ -116,9 +117,11 @@ pub fn read_operations<T: Send>(
     for (file, (bytes, blake3)) in source.files.iter().zip(source::hash_all(&source.files, progress)?) {
         inputs.push(InputFile { path: file.path().to_path_buf(), bytes, rows: None, blake3 });
     }
+    let opened = Opened::new(&source, OPERATIONS)?;
+    refuse_columns(&opened, OPERATIONS)?;
     let mut kept = Vec::new();
     let rows = scan(
-        Opened::new(&source, OPERATIONS)?,
+        opened,
         progress,
         |local: &mut Vec<T>, batch| {
             let text = |name| batch.text(name);

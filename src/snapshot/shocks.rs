@@ -4,6 +4,7 @@
 //! another scenario.
 
 use super::schema::SHOCKS;
+use super::unused::refuse_columns;
 use super::{InputFile, checksums};
 use crate::cells::number::{NumberError, Numbers};
 use crate::cells::text::cut;
@@ -43,8 +44,10 @@ pub fn read_shocks(path: &Path, market: &Market, progress: &dyn Progress) -> Res
         checksums::verify_listed(&input)?;
         inputs.push(input);
     }
+    let opened = Opened::new(&source, SHOCKS)?;
+    refuse_columns(&opened, SHOCKS)?;
     let mut scenarios = Scenarios::default();
-    for (input, rows) in inputs.iter_mut().zip(scenarios.read(Opened::new(&source, SHOCKS)?, market, progress)?) {
+    for (input, rows) in inputs.iter_mut().zip(scenarios.read(opened, market, progress)?) {
         input.rows = Some(rows);
     }
     Ok((scenarios.finish()?, inputs))

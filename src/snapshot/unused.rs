@@ -3,6 +3,8 @@
 use super::schema::ROW;
 use super::warning::{Warning, first_few};
 use super::{CHECKSUMS, MANIFEST, Table};
+use crate::formats::Column;
+use crate::formats::scan::Opened;
 use crate::source;
 use crate::{Invalid, Result};
 use std::path::{Path, PathBuf};
@@ -107,7 +109,8 @@ pub(super) fn columns(table: Table, file: &Path, found: &[String], allowed: bool
     let mut unused = Vec::new();
     for name in found {
         // The number of a row in the table that a bucket was cut from.
-        if name == ROW || table.columns().iter().any(|column| column.name == name) {
+        if name == ROW || OF_IMPORT.contains(&name.as_str()) || table.columns().iter().any(|column| column.name == name)
+        {
             continue;
         }
         unused.push(name.clone());
@@ -131,6 +134,28 @@ pub(super) fn columns(table: Table, file: &Path, found: &[String], allowed: bool
     }
     Ok(unused)
 }
+
+/// Refuses columns of a table of scenarios or operations that are not read: a move under another name would not count.
+///
+/// # Errors
+/// [`Invalid`] naming the column and what the columns are called.
+pub(super) fn refuse_columns(opened: &Opened, columns: &[Column]) -> Result<()> {
+    for (file, names) in opened.names() {
+        if let Some(name) = names.iter().find(|name| columns.iter().all(|column| column.name != name.as_str())) {
+            let known: Vec<&str> = columns.iter().map(|column| column.name).collect();
+            return Err(Invalid::new("a column that is not read")
+                .file(file)
+                .column(name)
+                .expected(format!("only {}", known.join(", ")))
+                .hint("rename the column, or leave it away")
+                .into());
+        }
+    }
+    Ok(())
+}
+
+/// Columns that `import` writes beside a price, to say where it is from.
+const OF_IMPORT: [&str; 4] = ["mark_source", "vol_source", "fwd_source", "px_source"];
 
 /// A name without what spellings of it differ by.
 fn plain(name: &str) -> String {

@@ -2,6 +2,7 @@
 
 use super::unreadable;
 use crate::{Invalid, Result};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,8 +36,34 @@ pub(super) fn parts(name: &str, folder: &Path) -> Result<Vec<(PathBuf, Partition
             .expected("at least one `*.parquet`")
             .into());
     }
+    refuse_dates(name, folder, &found)?;
     found.sort_by(|(a, _), (b, _)| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
     Ok(found)
+}
+
+/// Columns of a snapshot that hold times, so that partitions by them are no books of several days.
+const TIMES: [&str; 2] = ["expiry", "ts"];
+
+/// Refuses partitions by date that hold more than one: a snapshot is one moment, and two books would be added up.
+fn refuse_dates(name: &str, folder: &Path, parts: &[(PathBuf, Partition)]) -> Result<()> {
+    let mut seen: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (column, value) in parts.iter().flat_map(|(_, values)| values.iter()) {
+        let is_date =
+            |text: &&str| text.len() >= 8 && text.get(..10).unwrap_or(text).parse::<jiff::civil::Date>().is_ok();
+        if let Some(date) = value.as_deref().filter(is_date).filter(|_| !TIMES.contains(&column.as_str())) {
+            seen.entry(column).or_default().insert(date);
+        }
+    }
+    match seen.into_iter().find(|(_, dates)| dates.len() > 1) {
+        None => Ok(()),
+        Some((column, dates)) => Err(Invalid::new(format!("the folder of table `{name}` holds several dates"))
+            .file(folder)
+            .column(column)
+            .value(dates.into_iter().take(3).collect::<Vec<_>>().join(", "))
+            .expected("the book of one moment")
+            .hint(format!("copy the parts of one date to a folder `{name}`"))
+            .into()),
+    }
 }
 
 struct Walk<'a> {

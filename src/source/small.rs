@@ -37,6 +37,10 @@ pub(crate) fn read_text(path: &Path, most: u64) -> Result<String> {
     text_of(path, if is_gzip { unpack(path, &bytes, most)? } else { bytes })
 }
 
+/// What gzip may unpack to: this many bytes, or this many times its own. Much more is no text that somebody saved.
+const UNPACKED_BYTES: u64 = 64 << 20;
+const UNPACKED_RATIO: u64 = 32;
+
 fn unpack(path: &Path, bytes: &[u8], most: u64) -> Result<Vec<u8>> {
     if !bytes.starts_with(&GZIP) {
         return Err(Invalid::new("not compressed by gzip, although its name says so")
@@ -45,6 +49,7 @@ fn unpack(path: &Path, bytes: &[u8], most: u64) -> Result<Vec<u8>> {
             .hint("take `.gz` off its name if it is plain text; else fetch it again")
             .into());
     }
+    let most = most.min((bytes.len() as u64).saturating_mul(UNPACKED_RATIO).max(UNPACKED_BYTES));
     let mut content = Vec::new();
     let unpacked = flate2::read::MultiGzDecoder::new(bytes).take(most + 1).read_to_end(&mut content);
     unpacked.map_err(|error| {

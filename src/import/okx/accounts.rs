@@ -287,7 +287,7 @@ impl Reader<'_> {
         }
         let side = row.text(&["posSide"])?.unwrap_or_default();
         let position =
-            Position { qty: row.text(&["pos"])?.map(|qty| signed(&qty, &side)), avg_px: row.text(&["avgPx"])? };
+            Position { qty: row.text(&["pos"])?.map(|qty| with_side(&qty, &side)), avg_px: row.text(&["avgPx"])? };
         // Kept until the end, since it closes what earlier rows say.
         let position = if position.is_closed() { Position { avg_px: None, ..position } } else { position };
         let key = PositionKey { inst_id, side, mode, pos_id: row.text(&["posId"])?.unwrap_or_default() };
@@ -336,6 +336,15 @@ fn left_of(row: Row) -> Result<Decimal, Stop> {
     Ok(size.checked_sub(filled).ok_or_else(|| Fault("`sz` is out of range".to_owned()))?)
 }
 
+/// As [`signed`]. A positive number whose side nobody knows is text that a run rejects, since it may be short.
+fn with_side(qty: &str, side: &str) -> String {
+    if side.is_empty() && !qty.starts_with('-') && !is_zero(qty) {
+        format!("{qty} without posSide")
+    } else {
+        signed(qty, side)
+    }
+}
+
 /// The quantity with the sign of its side. In long/short mode the exchange writes both sides as positive numbers.
 pub(super) fn signed(qty: &str, side: &str) -> String {
     if side == "short" && !qty.starts_with('-') { format!("-{qty}") } else { qty.to_owned() }
@@ -343,7 +352,7 @@ pub(super) fn signed(qty: &str, side: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::signed;
+    use super::{signed, with_side};
 
     #[test]
     fn sides() {
@@ -351,6 +360,11 @@ mod tests {
             [("3", "long", "3"), ("3", "short", "-3"), ("-3", "net", "-3"), ("-3", "short", "-3"), ("0.5", "", "0.5")]
         {
             assert_eq!(signed(qty, side), expected, "{qty} {side}");
+        }
+        for (qty, side, expected) in
+            [("3", "", "3 without posSide"), ("-3", "", "-3"), ("0", "", "0"), ("3", "net", "3"), ("3", "short", "-3")]
+        {
+            assert_eq!(with_side(qty, side), expected, "{qty} {side}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Place, Text};
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::take_record_batch;
+use remargin::progress::Silent;
 use remargin::snapshot::Expectations;
 use std::collections::BTreeMap;
 use std::fs;
@@ -48,6 +49,10 @@ fn partitioned_folders_are_read_with_their_columns() {
     let place = Place::without(&["positions"]);
     place.write_parquet("positions/date=2026-01-15/part-0.parquet", &Text::of("positions").batch());
     assert_eq!(place.assert_clean("date"), ["unused_columns"]);
+
+    // Two dates are two books, which would be added up.
+    place.write_parquet("positions/date=2026-01-16/part-0.parquet", &Text::of("positions").batch());
+    place.assert_refused("two dates", &["several dates", "date", "2026-01-15, 2026-01-16"]);
 
     // Columns that are read: null, percent-encoded, numbers among them.
     for (table, column) in
@@ -162,4 +167,20 @@ fn a_reject_says_which_row_of_which_file_and_who_is_to_blame() {
     let outcome = crate::common::e2e::remargin(parts.dir(), &["check", "."]);
     let place = "part-1.parquet row 2 (row 7 of the table)";
     assert!(outcome.stdout.contains(place), "{}", outcome.stdout);
+}
+
+/// A move or a group under another name would not count.
+#[test]
+fn columns_of_scenarios_and_operations_are_known() {
+    let place = Place::new();
+    let snapshot = place.load().unwrap();
+    place.write("moves.csv", "scenario,base,prise\ncrash,*,-0.4\n");
+    let error = remargin::snapshot::read_shocks(&place.dir().join("moves.csv"), &snapshot.market, &Silent);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("`prise`") && error.contains("only scenario, base, price"), "{error}");
+    place.write("ops.csv", "op_id,account_id,kind,ccy,qty,grp\n1,a,transfer_out,USDT,1,g\n");
+    let keep = |_: &remargin::snapshot::Asked<'_>| ();
+    let error = remargin::snapshot::read_operations(&place.dir().join("ops.csv"), keep, &Silent);
+    let error = error.map(drop).unwrap_err().to_string();
+    assert!(error.contains("`grp`") && error.contains("group"), "{error}");
 }
