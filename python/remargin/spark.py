@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,8 @@ _POSITIONS = ("inst_id", "qty", "avg_px")
 _BALANCES = ("ccy", "cash", "interest", "spot_in_use_cap")
 _SETTINGS = ("spot_offset",)
 _BUCKETS = "bucket int, accounts long, unmargined long, positions long, balances long, settings long"
+#: The row that is to blame for an account that is not margined.
+_BLAMED = re.compile(r"(?P<table>\w+) row (?P<row>\d+): (?P<why>.*)", re.DOTALL)
 #: Result rows of a task: the counts of its bucket, and the tables of the bucket as Arrow streams.
 _PARTS = f"{_BUCKETS}, name string, body binary"
 
@@ -250,16 +253,30 @@ def _of_market(market: Market, given: dict[str, Any]) -> pa.Table:
 
 
 def _number_rows(rejects: pa.Table, folder: str) -> pa.Table:
-    """Replaces row numbers of the bucket by row numbers of the original table."""
+    """Replaces row numbers of the bucket by row numbers of the original table, also in the row that is to blame."""
     rows = rejects["row"].to_pylist()
     tables = rejects["table"].to_pylist()
+    blamed = [
+        _BLAMED.fullmatch(value) if reason == "account_unmargined" else None
+        for reason, value in zip(rejects["reason"].to_pylist(), rejects["value"].to_pylist(), strict=True)
+    ]
+    names = set(tables) | {found["table"] for found in blamed if found}
     numbers = {
-        name: pq.read_table(os.path.join(folder, f"{name}.parquet"), columns=["row"])["row"] for name in set(tables)
+        name: pq.read_table(os.path.join(folder, f"{name}.parquet"), columns=["row"])["row"] for name in names
     }
-    rows = [numbers[table][row - 1].as_py() for table, row in zip(tables, rows, strict=True)]
-    return rejects.set_column(
-        rejects.schema.get_field_index("row"), rejects.schema.field("row"), pa.array(rows, pa.int64())
-    )
+
+    def number(table: str, row: int) -> int:
+        return int(numbers[table][row - 1].as_py())
+
+    rows = [number(table, row) for table, row in zip(tables, rows, strict=True)]
+    values = [
+        f"{found['table']} row {number(found['table'], int(found['row']))}: {found['why']}" if found else value
+        for found, value in zip(blamed, rejects["value"].to_pylist(), strict=True)
+    ]
+    for name, column in (("row", pa.array(rows, pa.int64())), ("value", pa.array(values, pa.string()))):
+        place = rejects.schema.get_field_index(name)
+        rejects = rejects.set_column(place, rejects.schema.field(name), column)
+    return rejects
 
 
 def _counts_of(result: Result, bucket: int, counts: dict[str, int]) -> pa.RecordBatch:
