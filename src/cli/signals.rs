@@ -6,30 +6,36 @@
 use super::terminal::say;
 use remargin::{Error, Result};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-/// The first signal that was received; 0 is none.
+/// The signals that were received.
 #[derive(Debug, Clone, Default)]
-pub struct Signals(Arc<AtomicI32>);
+pub struct Signals {
+    /// The number of the first one; 0 is none.
+    first: Arc<AtomicI32>,
+    /// A file may not grow (SIGXFSZ). It is noted before the write fails, so that the failure is known for what it is.
+    too_large: Arc<AtomicBool>,
+}
 
 impl Signals {
     /// True after a signal.
     pub fn is_received(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != 0
+        self.first.load(Ordering::Relaxed) != 0
     }
 
     /// The name and the exit code of the first signal.
     pub fn received(&self) -> Option<(&'static str, u8)> {
-        let number = self.0.load(Ordering::SeqCst);
+        let number = match self.first.load(Ordering::SeqCst) {
+            0 if self.too_large.load(Ordering::SeqCst) => TOO_LARGE,
+            number => number,
+        };
         (number != 0).then(|| (name(number), u8::try_from(128 + number).unwrap_or(u8::MAX)))
     }
 
-    /// Notes the signal. The second one ends the process at once, unless it says that a file is too large: that one
-    /// comes once for every write.
+    /// Notes the signal. The second one ends the process at once.
     fn note(&self, number: i32) {
-        let first = self.0.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst);
+        let first = self.first.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst);
         match name(number) {
-            "SIGXFSZ" => {}
             _ if first.is_err() => std::process::exit(128 + number),
             "SIGINT" => say("interrupting; press Ctrl-C again to end at once"),
             name => say(format_args!("interrupting after {name}; a second signal ends at once")),
@@ -40,8 +46,9 @@ impl Signals {
     #[cfg(unix)]
     pub fn listen(&self) -> Result<()> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-        let wanted = [SIGINT, SIGTERM, SIGQUIT, SIGXFSZ].into_iter().chain((!is_ignored(SIGHUP)).then_some(SIGHUP));
+        let wanted = [SIGINT, SIGTERM, SIGQUIT].into_iter().chain((!is_ignored(SIGHUP)).then_some(SIGHUP));
         let failed = |error: std::io::Error| Error::Runtime(format!("cannot listen for signals: {error}"));
+        signal_hook::flag::register(TOO_LARGE, Arc::clone(&self.too_large)).map_err(failed)?;
         let mut signals = signal_hook::iterator::Signals::new(wanted).map_err(failed)?;
         let noted = self.clone();
         let listen = move || signals.forever().for_each(|number| noted.note(number));
@@ -57,8 +64,11 @@ impl Signals {
     }
 }
 
+/// A file would grow beyond the limit of the process.
 #[cfg(unix)]
-use nix::libc::SIGXFSZ;
+const TOO_LARGE: i32 = nix::libc::SIGXFSZ;
+#[cfg(not(unix))]
+const TOO_LARGE: i32 = 25;
 
 /// True if the process was started with this signal ignored, where the system tells.
 #[cfg(unix)]
@@ -77,7 +87,7 @@ fn ignored_mask(status: &str) -> Option<u64> {
 #[cfg(unix)]
 fn name(number: i32) -> &'static str {
     match number {
-        SIGXFSZ => "SIGXFSZ",
+        TOO_LARGE => "SIGXFSZ",
         _ => signal_hook::low_level::signal_name(number).unwrap_or("a signal"),
     }
 }
@@ -102,8 +112,9 @@ mod tests {
     fn the_first_signal_counts() {
         let signals = Signals::default();
         assert_eq!((signals.is_received(), signals.received()), (false, None));
+        signals.too_large.store(true, Ordering::SeqCst);
+        assert_eq!(signals.received(), Some(("SIGXFSZ", 153)));
         signals.note(nix::libc::SIGTERM);
-        signals.note(SIGXFSZ);
         assert_eq!((signals.is_received(), signals.received()), (true, Some(("SIGTERM", 143))));
     }
 }

@@ -189,7 +189,7 @@ fn accounts_keep_every_digit_and_every_oddity() {
 fn what_is_missing_names_its_endpoint() {
     let place = Place::new().copy("public_instruments_OPTION/burakoner_live_prod.json").write(
         "desk/positions.json",
-        &json!([{"instId": "BTC-USD-260626-80000-C", "pos": "1", "avgPx": "0.1", "mgnMode": "cross",
+        &json!([{"instId": "BTC-USD-260626-80000-C", "pos": "1", "posSide": "net", "avgPx": "0.1", "mgnMode": "cross",
             "pTime": "1777276800000"}]),
     );
     let imported = place.import();
