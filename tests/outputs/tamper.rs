@@ -198,8 +198,8 @@ fn every_edited_cell_is_found_and_named() {
         }
         assert!(found_in(&run).agrees(), "{output} after the edits are undone");
     }
-    // Six tables of a run (`at_risk` twice) and ten of a stress, in two formats; none is empty. Beside Parquet `rejects`
-    // is there twice.
+    // Six tables of a run (`at_risk` twice) and ten of a stress, in two formats; none is empty. Beside Parquet,
+    // `rejects` is there twice.
     let expected = 2 * (6 + 10) + 2;
     assert_eq!((tables, edited), (expected, expected * edits()));
 }
