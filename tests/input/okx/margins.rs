@@ -278,7 +278,10 @@ fn a_perpetual_future_is_a_perpetual_in_the_basis_charge() {
             "ctVal": "0.0001", "ctMult": "1", "expTime": expiry, "lotSz": "1", "state": "live"})
     };
     let (perp, dated) = ("BTC-USD_UM_XPERP-310404", "BTC-USD_UM-250328");
-    let position = |id: &str, qty: &str| json!({"instId": id, "pos": qty, "posSide": "net", "avgPx": "97000", "mgnMode": "cross", "posId": id});
+    let position = |id: &str, qty: &str| {
+        json!({"instId": id, "pos": qty, "posSide": "net",
+            "avgPx": "97000", "mgnMode": "cross", "posId": id})
+    };
     let mark = |id: &str, px: &str| json!({"instId": id, "markPx": px, "ts": "1736936801292"});
     let place = sample()
         .write("more.json", &json!([future(perp, "1933056000000"), future(dated, "1743148800000")]))
