@@ -63,7 +63,7 @@ step "licences" cargo deny --log-level error check licenses bans sources
 step "build" cargo test --locked --no-run
 step "browser" browser_tests
 step "python" env REMARGIN_BUILT=1 scripts/check_python.sh
-step "soak" python3 scripts/soak.py --binary target/debug/remargin --seconds 40 --seed 1
+step "soak" python3 scripts/soak.py --binary target/debug/remargin --rounds 25 --seconds 60 --seed 1
 printf '\n== tests, %d s after the start\n' "$((SECONDS - started))"
 if [ ${#skipped[@]} -gt 0 ]; then
     printf 'skipped before, as tools are missing: %s\n' "${skipped[*]}"
