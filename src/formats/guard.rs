@@ -1,6 +1,6 @@
 //! The edge to the libraries that decode files: what they do with damage becomes an error that names the file.
 
-use crate::source::{Input, unreadable};
+use crate::source::{Input, most_unpacked, unreadable};
 use crate::{Invalid, Result};
 use std::cell::Cell;
 use std::fmt::Display;
@@ -13,10 +13,6 @@ use std::path::Path;
 const ROWS_OF_ANY_FILE: u64 = 1 << 20;
 const ROWS_PER_BYTE: u64 = 256;
 
-/// Bytes that any page or buffer may unpack to, and how many times its packed size it may beyond that.
-const UNPACKED_BYTES: u64 = 64 << 20;
-const UNPACKED_RATIO: u64 = 32;
-
 /// Largest metadata that is read before anything is known of a file.
 pub(crate) const LARGEST_FOOTER: u64 = 16 << 20;
 
@@ -27,7 +23,7 @@ pub(crate) fn too_many_rows(rows: u64, bytes: u64) -> bool {
 
 /// True if so many bytes may not unpack to so many others.
 pub(crate) fn unpacks_too_far(packed: u64, unpacked: u64) -> bool {
-    unpacked > UNPACKED_BYTES.max(packed.saturating_mul(UNPACKED_RATIO))
+    unpacked > most_unpacked(packed)
 }
 
 /// A file that is not what its name says, or is damaged.

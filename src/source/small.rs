@@ -37,9 +37,14 @@ pub(crate) fn read_text(path: &Path, most: u64) -> Result<String> {
     text_of(path, if is_gzip { unpack(path, &bytes, most)? } else { bytes })
 }
 
-/// What gzip may unpack to: this many bytes, or this many times its own. Much more is no text that somebody saved.
+/// Bytes that anything packed may unpack to, and how many times its packed size it may beyond that.
 const UNPACKED_BYTES: u64 = 64 << 20;
 const UNPACKED_RATIO: u64 = 32;
+
+/// The most bytes that so many packed ones may unpack to.
+pub(crate) fn most_unpacked(packed: u64) -> u64 {
+    UNPACKED_BYTES.max(packed.saturating_mul(UNPACKED_RATIO))
+}
 
 fn unpack(path: &Path, bytes: &[u8], most: u64) -> Result<Vec<u8>> {
     if !bytes.starts_with(&GZIP) {
@@ -49,7 +54,7 @@ fn unpack(path: &Path, bytes: &[u8], most: u64) -> Result<Vec<u8>> {
             .hint("take `.gz` off its name if it is plain text; else fetch it again")
             .into());
     }
-    let most = most.min((bytes.len() as u64).saturating_mul(UNPACKED_RATIO).max(UNPACKED_BYTES));
+    let most = most.min(most_unpacked(bytes.len() as u64));
     let mut content = Vec::new();
     let unpacked = flate2::read::MultiGzDecoder::new(bytes).take(most + 1).read_to_end(&mut content);
     unpacked.map_err(|error| {

@@ -1,9 +1,9 @@
 //! Command lines of any content: a coded end, never a panic.
 
+use crate::common::e2e::{Outcome, remargin};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Command lines tried.
 const LINES: u64 = 250;
@@ -133,25 +133,14 @@ fn line(seed: u64) -> Vec<String> {
     args
 }
 
-/// Exit code and stderr; no code is the end by a signal.
-fn outcome(folder: &Path, args: &[String]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_remargin"))
-        .current_dir(folder)
-        .args(args)
-        .env_remove("REMARGIN_LOG")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
 #[test]
 fn no_command_line_panics() {
     let place = tempfile::tempdir().unwrap();
     let mut codes = std::collections::BTreeMap::new();
     for seed in 0..LINES {
         let args = line(seed);
-        let (code, text) = outcome(place.path(), &args);
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        let Outcome { code, stderr: text, .. } = remargin(place.path(), &words);
         assert!(matches!(code, Some(0..=6)), "{args:?}: {code:?}: {text}");
         assert!(!text.contains("panicked") && !text.contains("internal fault"), "{args:?}: {text}");
         assert!(!text.contains('\u{1b}'), "{args:?}: {text:?}");

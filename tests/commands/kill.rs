@@ -1,10 +1,10 @@
 //! Runs that are killed at any moment: afterwards the old run is there, or the whole new one, or nothing.
 
-use crate::common::e2e::{entries, files, generate, json, shuffled, succeeds};
+use crate::common::e2e::{entries, files, generate, in_background, json, shuffled, succeeds};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Instant;
 
 const KILLS: u32 = 200;
@@ -28,15 +28,8 @@ fn whole(run: &Path) -> Files {
 }
 
 fn start(root: &Path, format: &str) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_remargin"))
-        .current_dir(root)
-        .args(["run", "snapshot", "--out", "place/out", "--force", "--quiet", "--threads", "2", "--format", format])
-        .env_remove("REMARGIN_LOG")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    let args = ["run", "snapshot", "--out", "place/out", "--force", "--quiet", "--threads", "2", "--format", format];
+    in_background(root, &args).spawn().unwrap()
 }
 
 #[test]
@@ -115,15 +108,8 @@ fn of_two_runs_to_one_place_one_wins_and_one_says_so() {
     succeeds(root, &["run", "snapshot", "--out", "alone", "--quiet"]);
     let expected = whole(&root.join("alone"));
     let start = || {
-        Command::new(env!("CARGO_BIN_EXE_remargin"))
-            .current_dir(root)
-            .args(["run", "snapshot", "--out", "out", "--quiet", "--threads", "1"])
-            .env_remove("REMARGIN_LOG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        let args = ["run", "snapshot", "--out", "out", "--quiet", "--threads", "1"];
+        in_background(root, &args).stderr(Stdio::piped()).spawn().unwrap()
     };
     let children = [start(), start(), start()];
     let outcomes = children.map(|child| child.wait_with_output().unwrap());

@@ -1,9 +1,9 @@
 //! Commands that are asked to end: they end with 128 plus the number of the signal, and leave nothing behind.
 
-use crate::common::e2e::{entries, generate, shuffled, succeeds};
+use crate::common::e2e::{entries, generate, in_background, shuffled, succeeds};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 const SIGNALS: [(&str, i32); 4] = [("HUP", 129), ("INT", 130), ("QUIT", 131), ("TERM", 143)];
@@ -12,17 +12,8 @@ const SEED: u64 = 5;
 
 /// A command that works in the folder `work`, with its temporary files there too.
 fn start(root: &Path, args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_remargin"))
-        .current_dir(root)
-        .args(args)
-        .args(["--quiet", "--threads", "2"])
-        .env("TMPDIR", root.join("work"))
-        .env_remove("REMARGIN_LOG")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    let args = [args, &["--quiet", "--threads", "2"]].concat();
+    in_background(root, &args).env("TMPDIR", root.join("work")).spawn().unwrap()
 }
 
 fn send(signal: &str, child: &Child) {

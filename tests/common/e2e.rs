@@ -21,6 +21,14 @@ pub struct Outcome {
     pub stderr: String,
 }
 
+/// The program in the folder `dir`, to be started in the background: it reads and says nothing.
+pub fn in_background(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_remargin"));
+    command.current_dir(dir).args(args).env_remove("REMARGIN_LOG");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
 /// Runs the program in the folder `dir`.
 pub fn remargin(dir: &Path, args: &[&str]) -> Outcome {
     let output = Command::new(env!("CARGO_BIN_EXE_remargin"))
