@@ -73,16 +73,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--probes", type=Path, metavar="DIR", help="post each *.json to the position builder; answers in DIR/answers")
     add("--base-url", default="https://www.okx.com", metavar="URL", help="another region (default: %(default)s)")
     add("--simulated", action="store_true", help="demo trading, with keys of it")
-    add("--max-age", type=_minutes, default=60.0, metavar="MINUTES", help="of answers that are kept (default: 60)")
+    add("--max-age", type=minutes, default=60.0, metavar="MINUTES", help="of answers that are kept (default: 60)")
     add("--quiet", action="store_true", help="print errors alone")
     return parser
 
 
-def _minutes(text: str) -> float:
-    minutes = float(text)
-    if not minutes >= 0 or math.isinf(minutes):
+def minutes(text: str) -> float:
+    """A number of minutes from the command line."""
+    number = float(text)
+    if not 0 <= number < math.inf:
         raise ValueError
-    return minutes
+    return number
 
 
 def _tell(text: str) -> None:

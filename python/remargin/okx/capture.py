@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -76,7 +76,7 @@ def capture(
         stack.enter_context(store.open(max_age_s))
         if answers:
             stack.enter_context(answers.open(max_age_s))
-        client = stack.enter_context(Client(base_url, simulated=simulated, limiter=limiter, log=log))
+        client = stack.enter_context(closing(Client(base_url, simulated=simulated, limiter=limiter, log=log)))
         try:
             _Capture(client, store, captured, log).all(accounts)
             if answers:
@@ -116,33 +116,34 @@ class _Capture:
             except KeyRefused as error:
                 self._miss(f"all probes from {name} on", error)
                 return
-            except CaptureError as error:
+            except Refused as error:
                 self._miss(f"probe {name}", error)
 
-    def _contracts(self, kind: str, **params: str) -> list[Any]:
-        return self._or_miss(public(endpoints.INSTRUMENTS, kind, *params.values(), instType=kind, **params))
+    def _contracts(self, kind: str) -> list[Any]:
+        return self._or_miss(public(endpoints.INSTRUMENTS, {"instType": kind}, kind))
 
     def _rules(self, contracts: Iterable[Any]) -> None:
         """Discounts, and the borrow tiers of every currency with a discount or a settlement."""
-        discounts = self._or_miss(public(endpoints.DISCOUNT))
+        discounts = self._or_miss(public(endpoints.DISCOUNT, {}))
         for ccy in sorted(_texts(discounts, "ccy") | _texts(contracts, "settleCcy")):
             params = {"instType": "MARGIN", "tdMode": "cross", "ccy": ccy}
-            self._or_miss(public(endpoints.POSITION_TIERS, ccy, optional=True, arg_ccy=ccy, **params))
+            self._or_miss(public(endpoints.POSITION_TIERS, params, ccy, optional=True, arg_ccy=ccy))
 
     def _prices(self, contracts: Iterable[Any]) -> None:
         for kind in ("SWAP", "FUTURES"):
-            self._or_miss(public(endpoints.MARK_PRICE, kind, instType=kind))
-        options = self._or_miss(public(endpoints.MARK_PRICE, "OPTION", instType="OPTION"))
+            self._or_miss(public(endpoints.MARK_PRICE, {"instType": kind}, kind))
+        options = self._or_miss(public(endpoints.MARK_PRICE, {"instType": "OPTION"}, "OPTION"))
         # What a currency is worth follows from its index in USD, or in USDT.
         quotes = {uly.rpartition("-")[2] for uly in _texts(contracts, "uly")} | {"USD", "USDT"}
         for quote in sorted(quotes):
-            self._or_miss(public(endpoints.INDEX_TICKERS, quote, optional=True, quoteCcy=quote))
+            self._or_miss(public(endpoints.INDEX_TICKERS, {"quoteCcy": quote}, quote, optional=True))
         # BTC-USD-250328-80000-C is of the family BTC-USD.
         families = sorted({inst_id.rsplit("-", 3)[0] for inst_id in _texts(options, "instId")})
         for family in families:
-            self._or_miss(public(endpoints.OPT_SUMMARY, family, instFamily=family))
+            self._or_miss(public(endpoints.OPT_SUMMARY, {"instFamily": family}, family))
         for family in families:
-            self._contracts("OPTION", instFamily=family)
+            params = {"instType": "OPTION", "instFamily": family}
+            self._or_miss(public(endpoints.INSTRUMENTS, params, "OPTION", family))
 
     def _account(self, account: Account, uids: dict[str, str]) -> None:
         try:
@@ -157,27 +158,26 @@ class _Capture:
             self._rows(private(endpoints.POSITION_RISK, account.name, optional=True), account)
             body = b'{"inclRealPosAndEq":true}'
             self._rows(private(endpoints.POSITION_BUILDER, account.name, body=body, optional=True), account)
-        except CaptureError as error:
-            if not isinstance(error, (Refused, KeyRefused)):
-                raise
+        except Refused as error:
             self._miss(f"account {account.name} is not whole", error)
 
     def _orders(self, account: Account) -> None:
         """Pending orders, page by page, the latest first."""
-        number, last, params = 1, "", dict[str, str]()
+        number, last = 1, ""
+        params = {"limit": str(PAGE)}
         while True:
-            request = private(endpoints.ORDERS, account.name, str(number), limit=str(PAGE), **params)
+            request = private(endpoints.ORDERS, account.name, str(number), params=params)
             # An empty page behind others would be an answer that there are no orders.
             rows = self._rows(request, account, save_empty=number == 1)
-            if not rows:
-                number -= number > 1
+            if not rows and number > 1:
+                number -= 1
                 break
-            order = str(rows[-1].get("ordId", "")) if isinstance(rows[-1], dict) else ""
             if len(rows) < PAGE:
                 break
+            order = str(rows[-1].get("ordId", "")) if isinstance(rows[-1], dict) else ""
             if not order.isdecimal() or last and int(order) >= int(last):
                 raise CaptureError(f"{request}: the pages do not end: `ordId` is `{order}` behind `{last}`")
-            number, last, params = number + 1, order, {"after": order}
+            number, last, params = number + 1, order, {**params, "after": order}
         # Pages of an earlier attempt, when there were more.
         while self._store.remove(private(endpoints.ORDERS, account.name, str(number + 1)).file):
             number += 1
@@ -199,8 +199,6 @@ class _Capture:
             return rows
         try:
             answer = self._client.fetch(request, account)
-        except KeyRefused:
-            raise
         except Refused as error:
             if not request.optional:
                 raise
@@ -217,7 +215,7 @@ class _Capture:
         body = f" {sha256(request.body).hexdigest()}" if request.body else ""
         return f"{request.endpoint.method} {self._client.base_url}{request.path}{mode}{body}"
 
-    def _miss(self, what: str, error: CaptureError) -> None:
+    def _miss(self, what: str, error: Refused) -> None:
         self._captured.missing.append(f"{what}: {error}")
         self._log(f"missing: {what}: {error}")
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,7 +56,7 @@ class _Sent:
 
 
 class Client:
-    """A connection to the exchange. Use it in a ``with`` statement."""
+    """Connections to the exchange."""
 
     def __init__(
         self,
@@ -80,12 +79,8 @@ class Client:
             headers["x-simulated-trading"] = "1"
         self._http = httpx.Client(base_url=self.base_url, headers=headers, timeout=TIMEOUT_S, follow_redirects=False)
 
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Closes the connections."""
         self._http.close()
 
     def fetch(self, request: Request, account: Account | None = None) -> Answer:
@@ -135,15 +130,15 @@ class Client:
                 raise CaptureError(f"{request}: the answer repeats the key, and is not saved")
             rows = content.get("data")
             return Answer(sent.content, rows) if isinstance(rows, list) else "an answer without `data`"
-        if sent.status == 429 or code in PASSING:
-            return f"code {code}" if code else "status 429"
+        if sent.status in (408, 429) or sent.status >= 500 or code in PASSING:
+            return f"code {code}" if code else f"status {sent.status}"
         if code and code != "0":
             message = " ".join(str(content.get("msg", "")).split())[:200]
             message = account.credentials.hide(message) if account else message
             is_of_key = code.startswith("501") or sent.status == 401
             raise (KeyRefused if is_of_key and account else Refused)(str(request), code, message)
-        if sent.status == 200 or sent.status == 408 or sent.status >= 500:
-            return f"status {sent.status}" if sent.status != 200 else "the answer is no JSON of the exchange"
+        if sent.status == 200:
+            return "the answer is no JSON of the exchange"
         raise CaptureError(f"{request}: status {sent.status}, and no answer of the exchange's API")
 
     def _wait(self, request: Request, attempt: int, why: str, sent: _Sent) -> None:
@@ -185,6 +180,6 @@ def _checked(base_url: str) -> str:
 def _envelope(content: bytes) -> dict[str, Any]:
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

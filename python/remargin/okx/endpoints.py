@@ -68,17 +68,23 @@ class Request:
         return f"{self.endpoint.method} {self.endpoint.name}{query}"
 
 
-def public(endpoint: Endpoint, *parts: str, optional: bool = False, arg_ccy: str | None = None, **params: str) -> Request:
+def public(
+    endpoint: Endpoint, params: Mapping[str, str], *parts: str, optional: bool = False, arg_ccy: str | None = None
+) -> Request:
     """A public request; ``parts`` tell its file from others of the endpoint."""
-    file = f"{_stem(endpoint, *parts)}.json"
-    return Request(endpoint, file, params, optional=optional, arg_ccy=arg_ccy)
+    return Request(endpoint, f"{_stem(endpoint, *parts)}.json", params, optional=optional, arg_ccy=arg_ccy)
 
 
 def private(
-    endpoint: Endpoint, account: str, *parts: str, body: bytes = b"", optional: bool = False, **params: str
+    endpoint: Endpoint,
+    account: str,
+    *parts: str,
+    params: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    optional: bool = False,
 ) -> Request:
     """A request for an account, whose answers have a folder of their own."""
-    return Request(endpoint, f"{account}/{_stem(endpoint, *parts)}.json", params, body, optional)
+    return Request(endpoint, f"{account}/{_stem(endpoint, *parts)}.json", params or {}, body, optional)
 
 
 def _stem(endpoint: Endpoint, *parts: str) -> str:
