@@ -145,6 +145,7 @@ class Exchange:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     at: Exchange
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -166,21 +166,25 @@ class _Capture:
         number, last = 1, ""
         params = {"limit": str(PAGE)}
         while True:
-            request = private(endpoints.ORDERS, account.name, str(number), params=params)
+            request = _page(account, number, params)
+            if self._kept(request) is None:
+                self._remove_pages(account, number)
             # An empty page behind others would be an answer that there are no orders.
             rows = self._rows(request, account, save_empty=number == 1)
-            if not rows and number > 1:
-                number -= 1
-                break
             if len(rows) < PAGE:
-                break
+                return
             order = str(rows[-1].get("ordId", "")) if isinstance(rows[-1], dict) else ""
             if not order.isdecimal() or last and int(order) >= int(last):
                 raise CaptureError(f"{request}: the pages do not end: `ordId` is `{order}` behind `{last}`")
             number, last, params = number + 1, order, {**params, "after": order}
-        # Pages of an earlier attempt, when there were more.
-        while self._store.remove(private(endpoints.ORDERS, account.name, str(number + 1)).file):
-            number += 1
+
+    def _remove_pages(self, account: Account, first: int) -> None:
+        """Removes a page and all behind it, the last one first: they followed other orders than those of now."""
+        last = first
+        while self._store.has(_page(account, last, {}).file):
+            last += 1
+        for number in range(last - 1, first - 1, -1):
+            self._store.remove(_page(account, number, {}).file)
 
     def _or_miss(self, request: Request) -> list[Any]:
         try:
@@ -191,8 +195,7 @@ class _Capture:
 
     def _rows(self, request: Request, account: Account | None = None, save_empty: bool = True) -> list[Any]:
         """The rows of an answer, which is saved, or was there. None of what may be refused and is."""
-        asked = self._asked(request)
-        kept = self._store.get(request.file, asked)
+        kept = self._kept(request)
         if kept is not None:
             self._captured.kept += 1
             rows: list[Any] = json.loads(kept)["data"]
@@ -205,9 +208,12 @@ class _Capture:
             self._captured.absent.append(str(error))
             return []
         if answer.rows or save_empty:
-            self._store.put(request.file, asked, _with_arg(request, answer))
+            self._store.put(request.file, self._asked(request), _with_arg(request, answer))
             self._captured.fetched += 1
         return answer.rows
+
+    def _kept(self, request: Request) -> bytes | None:
+        return self._store.get(request.file, self._asked(request))
 
     def _asked(self, request: Request) -> str:
         """What tells a request from others of the same file."""
@@ -218,6 +224,10 @@ class _Capture:
     def _miss(self, what: str, error: Refused) -> None:
         self._captured.missing.append(f"{what}: {error}")
         self._log(f"missing: {what}: {error}")
+
+
+def _page(account: Account, number: int, params: Mapping[str, str]) -> Request:
+    return private(endpoints.ORDERS, account.name, str(number), params=params)
 
 
 def _with_arg(request: Request, answer: Answer) -> bytes:

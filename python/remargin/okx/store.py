@@ -78,18 +78,19 @@ class Store:
             _write(self._notes / file, json.dumps(note).encode())
             _write(self.folder / file, content)
 
-    def remove(self, file: str) -> bool:
-        """Removes an answer. False if it is not there."""
+    def has(self, file: str) -> bool:
+        """True if there is an answer, whole or not."""
+        return (self.folder / file).exists()
+
+    def remove(self, file: str) -> None:
+        """Removes an answer. What it answered is asked again."""
         with self._told():
-            if not (self.folder / file).exists():
-                return False
-            (self.folder / file).unlink()
+            (self.folder / file).unlink(missing_ok=True)
             (self._notes / file).unlink(missing_ok=True)
-            return True
 
     def _age_s(self) -> float:
         """The age of the oldest answer."""
-        found = (path for path in self._notes.rglob("*.json") if (self.folder / path.relative_to(self._notes)).exists())
+        found = (path for path in self._notes.rglob("*.json") if self.has(str(path.relative_to(self._notes))))
         times = [note["time_ms"] for note in map(self._note, found) if note is not None and "time_ms" in note]
         return time.time() - min(times) / 1000 if times else 0.0
 
