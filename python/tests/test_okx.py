@@ -18,15 +18,15 @@ import pytest
 
 from conftest import cli
 from okx_server import Exchange, User, users
-from remargin.errors import InvalidInput, UsageError
-
-pytest.importorskip("httpx")
-from remargin.okx import client as client_module  # noqa: E402
-from remargin.okx.capture import Captured, capture  # noqa: E402
-from remargin.okx.client import Client  # noqa: E402
-from remargin.okx.errors import CaptureError, Unreachable  # noqa: E402
-from remargin.okx.keys import Account, Credentials, accounts  # noqa: E402
-from remargin.okx.limits import Limiter  # noqa: E402
+from remargin.errors import FileError, InvalidInput, UsageError
+from remargin.okx import client as client_module
+from remargin.okx.capture import Captured, capture
+from remargin.okx.client import Client
+from remargin.okx.endpoints import POSITION_TIERS, public
+from remargin.okx.errors import CaptureError, Unreachable
+from remargin.okx.keys import Account, Credentials, accounts
+from remargin.okx.limits import Limiter
+from remargin.okx.store import Store
 
 #: Answers of a capture without accounts: 2 of contracts, 1 of discounts, 1 of borrow tiers (3 are refused), 3 of marks,
 #: 2 of indices, and 2 of the one family of options.
@@ -374,6 +374,35 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
         # Demo trading has other answers.
         told = run(exchange, tmp_path / "saved", "--max-age", "95", "--simulated", env=environ())
         assert f"{PUBLIC} answers fetched" in told
+
+
+def test_a_full_disk_leaves_no_half_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, write = Store(tmp_path), Path.write_bytes
+
+    def fill(path: Path, content: bytes) -> int:
+        write(path, content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    with store.open(60):
+        store.put("a.json", "GET a", b'{"code": "0", "data": []}')
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "write_bytes", fill)
+            for name in ("a.json", "b.json"):
+                with pytest.raises(FileError, match="No space left"):
+                    store.put(name, f"GET {name}", b'{"code": "0", "data": [1]}')
+        assert [path.name for path in answers(tmp_path)] == ["a.json"]
+        assert store.get("a.json", "GET a") == b'{"code": "0", "data": []}'
+        # The note is there, and the answer is not: another answer does not count for it.
+        (tmp_path / ".capture" / "a.json").write_text('{"request": "GET a", "sha256": "0", "time_ms": 0}')
+        assert store.get("a.json", "GET a") is None
+        with pytest.raises(UsageError, match="another capture"), Store(tmp_path).open(60):
+            pass
+
+
+def test_names_of_the_exchange_stay_in_the_folder() -> None:
+    request = public(POSITION_TIERS, {"ccy": "../../x y"}, "../../x y")
+    assert request.file == "public_position-tiers_..%2F..%2Fx%20y.json"
+    assert request.path == "/api/v5/public/position-tiers?ccy=..%2F..%2Fx+y"
 
 
 def test_without_httpx_the_error_says_how_to_install_it(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import InvalidInput, UsageError
 from . import endpoints
-from .client import BASE_URL, Answer, Client
+from .client import BASE_URL, Answer, Client, envelope
 from .endpoints import PAGE, Request, private, public
 from .errors import CaptureError, KeyRefused, Refused
 from .keys import Account
@@ -254,10 +254,9 @@ def _bodies(folder: Path) -> list[tuple[str, bytes]]:
             continue
         try:
             body = path.read_bytes()
-            is_object = isinstance(json.loads(body), dict)
-        except (OSError, ValueError):
-            is_object = False
-        if not is_object:
+        except OSError as error:
+            raise InvalidInput(f"{path}: cannot be read: {error.strerror}") from None
+        if envelope(body) is None:
             raise InvalidInput(f"{path}: not the body of a request: a JSON object")
         bodies.append((path.name, body))
     if not bodies:

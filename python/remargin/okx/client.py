@@ -90,6 +90,7 @@ class Client:
         if there is no answer after :data:`ATTEMPTS`.
         """
         kind = (request.endpoint.name, account.name if account else "")
+        result: Answer | str = ""
         for attempt in range(1, ATTEMPTS + 1):
             self._limiter.wait(kind, request.endpoint.requests)
             try:
@@ -123,7 +124,7 @@ class Client:
         """The answer, or why to ask again. Raises what asking again would not mend."""
         if sent.fault:
             return f"the connection failed ({sent.fault})"
-        content = _envelope(sent.content)
+        content = envelope(sent.content) or {}
         code = str(content.get("code", ""))
         if code == "0" and sent.status == 200:
             if account and account.credentials.are_in(sent.content):
@@ -177,9 +178,10 @@ def _checked(base_url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _envelope(content: bytes) -> dict[str, Any]:
+def envelope(content: bytes) -> dict[str, Any] | None:
+    """A JSON object; ``None`` for what is none."""
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    return found if isinstance(found, dict) else None
