@@ -63,8 +63,8 @@ def capture(
 
     An answer that is there and whole is not fetched again, so that a capture that was stopped goes on.
 
-    Raises ``Unreachable`` if the exchange does not answer, ``UsageError`` and ``InvalidInput`` for what cannot be asked,
-    ``FileError`` if the disk fails. What the exchange refused is in :class:`Captured`.
+    Raises ``Unreachable`` if the exchange does not answer, ``UsageError`` and ``InvalidInput`` for what cannot be
+    asked, ``FileError`` if the disk fails. What the exchange refused is in :class:`Captured`.
     """
     bodies = _bodies(probes) if probes else []
     if bodies and not accounts:
