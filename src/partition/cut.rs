@@ -28,6 +28,8 @@ const ROW_GROUP: usize = 1 << 17;
 const ROW_BYTES: u64 = 96;
 /// Bytes of a row that is decoded, with what it is decoded from.
 const DECODED_ROW_BYTES: u64 = 128;
+/// Bytes of a bucket in which rows wait, beside them.
+const BUCKET_BYTES: u64 = 24 << 10;
 /// Bytes of a file that is open: its buffer and what is known of its row groups.
 const FILE_BYTES: u64 = 320 << 10;
 /// Bytes of a row group that a thread encodes, with the rows that it joins for it.
@@ -75,11 +77,14 @@ impl<'a> Cutter<'a> {
         let (buckets, limit) = (request.buckets, request.memory_limit);
         let threads = rayon::current_num_threads();
         let decoded = snapshot.rows_at_once(table)?.saturating_mul(DECODED_ROW_BYTES);
-        let need = Need { piece: ENCODER_BYTES * threads as u64, ..Need::BOOK.keeping(decoded) }
-            .of_rows(snapshot.rows(table)?);
+        // Nothing is made of the rows: what is needed beside them is what an empty book needs.
+        let need = Need::BOOK.of_rows(0).keeping(decoded.saturating_add(ENCODER_BYTES * threads as u64));
         let budget = limit.spare(0, threads, need);
         let waiting = (snapshot.rows(table)? / u64::from(buckets) + 1).min(ROW_GROUP as u64);
-        let bucket = waiting * ROW_BYTES + FILE_BYTES;
+        let bucket = waiting * ROW_BYTES + if waiting < ROW_GROUP as u64 { BUCKET_BYTES } else { FILE_BYTES };
+        if budget < bucket {
+            return Err(limit.exceeded("not even one bucket can be cut", 0, threads, need.keeping(bucket)));
+        }
         let at_once = u32::try_from(budget / bucket).unwrap_or(u32::MAX).clamp(1, buckets);
         Ok(Self { snapshot, table, folder, buckets, budget, at_once, row_group: ROW_GROUP, limit, need })
     }

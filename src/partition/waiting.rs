@@ -6,8 +6,11 @@ use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::DataType;
 use std::sync::Arc;
 
-/// Parts above which the waiting rows become one: a part of few rows is mostly overhead.
+/// Parts above which the waiting rows become one.
 const MOST_PARTS: usize = 24;
+/// The same of parts that have few rows, and are mostly overhead.
+const MOST_SMALL_PARTS: usize = 4;
+const FEW_ROWS: usize = 256;
 
 /// Rows that wait. They are copies, so that the row groups they are from can go.
 #[derive(Default)]
@@ -35,7 +38,9 @@ impl Waiting {
 
     /// Makes few parts of many.
     pub fn settle(&mut self) -> Result<()> {
-        if self.parts.len() > MOST_PARTS { self.join() } else { Ok(()) }
+        let parts = self.parts.len();
+        let are_small = parts > MOST_SMALL_PARTS && self.rows < parts * FEW_ROWS;
+        if parts > MOST_PARTS || are_small { self.join() } else { Ok(()) }
     }
 
     fn join(&mut self) -> Result<()> {
