@@ -80,13 +80,13 @@ pub(super) fn verify_listed(input: &InputFile) -> Result<()> {
 ///
 /// # Errors
 /// [`Invalid`] if there is no such list, or a file cannot be read.
-pub(crate) fn edited_file<'a>(dir: &Path, tables: impl Iterator<Item = &'a PathBuf>) -> Result<Option<PathBuf>> {
+pub(crate) fn edited_file<'a>(dir: &Path, mut tables: impl Iterator<Item = &'a PathBuf>) -> Result<Option<PathBuf>> {
     let checksums = dir.join(CHECKSUMS);
     if !source::is_there(&checksums)? {
         return Err(Invalid::new(format!("its `{CHECKSUMS}` is gone")).into());
     }
     let listed = read(&Input::open(&checksums)?)?;
-    if let Some(other) = { tables }.find(|table| !listed.contains_key(&slashes(table))) {
+    if let Some(other) = tables.find(|table| !listed.contains_key(&slashes(table))) {
         return Ok(Some(other.clone()));
     }
     for (path, expected) in listed {

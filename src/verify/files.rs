@@ -12,7 +12,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// Size and hash of a file; `None` if there is none. What came out of a pipe is gone, although the pipe may be there.
 pub(super) fn at_rest(path: &Path, progress: &dyn Progress) -> Result<Option<(u64, String)>> {
-    if source::is_piped(path).unwrap_or(false) { Ok(None) } else { hash_file(path, progress) }
+    let is_by_number = path.starts_with("/dev") || path.starts_with("/proc");
+    if is_by_number || source::is_piped(path).unwrap_or(false) { Ok(None) } else { hash_file(path, progress) }
 }
 
 /// The outputs; one that is absent or another is a difference.
