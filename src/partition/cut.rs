@@ -275,7 +275,7 @@ mod tests {
             let (few, passes) = cut(u64::MAX, 2, row_group).unwrap();
             assert!(few == whole && passes == 4);
             // All are begun, and the last ones given up, with what they have written.
-            let fits = if row_group == 40 { 3 * FILE_BYTES + 100_000 } else { 200_000 };
+            let fits = if row_group == 40 { 3 * FILE_BYTES + 100_000 } else { 100_000 };
             let (shrunk, passes) = cut(fits, BUCKETS, row_group).unwrap();
             assert!(shrunk == whole && passes > 1, "{passes} passes");
         }

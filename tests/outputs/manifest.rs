@@ -30,7 +30,7 @@ fn edits_of_the_manifest_alone_are_found() {
         fs::write(&file, &bytes).unwrap();
     }
     verify(dir, &["run"], 0);
-    forge(&dir.join("run"), "summary.json", |text| text.replace("\"unheld\": 0", "\"unheld\": 1"));
+    forge(&dir.join("run"), "summary.json", |text| text.replace("\"broken\": 0,", "\"broken\": 0, \"unheld\": 1,"));
     let found = verify(dir, &["run", "--sample", "0"], 0);
     assert_eq!(found["differing"], 0, "nothing is read again");
     let found = verify(dir, &["run", "--sample", "3"], 1);

@@ -90,7 +90,7 @@ fn an_import_counts_the_answers() {
         let args = ["import", "okx", sample.to_str().unwrap(), "--out", "out", "--memory-limit", limit];
         remargin(place.path(), &args)
     };
-    is_refused(place.path(), &import("33MiB"), "the answers take more than the 1 MiB that are left for them");
+    is_refused(place.path(), &import("32MiB"), "the answers take more than the 0 MiB that are left for them");
     let outcome = import("256MiB");
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
