@@ -168,5 +168,5 @@ pub(crate) fn rules() -> LoadedRules {
         discount: ByCurrency { listed: Vec::new(), rest: tiers() },
     };
     let values = vec![RuleValue { key: "rate".into(), value: "0.0".into(), source: "built-in".into() }];
-    LoadedRules { rules, values, hash: "abc".into() }
+    LoadedRules { rules, values, hash: "abc".into(), file: None }
 }

@@ -18,6 +18,20 @@ const MIB: u64 = 1 << 20;
 const BASE: u64 = 96 * MIB;
 /// What the allocator keeps for each thread, and what a thread works with beside row groups and pieces.
 const THREAD: u64 = 48 * MIB;
+/// The same of a book without a row.
+const LEAST_BASE: u64 = 40 * MIB;
+const LEAST_THREAD: u64 = 8 * MIB;
+const LEAST_PIECE: u64 = 2 * MIB;
+const LEAST_MARKET: u64 = 4 * MIB;
+/// A market of usual size is in what every command needs.
+const MOST_MARKET: u64 = 16 * MIB;
+/// By which these grow with the rows of a book, until they are what they are of any book.
+const ROW_BASE: u64 = 512;
+const ROW_THREAD: u64 = 512;
+const ROW_PIECE: u64 = 1536;
+/// Ids of accounts that are kept to find those that look alike: as many at most, and bytes of each while the list grows.
+const MOST_KEYS: u64 = 1 << 20;
+const KEY: u64 = 12;
 /// A row of a row group that is decoded and waits.
 const DECODED_ROW: u64 = 64;
 /// A row of a range that was brought to disk, while it is sorted.
@@ -28,26 +42,26 @@ const HELD_ROW: u64 = 64;
 /// A row of a book.
 pub(crate) const BOOK_ROW: u64 = 32;
 
-fn base(threads: usize) -> u64 {
-    BASE + THREAD * threads as u64
-}
-
 /// What a command needs beside what every command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
-    /// Bytes of a piece at work.
+    /// Bytes of a piece of usual size at work.
     pub piece: u64,
+    /// Bytes of a piece that do not depend on its accounts.
+    pub each: u64,
     /// Bytes that are there for as long as the command reads.
     pub kept: u64,
+    /// Rows of the whole book, about: little is needed for a small one. What is not known is large.
+    pub rows: u64,
 }
 
 impl Need {
     /// A piece of 16,384 accounts: its book, its rows, the encoded columns.
-    pub const ROWS: Self = Self { piece: 24 * MIB, kept: 0 };
+    pub const ROWS: Self = Self { piece: 24 * MIB, each: 0, kept: 0, rows: u64::MAX };
     /// The same, margined in the base case and in a scenario, with all that a stress looks at.
-    pub const STRESS: Self = Self { piece: 32 * MIB, kept: 0 };
+    pub const STRESS: Self = Self { piece: 32 * MIB, each: 0, kept: 0, rows: u64::MAX };
     /// The same, of which nothing but the book is made.
-    pub const BOOK: Self = Self { piece: 8 * MIB, kept: 0 };
+    pub const BOOK: Self = Self { piece: 8 * MIB, each: 0, kept: 0, rows: u64::MAX };
 
     /// With so many more bytes kept.
     #[must_use]
@@ -55,11 +69,32 @@ impl Need {
         Self { kept: self.kept.saturating_add(bytes), ..self }
     }
 
+    /// Of a book of about so many rows.
+    #[must_use]
+    pub(crate) fn of_rows(self, rows: u64) -> Self {
+        Self { rows, ..self }
+    }
+
+    /// Bytes of the market that are in what every command needs: less of a small book.
+    #[must_use]
+    pub(crate) fn usual_market(self) -> u64 {
+        (self.base(0) - LEAST_BASE + LEAST_MARKET).min(MOST_MARKET)
+    }
+
+    /// What the program and its threads take.
+    fn base(self, threads: usize) -> u64 {
+        let grown = |least: u64, row: u64| least.saturating_add(self.rows.saturating_mul(row));
+        let thread = grown(LEAST_THREAD, ROW_THREAD).min(THREAD);
+        grown(LEAST_BASE, ROW_BASE).min(BASE) + thread * threads as u64
+    }
+
     /// Of a window, where row groups of all tables together have so many bytes.
     fn of(self, window: Window, group_bytes: u64, threads: usize) -> u64 {
         let groups = group_bytes.saturating_mul(window.row_groups as u64);
-        let pieces = self.piece.saturating_mul(window.pieces as u64);
-        [groups, pieces, self.kept].into_iter().fold(base(threads), u64::saturating_add)
+        let piece = LEAST_PIECE.saturating_add(self.rows.saturating_mul(ROW_PIECE)).min(self.piece);
+        let pieces = piece.saturating_add(self.each).saturating_mul(window.pieces as u64);
+        let keys = if self.rows == u64::MAX { 0 } else { self.rows.min(MOST_KEYS) * KEY };
+        [groups, pieces, keys, self.kept].into_iter().fold(self.base(threads), u64::saturating_add)
     }
 }
 
@@ -106,7 +141,7 @@ impl MemoryLimit {
     /// What each of several books may take that are read side by side: the program itself is there once.
     #[must_use]
     pub fn shared(self, books: u64, threads: usize) -> Self {
-        let base = base(threads);
+        let base = Need::BOOK.base(threads);
         Self(self.0.min(base.saturating_add(self.0.saturating_sub(base) / books.max(1))))
     }
 
@@ -159,7 +194,7 @@ impl MemoryLimit {
             Rows::Held(rows) => rows.saturating_mul(HELD_ROW),
         };
         // What every command needs was seen to be a third less where nothing piles up.
-        self.0.saturating_sub(need.of(window, bytes, threads)).max(base(threads) / 3)
+        self.0.saturating_sub(need.of(window, bytes, threads)).max(need.base(threads) / 3)
     }
 
     /// True if the need alone is within the limit, whatever the tables.
@@ -285,5 +320,8 @@ mod tests {
             MemoryLimit(200 * MIB).exceeded("it is too large", 1 << 18, 2, Need::ROWS.keeping(8 * MIB)).to_string();
         assert!(text.contains("limit of 200 MiB") && text.contains("about 240 MiB on 2 thread(s)"), "{text}");
         assert!(MemoryLimit::of_machine().bytes() > 0);
+        let least = |need: Need, threads| need.of(NARROWEST, 0, threads) / MIB;
+        let of = |rows| least(Need::ROWS.of_rows(rows), 1);
+        assert_eq!((of(0), of(5_000), of(1_000_000), least(Need::ROWS, 1)), (50, 62, 179, 168));
     }
 }

@@ -4,6 +4,7 @@
 //! compiles today compiles when there is more to ask for.
 
 use crate::memory::MemoryLimit;
+use crate::rules::LoadedRules;
 use crate::snapshot::{Expectations, MaxRejects};
 use crate::source::Format;
 use std::path::{Path, PathBuf};
@@ -140,6 +141,15 @@ impl OutputRequest {
     #[must_use]
     pub fn with_command_line(mut self, words: Vec<String>) -> Self {
         self.command_line = words;
+        self
+    }
+}
+
+impl SnapshotRequest {
+    /// Margined under rules that were read before: if they are the snapshot's own, they must not change.
+    #[must_use]
+    pub(crate) fn under(mut self, rules: &LoadedRules) -> Self {
+        self.expectations.read_before.extend(rules.file.clone());
         self
     }
 }

@@ -8,6 +8,7 @@ use remargin::engine::{CHUNK_ACCOUNTS, Memory, OpenBook};
 use remargin::memory::Need;
 use remargin::snapshot::stream::{Currencies, Cut};
 use remargin::snapshot::{self, LoadOptions, Reason, Reject, Snapshot, Unused};
+use remargin::totals::footprint::bear;
 use remargin::{Error, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -35,7 +36,7 @@ pub struct CheckArgs {
     #[arg(long, default_value = "text")]
     format: TextFormat,
     #[command(flatten)]
-    memory: MemoryArgs,
+    pub memory: MemoryArgs,
     #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
@@ -50,13 +51,16 @@ impl CheckArgs {
 
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
         let loaded = self.rules.load_for(&self.snapshot, terminal)?;
+        let mut expectations = self.strict.date.known.expectations();
+        expectations.read_before.extend(loaded.file.clone());
         let options = LoadOptions {
             default_spot_offset: loaded.rules.default_spot_offset,
-            expectations: &self.strict.date.known.expectations(),
+            expectations: &expectations,
             progress: terminal,
         };
         let memory = Memory::new(self.memory.limit(), Need::BOOK, None);
         let mut book = OpenBook::open(&self.snapshot, Currencies::Named, memory, &options)?;
+        bear(&mut book, Need::BOOK, 0, "")?;
         let start = || Ok(((), 0));
         let (accounts, snapshot) = book.pass(
             Cut::Known(CHUNK_ACCOUNTS),

@@ -196,6 +196,7 @@ impl ExpectArgs {
             allow_empty: self.allow_empty,
             allow_unknown: self.allow_unknown,
             allow_similar_ids: self.allow_similar_ids,
+            read_before: Vec::new(),
         }
     }
 }

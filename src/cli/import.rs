@@ -6,6 +6,7 @@ use super::terminal::Terminal;
 use clap::{Args, Subcommand};
 use remargin::Result;
 use remargin::import::okx::{self, ImportRequest};
+use remargin::memory::MemoryLimit;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
@@ -79,6 +80,11 @@ struct OkxArgs {
     /// Replace an existing snapshot folder
     #[arg(long)]
     force: bool,
+    /// Memory limit, such as `512MiB` or `4GB` [default: three fifths of the machine's memory]
+    ///
+    /// Answers are held in memory, at about 32 times their size (without gzip). If they do not fit, the exit code is 6.
+    #[arg(long, value_name = "SIZE")]
+    memory_limit: Option<MemoryLimit>,
 }
 
 fn parse_time(text: &str) -> Result<i64, String> {
@@ -97,7 +103,8 @@ impl ImportCommand {
             interpolate_vol: args.interpolate_vol,
             force: args.force,
         };
-        let imported = okx::import(&request, terminal)?;
+        let limit = args.memory_limit.unwrap_or_else(MemoryLimit::of_machine);
+        let imported = okx::import_within(&request, limit, terminal)?;
         terminal.note(imported.to_text());
         let out = args.out.display();
         terminal.note(format_args!("wrote {out}"));

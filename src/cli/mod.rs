@@ -106,6 +106,7 @@ impl Command {
         match self {
             Self::Run(args) => Some(&args.memory),
             Self::Stress(args) => Some(&args.memory),
+            Self::Check(args) => Some(&args.memory),
             Self::Explain(args) => Some(&args.memory),
             Self::Verify(args) => Some(&args.memory),
             Self::Partition(args) => Some(&args.memory),

@@ -47,6 +47,12 @@ impl SignArgs {
             return Err(Error::Usage("`sign` needs a folder and --key FILE".to_owned()));
         };
         let written = signature::sign(dir, key)?;
+        if signature::is_exposed(key) {
+            terminal.note(format_args!(
+                "warning: others than its owner can read the secret key {0}, or write to it\n  hint:     chmod 600 {0}",
+                key.display()
+            ));
+        }
         terminal.note(format_args!("wrote {}", written.display()));
         Ok(exit::DONE)
     }

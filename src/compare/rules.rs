@@ -22,6 +22,7 @@ use crate::rules::{LoadedRules, RulesId};
 use crate::snapshot::stream::{Currencies, Cut, Piece};
 use crate::snapshot::{LoadOptions, Snapshot};
 use crate::tables::{encode, rejects};
+use crate::totals::footprint::bear;
 use std::borrow::Cow;
 use std::time::Instant;
 
@@ -59,7 +60,7 @@ pub struct RulesRequest {
 impl RulesRequest {
     /// Compares two sides over a snapshot.
     pub fn new(snapshot: impl Into<SnapshotRequest>, a: Basis, b: Basis) -> Self {
-        Self { snapshot: snapshot.into(), a, b, target: None }
+        Self { snapshot: snapshot.into().under(&a.rules).under(&b.rules), a, b, target: None }
     }
 
     /// Writes the comparison to a folder.
@@ -101,6 +102,7 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
     if !request.snapshot.allow_rules_date {
         bases.into_iter().try_for_each(|basis| basis.rules.check_date(book.as_of_ns()))?;
     }
+    bear(&mut book, Need::ROWS, bases.len(), "")?;
     let priced = bases.map(|basis| engine::price(book.market(), &basis.rules.rules));
     let groups = Groups::new(&priced.each_ref().map(PricedMarket::unit_names));
     let start = || {

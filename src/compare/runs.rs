@@ -23,6 +23,7 @@ use crate::rules::{self, LoadedRules, RulesId};
 use crate::snapshot::stream::Currencies;
 use crate::snapshot::{Expectations, LoadOptions, input_hashes};
 use crate::tables::encode;
+use crate::totals::footprint::bear;
 use crate::{Error, Invalid, Result};
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -330,6 +331,10 @@ impl Work<'_> {
             OpenBook::open(&dirs[side], Currencies::Named, Memory::new(limit, need, self.folder), &options)
         };
         let (mut book_a, mut book_b) = (open(0)?, open(1)?);
+        // Of the six states, three a side.
+        for book in [&mut book_a, &mut book_b] {
+            bear(book, book.memory().need, 3, "")?;
+        }
         let (market_a, market_b) = (book_a.market(), book_b.market());
         let [positions, prices, vols] = between(market_a, market_b);
         let under_a = |market| engine::price(market, &rules[0].rules);

@@ -74,9 +74,10 @@ impl<'a> OpenBook<'a> {
         Ok(Self::new(crate::snapshot::open_rows(market, tables, options)?, memory, options))
     }
 
-    fn new(mut stream: Stream, memory: Memory, options: &LoadOptions<'a>) -> Self {
+    fn new(mut stream: Stream, mut memory: Memory, options: &LoadOptions<'a>) -> Self {
         let budget = Arc::default();
         stream.count_in(&budget);
+        memory.need = memory.need.of_rows(stream.weigh());
         Self {
             stream,
             options: *options,
@@ -123,7 +124,7 @@ impl<'a> OpenBook<'a> {
 
     /// More bytes stay resident than were known of when the book was opened. The source is chosen afterwards.
     pub fn need(&mut self, need: Need) {
-        self.memory.need = need;
+        self.memory.need = need.of_rows(self.stream.weigh());
     }
 
     /// Several passes will come: a book that fits stays in memory after the first.

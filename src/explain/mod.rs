@@ -23,6 +23,7 @@ use crate::progress::Progress;
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::{Currencies, Cut, Piece};
 use crate::snapshot::{Expectations, LoadOptions};
+use crate::totals::footprint::bear;
 use crate::{Error, Invalid, Result};
 use std::path::Path;
 
@@ -42,9 +43,13 @@ pub fn explain(
     memory_limit: MemoryLimit,
     progress: &dyn Progress,
 ) -> Result<Explanation> {
+    let mut expectations = expectations.clone();
+    expectations.read_before.extend(rules.file.clone());
+    let expectations = &expectations;
     let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations, progress };
     let memory = Memory::new(memory_limit, Need::BOOK, None);
     let mut book = OpenBook::open(snapshot, Currencies::Named, memory, &options)?;
+    bear(&mut book, Need::BOOK, 1, "")?;
     let work = |(): &(), piece: &Piece| {
         let Some(account) = piece.book.find(account_id) else { return Ok(None) };
         let mut own = BookBuilder::default();

@@ -75,6 +75,26 @@ impl Opened {
             Self::Ipc(_) | Self::Csv(_) => None,
         }
     }
+
+    /// Rows that [`scan`] has in memory at once, at most: decoded, or gathered and not merged.
+    pub fn rows_at_once(&self) -> u64 {
+        match self {
+            Self::Parquet(parts) => {
+                let (tasks, largest) = parquet_window(parts);
+                largest.saturating_mul(tasks as u64).min(self.rows().unwrap_or(u64::MAX))
+            }
+            Self::Ipc(_) | Self::Csv(_) => 2 * SMALL_WAVE * rayon::current_num_threads() as u64,
+            Self::Memory(slices) => slices.rows(),
+        }
+    }
+}
+
+/// Row groups of Parquet that are in memory at once, and the rows of the largest: one a thread and one that waits to be
+/// merged; more only where groups are small.
+fn parquet_window(parts: &[parquet::Part]) -> (usize, u64) {
+    let threads = rayon::current_num_threads();
+    let largest = parts.iter().flat_map(|part| &part.groups).max().copied().unwrap_or(0);
+    (if largest >= SMALL_WAVE { threads + 1 } else { 4 * threads }, largest)
 }
 
 /// Folds the rows of a table: `fold` gathers batches into a local `T`, on many threads; `merge` takes the locals in
@@ -141,10 +161,7 @@ fn scan_parquet<T: Default + Send>(
         part.read_group(group, first_row, |batch| step(&mut local, batch))?;
         Ok(local)
     };
-    // One row group a thread and one that waits to be merged; more only where groups are small.
-    let threads = rayon::current_num_threads();
-    let largest = parts.iter().flat_map(|part| &part.groups).max().copied().unwrap_or(0);
-    let window = if largest >= SMALL_WAVE { threads + 1 } else { 4 * threads };
+    let (window, _) = parquet_window(parts);
     in_order(tasks.len(), window, work, &mut merge)?;
     Ok(parts.iter().map(|part| part.groups.iter().sum()).collect())
 }

@@ -16,37 +16,27 @@
 //! book. Memory is bounded by fewer buckets at once: the table is scanned again for the next ones.
 
 mod bucket;
+mod cut;
+mod waiting;
 
 use crate::cells::time::timestamp;
-use crate::memory::{MemoryLimit, Need};
+use crate::memory::MemoryLimit;
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
-use crate::publish::hashed::{HashedFile, write_bytes};
+use crate::publish::hashed::write_bytes;
 use crate::publish::json::json;
 use crate::publish::{OutputFile, OutputFolder};
-use crate::snapshot::Table;
-use crate::snapshot::raw::{OF_ACCOUNTS, RawRows, RawSnapshot};
-use crate::source::Input;
-use crate::{Error, Invalid, Result};
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
-use arrow::datatypes::SchemaRef;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use crate::snapshot::raw::{OF_ACCOUNTS, RawSnapshot};
+use crate::{Error, Result};
+use cut::Cutter;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 pub use bucket::{HASH, LAYOUT_VERSION, SEED, bucket_of};
 
-/// Most buckets. Each is an open file during partitioning.
+/// Most buckets. Each may be an open file during partitioning.
 pub const MOST_BUCKETS: u32 = 4096;
-
-/// Rows of a row group: enough work for one reading thread, and little memory.
-const ROW_GROUP: usize = 1 << 17;
 
 /// What to partition.
 #[derive(Debug, Clone)]
@@ -145,21 +135,6 @@ pub fn partition(request: &PartitionRequest, progress: &dyn Progress) -> Result<
     Ok(done)
 }
 
-/// Buckets of a table of so many rows that are cut at once: each holds a row group until it is full.
-fn at_once(request: &PartitionRequest, rows: u64) -> Result<u32> {
-    const ROW_BYTES: u64 = 64;
-    const WRITER_BYTES: u64 = 1 << 18;
-    let waiting = (rows / u64::from(request.buckets) * 2 + 1).min(ROW_GROUP as u64);
-    let bucket = waiting * ROW_BYTES + WRITER_BYTES;
-    let (limit, threads) = (request.memory_limit, rayon::current_num_threads());
-    let most = u32::try_from(limit.spare(0, threads, Need::BOOK) / bucket).unwrap_or(u32::MAX);
-    if most == 0 {
-        let need = Need::BOOK.keeping(bucket);
-        return Err(limit.exceeded("not even one bucket can be cut", 0, threads, need));
-    }
-    Ok(most.min(request.buckets))
-}
-
 /// Fills the buckets.
 fn cut_all(
     snapshot: &RawSnapshot,
@@ -171,12 +146,13 @@ fn cut_all(
     copy_market(snapshot, &request.snapshot, folder, cut, progress)?;
     for table in OF_ACCOUNTS {
         if snapshot.files(table).is_some() {
-            let most = at_once(request, snapshot.rows(table)?)?;
-            for first in (0..request.buckets).step_by(most as usize) {
-                let few = first..request.buckets.min(first + most);
-                let files = cut_table(snapshot, table, folder, request.buckets, &few, progress)?;
+            let cutter = Cutter::new(snapshot, table, folder, request)?;
+            let mut first = 0;
+            while first < request.buckets {
+                let files = cutter.cut(first, progress)?;
                 for (bucket, file) in cut.iter_mut().skip(first as usize).zip(files) {
                     bucket.files.push(described(file));
+                    first += 1;
                 }
             }
         }
@@ -223,102 +199,4 @@ fn copy_market(
         progress.advance(1);
     }
     Ok(())
-}
-
-/// A table of one bucket, being written.
-struct Cut {
-    writer: ArrowWriter<HashedFile>,
-    schema: SchemaRef,
-    rows: u64,
-}
-
-impl Cut {
-    fn create(place: &Path, schema: &SchemaRef) -> Result<Self> {
-        let zstd = Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default());
-        let properties = WriterProperties::builder()
-            .set_compression(zstd)
-            .set_max_row_group_row_count(Some(ROW_GROUP))
-            .set_column_dictionary_enabled("account_id".into(), false);
-        let options = ArrowWriterOptions::new().with_properties(properties.build());
-        let writer = ArrowWriter::try_new_with_options(HashedFile::create(place)?, SchemaRef::clone(schema), options);
-        Ok(Self { writer: writer.map_err(|error| failed(place, &error))?, schema: SchemaRef::clone(schema), rows: 0 })
-    }
-}
-
-fn failed(place: &Path, error: &dyn std::fmt::Display) -> Error {
-    Error::Runtime(format!("cannot write `{}`: {error}", place.display()))
-}
-
-/// Partitions a few buckets of one table; returns the files in the order of the buckets.
-fn cut_table(
-    snapshot: &RawSnapshot,
-    table: Table,
-    folder: &Path,
-    buckets: u32,
-    few: &Range<u32>,
-    progress: &dyn Progress,
-) -> Result<Vec<OutputFile>> {
-    let file = format!("{}.parquet", table.name());
-    let place = |bucket: usize| folder.join(name(few.start + bucket as u32)).join(&file);
-    let mut cuts: Vec<Cut> = Vec::new();
-    let fold = |local: &mut Vec<Vec<RecordBatch>>, rows: &RawRows| {
-        local.resize_with(few.len(), Vec::new);
-        for (bucket, rows) in split(rows, buckets, few)?.into_iter().enumerate() {
-            local[bucket].extend(rows);
-        }
-        Ok(())
-    };
-    let write = |(bucket, (cut, batches)): (usize, (&mut Cut, Vec<RecordBatch>))| {
-        for batch in batches {
-            cut.rows += batch.num_rows() as u64;
-            if *batch.schema_ref() != cut.schema {
-                return Err(Invalid::new(format!(
-                    "the parts of table `{}` have columns of different types",
-                    table.name()
-                ))
-                .file(snapshot.files(table).and_then(<[Input]>::first).map_or(Path::new(""), Input::path))
-                .value(batch.schema_ref().to_string())
-                .expected(cut.schema.to_string())
-                .into());
-            }
-            cut.writer.write(&batch).map_err(|error| failed(&place(bucket), &error))?;
-        }
-        Ok(())
-    };
-    snapshot.scan(table, progress, fold, |local| {
-        let schema = local.iter().flatten().next().map(RecordBatch::schema);
-        if let (Some(schema), true) = (schema, cuts.is_empty()) {
-            cuts = (0..few.len()).map(|bucket| Cut::create(&place(bucket), &schema)).collect::<Result<_>>()?;
-        }
-        cuts.par_iter_mut().zip(local).enumerate().try_for_each(write)
-    })?;
-    if cuts.is_empty() {
-        let schema = crate::snapshot::raw::schema_of(table);
-        cuts = (0..few.len()).map(|bucket| Cut::create(&place(bucket), &schema)).collect::<Result<_>>()?;
-    }
-    let finish = |(bucket, Cut { writer, rows, .. }): (usize, Cut)| {
-        let written = writer.into_inner().map_err(|error| failed(&place(bucket), &error))?;
-        written.finish(file.clone(), Some(rows))
-    };
-    cuts.into_par_iter().enumerate().map(finish).collect()
-}
-
-/// The rows of each of a few buckets, in order; `None` for a bucket without rows.
-fn split(rows: &RawRows, buckets: u32, few: &Range<u32>) -> Result<Vec<Option<RecordBatch>>> {
-    let mut places: Vec<Vec<u32>> = vec![Vec::new(); few.len()];
-    let (mut last, mut bucket) = (None, 0);
-    for row in 0..rows.batch.num_rows() {
-        let id = rows.account_id(row).unwrap_or_default();
-        if last != Some(id) {
-            (last, bucket) = (Some(id), bucket_of(id, buckets));
-        }
-        if few.contains(&bucket) {
-            places[(bucket - few.start) as usize].push(row as u32);
-        }
-    }
-    let take = |places: Vec<u32>| {
-        let taken = (!places.is_empty()).then(|| take_record_batch(&rows.batch, &UInt32Array::from(places)));
-        taken.transpose().map_err(|error| Error::Runtime(format!("cannot partition a table: {error}")))
-    };
-    places.into_iter().map(take).collect()
 }

@@ -58,7 +58,12 @@ impl OutputFolder {
     fn of(contents: Contents, out: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
         // Follow a link, so that the folder is replaced and not the link.
         let target = match fs::symlink_metadata(out) {
-            Ok(there) if there.is_symlink() => fs::canonicalize(out).map_err(|err| Error::io("open", out, err))?,
+            Ok(there) if there.is_symlink() => fs::canonicalize(out).map_err(|err| {
+                Error::Usage(format!(
+                    "`{}` cannot be an output folder: its link leads to no folder: {err}",
+                    out.display()
+                ))
+            })?,
             Ok(_) => out.to_path_buf(),
             Err(err) if err.kind() == io::ErrorKind::NotFound => out.to_path_buf(),
             Err(err) => return Err(Error::io("open", out, err)),

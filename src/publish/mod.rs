@@ -3,7 +3,7 @@
 //! [`folder`] (complete or not at all; uses `disk` and `lock`), `hashed` (files counted and hashed during writing),
 //! [`manifest`] (provenance), [`recorded`] (provenance read back), `scratch` (a temporary folder), `json`.
 
-mod disk;
+pub(crate) mod disk;
 pub mod folder;
 pub(crate) mod hashed;
 pub(crate) mod json;

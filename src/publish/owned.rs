@@ -83,7 +83,12 @@ impl Owned {
         let foreign = found.files.iter().find(|file| !ours.contains(*file));
         let foreign = foreign.or_else(|| found.folders.iter().find(|folder| !parents.contains(folder.as_path())));
         match foreign {
-            None => Ok(Self { files: found.files }),
+            None => {
+                if contents == Contents::Snapshot {
+                    unedited(folder, &found.files)?;
+                }
+                Ok(Self { files: found.files })
+            }
             Some(foreign) => {
                 Err(format!("`{}` in it was not written by remargin; move it elsewhere first", foreign.display()))
             }
@@ -152,9 +157,7 @@ fn tables(folder: &Path) -> Result<BTreeSet<PathBuf>, String> {
     if !fs::symlink_metadata(&manifest).is_ok_and(|found| found.is_file()) {
         return Err(format!("it is not a snapshot (it has no `{SNAPSHOT}`)"));
     }
-    let mut line = String::new();
-    let first = fs::File::open(&manifest).and_then(|file| BufReader::new(file.take(1 << 12)).read_line(&mut line));
-    first.map_err(|err| format!("its `{SNAPSHOT}` cannot be read: {err}"))?;
+    let line = first_line(&manifest)?;
     if ![GENERATED, IMPORTED].iter().any(|begin| line.starts_with(begin)) {
         return Err(format!("its `{SNAPSHOT}` was not written by `remargin generate` or `remargin import`"));
     }
@@ -169,6 +172,28 @@ fn tables(folder: &Path) -> Result<BTreeSet<PathBuf>, String> {
         files.extend(tables.map(|table| file(table, format)));
     }
     Ok(files)
+}
+
+fn first_line(manifest: &Path) -> Result<String, String> {
+    let mut line = String::new();
+    let first = fs::File::open(manifest).and_then(|file| BufReader::new(file.take(1 << 12)).read_line(&mut line));
+    first.map_err(|err| format!("its `{SNAPSHOT}` cannot be read: {err}"))?;
+    Ok(line)
+}
+
+/// A snapshot with tables that are not those that `checksums` lists has somebody's work in it.
+fn unedited(folder: &Path, files: &BTreeSet<PathBuf>) -> Result<(), String> {
+    // `import` writes no hashes, but somebody may have added them.
+    if !files.contains(Path::new(CHECKSUMS)) && !first_line(&folder.join(SNAPSHOT))?.starts_with(GENERATED) {
+        return Ok(());
+    }
+    let edited = |why: String| format!("it was edited ({why}); move it elsewhere first");
+    let tables = files.iter().filter(|file| BESIDE_TABLES.iter().all(|name| *file != Path::new(name)));
+    match snapshot::edited_file(folder, tables) {
+        Ok(None) => Ok(()),
+        Ok(Some(file)) => Err(edited(format!("`{}` is not the file that `{CHECKSUMS}` lists", file.display()))),
+        Err(error) => Err(edited(error.to_string().lines().next().unwrap_or_default().to_owned())),
+    }
 }
 
 fn bounded(file: &Path) -> io::Result<Vec<u8>> {
@@ -216,6 +241,11 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    /// The list of a snapshot with such marks.
+    fn listing(marks: &str) -> String {
+        format!("{}  marks.csv\n", blake3::hash(marks.as_bytes()).to_hex())
+    }
+
     /// A folder, the kind of output that would replace it, and the file that prevents this.
     #[test]
     fn what_is_foreign() {
@@ -223,7 +253,8 @@ mod tests {
         const RUN: &str = r#"{"remargin": "0.1.0", "outputs": [{"path": "accounts.csv", "rows": 1}]}"#;
         const CUT: &str = r#"{"remargin": "0.1.0", "buckets": [{"path": "b0", "files": [{"path": "marks.csv"}]}]}"#;
         let snapshot = format!("{GENERATED} --accounts 1\nversion = 1\n");
-        let cases: [(Files, Contents, Option<&str>); 16] = [
+        let (imported, listed) = (format!("{IMPORTED}\nversion = 1\n"), listing(""));
+        let cases: [(Files, Contents, Option<&str>); 22] = [
             (&[], Contents::Outputs, None),
             (&[], Contents::Snapshot, None),
             (&[(MANIFEST, RUN), ("accounts.csv", "")], Contents::Outputs, None),
@@ -235,7 +266,21 @@ mod tests {
             (&[(MANIFEST, CUT), ("b0/marks.csv", ""), ("b1/marks.csv", "")], Contents::Outputs, Some("`b1/marks.csv`")),
             (&[(MANIFEST, "{}")], Contents::Outputs, Some("not written by remargin")),
             (&[("a.js", "")], Contents::Outputs, Some("no `manifest.json`")),
-            (&[(SNAPSHOT, &snapshot), ("marks.csv", ""), ("checksums", "")], Contents::Snapshot, None),
+            (&[(SNAPSHOT, &snapshot), ("marks.csv", ""), (CHECKSUMS, &listed)], Contents::Snapshot, None),
+            (&[(SNAPSHOT, &imported), ("marks.csv", "1"), ("import.json", "")], Contents::Snapshot, None),
+            (&[(SNAPSHOT, &snapshot), ("marks.csv", "")], Contents::Snapshot, Some("`checksums` is gone")),
+            (
+                &[(SNAPSHOT, &snapshot), ("marks.csv", "1"), (CHECKSUMS, &listed)],
+                Contents::Snapshot,
+                Some("`marks.csv`"),
+            ),
+            (
+                &[(SNAPSHOT, &imported), ("marks.csv", "1"), (CHECKSUMS, &listed)],
+                Contents::Snapshot,
+                Some("`marks.csv`"),
+            ),
+            (&[(SNAPSHOT, &snapshot), (CHECKSUMS, &listed)], Contents::Snapshot, Some("`marks.csv`")),
+            (&[(SNAPSHOT, &snapshot), ("marks.csv", ""), (CHECKSUMS, "")], Contents::Snapshot, Some("`marks.csv`")),
             (
                 &[(SNAPSHOT, &snapshot), ("instruments.parquet", ""), ("accounts.csv", "")],
                 Contents::Snapshot,
@@ -338,7 +383,7 @@ mod tests {
                 files.extend(names.iter().take(*outputs).map(|name| (*name, "figures")));
                 make(at, &files);
             }
-            Piece::Snapshot(at) => make(at, &[(SNAPSHOT, GENERATED), ("marks.csv", "1")]),
+            Piece::Snapshot(at) => make(at, &[(SNAPSHOT, GENERATED), ("marks.csv", "1"), (CHECKSUMS, &listing("1"))]),
             Piece::Link(at, to) => {
                 let at = path(root, at);
                 let _ = at.parent().map(fs::create_dir_all);
@@ -395,7 +440,7 @@ mod tests {
                         continue;
                     };
                     let ours = if of_snapshot {
-                        [SNAPSHOT, "marks.csv"].iter().any(|name| inner == Path::new(name))
+                        [SNAPSHOT, "marks.csv", CHECKSUMS].iter().any(|name| inner == Path::new(name))
                     } else {
                         [MANIFEST, "x.csv", "y.csv", "z.csv"].iter().any(|name| inner == Path::new(name))
                     };

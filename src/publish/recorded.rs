@@ -92,6 +92,12 @@ pub struct StressPart {
 pub struct Recorded {
     /// Version of the program.
     pub remargin: String,
+    /// How the program was called; empty if a library wrote the run.
+    #[serde(default)]
+    pub command_line: Vec<String>,
+    /// The folder of the snapshot, as it was given. A comparison has none.
+    #[serde(default)]
+    pub snapshot: Option<String>,
     /// Valuation time.
     pub as_of: String,
     /// The rules.

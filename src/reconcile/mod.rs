@@ -23,6 +23,7 @@ use crate::error::Remedy;
 use crate::figures::{ACCOUNT, Layout, UNIT};
 use crate::import::okx::files;
 use crate::market::scenario;
+use crate::memory::MemoryLimit;
 use crate::progress::Progress;
 use crate::results::{ResultRow, read_result};
 use crate::{Error, Result};
@@ -51,7 +52,7 @@ pub struct ReconcileRequest {
 /// [`Error::Invalid`] if the run or a response cannot be read; [`Error::Usage`] if the account of a response is
 /// unknown, or no response has comparable figures; [`Error::Interrupted`].
 pub fn reconcile(request: &ReconcileRequest, progress: &dyn Progress) -> Result<Reconciliation> {
-    let found = files::read(&request.against)?;
+    let found = files::read(&request.against, &files::budget(MemoryLimit::of_machine()))?;
     let mut answers = answers::Answers::default();
     for response in &found.responses {
         answers.take(response);

@@ -9,7 +9,7 @@ use super::bounds::{self, LARGEST_RULES, shown};
 use super::key::{self, Known, OPTIONAL, Path, REST, Role, basic_string, dotted};
 use super::{BUILT_IN, BUILT_IN_NAME, RuleValue};
 use crate::error::{Error, Invalid, Result};
-use crate::source;
+use crate::source::{self, ReadFile};
 
 /// The source of a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +89,8 @@ pub(super) struct Leaf {
 pub(super) struct Resolved {
     pub(super) leaves: Vec<Leaf>,
     sources: Vec<Source>,
+    /// The file of the user's layer.
+    pub(super) file: Option<ReadFile>,
 }
 
 impl Resolved {
@@ -134,8 +136,9 @@ impl Resolved {
 pub(super) fn resolve(own: Option<UserRules>, set: &[String]) -> Result<Resolved> {
     let built_in = parse(BUILT_IN).map_err(|invalid| Source::BuiltIn.mark(*invalid))?;
     let known = Known::of(&built_in);
-    let mut merged = Layers { known, leaves: BTreeMap::new(), sources: Vec::new() };
-    let overlay = own.map(UserRules::read).transpose()?;
+    let mut merged = Layers { known, leaves: BTreeMap::new(), sources: Vec::new(), file: None };
+    let (overlay, file) = own.map(UserRules::read).transpose()?.unzip();
+    merged.file = file.flatten();
     if overlay.as_ref().is_none_or(|(_, _, extends)| *extends) {
         merged.add(Source::BuiltIn, built_in)?;
     }
@@ -155,6 +158,7 @@ struct Layers {
     known: Known,
     leaves: BTreeMap<Path, Leaf>,
     sources: Vec<Source>,
+    file: Option<ReadFile>,
 }
 
 impl Layers {
@@ -233,7 +237,7 @@ impl Layers {
             };
             leaves.push(leaf);
         }
-        Ok(Resolved { leaves, sources: self.sources })
+        Ok(Resolved { leaves, sources: self.sources, file: self.file })
     }
 }
 
@@ -248,19 +252,20 @@ pub(super) enum UserRules<'a> {
 
 impl UserRules<'_> {
     /// Reads it. The flag tells whether it extends the built-in set.
-    fn read(self) -> Result<(Source, Table, bool)> {
+    fn read(self) -> Result<((Source, Table, bool), Option<ReadFile>)> {
         let path = match self {
             Self::File(path) => path,
-            Self::Text(text) => return read_text(Source::Text, text),
-            Self::TextIn(text, file) => return read_text(Source::File(file.to_path_buf()), text),
+            Self::Text(text) => return Ok((read_text(Source::Text, text)?, None)),
+            Self::TextIn(text, file) => return Ok((read_text(Source::File(file.to_path_buf()), text)?, None)),
         };
         let source = Source::File(path.to_path_buf());
         let bytes = source::read_if_there(path, LARGEST_RULES)?.ok_or_else(|| missing(path))?;
+        let file = ReadFile { path: path.to_path_buf(), blake3: blake3::hash(&bytes).to_hex().to_string() };
         let text = String::from_utf8(bytes).map_err(|err| {
             let line = line_at(err.as_bytes(), err.utf8_error().valid_up_to());
             source.mark(Invalid::new(format!("not a text in UTF-8 at line {line}")).expected("a TOML file"))
         })?;
-        read_text(source, &text)
+        Ok((read_text(source, &text)?, Some(file)))
     }
 }
 

@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use crate::error::{Invalid, Remedy, Result};
 use crate::margin::rules::Rules;
 pub use crate::rules::show::{show, to_json};
+use crate::source::ReadFile;
 use layers::{Resolved, UserRules};
 
 mod bounds;
@@ -51,6 +52,8 @@ pub struct LoadedRules {
     pub values: Vec<RuleValue>,
     /// BLAKE3, in hex, of [`LoadedRules::canonical`]. Equal parameters have equal hashes, however they were given.
     pub hash: String,
+    /// The file that they were read from.
+    pub file: Option<ReadFile>,
 }
 
 /// Name and hash of a rule set.
@@ -127,7 +130,7 @@ fn finish(resolved: &Resolved) -> Result<LoadedRules> {
     let rules = schema::read(resolved).and_then(check::check).map_err(|fault| resolved.blame(fault))?;
     let values = resolved.values();
     let hash = blake3::hash(canonical(&values).as_bytes()).to_hex().to_string();
-    Ok(LoadedRules { rules, values, hash })
+    Ok(LoadedRules { rules, values, hash, file: resolved.file.clone() })
 }
 
 /// Like [`load_text`], from a text inside a file with other data. Errors name the file.

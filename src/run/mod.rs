@@ -40,7 +40,7 @@ use crate::tables::rejects;
 use crate::totals::Summary;
 use crate::totals::at_risk::{self, AtRisk, Names};
 use crate::totals::flagged::{Flagged, flag};
-use crate::totals::footprint::with_market;
+use crate::totals::footprint::bear;
 use crate::totals::spread::{Floor, Spread};
 use crate::totals::summary::Tally;
 use margins::{Margins, Rows};
@@ -75,7 +75,7 @@ pub struct RunRequest {
 impl RunRequest {
     /// A run of a snapshot into a folder under these rules.
     pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
-        let (snapshot, output) = (snapshot.into(), output.into());
+        let (snapshot, output) = (snapshot.into().under(&rules), output.into());
         Self { snapshot, output, rules, shocks: None, distance: DistanceScope::None }
     }
 
@@ -152,23 +152,12 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
 
 /// Tells the book what else is in memory. All scenarios are priced at once, so that an account's rows stand together.
 fn bound(request: &RunRequest, book: &mut OpenBook, scenarios: usize) -> Result<()> {
-    let mut need = with_market(Need::ROWS, book.market(), scenarios);
+    let mut need = Need::ROWS;
     if request.distance == DistanceScope::All {
         // Distances are searched when all is margined: the book is kept until then.
         need = need.keeping(book.rows().saturating_mul(BOOK_ROW));
     }
-    book.need(need);
-    let (limit, threads) = (request.snapshot.memory_limit, rayon::current_num_threads());
-    if limit.bears(threads, need) || !limit.bears(threads, Need::ROWS) {
-        return Ok(());
-    }
-    let (instruments, currencies) = (book.market().instruments.len(), book.market().currencies.len());
-    let market = format!("a market of {instruments} instruments and {currencies} currencies");
-    let what = match scenarios {
-        0..=1 => format!("{market} is too large"),
-        _ => format!("it must hold {market} in {scenarios} scenarios at once; `remargin stress` takes a few at a time"),
-    };
-    Err(limit.exceeded(&what, 0, threads, need))
+    bear(book, need, scenarios, "; `remargin stress` takes a few at a time")
 }
 
 /// A market, priced in all scenarios; what comes after is accounts.

@@ -80,6 +80,21 @@ pub fn sign(run: &Path, key: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// True if others than its owner may read the file of a secret key, where the system tells.
+#[must_use]
+pub fn is_exposed(key: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        key.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = key;
+        false
+    }
+}
+
 /// Checks the signature of the finished run in `run`. A signature that is missing or wrong is no error: see
 /// [`Signature::problem`].
 ///

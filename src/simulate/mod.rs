@@ -189,6 +189,9 @@ pub fn load(
     expectations: &Expectations,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
+    let mut expectations = expectations.clone();
+    expectations.read_before.extend(rules.file.clone());
+    let expectations = &expectations;
     let options = LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations, progress };
     let snapshot = snapshot::load(dir, &options)?;
     if !allow_rules_date {

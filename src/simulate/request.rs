@@ -34,7 +34,7 @@ pub struct SimulateRequest {
 impl SimulateRequest {
     /// A simulation over a snapshot into a folder under these rules; operations or limits are still to be given.
     pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
-        let (snapshot, output) = (snapshot.into(), output.into());
+        let (snapshot, output) = (snapshot.into().under(&rules), output.into());
         Self { snapshot, output, rules, operations: None, limits: LimitRequest::default() }
     }
 

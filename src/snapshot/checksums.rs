@@ -5,11 +5,12 @@
 
 use super::{Expectations, InputFile};
 use crate::error::Remedy;
+use crate::progress::Silent;
 use crate::source::{self, Input};
 use crate::{Invalid, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The name of the file. Its lines are those of `b3sum`: a hash, two spaces, a path from the folder.
 pub const CHECKSUMS: &str = "checksums";
@@ -72,6 +73,33 @@ pub(super) fn verify_listed(input: &InputFile) -> Result<()> {
         Some(expected) if *expected != input.blake3 => Err(changed(&input.path, &input.blake3, expected).into()),
         _ => Ok(()),
     }
+}
+
+/// The first file of a snapshot that is not the one that `checksums` lists, is listed and not there, or is one of
+/// `tables` and not listed.
+///
+/// # Errors
+/// [`Invalid`] if there is no such list, or a file cannot be read.
+pub(crate) fn edited_file<'a>(dir: &Path, mut tables: impl Iterator<Item = &'a PathBuf>) -> Result<Option<PathBuf>> {
+    let checksums = dir.join(CHECKSUMS);
+    if !source::is_there(&checksums)? {
+        return Err(Invalid::new(format!("its `{CHECKSUMS}` is gone")).into());
+    }
+    let listed = read(&Input::open(&checksums)?)?;
+    if let Some(other) = tables.find(|table| !listed.contains_key(&slashes(table))) {
+        return Ok(Some(other.clone()));
+    }
+    for (path, expected) in listed {
+        let file = dir.join(&path);
+        if !source::is_there(&file)? {
+            return Ok(Some(path.into()));
+        }
+        let hashes = source::hash_all(&[Input::open(&file)?], &Silent)?;
+        if hashes.iter().any(|(_, found)| *found != expected) {
+            return Ok(Some(path.into()));
+        }
+    }
+    Ok(None)
 }
 
 fn changed(file: &Path, found: &str, expected: &str) -> Invalid {

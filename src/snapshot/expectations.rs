@@ -1,6 +1,7 @@
 //! What a snapshot is held to besides its form.
 
 use super::MarkCheck;
+use crate::source::ReadFile;
 use crate::{Invalid, Result};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -27,6 +28,9 @@ pub struct Expectations {
     /// Account ids that differ only in their spelling are those of different accounts.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_similar_ids: bool,
+    /// Files that were read before: where the snapshot has one of them, it must be what was read.
+    #[serde(skip)]
+    pub read_before: Vec<ReadFile>,
 }
 
 // Signature that serde asks for.
@@ -45,6 +49,7 @@ impl Expectations {
         allow_empty: false,
         allow_unknown: false,
         allow_similar_ids: false,
+        read_before: Vec::new(),
     };
 
     /// Nothing is known, and there may be no row.
@@ -56,6 +61,7 @@ impl Expectations {
         allow_empty: true,
         allow_unknown: false,
         allow_similar_ids: false,
+        read_before: Vec::new(),
     };
 
     /// True if a price of this time is too far from the valuation time, or its time is not known.

@@ -38,6 +38,7 @@ mod warning;
 
 pub use crate::cells::time::parse_time;
 pub use crate::formats::memory::Rows;
+pub(crate) use checksums::edited_file;
 pub use checksums::{CHECKSUMS, checksum_lines, snapshot_hash};
 pub use expectations::Expectations;
 pub use mark_check::MarkCheck;

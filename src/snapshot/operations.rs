@@ -7,9 +7,9 @@ use crate::cells::number::{NumberError, Numbers, parse};
 use crate::cells::text::cut;
 use crate::formats::scan::{Opened, scan};
 use crate::progress::Progress;
-use crate::source::{self, Input};
+use crate::source::{self, Input, Patient};
 use crate::{Invalid, Result};
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::Path;
 
 /// A number of an operation: absent, in range, or not to be used.
@@ -87,19 +87,19 @@ pub fn is_piped(path: &Path) -> bool {
     source::is_piped(path).unwrap_or(false)
 }
 
-/// Operations as JSON lines: a file, a named pipe, or standard input for `-`. A file that changed ends with an error
-/// that has [`crate::Error::Invalid`] in it.
+/// Operations as JSON lines: a file, a named pipe, or standard input for `-`. Reading can be interrupted: its error has
+/// [`crate::Error::Interrupted`] in it then, and [`crate::Error::Invalid`] after a file has changed.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if it is not a regular file or cannot be opened.
-pub fn open_lines(path: &Path, progress: &dyn Progress) -> Result<Box<dyn BufRead>> {
+pub fn open_lines<'a>(path: &Path, progress: &'a dyn Progress) -> Result<Box<dyn BufRead + 'a>> {
     if path == Path::new("-") {
-        return Ok(Box::new(std::io::stdin().lock()));
+        return Ok(Box::new(Patient::start(std::io::stdin(), progress)?));
     }
     if is_piped(path) {
         return source::open_lines(path, progress);
     }
-    Ok(Box::new(BufReader::new(Input::open(path)?.to_the_end())))
+    Ok(Box::new(Patient::start(Input::open(path)?.to_the_end(), progress)?))
 }
 
 /// Reads a table of operations (`*.csv`, `*.parquet`, `*.arrow`, a folder of Parquet parts or a named pipe) and keeps

@@ -60,6 +60,15 @@ impl RawSnapshot {
         self.survey.source(table).map_or(Ok(0), |source| super::rows_about(table, source))
     }
 
+    /// Rows of a table that a scan has in memory at once, at most.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a file cannot be opened.
+    pub fn rows_at_once(&self, table: Table) -> Result<u64> {
+        let rows = |source| Ok(Opened::new(source, table.columns())?.rows_at_once());
+        self.survey.source(table).map_or(Ok(0), rows)
+    }
+
     /// `snapshot.toml`, the rules that it names, and the files of the market and of the scenarios.
     pub fn market_files(&self) -> Vec<Input> {
         let market =

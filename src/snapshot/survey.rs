@@ -91,6 +91,12 @@ impl Survey {
     /// # Errors
     /// [`Invalid`] naming the file that is another.
     pub fn verify(&self, inputs: &[InputFile], expectations: &Expectations) -> Result<()> {
+        for read in &expectations.read_before {
+            let mut here = inputs.iter().filter(|input| self.dir.join(&input.path) == read.path);
+            if here.any(|input| input.blake3 != read.blake3) {
+                return Err(source::changed(&read.path, "it was read before the tables, and had another hash").into());
+            }
+        }
         checksums::verify(&self.dir, self.checksums.as_ref(), inputs, expectations)
     }
 

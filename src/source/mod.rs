@@ -19,6 +19,7 @@ mod input;
 mod local;
 mod memory;
 mod parts;
+mod patient;
 mod piped;
 mod small;
 mod view;
@@ -29,6 +30,7 @@ pub(crate) use input::{Input, hash_all, settle};
 pub(crate) use local::{is_file, is_there};
 #[cfg(test)]
 pub(crate) use memory::Memory;
+pub(crate) use patient::Patient;
 pub(crate) use piped::{is_piped, open_lines, open_table};
 pub(crate) use small::{LARGEST_JSON, LARGEST_TOML, most_unpacked, read, read_if_there, read_text, text_of};
 pub(crate) use view::View;
@@ -36,8 +38,17 @@ pub(crate) use view::View;
 use crate::{Error, Invalid, Result};
 use std::fmt::Debug;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A small file that was read whole before the snapshot was opened, and the hash of what was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadFile {
+    /// Where it was.
+    pub path: PathBuf,
+    /// BLAKE3 of its bytes, in hexadecimal.
+    pub blake3: String,
+}
 
 /// Bytes that can be read at any place, by many threads at once: a file, or whatever else a store holds.
 pub(crate) trait ByteSource: Debug + Send + Sync {

@@ -4,11 +4,12 @@
 //! writes to is refused after a while.
 
 use super::memory::Memory;
+use super::patient::{GLANCE, Patient};
 use super::{Format, Input, Source, at, unreadable};
 use crate::progress::Progress;
 use crate::{Error, Invalid, Result};
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -17,8 +18,6 @@ use std::time::{Duration, Instant};
 const LARGEST_PIPED: u64 = 256 << 20;
 /// How long a pipe may be without a writer.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How often somebody who waits looks whether to stop.
-const GLANCE: Duration = Duration::from_millis(50);
 
 /// True for a named pipe, and for standard input by its name whatever it is.
 ///
@@ -66,9 +65,12 @@ pub(crate) fn open_table(path: &Path, progress: &dyn Progress) -> Result<Source>
 ///
 /// # Errors
 /// [`Invalid`] if what comes is no JSON, or nobody writes to the pipe; [`Error::Interrupted`].
-pub(crate) fn open_lines(path: &Path, progress: &dyn Progress) -> Result<Box<dyn BufRead>> {
-    let mut lines = BufReader::new(open_pipe(path, progress)?);
-    let first = lines.fill_buf().map_err(|error| unreadable(path, &error))?;
+pub(crate) fn open_lines<'a>(path: &Path, progress: &'a dyn Progress) -> Result<Box<dyn BufRead + 'a>> {
+    let mut lines = Patient::start(open_pipe(path, progress)?, progress)?;
+    let first = lines.fill_buf().map_err(|error| match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => unreadable(path, &error).into(),
+    })?;
     match first.trim_ascii_start().first() {
         None | Some(b'{') => Ok(Box::new(lines)),
         Some(_) => {

@@ -149,7 +149,7 @@ impl StressRequest {
     /// A stress of a snapshot into a folder under these rules.
     pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
         Self {
-            snapshot: snapshot.into(),
+            snapshot: snapshot.into().under(&rules),
             output: output.into(),
             rules,
             sources: ScenarioSources::default(),

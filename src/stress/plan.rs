@@ -40,7 +40,7 @@ impl Plan {
         let threads = rayon::current_num_threads();
         let (limit, rows) = (request.snapshot.memory_limit, book.group_rows());
         // The priced table of one scenario is counted below, with the others.
-        let need = with_market(Need::STRESS, book.market(), 0);
+        let need = with_market(Need::STRESS.of_rows(book.rows()), book.market(), 0);
         let spare = limit.spare(rows, threads, need);
         let priced = priced_bytes(book.market());
         let most = usize::try_from(spare / 2 / priced).unwrap_or(usize::MAX);

@@ -4,7 +4,7 @@ pub mod at_risk;
 pub mod counts;
 pub(crate) mod first;
 pub(crate) mod flagged;
-pub(crate) mod footprint;
+pub mod footprint;
 pub mod reach;
 pub mod spread;
 pub(crate) mod sum;

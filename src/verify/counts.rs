@@ -123,6 +123,7 @@ impl Summed<'_> {
         let scenarios = self.scenarios;
         self.equal("scenarios", &scenarios, &(origin.scenarios.len() as u64));
         self.equal("rejects.rows", &summary.rejects.rows, &(snapshot.rejects.len() as u64));
+        self.equal("rejects.unheld", &summary.rejects.unheld, &snapshot.unheld_broken);
         self.equal("unused_price_gaps", &summary.unused_price_gaps, &snapshot.unused_price_gaps);
         let texts = |warnings: &[Warning]| warnings.iter().map(|warning| warning.text.clone()).collect::<Vec<_>>();
         self.equal("warnings", &texts(&summary.warnings).join("; "), &texts(&snapshot.warnings).join("; "));

@@ -5,9 +5,16 @@ use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::recorded::{Recorded, RecordedFile};
 use crate::results::hash_file;
+use crate::source;
 use crate::{Error, Invalid, Result};
 use rayon::prelude::*;
 use std::path::{Component, Path, PathBuf};
+
+/// Size and hash of a file; `None` if there is none. What came out of a pipe is gone, although the pipe may be there.
+pub(super) fn at_rest(path: &Path, progress: &dyn Progress) -> Result<Option<(u64, String)>> {
+    let is_by_number = path.starts_with("/dev") || path.starts_with("/proc");
+    if is_by_number || source::is_piped(path).unwrap_or(false) { Ok(None) } else { hash_file(path, progress) }
+}
 
 /// The outputs; one that is absent or another is a difference.
 pub(super) fn outputs(
@@ -36,15 +43,11 @@ pub(super) fn outputs(
 
 /// The inputs; one that is another is a difference, one that is absent is not.
 pub(super) fn inputs(
-    snapshot: Option<&Path>,
+    snapshot: &Path,
     recorded: &Recorded,
     findings: &mut Findings,
     progress: &dyn Progress,
 ) -> Result<FilesChecked> {
-    let Some(snapshot) = snapshot else {
-        let absent = recorded.inputs.iter().map(|file| file.path.clone()).collect();
-        return Ok(FilesChecked { named: recorded.inputs.len() as u64, absent, ..FilesChecked::default() });
-    };
     let files: Vec<_> = recorded.inputs.iter().map(|file| (file, Recorded::input_path(file, snapshot))).collect();
     hash_all(&files, findings, progress)
 }
@@ -69,7 +72,7 @@ fn hash_all(
     progress: &dyn Progress,
 ) -> Result<FilesChecked> {
     let hash = |(_, path): &(&RecordedFile, PathBuf)| {
-        let hashed = hash_file(path, progress)?;
+        let hashed = at_rest(path, progress)?;
         progress.advance(hashed.as_ref().map_or(0, |(bytes, _)| *bytes));
         Ok::<_, Error>(hashed)
     };

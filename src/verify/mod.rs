@@ -22,6 +22,7 @@ mod cells;
 mod counts;
 mod files;
 mod listing;
+mod manifest;
 mod rebuilt;
 pub mod replay;
 mod sample;
@@ -42,6 +43,7 @@ use crate::snapshot::{self, LoadOptions, Snapshot};
 use crate::source::Format;
 use crate::stress::ScenarioSources;
 use crate::tables::formula_safe;
+use crate::totals::footprint::bear;
 use crate::{Error, Result};
 use again::Again;
 pub use rebuilt::Rebuilt;
@@ -304,10 +306,12 @@ impl Origin {
             }
             (None, None) => (vec![Scenario::base()], Vec::new()),
         };
+        // The sample is derived in all scenarios at once.
+        bear(&mut book, Need::BOOK, scenarios.len() + 1, "")?;
         // A fifth for the names.
-        let threads = rayon::current_num_threads();
-        let room = limit.spare(group_rows, threads, Need::BOOK) / 5;
-        book.need(Need::BOOK.keeping(room));
+        let (threads, need) = (rayon::current_num_threads(), book.memory().need);
+        let room = limit.spare(group_rows, threads, need) / 5;
+        book.need(need.keeping(room));
         book.keep();
         let (ids, mut snapshot) = book.pass(
             SAMPLE_CUT,
@@ -319,7 +323,7 @@ impl Origin {
                 }
                 let kept = ids.len() as u64 * ID_BYTES;
                 if kept > room {
-                    let need = Need::BOOK.keeping(kept.saturating_mul(10));
+                    let need = need.keeping(kept.saturating_mul(10));
                     return Err(limit.exceeded("the names of all accounts do not fit", group_rows, threads, need));
                 }
                 Ok(())
@@ -356,18 +360,19 @@ const ID_BYTES: u64 = 40;
 /// agree; [`Error::Usage`] if accounts are to be derived and the snapshot is not there; [`Error::Interrupted`].
 pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verification> {
     let manifest = request.run.join(MANIFEST);
-    let recorded = Recorded::read(&manifest)?;
-    let asked = recorded.request.as_ref();
+    let (recorded, mut asked) = manifest::read(&manifest)?;
     let rules = recorded.rules(&manifest)?;
-    let dir = request.snapshot.clone().or(asked.map(|asked| PathBuf::from(&asked.snapshot)));
+    let dir = request.snapshot.clone().unwrap_or_else(|| PathBuf::from(&asked.snapshot));
 
     let mut findings = Findings::default();
     let total: u64 = recorded.outputs.iter().chain(&recorded.inputs).map(|file| file.bytes).sum();
     progress.stage("hash", "bytes", total);
     let mut outputs = files::outputs(&request.run, &recorded, &mut findings, progress)?;
     let damaged = findings.differing > 0;
-    let inputs = files::inputs(dir.as_deref(), &recorded, &mut findings, progress)?;
+    let inputs = files::inputs(&dir, &recorded, &mut findings, progress)?;
     let changed = findings.differing > 0;
+    manifest::check(&recorded, &asked, &mut findings);
+    let contradicts = !changed && findings.differing > 0;
     outputs.not_named = listing::check(&request.run, &recorded, &mut findings)?;
 
     let mut found = Found::default();
@@ -377,19 +382,18 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
         if !damaged {
             found.count(request, &recorded, None, &mut findings, progress)?;
         }
+    } else if contradicts {
+        found.not_derived = Some("the manifest contradicts itself".to_owned());
+        found.count(request, &recorded, None, &mut findings, progress)?;
     } else if request.sample == Sample::Accounts(0) && !request.rebuild {
         found.not_derived = Some("not asked for".to_owned());
         rebuilt::page(&request.run, &mut findings, progress)?;
         found.count(request, &recorded, None, &mut findings, progress)?;
     } else {
-        let (Some(dir), Some(asked)) = (&dir, asked) else {
-            return Err(underivable(&manifest, "it does not say what the run was asked for"));
-        };
         if let Some(absent) = inputs.absent.first() {
-            return Err(underivable(&manifest, &format!("the input `{absent}` is not in `{}`", dir.display())));
+            return Err(underivable(&manifest, absent, &dir));
         }
-        let mut asked = asked.clone();
-        asked.snapshot = absolute(dir)?;
+        asked.snapshot = absolute(&dir)?;
         found.derive(request, &recorded, &asked, rules, &mut findings, progress)?;
     }
     let Found { rebuilt, counts, derived, not_derived } = found;
@@ -450,7 +454,7 @@ impl Found {
         }
         let dir = Path::new(&asked.snapshot);
         let (origin, mut book) = Origin::read(dir, asked, rules, request.memory_limit, progress)?;
-        self.count(request, recorded, Some(&origin), findings, progress)?;
+        // Accounts first: a count that differs may only follow from one of them.
         if request.sample == Sample::Accounts(0) {
             self.not_derived = Some("not asked for".to_owned());
         } else if results::has_result(&request.run, "accounts")? {
@@ -458,7 +462,7 @@ impl Found {
         } else {
             self.not_derived = Some("the stress kept no table `accounts`; with detail `all` it does".to_owned());
         }
-        Ok(())
+        self.count(request, recorded, Some(&origin), findings, progress)
     }
 
     fn count(
@@ -476,10 +480,17 @@ impl Found {
     }
 }
 
-fn underivable(manifest: &Path, why: &str) -> Error {
+fn underivable(manifest: &Path, absent: &str, dir: &Path) -> Error {
+    let manifest = manifest.display();
+    let (why, remedy) = if Path::new(absent).is_absolute() {
+        let why = format!("the scenarios came from `{absent}`, which is not there: what came out of a pipe is gone");
+        (why, "scenarios in a file can be read again")
+    } else {
+        let why = format!("the input `{absent}` is not in `{}`", dir.display());
+        (why, "--snapshot DIR names the snapshot where it is now")
+    };
     Error::Usage(format!(
-        "no account of `{}` can be derived again: {why}\n  \
-         hint:     --snapshot DIR names the snapshot where it is now; --sample 0 checks hashes and counts only",
-        manifest.display()
+        "no account of `{manifest}` can be derived again: {why}\n  \
+         hint:     {remedy}; --sample 0 checks hashes and counts only"
     ))
 }

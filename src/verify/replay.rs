@@ -1,13 +1,12 @@
 //! A run built again from its manifest, and compared byte by byte: `remargin replay`.
 
 use super::again::Again;
-use super::files::plain;
+use super::files::{at_rest, plain};
 use crate::error::Remedy;
 use crate::memory::MemoryLimit;
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::recorded::{Recorded, RecordedFile, Request};
-use crate::results::hash_file;
 use crate::source::{self, Input};
 use crate::{Error, Invalid, Result};
 use serde::Serialize;
@@ -66,15 +65,8 @@ impl Replay {
 /// [`crate::run::run`] and [`crate::stress::run`].
 pub fn replay(request: &ReplayRequest, progress: &dyn Progress) -> Result<Replay> {
     let manifest = &request.manifest;
-    let recorded = Recorded::read(manifest)?;
+    let (recorded, mut asked) = super::manifest::read(manifest)?;
     let rules = recorded.rules(manifest)?;
-    let Some(mut asked) = recorded.request.clone() else {
-        return Err(Invalid::new("the manifest does not say what the run was asked for")
-            .file(manifest)
-            .column("request")
-            .expected("a manifest of this version or a later one")
-            .into());
-    };
     if let Some(snapshot) = &request.snapshot {
         asked.snapshot = crate::publish::recorded::absolute(snapshot)?;
     }
@@ -107,13 +99,15 @@ fn check_inputs(recorded: &Recorded, asked: &Request, progress: &dyn Progress) -
     for input in &recorded.inputs {
         let path = Recorded::input_path(input, Path::new(&asked.snapshot));
         let invalid = |problem: &str, value: String| {
-            Invalid::new(problem)
-                .file(&path)
-                .value(value)
-                .expected(format!("the file that the run read, with BLAKE3 hash {}", input.blake3))
-                .remedy(Remedy::SnapshotMoved)
+            let expected = format!("the file that the run read, with BLAKE3 hash {}", input.blake3);
+            let invalid = Invalid::new(problem).file(&path).value(value).expected(expected);
+            // What is named in full does not move with the snapshot.
+            match Path::new(&input.path).is_absolute() {
+                true => invalid.hint("what came out of a pipe cannot be read again: give scenarios as a file"),
+                false => invalid.remedy(Remedy::SnapshotMoved),
+            }
         };
-        let Some((bytes, blake3)) = hash_file(&path, progress)? else {
+        let Some((bytes, blake3)) = at_rest(&path, progress)? else {
             return Err(invalid("an input of the run is not there", "no file".to_owned()).into());
         };
         if blake3 != input.blake3 {

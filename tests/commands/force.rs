@@ -106,3 +106,47 @@ fn responses_inside_a_snapshot_are_kept() {
     succeeds(root, &["import", "okx", &sample, "--out", "snap", "--force", "--quiet"]);
     assert_eq!(entries(root), ["snap"], "nothing is left beside it");
 }
+
+/// A snapshot that somebody edited is somebody's work, whether its `checksums` are there or not.
+#[test]
+fn an_edited_snapshot_is_not_replaced() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    let again =
+        ["generate", "--accounts", "20", "--seed", "3", "--format", "csv", "--out", "book", "--quiet", "--force"];
+    succeeds(root, &again);
+    succeeds(root, &again);
+    let (positions, checksums) = (root.join("book/positions.csv"), root.join("book/checksums"));
+    let refused = |why: &str| {
+        let before = tree(root);
+        let outcome = remargin(root, &again);
+        assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("it was edited") && outcome.stderr.contains(why), "{}", outcome.stderr);
+        assert_eq!(tree(root), before);
+    };
+    let (text, listed) = (fs::read(&positions).unwrap(), fs::read(&checksums).unwrap());
+    fs::write(&positions, [&text[..], b"A00000001,BTC-USDT-SWAP,1,1\n"].concat()).unwrap();
+    refused("`positions.csv` is not the file that `checksums` lists");
+    fs::remove_file(&checksums).unwrap();
+    refused("`checksums` is gone");
+    fs::write(&positions, text).unwrap();
+    refused("`checksums` is gone");
+    fs::write(&checksums, listed).unwrap();
+    succeeds(root, &again);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_is_no_output_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    generate(root, 5, 2.0, 5, "csv");
+    std::os::unix::fs::symlink("loop", root.join("loop")).unwrap();
+    std::os::unix::fs::symlink("absent", root.join("dangling")).unwrap();
+    for out in ["loop", "dangling"] {
+        let outcome = remargin(root, &["run", "snapshot", "--out", out, "--force", "--quiet"]);
+        assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("its link leads to no folder"), "{}", outcome.stderr);
+    }
+    assert_eq!(entries(root), ["dangling", "loop", "snapshot"]);
+}

@@ -146,3 +146,38 @@ fn the_next_replay_clears_what_a_kill_left() {
     assert!(start(root, &args).wait().unwrap().success());
     assert!(entries(&root.join("work")).is_empty(), "{:?}", entries(&root.join("work")));
 }
+
+/// Whoever waits for the next line of a pipe is woken by the first signal.
+#[test]
+fn a_signal_ends_a_simulation_that_waits_for_its_next_line() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::Stdio;
+    let place = tempfile::tempdir().unwrap();
+    generate(place.path(), 5, 2.0, SEED, "csv");
+    for (signal, code) in SIGNALS {
+        for ops in ["-", "/dev/stdin"] {
+            let mut command = in_background(place.path(), &["simulate", "snapshot", "--ops", ops, "--quiet"]);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let mut input = child.stdin.take().unwrap();
+            let line = r#"{"op_id":1,"account_id":"A00000001","kind":"transfer_in","ccy":"USDT","qty":1}"#;
+            writeln!(input, "{line}").unwrap();
+            let mut answer = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut answer).unwrap();
+            assert!(answer.contains("verdict"), "{answer}");
+            send(signal, &child);
+            let clock = Instant::now();
+            let status = loop {
+                if let Some(status) = child.try_wait().unwrap() {
+                    break status;
+                }
+                if clock.elapsed() > Duration::from_secs(60) {
+                    child.kill().unwrap();
+                    panic!("{signal} and `--ops {ops}`: it goes on to wait");
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            };
+            assert_eq!(status.code(), Some(code), "{signal} and `--ops {ops}`");
+            drop(input);
+        }
+    }
+}

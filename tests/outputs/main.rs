@@ -6,6 +6,7 @@ mod compare;
 mod determinism;
 mod dictionary;
 mod explain;
+mod manifest;
 mod memory;
 mod partition;
 mod report;

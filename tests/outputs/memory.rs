@@ -70,3 +70,27 @@ fn threads_are_as_many_as_memory_bears() {
     });
     assert!(found[0] == found[1] && found[1] == found[2]);
 }
+
+/// `check` has the flag too.
+#[test]
+fn a_check_has_as_many_threads_as_memory_bears() {
+    let place = tempfile::tempdir().unwrap();
+    generate(place.path(), 20, 3.0, 7, "csv");
+    let outcome = remargin(place.path(), &["check", "snapshot", "--threads", "16", "--memory-limit", "300MiB"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("3 threads are used instead of 16"), "{}", outcome.stderr);
+}
+
+/// Answers of the exchange are counted before they are parsed.
+#[test]
+fn an_import_counts_the_answers() {
+    let place = tempfile::tempdir().unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/okx-sample");
+    let import = |limit: &str| {
+        let args = ["import", "okx", sample.to_str().unwrap(), "--out", "out", "--memory-limit", limit];
+        remargin(place.path(), &args)
+    };
+    is_refused(place.path(), &import("32MiB"), "the answers take more than the 0 MiB that are left for them");
+    let outcome = import("256MiB");
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}

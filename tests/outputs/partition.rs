@@ -142,3 +142,24 @@ fn bad_requests_leave_nothing() {
     assert!(outcome.code == Some(3) && outcome.stderr.contains("column `inst_id`"), "{}", outcome.stderr);
     assert_eq!(entries(dir), ["snapshot"]);
 }
+
+/// Under a small limit the tables are read several times, each for a few buckets.
+#[test]
+fn buckets_do_not_depend_on_the_memory_limit() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    generate(dir, 3000, 8.0, 6, "parquet");
+    let cut = |limit: &str| {
+        let args = ["partition", "snapshot", "--buckets", "300", "--out", "buckets", "--force", "--quiet"];
+        remargin(dir, &[&args[..], &["--threads", "1", "--memory-limit", limit]].concat())
+    };
+    let found = ["80MiB", "2GiB"].map(|limit| {
+        let outcome = cut(limit);
+        assert_eq!(outcome.code, Some(0), "{limit}: {}", outcome.stderr);
+        (0..300).map(|bucket| files(&dir.join(format!("buckets/bucket-{bucket:05}")))).collect::<Vec<_>>()
+    });
+    assert!(found[0] == found[1]);
+    let outcome = cut("50MiB");
+    assert_eq!(outcome.code, Some(6), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("not even one bucket can be cut"), "{}", outcome.stderr);
+}

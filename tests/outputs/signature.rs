@@ -76,3 +76,19 @@ fn what_cannot_sign_says_why() {
     }
     assert_eq!(entries(&dir.join("empty")), [] as [&str; 0]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_secret_key_that_others_may_read_is_said() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    generate(dir, 5, 2.0, 5, "csv");
+    succeeds(dir, &["run", "snapshot", "--out", "out", "--quiet", "--no-report"]);
+    succeeds(dir, &["sign", "--generate-key", "risk.key", "--quiet"]);
+    for (mode, is_said) in [(0o600, false), (0o400, false), (0o644, true), (0o620, true)] {
+        fs::set_permissions(dir.join("risk.key"), fs::Permissions::from_mode(mode)).unwrap();
+        let said = succeeds(dir, &["sign", "out", "--key", "risk.key"]).stderr;
+        assert_eq!(said.contains("others than its owner can read the secret key"), is_said, "{mode:o}: {said}");
+    }
+}

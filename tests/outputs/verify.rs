@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-const SHOCKS: &str = "scenario,base,price,vol,days\ncrash,*,-0.3,0.5,1\nrally,BTC,0.2,,\n=odd,BTC,-0.5,,\n";
+pub(crate) const SHOCKS: &str = "scenario,base,price,vol,days\ncrash,*,-0.3,0.5,1\nrally,BTC,0.2,,\n=odd,BTC,-0.5,,\n";
 
 /// Some broken rows, so that rejects and accounts without margin occur.
 fn break_rows(positions: &Path) {
@@ -23,7 +23,7 @@ fn break_rows(positions: &Path) {
     fs::write(positions, broken.collect::<Vec<_>>().join("\n") + "\n").unwrap();
 }
 
-fn verify(dir: &Path, args: &[&str], code: i32) -> Value {
+pub(crate) fn verify(dir: &Path, args: &[&str], code: i32) -> Value {
     let outcome = remargin(dir, &[&["verify"], args, &["--format", "json"]].concat());
     assert_eq!(outcome.code, Some(code), "{args:?}: {}{}", outcome.stdout, outcome.stderr);
     let answer: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -36,7 +36,7 @@ fn verify(dir: &Path, args: &[&str], code: i32) -> Value {
 }
 
 /// Changes a file of a run, and its entry in the manifest, as somebody would who wants it to pass.
-fn forge(run: &Path, name: &str, change: impl Fn(&str) -> String) {
+pub(crate) fn forge(run: &Path, name: &str, change: impl Fn(&str) -> String) {
     let text = fs::read_to_string(run.join(name)).unwrap();
     let changed = change(&text);
     assert_ne!(text, changed);
@@ -57,7 +57,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// One cell of a CSV file replaced; rows count from 1.
-fn with_cell(text: &str, row: usize, column: &str, value: &str) -> String {
+pub(crate) fn with_cell(text: &str, row: usize, column: &str, value: &str) -> String {
     let place = text.lines().next().unwrap().split(',').position(|name| name == column).unwrap();
     let line = |(number, line): (usize, &str)| {
         let mut cells: Vec<&str> = line.split(',').collect();

@@ -18,6 +18,8 @@ use super::envelope::{self, Answer};
 use super::polls;
 use super::response::{Response, extensions, home, stem};
 use super::row::Row;
+use crate::kept::Kept;
+use crate::memory::MemoryLimit;
 use crate::source::{self, LARGEST_JSON};
 use crate::{Error, Invalid, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,18 +36,31 @@ pub(crate) struct Found {
     pub notes: Vec<String>,
 }
 
-/// Reads a folder of responses, or a single one.
+/// Bytes that are resident for a byte of an answer, at most, until its rows are written: the text, its values, the rows
+/// of the tables.
+const BYTES_FOR_ONE: u64 = 32;
+/// The program itself.
+const PROGRAM_BYTES: u64 = 32 << 20;
+
+/// What answers may take within a limit.
+pub(crate) fn budget(limit: MemoryLimit) -> Kept {
+    let kept = Kept::default();
+    kept.begin(limit.bytes(), limit.bytes().saturating_sub(PROGRAM_BYTES));
+    kept
+}
+
+/// Reads a folder of responses, or a single one. What the answers take is counted before they are parsed.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a file that is not JSON, not in the API's envelope, or an error response of the exchange, for
+/// [`Error::Memory`] if they do not fit; [`Error::Invalid`] for a file that is not JSON, not in the API's envelope, or an error response of the exchange, for
 /// a folder with two accounts, and for two answers of an account that have no order; [`Error::Io`].
-pub(crate) fn read(place: &Path) -> Result<Found> {
+pub(crate) fn read(place: &Path, kept: &Kept) -> Result<Found> {
     let mut found = Found::default();
     if std::fs::metadata(place).map_err(|err| Error::io("read", place, err))?.is_dir() {
-        read_folder(place, &mut found)?;
+        read_folder(place, &mut found, kept)?;
     } else {
         let path = place.file_name().map_or_else(|| place.to_path_buf(), PathBuf::from);
-        for (response, uid) in parse(place, &path)? {
+        for (response, uid) in parse(place, &path, kept)? {
             found.responses.push(Response { account: uid, ..response });
         }
     }
@@ -53,7 +68,7 @@ pub(crate) fn read(place: &Path) -> Result<Found> {
     Ok(found)
 }
 
-fn read_folder(place: &Path, found: &mut Found) -> Result<()> {
+fn read_folder(place: &Path, found: &mut Found, kept: &Kept) -> Result<()> {
     let listed = Listed::below(place)?;
     let relative = |path: &Path| path.strip_prefix(place).unwrap_or(path).to_path_buf();
     found.ignored.extend(listed.linked_twice.iter().map(|path| (relative(path), "a link to what is read already")));
@@ -66,7 +81,7 @@ fn read_folder(place: &Path, found: &mut Found) -> Result<()> {
             continue;
         }
         let home = home(&path);
-        for (response, uid) in parse(&file, &path)? {
+        for (response, uid) in parse(&file, &path, kept)? {
             if response.endpoint == Endpoint::Config {
                 learn_uid(&file, &home, &response, &mut uids)?;
             }
@@ -169,8 +184,12 @@ fn folder_name(place: &Path, home: &Path) -> String {
 }
 
 /// The answers of a file, and the account that each of them states.
-fn parse(file: &Path, path: &Path) -> Result<Vec<(Response, Option<String>)>> {
+fn parse(file: &Path, path: &Path, kept: &Kept) -> Result<Vec<(Response, Option<String>)>> {
+    let packed = std::fs::metadata(file).map_or(0, |found| found.len());
+    let count = |bytes: u64| kept.add(bytes.saturating_mul(BYTES_FOR_ONE), "the answers");
+    count(packed)?;
     let text = source::read_text(file, LARGEST_JSON)?;
+    count((text.len() as u64).saturating_sub(packed))?;
     let mut answers: Vec<Answer> = Vec::new();
     // Pushes of a channel are one answer.
     let mut channels: BTreeMap<(String, Option<String>), usize> = BTreeMap::new();

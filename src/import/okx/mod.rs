@@ -55,6 +55,7 @@ pub use tally::FileCount;
 pub use vol::VolCounts;
 
 use crate::error::Remedy;
+use crate::memory::MemoryLimit;
 use crate::progress::Progress;
 use crate::publish::OutputFolder;
 use crate::publish::owned::IMPORTED;
@@ -93,11 +94,20 @@ pub const RULES_FILE: &str = "rules.toml";
 /// # Errors
 /// [`Error::Usage`] if the folder exists, or no response has a time; [`Error::Invalid`] if a file is broken, rows
 /// contradict each other, or no row is used; [`Error::Io`] and [`Error::Runtime`] if writing fails;
-/// [`Error::Interrupted`]. In all cases nothing is left behind.
+/// [`Error::Memory`] if the answers do not fit the memory of the machine; [`Error::Interrupted`]. In all cases nothing is
+/// left behind.
 pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Imported> {
+    import_within(request, MemoryLimit::of_machine(), progress)
+}
+
+/// As [`import`], with answers that fit a memory limit. Results do not depend on it.
+///
+/// # Errors
+/// Those of [`import`], and [`Error::Memory`] if the answers do not fit.
+pub fn import_within(request: &ImportRequest, limit: MemoryLimit, progress: &dyn Progress) -> Result<Imported> {
     let folder = OutputFolder::of_snapshot(&request.out, request.force, &[&request.folder])?;
     progress.stage("read", "files", 0);
-    let mut found = files::read(&request.folder)?;
+    let mut found = files::read(&request.folder, &files::budget(limit))?;
     for response in &mut found.responses {
         // A single file that does not state its account.
         response.account.get_or_insert_with(|| response::stem(&response.path));

@@ -107,3 +107,31 @@ fn batch(text: &str) -> RecordBatch {
         .collect();
     RecordBatch::try_from_iter(columns).unwrap()
 }
+
+/// The rules that a snapshot names are read before its tables. What is margined is what is hashed.
+#[test]
+fn rules_of_the_snapshot_that_change_before_its_tables_are_read_are_noticed() {
+    use remargin::run::{RunRequest, run};
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("snapshot");
+    fs::create_dir(&dir).unwrap();
+    for entry in fs::read_dir("data/sample").unwrap() {
+        let from = entry.unwrap().path();
+        if from.file_name().is_some_and(|name| name != "checksums") {
+            fs::copy(&from, dir.join(from.file_name().unwrap())).unwrap();
+        }
+    }
+    let (manifest, file) = (dir.join("snapshot.toml"), dir.join("rules.toml"));
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, format!("rules = \"rules.toml\"\n{text}")).unwrap();
+    let of = |unit: &str| format!("extends = \"okx-pm2-2025-01\"\nrisk_unit = \"{unit}\"\n");
+    fs::write(&file, of("merged")).unwrap();
+    let request = || RunRequest::new(&dir, place.path().join("out"), remargin::rules::load(Some(&file), &[]).unwrap());
+    let read_before = request();
+    fs::write(&file, of("separate")).unwrap();
+    let error = run(&read_before, &Silent).unwrap_err();
+    assert_eq!(error.exit_code(), 3, "{error}");
+    assert!(error.to_string().contains("rules.toml") && error.to_string().contains("changed"), "{error}");
+    assert!(!place.path().join("out").exists());
+    run(&request(), &Silent).unwrap();
+}
