@@ -13,3 +13,4 @@ mod signature;
 mod stress;
 mod tamper;
 mod verify;
+mod widths;
