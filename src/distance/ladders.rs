@@ -4,8 +4,6 @@
 //! An account is then evaluated on a few rungs side by side. What it has on a rung are the bits of a revaluation of the
 //! account alone, so that a search finds the same move either way.
 
-#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
-
 use super::submarket::Submarket;
 use super::{HIGHEST_MOVE, LOWEST_MOVE, is_coin, ladder};
 use crate::engine::lanes::Width;
@@ -13,7 +11,7 @@ use crate::engine::price;
 use crate::margin::account::{Account, NotFinite};
 use crate::margin::priced::{Contract, ContractKind, CurrencyParams, PricedMarket, UnitParams};
 use crate::margin::real::{Lanes, Real};
-use crate::margin::requirement::{AccountFigures, Workspace, evaluate_beside};
+use crate::margin::requirement::{AccountFigures, Workspace};
 use crate::margin::rules::Rules;
 use crate::market::Market;
 use crate::market::scenario::{EVERY_COIN, Scenario, apply};
@@ -153,21 +151,8 @@ impl<R: Real> LaddersIn<R> {
         way: usize,
         group: usize,
     ) -> Result<AccountFigures<R>, NotFinite> {
-        evaluated(self.width, &self.all[way][group], account, work)
+        self.width.figures(&self.all[way][group], account, work)
     }
-}
-
-/// Pending orders are left out: they do not count in the margin ratio.
-fn evaluated<R: Real>(
-    width: Width,
-    priced: &PricedMarket<R>,
-    account: &Account<'_>,
-    work: &mut Workspace<R>,
-) -> Result<AccountFigures<R>, NotFinite> {
-    width.call(
-        #[inline(always)]
-        || evaluate_beside(priced, account, work, |_, _| ()),
-    )
 }
 
 impl<R: Real> CoinRungs<R> {
@@ -279,7 +264,7 @@ impl<'l, R: Real> OwnLanes<'l, R> {
         let rungs = ladders.coins[ccy as usize].as_ref().ok_or(NotFinite)?;
         self.take(rungs, &rungs.rungs[way][group], ccy)?;
         let own = Account { instrument: &self.instrument, ccy: &self.ccy, orders: &[], ..*account };
-        evaluated(ladders.width, &self.priced, &own, work)
+        ladders.width.figures(&self.priced, &own, work)
     }
 
     /// Takes over what one coin has moved.

@@ -4,9 +4,11 @@
 
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
+use crate::Error;
+use crate::margin::account::{Account, NotFinite};
 use crate::margin::priced::PricedMarket;
 use crate::margin::real::{Lanes, Real};
-use crate::{Error, Result};
+use crate::margin::requirement::{AccountFigures, Workspace, evaluate_beside};
 use fearless_simd::{Level, Simd};
 
 /// Width of the work on several markets: how many, and the instructions for it.
@@ -28,18 +30,18 @@ impl Width {
         Self { lanes, level: Some(level) }
     }
 
-    /// All that this processor can do: one market, four and eight with each of its instruction sets.
+    /// All that this processor can do: one market, four and eight without special instructions, four with AVX2, eight
+    /// with AVX-512.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut levels = vec![None];
+        let mut all = vec![Self::ONE, Self { lanes: 4, level: None }, Self { lanes: 8, level: None }];
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         {
             let best = Level::new();
-            levels.extend(best.as_avx2().map(|simd| Some(Level::Avx2(simd))));
-            levels.extend(best.as_avx512().map(|simd| Some(Level::Avx512(simd))));
+            all.extend(best.as_avx2().map(|simd| Self { lanes: 4, level: Some(Level::Avx2(simd)) }));
+            all.extend(best.as_avx512().map(|simd| Self { lanes: 8, level: Some(Level::Avx512(simd)) }));
         }
-        let wide = levels.into_iter().flat_map(|level| [4, 8].map(|lanes| Self { lanes, level }));
-        std::iter::once(Self::ONE).chain(wide).collect()
+        all
     }
 
     /// How many markets side by side.
@@ -64,16 +66,48 @@ impl Width {
         }
     }
 
-    /// Calls `work`, compiled for these instructions.
+    /// Calls work on four markets, compiled for these instructions.
     #[inline(always)]
-    pub(crate) fn call<T>(self, work: impl FnOnce() -> T) -> T {
+    fn four<T>(self, work: impl FnOnce() -> T) -> T {
         match self.level {
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             Some(Level::Avx2(simd)) => simd.vectorize(work),
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Some(Level::Avx512(simd)) => simd.vectorize(work),
             // What every processor of the target has.
             _ => work(),
+        }
+    }
+
+    /// Calls work on eight markets, compiled for these instructions.
+    #[inline(always)]
+    fn eight<T>(self, work: impl FnOnce() -> T) -> T {
+        match self.level {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Some(Level::Avx512(simd)) => simd.vectorize(work),
+            _ => work(),
+        }
+    }
+
+    /// The figures of one account in several markets, its pending orders left out: they count in IMR only.
+    ///
+    /// # Errors
+    /// Those of [`evaluate_beside`].
+    #[inline(never)]
+    pub fn figures<R: Real>(
+        self,
+        priced: &PricedMarket<R>,
+        account: &Account<'_>,
+        work: &mut Workspace<R>,
+    ) -> Result<AccountFigures<R>, NotFinite> {
+        match R::LANES {
+            4 => self.four(
+                #[inline(always)]
+                || evaluate_beside(priced, account, work, |_, _| ()),
+            ),
+            8 => self.eight(
+                #[inline(always)]
+                || evaluate_beside(priced, account, work, |_, _| ()),
+            ),
+            _ => evaluate_beside(priced, account, work, |_, _| ()),
         }
     }
 }
@@ -108,8 +142,8 @@ impl SideBySide {
     ///
     /// # Errors
     /// [`Error::Runtime`] if they are of different books.
-    pub fn new(width: Width, alone: Vec<PricedMarket>) -> Result<Self> {
-        fn beside<R: Real>(alone: &[PricedMarket]) -> Result<PricedMarket<R>> {
+    pub fn new(width: Width, alone: Vec<PricedMarket>) -> crate::Result<Self> {
+        fn beside<R: Real>(alone: &[PricedMarket]) -> crate::Result<PricedMarket<R>> {
             let filled = (0..R::LANES).map(|lane| alone.get(lane).or(alone.last())).collect::<Option<Vec<_>>>();
             filled
                 .filter(|_| alone.len() <= R::LANES)
@@ -140,11 +174,11 @@ impl SideBySide {
     pub fn work<W: Work>(&self, work: W) -> W::Output {
         match &self.beside {
             Sides::One => work.work(&self.alone[0], &self.alone),
-            Sides::Four(priced) => self.width.call(
+            Sides::Four(priced) => self.width.four(
                 #[inline(always)]
                 || work.work(priced, &self.alone),
             ),
-            Sides::Eight(priced) => self.width.call(
+            Sides::Eight(priced) => self.width.eight(
                 #[inline(always)]
                 || work.work(priced, &self.alone),
             ),
