@@ -1,4 +1,4 @@
-//! The kernels alone: an option value, the instrument x scenario table, one account, many accounts.
+//! The kernels alone: an option value, the instrument x scenario table, one account, many accounts, several markets.
 //!
 //! `cargo bench --bench kernels`. Every result is checked before it is timed.
 
@@ -7,12 +7,16 @@ mod common;
 use common::{Generation, assert_reference, positions, rules};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
+use remargin::engine::lanes::{SideBySide, Width, Work};
 use remargin::engine::{Chunk, account_of, chunk, price};
 use remargin::margin::black76;
 use remargin::margin::black76::{States, Terms};
-use remargin::margin::requirement::Workspace;
+use remargin::margin::priced::PricedMarket;
+use remargin::margin::real::Real;
+use remargin::margin::requirement::{Workspace, evaluate_beside};
 use remargin::margin::rules::SpotOffset;
 use remargin::market::InstrumentKind;
+use remargin::market::scenario::{Scenario, apply};
 use remargin::snapshot::Snapshot;
 use std::hint::black_box;
 
@@ -122,6 +126,56 @@ fn accumulate(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A book in as many markets as there are lanes: the sum of its MMR by market.
+struct TotalMmr<'a>(&'a Book);
+
+impl Work for TotalMmr<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "compiled for the instructions that are timed")]
+    fn work<R: Real>(self, priced: &PricedMarket<R>, alone: &[PricedMarket]) -> Vec<f64> {
+        let (mut work, mut sum) = (Workspace::new(priced), R::splat(0.0));
+        for account in 0..self.0.len() {
+            let figures = evaluate_beside(priced, &account_of(self.0, account), &mut work, |_, _| ());
+            sum += figures.expect("finite figures").mmr;
+        }
+        (0..alone.len()).map(|lane| sum.lane(lane)).collect()
+    }
+}
+
+/// Eight scenarios of one book, with every number of lanes and every instruction set of this processor. The throughput
+/// is positions x scenarios.
+fn side_by_side(criterion: &mut Criterion) {
+    const SCENARIOS: usize = 8;
+    let rules = rules();
+    let snapshot = Generation::new(ACCOUNTS).load(&rules);
+    let priced = |number: usize| {
+        let scenario = Scenario::price_move("", "*", 0.05 * number as f64 - 0.2);
+        price(&apply(&snapshot.market, &scenario, rules.rate).expect("a market"), &rules)
+    };
+    let expected: Vec<f64> = (0..SCENARIOS)
+        .map(|number| {
+            let margins = chunk(&priced(number), &snapshot.book, 0..snapshot.book.len()).expect("margins");
+            margins.accounts.iter().fold(0.0, |sum, margin| sum + margin.mmr)
+        })
+        .collect();
+    let mut group = criterion.benchmark_group("side by side");
+    group.sample_size(20);
+    group.throughput(Throughput::Elements(positions(&snapshot.book) * SCENARIOS as u64));
+    for width in Width::all() {
+        let numbers: Vec<usize> = (0..SCENARIOS).collect();
+        let few = numbers.chunks(width.lanes());
+        let markets: Vec<SideBySide> = few
+            .map(|few| SideBySide::new(width, few.iter().map(|&number| priced(number)).collect()).expect("markets"))
+            .collect();
+        let totals = || markets.iter().flat_map(|market| market.work(TotalMmr(&snapshot.book))).collect::<Vec<f64>>();
+        assert_eq!(totals(), expected, "{}", width.name());
+        group.bench_function(width.name(), |bench| bench.iter(|| black_box(totals())));
+    }
+    group.finish();
+}
+
 /// The market of `snapshot` with a book of one account that holds its first `rows` priced instruments, options
 /// first, long and short in turn, and some USDT.
 fn one_account(snapshot: Snapshot, rows: usize) -> Snapshot {
@@ -169,5 +223,5 @@ fn account(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, black_76, table, accumulate, account);
+criterion_group!(benches, black_76, table, accumulate, side_by_side, account);
 criterion_main!(benches);

@@ -1,5 +1,6 @@
 //! One account with the part of the market it needs. A revaluation costs microseconds.
 
+use super::submarket::{Selection, Submarket};
 use super::{is_coin, not_finite};
 use crate::Result;
 use crate::book::Book;
@@ -33,45 +34,15 @@ pub(super) struct OneAccount<'a> {
 impl<'a> OneAccount<'a> {
     pub(super) fn new(market: &Market, rules: &'a Rules, book: &'a Book, number: usize) -> Self {
         let account = account_of(book, number);
-        let mut instruments = Selection::new(market.instruments.len());
-        let mut underlyings = Selection::new(market.underlyings.len());
-        let mut currencies = Selection::new(market.currencies.len());
-        for &ccy in account.ccy {
-            currencies.choose(ccy);
-        }
-        let ordered = account.orders.iter().filter_map(|order| match order.traded {
-            Traded::Contract(instrument) => Some(instrument),
-            Traded::Spot { base, quote } => {
-                currencies.choose(base);
-                currencies.choose(quote);
-                None
+        let (mut ordered, mut currencies) = (Vec::new(), account.ccy.to_vec());
+        for order in account.orders {
+            match order.traded {
+                Traded::Contract(instrument) => ordered.push(instrument),
+                Traded::Spot { base, quote } => currencies.extend([base, quote]),
             }
-        });
-        let ordered: Vec<u32> = ordered.collect();
-        for &held in account.instrument.iter().chain(&ordered) {
-            instruments.choose(held);
-            let instrument = &market.instruments[held as usize];
-            underlyings.choose(instrument.underlying);
-            currencies.choose(instrument.settle);
-            let underlying = &market.underlyings[instrument.underlying as usize];
-            currencies.choose(underlying.base);
-            currencies.choose(underlying.quote);
         }
-        let (instruments, underlyings, currencies) = (instruments.number(), underlyings.number(), currencies.number());
-        let mut own = Market {
-            as_of_ns: market.as_of_ns,
-            currencies: currencies.pick(&market.currencies),
-            underlyings: underlyings.pick(&market.underlyings),
-            instruments: instruments.pick(&market.instruments),
-        };
-        for underlying in &mut own.underlyings {
-            underlying.base = currencies.place(underlying.base);
-            underlying.quote = currencies.place(underlying.quote);
-        }
-        for instrument in &mut own.instruments {
-            instrument.underlying = underlyings.place(instrument.underlying);
-            instrument.settle = currencies.place(instrument.settle);
-        }
+        let held = account.instrument.iter().chain(&ordered).copied();
+        let Submarket { market: own, instruments, currencies } = Submarket::new(market, held, currencies.into_iter());
         let priced = price(&own, rules);
         Self {
             book,
@@ -120,25 +91,9 @@ impl<'a> OneAccount<'a> {
     /// The coins that can change the account's figures, in byte order: coins with cash or accrued interest, and the
     /// base, quote and settlement currency of each non-zero position.
     pub(super) fn exposures(&self) -> Vec<String> {
-        let account = account_of(self.book, self.number);
-        let mut exposed = Selection::new(self.market.currencies.len());
-        for (row, &ccy) in self.ccy.iter().enumerate() {
-            if account.cash[row] != 0.0 || account.interest[row] != 0.0 {
-                exposed.choose(ccy);
-            }
-        }
-        for (row, &held) in self.instrument.iter().enumerate() {
-            if account.qty[row] == 0.0 {
-                continue;
-            }
-            let instrument = &self.market.instruments[held as usize];
-            let underlying = &self.market.underlyings[instrument.underlying as usize];
-            for ccy in [instrument.settle, underlying.base, underlying.quote] {
-                exposed.choose(ccy);
-            }
-        }
-        let names = exposed.number().pick(&self.market.currencies).into_iter().map(|currency| currency.name);
-        names.filter(|name| is_coin(&self.market, name)).collect()
+        let account = Account { instrument: &self.instrument, ccy: &self.ccy, ..account_of(self.book, self.number) };
+        let exposed = exposed(&self.market, &account).number().pick(&self.market.currencies);
+        exposed.into_iter().map(|currency| currency.name).filter(|name| is_coin(&self.market, name)).collect()
     }
 
     /// Current price of a coin in USD.
@@ -147,41 +102,20 @@ impl<'a> OneAccount<'a> {
     }
 }
 
-/// Selected entries of a table.
-struct Selection(Vec<bool>);
-
-impl Selection {
-    fn new(entries: usize) -> Self {
-        Self(vec![false; entries])
-    }
-
-    fn choose(&mut self, entry: u32) {
-        self.0[entry as usize] = true;
-    }
-
-    fn number(self) -> Numbered {
-        let mut places = Vec::with_capacity(self.0.len());
-        let mut next = 0;
-        for &chosen in &self.0 {
-            places.push(next);
-            next += u32::from(chosen);
+/// The currencies that can change the figures of an account of this market.
+pub(super) fn exposed(market: &Market, account: &Account<'_>) -> Selection {
+    let mut exposed = Selection::new(market.currencies.len());
+    for (row, &ccy) in account.ccy.iter().enumerate() {
+        if account.cash[row] != 0.0 || account.interest[row] != 0.0 {
+            exposed.choose(ccy);
         }
-        Numbered { chosen: self.0, places }
     }
-}
-
-/// The selected entries, each with its new index.
-struct Numbered {
-    chosen: Vec<bool>,
-    places: Vec<u32>,
-}
-
-impl Numbered {
-    fn place(&self, entry: u32) -> u32 {
-        self.places[entry as usize]
+    for (&held, _) in account.instrument.iter().zip(account.qty).filter(|(_, qty)| **qty != 0.0) {
+        let instrument = &market.instruments[held as usize];
+        let underlying = &market.underlyings[instrument.underlying as usize];
+        for ccy in [instrument.settle, underlying.base, underlying.quote] {
+            exposed.choose(ccy);
+        }
     }
-
-    fn pick<T: Clone>(&self, table: &[T]) -> Vec<T> {
-        table.iter().zip(&self.chosen).filter(|(_, chosen)| **chosen).map(|(entry, _)| entry.clone()).collect()
-    }
+    exposed
 }

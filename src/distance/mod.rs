@@ -20,16 +20,20 @@
 //! [`distances`] is for one account, [`reverse`] for a condition on the whole book.
 
 mod account;
+mod in_lanes;
 mod ladder;
+pub(crate) mod ladders;
 pub mod reverse;
 mod reverse_text;
 mod search;
 mod statement;
+mod submarket;
 pub mod tables;
 
 pub use ladder::{HIGHEST_MOVE, LOWEST_MOVE, ladder};
 
 use crate::book::Book;
+use crate::engine::lanes::Width;
 use crate::margin::rules::Rules;
 use crate::margin::{AccountMargin, Status};
 use crate::market::Market;
@@ -37,7 +41,8 @@ use crate::market::scenario::{self, EVERY_COIN, Scenario, Shock};
 use crate::progress::Progress;
 use crate::{Error, Result, parallel};
 use account::OneAccount;
-use search::Point;
+use ladders::Ladders;
+use search::{Point, Revalued};
 
 pub use crate::totals::reach::{Move, Reach};
 
@@ -104,25 +109,50 @@ pub fn parallel_distance(market: &Market, rules: &Rules, book: &Book, account: u
     own_distance(&mut own, EVERY_COIN.to_owned(), &now)
 }
 
+/// How many accounts are searched. The result is the same.
+#[derive(Debug, Clone, Copy)]
+pub enum Way {
+    /// Each on its own market.
+    Alone,
+    /// The ladders are priced once for all of them, and rungs evaluated side by side.
+    OnLadders(Width),
+}
+
+impl Way {
+    /// From so many accounts on, pricing the ladders for all of them takes less time than searching each alone.
+    const WORTH: usize = 500;
+
+    /// What takes less time, if the ladders may have so many bytes.
+    pub(crate) fn best(accounts: usize, market: &Market, room: u64, width: Width) -> Self {
+        if accounts >= Self::WORTH && Ladders::bytes(market) <= room { Self::OnLadders(width) } else { Self::Alone }
+    }
+}
+
 /// The distances of many accounts, computed on all threads, passed to `sink` in the order of `accounts`.
 ///
 /// # Errors
 /// As [`distances`], the error of `sink`, or [`Error::Interrupted`].
 pub fn for_each(
-    market: &Market,
-    rules: &Rules,
-    book: &Book,
+    (market, rules, book): (&Market, &Rules, &Book),
+    way: Way,
     accounts: &[usize],
     progress: &dyn Progress,
     mut sink: impl FnMut(AccountDistances) -> Result<()>,
 ) -> Result<()> {
-    /// Accounts of one task: each costs milliseconds.
-    const TASK: usize = 16;
+    /// Accounts of one task: each costs up to milliseconds.
+    const TASK: usize = 64;
     progress.stage("distance", "accounts", accounts.len() as u64);
+    let ladders = match way {
+        Way::Alone => None,
+        Way::OnLadders(width) => Some(Ladders::new(market, rules, width, progress)?),
+    };
     let task = |number: usize| {
         progress.check()?;
         let few = &accounts[number * TASK..accounts.len().min((number + 1) * TASK)];
-        let found = few.iter().map(|&account| distances(market, rules, book, account)).collect::<Result<Vec<_>>>()?;
+        let found = match &ladders {
+            Some(ladders) => in_lanes::distances_of(in_lanes::Place { market, rules, book }, ladders, few)?,
+            None => few.iter().map(|&account| distances(market, rules, book, account)).collect::<Result<Vec<_>>>()?,
+        };
         progress.advance(few.len() as u64);
         Ok(found)
     };
@@ -130,18 +160,38 @@ pub fn for_each(
     parallel::in_order(accounts.len().div_ceil(TASK), window, task, |found| found.into_iter().try_for_each(&mut sink))
 }
 
-fn own_distance(own: &mut OneAccount<'_>, base: String, now: &AccountMargin) -> Result<Distance> {
-    let threshold = own.threshold();
-    let point = |at: f64, margin: &AccountMargin| Point {
+/// An account's revaluations, one by one.
+struct OneByOne<'o, 'a> {
+    own: &'o mut OneAccount<'a>,
+    base: &'o str,
+    threshold: f64,
+}
+
+impl Revalued for OneByOne<'_, '_> {
+    fn at(&mut self, price_move: f64) -> Result<Point> {
+        let margin = self.own.margin(&Scenario::price_move("", self.base, price_move))?;
+        Ok(point(price_move, &margin, self.threshold))
+    }
+
+    fn on_rung(&mut self, _: usize, price_move: f64) -> Result<Point> {
+        self.at(price_move)
+    }
+}
+
+fn point(at: f64, margin: &AccountMargin, threshold: f64) -> Point {
+    Point {
         at,
         ratio: margin.margin_ratio,
         excess_usd: margin.adj_eq - threshold * (margin.mmr + margin.liquidation_fee),
         liquidated: margin.status == Status::Liquidation,
-    };
-    let price_usd = own.price_usd(&base);
+    }
+}
+
+fn own_distance(own: &mut OneAccount<'_>, base: String, now: &AccountMargin) -> Result<Distance> {
+    let (threshold, price_usd) = (own.threshold(), own.price_usd(&base));
     let mut nearest = |end: f64| -> Result<Reach> {
-        let at = |price: f64| Ok(point(price, &own.margin(&Scenario::price_move("", base.as_str(), price))?));
-        let found = search::nearest(point(0.0, now), &ladder(end), threshold, at)?;
+        let mut revalued = OneByOne { own, base: &base, threshold };
+        let found = search::nearest(point(0.0, now, threshold), &ladder(end), threshold, &mut revalued)?;
         Ok(found.map_or(Reach::None, |(at, jump)| {
             let price_usd = price_usd.map(|price| price * (1.0 + at.at));
             Reach::At(Move { price_move: at.at, price_usd, margin_ratio: at.ratio, jump })

@@ -35,25 +35,34 @@ impl Point {
     }
 }
 
-/// The point nearest to `start` (no move) with another state, and whether the ratio jumps there. `rungs` lead outward;
-/// `at` revalues. `None` if no rung and no dip between rungs has another state.
+/// The account on the rungs of a ladder, and anywhere.
+pub(super) trait Revalued {
+    /// The account after a move.
+    fn at(&mut self, price_move: f64) -> Result<Point>;
+
+    /// The account on a rung, which is this move.
+    fn on_rung(&mut self, rung: usize, price_move: f64) -> Result<Point>;
+}
+
+/// The point nearest to `start` (no move) with another state, and whether the ratio jumps there. `rungs` lead outward.
+/// `None` if no rung and no dip between rungs has another state.
 ///
 /// # Errors
-/// Those of `at`.
+/// Those of `revalued`.
 pub(super) fn nearest(
     start: Point,
     rungs: &[f64],
     threshold: f64,
-    at: impl FnMut(f64) -> Result<Point>,
+    revalued: &mut impl Revalued,
 ) -> Result<Option<(Point, bool)>> {
-    let mut search = Search { start, threshold, at };
+    let mut search = Search { start, threshold, revalued };
     if start.has_reached(threshold, 0.0) {
         return Ok(Some((start, false)));
     }
     let room = |point: &Point| point.room(&start, threshold);
     let (mut before, mut last) = (start, start);
-    for &rung in rungs {
-        let next = (search.at)(rung)?;
+    for (number, &rung) in rungs.iter().enumerate() {
+        let next = search.revalued.on_rung(number, rung)?;
         if search.has_changed(&next) {
             return search.refine(last, next).map(Some);
         }
@@ -67,13 +76,13 @@ pub(super) fn nearest(
     Ok(None)
 }
 
-struct Search<F> {
+struct Search<'a, V> {
     start: Point,
     threshold: f64,
-    at: F,
+    revalued: &'a mut V,
 }
 
-impl<F: FnMut(f64) -> Result<Point>> Search<F> {
+impl<V: Revalued> Search<'_, V> {
     fn has_changed(&self, point: &Point) -> bool {
         point.liquidated != self.start.liquidated
     }
@@ -84,18 +93,18 @@ impl<F: FnMut(f64) -> Result<Point>> Search<F> {
         let (mut low, mut high) = (from, to);
         let (start, threshold) = (self.start, self.threshold);
         let room = |point: &Point| point.room(&start, threshold);
-        let mut near = (self.at)(high - GOLDEN * (high - low))?;
-        let mut far = (self.at)(low + GOLDEN * (high - low))?;
+        let mut near = self.revalued.at(high - GOLDEN * (high - low))?;
+        let mut far = self.revalued.at(low + GOLDEN * (high - low))?;
         for _ in 0..DIP_STEPS {
             if let Some(point) = [near, far].into_iter().find(|point| self.has_changed(point)) {
                 return Ok(Some(point));
             }
             if room(&near) <= room(&far) {
                 (high, far) = (far.at, near);
-                near = (self.at)(high - GOLDEN * (high - low))?;
+                near = self.revalued.at(high - GOLDEN * (high - low))?;
             } else {
                 (low, near) = (near.at, far);
-                far = (self.at)(low + GOLDEN * (high - low))?;
+                far = self.revalued.at(low + GOLDEN * (high - low))?;
             }
         }
         Ok([near, far].into_iter().find(|point| self.has_changed(point)))
@@ -116,7 +125,7 @@ impl<F: FnMut(f64) -> Result<Point>> Search<F> {
             }
             let secant = inner.at + (outer.at - inner.at) * (inner.excess_usd / (inner.excess_usd - outer.excess_usd));
             let is_bracketed = low < secant && secant < high;
-            let point = (self.at)(if step % 3 != 0 && is_bracketed { secant } else { middle })?;
+            let point = self.revalued.at(if step % 3 != 0 && is_bracketed { secant } else { middle })?;
             if self.has_changed(&point) {
                 outer = point;
             } else {
@@ -133,14 +142,26 @@ mod tests {
     use super::*;
     use crate::distance::{HIGHEST_MOVE, LOWEST_MOVE, ladder};
 
+    struct Curve<F>(F);
+
+    impl<F: Fn(f64) -> Point> Revalued for Curve<F> {
+        fn at(&mut self, price_move: f64) -> Result<Point> {
+            Ok((self.0)(price_move))
+        }
+
+        fn on_rung(&mut self, _: usize, price_move: f64) -> Result<Point> {
+            self.at(price_move)
+        }
+    }
+
     /// A point of an account that requires 100 USD: its equity is 100 times the ratio.
     fn point(at: f64, ratio: f64) -> Point {
         Point { at, ratio: Some(ratio), excess_usd: 100.0 * (ratio - 1.0), liquidated: ratio <= 1.0 }
     }
 
     fn find(end: f64, ratio: impl Fn(f64) -> f64) -> Option<(f64, bool)> {
-        let at = |price: f64| Ok(point(price, ratio(price)));
-        let found = nearest(at(0.0).unwrap(), &ladder(end), 1.0, at).unwrap();
+        let mut curve = Curve(|price: f64| point(price, ratio(price)));
+        let found = nearest(point(0.0, ratio(0.0)), &ladder(end), 1.0, &mut curve).unwrap();
         found.map(|(point, jump)| (point.at, jump))
     }
 
@@ -191,9 +212,9 @@ mod tests {
     fn no_ratio_is_no_liquidation() {
         let at = |price: f64| {
             let gone = Point { at: price, ratio: None, excess_usd: 5.0, liquidated: false };
-            Ok(if price < -0.1 { gone } else { point(price, 0.5) })
+            if price < -0.1 { gone } else { point(price, 0.5) }
         };
-        let (found, jump) = nearest(at(0.0).unwrap(), &ladder(LOWEST_MOVE), 1.0, at).unwrap().unwrap();
+        let (found, jump) = nearest(at(0.0), &ladder(LOWEST_MOVE), 1.0, &mut Curve(at)).unwrap().unwrap();
         assert!(found.at < -0.1 && found.at > -0.1 - 1e-15 && jump && found.ratio.is_none(), "{found:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! Distance of accounts from liquidation: table `distances`, and the summary columns in `at_risk`.
 
-use super::{AccountDistances, Distance};
+use super::{AccountDistances, Distance, Way};
 use crate::book::Book;
+use crate::engine::lanes::Width;
 use crate::figures::AccountFigure;
 use crate::margin::AccountMargin;
 use crate::margin::rules::Rules;
@@ -62,6 +63,9 @@ pub(crate) struct Searched<'a> {
     pub market: &'a Market,
     pub rules: &'a Rules,
     pub book: &'a Book,
+    /// Bytes that the ladders may take; with less each account is searched alone, which takes longer.
+    pub room: u64,
+    pub width: Width,
     pub progress: &'a dyn Progress,
 }
 
@@ -74,7 +78,7 @@ pub(crate) fn write(
     searched: Searched,
     at_risk: &mut [AtRisk],
 ) -> Result<Option<OutputFile>> {
-    let Searched { market, rules, book, progress } = searched;
+    let Searched { market, rules, book, room, width, progress } = searched;
     let mut flagged: Vec<&mut AtRisk> = at_risk.iter_mut().filter(|row| row.scenario == 0).collect();
     flagged.sort_by_key(|row| row.account);
     let accounts: Vec<usize> = match scope {
@@ -85,7 +89,8 @@ pub(crate) fn write(
     let (encoder, file) = create(folder, &DISTANCES, format)?;
     let mut table = Table { book, encoder, file, rows: Vec::new() };
     let mut flagged = flagged.into_iter().peekable();
-    distance::for_each(market, rules, book, &accounts, progress, |found| {
+    let way = Way::best(accounts.len(), market, room, width);
+    distance::for_each((market, rules, book), way, &accounts, progress, |found| {
         if let (Some(row), Some(all)) = (flagged.next_if(|row| row.account == found.account), found.rows.first()) {
             row.all_coins = Some(Box::new([all.down, all.up]));
         }

@@ -2,6 +2,7 @@
 //! in order.
 
 mod executor;
+pub mod lanes;
 mod pair;
 mod price;
 

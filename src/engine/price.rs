@@ -49,7 +49,7 @@ pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
             borrow: rules.mr8.tiers.get(&currency.name).clone(),
         })
         .collect();
-    PricedMarket { rules: rules.clone(), units, currencies, contracts, option_rows }
+    PricedMarket { rules: Arc::new(rules.clone()), units, currencies, contracts, option_rows }
 }
 
 /// Prices again what differs between two markets of the same instruments, underlyings and currencies: `priced`, made of

@@ -2,6 +2,8 @@
 
 #[allow(clippy::wildcard_imports)]
 use super::*;
+use crate::margin::real::Real;
+use crate::margin::requirement::AccountFigures;
 use crate::margin::{AccountMargin, Status};
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +64,29 @@ figures! {
     sum imr_no_hedge: number(|m| m.imr_no_hedge) => usd();
     /// What pending orders add to `imr`.
     sum order_imr: number(|m| m.order_imr) => usd().not_compared();
+}
+
+impl Totals {
+    /// What sums up, of an account in several markets at once: as [`Totals::of`], in its order.
+    #[must_use]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them")]
+    pub fn beside<R: Real>(figures: &AccountFigures<R>) -> [R; Totals::NAMES.len()] {
+        [
+            figures.adj_eq,
+            figures.total_eq,
+            figures.upl,
+            figures.mmr,
+            figures.imr,
+            figures.deriv_mmr,
+            figures.borrow_mmr,
+            figures.borrow_imr,
+            figures.liquidation_fee,
+            figures.mmr_no_hedge,
+            figures.imr_no_hedge,
+            figures.order_imr,
+        ]
+    }
 }
 
 impl AccountRow {

@@ -1,16 +1,19 @@
 //! MR8: what a negative equity of a currency costs.
 
+#![allow(clippy::inline_always, reason = "a loop with a call in it does not vectorise")]
+
+use super::real::Real;
 use super::tiers::BorrowTiers;
 
 /// Requirements of one liability, in USD.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Borrowing {
+pub struct Borrowing<R = f64> {
     /// `L fx mmr`.
-    pub mmr_usd: f64,
+    pub mmr_usd: R,
     /// `L fx imr`.
-    pub imr_usd: f64,
+    pub imr_usd: R,
     /// Liquidation fee, `L fx (1 + mmr) fee_rate`.
-    pub fee_usd: f64,
+    pub fee_usd: R,
 }
 
 /// The requirements of a liability `L > 0` in currency units: all of it bears the rates of the tier that holds it.
@@ -23,12 +26,13 @@ pub struct Borrowing {
 /// # Ok::<(), String>(())
 /// ```
 #[must_use]
-pub fn charge(liability_coin: f64, fx_usd: f64, tiers: &BorrowTiers, fee_rate: f64) -> Borrowing {
+#[inline(always)]
+pub fn charge<R: Real>(liability_coin: R, fx_usd: R, tiers: &BorrowTiers, fee_rate: f64) -> Borrowing<R> {
     let (mmr, imr) = tiers.rates(liability_coin);
     let liability_usd = liability_coin * fx_usd;
     Borrowing {
         mmr_usd: liability_usd * mmr,
         imr_usd: liability_usd * imr,
-        fee_usd: liability_usd * (1.0 + mmr) * fee_rate,
+        fee_usd: liability_usd * (R::splat(1.0) + mmr) * fee_rate,
     }
 }

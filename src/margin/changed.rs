@@ -109,7 +109,8 @@ impl Changes {
             sum.add_unit(&margin, priced.rules.imr_multiplier * margin.mmr_no_hedge);
             self.units.push(margin);
         }
-        sum.finish_account(priced, self.work.gathered())
+        let figures = sum.finish_account(priced, self.work.gathered())?;
+        Ok(AccountMargin::of(&figures, &priced.rules))
     }
 
     fn spot(&self, priced: &PricedMarket, account: &Account<'_>, unit: u32, delta_coin: f64) -> Spot {

@@ -1,14 +1,17 @@
 //! Equity in USD, with and without collateral discounts.
 
+#![allow(clippy::inline_always, reason = "a loop with a call in it does not vectorise")]
+
+use super::real::Real;
 use super::tiers::Tiers;
 
 /// What an equity of one currency counts, in USD.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CountedEquity {
+pub struct CountedEquity<R = f64> {
     /// After the discount tiers; a negative equity counts in full.
-    pub adjusted_usd: f64,
+    pub adjusted_usd: R,
     /// Without discounts.
-    pub total_usd: f64,
+    pub total_usd: R,
 }
 
 /// Values the equity of one currency: a positive amount, in currency units, goes through the incremental discount
@@ -23,11 +26,10 @@ pub struct CountedEquity {
 /// # Ok::<(), String>(())
 /// ```
 #[must_use]
-pub fn count(equity_coin: f64, fx_usd: f64, tiers: &Tiers) -> CountedEquity {
-    if equity_coin == 0.0 {
-        return CountedEquity { adjusted_usd: 0.0, total_usd: 0.0 };
-    }
-    let total_usd = equity_coin * fx_usd;
-    let adjusted_usd = if equity_coin > 0.0 { tiers.apply(equity_coin) * fx_usd } else { total_usd };
+#[inline(always)]
+pub fn count<R: Real>(equity_coin: R, fx_usd: R, tiers: &Tiers) -> CountedEquity<R> {
+    let zero = R::splat(0.0);
+    let total_usd = equity_coin.if_zero(zero, equity_coin * fx_usd);
+    let adjusted_usd = zero.if_below(equity_coin, tiers.apply(equity_coin) * fx_usd, total_usd);
     CountedEquity { adjusted_usd, total_usd }
 }

@@ -3,6 +3,10 @@
 //! `f64::max(0.0, -0.0)` may be either zero, as the processor likes it. A zero's sign can reach an output, so the model
 //! compares itself: each function below says which operand it returns where both are equal.
 
+#![allow(clippy::inline_always, reason = "a loop with a call in it does not vectorise")]
+
+use super::real::Real;
+
 /// The higher of two; `b` if they are equal, as the two zeros are, or if `a` is not a number.
 ///
 /// ```
@@ -11,9 +15,9 @@
 /// assert!(higher(0.0, -0.0).is_sign_negative());
 /// ```
 #[must_use]
-#[inline]
-pub fn higher(a: f64, b: f64) -> f64 {
-    if a > b { a } else { b }
+#[inline(always)]
+pub fn higher<R: Real>(a: R, b: R) -> R {
+    b.if_below(a, a, b)
 }
 
 /// The lower of two; `a` if they are equal, as the two zeros are, or if `b` is not a number.
@@ -24,9 +28,9 @@ pub fn higher(a: f64, b: f64) -> f64 {
 /// assert!(lower(0.0, -0.0).is_sign_positive());
 /// ```
 #[must_use]
-#[inline]
-pub fn lower(a: f64, b: f64) -> f64 {
-    if b < a { b } else { a }
+#[inline(always)]
+pub fn lower<R: Real>(a: R, b: R) -> R {
+    b.if_below(a, b, a)
 }
 
 /// `max(0, x)`: what is above zero. Never a negative zero; zero if `x` is not a number.
@@ -38,9 +42,10 @@ pub fn lower(a: f64, b: f64) -> f64 {
 /// assert!(positive_part(-0.0).is_sign_positive());
 /// ```
 #[must_use]
-#[inline]
-pub fn positive_part(x: f64) -> f64 {
-    if x > 0.0 { x } else { 0.0 }
+#[inline(always)]
+pub fn positive_part<R: Real>(x: R) -> R {
+    let zero = R::splat(0.0);
+    zero.if_below(x, x, zero)
 }
 
 /// `max(0, -pnl)`: what is lost. Never a negative zero; zero if `pnl` is not a number.
@@ -52,7 +57,8 @@ pub fn positive_part(x: f64) -> f64 {
 /// assert!(loss(0.0).is_sign_positive());
 /// ```
 #[must_use]
-#[inline]
-pub fn loss(pnl: f64) -> f64 {
-    if pnl < 0.0 { -pnl } else { 0.0 }
+#[inline(always)]
+pub fn loss<R: Real>(pnl: R) -> R {
+    let zero = R::splat(0.0);
+    pnl.if_below(zero, -pnl, zero)
 }

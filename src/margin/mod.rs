@@ -4,7 +4,7 @@
 //! depends on its arguments alone. `margin` is one account in one market; [`crate::engine`] is many accounts in
 //! many markets.
 //!
-//! In reading order: [`rules`] (parameters), [`tiers`], [`extremes`] (the higher and the lower of two), [`black76`]
+//! In reading order: [`real`] (the number: one market or several), [`rules`] (parameters), [`tiers`], [`extremes`] (the higher and the lower of two), [`black76`]
 //! (option value and Greeks; under it [`normal`] and
 //! `elementary`, functions that vectorise), [`implied`] (its inverse), [`priced`] (what one contract of an instrument
 //! adds to each scenario), [`account`] (the rows of one account), [`spot_hedge`] (spot in use), [`ledgers`] and
@@ -27,6 +27,7 @@ pub mod ledgers;
 pub mod normal;
 pub mod orders;
 pub mod priced;
+pub mod real;
 pub mod requirement;
 pub mod rules;
 pub mod spot_hedge;

@@ -316,7 +316,7 @@ mod tests {
     fn a_spot_order_moves_both_currencies() {
         let rules = crate::rules::load(None, &[]).unwrap().rules;
         let priced = PricedMarket {
-            rules,
+            rules: rules.into(),
             units: Vec::new(),
             currencies: Vec::new(),
             contracts: Vec::new(),

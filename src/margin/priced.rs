@@ -13,6 +13,7 @@
 
 use super::black76::{Greeks, States, Terms};
 use super::extremes::{higher, lower, positive_part};
+use super::real::Real;
 use super::rules::{Class, MR1_MOVES, Mr1Rules, RiskUnitMode, Rules, SpotOffset};
 use super::tiers::{BorrowTiers, Tiers};
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub const GAMMA: usize = RATES + 2;
 pub const VEGA: usize = GAMMA + 1;
 
 /// P&L in USD of one long contract, by column.
-pub type OptionRow = [f64; OPTION_COLUMNS];
+pub type OptionRow<R = f64> = [R; OPTION_COLUMNS];
 
 /// Which formulas a contract follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +52,10 @@ pub enum ContractKind {
     },
 }
 
-/// One long contract, priced. USD unless the name says otherwise. Two cache lines exactly.
+/// One long contract, priced. USD unless the name says otherwise. In one market two cache lines exactly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(align(64))]
-pub struct Contract {
+pub struct Contract<R = f64> {
     /// Which formulas.
     pub kind: ContractKind,
     /// Risk unit.
@@ -70,7 +71,7 @@ pub struct Contract {
     /// Number of its leg: those of a bucket that have one settle currency and are all options or none.
     pub leg: u32,
     /// What MR4 charges of the absolute cash delta of its expiry: `max(floor, annualized T)`.
-    pub basis_rate: f64,
+    pub basis_rate: R,
     /// `m`: coins, or USD face.
     pub multiplier: f64,
     /// What the unrealised P&L counts: `m`, zero for options.
@@ -78,21 +79,21 @@ pub struct Contract {
     /// 1 for inverse contracts, 0 for others: a factor costs less than a mispredicted branch.
     pub inverse: f64,
     /// Mark price.
-    pub mark_px: f64,
+    pub mark_px: R,
     /// Value of an option in its settle currency, `m mark`; zero for swaps and futures.
-    pub value_settle: f64,
+    pub value_settle: R,
     /// P&L for a relative index move `s` is `slope s`: `m S phi`, inverse `m`; zero for options.
-    pub slope_usd: f64,
+    pub slope_usd: R,
     /// `D`: `m mark phi`, inverse `m`, option `m d F phi`.
-    pub cash_delta_usd: f64,
+    pub cash_delta_usd: R,
     /// `q`: `m`, inverse `m / S`, option `m d`.
-    pub delta_coin: f64,
+    pub delta_coin: R,
     /// Raw MR7 charge of one long contract.
-    pub charge_long_usd: f64,
+    pub charge_long_usd: R,
     /// Raw MR7 charge of one short contract.
-    pub charge_short_usd: f64,
+    pub charge_short_usd: R,
     /// What the liquidation fee is taken on: `abs(D)`, options `m S phi`.
-    pub fee_base_usd: f64,
+    pub fee_base_usd: R,
 }
 
 const _: () = assert!(size_of::<Contract>() == 128, "two cache lines");
@@ -126,7 +127,7 @@ impl Contract {
 
 /// A risk unit's own parameters.
 #[derive(Debug, Clone, PartialEq)]
-pub struct UnitParams {
+pub struct UnitParams<R = f64> {
     /// Underlying (`BTC-USDT`) or base currency (`BTC`).
     pub name: String,
     /// Base currency.
@@ -135,7 +136,7 @@ pub struct UnitParams {
     pub quote: String,
     /// USD value of one coin of spot in use: `S phi`, in a merged book `fx(B)`. NaN without a price, in which case
     /// no account has spot to use.
-    pub spot_usd: f64,
+    pub spot_usd: R,
     /// Class for MR1.
     pub class_mr1: Class,
     /// Class for MR4, MR6 and MR7.
@@ -165,30 +166,30 @@ pub struct ClassFigures {
 
 /// A currency's own parameters.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CurrencyParams {
+pub struct CurrencyParams<R = f64> {
     /// `BTC`.
     pub name: String,
     /// USD value of one unit; NaN without a price, in which case nobody holds it.
-    pub fx_usd: f64,
+    pub fx_usd: R,
     /// Collateral discount.
     pub discount: Tiers,
     /// Borrowing rates.
     pub borrow: BorrowTiers,
 }
 
-/// A market priced under a set of rules: everything the account pass reads.
+/// A market priced under a set of rules, or several markets side by side: everything the account pass reads.
 #[derive(Debug, Clone)]
-pub struct PricedMarket {
+pub struct PricedMarket<R = f64> {
     /// The rules it was priced under.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// Risk units in byte order of their names.
-    pub units: Vec<UnitParams>,
+    pub units: Vec<UnitParams<R>>,
     /// Currencies in byte order of their names.
-    pub currencies: Vec<CurrencyParams>,
+    pub currencies: Vec<CurrencyParams<R>>,
     /// One entry an instrument, in the market's order. `None` where a price is missing: nobody holds it.
-    pub contracts: Vec<Option<Contract>>,
+    pub contracts: Vec<Option<Contract<R>>>,
     /// Rows of the options.
-    pub option_rows: Vec<OptionRow>,
+    pub option_rows: Vec<OptionRow<R>>,
 }
 
 /// A swap or future, as the pricing sees it.
@@ -259,9 +260,10 @@ pub struct Place {
 /// # Ok::<(), remargin::Error>(())
 /// ```
 #[must_use]
-pub fn upl_settle(contract: &Contract, n: f64, avg_px: f64) -> f64 {
-    let divisor = avg_px * contract.mark_px * contract.inverse + (1.0 - contract.inverse);
-    n * contract.upl_multiplier * ((contract.mark_px - avg_px) / divisor)
+#[inline(always)]
+pub fn upl_settle<R: Real>(contract: &Contract<R>, n: f64, avg_px: f64) -> R {
+    let divisor = contract.mark_px * avg_px * contract.inverse + R::splat(1.0 - contract.inverse);
+    (contract.mark_px - R::splat(avg_px)).over(divisor) * (n * contract.upl_multiplier)
 }
 
 /// Prices a swap or future: no scenario needs more than its slope.
@@ -386,7 +388,7 @@ fn interpolate(knots: &[f64], values: &[f64], at: f64) -> f64 {
     values[next - 1] + share * (values[next] - values[next - 1])
 }
 
-impl PricedMarket {
+impl<R: Real> PricedMarket<R> {
     /// Names of the risk units, by index.
     #[must_use]
     pub fn unit_names(&self) -> Vec<String> {
@@ -408,7 +410,9 @@ impl UnitParams {
             |mode: SpotOffset| mode.quote().is_some_and(|hedged| risk_unit == RiskUnitMode::Merged || hedged == quote);
         SpotOffset::ALL.map(hedges)
     }
+}
 
+impl<R: Real> UnitParams<R> {
     /// True if spot of the unit's base, under this mode, hedges this unit.
     #[must_use]
     pub fn is_hedged_by(&self, mode: SpotOffset) -> bool {
@@ -428,6 +432,95 @@ impl ClassFigures {
             extreme: *rules.mr6.price.get(class_mr467),
             charge: rules.mr7.tiers.get(class_mr467).clone(),
         }
+    }
+}
+
+impl<R: Real> PricedMarket<R> {
+    /// As many markets as `R` has, side by side. Markets of other instruments, or in which others have a price, give
+    /// `None`, as do more or fewer of them.
+    #[must_use]
+    pub fn beside(markets: &[&PricedMarket]) -> Option<Self> {
+        let first = *markets.first()?;
+        let fits = |market: &&PricedMarket| {
+            market.units.len() == first.units.len()
+                && market.currencies.len() == first.currencies.len()
+                && market.contracts.len() == first.contracts.len()
+                && market.option_rows.len() == first.option_rows.len()
+        };
+        if markets.len() != R::LANES || !markets.iter().all(fits) {
+            return None;
+        }
+        let units = first.units.iter().enumerate().map(|(place, unit)| UnitParams {
+            name: unit.name.clone(),
+            base: unit.base,
+            quote: unit.quote.clone(),
+            spot_usd: R::by_lane(|lane| markets[lane].units[place].spot_usd),
+            class_mr1: unit.class_mr1,
+            class_mr467: unit.class_mr467,
+            figures: Arc::clone(&unit.figures),
+            hedged_by: unit.hedged_by,
+            expiries: unit.expiries.clone(),
+        });
+        let currencies = first.currencies.iter().enumerate().map(|(place, currency)| CurrencyParams {
+            name: currency.name.clone(),
+            fx_usd: R::by_lane(|lane| markets[lane].currencies[place].fx_usd),
+            discount: currency.discount.clone(),
+            borrow: currency.borrow.clone(),
+        });
+        let contract = |place: usize| -> Option<Option<Contract<R>>> {
+            let same = markets.iter().map(|market| market.contracts[place].as_ref());
+            if same.clone().all(|contract| contract.is_none()) {
+                return Some(None);
+            }
+            let contracts: Vec<&Contract> = same.collect::<Option<_>>()?;
+            Contract::beside(&contracts).map(Some)
+        };
+        let row =
+            |place: usize| std::array::from_fn(|column| R::by_lane(|lane| markets[lane].option_rows[place][column]));
+        Some(Self {
+            rules: Arc::clone(&first.rules),
+            units: units.collect(),
+            currencies: currencies.collect(),
+            contracts: (0..first.contracts.len()).map(contract).collect::<Option<_>>()?,
+            option_rows: (0..first.option_rows.len()).map(row).collect(),
+        })
+    }
+}
+
+impl<R: Real> Contract<R> {
+    /// One contract in several markets; `None` if they are of different ones.
+    fn beside(contracts: &[&Contract]) -> Option<Self> {
+        let first = *contracts.first()?;
+        let place = |contract: &Contract| {
+            let numbers =
+                [contract.unit, contract.expiry, contract.settle, contract.group, contract.bucket, contract.leg];
+            (contract.kind, numbers, contract.multiplier.to_bits())
+        };
+        if contracts.iter().any(|contract| place(contract) != place(first)) {
+            return None;
+        }
+        let by_lane = |figure: fn(&Contract) -> f64| R::by_lane(|lane| figure(contracts[lane]));
+        Some(Self {
+            kind: first.kind,
+            unit: first.unit,
+            expiry: first.expiry,
+            settle: first.settle,
+            group: first.group,
+            bucket: first.bucket,
+            leg: first.leg,
+            basis_rate: by_lane(|contract| contract.basis_rate),
+            multiplier: first.multiplier,
+            upl_multiplier: first.upl_multiplier,
+            inverse: first.inverse,
+            mark_px: by_lane(|contract| contract.mark_px),
+            value_settle: by_lane(|contract| contract.value_settle),
+            slope_usd: by_lane(|contract| contract.slope_usd),
+            cash_delta_usd: by_lane(|contract| contract.cash_delta_usd),
+            delta_coin: by_lane(|contract| contract.delta_coin),
+            charge_long_usd: by_lane(|contract| contract.charge_long_usd),
+            charge_short_usd: by_lane(|contract| contract.charge_short_usd),
+            fee_base_usd: by_lane(|contract| contract.fee_base_usd),
+        })
     }
 }
 

@@ -4,6 +4,8 @@
 //! one over the units and currencies. Its [`Workspace`] is reused from account to account, so that nothing is
 //! allocated per account; afterwards it still holds every intermediate result for an explanation.
 
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
 use super::account::{Account, NotFinite};
 use super::borrowing::Borrowing;
 use super::equity::CountedEquity;
@@ -12,6 +14,7 @@ use super::gathered::Gathered;
 use super::ledgers::Ledger;
 use super::orders::OrderSpace;
 use super::priced::PricedMarket;
+use super::real::Real;
 use super::rules::Rules;
 use super::spot_hedge::Spot;
 use super::sums::{ExpirySums, UnitSums};
@@ -92,31 +95,31 @@ const LEAST_REQUIREMENT_USD: f64 = 1e-6;
 
 /// Buffers of the account pass, and the intermediate results of the last account.
 #[derive(Debug, Clone)]
-pub struct Workspace {
-    gathered: Gathered,
+pub struct Workspace<R = f64> {
+    gathered: Gathered<R>,
     /// Made for the first account with pending orders.
     orders: Option<Box<OrderSpace>>,
     has_orders: bool,
 }
 
-impl Workspace {
+impl<R: Real> Workspace<R> {
     /// Buffers for a market. They serve that market and any other with as many currencies.
     #[must_use]
-    pub fn new(priced: &PricedMarket) -> Self {
+    pub fn new(priced: &PricedMarket<R>) -> Self {
         Self { gathered: Gathered::new(priced), orders: None, has_orders: false }
     }
 
-    pub(super) fn gathered(&self) -> &Gathered {
+    pub(super) fn gathered(&self) -> &Gathered<R> {
         &self.gathered
     }
 
-    pub(super) fn gathered_mut(&mut self) -> &mut Gathered {
+    pub(super) fn gathered_mut(&mut self) -> &mut Gathered<R> {
         &mut self.gathered
     }
 
     /// Currencies of the last account, ascending.
     #[must_use]
-    pub fn currencies(&self) -> Vec<(u32, &Ledger)> {
+    pub fn currencies(&self) -> Vec<(u32, &Ledger<R>)> {
         let mut currencies: Vec<_> = self.gathered.ledgers().collect();
         currencies.sort_unstable_by_key(|(ccy, _)| *ccy);
         currencies
@@ -124,13 +127,13 @@ impl Workspace {
 
     /// Sums of the last account's risk units, in order of the unit.
     #[must_use]
-    #[inline]
-    pub fn unit_sums(&self) -> &[UnitSums] {
+    #[inline(always)]
+    pub fn unit_sums(&self) -> &[UnitSums<R>] {
         self.gathered.unit_sums()
     }
 
     /// Sums of the expiries of a unit, in order of their first position.
-    pub fn expiry_sums(&self, unit: u32) -> impl Iterator<Item = &ExpirySums> {
+    pub fn expiry_sums(&self, unit: u32) -> impl Iterator<Item = &ExpirySums<R>> {
         self.gathered.expiry_sums().iter().filter(move |sums| sums.unit == unit)
     }
 
@@ -142,15 +145,15 @@ impl Workspace {
 
     /// The ledger of a currency; empty if the last account has nothing in it.
     #[must_use]
-    #[inline]
-    pub fn ledger(&self, ccy: u32) -> &Ledger {
+    #[inline(always)]
+    pub fn ledger(&self, ccy: u32) -> &Ledger<R> {
         self.gathered.ledger(ccy)
     }
 
     /// The spot that hedges a unit of the account whose rows were gathered last.
     #[must_use]
-    #[inline]
-    pub fn spot_of(&self, priced: &PricedMarket, account: &Account<'_>, sums: &UnitSums) -> Spot {
+    #[inline(always)]
+    pub fn spot_of(&self, priced: &PricedMarket<R>, account: &Account<'_>, sums: &UnitSums<R>) -> Spot<R> {
         self.gathered.spot(priced, account, sums.unit, sums.delta_coin)
     }
 }
@@ -221,19 +224,55 @@ pub fn evaluate(
     }
     let first = units.len();
     units.reserve(work.unit_sums().len());
-    let mut sum = Totals::new(priced, fee_base_usd);
-    for sums in work.unit_sums() {
-        let spot = work.spot_of(priced, account, sums);
-        sums.stress_then(&priced.units[sums.unit as usize], &priced.rules, spot, |margin| {
-            sum.add_unit(&margin, priced.rules.imr_multiplier * margin.mmr_no_hedge);
-            units.push(margin);
-        });
-    }
+    let mut sum = stress_units(priced, account, work, fee_base_usd, |_, margin| units.push(margin));
     if let Some(orders) = work.orders() {
         sum = Totals::new(priced, fee_base_usd);
         freeze_units(&priced.rules, orders, &mut units[first..], &mut sum);
     }
-    sum.finish_account(priced, &work.gathered)
+    sum.finish_account(priced, &work.gathered).map(|figures| AccountMargin::of(&figures, &priced.rules))
+}
+
+/// [`evaluate`] in as many markets as `R` has, of an account without pending orders. `units` sees each risk unit, in
+/// byte order of their names: its sums, and the ledger of its base currency.
+///
+/// # Errors
+/// As [`evaluate`], if it is so in some market.
+#[inline(always)]
+pub fn evaluate_beside<R: Real>(
+    priced: &PricedMarket<R>,
+    account: &Account<'_>,
+    work: &mut Workspace<R>,
+    units: impl FnMut((&UnitSums<R>, &Ledger<R>), UnitMargin<R>),
+) -> Result<AccountFigures<R>, NotFinite> {
+    let fee_base_usd = work.gathered.gather(priced, account)?;
+    work.has_orders = false;
+    stress_units(priced, account, work, fee_base_usd, units).finish_account(priced, &work.gathered)
+}
+
+/// Stresses the units of the account whose rows were gathered last, and adds them up.
+#[inline(always)]
+fn stress_units<R: Real>(
+    priced: &PricedMarket<R>,
+    account: &Account<'_>,
+    work: &Workspace<R>,
+    fee_base_usd: R,
+    mut units: impl FnMut((&UnitSums<R>, &Ledger<R>), UnitMargin<R>),
+) -> Totals<R> {
+    let mut sum = Totals::new(priced, fee_base_usd);
+    for sums in work.unit_sums() {
+        let (params, spot) = (&priced.units[sums.unit as usize], work.spot_of(priced, account, sums));
+        sums.stress_then(
+            params,
+            &priced.rules,
+            spot,
+            #[inline(always)]
+            |margin| {
+                sum.add_unit(&margin, margin.mmr_no_hedge * priced.rules.imr_multiplier);
+                units((sums, work.ledger(params.base)), margin);
+            },
+        );
+    }
+    sum
 }
 
 /// Adds what pending orders freeze to the units of an account.
@@ -247,31 +286,117 @@ fn freeze_units(rules: &Rules, orders: &OrderSpace, units: &mut [UnitMargin], su
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Totals {
-    adj_eq: f64,
-    total_eq: f64,
-    upl: f64,
-    deriv_mmr: f64,
-    deriv_imr: f64,
-    deriv_mmr_no_hedge: f64,
-    deriv_imr_no_hedge: f64,
-    order_imr: f64,
-    /// Every figure of the units: a sum is finite only if all its terms are, and none is so large that others would
-    /// not matter.
-    all_figures: f64,
-    borrow_mmr: f64,
-    borrow_imr: f64,
-    fee_usd: f64,
+/// The figures of an account that are numbers. All money in USD.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AccountFigures<R = f64> {
+    /// As in [`AccountMargin`].
+    pub adj_eq: R,
+    /// As in [`AccountMargin`].
+    pub total_eq: R,
+    /// As in [`AccountMargin`].
+    pub upl: R,
+    /// As in [`AccountMargin`].
+    pub mmr: R,
+    /// As in [`AccountMargin`].
+    pub imr: R,
+    /// As in [`AccountMargin`].
+    pub deriv_mmr: R,
+    /// As in [`AccountMargin`].
+    pub borrow_mmr: R,
+    /// As in [`AccountMargin`].
+    pub borrow_imr: R,
+    /// As in [`AccountMargin`].
+    pub liquidation_fee: R,
+    /// `adj_eq / (mmr + liquidation_fee)`; infinity where that is below 1e-6 USD: there is no ratio.
+    pub margin_ratio: R,
+    /// As in [`AccountMargin`].
+    pub mmr_no_hedge: R,
+    /// As in [`AccountMargin`].
+    pub imr_no_hedge: R,
+    /// As in [`AccountMargin`].
+    pub order_imr: R,
 }
 
-impl Totals {
-    pub(super) fn new(priced: &PricedMarket, fee_base_usd: f64) -> Self {
-        Self { fee_usd: priced.rules.liquidation_fee_derivatives * fee_base_usd, ..Self::default() }
+impl<R: Real> AccountFigures<R> {
+    /// The figures in one market.
+    #[must_use]
+    #[inline(always)]
+    pub fn lane(&self, lane: usize) -> AccountFigures {
+        AccountFigures {
+            adj_eq: self.adj_eq.lane(lane),
+            total_eq: self.total_eq.lane(lane),
+            upl: self.upl.lane(lane),
+            mmr: self.mmr.lane(lane),
+            imr: self.imr.lane(lane),
+            deriv_mmr: self.deriv_mmr.lane(lane),
+            borrow_mmr: self.borrow_mmr.lane(lane),
+            borrow_imr: self.borrow_imr.lane(lane),
+            liquidation_fee: self.liquidation_fee.lane(lane),
+            margin_ratio: self.margin_ratio.lane(lane),
+            mmr_no_hedge: self.mmr_no_hedge.lane(lane),
+            imr_no_hedge: self.imr_no_hedge.lane(lane),
+            order_imr: self.order_imr.lane(lane),
+        }
     }
 
-    #[inline]
-    pub(super) fn add_unit(&mut self, margin: &UnitMargin, imr_no_hedge: f64) {
+    /// The figures of one account in several markets, one a lane.
+    #[must_use]
+    pub fn beside(margins: &[AccountMargin]) -> Self {
+        let by_lane = |figure: fn(&AccountMargin) -> f64| R::by_lane(|lane| figure(&margins[lane]));
+        Self {
+            adj_eq: by_lane(|margin| margin.adj_eq),
+            total_eq: by_lane(|margin| margin.total_eq),
+            upl: by_lane(|margin| margin.upl),
+            mmr: by_lane(|margin| margin.mmr),
+            imr: by_lane(|margin| margin.imr),
+            deriv_mmr: by_lane(|margin| margin.deriv_mmr),
+            borrow_mmr: by_lane(|margin| margin.borrow_mmr),
+            borrow_imr: by_lane(|margin| margin.borrow_imr),
+            liquidation_fee: by_lane(|margin| margin.liquidation_fee),
+            margin_ratio: by_lane(|margin| margin.margin_ratio.unwrap_or(f64::INFINITY)),
+            mmr_no_hedge: by_lane(|margin| margin.mmr_no_hedge),
+            imr_no_hedge: by_lane(|margin| margin.imr_no_hedge),
+            order_imr: by_lane(|margin| margin.order_imr),
+        }
+    }
+
+    /// The sum of all figures.
+    #[inline(always)]
+    fn sum(&self) -> R {
+        let required =
+            self.mmr + self.imr + self.liquidation_fee + self.mmr_no_hedge + self.imr_no_hedge + self.order_imr;
+        let least = R::splat(LEAST_REQUIREMENT_USD);
+        let ratio = (self.mmr + self.liquidation_fee).if_at_least(least, self.margin_ratio, R::splat(0.0));
+        self.adj_eq + self.total_eq + self.upl + required + ratio
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Totals<R = f64> {
+    adj_eq: R,
+    total_eq: R,
+    upl: R,
+    deriv_mmr: R,
+    deriv_imr: R,
+    deriv_mmr_no_hedge: R,
+    deriv_imr_no_hedge: R,
+    order_imr: R,
+    /// Every figure of the units: a sum is finite only if all its terms are, and none is so large that others would
+    /// not matter.
+    all_figures: R,
+    borrow_mmr: R,
+    borrow_imr: R,
+    fee_usd: R,
+}
+
+impl<R: Real> Totals<R> {
+    #[inline(always)]
+    pub(super) fn new(priced: &PricedMarket<R>, fee_base_usd: R) -> Self {
+        Self { fee_usd: fee_base_usd * priced.rules.liquidation_fee_derivatives, ..Self::default() }
+    }
+
+    #[inline(always)]
+    pub(super) fn add_unit(&mut self, margin: &UnitMargin<R>, imr_no_hedge: R) {
         self.upl += margin.upl;
         self.deriv_mmr += margin.mmr;
         self.deriv_imr += margin.imr;
@@ -282,20 +407,21 @@ impl Totals {
     }
 
     /// Adds the currencies of the account whose rows were gathered last.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish_account(
         mut self,
-        priced: &PricedMarket,
-        gathered: &Gathered,
-    ) -> Result<AccountMargin, NotFinite> {
+        priced: &PricedMarket<R>,
+        gathered: &Gathered<R>,
+    ) -> Result<AccountFigures<R>, NotFinite> {
         for (ccy, ledger) in gathered.ledgers() {
             self.add_currency(priced, ccy, ledger.equity());
         }
-        let margin = self.finish(&priced.rules);
-        if (self.all_figures + margin.sum()).is_finite() { Ok(margin) } else { Err(NotFinite) }
+        let figures = self.finish();
+        if (self.all_figures + figures.sum()).is_finite() { Ok(figures) } else { Err(NotFinite) }
     }
 
-    fn add_currency(&mut self, priced: &PricedMarket, ccy: u32, equity_coin: f64) {
+    #[inline(always)]
+    fn add_currency(&mut self, priced: &PricedMarket<R>, ccy: u32, equity_coin: R) {
         let (counted, borrowing) = currency_of(priced, ccy, equity_coin);
         self.adj_eq += counted.adjusted_usd;
         self.total_eq += counted.total_usd;
@@ -306,25 +432,22 @@ impl Totals {
         }
     }
 
-    fn finish(&self, rules: &Rules) -> AccountMargin {
+    #[inline(always)]
+    fn finish(&self) -> AccountFigures<R> {
         let mmr = self.deriv_mmr + self.borrow_mmr;
-        let imr = self.deriv_imr + self.borrow_imr;
         let required = mmr + self.fee_usd;
-        let margin_ratio = (required >= LEAST_REQUIREMENT_USD).then(|| self.adj_eq / required);
-        AccountMargin {
+        let least = R::splat(LEAST_REQUIREMENT_USD);
+        AccountFigures {
             adj_eq: self.adj_eq,
             total_eq: self.total_eq,
             upl: self.upl,
             mmr,
-            imr,
+            imr: self.deriv_imr + self.borrow_imr,
             deriv_mmr: self.deriv_mmr,
             borrow_mmr: self.borrow_mmr,
             borrow_imr: self.borrow_imr,
             liquidation_fee: self.fee_usd,
-            margin_ratio,
-            status: Status::of(margin_ratio, rules),
-            im_deficit: self.adj_eq < imr,
-            ineligible: self.total_eq < rules.min_net_equity_usd,
+            margin_ratio: required.if_at_least(least, self.adj_eq.over(required), R::splat(f64::INFINITY)),
             mmr_no_hedge: self.deriv_mmr_no_hedge + self.borrow_mmr,
             imr_no_hedge: self.deriv_imr_no_hedge + self.borrow_imr,
             order_imr: self.order_imr,
@@ -332,15 +455,26 @@ impl Totals {
     }
 }
 
-/// What the equity of a currency counts, and what borrowing it costs if it is negative.
-#[inline]
-pub(super) fn currency_of(priced: &PricedMarket, ccy: u32, equity_coin: f64) -> (CountedEquity, Option<Borrowing>) {
-    let params = &priced.currencies[ccy as usize];
+/// What the equity of a currency counts, and what borrowing it costs if it is negative, in a market at least.
+#[inline(always)]
+pub(super) fn currency_of<R: Real>(
+    priced: &PricedMarket<R>,
+    ccy: u32,
+    equity_coin: R,
+) -> (CountedEquity<R>, Option<Borrowing<R>>) {
+    let (params, zero) = (&priced.currencies[ccy as usize], R::splat(0.0));
     let counted = equity::count(equity_coin, params.fx_usd, &params.discount);
-    let is_owed = equity_coin < 0.0;
-    let fee_rate = priced.rules.mr8.fee_rate;
-    let borrowing = is_owed.then(|| borrowing::charge(-equity_coin, params.fx_usd, &params.borrow, fee_rate));
-    (counted, borrowing)
+    if !equity_coin.any_below(zero) {
+        return (counted, None);
+    }
+    let charged = borrowing::charge(-equity_coin, params.fx_usd, &params.borrow, priced.rules.mr8.fee_rate);
+    let if_owed = |charge: R| equity_coin.if_below(zero, charge, zero);
+    let borrowing = Borrowing {
+        mmr_usd: if_owed(charged.mmr_usd),
+        imr_usd: if_owed(charged.imr_usd),
+        fee_usd: if_owed(charged.fee_usd),
+    };
+    (counted, Some(borrowing))
 }
 
 impl Status {
@@ -358,11 +492,29 @@ impl Status {
 }
 
 impl AccountMargin {
-    /// The sum of all figures.
-    fn sum(&self) -> f64 {
-        let required =
-            self.mmr + self.imr + self.liquidation_fee + self.mmr_no_hedge + self.imr_no_hedge + self.order_imr;
-        self.adj_eq + self.total_eq + self.upl + required + self.margin_ratio.unwrap_or(0.0)
+    /// The margin that has these figures.
+    #[must_use]
+    #[inline(always)]
+    pub fn of(figures: &AccountFigures, rules: &Rules) -> Self {
+        let margin_ratio = (figures.margin_ratio < f64::INFINITY).then_some(figures.margin_ratio);
+        Self {
+            adj_eq: figures.adj_eq,
+            total_eq: figures.total_eq,
+            upl: figures.upl,
+            mmr: figures.mmr,
+            imr: figures.imr,
+            deriv_mmr: figures.deriv_mmr,
+            borrow_mmr: figures.borrow_mmr,
+            borrow_imr: figures.borrow_imr,
+            liquidation_fee: figures.liquidation_fee,
+            margin_ratio,
+            status: Status::of(margin_ratio, rules),
+            im_deficit: figures.adj_eq < figures.imr,
+            ineligible: figures.total_eq < rules.min_net_equity_usd,
+            mmr_no_hedge: figures.mmr_no_hedge,
+            imr_no_hedge: figures.imr_no_hedge,
+            order_imr: figures.order_imr,
+        }
     }
 }
 
@@ -379,7 +531,7 @@ mod tests {
     /// What decides whether a result is finite leaves no figure out: the powers of two tell which are in.
     #[test]
     fn every_figure_is_in_the_sum() {
-        let account = AccountMargin {
+        let account = AccountFigures {
             adj_eq: 1.0,
             total_eq: 2.0,
             upl: 4.0,
@@ -389,16 +541,13 @@ mod tests {
             borrow_mmr: 0.0,
             borrow_imr: 0.0,
             liquidation_fee: 32.0,
-            margin_ratio: Some(64.0),
-            status: Status::Healthy,
-            im_deficit: false,
-            ineligible: false,
+            margin_ratio: 64.0,
             mmr_no_hedge: 128.0,
             imr_no_hedge: 256.0,
             order_imr: 512.0,
         };
         assert_eq!(account.sum(), 1023.0);
-        assert_eq!(AccountMargin { margin_ratio: None, ..account }.sum(), 959.0);
+        assert_eq!(AccountFigures { margin_ratio: f64::INFINITY, ..account }.sum(), 959.0);
         let unit = UnitMargin {
             unit: 0,
             mr1: 1.0,

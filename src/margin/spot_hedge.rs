@@ -1,12 +1,16 @@
 //! Spot in use: how much of a coin's balance hedges the derivatives of its risk unit.
 
+#![allow(clippy::inline_always, reason = "a loop with a call in it does not vectorise")]
+
+use super::real::Real;
+
 /// Spot in use, as a position of the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Spot {
+pub struct Spot<R = f64> {
     /// Coins, signed.
-    pub coin: f64,
+    pub coin: R,
     /// USD value of one coin.
-    pub px_usd: f64,
+    pub px_usd: R,
 }
 
 /// Spot in use in coins, signed like the equity.
@@ -23,11 +27,13 @@ pub struct Spot {
 /// assert_eq!(spot_in_use(10.0, 4.0, f64::INFINITY), 0.0);
 /// ```
 #[must_use]
-pub fn spot_in_use(equity_coin: f64, delta_coin: f64, cap_coin: f64) -> f64 {
+#[inline(always)]
+pub fn spot_in_use<R: Real>(equity_coin: R, delta_coin: R, cap_coin: R) -> R {
     // Both signs are equally likely: a select instead of a branch, which would often be mispredicted.
-    let least = |a: f64, b: f64| if a < b { a } else { b };
+    let least = |a: R, b: R| a.if_below(b, a, b);
     let size = least(least(equity_coin.abs(), delta_coin.abs()), cap_coin);
-    let hedging = if equity_coin * delta_coin < 0.0 { size.copysign(equity_coin) } else { 0.0 };
+    let zero = R::splat(0.0);
+    let hedging = (equity_coin * delta_coin).if_below(zero, size.copysign(equity_coin), zero);
     // A limit of zero leaves no negative zero.
-    hedging + 0.0
+    hedging + zero
 }

@@ -4,8 +4,11 @@
 //! spot in use into the components. Hedged and unhedged margin come from the same sums, because spot in use only
 //! adds to the unit's slope.
 
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
 use super::extremes::{higher, loss, lower, positive_part};
 use super::priced::{DECAY, EXTREME, GAMMA, GRID, RATES, UnitParams, VEGA};
+use super::real::Real;
 use super::rules::{MR1_MOVES, RiskUnitMode, Rules, SettleGroup};
 use super::spot_hedge::Spot;
 use super::sums::UnitSums;
@@ -14,23 +17,27 @@ use super::unit_margin::{UnitMargin, VolState};
 /// A slope below this share of the absolute sum of its terms is a perfect hedge with rounding: exactly zero.
 const PERFECT_HEDGE: f64 = 1e-12;
 
-impl UnitSums {
+impl<R: Real> UnitSums<R> {
     /// The slope of the unit's linear part, spot in use included: `L = sum n m S phi + sum n m + h S phi`, exactly
     /// zero for a perfect hedge.
     #[must_use]
-    #[inline]
-    pub fn slope(&self, spot: Spot) -> f64 {
-        let of_spot = if spot.coin == 0.0 { 0.0 } else { spot.coin * spot.px_usd };
+    #[inline(always)]
+    pub fn slope(&self, spot: Spot<R>) -> R {
+        let zero = R::splat(0.0);
+        let of_spot = spot.coin.if_zero(zero, spot.coin * spot.px_usd);
         let slope = self.slope_usd + of_spot;
-        let counts = slope.abs() >= PERFECT_HEDGE * (self.slope_gross_usd + of_spot.abs());
-        slope * f64::from(u8::from(counts)) + 0.0
+        let least = (self.slope_gross_usd + of_spot.abs()) * PERFECT_HEDGE;
+        // A factor, so that what is not a number stays so.
+        let counts = slope.abs().if_at_least(least, R::splat(1.0), zero);
+        slope * counts + zero
     }
 
     /// P&L of the MR1 grid: volatility states `up`, `same`, `down`, each over the price moves of the unit's class.
     #[must_use]
-    pub fn grid(&self, params: &UnitParams, spot: Spot) -> [[f64; MR1_MOVES]; 3] {
+    #[inline(always)]
+    pub fn grid(&self, params: &UnitParams<R>, spot: Spot<R>) -> [[R; MR1_MOVES]; 3] {
         let slope = self.slope(spot);
-        let mut grid = [[0.0; MR1_MOVES]; 3];
+        let mut grid = [[R::splat(0.0); MR1_MOVES]; 3];
         for (state, row) in grid.iter_mut().enumerate() {
             for (column, cell) in row.iter_mut().enumerate() {
                 *cell = self.options[GRID + state * MR1_MOVES + column] + slope * params.figures.moves[column];
@@ -41,8 +48,8 @@ impl UnitSums {
 
     /// P&L of MR6's two moves, the fall first.
     #[must_use]
-    #[inline]
-    pub fn extreme(&self, params: &UnitParams, spot: Spot) -> [f64; 2] {
+    #[inline(always)]
+    pub fn extreme(&self, params: &UnitParams<R>, spot: Spot<R>) -> [R; 2] {
         let move_pnl = self.slope(spot) * params.figures.extreme;
         [self.options[EXTREME] - move_pnl, self.options[EXTREME + 1] + move_pnl]
     }
@@ -50,17 +57,26 @@ impl UnitSums {
     /// All components and the requirement of the unit under an amount of spot in use, and its MMR without: only MR1 and
     /// MR6 depend on it.
     #[must_use]
-    pub fn stress(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> UnitMargin {
+    pub fn stress(&self, params: &UnitParams<R>, rules: &Rules, spot: Spot<R>) -> UnitMargin<R> {
         if self.has_options { self.stress_options(params, rules, spot) } else { self.stress_line(params, rules, spot) }
     }
 
     /// [`Self::stress`], handed on to `take`. Either kind of unit is followed by its own copy of what `take` does, so
     /// that its figures are used out of registers. Returned, they would be written to memory one by one and read again
     /// in pairs at once, which processors wait for: the account pass took a fifth longer.
-    #[inline]
-    pub(super) fn stress_then(&self, params: &UnitParams, rules: &Rules, spot: Spot, mut take: impl FnMut(UnitMargin)) {
+    #[inline(always)]
+    pub(super) fn stress_then(
+        &self,
+        params: &UnitParams<R>,
+        rules: &Rules,
+        spot: Spot<R>,
+        mut take: impl FnMut(UnitMargin<R>),
+    ) {
         if self.has_options {
-            take(self.stress_options(params, rules, spot));
+            take(R::apart(
+                #[inline(always)]
+                || self.stress_options(params, rules, spot),
+            ));
         } else {
             take(self.stress_line(params, rules, spot));
         }
@@ -69,58 +85,58 @@ impl UnitSums {
     /// Nine of ten units hold no option: their P&L is a straight line, which is lowest at an end, and what remains
     /// needs no branch.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "through a call the figures would go through memory")]
-    fn stress_line(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> UnitMargin {
-        let figures = &params.figures;
-        let line = |slope: f64| {
-            let falling = if slope < 0.0 { figures.highest_move } else { figures.moves[0] };
-            let price = if slope > 0.0 { figures.lowest_move } else { falling };
-            (price, loss(slope * price), rules.mr6.charge * (slope.abs() * figures.extreme))
+    fn stress_line(&self, params: &UnitParams<R>, rules: &Rules, spot: Spot<R>) -> UnitMargin<R> {
+        let (figures, zero) = (&params.figures, R::splat(0.0));
+        let line = |slope: R| {
+            let falling = slope.if_below(zero, R::splat(figures.highest_move), R::splat(figures.moves[0]));
+            let price = zero.if_below(slope, R::splat(figures.lowest_move), falling);
+            (price, loss(slope * price), slope.abs() * figures.extreme * rules.mr6.charge)
         };
         let (slope, slope_no_hedge) = (self.slope(spot), self.slope(Spot::default()));
         let (mr1_price, mr1, mr6) = line(slope);
         let (mr4, mr9) = (self.basis_usd, self.stablecoin_hedge(rules));
         let mr7 = figures.charge.apply(self.charge_usd);
-        let requirement = |mr1: f64, mr6: f64| higher(higher(mr1, mr6) + mr4 + mr9, mr7);
+        let requirement = |mr1: R, mr6: R| higher(higher(mr1, mr6) + mr4 + mr9, mr7);
         let mmr = requirement(mr1, mr6);
         let (_, mr1_no_hedge, mr6_no_hedge) = line(slope_no_hedge);
         UnitMargin {
             unit: self.unit,
             mr1,
             mr1_price,
-            mr1_vol: VolState::Up,
-            mr2: 0.0,
-            mr3: 0.0,
+            mr1_vol: R::each(|_| VolState::Up),
+            mr2: zero,
+            mr3: zero,
             mr4,
-            mr5: 0.0,
+            mr5: zero,
             mr6,
-            mr6_price: if slope < 0.0 { figures.extreme } else { -figures.extreme },
+            mr6_price: slope.if_below(zero, R::splat(figures.extreme), R::splat(-figures.extreme)),
             mr7,
             mr9,
             mmr,
-            imr: rules.imr_multiplier * mmr,
+            imr: mmr * rules.imr_multiplier,
             cash_delta: self.cash_delta_usd,
-            gamma: 0.0,
-            vega: 0.0,
-            theta: 0.0,
+            gamma: zero,
+            vega: zero,
+            theta: zero,
             spot_in_use: spot.coin,
             upl: self.upl_usd,
             mmr_no_hedge: requirement(mr1_no_hedge, mr6_no_hedge),
-            order_imr: 0.0,
+            order_imr: zero,
         }
     }
 
-    fn stress_options(&self, params: &UnitParams, rules: &Rules, spot: Spot) -> UnitMargin {
+    #[inline(always)]
+    fn stress_options(&self, params: &UnitParams<R>, rules: &Rules, spot: Spot<R>) -> UnitMargin<R> {
         let worst = worst_of(&self.grid(params, spot));
         let extreme = self.extreme(params, spot);
-        let size = params.figures.extreme;
+        let (size, zero) = (R::splat(params.figures.extreme), R::splat(0.0));
         let components = Components {
             mr1: loss(worst.pnl),
             mr2: loss(self.options[DECAY]),
             mr3: self.term_structure(rules),
             mr4: self.basis_usd,
             mr5: loss(lower(self.options[RATES], self.options[RATES + 1])),
-            mr6: rules.mr6.charge * loss(lower(extreme[0], extreme[1])),
+            mr6: loss(lower(extreme[0], extreme[1])) * rules.mr6.charge,
             mr7: params.figures.charge.apply(self.charge_usd),
             mr9: self.stablecoin_hedge(rules),
         };
@@ -128,18 +144,18 @@ impl UnitSums {
         let mut margin = UnitMargin {
             unit: self.unit,
             mr1: components.mr1,
-            mr1_price: params.figures.moves[worst.column],
-            mr1_vol: worst.vol,
+            mr1_price: R::by_lane(|lane| params.figures.moves[R::one(&worst.cell, lane) % MR1_MOVES]),
+            mr1_vol: R::each(|lane| VolState::ALL[R::one(&worst.cell, lane) / MR1_MOVES]),
             mr2: components.mr2,
             mr3: components.mr3,
             mr4: components.mr4,
             mr5: components.mr5,
             mr6: components.mr6,
-            mr6_price: if extreme[1] < extreme[0] { size } else { -size },
+            mr6_price: extreme[1].if_below(extreme[0], size, -size),
             mr7: components.mr7,
             mr9: components.mr9,
             mmr,
-            imr: rules.imr_multiplier * mmr,
+            imr: mmr * rules.imr_multiplier,
             cash_delta: self.cash_delta_usd,
             gamma: self.options[GAMMA],
             vega: self.options[VEGA],
@@ -147,12 +163,13 @@ impl UnitSums {
             spot_in_use: spot.coin,
             upl: self.upl_usd,
             mmr_no_hedge: mmr,
-            order_imr: 0.0,
+            order_imr: zero,
         };
-        if spot.coin != 0.0 {
+        // In a market without spot in use both are the same.
+        if spot.coin.any_below(zero) || zero.any_below(spot.coin) {
             let mr1 = loss(worst_of(&self.grid(params, Spot::default())).pnl);
             let [fall, rise] = self.extreme(params, Spot::default());
-            let mr6 = rules.mr6.charge * loss(lower(fall, rise));
+            let mr6 = loss(lower(fall, rise)) * rules.mr6.charge;
             margin.mmr_no_hedge = Components { mr1, mr6, ..components }.combined();
         }
         margin
@@ -161,70 +178,80 @@ impl UnitSums {
     /// MR3: `offset_charge x (sum over expiries of |W_e| - |sum of W_e|)`, the volatility P&L that expiries of
     /// opposite sign set off against one another.
     #[must_use]
-    pub fn term_structure(&self, rules: &Rules) -> f64 {
+    #[inline(always)]
+    pub fn term_structure(&self, rules: &Rules) -> R {
         if !self.has_options {
-            return 0.0;
+            return R::splat(0.0);
         }
-        rules.mr3_offset_charge * positive_part(self.vol_gross_usd - self.vol_net_usd.abs())
+        positive_part(self.vol_gross_usd - self.vol_net_usd.abs()) * rules.mr3_offset_charge
     }
 
     /// MR9: for each pair of settle groups in order, what their cash deltas hedge of one another bears the
     /// incremental rate and is taken off both. Nothing in separate books.
     #[must_use]
-    #[inline]
-    pub fn stablecoin_hedge(&self, rules: &Rules) -> f64 {
-        if rules.risk_unit == RiskUnitMode::Separate { 0.0 } else { self.charged_pairs(rules) }
+    #[inline(always)]
+    pub fn stablecoin_hedge(&self, rules: &Rules) -> R {
+        if rules.risk_unit == RiskUnitMode::Separate {
+            R::splat(0.0)
+        } else {
+            R::apart(
+                #[inline(always)]
+                || self.charged_pairs(rules),
+            )
+        }
     }
 
-    #[inline(never)]
-    fn charged_pairs(&self, rules: &Rules) -> f64 {
-        hedged_pairs(&self.group_delta_usd, &rules.mr9.pairs).map(|(_, _, hedged)| rules.mr9.tiers.apply(hedged)).sum()
+    #[inline(always)]
+    fn charged_pairs(&self, rules: &Rules) -> R {
+        let pairs = hedged_pairs(&self.group_delta_usd, &rules.mr9.pairs);
+        pairs.fold(R::splat(0.0), |sum, (_, _, hedged)| sum + rules.mr9.tiers.apply(hedged))
     }
 }
 
 /// The hedged size of each pair of settle groups, in order; each hedge is taken off both sides before the next.
-pub fn hedged_pairs(
-    deltas: &[f64; 3],
+#[inline(always)]
+pub fn hedged_pairs<R: Real>(
+    deltas: &[R; 3],
     pairs: &[(SettleGroup, SettleGroup)],
-) -> impl Iterator<Item = (SettleGroup, SettleGroup, f64)> {
-    let mut left = *deltas;
+) -> impl Iterator<Item = (SettleGroup, SettleGroup, R)> {
+    let (mut left, zero) = (*deltas, R::splat(0.0));
     pairs.iter().map(move |&(first, second)| {
         let (a, b) = (left[first as usize], left[second as usize]);
-        let opposed = (a > 0.0 && b < 0.0) || (a < 0.0 && b > 0.0);
-        let hedged = if opposed { lower(a.abs(), b.abs()) } else { 0.0 };
-        if opposed {
-            left[first as usize] -= hedged.copysign(a);
-            left[second as usize] -= hedged.copysign(b);
-        }
+        let smaller = lower(a.abs(), b.abs());
+        let (if_long, if_short) = (b.if_below(zero, smaller, zero), zero.if_below(b, smaller, zero));
+        let hedged = zero.if_below(a, if_long, a.if_below(zero, if_short, zero));
+        left[first as usize] = a - hedged.copysign(a);
+        left[second as usize] = b - hedged.copysign(b);
         (first, second, hedged)
     })
 }
 
 /// The components that make a requirement.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Components {
+pub struct Components<R = f64> {
     /// Spot and volatility shock.
-    pub mr1: f64,
+    pub mr1: R,
     /// Theta decay.
-    pub mr2: f64,
+    pub mr2: R,
     /// Volatility term structure.
-    pub mr3: f64,
+    pub mr3: R,
     /// Basis.
-    pub mr4: f64,
+    pub mr4: R,
     /// Interest rate.
-    pub mr5: f64,
+    pub mr5: R,
     /// Extreme move.
-    pub mr6: f64,
+    pub mr6: R,
     /// Minimum charge.
-    pub mr7: f64,
+    pub mr7: R,
     /// Stablecoin hedge risk.
-    pub mr9: f64,
+    pub mr9: R,
 }
 
-impl Components {
+impl<R: Real> Components<R> {
     /// `max( max(MR1, MR2, MR6) + MR3 + MR4 + MR5 + MR9, MR7 )`.
     #[must_use]
-    pub fn combined(&self) -> f64 {
+    #[inline(always)]
+    pub fn combined(&self) -> R {
         let worst = higher(higher(self.mr1, self.mr2), self.mr6);
         higher(worst + self.mr3 + self.mr4 + self.mr5 + self.mr9, self.mr7)
     }
@@ -232,25 +259,25 @@ impl Components {
 
 /// A cell of the MR1 grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Worst {
-    pnl: f64,
-    vol: VolState,
-    column: usize,
+struct Worst<R: Real> {
+    pnl: R,
+    /// Its place: volatility states one after the other.
+    cell: R::Each<usize>,
 }
 
 /// The lowest cell of the grid; of equal cells the first in order of state and price.
-fn worst_of(grid: &[[f64; MR1_MOVES]; 3]) -> Worst {
+#[inline(always)]
+fn worst_of<R: Real>(grid: &[[R; MR1_MOVES]; 3]) -> Worst<R> {
     // The value alone first, state by state side by side: that loop has no branches.
-    let mut least = [f64::INFINITY; 3];
+    let highest = R::splat(f64::INFINITY);
+    let mut least = [highest; 3];
     for column in 0..MR1_MOVES {
         for (least, row) in least.iter_mut().zip(grid) {
             *least = lower(*least, row[column]);
         }
     }
-    let worst = least.into_iter().fold(f64::INFINITY, lower);
-    let cell = grid.as_flattened().iter().position(|&pnl| pnl == worst).unwrap_or(0);
-    let (state, column) = (cell / MR1_MOVES, cell % MR1_MOVES);
-    Worst { pnl: grid[state][column], vol: VolState::ALL[state], column }
+    let pnl = least.into_iter().fold(highest, lower);
+    Worst { pnl, cell: R::first_equal(grid.as_flattened(), pnl) }
 }
 
 #[cfg(test)]
@@ -345,9 +372,9 @@ mod tests {
     #[test]
     fn ties_go_to_the_earlier_scenario() {
         let mut grid = [[0.0; MR1_MOVES]; 3];
-        assert_eq!(worst_of(&grid), Worst { pnl: 0.0, vol: VolState::Up, column: 0 });
+        assert_eq!(worst_of(&grid), Worst { pnl: 0.0, cell: 0 });
         grid[2][1] = -3.0;
         grid[1][6] = -3.0;
-        assert_eq!(worst_of(&grid), Worst { pnl: -3.0, vol: VolState::Same, column: 6 });
+        assert_eq!(worst_of(&grid), Worst { pnl: -3.0, cell: MR1_MOVES + 6 });
     }
 }

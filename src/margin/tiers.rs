@@ -1,5 +1,10 @@
 //! Tier tables: incremental (each part of an amount bears its own rate) and whole (the amount bears one rate).
 
+#![allow(clippy::inline_always, reason = "a loop with a call in it does not vectorise")]
+
+use super::real::Real;
+use std::sync::Arc;
+
 /// An incremental tier table, as taxes are: only the part of an amount inside a tier bears its rate.
 ///
 /// ```text
@@ -8,7 +13,7 @@
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tiers {
-    rows: Vec<(f64, f64)>,
+    rows: Arc<[(f64, f64)]>,
 }
 
 impl Tiers {
@@ -20,7 +25,7 @@ impl Tiers {
         check_bounds(rows.iter().map(|row| row.0))?;
         match rows.iter().find(|row| !row.1.is_finite() || row.1 < 0.0) {
             Some(row) => Err(format!("rate {} must be finite and not negative", row.1)),
-            None => Ok(Self { rows }),
+            None => Ok(Self { rows: rows.into() }),
         }
     }
 
@@ -40,24 +45,28 @@ impl Tiers {
     /// # Ok::<(), String>(())
     /// ```
     #[must_use]
-    pub fn apply(&self, amount: f64) -> f64 {
-        let mut below = 0.0;
-        let mut sum = 0.0;
-        for &(bound, rate) in &self.rows {
-            if amount <= bound {
-                return sum + (amount - below) * rate;
+    #[inline(always)]
+    pub fn apply<R: Real>(&self, amount: R) -> R {
+        let (mut below, mut sum) = (0.0, 0.0);
+        // Zero, and not a number where the amount is none.
+        let mut applied = amount * 0.0;
+        for &(bound, rate) in self.rows.iter() {
+            // The tiers before this one are full where the amount is above their bound.
+            applied = R::splat(below).if_below(amount, R::splat(sum) + (amount - R::splat(below)) * rate, applied);
+            if !R::splat(bound).any_below(amount) {
+                break;
             }
             sum += (bound - below) * rate;
             below = bound;
         }
-        sum
+        applied
     }
 }
 
 /// The borrowing tiers of one currency: a liability bears, as a whole, the rates of the tier that holds it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BorrowTiers {
-    rows: Vec<(f64, f64, f64)>,
+    rows: Arc<[(f64, f64, f64)]>,
 }
 
 impl BorrowTiers {
@@ -69,7 +78,7 @@ impl BorrowTiers {
         check_bounds(rows.iter().map(|row| row.0))?;
         match rows.iter().find(|row| !(row.1.is_finite() && row.2.is_finite()) || row.1 < 0.0 || row.2 < 0.0) {
             Some(row) => Err(format!("rates {} and {} must be finite and not negative", row.1, row.2)),
-            None => Ok(Self { rows }),
+            None => Ok(Self { rows: rows.into() }),
         }
     }
 
@@ -89,9 +98,21 @@ impl BorrowTiers {
     /// # Ok::<(), String>(())
     /// ```
     #[must_use]
-    pub fn rates(&self, liability_coin: f64) -> (f64, f64) {
-        let row = self.rows.iter().find(|row| liability_coin <= row.0).or(self.rows.last());
-        row.map_or((f64::NAN, f64::NAN), |row| (row.1, row.2))
+    #[inline(always)]
+    pub fn rates<R: Real>(&self, liability_coin: R) -> (R, R) {
+        let nan = R::splat(f64::NAN);
+        let (mut mmr, mut imr) = (nan, nan);
+        let mut below = f64::NEG_INFINITY;
+        for &(bound, tier_mmr, tier_imr) in self.rows.iter() {
+            let is_above = R::splat(below);
+            mmr = is_above.if_below(liability_coin, R::splat(tier_mmr), mmr);
+            imr = is_above.if_below(liability_coin, R::splat(tier_imr), imr);
+            if !R::splat(bound).any_below(liability_coin) {
+                break;
+            }
+            below = bound;
+        }
+        (mmr, imr)
     }
 }
 

@@ -18,6 +18,7 @@
 use crate::Result;
 use crate::book::Book;
 use crate::distance::tables::{self as distances, Searched};
+use crate::engine::lanes::Width;
 use crate::engine::{Memory, OpenBook};
 use crate::kept::Kept;
 use crate::market::Market;
@@ -263,8 +264,15 @@ impl<'a> Job<'a> {
         snapshot.inputs.extend(self.more_inputs.iter().cloned());
         let mut timings = Timings { read: self.read, price: self.price, compute, append, ..Timings::default() };
         let clock = Instant::now();
-        let searched =
-            Searched { market: &snapshot.market, rules: &request.rules.rules, book: &flagged, progress: *progress };
+        let limit = request.snapshot.memory_limit;
+        let searched = Searched {
+            market: &snapshot.market,
+            rules: &request.rules.rules,
+            book: &flagged,
+            room: limit.spare(0, rayon::current_num_threads(), Need::ROWS) / 2,
+            width: Width::best(),
+            progress: *progress,
+        };
         let distances =
             distances::write(folder.path(), request.output.format, request.distance, searched, &mut at_risk)?;
         timings.compute += clock.elapsed();

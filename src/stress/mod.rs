@@ -15,6 +15,7 @@
 //! stand together, as in a run. Pieces are then smaller, so that totals may differ in their last bit.
 
 pub mod columns;
+mod counting;
 mod family;
 mod gather;
 mod pass;
@@ -32,6 +33,7 @@ pub use text::stress_table;
 
 use crate::book::Book;
 use crate::distance::tables::{self as distances, Searched};
+use crate::engine::lanes::Width;
 use crate::engine::{Memory, OpenBook};
 use crate::error::Remedy;
 use crate::margin::priced::PricedMarket;
@@ -143,6 +145,9 @@ pub struct StressRequest {
     pub detail: Detail,
     /// Whose distances from liquidation to search, in the market as it is; at first nobody's.
     pub distance: DistanceScope,
+    /// How many scenarios are computed side by side, and with which instructions: the results do not depend on it. At
+    /// first what this processor does best.
+    pub width: Width,
 }
 
 impl StressRequest {
@@ -155,6 +160,7 @@ impl StressRequest {
             sources: ScenarioSources::default(),
             detail: Detail::default(),
             distance: DistanceScope::None,
+            width: Width::best(),
         }
     }
 
@@ -176,6 +182,13 @@ impl StressRequest {
     #[must_use]
     pub fn with_distance(mut self, whose: DistanceScope) -> Self {
         self.distance = whose;
+        self
+    }
+
+    /// Says how many scenarios are computed side by side.
+    #[must_use]
+    pub fn with_width(mut self, width: Width) -> Self {
+        self.width = width;
         self
     }
 }
@@ -298,7 +311,7 @@ impl Work<'_> {
         let (mut first, snapshot) = passes.first(book)?;
 
         let clock = Instant::now();
-        let distances = self.distances(&mut first)?;
+        let distances = self.distances(&mut first, passes.plan.for_ladders())?;
         let ids = Book::of_ids(std::mem::take(&mut first.ids));
         let with_at_risk = self.request.detail != Detail::None;
         let mut tables =
@@ -338,10 +351,11 @@ impl Work<'_> {
     }
 
     /// Distances from liquidation in the base case, noted in its rows at risk.
-    fn distances(&self, first: &mut Gathered) -> Result<Option<OutputFile>> {
+    fn distances(&self, first: &mut Gathered, room: u64) -> Result<Option<OutputFile>> {
         let (request, market) = (self.request, self.market);
         let (book, mut flagged) = std::mem::take(&mut first.flagged).build()?;
-        let searched = Searched { market, rules: &request.rules.rules, book: &book, progress: self.progress };
+        let (rules, progress, width) = (&request.rules.rules, self.progress, request.width);
+        let searched = Searched { market, rules, book: &book, room, width, progress };
         let folder = self.folder.path();
         let file = distances::write(folder, request.output.format, request.distance, searched, &mut flagged)?;
         // Both have the same rows in the same order; the accounts have other numbers.

@@ -1,25 +1,27 @@
 //! One pass over the pieces of a book for a few scenarios at once.
 
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
+use super::counting::{Counting, Hedge, HedgeSums};
 use super::gather::{Outcome, Part};
 use super::rows::Worst;
-use super::stats::{Hedge, ScenarioStats};
 use crate::book::Book;
-use crate::engine::{self, Chunk};
-use crate::margin::account::Account;
+use crate::engine::lanes::{SideBySide, Work};
+use crate::engine::{self, Chunk, account_of};
+use crate::margin::account::{Account, NotFinite};
 use crate::margin::priced::PricedMarket;
-use crate::margin::requirement::Workspace;
+use crate::margin::real::Real;
+use crate::margin::requirement::{AccountFigures, Workspace, evaluate, evaluate_beside};
 use crate::margin::rules::StatusRules;
-use crate::margin::sums::UnitSums;
-use crate::margin::{AccountMargin, Status};
+use crate::margin::{AccountMargin, UnitMargin};
 use crate::progress::Progress;
 use crate::request::DistanceScope;
 use crate::snapshot::stream::Piece;
 use crate::tables::encode::{Encoded, Encoder};
 use crate::tables::rows::{accounts_batch, by_account, risk_units_batch};
-use crate::totals::at_risk::{self, Names};
+use crate::totals::at_risk::{self, AtRisk, Names};
 use crate::totals::flagged::flag;
 use crate::totals::spread::{Floor, Spread};
-use crate::totals::summary::Tally;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +34,8 @@ pub(super) struct Pass<'a> {
     pub names: Names<'a>,
     /// The base case, which every pass margins: what it brings is not kept of every account.
     pub base: &'a PricedMarket,
-    pub priced: &'a [PricedMarket],
+    /// The scenarios, a few side by side.
+    pub priced: &'a [SideBySide],
     /// Number of the first scenario; the base case has 0.
     pub first: usize,
     /// Thresholds of the margin ratio.
@@ -48,11 +51,37 @@ pub(super) struct Pass<'a> {
     pub active: AtomicUsize,
 }
 
-/// A piece in one scenario.
-struct Margins {
+/// A piece in the base case.
+struct Base {
     chunk: Chunk,
     /// One entry a risk unit, as in the chunk.
     hedges: Vec<Hedge>,
+    /// Their sums, by risk unit of the market.
+    sums: Vec<HedgeSums>,
+}
+
+/// What some scenarios leave of a piece.
+#[derive(Default)]
+struct Left {
+    /// One a scenario.
+    outcomes: Vec<Outcome>,
+    /// One an account: the worst of these scenarios.
+    worst: Vec<Worst>,
+    /// One a scenario, if margins are written.
+    chunks: Vec<Chunk>,
+}
+
+impl Left {
+    /// Takes in what later scenarios left.
+    fn then(&mut self, later: Self) {
+        self.outcomes.extend(later.outcomes);
+        self.chunks.extend(later.chunks);
+        if self.worst.is_empty() {
+            self.worst = later.worst;
+        } else {
+            self.worst.iter_mut().zip(&later.worst).for_each(|(worst, later)| worst.take(later));
+        }
+    }
 }
 
 impl Pass<'_> {
@@ -66,36 +95,10 @@ impl Pass<'_> {
 
     fn part_beside(&self, piece: &Piece, encoders: &Encoders, others: usize) -> Result<Part> {
         let book = &piece.book;
-        let base = self.margins(self.base, book)?;
+        let base = self.base(book)?;
         let is_first = self.first == 0;
-        // Threads that other pieces leave idle take scenarios of this one; what comes out does not depend on it.
-        let width = (rayon::current_num_threads() / (others + 1)).max(1);
-        let mut outcomes = Vec::with_capacity(self.priced.len());
-        let mut worst: Vec<Worst> = Vec::new();
-        let mut chunks = Vec::new();
-        let mut number = self.first;
-        for few in self.priced.chunks(width) {
-            let scenario = |(offset, priced): (usize, &PricedMarket)| {
-                if number + offset == 0 {
-                    let outcome = self.outcome(0, piece.first, &base, &base)?;
-                    return Ok((outcome, kept(&base.chunk, encoders)));
-                }
-                let margins = self.margins(priced, book)?;
-                let outcome = self.outcome(number + offset, piece.first, &margins, &base)?;
-                self.progress.advance(book.len() as u64);
-                Ok((outcome, kept(&margins.chunk, encoders)))
-            };
-            let results: Vec<_> = few.par_iter().enumerate().map(scenario).collect::<Result<_>>()?;
-            for (offset, (outcome, chunk)) in results.into_iter().enumerate() {
-                take_worst(&mut worst, &chunk.accounts, number + offset);
-                outcomes.push(outcome);
-                if encoders.is_some() {
-                    chunks.push(chunk);
-                }
-            }
-            number += few.len();
-        }
-        let detail = encoders.as_ref().map(|encoders| self.detail(&chunks, book, encoders)).transpose()?;
+        let left = self.scenarios(piece, &base, encoders.is_some(), others)?;
+        let detail = encoders.as_ref().map(|encoders| self.detail(&left.chunks, book, encoders)).transpose()?;
         let spread = is_first.then(|| {
             let mut spread = Spread::new(self.names.units.len(), self.status, self.floor);
             spread.count(&base.chunk);
@@ -107,7 +110,39 @@ impl Pass<'_> {
             let mut rows = at_risk::select(&base.chunk, 0);
             flagged = Some((flag(book, self.distance, &mut rows)?, rows));
         }
+        let Left { outcomes, worst, .. } = left;
         Ok(Part { ids: book.accounts().clone(), outcomes, base: base.chunk.accounts, worst, spread, flagged, detail })
+    }
+
+    /// All scenarios of the pass. Threads that other pieces leave idle take some of them; what comes out does not depend
+    /// on it.
+    fn scenarios(&self, piece: &Piece, base: &Base, keeps_margins: bool, others: usize) -> Result<Left> {
+        let width = (rayon::current_num_threads() / (others + 1)).max(1);
+        let share = self.priced.len().div_ceil(width).max(1);
+        let starts: Vec<usize> = self
+            .priced
+            .iter()
+            .scan(self.first, |next, beside| {
+                *next += beside.len();
+                Some(*next - beside.len())
+            })
+            .collect();
+        let shares = self.priced.par_chunks(share).zip(starts.par_chunks(share));
+        let lefts = shares.map(|(few, starts)| {
+            let mut left = Left::default();
+            for (beside, &scenario) in few.iter().zip(starts) {
+                self.progress.check()?;
+                let margined = InLanes { pass: self, piece, base, scenario, keeps_margins, left: &mut left };
+                beside.work(margined)?;
+                self.progress.advance((piece.book.len() * beside.len()) as u64);
+            }
+            Ok(left)
+        });
+        let lefts: Vec<Left> = lefts.collect::<Result<_>>()?;
+        Ok(lefts.into_iter().fold(Left::default(), |mut all, left| {
+            all.then(left);
+            all
+        }))
     }
 
     fn detail(&self, chunks: &[Chunk], book: &Book, encoders: &[Encoder; 2]) -> Result<[Encoded; 2]> {
@@ -119,85 +154,218 @@ impl Pass<'_> {
         ])
     }
 
-    fn margins(&self, priced: &PricedMarket, book: &Book) -> Result<Margins> {
+    fn base(&self, book: &Book) -> Result<Base> {
         self.progress.check()?;
         let mut hedges = Vec::new();
+        let priced = self.base;
         let chunk = engine::chunk_with(priced, book, 0..book.len(), |account, work, units| {
-            let sums = work.unit_sums().iter().zip(units);
-            hedges.extend(sums.map(|(sums, unit)| hedge_of(priced, account, work, sums, unit.spot_in_use)));
+            hedges.extend(hedges_of(priced, account, work, units));
         })?;
         if hedges.len() != chunk.units.len() {
             return Err(Error::Runtime(format!("{} risk units have {} hedges", chunk.units.len(), hedges.len())));
         }
-        Ok(Margins { chunk, hedges })
+        let mut sums = vec![HedgeSums::default(); self.names.units.len()];
+        for (unit, hedge) in chunk.units.iter().zip(&hedges) {
+            sums[unit.unit as usize].add(hedge, hedge);
+        }
+        Ok(Base { chunk, hedges, sums })
     }
+}
 
-    /// What became of the accounts, of which `first` come before those of the piece.
-    fn outcome(&self, scenario: usize, first: usize, margins: &Margins, base: &Margins) -> Result<Outcome> {
-        let Margins { chunk, hedges } = margins;
-        if chunk.accounts.len() != base.chunk.accounts.len() || hedges.len() != base.hedges.len() {
-            let problem = "a scenario has other accounts or risk units than the base case";
-            return Err(Error::Runtime(problem.to_owned()));
-        }
-        let units = self.names.units.len();
-        let mut stats = ScenarioStats::new(Tally::of(chunk, units), units);
-        for (place, (now, base)) in chunk.accounts.iter().zip(&base.chunk.accounts).enumerate() {
-            stats.add(first + place, base, now);
-        }
-        for ((unit, now), base) in chunk.units.iter().zip(hedges).zip(&base.hedges) {
-            stats.add_hedge(unit.unit, base, now);
-        }
-        let mut at_risk = at_risk::select(chunk, scenario);
-        let count = at_risk.len() as u64;
-        if self.with_at_risk {
-            for row in &mut at_risk {
-                row.account += first;
+/// The hedges of the account that was margined last, in its units.
+fn hedges_of(
+    priced: &PricedMarket,
+    account: &Account<'_>,
+    work: &Workspace,
+    units: &[UnitMargin],
+) -> impl Iterator<Item = Hedge> {
+    work.unit_sums().iter().zip(units).map(move |(sums, unit)| {
+        let params = &priced.units[sums.unit as usize];
+        Hedge::of(params, account, (sums, work.ledger(params.base)), unit.spot_in_use)
+    })
+}
+
+/// A piece in a few scenarios side by side.
+struct InLanes<'a> {
+    pass: &'a Pass<'a>,
+    piece: &'a Piece,
+    base: &'a Base,
+    /// Number of the first.
+    scenario: usize,
+    keeps_margins: bool,
+    /// What the scenarios before have left.
+    left: &'a mut Left,
+}
+
+/// Buffers for accounts with pending orders, which are margined in one market after the other.
+struct OneByOne {
+    work: Workspace,
+    units: Vec<UnitMargin>,
+    margins: Vec<AccountMargin>,
+    hedges: Vec<Hedge>,
+}
+
+impl Work for InLanes<'_> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    fn work<R: Real>(self, priced: &PricedMarket<R>, alone: &[PricedMarket]) -> Result<()> {
+        let Self { pass, piece, base, scenario, keeps_margins, left } = self;
+        let (book, used, rules) = (&piece.book, alone.len(), &priced.rules);
+        let mut counting = Counting::<R>::new(pass.names.units.len());
+        let mut work = Workspace::new(priced);
+        let mut orders: Option<OneByOne> = None;
+        let mut at_risk: Vec<Vec<AtRisk>> = vec![Vec::new(); used];
+        let mut counts = vec![0; used];
+        let mut chunks = if keeps_margins { vec![Chunk::default(); used] } else { Vec::new() };
+        let mut before_units = base.chunk.units.iter().zip(&base.hedges);
+        for (place, before) in base.chunk.accounts.iter().enumerate() {
+            let account = account_of(book, place);
+            counting.begin();
+            let mut has_base = true;
+            let mut count = inlined(
+                #[inline(always)]
+                |margin: UnitMargin<R>, now: Hedge<R>| {
+                    match before_units.next() {
+                        Some((unit, base)) if unit.unit == margin.unit => counting.count_unit(&margin, base, &now),
+                        _ => has_base = false,
+                    }
+                    for (lane, chunk) in chunks.iter_mut().enumerate() {
+                        chunk.units.push(margin.lane(lane));
+                    }
+                },
+            );
+            let figures = if account.orders.is_empty() {
+                evaluate_beside(
+                    priced,
+                    &account,
+                    &mut work,
+                    #[inline(always)]
+                    |seen, margin| {
+                        let params = &priced.units[margin.unit as usize];
+                        count(margin, Hedge::of(params, &account, seen, margin.spot_in_use));
+                    },
+                )
+            } else {
+                one_by_one(orders.get_or_insert_with(|| OneByOne::new(&alone[0])), alone, &account, &mut count)
+            };
+            let figures = figures.map_err(|_| not_finite(book, place))?;
+            if !has_base {
+                return Err(other_units());
             }
-            at_risk.shrink_to_fit();
-        } else {
-            at_risk = Vec::new();
+            let number = piece.first + place;
+            let standing = counting.count_account(number, before, &figures, rules, used);
+            if R::splat(0.0).any_below(standing.at_risk) {
+                for lane in (0..used).filter(|&lane| standing.at_risk.lane(lane) > 0.0) {
+                    counts[lane] += 1;
+                    if pass.with_at_risk {
+                        at_risk[lane].push(AtRisk {
+                            account: number,
+                            scenario: scenario + lane,
+                            margin: AccountMargin::of(&figures.lane(lane), rules),
+                            worst_unit: counting.largest_unit(lane),
+                            all_coins: None,
+                        });
+                    }
+                }
+            }
+            take_worst(&mut left.worst, place, &figures, standing.liquidations, (scenario, used), rules);
+            for (lane, chunk) in chunks.iter_mut().enumerate() {
+                chunk.accounts.push(AccountMargin::of(&figures.lane(lane), rules));
+                chunk.unit_end.push(chunk.units.len());
+            }
         }
-        Ok(Outcome { stats, count, at_risk })
+        if before_units.next().is_some() {
+            return Err(other_units());
+        }
+        for (lane, (mut at_risk, count)) in at_risk.into_iter().zip(counts).enumerate() {
+            at_risk.shrink_to_fit();
+            left.outcomes.push(Outcome { stats: counting.lane(lane, &base.sums), count, at_risk });
+        }
+        left.chunks.extend(chunks);
+        Ok(())
     }
 }
 
-/// Of a chunk what is needed once its outcome is known; its units only to be written.
-fn kept(chunk: &Chunk, encoders: &Encoders) -> Chunk {
-    Chunk {
-        units: if encoders.is_some() { chunk.units.clone() } else { Vec::new() },
-        first_account: chunk.first_account,
-        accounts: chunk.accounts.clone(),
-        unit_end: if encoders.is_some() { chunk.unit_end.clone() } else { Vec::new() },
+/// Says what a closure takes where its own attributes must be an argument's.
+#[inline(always)]
+fn inlined<R: Real, F: FnMut(UnitMargin<R>, Hedge<R>)>(count: F) -> F {
+    count
+}
+
+fn other_units() -> Error {
+    Error::Runtime("a scenario has other accounts or risk units than the base case".to_owned())
+}
+
+#[cold]
+fn not_finite(book: &Book, account: usize) -> Error {
+    let id = book.accounts().get(account);
+    Error::Runtime(format!("account `{id}`: a figure is not finite; nothing was written"))
+}
+
+impl OneByOne {
+    fn new(priced: &PricedMarket) -> Self {
+        Self { work: Workspace::new(priced), units: Vec::new(), margins: Vec::new(), hedges: Vec::new() }
     }
 }
 
-/// Takes a later scenario into the worst of each account.
-fn take_worst(worst: &mut Vec<Worst>, margins: &[AccountMargin], scenario: usize) {
-    let of = |margin: &AccountMargin| {
-        let liquidations = u64::from(margin.status == Status::Liquidation);
-        Worst { scenario, margin: *margin, liquidations }
+/// An account with pending orders, whose filled rows differ from market to market, in each of them.
+#[inline(never)]
+fn one_by_one<R: Real>(
+    buffers: &mut OneByOne,
+    alone: &[PricedMarket],
+    account: &Account<'_>,
+    mut count: impl FnMut(UnitMargin<R>, Hedge<R>),
+) -> Result<AccountFigures<R>, NotFinite> {
+    let OneByOne { work, units, margins, hedges } = buffers;
+    units.clear();
+    margins.clear();
+    hedges.clear();
+    let mut units_of_one = 0;
+    for lane in 0..R::LANES {
+        // Lanes that are left have the last market again.
+        let priced = &alone[lane.min(alone.len() - 1)];
+        let first = units.len();
+        margins.push(evaluate(priced, account, work, units)?);
+        hedges.extend(hedges_of(priced, account, work, &units[first..]));
+        units_of_one = units.len() - first;
+    }
+    let of_unit = |unit: usize| (0..R::LANES).map(move |lane| lane * units_of_one + unit);
+    for unit in 0..units_of_one {
+        let few: Vec<UnitMargin> = of_unit(unit).filter_map(|place| units.get(place).copied()).collect();
+        let few_hedges: Vec<Hedge> = of_unit(unit).filter_map(|place| hedges.get(place).copied()).collect();
+        if few.len() == R::LANES && few.iter().all(|margin| margin.unit == few[0].unit) {
+            count(UnitMargin::beside(&few), Hedge::beside(&few_hedges));
+        }
+    }
+    Ok(AccountFigures::beside(margins))
+}
+
+/// Takes an account in `used` scenarios from number `scenario` on into its worst so far.
+#[inline(always)]
+fn take_worst<R: Real>(
+    all: &mut Vec<Worst>,
+    place: usize,
+    figures: &AccountFigures<R>,
+    liquidations: u64,
+    (scenario, used): (usize, usize),
+    rules: &crate::margin::rules::Rules,
+) {
+    let of = |lane: usize| Worst {
+        scenario: scenario + lane,
+        margin: AccountMargin::of(&figures.lane(lane), rules),
+        liquidations: 0,
     };
-    if worst.is_empty() {
-        worst.extend(margins.iter().map(of));
-        return;
+    if all.len() == place {
+        all.push(of(0));
     }
-    worst.iter_mut().zip(margins).for_each(|(worst, margin)| worst.take(&of(margin)));
-}
-
-/// The hedge of the account that was margined last in one of its risk units.
-fn hedge_of(priced: &PricedMarket, account: &Account, work: &Workspace, sums: &UnitSums, spot_coin: f64) -> Hedge {
-    let params = &priced.units[sums.unit as usize];
-    if !params.is_hedged_by(account.spot_offset) {
-        return Hedge { unhedged_coin: sums.delta_coin.abs(), ..Hedge::default() };
-    }
-    let ledger = work.ledger(params.base);
-    let without_cap = ledger.hedging_equity().abs().min(sums.delta_coin.abs());
-    let is_opposed = ledger.hedging_equity() * sums.delta_coin < 0.0;
-    Hedge {
-        spot_coin,
-        unhedged_coin: (sums.delta_coin + spot_coin).abs(),
-        px_usd: params.spot_usd,
-        is_liability: ledger.equity() < 0.0,
-        is_capped: is_opposed && ledger.spot_in_use_cap < without_cap,
+    let worst = &mut all[place];
+    worst.liquidations += liquidations;
+    let may_be_worse = match worst.margin.margin_ratio {
+        Some(ratio) => figures.margin_ratio.any_below(R::splat(ratio)),
+        None => true,
+    };
+    if may_be_worse {
+        (0..used).for_each(|lane| worst.take(&of(lane)));
     }
 }

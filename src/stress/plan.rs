@@ -5,6 +5,7 @@ use super::pass::{Encoders, Pass};
 use super::rows::Worst;
 use super::worst::WorstTable;
 use super::{Detail, StressRequest, Work};
+use crate::engine::lanes::SideBySide;
 use crate::engine::{CHUNK_ACCOUNTS, OpenBook};
 use crate::margin::priced::PricedMarket;
 use crate::memory::{MemoryLimit, Need};
@@ -42,7 +43,8 @@ impl Plan {
         // The priced table of one scenario is counted below, with the others.
         let need = with_market(Need::STRESS.of_rows(book.rows()), book.market(), 0);
         let spare = limit.spare(rows, threads, need);
-        let priced = priced_bytes(book.market());
+        // Alone, and in its lane beside others.
+        let priced = priced_bytes(book.market()) * if request.width.lanes() == 1 { 1 } else { 2 };
         let most = usize::try_from(spare / 2 / priced).unwrap_or(usize::MAX);
         let group = if request.detail == Detail::All { scenarios } else { most.clamp(1, scenarios.max(1)) };
         let tables = priced.saturating_mul(group as u64 + 1);
@@ -57,6 +59,11 @@ impl Plan {
             book.keep();
         }
         Ok(Self { group, room, limit, rows, priced, need })
+    }
+
+    /// Bytes that may be taken between the passes, when no scenario is priced.
+    pub fn for_ladders(&self) -> u64 {
+        self.limit.spare(0, rayon::current_num_threads(), self.need).saturating_sub(self.room)
     }
 
     /// Of fewer scenarios, after what `group` of them brought did not fit by `missing` bytes.
@@ -122,8 +129,13 @@ impl<'a> Passes<'a, '_> {
         let end = scenarios.len().min(first.saturating_add(self.plan.group));
         let group = scenarios.get(first..end).unwrap_or_default();
         let clock = Instant::now();
-        let priced: Vec<PricedMarket> =
-            group.par_iter().map(|scenario| self.work.price(scenario)).collect::<Result<_>>()?;
+        let few = group.par_chunks(request.width.lanes());
+        let priced: Vec<SideBySide> = few
+            .map(|few| {
+                let alone = few.iter().map(|scenario| self.work.price(scenario)).collect::<Result<_>>()?;
+                SideBySide::new(request.width, alone)
+            })
+            .collect::<Result<_>>()?;
         self.timings.price += clock.elapsed();
         let clock = Instant::now();
         let pass = Pass {

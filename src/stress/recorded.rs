@@ -1,6 +1,7 @@
 //! A stress's request in its manifest, and back.
 
 use super::{Axis, Detail, Preset, ScenarioSources, StressRequest};
+use crate::engine::lanes::Width;
 use crate::publish::recorded::{Request, StressPart};
 use crate::rules::LoadedRules;
 use crate::{Error, Result};
@@ -31,7 +32,8 @@ impl std::str::FromStr for Detail {
 impl StressRequest {
     /// What the manifest holds of the request, its rules apart.
     pub(super) fn recorded(&self) -> Result<Request> {
-        let Self { snapshot, output, rules: _, sources, detail, distance } = self;
+        // Results do not depend on the width.
+        let Self { snapshot, output, rules: _, sources, detail, distance, width: _ } = self;
         let ScenarioSources { shocks, axes, scenarios, presets } = sources;
         let part = StressPart {
             detail: detail.name().to_owned(),
@@ -54,6 +56,7 @@ impl StressRequest {
             sources: ScenarioSources::recorded(recorded, part)?,
             detail: part.detail.parse()?,
             distance: recorded.distance,
+            width: Width::best(),
         })
     }
 }

@@ -13,7 +13,12 @@ const LARGEST_ACCOUNTS: usize = 10;
 pub(crate) struct Largest(pub(crate) Vec<(f64, usize)>);
 
 impl Largest {
-    fn offer(&mut self, amount: f64, account: usize) {
+    /// What an amount must exceed to be among them.
+    pub(super) fn least(&self) -> f64 {
+        if self.0.len() == LARGEST_ACCOUNTS { self.0.last().map_or(0.0, |&(least, _)| least) } else { 0.0 }
+    }
+
+    pub(super) fn offer(&mut self, amount: f64, account: usize) {
         let full = self.0.len() == LARGEST_ACCOUNTS;
         if amount <= 0.0 || (full && self.0.last().is_some_and(|&(least, _)| amount <= least)) {
             return;
@@ -33,21 +38,6 @@ impl Largest {
     }
 }
 
-/// The hedge of one account in one risk unit.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Hedge {
-    /// Spot in use, coins.
-    pub spot_coin: f64,
-    /// What it leaves of the unit's coin delta, absolute.
-    pub unhedged_coin: f64,
-    /// USD price of a coin of it.
-    pub px_usd: f64,
-    /// The account owes the coin.
-    pub is_liability: bool,
-    /// The account's own cap, and nothing else, keeps it from being larger.
-    pub is_capped: bool,
-}
-
 /// Hedges of one risk unit over many accounts.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct HedgeStats {
@@ -61,25 +51,7 @@ pub(crate) struct HedgeStats {
     pub(crate) capped: [u64; 2],
 }
 
-/// A hedge is smaller than before if it lost more than rounding.
-const ROUNDING: f64 = 1e-12;
-
 impl HedgeStats {
-    fn add(&mut self, base: &Hedge, now: &Hedge) {
-        for (state, hedge) in [base, now].into_iter().enumerate() {
-            self.hedged[state] += u64::from(hedge.spot_coin != 0.0);
-            self.spot_coin[state].add(hedge.spot_coin.abs());
-            self.unhedged_coin[state].add(hedge.unhedged_coin);
-            self.capped[state] += u64::from(hedge.is_capped);
-        }
-        if now.spot_coin != 0.0 {
-            self.spot_usd.add(now.spot_coin.abs() * now.px_usd);
-        }
-        self.reduced += u64::from(now.spot_coin.abs() < base.spot_coin.abs() * (1.0 - ROUNDING));
-        self.reduced_to_none += u64::from(base.spot_coin != 0.0 && now.spot_coin == 0.0);
-        self.new_liability += u64::from(now.is_liability && !base.is_liability);
-    }
-
     fn merge(&mut self, later: &Self) {
         for state in 0..2 {
             self.hedged[state] += later.hedged[state];
@@ -120,30 +92,6 @@ pub fn shortfall_usd(margin: &AccountMargin) -> f64 {
 }
 
 impl ScenarioStats {
-    /// Of nothing yet, in a market of `units` risk units.
-    #[must_use]
-    pub fn new(tally: Tally, units: usize) -> Self {
-        Self { tally, hedges: vec![HedgeStats::default(); units], ..Self::default() }
-    }
-
-    /// Adds the account that follows; `tally` has it already.
-    pub fn add(&mut self, account: usize, base: &AccountMargin, now: &AccountMargin) {
-        self.migration[place(base.status)][place(now.status)] += 1;
-        self.newly_im_deficit += u64::from(now.im_deficit && !base.im_deficit);
-        let shortfall = shortfall_usd(now);
-        self.shortfall.add(shortfall);
-        self.shortfall_accounts += u64::from(shortfall > 0.0);
-        self.largest_shortfall.offer(shortfall, account);
-        self.largest_mmr.offer(now.mmr, account);
-    }
-
-    /// Adds the hedge of an account in a risk unit.
-    pub fn add_hedge(&mut self, unit: u32, base: &Hedge, now: &Hedge) {
-        if let Some(stats) = self.hedges.get_mut(unit as usize) {
-            stats.add(base, now);
-        }
-    }
-
     /// Adds the accounts that follow.
     pub fn merge(&mut self, later: &Self) {
         self.tally.merge(&later.tally);
@@ -170,7 +118,6 @@ impl ScenarioStats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
 
     #[test]
     fn the_largest_are_the_same_however_they_come() {
@@ -188,41 +135,5 @@ mod tests {
             assert_eq!(merged.0, sorted[..LARGEST_ACCOUNTS], "cut at {cut}");
         }
         assert!(Largest::default().sum().is_sign_positive());
-    }
-
-    #[test]
-    fn where_a_hedge_turns_into_risk() {
-        let hedge =
-            |spot_coin: f64, unhedged_coin| Hedge { spot_coin, unhedged_coin, px_usd: 10.0, ..Hedge::default() };
-        let before = hedge(-2.0, 0.0);
-        let owed = Hedge { is_liability: true, ..hedge(0.0, 3.0) };
-        let capped = Hedge { is_capped: true, ..hedge(1.0, 4.0) };
-        let mut stats = HedgeStats::default();
-        for (base, now) in [(before, hedge(-1.5, 0.5)), (before, owed), (owed, owed), (hedge(0.0, 0.0), capped)] {
-            let mut more = HedgeStats::default();
-            more.add(&base, &now);
-            stats.merge(&more);
-        }
-        assert_eq!((stats.hedged, stats.capped), ([2, 2], [0, 1]));
-        assert_eq!((stats.reduced, stats.reduced_to_none, stats.new_liability), (2, 1, 1));
-        assert_eq!(stats.spot_coin.map(Sum::value), [4.0, 2.5]);
-        assert_eq!(stats.unhedged_coin.map(Sum::value), [3.0, 10.5]);
-        assert_eq!(stats.spot_usd.value(), 25.0);
-    }
-
-    #[test]
-    fn accounts_are_counted_by_what_became_of_them() {
-        let margin =
-            |status, total_eq, im_deficit| AccountMargin { total_eq, status, im_deficit, ..fixture::account(1) };
-        let healthy = margin(Status::Healthy, 100.0, false);
-        let broken = margin(Status::Liquidation, -5.0, true);
-        let mut stats = ScenarioStats::default();
-        for (account, (base, now)) in [(healthy, healthy), (healthy, broken), (broken, broken)].iter().enumerate() {
-            stats.add(account, base, now);
-        }
-        assert_eq!((stats.newly_in_liquidation(), stats.newly_im_deficit), (1, 1));
-        assert_eq!((stats.shortfall.value(), stats.shortfall_accounts), (10.0, 2));
-        assert_eq!(stats.largest_shortfall.0, [(5.0, 1), (5.0, 2)]);
-        assert_eq!(stats.migration.iter().flatten().sum::<u64>(), 3);
     }
 }

@@ -1,10 +1,13 @@
 //! The accounts that need somebody's attention, worst first.
 
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
 use super::reach::Reach;
 use crate::engine::Chunk;
 use crate::engine::units_by_account;
 use crate::figures::{UnitFigure, UnitRow};
 use crate::margin::extremes::positive_part;
+use crate::margin::real::Real;
 use crate::margin::{AccountMargin, Status, UnitMargin};
 use std::cmp::Ordering;
 
@@ -36,8 +39,14 @@ impl Binding {
     }
 
     /// As [`Binding::of`], its place among [`Binding::ALL`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn place(unit: &UnitMargin) -> usize {
+        Self::place_beside(unit) as usize
+    }
+
+    /// As [`Binding::of`], its place in several markets at once, as a number.
+    #[inline(always)]
+    pub(crate) fn place_beside<R: Real>(unit: &UnitMargin<R>) -> R {
         Self::place_among(unit.mmr, unit.mr1, unit.mr2, unit.mr6, unit.mr7)
     }
 
@@ -46,17 +55,17 @@ impl Binding {
         let [mmr, mr1, mr2, mr6, mr7] =
             [UnitFigure::mmr, UnitFigure::mr1, UnitFigure::mr2, UnitFigure::mr6, UnitFigure::mr7]
                 .map(|figure| unit.number(figure));
-        Self::ALL[Self::place_among(mmr, mr1, mr2, mr6, mr7)]
+        Self::ALL[Self::place_among(mmr, mr1, mr2, mr6, mr7) as usize]
     }
 
     /// Computed without branches, which would be mispredicted: this is called for every unit.
-    #[inline]
-    fn place_among(mmr: f64, mr1: f64, mr2: f64, mr6: f64, mr7: f64) -> usize {
-        let is_mr1 = mr1 >= mr2 && mr1 >= mr6;
-        let others = if mr2 >= mr6 { 1 } else { 2 };
-        let stress = if is_mr1 { 0 } else { others };
-        let charged = if mmr <= mr7 { Self::PLACE_OF_MR7 } else { stress };
-        if mmr <= 0.0 { 4 } else { charged }
+    #[inline(always)]
+    fn place_among<R: Real>(mmr: R, mr1: R, mr2: R, mr6: R, mr7: R) -> R {
+        let [first, second, third, charged, none] = [0.0, 1.0, 2.0, 3.0, 4.0].map(R::splat);
+        let others = mr2.if_at_least(mr6, second, third);
+        let stress = mr1.if_at_least(mr2, mr1.if_at_least(mr6, first, others), others);
+        let of_all = mr7.if_at_least(mmr, charged, stress);
+        R::splat(0.0).if_at_least(mmr, none, of_all)
     }
 
     /// The name in tables.

@@ -1,17 +1,21 @@
 //! Sums that neither drift nor depend on threads.
 
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
+use crate::margin::real::Real;
+
 /// A running sum with the error of every addition kept beside it (compensated summation).
 ///
 /// The result depends on the order of additions, so merge partial sums in a fixed order.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Sum {
-    sum: f64,
-    lost: f64,
+pub(crate) struct Sum<R = f64> {
+    sum: R,
+    lost: R,
 }
 
-impl Sum {
-    #[inline]
-    pub(crate) fn add(&mut self, value: f64) {
+impl<R: Real> Sum<R> {
+    #[inline(always)]
+    pub(crate) fn add(&mut self, value: R) {
         let sum = self.sum + value;
         // Knuth's: exact whichever of the two is larger, without asking which.
         let added = sum - self.sum;
@@ -19,6 +23,13 @@ impl Sum {
         self.sum = sum;
     }
 
+    /// The sum in one market.
+    pub(crate) fn lane(&self, lane: usize) -> Sum {
+        Sum { sum: self.sum.lane(lane), lost: self.lost.lane(lane) }
+    }
+}
+
+impl Sum {
     pub(crate) fn merge(&mut self, later: &Self) {
         self.add(later.sum);
         self.lost += later.lost;
@@ -34,7 +45,7 @@ mod tests {
     use super::*;
 
     fn total(values: &[f64]) -> f64 {
-        let mut sum = Sum::default();
+        let mut sum: Sum = Sum::default();
         for &value in values {
             sum.add(value);
         }
@@ -51,7 +62,7 @@ mod tests {
 
     #[test]
     fn merging_keeps_what_was_lost() {
-        let (mut a, mut b) = (Sum::default(), Sum::default());
+        let (mut a, mut b): (Sum, Sum) = (Sum::default(), Sum::default());
         a.add(1e16);
         a.add(1.0);
         b.add(1.0);

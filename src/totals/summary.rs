@@ -165,17 +165,17 @@ impl Summary {
 /// Counts and sums of some consecutive chunks.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    counts: AccountCounts,
-    totals: [Sum; Totals::NAMES.len()],
-    units: Vec<UnitTally>,
+    pub(super) counts: AccountCounts,
+    pub(super) totals: [Sum; Totals::NAMES.len()],
+    pub(super) units: Vec<UnitTally>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct UnitTally {
-    accounts: u64,
-    mmr: Sum,
+pub(super) struct UnitTally {
+    pub accounts: u64,
+    pub mmr: Sum,
     /// How often each of [`Binding::ALL`] binds.
-    binding: [u64; Binding::ALL.len()],
+    pub binding: [u64; Binding::ALL.len()],
 }
 
 impl Tally {

@@ -6,7 +6,8 @@ use crate::common::world::AS_OF_NS;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use remargin::book::{BalanceRows, Book, IdTable, OrderRows, PositionRows};
 use remargin::distance::reverse::{Statement, book_state, reverse};
-use remargin::distance::{AccountDistances, Distance, HIGHEST_MOVE, LOWEST_MOVE, distances, for_each};
+use remargin::distance::{AccountDistances, Distance, HIGHEST_MOVE, LOWEST_MOVE, Way, distances, for_each};
+use remargin::engine::lanes::Width;
 use remargin::engine::{chunk, price};
 use remargin::generate::{GenerateRequest, generate};
 use remargin::margin::black76;
@@ -282,10 +283,10 @@ fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
 fn a_generated_book_in_parallel_and_put_back_in() {
     let (Snapshot { market, book, .. }, rules) = generated();
     let accounts: Vec<usize> = (0..book.len()).step_by(5).collect();
-    let all = |threads| {
+    let all = |threads, way| {
         with_threads(threads, || {
             let mut found = Vec::new();
-            for_each(&market, &rules, &book, &accounts, &Silent, |one| {
+            for_each((&market, &rules, &book), way, &accounts, &Silent, |one| {
                 found.push(one);
                 Ok(())
             })
@@ -293,8 +294,15 @@ fn a_generated_book_in_parallel_and_put_back_in() {
             found
         })
     };
-    let found = all(3);
-    assert_eq!(found, all(1));
+    let found = all(3, Way::Alone);
+    assert_eq!(found, all(1, Way::Alone));
+    for width in Width::all() {
+        let on_ladders = all(2, Way::OnLadders(width));
+        assert_eq!(on_ladders.len(), found.len());
+        for (one, other) in on_ladders.iter().zip(&found) {
+            assert_eq!(format!("{one:?}"), format!("{other:?}"), "{}", width.name());
+        }
+    }
     assert_eq!(found.iter().map(|one| one.account).collect::<Vec<_>>(), accounts);
     let case = Case { market, book, rules };
     let mut seen = BTreeMap::new();

@@ -9,6 +9,7 @@ mod distance;
 mod edges;
 mod golden;
 mod golden_reference;
+mod lanes;
 mod parts;
 mod published;
 mod simulate;

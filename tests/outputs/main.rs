@@ -14,3 +14,4 @@ mod signature;
 mod stress;
 mod tamper;
 mod verify;
+mod widths;

@@ -1,0 +1,187 @@
+//! How many markets are computed side by side, and with which instructions.
+//!
+//! The results do not depend on it: every lane has the bits that its market would have alone.
+
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
+use crate::Error;
+use crate::margin::account::{Account, NotFinite};
+use crate::margin::priced::PricedMarket;
+use crate::margin::real::{Lanes, Real};
+use crate::margin::requirement::{AccountFigures, Workspace, evaluate_beside};
+use fearless_simd::{Level, Simd};
+
+/// Width of the work on several markets: how many, and the instructions for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Width {
+    lanes: usize,
+    level: Option<Level>,
+}
+
+impl Width {
+    /// One market after the other.
+    pub const ONE: Self = Self { lanes: 1, level: None };
+
+    /// The best for this processor: as many lanes as one register has.
+    #[must_use]
+    pub fn best() -> Self {
+        let level = Level::new();
+        let lanes = if Self::name_of(Some(level)) == "avx512" { 8 } else { 4 };
+        Self { lanes, level: Some(level) }
+    }
+
+    /// All that this processor can do: one market, four and eight without special instructions, four with AVX2, eight
+    /// with AVX-512.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self::ONE, Self { lanes: 4, level: None }, Self { lanes: 8, level: None }];
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        {
+            let best = Level::new();
+            all.extend(best.as_avx2().map(|simd| Self { lanes: 4, level: Some(Level::Avx2(simd)) }));
+            all.extend(best.as_avx512().map(|simd| Self { lanes: 8, level: Some(Level::Avx512(simd)) }));
+        }
+        all
+    }
+
+    /// How many markets side by side.
+    #[must_use]
+    pub const fn lanes(self) -> usize {
+        self.lanes
+    }
+
+    /// `avx2 x 4`.
+    #[must_use]
+    pub fn name(self) -> String {
+        format!("{} x {}", Self::name_of(self.level), self.lanes)
+    }
+
+    fn name_of(level: Option<Level>) -> &'static str {
+        match level {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Some(Level::Avx2(_)) => "avx2",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Some(Level::Avx512(_)) => "avx512",
+            _ => "baseline",
+        }
+    }
+
+    /// Calls work on four markets, compiled for these instructions.
+    #[inline(always)]
+    fn four<T>(self, work: impl FnOnce() -> T) -> T {
+        match self.level {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Some(Level::Avx2(simd)) => simd.vectorize(work),
+            // What every processor of the target has.
+            _ => work(),
+        }
+    }
+
+    /// Calls work on eight markets, compiled for these instructions.
+    #[inline(always)]
+    fn eight<T>(self, work: impl FnOnce() -> T) -> T {
+        match self.level {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Some(Level::Avx512(simd)) => simd.vectorize(work),
+            _ => work(),
+        }
+    }
+
+    /// The figures of one account in several markets, its pending orders left out: they count in IMR only.
+    ///
+    /// # Errors
+    /// Those of [`evaluate_beside`].
+    #[inline(never)]
+    pub fn figures<R: Real>(
+        self,
+        priced: &PricedMarket<R>,
+        account: &Account<'_>,
+        work: &mut Workspace<R>,
+    ) -> Result<AccountFigures<R>, NotFinite> {
+        match R::LANES {
+            4 => self.four(
+                #[inline(always)]
+                || evaluate_beside(priced, account, work, |_, _| ()),
+            ),
+            8 => self.eight(
+                #[inline(always)]
+                || evaluate_beside(priced, account, work, |_, _| ()),
+            ),
+            _ => evaluate_beside(priced, account, work, |_, _| ()),
+        }
+    }
+}
+
+/// Work on several markets side by side.
+pub trait Work {
+    /// What comes out.
+    type Output;
+
+    /// Works on markets side by side, which `alone` has one by one; the last of them fills the lanes that are left.
+    /// Inlined, so that it is compiled for the instructions in use.
+    fn work<R: Real>(self, priced: &PricedMarket<R>, alone: &[PricedMarket]) -> Self::Output;
+}
+
+/// A few priced markets of one book: side by side, and one by one, as accounts with pending orders need them.
+#[derive(Debug)]
+pub struct SideBySide {
+    width: Width,
+    alone: Vec<PricedMarket>,
+    beside: Sides,
+}
+
+#[derive(Debug)]
+enum Sides {
+    One,
+    Four(PricedMarket<Lanes<4>>),
+    Eight(PricedMarket<Lanes<8>>),
+}
+
+impl SideBySide {
+    /// Lays markets side by side, at least one and no more than there are lanes.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if they are of different books.
+    pub fn new(width: Width, alone: Vec<PricedMarket>) -> crate::Result<Self> {
+        fn beside<R: Real>(alone: &[PricedMarket]) -> crate::Result<PricedMarket<R>> {
+            let filled = (0..R::LANES).map(|lane| alone.get(lane).or(alone.last())).collect::<Option<Vec<_>>>();
+            filled
+                .filter(|_| alone.len() <= R::LANES)
+                .and_then(|markets| PricedMarket::beside(&markets))
+                .ok_or_else(|| Error::Runtime("markets of different books cannot stand side by side".to_owned()))
+        }
+        let beside = match width.lanes {
+            1 if alone.len() == 1 => Sides::One,
+            1 | 4 => Sides::Four(beside(&alone)?),
+            _ => Sides::Eight(beside(&alone)?),
+        };
+        Ok(Self { width, alone, beside })
+    }
+
+    /// How many markets.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.alone.len()
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.alone.is_empty()
+    }
+
+    /// Works on all of them at once.
+    pub fn work<W: Work>(&self, work: W) -> W::Output {
+        match &self.beside {
+            Sides::One => work.work(&self.alone[0], &self.alone),
+            Sides::Four(priced) => self.width.four(
+                #[inline(always)]
+                || work.work(priced, &self.alone),
+            ),
+            Sides::Eight(priced) => self.width.eight(
+                #[inline(always)]
+                || work.work(priced, &self.alone),
+            ),
+        }
+    }
+}
