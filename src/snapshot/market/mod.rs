@@ -6,6 +6,7 @@
 pub(crate) mod contracts;
 mod plausible;
 pub(crate) mod prices;
+pub(crate) mod spot_pairs;
 
 use super::Expectations;
 use super::reject::Reason;

@@ -39,13 +39,13 @@ fn tiers_of_contracts_are_no_borrow_tiers() {
         ("public_position-tiers_SWAP_BTC.json", vec![btc.clone()], vec!["pair_tiers"]),
         ("public_position-tiers_BTC-USDT.json", vec![btc], vec!["pair_tiers"]),
         // A currency in the name of the file is none.
-        ("public_position-tiers_BTC.json", vec![no_family], vec!["malformed"]),
+        ("public_position-tiers_BTC.json", vec![no_family], vec!["nameless_tiers"]),
     ] {
         let place = sample().write("desk/account_balance.json", &json!(balance)).write(name, &json!(rows));
         let imported = place.import();
         let found = imported.aside();
         let found: Vec<_> =
-            found.keys().map(|why| why.code()).filter(|code| ["pair_tiers", "malformed"].contains(code)).collect();
+            found.keys().map(|why| why.code()).filter(|code| ["pair_tiers", "nameless_tiers"].contains(code)).collect();
         assert_eq!(found, codes, "{name}");
         place.run();
         let figures = figures(&place, "accounts", &["mmr", "borrow_mmr"]);

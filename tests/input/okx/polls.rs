@@ -73,11 +73,12 @@ fn a_position_closed_between_two_polls_does_not_survive() {
 }
 
 #[test]
-fn parts_that_leave_types_out_are_noted() {
+fn parts_that_leave_types_out_are_a_warning() {
     let all = sample_rows("desk/account_positions.json");
     let noted = |files: &[(&str, Vec<Value>)]| {
-        let notes = positions(files).import().notes;
-        notes.into_iter().find(|note| note.contains("are parts")).unwrap_or_default()
+        let imported = positions(files).import();
+        assert_eq!(imported.is_incomplete(), !imported.warnings.is_empty(), "what --strict refuses");
+        imported.warnings.into_iter().find(|note| note.contains("are parts")).unwrap_or_default()
     };
     let (swaps, options) = (of_type(&all, "SWAP"), of_type(&all, "OPTION"));
     let two = [("account_positions_SWAP.json", swaps.clone()), ("account_positions_OPTION.json", options)];
