@@ -300,6 +300,14 @@ impl Stream {
             let text = "no table `accounts`: every account has the spot hedging mode that the rules take by default";
             warnings.push(Warning::new(Warning::NO_SETTINGS, 1, text));
         }
+        let odd = self.listings.odd_sizes();
+        if !odd.is_empty() {
+            let text = format!(
+                "contracts of an unusual size (`ct_val` x `ct_mult`), by USD or beside others of their underlying: {}",
+                first_few(odd.iter().copied())
+            );
+            warnings.push(Warning::new(Warning::ODD_SIZES, odd.len() as u64, text));
+        }
         let implausible = self.listings.implausible();
         if !implausible.is_empty() {
             let text = format!(
