@@ -156,11 +156,8 @@ pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalcu
     }
     let &Request { positions, balances, accounts, orders, .. } = request;
     let tables = Tables { positions, balances, accounts, orders };
-    let mut book = OpenBook::of_rows(
-        request.market,
-        tables,
-        &options(request.rules, &expectations(request.market.mark_check()), progress),
-    )?;
+    let expectations = expectations(request.market.mark_check());
+    let mut book = OpenBook::of_rows(request.market, tables, &options(request.rules, &expectations, progress))?;
     margin(&mut book, request.rules, request.scenarios, progress)
 }
 
@@ -179,8 +176,8 @@ pub fn recalculate_snapshot(
 ) -> Result<Recalculated> {
     // The results are held whole: a limit on the way to them would help nobody.
     let memory = Memory::new(MemoryLimit::of_bytes(u64::MAX), Need::ROWS, None);
-    let mut book =
-        OpenBook::open(dir, Currencies::Named, memory, &options(rules, &expectations(mark_check), progress))?;
+    let expectations = expectations(mark_check);
+    let mut book = OpenBook::open(dir, Currencies::Named, memory, &options(rules, &expectations, progress))?;
     if !allow_rules_date {
         rules.check_date(book.as_of_ns())?;
     }

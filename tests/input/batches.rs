@@ -252,7 +252,7 @@ fn the_check_of_marks_can_be_switched_off() {
     let rules = rules::load(None, &[]).unwrap();
     let path = dir.join("marks.parquet");
     let mut writer =
-        parquet::arrow::ArrowWriter::try_new(fs::File::create(path).unwrap(), percent.schema(), None).unwrap();
+        parquet::arrow::ArrowWriter::try_new(fs::File::create(path).unwrap(), percent.schema().clone(), None).unwrap();
     percent.batches().iter().for_each(|batch| writer.write(batch).unwrap());
     writer.close().unwrap();
     let folder = |check| {

@@ -78,7 +78,7 @@ pub(super) fn tables(
 fn spot_pairs(public: &PublicData) -> Option<TextTable> {
     let row = |(id, sizes): (&String, &PairSizes)| vec![Some(id.clone()), sizes.lot_sz.clone(), sizes.min_sz.clone()];
     let rows: Vec<_> = public.spot_pairs.iter().map(row).collect();
-    (!rows.is_empty()).then(|| TextTable { name: "spot_pairs", columns: &["inst_id", "lot_sz", "min_sz"], rows })
+    (!rows.is_empty()).then_some(TextTable { name: "spot_pairs", columns: &["inst_id", "lot_sz", "min_sz"], rows })
 }
 
 fn instruments(public: &PublicData) -> TextTable {
