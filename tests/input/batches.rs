@@ -227,7 +227,8 @@ fn the_check_of_marks_can_be_switched_off() {
     let batch = concat_batches(&marks.schema(), marks.batches()).unwrap();
     let vols = batch.column_by_name("mark_vol").unwrap().as_primitive::<Float64Type>();
     let percent: ArrayRef = Arc::new(vols.iter().map(|vol| vol.map(|vol| vol * 100.0)).collect::<Float64Array>());
-    let columns = batch.schema().fields().iter().zip(batch.columns()).map(|(field, column)| {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
         let column = if field.name() == "mark_vol" { &percent } else { column };
         (field.name().clone(), Arc::clone(column), true)
     });

@@ -249,7 +249,7 @@ fn ids_of_warehouses() {
             let text = Text::of(table).map("account_id", |id| format!("{}{end}", id[1..].trim_start_matches('0')));
             place.write(&format!("{table}.csv"), text.to_csv(",", "\n", ""));
         }
-        let words: &[&str] = if tables.len() == 3 { &["floats", "strings or integers"] } else { &["1.0", "`1`"] };
+        let words: &[&str] = if tables.len() == 3 { &["floats", "strings or integers"] } else { &[".0` (positions)"] };
         place.assert_refused("float texts", &[words, &["account_id", "--allow-similar-ids"]].concat());
         let allowed = Expectations { allow_similar_ids: true, ..Expectations::NONE };
         assert!(place.load_expecting(&allowed).is_ok());

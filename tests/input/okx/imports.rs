@@ -267,7 +267,7 @@ fn the_sample_imports_and_runs_on_the_command_line() {
     }
     let report: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(snapshot.join("import.json")).unwrap()).unwrap();
-    assert_eq!(report["rows"], json!({"in": 66, "used": 63, "set_aside": 3}));
+    assert_eq!(report["rows"], json!({"in": 66, "used": 64, "set_aside": 2}));
     assert_eq!(report["volatility"]["implied"], 1);
     assert_eq!(rows(&sample.join("desk/account_positions.json")).len(), 8);
 }

@@ -287,6 +287,10 @@ fn a_perpetual_future_is_a_perpetual_in_the_basis_charge() {
         .write("more.json", &json!([future(perp, "1933056000000"), future(dated, "1743148800000")]))
         .write("more_marks.json", &json!([mark(perp, "97048.8"), mark(dated, "98900")]))
         .write(
+            "desk/account_config.json",
+            &json!([{"uid": "70000000000000001", "acctLv": "4", "posMode": "net_mode", "spotOffsetType": "1"}]),
+        )
+        .write(
             "desk/account_positions.json",
             &json!([position("BTC-USD_UM-SWAP", "1000000"), position(dated, "-300000"), position(perp, "-900000")]),
         );
