@@ -70,8 +70,8 @@ struct OkxArgs {
     /// `marks` is `interpolated` in these rows.
     #[arg(long)]
     interpolate_vol: bool,
-    /// End with exit code 4 if there is a warning, a file was not read, or a row was set aside for a reason that a sound
-    /// folder does not have
+    /// End with exit code 4 if there is a warning, a file was not read, or a row was set aside for a reason that a
+    /// sound folder does not have
     ///
     /// Such reasons are `other_type`, `isolated`, `other_price_order`, `nameless_tiers` and `malformed`; a file that is
     /// of no known endpoint counts too. Warnings: positions of some instrument types alone, account answers more than
@@ -131,8 +131,8 @@ impl ImportCommand {
             terminal.error(
                 exit::TOO_MANY_REJECTS,
                 format_args!(
-                    "not everything was used, or there are warnings (--strict): see `set_aside_reasons`, `ignored_files` and \
-                     `warnings` in {}",
+                    "not everything was used, or there are warnings (--strict): see `set_aside_reasons`, \
+                     `ignored_files` and `warnings` in {}",
                     args.out.join("import.json").display()
                 ),
             );

@@ -112,6 +112,17 @@ pub fn boundary(mut low: u64, mut high: u64, mut passes: impl FnMut(u64) -> bool
     low
 }
 
+/// Corners that are tried. Only groups of many operations have more.
+const MOST_CORNERS: usize = 256;
+
+/// As many of all corners as are tried, evenly spread.
+pub fn thinned(all: Vec<u64>) -> Vec<u64> {
+    if all.len() <= MOST_CORNERS {
+        return all;
+    }
+    (0..MOST_CORNERS).filter_map(|place| all.get(place * all.len() / MOST_CORNERS).copied()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! One check: an account before and after some actions, the verdict, and the largest amount that passes.
 
-use super::amount::{Lot, largest};
+use super::amount::{Lot, largest, thinned};
 use super::operation::{Action, Refusal};
 use crate::book::Book;
 use crate::engine::account_of;
@@ -432,7 +432,7 @@ impl<'a> Checker<'a> {
         }
         corners.sort_unstable();
         corners.dedup();
-        thinned(corners, MOST_CORNERS)
+        thinned(corners)
     }
 
     /// Cash of a currency: close enough to its equity to look for a corner.
@@ -440,17 +440,6 @@ impl<'a> Checker<'a> {
         let rows = account_of(self.book, account);
         rows.ccy.binary_search(&ccy).map_or(0.0, |row| rows.cash[row] - rows.interest[row])
     }
-}
-
-/// Corners that are tried. Only groups of many operations have more.
-const MOST_CORNERS: usize = 256;
-
-/// At most so many of `all`, evenly spread.
-fn thinned(all: Vec<u64>, most: usize) -> Vec<u64> {
-    if all.len() <= most {
-        return all;
-    }
-    (0..most).filter_map(|place| all.get(place * all.len() / most).copied()).collect()
 }
 
 /// Adjusted equity covers IMR, or the IM deficit is no larger than before.

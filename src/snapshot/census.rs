@@ -101,8 +101,8 @@ impl Shared {
     /// What is said of the ids.
     ///
     /// # Errors
-    /// [`Invalid`] if more than 1 % of the accounts almost match another or are called like floats, or if no account of many has positions and a
-    /// balance, unless that is allowed.
+    /// [`Invalid`] if more than 1 % of the accounts almost match another or are called like floats, or if no account of
+    /// many has positions and a balance, unless that is allowed.
     pub fn verdict(&self, named: &Named, allowed: bool) -> Result<Vec<Warning>> {
         let mut warnings = Vec::new();
         let [positions, balances, both] = self.with;

@@ -62,8 +62,8 @@ pub struct MarketRows {
 }
 
 impl MarketRows {
-    /// From tables in memory: instruments, marks, indices. Prices that contradict each other by more than `mark_check` allows are refused, here and
-    /// where accounts are margined.
+    /// From tables in memory: instruments, marks, indices. Prices that contradict each other by more than `mark_check`
+    /// allows are refused, here and where accounts are margined.
     ///
     /// # Errors
     /// [`Error::Invalid`] if a column is missing or has a wrong type, or an instrument, a mark or an index is there

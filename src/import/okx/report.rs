@@ -58,8 +58,8 @@ impl Imported {
         sums
     }
 
-    /// True if there is a warning, a file was not read or is of no known endpoint, or a row was set aside for a reason that a sound folder
-    /// does not have.
+    /// True if there is a warning, a file was not read or is of no known endpoint, or a row was set aside for a reason
+    /// that a sound folder does not have.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         let is_unknown = |file: &FileCount| matches!(file.endpoint, Endpoint::Unknown | Endpoint::Empty);
