@@ -125,8 +125,8 @@ pub struct Snapshot {
     pub unused: Unused,
     /// What is odd and not wrong.
     pub warnings: Vec<Warning>,
-    /// Broken rows of `instruments` that nobody holds, and of `spot_pairs`. They are rejects, and count against no limit
-    /// of them.
+    /// Broken rows of `instruments` that nobody holds, and of `spot_pairs`. They are rejects, and count against no
+    /// limit of them.
     pub unheld_broken: u64,
 }
 
