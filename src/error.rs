@@ -44,6 +44,14 @@ pub enum Error {
     /// The memory limit does not suffice (exit 6).
     #[error("{0}")]
     Memory(String),
+    /// Another error, and what to do about it; exit code and kind are those of the other error.
+    #[error("{error}{}", hint_line(hint))]
+    Hinted {
+        /// What is wrong.
+        error: Box<Error>,
+        /// What to do about it.
+        hint: String,
+    },
     /// The user interrupted the run (exit 130).
     #[error("interrupted: nothing was written")]
     Interrupted,
@@ -58,7 +66,31 @@ impl Error {
             Self::Usage(_) | Self::Refused { .. } => 2,
             Self::Invalid(_) => 3,
             Self::Memory(_) => 6,
+            Self::Hinted { error, .. } => error.exit_code(),
             Self::Interrupted => 130,
+        }
+    }
+
+    /// The same, with what to do about it. [`Invalid::hint`] is that of data.
+    ///
+    /// ```
+    /// use remargin::Error;
+    /// let error = Error::Usage("A and B are the same".to_owned()).hint("give another rule set");
+    /// assert_eq!((error.exit_code(), error.hint_text()), (2, Some("give another rule set")));
+    /// assert_eq!(error.to_string(), "A and B are the same\n  hint:     give another rule set");
+    /// ```
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self::Hinted { error: Box::new(self), hint: hint.into() }
+    }
+
+    /// What to do about it, if that is known besides its [`Error::remedy`].
+    #[must_use]
+    pub fn hint_text(&self) -> Option<&str> {
+        match self {
+            Self::Hinted { hint, .. } => Some(hint),
+            Self::Invalid(invalid) => invalid.hint.as_deref(),
+            _ => None,
         }
     }
 
@@ -74,6 +106,7 @@ impl Error {
         match self {
             Self::Refused { remedy, .. } => Some(*remedy),
             Self::Invalid(invalid) => invalid.remedy,
+            Self::Hinted { error, .. } => error.remedy(),
             _ => None,
         }
     }
@@ -88,13 +121,14 @@ impl Error {
     /// assert_eq!(error.exit_code(), 2);
     /// ```
     #[must_use]
-    pub fn text(&self, words: impl FnOnce(Remedy) -> &'static str) -> String {
+    pub fn text(&self, words: impl Fn(Remedy) -> &'static str + Copy) -> String {
         match self {
             Self::Refused { problem, remedy } => format!("{problem}{}", hint_line(words(*remedy))),
             Self::Invalid(invalid) => match invalid.remedy {
                 Some(remedy) => format!("{}{}", invalid.without_remedy(), hint_line(words(remedy))),
                 None => self.to_string(),
             },
+            Self::Hinted { error, hint } => format!("{}{}", error.text(words), hint_line(hint)),
             _ => self.to_string(),
         }
     }

@@ -106,6 +106,7 @@ pub(crate) fn snapshot(accounts: usize) -> Snapshot {
     Snapshot {
         as_of_ns: 1_768_464_000_000_000_000,
         market: Market { as_of_ns: 0, currencies: Vec::new(), underlyings: Vec::new(), instruments: Vec::new() },
+        spot_pairs: Vec::new(),
         book: book(accounts),
         rejects: vec![
             broken(4, Some("z"), Reason::AccountUnmargined, Table::Balances, "=HYPERLINK(1)"),

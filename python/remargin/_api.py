@@ -74,15 +74,21 @@ def recalculate_snapshot(
     scenarios: ArrowTable | str | list[str] | None = None,
     *,
     allow_rules_date: bool = False,
+    mark_check: str = "50%",
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Like :func:`recalculate`, with the snapshot in a folder. The library reads it itself, not through Python."""
+    """Like :func:`recalculate`, with the snapshot in a folder. The library reads it itself, not through Python.
+
+    ``mark_check`` says how far prices may contradict each other before they are rejected as implausible: a share such
+    as ``"50%"``, or ``"off"``. For :func:`recalculate` it is an argument of :class:`Market`.
+    """
     return _remargin.recalculate_snapshot(
         os.fspath(snapshot),
         rules,
         scenarios,
         allow_rules_date=allow_rules_date,
+        mark_check=mark_check,
         threads=threads,
         progress=progress,
     )
@@ -100,6 +106,7 @@ def run(
     max_rejects: int | str = 0,
     memory_limit: str | None = None,
     allow_rules_date: bool = False,
+    mark_check: str = "50%",
     report: bool = True,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -107,8 +114,9 @@ def run(
     """The end-of-day run: margins the snapshot in a folder and writes the folder ``out``, as ``remargin run`` does.
 
     Returns the content of ``summary.json``. ``max_rejects`` is a number of broken rows, or a share such as ``"0.1%"``;
-    ``memory_limit`` is a size such as ``"512MiB"``; ``report`` tells whether ``report.html`` is written. ``out``
-    is published complete or not at all.
+    ``memory_limit`` is a size such as ``"512MiB"``; ``mark_check`` is how far prices may contradict each other,
+    ``"off"`` or a share; ``report`` tells whether ``report.html`` is written. ``out`` is published complete or not at
+    all.
 
     Raises ``UsageError`` if ``out`` exists and ``force`` is not set, ``InvalidInput`` if the snapshot cannot be used,
     ``TooManyRejects`` if more rows are broken than allowed (all outputs are written).
@@ -124,6 +132,7 @@ def run(
         max_rejects=str(max_rejects),
         memory_limit=memory_limit,
         allow_rules_date=allow_rules_date,
+        mark_check=mark_check,
         report=report,
         threads=threads,
         progress=progress,

@@ -27,11 +27,16 @@ class Table:
     def __arrow_c_schema__(self) -> object: ...
 
 class Market:
-    """Prices and contracts at one time, checked once and used for any number of books. Can be pickled."""
+    """Prices and contracts at one time, checked once and used for any number of books. Can be pickled.
 
-    def __init__(self, as_of: dt.datetime | str, instruments: Any, marks: Any, indices: Any) -> None: ...
+    `mark_check` says how far prices may contradict each other: a share such as `50%`, or `off`.
+    """
+
+    def __init__(
+        self, as_of: dt.datetime | str, instruments: Any, marks: Any, indices: Any, *, mark_check: str = "50%"
+    ) -> None: ...
     @classmethod
-    def open(cls, snapshot: str | os.PathLike[str]) -> Market: ...
+    def open(cls, snapshot: str | os.PathLike[str], *, mark_check: str = "50%") -> Market: ...
     @property
     def as_of(self) -> dt.datetime: ...
     @property
@@ -176,6 +181,7 @@ def recalculate_snapshot(
     scenarios: Any = None,
     *,
     allow_rules_date: bool = False,
+    mark_check: str = "50%",
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,
 ) -> Result: ...
@@ -191,6 +197,7 @@ def run(
     max_rejects: str = "0",
     memory_limit: str | None = None,
     allow_rules_date: bool = False,
+    mark_check: str = "50%",
     report: bool = True,
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,

@@ -153,6 +153,7 @@ def recalculate_buckets(
     *,
     out: str | os.PathLike[str] | None = None,
     allow_rules_date: bool = False,
+    mark_check: str = "50%",
 ) -> SparkResult:
     """Margins the buckets that ``remargin partition`` wrote to the folder ``path``, a folder shared by all workers.
 
@@ -160,11 +161,13 @@ def recalculate_buckets(
     complete or not at all, and the DataFrames read them; ``out/manifest.json`` is written last. Without ``out`` the
     rows are returned through Spark.
 
+    ``mark_check`` is that of :func:`remargin.recalculate_snapshot`.
+
     Raises ``InvalidInput`` if ``path`` is not a partition, ``UsageError`` if ``out`` exists.
     """
     path = os.path.abspath(os.fspath(path))
     layout, folders = _read_manifest(path)
-    shared = _share(spark, rules, scenarios, allow_rules_date, None)
+    shared = _share(spark, rules, scenarios, allow_rules_date, None, mark_check)
     target = None if out is None else os.path.abspath(os.fspath(out))
     if target is not None:
         if os.path.exists(target):
@@ -182,7 +185,7 @@ def recalculate_buckets(
     numbers = spark.range(0, len(folders), 1, len(folders)).selectExpr("cast(id as int) as bucket")
     parts = numbers.mapInArrow(margin, _PARTS)
     whole = {name: sum(layout["rows"][name]) for name in ("positions", "balances", "settings")}
-    market = Market.open(os.path.join(path, folders[0]))
+    market = Market.open(os.path.join(path, folders[0]), mark_check=mark_check)
     return _finish(spark, parts, whole, target, shared.value, market)
 
 
@@ -191,7 +194,12 @@ def _margin_bucket(
 ) -> Iterator[pa.RecordBatch]:
     given = shared.value
     result = _api.recalculate_snapshot(
-        folder, given["rules"], given["scenarios"], allow_rules_date=given["allow_rules_date"], threads=1
+        folder,
+        given["rules"],
+        given["scenarios"],
+        allow_rules_date=given["allow_rules_date"],
+        mark_check=given["mark_check"],
+        threads=1,
     )
     _check_bucket(result, bucket, buckets)
     read = {table["table"]: table["rows_in"] for table in result.summary["tables"]}
@@ -212,6 +220,7 @@ def _share(
     scenarios: _api.ArrowTable | str | list[str] | None,
     allow_rules_date: bool,
     market: Market | None,
+    mark_check: str = "50%",
 ) -> Broadcast[dict[str, Any]]:
     """The data for every task, sent to each worker once."""
     if scenarios is not None and not isinstance(scenarios, (str, list)):
@@ -221,6 +230,7 @@ def _share(
         "rules": rules if rules is not None else Rules(),
         "scenarios": scenarios,
         "allow_rules_date": allow_rules_date,
+        "mark_check": mark_check,
     }
     return spark.sparkContext.broadcast(shared)
 

@@ -6,7 +6,11 @@ use remargin::{Error, Invalid};
 
 /// The exception for an error.
 pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    let class = match error {
+    let mut kind = error;
+    while let Error::Hinted { error, .. } = kind {
+        kind = error;
+    }
+    let class = match kind {
         Error::Usage(_) | Error::Refused { .. } => "UsageError",
         Error::Invalid(_) => "InvalidInput",
         Error::Io { .. } => "FileError",
@@ -15,7 +19,7 @@ pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
         // A failure at run time, and kinds of errors that later versions add.
         _ => "RemarginError",
     };
-    let invalid = if let Error::Invalid(invalid) = error { Some(&**invalid) } else { None };
+    let invalid = if let Error::Invalid(invalid) = kind { Some(&**invalid) } else { None };
     named(py, class, &error.to_string(), invalid)
 }
 

@@ -6,7 +6,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDateTime, PyType};
-use remargin::batches::{MarketRows, Rows};
+use remargin::batches::{MarkCheck, MarketRows, Rows};
 use remargin::progress::Silent;
 use remargin::{Error, snapshot};
 use std::path::PathBuf;
@@ -26,33 +26,43 @@ fn nanoseconds(as_of: &Bound<'_, PyAny>) -> PyResult<i64> {
     snapshot::parse_time(&text).map_err(|error| errors::raise(py, &error))
 }
 
-/// Valuation time, and the tables as IPC streams.
-type Pickled<'py> = (i64, Vec<Bound<'py, PyBytes>>);
+/// Valuation time, the tables as IPC streams, and the check of the prices.
+type Pickled<'py> = (i64, Vec<Bound<'py, PyBytes>>, String);
+
+/// `off`, or a share such as `50%`.
+pub fn mark_check(py: Python<'_>, text: &str) -> PyResult<MarkCheck> {
+    text.parse().map_err(|error| errors::raise(py, &error))
+}
 
 #[pymethods]
 impl Market {
     #[new]
+    #[pyo3(signature = (as_of, instruments, marks, indices, *, mark_check = "50%"))]
     fn new(
         py: Python<'_>,
         as_of: &Bound<'_, PyAny>,
         instruments: &Bound<'_, PyAny>,
         marks: &Bound<'_, PyAny>,
         indices: &Bound<'_, PyAny>,
+        mark_check: &str,
     ) -> PyResult<Self> {
+        let mark_check = self::mark_check(py, mark_check)?;
         let as_of_ns = nanoseconds(as_of)?;
         let [instruments, marks, indices] = [("instruments", instruments), ("marks", marks), ("indices", indices)]
             .map(|(name, table)| Source::new(name, table));
         let (instruments, marks, indices) = (instruments?, marks?, indices?);
         let read = work::run(py, None, None, move |progress| {
-            MarketRows::new(as_of_ns, instruments.read()?, marks.read()?, indices.read()?, progress)
+            MarketRows::new(as_of_ns, [instruments.read()?, marks.read()?, indices.read()?], mark_check, progress)
         });
         read.map(|rows| Self(Arc::new(rows)))
     }
 
     /// The market of a snapshot in a folder.
     #[classmethod]
-    fn open(_class: &Bound<'_, PyType>, py: Python<'_>, snapshot: PathBuf) -> PyResult<Self> {
-        let read = work::run(py, None, None, move |progress| MarketRows::open(&snapshot, progress));
+    #[pyo3(signature = (snapshot, *, mark_check = "50%"))]
+    fn open(_class: &Bound<'_, PyType>, py: Python<'_>, snapshot: PathBuf, mark_check: &str) -> PyResult<Self> {
+        let mark_check = self::mark_check(py, mark_check)?;
+        let read = work::run(py, None, None, move |progress| MarketRows::open(&snapshot, mark_check, progress));
         read.map(|rows| Self(Arc::new(rows)))
     }
 
@@ -92,14 +102,21 @@ impl Market {
             let bytes = to_ipc(rows).map_err(|error| errors::raise(py, &error))?;
             Ok(PyBytes::new(py, &bytes))
         });
-        Ok((rebuild, (self.0.as_of_ns(), tables.collect::<PyResult<_>>()?)))
+        Ok((rebuild, (self.0.as_of_ns(), tables.collect::<PyResult<_>>()?, self.0.mark_check().to_string())))
     }
 
     #[classmethod]
-    fn _from_ipc(_class: &Bound<'_, PyType>, py: Python<'_>, as_of_ns: i64, tables: [Vec<u8>; 3]) -> PyResult<Self> {
+    fn _from_ipc(
+        _class: &Bound<'_, PyType>,
+        py: Python<'_>,
+        as_of_ns: i64,
+        tables: [Vec<u8>; 3],
+        mark_check: &str,
+    ) -> PyResult<Self> {
+        let mark_check = self::mark_check(py, mark_check)?;
         let read = py.detach(|| {
             let [instruments, marks, indices] = tables.map(|bytes| from_ipc(&bytes));
-            MarketRows::new(as_of_ns, instruments?, marks?, indices?, &Silent)
+            MarketRows::new(as_of_ns, [instruments?, marks?, indices?], mark_check, &Silent)
         });
         read.map(|rows| Self(Arc::new(rows))).map_err(|error| errors::raise(py, &error))
     }

@@ -1,6 +1,6 @@
 //! Margins of a book in Python's memory.
 
-use crate::market::Market;
+use crate::market::{self, Market};
 use crate::rules::Rules;
 use crate::table::{Source, Table};
 use crate::{errors, work};
@@ -157,7 +157,8 @@ pub fn recalculate<'py>(
 
 #[pyfunction]
 #[pyo3(signature = (
-    snapshot, rules = None, scenarios = None, *, allow_rules_date = false, threads = None, progress = None
+    snapshot, rules = None, scenarios = None, *, allow_rules_date = false, mark_check = "50%", threads = None,
+    progress = None
 ))]
 pub fn recalculate_snapshot<'py>(
     py: Python<'py>,
@@ -165,14 +166,16 @@ pub fn recalculate_snapshot<'py>(
     rules: Option<&Bound<'py, Rules>>,
     scenarios: Option<&Bound<'py, PyAny>>,
     allow_rules_date: bool,
+    mark_check: &str,
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Result> {
     let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     let scenarios = Given::new(py, scenarios)?;
+    let mark_check = market::mark_check(py, mark_check)?;
     let done = work::run(py, threads, progress, move |progress| {
         let scenarios = scenarios.read()?;
-        batches::recalculate_snapshot(&snapshot, &rules, scenarios.borrow(), allow_rules_date, progress)
+        batches::recalculate_snapshot(&snapshot, &rules, scenarios.borrow(), allow_rules_date, mark_check, progress)
     });
     done.map(Result)
 }

@@ -1,5 +1,6 @@
 //! Functions on a snapshot in a folder: the end-of-day run, explanation of an account, simulation, partition.
 
+use crate::market::mark_check as mark_check_of;
 use crate::recalculate::json;
 use crate::rules::Rules;
 use crate::{errors, work};
@@ -29,7 +30,8 @@ fn choose<T: Copy>(name: &str, word: &str, choices: &[(&str, T)]) -> PyResult<T>
 #[pyfunction]
 #[pyo3(signature = (
     snapshot, out, *, rules = None, shocks = None, distance = "none", format = "parquet", force = false,
-    max_rejects = "0", memory_limit = None, allow_rules_date = false, report = true, threads = None, progress = None
+    max_rejects = "0", memory_limit = None, allow_rules_date = false, mark_check = "50%", report = true,
+    threads = None, progress = None
 ))]
 pub fn run<'py>(
     py: Python<'py>,
@@ -43,6 +45,7 @@ pub fn run<'py>(
     max_rejects: &str,
     memory_limit: Option<&str>,
     allow_rules_date: bool,
+    mark_check: &str,
     report: bool,
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
@@ -60,7 +63,9 @@ pub fn run<'py>(
         .with_report(report)
         .with_command_line(command_line.to_vec());
     let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
+    let expectations = Expectations { mark_check: mark_check_of(py, mark_check)?, ..Expectations::NONE };
     let snapshot = SnapshotRequest::new(snapshot)
+        .with_expectations(expectations)
         .with_rules_date_allowed(allow_rules_date)
         .with_max_rejects(max_rejects)
         .with_memory_limit(memory_limit);

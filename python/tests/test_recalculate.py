@@ -165,6 +165,24 @@ def test_duplicates_in_a_market_name_the_row(snapshot: Snapshot) -> None:
     assert (caught.value.table, caught.value.row) == ("marks", marks.num_rows + 1)
 
 
+def test_the_check_of_marks_can_be_switched_off(snapshot: Snapshot) -> None:
+    market = snapshot.market
+    marks = market.marks.to_pyarrow()
+    percent = pc.multiply(marks["mark_vol"].cast(pa.float64()), 100.0)
+    marks = marks.set_column(marks.schema.get_field_index("mark_vol"), "mark_vol", percent)
+    with pytest.raises(remargin.InvalidInput, match="volatilit"):
+        remargin.recalculate(
+            snapshot.positions,
+            snapshot.balances,
+            remargin.Market(market.as_of, market.instruments, marks, market.indices),
+        )
+    taken = remargin.Market(market.as_of, market.instruments, marks, market.indices, mark_check="off")
+    for given in (taken, pickle.loads(pickle.dumps(taken))):
+        assert len(remargin.recalculate(snapshot.positions, snapshot.balances, given).rejects) == 0
+    with pytest.raises(remargin.UsageError, match="no bound of prices"):
+        remargin.Market(market.as_of, market.instruments, marks, market.indices, mark_check="half")
+
+
 def test_threads_do_not_change_anything(snapshot: Snapshot, out: Path) -> None:
     for threads in (1, 3):
         result = remargin.recalculate(

@@ -34,12 +34,12 @@ use arrow::array::RecordBatch;
 use std::path::Path;
 
 pub use crate::formats::memory::Rows;
-pub use crate::snapshot::MarketRows;
+pub use crate::snapshot::{MarkCheck, MarketRows};
 
 /// What to recalculate.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// Prices and contracts.
+    /// Prices and contracts, and how far prices may contradict each other.
     pub market: &'a MarketRows,
     /// `account_id`, `inst_id`, `qty`, `avg_px`.
     pub positions: &'a Rows,
@@ -119,7 +119,7 @@ pub struct Recalculated {
 /// Margins every account of a book in memory.
 ///
 /// ```
-/// use remargin::batches::{MarketRows, Request, Rows, recalculate};
+/// use remargin::batches::{MarkCheck, MarketRows, Request, Rows, recalculate};
 /// use remargin::progress::Silent;
 /// use std::path::Path;
 /// // Two record batches as an engine would hand them over.
@@ -140,7 +140,7 @@ pub struct Recalculated {
 ///     ("cash", number(20_000.0)),
 /// ]).unwrap())?;
 ///
-/// let market = MarketRows::open(Path::new("data/sample"), &Silent)?;
+/// let market = MarketRows::open(Path::new("data/sample"), MarkCheck::DEFAULT, &Silent)?;
 /// let rules = remargin::rules::load(None, &[])?;
 /// let margins = recalculate(&Request::new(&market, &positions, &balances, &rules), &Silent)?;
 /// assert_eq!((margins.accounts.len(), margins.risk_units.len()), (1, 1));
@@ -156,7 +156,8 @@ pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalcu
     }
     let &Request { positions, balances, accounts, orders, .. } = request;
     let tables = Tables { positions, balances, accounts, orders };
-    let mut book = OpenBook::of_rows(request.market, tables, &options(request.rules, progress))?;
+    let expectations = expectations(request.market.mark_check());
+    let mut book = OpenBook::of_rows(request.market, tables, &options(request.rules, &expectations, progress))?;
     margin(&mut book, request.rules, request.scenarios, progress)
 }
 
@@ -170,21 +171,26 @@ pub fn recalculate_snapshot(
     rules: &LoadedRules,
     scenarios: Scenarios,
     allow_rules_date: bool,
+    mark_check: MarkCheck,
     progress: &dyn Progress,
 ) -> Result<Recalculated> {
     // The results are held whole: a limit on the way to them would help nobody.
     let memory = Memory::new(MemoryLimit::of_bytes(u64::MAX), Need::ROWS, None);
-    let mut book = OpenBook::open(dir, Currencies::Named, memory, &options(rules, progress))?;
+    let expectations = expectations(mark_check);
+    let mut book = OpenBook::open(dir, Currencies::Named, memory, &options(rules, &expectations, progress))?;
     if !allow_rules_date {
         rules.check_date(book.as_of_ns())?;
     }
     margin(&mut book, rules, scenarios, progress)
 }
 
-fn options<'a>(rules: &LoadedRules, progress: &'a dyn Progress) -> LoadOptions<'a> {
-    // A bucket may have accounts that hold nothing, or none.
-    static OF_A_BUCKET: Expectations = Expectations::MAYBE_EMPTY;
-    LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations: &OF_A_BUCKET, progress }
+/// A bucket may have accounts that hold nothing, or none.
+fn expectations(mark_check: MarkCheck) -> Expectations {
+    Expectations { mark_check, ..Expectations::MAYBE_EMPTY }
+}
+
+fn options<'a>(rules: &LoadedRules, expectations: &'a Expectations, progress: &'a dyn Progress) -> LoadOptions<'a> {
+    LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations, progress }
 }
 
 fn margin(

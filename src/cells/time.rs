@@ -60,6 +60,8 @@ pub(crate) enum Times {
     Stamps {
         values: Int64Array,
         unit_ns: i64,
+        /// Without a time zone.
+        is_naive: bool,
     },
     /// Whole numbers since 1970.
     Numbers(Int64Array),
@@ -75,7 +77,7 @@ impl Times {
         let Some(array) = array else { return Ok(Self::Absent) };
         Ok(match array.data_type() {
             DataType::Null => Self::Absent,
-            DataType::Timestamp(unit, _) => {
+            DataType::Timestamp(unit, zone) => {
                 let values = cast(array, &DataType::Int64).map_err(|error| error.to_string())?;
                 let unit_ns = match unit {
                     TimeUnit::Second => 1_000_000_000,
@@ -83,7 +85,7 @@ impl Times {
                     TimeUnit::Microsecond => 1_000,
                     TimeUnit::Nanosecond => 1,
                 };
-                Self::Stamps { values: values.as_primitive::<Int64Type>().clone(), unit_ns }
+                Self::Stamps { values: values.as_primitive::<Int64Type>().clone(), unit_ns, is_naive: zone.is_none() }
             }
             kind if kind.is_integer() => {
                 let values = cast(array, &DataType::Int64).map_err(|error| error.to_string())?;
@@ -93,16 +95,19 @@ impl Times {
         })
     }
 
-    /// True if the timestamp of a row is text without a zone, which is taken as UTC.
+    /// True if the timestamp of a row has no zone, and is taken as UTC.
     pub fn is_naive(&self, row: usize) -> bool {
-        let Self::Text(text) = self else { return false };
-        text.get(row).is_some_and(|text| matches!(parse_cell(text), Ok((_, true))))
+        match self {
+            Self::Stamps { values, is_naive, .. } => *is_naive && values.is_valid(row),
+            Self::Text(text) => text.get(row).is_some_and(|text| matches!(parse_cell(text), Ok((_, true)))),
+            Self::Absent | Self::Numbers(_) => false,
+        }
     }
 
     /// The timestamp of a row; `None` if it is missing.
     pub fn get(&self, row: usize) -> Result<Option<i64>, TimeError> {
         match self {
-            Self::Stamps { values, unit_ns } if values.is_valid(row) => {
+            Self::Stamps { values, unit_ns, .. } if values.is_valid(row) => {
                 values.value(row).checked_mul(*unit_ns).map(Some).ok_or(TimeError)
             }
             Self::Numbers(values) if values.is_valid(row) => since_1970(values.value(row)).map(Some),
@@ -114,7 +119,7 @@ impl Times {
     /// The value of a row as text, for messages.
     pub fn raw(&self, row: usize) -> String {
         match self {
-            Self::Stamps { values, unit_ns } if values.is_valid(row) => {
+            Self::Stamps { values, unit_ns, .. } if values.is_valid(row) => {
                 let value = values.value(row);
                 let stamp = i128::from(value) * i128::from(*unit_ns);
                 jiff::Timestamp::from_nanosecond(stamp).map_or_else(|_| value.to_string(), |time| time.to_string())

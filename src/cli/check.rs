@@ -144,7 +144,9 @@ impl<'a> Findings<'a> {
             for reject in first {
                 let account = reject.account_id.as_ref().map(|id| format!(", account `{id}`")).unwrap_or_default();
                 let place = self.snapshot.place(reject.table, reject.row);
-                let _ = writeln!(text, "  {place}{account}: {} `{}`", reject.column, reject.value);
+                let of_column = Some(reject.expected()).filter(|expected| *expected != reason.expected());
+                let expected = of_column.map(|expected| format!(", expected: {expected}")).unwrap_or_default();
+                let _ = writeln!(text, "  {place}{account}: {} `{}`{expected}", reject.column, reject.value);
             }
             if *count > first.len() {
                 let _ = writeln!(text, "  and {} more", grouped((count - first.len()) as u64));
@@ -175,7 +177,7 @@ impl<'a> Findings<'a> {
             json!({
                 "table": reject.table.name(), "row": reject.row, "account_id": reject.account_id,
                 "place": self.snapshot.place(reject.table, reject.row),
-                "column": reject.column, "value": reject.value,
+                "column": reject.column, "value": reject.value, "expected": reject.expected(),
             })
         };
         let tables: Vec<Value> = self

@@ -300,13 +300,18 @@ fn threads_of(asked: Option<NonZeroUsize>, cores: usize, memory: Option<MemoryLi
     (by_memory, why.map(|why| format!("{by_memory} threads are used instead of {wanted}: {why}")))
 }
 
+/// A table that is read once: `-` stands for standard input.
+pub fn piped(table: &Path) -> PathBuf {
+    if table == Path::new("-") { PathBuf::from("/dev/stdin") } else { table.to_path_buf() }
+}
+
 /// Starts the threads of rayon's global pool. The main thread is one of them, so that one thread needs no other.
 /// Returns what is to be said of their number.
 pub fn start_threads(asked: Option<NonZeroUsize>, memory: Option<MemoryLimit>) -> Result<Option<String>> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let (threads, note) = threads_of(asked, cores, memory);
     rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global().map_err(|error| {
-        Error::Runtime(format!("cannot start {threads} threads: {error}\n  hint:     --threads N starts fewer"))
+        Error::Runtime(format!("cannot start {threads} threads: {error}")).hint("--threads N starts fewer")
     })?;
     Ok(note)
 }

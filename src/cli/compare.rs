@@ -160,7 +160,7 @@ impl CompareArgs {
         };
         if self.rules.len() < 2 && self.a.is_empty() && self.b.is_empty() {
             let hint = "give --rules twice, --a or --b for two rule sets, or a second folder for two finished runs";
-            return Err(Error::Usage(format!("A and B are the same: nothing to compare\n  hint:     {hint}")));
+            return Err(Error::Usage("A and B are the same: nothing to compare".to_owned()).hint(hint));
         }
         let named = if files[0].is_none() || files[1].is_none() { named_rules(&self.first, terminal)? } else { None };
         let file = |given: Option<&PathBuf>| given.or(named.as_ref()).cloned();

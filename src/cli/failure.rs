@@ -8,6 +8,14 @@ use serde_json::{Map, Value, json};
 pub fn object(error: &Error, code: u8, signal: Option<&str>) -> Value {
     let mut fields = Map::new();
     fields.insert("code".to_owned(), code.into());
+    describe(error, &mut fields);
+    if let Some(signal) = signal {
+        fields.insert("signal".to_owned(), signal.into());
+    }
+    json!({ "error": fields })
+}
+
+fn describe(error: &Error, fields: &mut Map<String, Value>) {
     let mut add = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             fields.insert(name.to_owned(), value);
@@ -34,23 +42,47 @@ pub fn object(error: &Error, code: u8, signal: Option<&str>) -> Value {
             add("message", Some(format!("cannot {action} `{}`: {source}", path.display()).into()));
             add("file", Some(path.display().to_string().into()));
         }
+        Error::Hinted { error, hint } => {
+            describe(error, fields);
+            let inner = fields.get("hint").and_then(Value::as_str).map(str::to_owned);
+            let hint: Vec<String> = inner.into_iter().chain([hint.clone()]).collect();
+            fields.insert("hint".to_owned(), hint.join("; ").into());
+        }
         _ => {
             let text = error.to_string();
-            let (message, hint) = match text.split_once("\n  hint:     ") {
-                Some((message, hint)) => (message, Some(hint)),
-                None => (text.as_str(), None),
-            };
+            let (message, hint) = without_hint(&text);
             add("message", Some(message.into()));
             add("hint", hint.map(Value::from));
         }
     }
-    add("signal", signal.map(Value::from));
-    json!({ "error": fields })
+}
+
+/// A text whose last line is a hint, as that of a need of memory is.
+fn without_hint(text: &str) -> (&str, Option<&str>) {
+    text.split_once("\n  hint:     ").map_or((text, None), |(message, hint)| (message, Some(hint)))
 }
 
 /// The same for a finding that is no [`Error`], such as accounts in liquidation.
-pub fn finding(code: u8, message: &str) -> Value {
-    json!({ "error": { "code": code, "message": message } })
+pub fn finding(code: u8, text: &str) -> Value {
+    let (message, hint) = without_hint(text);
+    let mut fields = json!({ "code": code, "message": message });
+    if let (Some(hint), Some(fields)) = (hint, fields.as_object_mut()) {
+        fields.insert("hint".to_owned(), hint.into());
+    }
+    json!({ "error": fields })
+}
+
+/// The same for a command line that cannot be read: the first paragraph is the message; a tip of the parser, else how
+/// the command is used, is the hint.
+pub fn usage(code: u8, text: &str) -> Value {
+    let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let message = message.trim().trim_start_matches("error: ");
+    let lines = || rest.lines().map(str::trim);
+    let tips: Vec<&str> = lines().filter_map(|line| line.strip_prefix("tip: ")).collect();
+    let used = lines().find(|line| line.starts_with("Usage: ")).map(str::to_owned);
+    let hint = if tips.is_empty() { used } else { Some(tips.join("; ")) };
+    let hint = hint.map(|hint| format!("\n  hint:     {hint}")).unwrap_or_default();
+    finding(code, &format!("{message}{hint}"))
 }
 
 #[cfg(test)]
@@ -75,7 +107,13 @@ mod tests {
                 2,
                 json!({"code": 2, "message": "`out` exists already", "hint": "--force replaces it"}),
             ),
-            (Error::Usage("no\n  hint:     yes".to_owned()), 2, json!({"code": 2, "message": "no", "hint": "yes"})),
+            (Error::Usage("no".to_owned()).hint("yes"), 2, json!({"code": 2, "message": "no", "hint": "yes"})),
+            (
+                Error::refused("`out` exists already", Remedy::Replace).hint("or another"),
+                2,
+                json!({"code": 2, "message": "`out` exists already", "hint": "--force replaces it; or another"}),
+            ),
+            (Error::Memory("no\n  hint:     yes".to_owned()), 6, json!({"code": 6, "message": "no", "hint": "yes"})),
             (Error::Memory("too small".to_owned()), 6, json!({"code": 6, "message": "too small"})),
         ] {
             assert_eq!(error.exit_code(), code);

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use remargin::Result;
 use remargin::import::okx::{self, ImportRequest};
 use remargin::memory::MemoryLimit;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
@@ -33,8 +34,8 @@ The snapshot gets `import.json`, which counts every row (used, or set aside and 
 endpoint that returns it, and `rules.toml` if the responses contain discount or borrow tiers. `snapshot.toml` names it,
 so that every command uses it.
 
-Exit code 4: the snapshot is written, but accounts in it cannot be margined; with --strict also if a row was set aside
-for a reason that a sound folder does not have, or a file was not read.";
+Exit code 4: the snapshot is written, but accounts in it cannot be margined; with --strict also if there is a warning,
+a row was set aside for a reason that a sound folder does not have, or a file was not read.";
 
 /// Converts responses saved from an exchange to a snapshot
 #[derive(Args)]
@@ -70,11 +71,12 @@ struct OkxArgs {
     /// `marks` is `interpolated` in these rows.
     #[arg(long)]
     interpolate_vol: bool,
-    /// End with exit code 4 if a file was not read, or a row was set aside for a reason that a sound folder does not
-    /// have
+    /// End with exit code 4 if there is a warning, a file was not read, or a row was set aside for a reason that a
+    /// sound folder does not have
     ///
-    /// Such reasons are `other_type`, `isolated`, `other_price_order` and `malformed`; a file that is of no known
-    /// endpoint counts too.
+    /// Such reasons are `other_type`, `isolated`, `other_price_order`, `nameless_tiers` and `malformed`; a file that is
+    /// of no known endpoint counts too. Warnings: positions of some instrument types alone, account answers more than
+    /// an hour older or newer than the prices.
     #[arg(long)]
     strict: bool,
     /// Replace an existing snapshot folder
@@ -90,6 +92,16 @@ struct OkxArgs {
 fn parse_time(text: &str) -> Result<i64, String> {
     let time: jiff::Timestamp = text.parse().map_err(|error| format!("{error}; expected 2026-01-15T08:00:00Z"))?;
     Ok(time.as_millisecond())
+}
+
+/// How many accounts cannot be margined, and the first few with their reasons.
+fn unmargined(accounts: &BTreeMap<String, String>) -> String {
+    const SHOWN: usize = 3;
+    let named = accounts.iter().take(SHOWN).map(|(id, why)| format!("`{id}`: {why}"));
+    let more = accounts.len().saturating_sub(SHOWN);
+    let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let what = if accounts.len() == 1 { "account" } else { "accounts" };
+    format!("{} {what} cannot be margined: {}{rest}", accounts.len(), named.collect::<Vec<_>>().join("; "))
 }
 
 impl ImportCommand {
@@ -112,12 +124,12 @@ impl ImportCommand {
             terminal.note(format_args!("commands use its rules: {}", args.out.join(okx::RULES_FILE).display()));
         }
         let (unmarginable, is_incomplete) = (&imported.unmarginable, args.strict && imported.is_incomplete());
-        if let Some((first, why)) = unmarginable.first_key_value() {
+        if !unmarginable.is_empty() {
             terminal.error(
                 exit::TOO_MANY_REJECTS,
                 format_args!(
-                    "{} account(s) cannot be margined: `{first}`: {why}\n  hint:     {} lists them and what is missing",
-                    unmarginable.len(),
+                    "{}\n  hint:     {} lists them and what is missing",
+                    unmargined(unmarginable),
                     args.out.join("import.json").display()
                 ),
             );
@@ -126,7 +138,8 @@ impl ImportCommand {
             terminal.error(
                 exit::TOO_MANY_REJECTS,
                 format_args!(
-                    "not everything was used (--strict): see `set_aside_reasons` and `ignored_files` in {}",
+                    "not everything was used, or there are warnings (--strict): see `set_aside_reasons`, \
+                     `ignored_files` and `warnings` in {}",
                     args.out.join("import.json").display()
                 ),
             );

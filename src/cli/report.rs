@@ -60,7 +60,7 @@ fn open(file: &Path) -> Result<()> {
         Command::new("xdg-open")
     };
     let failed = |problem: String| {
-        Error::Runtime(format!("cannot show `{}`: {problem}\n  hint:     open it by hand", file.display()))
+        Error::Runtime(format!("cannot show `{}`: {problem}", file.display())).hint("open it by hand")
     };
     let status = command.arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     match status {

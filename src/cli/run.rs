@@ -1,6 +1,6 @@
 //! `remargin run`: computes the margin of every account and writes it to a folder.
 
-use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line};
+use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, piped};
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
@@ -30,7 +30,8 @@ pub struct RunArgs {
     /// Folder to write; must not exist unless --force
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Price scenarios in addition to the base case: a table of `scenario, base, price, vol, fx_ccy, fx, days`
+    /// Price scenarios in addition to the base case: a table of `scenario, base, price, vol, fx_ccy, fx, days`, or `-`
+    /// for standard input
     ///
     /// Adds rows for every account and scenario. `remargin stress` aggregates scenarios instead.
     #[arg(long, value_name = "FILE")]
@@ -84,7 +85,7 @@ impl RunArgs {
         let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
         let mut request = RunRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)
             .with_distance(self.distance.into());
-        request.shocks.clone_from(&self.shocks);
+        request.shocks = self.shocks.as_deref().map(piped);
         let outcome = run::run(&request, terminal)?;
         match self.summary {
             TextFormat::Text => terminal.summary(&totals::summary_table(&outcome.summary)),

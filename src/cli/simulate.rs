@@ -75,9 +75,8 @@ impl SimulateArgs {
             (_, Some(out)) => self.write(out, args, terminal),
             (_, None) => {
                 let hint = "add `--out DIR`, or give the operations as JSON lines (`--ops -`, `--ops FILE.jsonl`)";
-                Err(Error::Usage(format!(
-                    "the answers to a table of operations need an output folder\n  hint:     {hint}"
-                )))
+                let problem = "the answers to a table of operations need an output folder";
+                Err(Error::Usage(problem.to_owned()).hint(hint))
             }
         }
     }
@@ -85,8 +84,8 @@ impl SimulateArgs {
     /// Writes answers to stdout.
     fn answer_lines(&self, ops: &Path, terminal: &Terminal) -> Result<u8> {
         if self.out.is_some() {
-            let problem = "JSON lines are answered on stdout, not in a folder\n  hint:     remove `--out`";
-            return Err(Error::Usage(problem.to_owned()));
+            let problem = "JSON lines are answered on stdout, not in a folder";
+            return Err(Error::Usage(problem.to_owned()).hint("remove `--out`"));
         }
         let rules = self.rules.load_for(&self.snapshot, terminal)?;
         let snapshot = simulate::load(

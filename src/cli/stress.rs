@@ -1,6 +1,6 @@
 //! `remargin stress`: price scenarios for every account, or the price move after which a statement holds.
 
-use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line};
+use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, piped};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -37,7 +37,8 @@ pub struct StressArgs {
     /// Folder to write; must not exist unless --force
     #[arg(long, value_name = "DIR", required_unless_present = "reverse")]
     out: Option<PathBuf>,
-    /// Table of scenarios, as CSV, Parquet or Arrow: `scenario, base, price, vol, fx_ccy, fx, days`
+    /// Table of scenarios, as CSV, Parquet or Arrow: `scenario, base, price, vol, fx_ccy, fx, days`; `-` for standard
+    /// input
     #[arg(long, value_name = "FILE")]
     shocks: Option<PathBuf>,
     /// Every combination of moves, such as `BTC=-50%..50%/10%`; of a coin, `*`, a stablecoin, `vol`, `vol:COIN`, `days`
@@ -132,7 +133,7 @@ impl StressArgs {
             .with_report(!self.no_report)
             .with_command_line(command_line(args));
         let sources = ScenarioSources {
-            shocks: self.shocks.clone(),
+            shocks: self.shocks.as_deref().map(piped),
             axes: self.grid.iter().flat_map(|axes| axes.0.clone()).collect(),
             scenarios: self.scenario.clone(),
             presets: self.preset.clone(),

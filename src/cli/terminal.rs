@@ -7,6 +7,7 @@ use super::signals::Signals;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use remargin::progress::Progress;
 use remargin::{Error, Result};
+use serde_json::json;
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -109,7 +110,16 @@ impl Terminal {
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
             self.finish();
-            say(shown(&text.to_string()));
+            self.say_line("note", &text.to_string());
+        }
+    }
+
+    /// A text on stderr; under `--log-format json` an object in one line.
+    fn say_line(&self, kind: &str, text: &str) {
+        if self.json_errors {
+            say(shown(&json!({ kind: text }).to_string()));
+        } else {
+            say(shown(text));
         }
     }
 
@@ -117,6 +127,9 @@ impl Terminal {
     pub fn summary(&self, text: &str) {
         if !self.quiet {
             self.finish();
+            if self.json_errors {
+                return self.say_line("summary", text);
+            }
             let text = shown(text);
             say(if self.colour { painted(&text) } else { text.into_owned() });
         }
@@ -163,7 +176,7 @@ impl Terminal {
             let seconds = stage.started.elapsed().as_secs_f64();
             // A stage without steps has no count.
             let counted = if steps == 0 { String::new() } else { format!("{} {} in ", grouped(steps), stage.unit) };
-            say(format_args!("{}: {counted}{seconds:.1} s", shown(&stage.name)));
+            self.say_line("stage", &format!("{}: {counted}{seconds:.1} s", shown(&stage.name)));
         }
     }
 }
@@ -219,11 +232,22 @@ fn bar(name: &str, unit: &str, total: u64) -> ProgressBar {
 /// Writes what clap says: help and the version are results and go to stdout. A closed pipe there is not an error.
 pub fn print_usage(error: &clap::Error, args: &[OsString]) {
     let text = error.render().to_string();
+    if error.use_stderr() && asks_for_json(args) {
+        say(shown(&failure::usage(super::exit::USAGE, &text).to_string()));
+        return;
+    }
     if args.iter().any(|arg| matches!(shown(&arg.to_string_lossy()), Cow::Owned(_))) {
         say(shown(&text));
     } else {
         let _ = error.print();
     }
+}
+
+/// True if the flags ask for JSON on stderr, read before they are known to be right.
+fn asks_for_json(args: &[OsString]) -> bool {
+    let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).take_while(|arg| arg != "--").collect();
+    args.iter().any(|arg| arg == "--log-format=json")
+        || args.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--log-format" && value == "json"))
 }
 
 /// Writes a result to stdout, without control characters. A closed pipe (`remargin rules | head`) is not an error.

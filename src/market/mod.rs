@@ -88,6 +88,19 @@ pub struct Instrument {
     pub gap: Option<PriceGap>,
 }
 
+/// The sizes of orders that the exchange takes on a spot pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SpotPair {
+    /// Base currency, index into [`Market::currencies`].
+    pub base: u32,
+    /// Quote currency, index into [`Market::currencies`].
+    pub quote: u32,
+    /// Lot size: the smallest step of an order's quantity, units of the base. Above zero.
+    pub lot_sz: f64,
+    /// The smallest order, units of the base; zero if there is none.
+    pub min_sz: f64,
+}
+
 /// All instruments, indices and currencies at one valuation time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Market {

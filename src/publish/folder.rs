@@ -176,11 +176,9 @@ fn recover(target: &Path, building: &Path, old: &Path, lock: &Lock) -> Result<()
     let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
     if !lock.is_held() && (is_there(building) || is_there(old)) {
         let left = if is_there(building) { building } else { old };
-        return Err(Error::Runtime(format!(
-            "`{}` exists: another run is writing to `{}`, or was killed\n  hint:     remove it if no run is active",
-            left.display(),
-            target.display()
-        )));
+        let (left, target) = (left.display(), target.display());
+        let problem = format!("`{left}` exists: another run is writing to `{target}`, or was killed");
+        return Err(Error::Runtime(problem).hint("remove it if no run is active"));
     }
     if is_there(old) && !is_there(target) {
         disk::rename(old, target).map_err(|err| Error::io("move back the replaced folder, which is now", old, err))?;

@@ -51,10 +51,8 @@ pub fn check_replaceable(path: &Path, begin: &[u8]) -> Result<()> {
     if found == begin {
         return Ok(());
     }
-    Err(Error::Usage(format!(
-        "`{}` is not replaced: it is another file\n  hint:     name a new file, or remove it first",
-        path.display()
-    )))
+    let problem = format!("`{}` is not replaced: it is another file", path.display());
+    Err(Error::Usage(problem).hint("name a new file, or remove it first"))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -29,6 +29,17 @@ impl Lot {
         }
     }
 
+    /// The lot of a spot pair, in units of its base. For amounts of too many lots: the next larger one of
+    /// [`Lot::coarser`].
+    #[must_use]
+    pub fn pair(lot_sz: f64, largest: f64) -> Self {
+        let mut lot = Self::contracts(lot_sz);
+        while largest * lot.per_unit > MOST_LOTS {
+            lot = lot.coarser();
+        }
+        lot
+    }
+
     /// 1e-8 of a currency. For amounts so large that doubles cannot resolve 1e-8: the next larger power of ten.
     #[must_use]
     pub fn currency(largest: f64) -> Self {
@@ -101,6 +112,17 @@ pub fn boundary(mut low: u64, mut high: u64, mut passes: impl FnMut(u64) -> bool
     low
 }
 
+/// Corners that are tried. Only groups of many operations have more.
+const MOST_CORNERS: usize = 256;
+
+/// As many of all corners as are tried, evenly spread.
+pub fn thinned(all: Vec<u64>) -> Vec<u64> {
+    if all.len() <= MOST_CORNERS {
+        return all;
+    }
+    (0..MOST_CORNERS).filter_map(|place| all.get(place * all.len() / MOST_CORNERS).copied()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +136,9 @@ mod tests {
             (Lot::contracts(10.0), 3, 30.0),
             (Lot::currency(1.0), 310_000_000, 3.1),
             (Lot::currency(1.0), 1, 1e-8),
+            (Lot::pair(0.001, 50.0), 7, 0.007),
+            (Lot::pair(10_000.0, 1e9), 3, 30_000.0),
+            (Lot::pair(1e-8, 1e12), 5, 0.05),
         ] {
             assert_eq!(lot.amount(lots), amount);
             assert_eq!(lot.lots_in(amount), lots, "{amount}");

@@ -1,6 +1,6 @@
 //! One check: an account before and after some actions, the verdict, and the largest amount that passes.
 
-use super::amount::{Lot, largest};
+use super::amount::{Lot, largest, thinned};
 use super::operation::{Action, Refusal};
 use crate::book::Book;
 use crate::engine::account_of;
@@ -12,7 +12,7 @@ use crate::margin::priced::PricedMarket;
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::SpotOffset;
 use crate::margin::{AccountMargin, UnitMargin};
-use crate::market::Market;
+use crate::market::{Market, SpotPair};
 
 /// Whether an operation may go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,6 +81,7 @@ pub struct Checker<'a> {
     market: &'a Market,
     priced: &'a PricedMarket,
     book: &'a Book,
+    spot_pairs: &'a [SpotPair],
     known: Option<(usize, Known)>,
     /// For other amounts of cash of the known account; `None` if it has pending orders.
     cash: Option<CashChanges>,
@@ -99,6 +100,8 @@ struct Leg {
     unit: Unit,
     /// Coins of spot in use that the amount is subtracted from or added to.
     hedge: f64,
+    /// The smallest amount that the exchange takes; zero if there is none.
+    least: f64,
 }
 
 /// How much of the legs is applied.
@@ -117,12 +120,20 @@ impl<'a> Checker<'a> {
             market,
             priced,
             book,
+            spot_pairs: &[],
             known: None,
             cash: None,
             work: Workspace::new(priced),
             changes: Changes::new(priced),
             holdings: Holdings::default(),
         }
+    }
+
+    /// The same, with the sizes of orders on spot pairs, in the order of their currencies. A pair that is not among
+    /// them has steps of 1e-8 of its base.
+    #[must_use]
+    pub fn with_spot_pairs(self, spot_pairs: &'a [SpotPair]) -> Self {
+        Self { spot_pairs, ..self }
     }
 
     /// The account as it is. Evaluated once for consecutive operations on the same account.
@@ -171,13 +182,15 @@ impl<'a> Checker<'a> {
         let found = largest(failing, &corners, |step| {
             self.apply(account, &legs, Part::Steps(step, steps)).is_ok_and(|after| passes(&before, &after))
         });
-        if found == 0 {
+        let part = Part::Steps(found, steps);
+        let is_too_small = |leg: &Leg| leg.amount(part) > 0.0 && leg.amount(part) < leg.least;
+        if found == 0 || legs.iter().any(is_too_small) {
             answer.verdict = Verdict::Reject;
             return Ok(answer);
         }
         answer.verdict = Verdict::Adjust;
         for (most, leg) in answer.most.iter_mut().zip(&legs) {
-            *most = leg.most(Part::Steps(found, steps));
+            *most = leg.most(part);
         }
         Ok(answer)
     }
@@ -223,8 +236,11 @@ impl<'a> Checker<'a> {
     }
 
     fn leg(&self, account: usize, action: Action) -> Result<Leg, Refusal> {
-        let undivided = Leg { action, lot: Lot::currency(1.0), lots: 0, unit: Unit::Share, hedge: 0.0 };
-        let divided = |unit, lot: Lot, amount: f64, hedge| Leg { lot, lots: lot.lots_in(amount), unit, hedge, action };
+        let undivided = Leg { action, lot: Lot::currency(1.0), lots: 0, unit: Unit::Share, hedge: 0.0, least: 0.0 };
+        let divided = |unit, lot: Lot, amount: f64, hedge| {
+            let lots = lot.lots_in(amount);
+            Leg { lot, lots, unit, hedge, action, least: 0.0 }
+        };
         let of_currency =
             |ccy, amount, hedge| divided(Unit::Currency(ccy), Lot::currency(f64::max(amount, hedge)), amount, hedge);
         Ok(match action {
@@ -233,7 +249,13 @@ impl<'a> Checker<'a> {
                     let lot = Lot::contracts(self.market.instruments[instrument as usize].lot_sz);
                     divided(Unit::Contracts, lot, order.qty.abs(), 0.0)
                 }
-                Traded::Spot { base, .. } => of_currency(base, order.qty.abs(), 0.0),
+                Traded::Spot { base, quote } => match self.spot_pair(base, quote) {
+                    Some(pair) => {
+                        let (unit, amount) = (Unit::Currency(base), order.qty.abs());
+                        Leg { least: pair.min_sz, ..divided(unit, Lot::pair(pair.lot_sz, amount), amount, 0.0) }
+                    }
+                    None => of_currency(base, order.qty.abs(), 0.0),
+                },
             },
             Action::Transfer { ccy, qty, .. } => of_currency(ccy, qty, 0.0),
             Action::CloseHedge { ccy, qty } => {
@@ -264,6 +286,12 @@ impl<'a> Checker<'a> {
             },
             Action::SpotOffset(_) => undivided,
         })
+    }
+
+    /// The sizes of orders on a spot pair, if they are known.
+    pub(super) fn spot_pair(&self, base: u32, quote: u32) -> Option<&'a SpotPair> {
+        let found = self.spot_pairs.binary_search_by_key(&(base, quote), |pair| (pair.base, pair.quote));
+        found.ok().and_then(|place| self.spot_pairs.get(place))
     }
 
     /// Absolute amount of spot in use of a currency, coins.
@@ -404,7 +432,7 @@ impl<'a> Checker<'a> {
         }
         corners.sort_unstable();
         corners.dedup();
-        thinned(corners, MOST_CORNERS)
+        thinned(corners)
     }
 
     /// Cash of a currency: close enough to its equity to look for a corner.
@@ -412,17 +440,6 @@ impl<'a> Checker<'a> {
         let rows = account_of(self.book, account);
         rows.ccy.binary_search(&ccy).map_or(0.0, |row| rows.cash[row] - rows.interest[row])
     }
-}
-
-/// Corners that are tried. Only groups of many operations have more.
-const MOST_CORNERS: usize = 256;
-
-/// At most so many of `all`, evenly spread.
-fn thinned(all: Vec<u64>, most: usize) -> Vec<u64> {
-    if all.len() <= most {
-        return all;
-    }
-    (0..most).filter_map(|place| all.get(place * all.len() / most).copied()).collect()
 }
 
 /// Adjusted equity covers IMR, or the IM deficit is no larger than before.

@@ -3,7 +3,7 @@
 use super::amount::Lot;
 use super::check::{Checker, Verdict};
 use super::groups;
-use super::limits::MaxWithdrawal;
+use super::limits::{MaxWithdrawal, OrderTerms};
 use super::operation::{Action, Operation, OperationAccount, Refusal, Resolver};
 use super::{CheckCounts, LimitRequest, Row, tables, words};
 use crate::book::Book;
@@ -44,7 +44,8 @@ impl<'a> Desk<'a> {
     /// A checker for the accounts of the book.
     #[must_use]
     pub fn checker(&self) -> Checker<'a> {
-        Checker::new(&self.snapshot.market, self.priced, &self.snapshot.book)
+        let snapshot = self.snapshot;
+        Checker::new(&snapshot.market, self.priced, &snapshot.book).with_spot_pairs(&snapshot.spot_pairs)
     }
 
     pub(super) fn account_id<'o>(&'o self, operation: &'o Operation) -> &'o str {
@@ -228,10 +229,12 @@ impl<'a> Desk<'a> {
             files.push(self.limits(&accounts, progress, table, |checker, account| self.withdrawals(checker, account))?);
         }
         if !request.orders.is_empty() {
-            let orders = request.orders.iter().map(|name| self.order_terms(name)).collect::<Result<Vec<_>>>()?;
+            let checker = self.checker();
+            let terms = |name: &String| self.order_terms(&checker, name);
+            let orders = request.orders.iter().map(terms).collect::<Result<Vec<_>>>()?;
             let table = tables::Orders::create(folder, format, &request.orders)?;
             let most = |checker: &mut Checker<'a>, account: usize| {
-                orders.iter().map(|&(traded, px, lot)| checker.max_order(account, traded, px, lot)).collect()
+                orders.iter().map(|terms| checker.max_order(account, *terms)).collect()
             };
             files.push(self.limits(&accounts, progress, table, most)?);
         }
@@ -281,8 +284,8 @@ impl<'a> Desk<'a> {
             .collect()
     }
 
-    /// Contract or pair, price and lot of an order whose largest amount is searched.
-    fn order_terms(&self, name: &str) -> Result<(Traded, f64, Lot)> {
+    /// The terms of an order whose largest amount is searched, at the mark or the index price.
+    fn order_terms(&self, checker: &Checker<'a>, name: &str) -> Result<OrderTerms> {
         let market = &self.snapshot.market;
         let refused = |refusal: Refusal| Error::Usage(format!("cannot check an order on `{name}`: {}", refusal.code()));
         let traded = Resolver::new(self.snapshot).traded(name).map_err(refused)?;
@@ -291,14 +294,16 @@ impl<'a> Desk<'a> {
                 let instrument = &market.instruments[number as usize];
                 let px = Some(instrument.mark_px).filter(|px| *px > 0.0);
                 let px = px.ok_or_else(|| refused(Refusal::Row(Reason::MissingMark)))?;
-                Ok((traded, px, Lot::contracts(instrument.lot_sz)))
+                Ok(OrderTerms { traded, px, lot: Lot::contracts(instrument.lot_sz), least: 0.0 })
             }
             Traded::Spot { base, quote } => {
                 let fx = |ccy: u32| market.currencies[ccy as usize].fx;
                 let index = market.underlyings.iter().find(|index| (index.base, index.quote) == (base, quote));
                 let px = index.and_then(|index| index.index_px).or_else(|| Some(fx(base)? / fx(quote)?));
                 let px = px.ok_or_else(|| refused(Refusal::Row(Reason::MissingIndex)))?;
-                Ok((traded, px, Lot::currency(1.0)))
+                let pair = checker.spot_pair(base, quote);
+                let lot = pair.map_or_else(|| Lot::currency(1.0), |pair| Lot::pair(pair.lot_sz, 1.0));
+                Ok(OrderTerms { traded, px, lot, least: pair.map_or(0.0, |pair| pair.min_sz) })
             }
         }
     }

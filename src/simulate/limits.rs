@@ -18,14 +18,27 @@ pub struct MaxWithdrawal {
     pub max_wd_ex: f64,
 }
 
+/// An order whose largest amount is searched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OrderTerms {
+    /// The contract or the pair.
+    pub traded: Traded,
+    /// Its price: of a contract in the unit of its mark, of a pair in the quote.
+    pub px: f64,
+    /// The step of its quantity.
+    pub lot: Lot,
+    /// The smallest quantity that the exchange takes, contracts or coins; zero if there is none.
+    pub least: f64,
+}
+
 /// How many contracts (for a pair: coins) an account can buy and sell. `None` if [`LARGEST_ORDER`] passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MaxOrder {
     /// Price of the orders: the mark price, for a pair the index price.
     pub px: f64,
-    /// The largest buy.
+    /// The largest buy, in whole lots; 0 if it is below the smallest order.
     pub max_buy: Option<f64>,
-    /// The largest sell.
+    /// The largest sell, likewise.
     pub max_sell: Option<f64>,
 }
 
@@ -72,14 +85,16 @@ impl Checker<'_> {
     ///
     /// # Errors
     /// [`Refusal::NotFinite`].
-    pub fn max_order(&mut self, account: usize, traded: Traded, px: f64, lot: Lot) -> Result<MaxOrder, Refusal> {
+    pub fn max_order(&mut self, account: usize, terms: OrderTerms) -> Result<MaxOrder, Refusal> {
         self.known(account)?;
-        let max_buy = self.max_side(account, traded, px, lot, 1.0);
-        let max_sell = self.max_side(account, traded, px, lot, -1.0);
-        Ok(MaxOrder { px, max_buy, max_sell })
+        let taken = |most: Option<f64>| most.map(|most| if most < terms.least { 0.0 } else { most });
+        let max_buy = taken(self.max_side(account, terms, 1.0));
+        let max_sell = taken(self.max_side(account, terms, -1.0));
+        Ok(MaxOrder { px: terms.px, max_buy, max_sell })
     }
 
-    fn max_side(&mut self, account: usize, traded: Traded, px: f64, mut lot: Lot, sign: f64) -> Option<f64> {
+    fn max_side(&mut self, account: usize, terms: OrderTerms, sign: f64) -> Option<f64> {
+        let OrderTerms { traded, px, mut lot, least: _ } = terms;
         let order = |lot: Lot, lots: u64| Action::Order(Order { traded, qty: sign * lot.amount(lots), px });
         let last = |corners: &[u64]| corners.iter().copied().max().unwrap_or(0).max(LEAST_REACH);
         let mut corners = self.corners_of(account, order(lot, MOST_LOTS), MOST_LOTS);

@@ -23,6 +23,8 @@ pub(super) struct Census {
     /// The sample has one in `2^halvings` keys: those that end in so many zeros.
     halvings: u32,
     accounts: u64,
+    /// Accounts whose ids are whole numbers that became floats, such as `1.0`.
+    floats: u64,
     /// Accounts with positions, with balances, with both.
     with: [u64; 3],
 }
@@ -33,6 +35,7 @@ pub(super) type Named = BTreeMap<u64, BTreeMap<String, BTreeSet<&'static str>>>;
 impl Census {
     pub fn count(&mut self, id: &str, has_positions: bool, has_balances: bool) {
         self.accounts += 1;
+        self.floats += u64::from(is_float(id.as_bytes()));
         for (count, holds) in self.with.iter_mut().zip([has_positions, has_balances, has_positions && has_balances]) {
             *count += u64::from(holds);
         }
@@ -41,6 +44,7 @@ impl Census {
 
     pub fn add(&mut self, later: &Self) {
         self.accounts += later.accounts;
+        self.floats += later.floats;
         for (count, more) in self.with.iter_mut().zip(later.with) {
             *count += more;
         }
@@ -71,7 +75,7 @@ impl Census {
             accounts += group.len() as u64;
         }
         let accounts = accounts << self.halvings;
-        Shared { keys, accounts, of: self.accounts, sampled: 1 << self.halvings, with: self.with }
+        Shared { keys, accounts, of: self.accounts, floats: self.floats, sampled: 1 << self.halvings, with: self.with }
     }
 }
 
@@ -81,6 +85,7 @@ pub(super) struct Shared {
     pub keys: Vec<u64>,
     accounts: u64,
     of: u64,
+    floats: u64,
     /// One in so many ids was compared.
     sampled: u64,
     with: [u64; 3],
@@ -96,8 +101,8 @@ impl Shared {
     /// What is said of the ids.
     ///
     /// # Errors
-    /// [`Invalid`] if more than 1 % of the accounts almost match another, or if no account of many has positions and a
-    /// balance, unless that is allowed.
+    /// [`Invalid`] if more than 1 % of the accounts almost match another or are called like floats, or if no account of
+    /// many has positions and a balance, unless that is allowed.
     pub fn verdict(&self, named: &Named, allowed: bool) -> Result<Vec<Warning>> {
         let mut warnings = Vec::new();
         let [positions, balances, both] = self.with;
@@ -121,6 +126,19 @@ impl Shared {
                     .into());
             }
             warnings.push(Warning::new(Warning::SIMILAR_IDS, self.accounts, text));
+        }
+        if self.floats.saturating_mul(100) > self.of && !allowed {
+            return Err(Invalid::new(format!(
+                "account ids that are floats, such as `1.0`: {} of {}",
+                self.floats, self.of
+            ))
+            .column("account_id")
+            .expected("the ids as they are elsewhere: `1.0` would be another id than `1`")
+            .hint(
+                "whole numbers became floats, as pandas makes them where one is missing: write the column as \
+                     strings or integers; if these are the ids, `--allow-similar-ids` takes them so",
+            )
+            .into());
         }
         if is_split {
             let text = format!(
@@ -159,7 +177,11 @@ pub(super) fn key(id: &str) -> u64 {
     const SEED: u64 = 0;
     if id.is_ascii() {
         let bytes = id.as_bytes().trim_ascii();
-        let bytes = without_zeros(bytes);
+        let bytes = without_zeros(if is_float(bytes) {
+            bytes.split_last_chunk::<2>().map_or(bytes, |(id, _)| id)
+        } else {
+            bytes
+        });
         if bytes.iter().any(u8::is_ascii_uppercase) {
             return XxHash64::oneshot(SEED, &bytes.to_ascii_lowercase());
         }
@@ -167,6 +189,11 @@ pub(super) fn key(id: &str) -> u64 {
     }
     let folded: String = id.nfkc().filter(|letter| !is_invisible(*letter)).flat_map(char::to_lowercase).collect();
     XxHash64::oneshot(SEED, without_zeros(folded.trim().as_bytes()))
+}
+
+/// True for digits and `.0`: a whole number that became a float.
+fn is_float(id: &[u8]) -> bool {
+    id.strip_suffix(b".0").is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
 }
 
 /// Digits without the zeros that lead them.
@@ -192,6 +219,9 @@ mod tests {
         for (a, b, same) in [
             ("00000001", "1", true),
             ("000", "0", true),
+            ("1.0", "1", true),
+            ("a.0", "a", false),
+            ("1.5", "1", false),
             ("A1", "a1", true),
             ("a1 ", "a1", true),
             ("\u{a0}a1", "a1", true),

@@ -1,6 +1,7 @@
 //! What a row should have had, for each reason to set it aside.
 
-use super::reject::Reason;
+use super::reject::{Reason, Reject};
+use super::schema::Table;
 
 impl Reason {
     /// What was expected in place of what stood there.
@@ -40,6 +41,37 @@ impl Reason {
             Self::DuplicateAccount => "one row for each account",
             Self::AccountUnmargined => "no broken row of the account",
             Self::MarkedUnmarginable => "null, in a column that says why an account cannot be margined",
+        }
+    }
+}
+
+impl Reject {
+    /// What was expected in the column at fault.
+    #[must_use]
+    pub fn expected(&self) -> &'static str {
+        match (self.reason, self.table, self.column) {
+            (Reason::InvalidInstrument, Table::Instruments, column) => match column {
+                "inst_type" => "SWAP, FUTURES or OPTION",
+                "uly" => "an underlying such as BTC-USDT",
+                "settle_ccy" => "the base for inverse contracts; the quote, USD, USDT or USDC for linear ones",
+                "ct_type" => "linear or inverse",
+                "expiry" => {
+                    "a time such as 2026-03-27T08:00:00Z, or a whole number of s, ms, us or ns since 1970; nothing for \
+                     SWAP"
+                }
+                "opt_type" => "C or P",
+                _ => "a number above zero such as 0.01",
+            },
+            (Reason::InvalidInstrument, Table::SpotPairs, column) => match column {
+                "inst_id" => "a pair such as BTC-USDT",
+                "min_sz" => "a number of zero or more, or nothing",
+                _ => "a number above zero such as 0.01",
+            },
+            (Reason::StaleMark, _, "ts") => {
+                "a time such as 2026-01-15T08:00:00Z, or a whole number of s, ms, us or ns since 1970, within \
+                 --max-mark-age of as_of"
+            }
+            (reason, ..) => reason.expected(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The tables of a market as record batches, read and checked once for any number of books.
 
 use super::tables::{MarketTables, Pending};
-use super::{Expectations, LoadOptions, Survey, Table};
+use super::{Expectations, LoadOptions, MarkCheck, Survey, Table};
 use crate::formats::Column;
 use crate::formats::batch::Batch;
 use crate::formats::memory::Rows;
@@ -58,34 +58,35 @@ pub struct MarketRows {
     as_of_ns: i64,
     pub(super) tables: Arc<MarketTables>,
     rows: [Rows; 3],
+    mark_check: MarkCheck,
 }
 
 impl MarketRows {
-    /// From tables in memory.
+    /// From tables in memory: instruments, marks, indices. Prices that contradict each other by more than `mark_check`
+    /// allows are refused, here and where accounts are margined.
     ///
     /// # Errors
     /// [`Error::Invalid`] if a column is missing or has a wrong type, or an instrument, a mark or an index is there
     /// twice; [`Error::Interrupted`].
-    pub fn new(as_of_ns: i64, instruments: Rows, marks: Rows, indices: Rows, progress: &dyn Progress) -> Result<Self> {
+    pub fn new(as_of_ns: i64, rows: [Rows; 3], mark_check: MarkCheck, progress: &dyn Progress) -> Result<Self> {
         let options = LoadOptions {
             default_spot_offset: crate::margin::rules::SpotOffset::Usdt,
-            expectations: &Expectations::NONE,
+            expectations: &Expectations { mark_check, ..Expectations::NONE },
             progress,
         };
-        let rows = [instruments, marks, indices];
         let named = [(Table::Instruments, &rows[0]), (Table::Marks, &rows[1]), (Table::Indices, &rows[2])];
         let read = Pending::of_memory(&named, &options)
             .and_then(|mut pending| MarketTables::read(&mut pending, as_of_ns, &options))
             .map_err(name_table);
         let tables = read?;
-        Ok(Self { as_of_ns, tables: Arc::new(tables), rows })
+        Ok(Self { as_of_ns, tables: Arc::new(tables), rows, mark_check })
     }
 
     /// The market of the snapshot in the folder `dir`; its tables of accounts are not looked at.
     ///
     /// # Errors
     /// Those of [`super::load`] that concern `snapshot.toml` and the tables of the market.
-    pub fn open(dir: &Path, progress: &dyn Progress) -> Result<Self> {
+    pub fn open(dir: &Path, mark_check: MarkCheck, progress: &dyn Progress) -> Result<Self> {
         let survey = Survey::new(dir)?;
         let read = |table: Table| {
             let source = survey
@@ -94,7 +95,7 @@ impl MarketRows {
             read_rows(table.name(), table.columns(), source, progress)
         };
         let [instruments, marks, indices] = [Table::Instruments, Table::Marks, Table::Indices].map(read);
-        let read = || Self::new(survey.as_of_ns, instruments?, marks?, indices?, progress);
+        let read = || Self::new(survey.as_of_ns, [instruments?, marks?, indices?], mark_check, progress);
         survey.settle(read(), progress)
     }
 
@@ -102,6 +103,12 @@ impl MarketRows {
     #[must_use]
     pub fn as_of_ns(&self) -> i64 {
         self.as_of_ns
+    }
+
+    /// How far its prices may contradict each other.
+    #[must_use]
+    pub fn mark_check(&self) -> MarkCheck {
+        self.mark_check
     }
 
     /// The tables it was made of: instruments, marks, indices.

@@ -58,7 +58,7 @@ use crate::Result;
 use crate::book::{Book, BookBuilder};
 use crate::formats::scan::Opened;
 use crate::margin::rules::{Rules, SpotOffset};
-use crate::market::Market;
+use crate::market::{Market, SpotPair};
 use crate::progress::{Progress, Silent};
 use crate::source::{self, Input, Source};
 use std::path::{Path, PathBuf};
@@ -105,6 +105,8 @@ pub struct Snapshot {
     pub as_of_ns: i64,
     /// Prices and contracts.
     pub market: Market,
+    /// The sizes of orders on spot pairs, in the order of their currencies; empty if no table says them.
+    pub spot_pairs: Vec<SpotPair>,
     /// The accounts that can be margined.
     pub book: Book,
     /// Every row that was set aside, in order of table and row.
@@ -124,7 +126,8 @@ pub struct Snapshot {
     pub unused: Unused,
     /// What is odd and not wrong.
     pub warnings: Vec<Warning>,
-    /// Broken rows of `instruments` that nobody holds. They are rejects, and count against no limit of them.
+    /// Broken rows of `instruments` that nobody holds, and of `spot_pairs`. They are rejects, and count against no
+    /// limit of them.
     pub unheld_broken: u64,
 }
 

@@ -71,8 +71,9 @@ impl RawSnapshot {
 
     /// `snapshot.toml`, the rules that it names, and the files of the market and of the scenarios.
     pub fn market_files(&self) -> Vec<Input> {
-        let market =
-            [Table::Instruments, Table::Marks, Table::Indices].into_iter().filter_map(|table| self.files(table));
+        let market = [Table::Instruments, Table::Marks, Table::Indices, Table::SpotPairs]
+            .into_iter()
+            .filter_map(|table| self.files(table));
         let shocks = self.shocks.iter().map(|shocks| shocks.files.as_slice());
         let rules = self.survey.rules();
         self.survey.files().iter().take(1).chain(rules).chain(market.chain(shocks).flatten()).cloned().collect()

@@ -14,6 +14,8 @@ pub enum Table {
     Marks,
     /// Index prices.
     Indices,
+    /// Sizes of orders on spot pairs.
+    SpotPairs,
     /// Positions of accounts.
     Positions,
     /// Balances of accounts.
@@ -26,8 +28,16 @@ pub enum Table {
 
 impl Table {
     /// All tables, in order.
-    pub const ALL: [Self; 7] =
-        [Self::Instruments, Self::Marks, Self::Indices, Self::Positions, Self::Balances, Self::Accounts, Self::Orders];
+    pub const ALL: [Self; 8] = [
+        Self::Instruments,
+        Self::Marks,
+        Self::Indices,
+        Self::SpotPairs,
+        Self::Positions,
+        Self::Balances,
+        Self::Accounts,
+        Self::Orders,
+    ];
 
     /// The name of its file.
     #[must_use]
@@ -36,6 +46,7 @@ impl Table {
             Self::Instruments => "instruments",
             Self::Marks => "marks",
             Self::Indices => "indices",
+            Self::SpotPairs => "spot_pairs",
             Self::Positions => "positions",
             Self::Balances => "balances",
             Self::Accounts => "accounts",
@@ -45,7 +56,7 @@ impl Table {
 
     /// True if a snapshot may lack it.
     pub(super) fn optional(self) -> bool {
-        matches!(self, Self::Accounts | Self::Orders)
+        matches!(self, Self::SpotPairs | Self::Accounts | Self::Orders)
     }
 
     pub(super) fn columns(self) -> &'static [Column] {
@@ -53,6 +64,7 @@ impl Table {
             Self::Instruments => INSTRUMENTS,
             Self::Marks => MARKS,
             Self::Indices => INDICES,
+            Self::SpotPairs => SPOT_PAIRS,
             Self::Positions => POSITIONS,
             Self::Balances => BALANCES,
             Self::Accounts => ACCOUNTS,
@@ -113,6 +125,8 @@ const MARKS: &[Column] = &[
     TS,
 ];
 const INDICES: &[Column] = &[id("index_id"), number("px"), TS];
+const SPOT_PAIRS: &[Column] =
+    &[id("inst_id"), number("lot_sz"), Column { name: "min_sz", kind: Kind::Number, required: false }];
 const POSITIONS: &[Column] = &[id("account_id"), id("inst_id"), number("qty"), number("avg_px")];
 const BALANCES: &[Column] = &[
     id("account_id"),

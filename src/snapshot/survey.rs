@@ -4,8 +4,9 @@ use super::checksums::{self, CHECKSUMS};
 use super::{Expectations, InputFile, MANIFEST, Table, unused};
 use crate::cells::time;
 use crate::progress::Progress;
-use crate::source::{self, Input, LARGEST_TOML, Located, Source, hash_all, settle};
+use crate::source::{self, Input, LARGEST_TOML, Located, Partition, Source, hash_all, settle};
 use crate::{Error, Invalid, Result};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The files of a snapshot, opened.
@@ -98,6 +99,33 @@ impl Survey {
             }
         }
         checksums::verify(&self.dir, self.checksums.as_ref(), inputs, expectations)
+    }
+
+    /// Refuses two parts of one table that are the same to the byte, under the same partition columns: the rows of one
+    /// would count twice.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming both.
+    pub fn refuse_copies(&self, inputs: &[InputFile]) -> Result<()> {
+        // `snapshot.toml` is the first of the files.
+        let mut files = self.files.iter().zip(inputs).skip(1);
+        for (table, source) in &self.sources {
+            let mut seen: HashMap<(&str, Option<&Partition>), &Input> = HashMap::new();
+            for (place, (file, input)) in files.by_ref().take(source.files.len()).enumerate() {
+                if input.rows == Some(0) {
+                    continue;
+                }
+                if let Some(other) = seen.insert((&input.blake3, source.partitions.get(place)), file) {
+                    return Err(Invalid::new(format!("two parts of table `{}` are the same", table.name()))
+                        .file(file.path())
+                        .value(format!("the same bytes as `{}`", other.path().display()))
+                        .expected("each part once")
+                        .hint("the rows of one would count twice: remove it")
+                        .into());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What came of reading, once nothing more is read: it counts only if the folder is as it was when it was opened.
@@ -202,7 +230,7 @@ pub(super) fn locate(dir: &Path) -> Result<Vec<(Table, Located)>> {
                 let invalid =
                     Invalid::new(format!("the snapshot has no table `{name}`")).file(dir).expected(unused::forms(name));
                 let files = unused::files(dir, &[]).unwrap_or_default();
-                let meant = files.iter().find(|file| unused::meant(file).is_some_and(|(table, _)| table == name));
+                let meant = files.iter().find(|file| unused::meant(file, &[]).is_some_and(|(table, _)| table == name));
                 return Err(match meant {
                     Some(file) => invalid.hint(format!("is it `{}`? Rename or convert it", file.display())),
                     None => invalid,

@@ -5,6 +5,7 @@
 
 use super::market::contracts::{self, ContractRow, Fault, base_quote};
 use super::market::prices::{self, Indices};
+use super::market::spot_pairs::{self, PairRow};
 use super::market::{self};
 use super::reject::{Reason, Reject, TableCount};
 use super::warning::{Warning, first_few};
@@ -22,6 +23,8 @@ pub(super) struct MarketTables {
     instruments: SmallTable<ContractRow>,
     marks: SmallTable<prices::MarkRow>,
     indices: SmallTable<prices::IndexRow>,
+    /// The sizes of orders on spot pairs, if they are known.
+    spot_pairs: Option<SmallTable<PairRow>>,
     /// Indices that contradict others.
     implausible: Vec<String>,
 }
@@ -39,9 +42,16 @@ impl MarketTables {
             prices::read_indices(rows, batch, clock)
         })?;
         indices.check_unique("duplicate index", "index_id", |row| row.index_id.as_deref())?;
+        let spot_pairs = match pending.take_optional(Table::SpotPairs) {
+            Some(opened) => Some(SmallTable::read(opened, options, spot_pairs::read)?),
+            None => None,
+        };
+        if let Some(pairs) = &spot_pairs {
+            pairs.check_unique("duplicate spot pair", "inst_id", |row| row.inst_id.as_deref())?;
+        }
         let share = options.expectations.mark_check.share();
         let implausible = share.map_or_else(Vec::new, |share| prices::refuse_contradictions(&mut indices.rows, share));
-        Ok(Self { instruments, marks, indices, implausible })
+        Ok(Self { instruments, marks, indices, spot_pairs, implausible })
     }
 
     pub fn indices(&self) -> Indices<'_> {
@@ -65,6 +75,17 @@ impl MarketTables {
         })
     }
 
+    /// The sizes of orders on the spot pairs of a market.
+    pub fn spot_pairs(&self, market: &crate::market::Market) -> Vec<crate::market::SpotPair> {
+        self.spot_pairs.as_ref().map_or_else(Vec::new, |pairs| spot_pairs::of_market(&pairs.rows, market))
+    }
+
+    /// The spot pairs whose rows are broken: no order on them can be checked.
+    pub fn broken_pairs(&self) -> impl Iterator<Item = &str> {
+        let rows = self.spot_pairs.iter().flat_map(|pairs| &pairs.rows);
+        rows.filter(|row| row.sizes.is_err()).filter_map(|row| row.inst_id.as_deref())
+    }
+
     /// What is odd about them.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
@@ -85,18 +106,16 @@ impl MarketTables {
 
     /// Rows of each file, in the order of the tables.
     pub fn file_rows(&self) -> Vec<u64> {
-        [&self.instruments.file_rows, &self.marks.file_rows, &self.indices.file_rows]
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect()
+        let of_pairs = self.spot_pairs.iter().map(|pairs| &pairs.file_rows);
+        let tables = [&self.instruments.file_rows, &self.marks.file_rows, &self.indices.file_rows];
+        tables.into_iter().chain(of_pairs).flatten().copied().collect()
     }
 
     /// The broken rows, and what became of the rows of each table.
     pub fn rejects(&self) -> (Vec<Reject>, Vec<TableCount>) {
-        let Self { instruments, marks, indices, implausible: _ } = self;
+        let Self { instruments, marks, indices, spot_pairs, implausible: _ } = self;
         let mut rejects = Vec::new();
-        let counts = vec![
+        let mut counts = vec![
             instruments.set_aside(Table::Instruments, broken_contract, &mut rejects),
             marks.set_aside(
                 Table::Marks,
@@ -112,12 +131,21 @@ impl MarketTables {
                 &mut rejects,
             ),
         ];
+        counts.extend(spot_pairs.iter().map(|pairs| pairs.set_aside(Table::SpotPairs, broken_pair, &mut rejects)));
         (rejects, counts)
     }
 }
 
 fn broken_contract(row: &ContractRow) -> Option<(Reason, &'static str, String)> {
     match (&row.inst_id, &row.contract) {
+        (None, _) => Some((Reason::MissingInstId, "inst_id", String::new())),
+        (_, Err(Fault { column, value })) => Some((Reason::InvalidInstrument, column, value.clone())),
+        (_, Ok(_)) => None,
+    }
+}
+
+fn broken_pair(row: &PairRow) -> Option<(Reason, &'static str, String)> {
+    match (&row.inst_id, &row.sizes) {
         (None, _) => Some((Reason::MissingInstId, "inst_id", String::new())),
         (_, Err(Fault { column, value })) => Some((Reason::InvalidInstrument, column, value.clone())),
         (_, Ok(_)) => None,
@@ -171,10 +199,14 @@ impl Pending {
     }
 
     pub fn take(&mut self, table: Table) -> Result<(Vec<PathBuf>, Opened)> {
-        let found = self.0.iter().position(|(found, _, _)| *found == table);
-        let found = found.ok_or_else(|| Error::Runtime(format!("table `{}` was not opened", table.name())))?;
+        let missing = || Error::Runtime(format!("table `{}` was not opened", table.name()));
+        self.take_optional(table).ok_or_else(missing)
+    }
+
+    fn take_optional(&mut self, table: Table) -> Option<(Vec<PathBuf>, Opened)> {
+        let found = self.0.iter().position(|(found, _, _)| *found == table)?;
         let (_, files, opened) = self.0.swap_remove(found);
-        Ok((files, opened))
+        Some((files, opened))
     }
 }
 

@@ -58,16 +58,62 @@ pub(super) fn files(dir: &Path, read: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(unused)
 }
 
-/// The table that a file is meant to be, by its name, and whether its name is right but for its end.
-pub(super) fn meant(file: &Path) -> Option<(&'static str, bool)> {
+/// How the name of a file differs from that of the table that it is meant to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slip {
+    /// Right but for its end.
+    Form,
+    /// A letter or two.
+    Letters,
+    /// More words: `accounts (1).csv`, `accounts_v2.csv`, `pending_orders.csv`.
+    Words,
+}
+
+/// The table that a file is meant to be, by its name; `tables` are there.
+pub(super) fn meant(file: &Path, tables: &[Table]) -> Option<(&'static str, Slip)> {
     let name = file.file_name()?.to_string_lossy().to_lowercase();
     let (stem, end) = name.split_once('.').unwrap_or((&name, ""));
     if !DATA.contains(&end.rsplit('.').next().unwrap_or_default()) {
         return None;
     }
-    let tables = Table::ALL.iter().map(|table| table.name()).chain(MORE_TABLES);
-    let near = tables.filter(|table| is_near(stem, table)).min_by_key(|table| damerau_levenshtein(stem, table))?;
-    Some((near, near == stem))
+    let names = Table::ALL.iter().map(|table| table.name()).chain(MORE_TABLES);
+    let near = names.filter(|table| is_near(stem, table)).min_by_key(|table| damerau_levenshtein(stem, table));
+    near.map(|near| (near, if near == stem { Slip::Form } else { Slip::Letters })).or_else(|| {
+        let table = Table::ALL.iter().find(|table| is_among_words(stem, table.name(), tables.contains(table)))?;
+        Some((table.name(), Slip::Words))
+    })
+}
+
+/// Words of files that are kept beside a table on purpose.
+const KEPT: [&str; 12] = [
+    "old",
+    "bak",
+    "backup",
+    "orig",
+    "original",
+    "prev",
+    "previous",
+    "yesterday",
+    "sample",
+    "example",
+    "template",
+    "schema",
+];
+
+/// True if the words of a name are those of a table and more. Where the table is missing, the plural may be too; where
+/// it is there, a file with a date, or one that is called old, is a copy that is kept.
+fn is_among_words(stem: &str, table: &str, is_there: bool) -> bool {
+    let words: Vec<&str> =
+        stem.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let wanted: Vec<&str> = table.split('_').collect();
+    let is_word =
+        |(word, wanted): (&&str, &&str)| word == wanted || !is_there && wanted.strip_suffix('s') == Some(word);
+    let mut places = words.windows(wanted.len());
+    let Some(place) = places.position(|words| words.iter().zip(&wanted).all(is_word)) else { return false };
+    let rest = words.iter().enumerate().filter(|(at, _)| !(place..place + wanted.len()).contains(at));
+    let is_date = |word: &str| word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_kept = |word: &str| KEPT.contains(&word) || is_date(word);
+    words.len() > wanted.len() && !(is_there && rest.into_iter().any(|(_, word)| is_kept(word)))
 }
 
 /// Refuses files that are nearly called like a table, and tables in a form that is not read.
@@ -76,7 +122,8 @@ pub(super) fn meant(file: &Path) -> Option<(&'static str, bool)> {
 /// [`Invalid`] naming the file and the table.
 pub(super) fn refuse_near_files(dir: &Path, files: &[PathBuf], tables: &[Table]) -> Result<()> {
     for file in files {
-        let Some((table, is_form)) = meant(file) else { continue };
+        let Some((table, slip)) = meant(file, tables) else { continue };
+        let is_form = slip == Slip::Form;
         let is_there = tables.iter().any(|there| there.name() == table);
         // Beside a table that is there, the same in a form that is not read is a copy.
         if is_form && is_there {
@@ -86,7 +133,11 @@ pub(super) fn refuse_near_files(dir: &Path, files: &[PathBuf], tables: &[Table])
         return Err(Invalid::new(problem)
             .file(dir.join(file))
             .expected(forms(table))
-            .hint(format!("it seems to be meant as table `{table}`; `--allow-unknown` leaves it unread"))
+            .hint(if is_there {
+                format!("is it another `{table}` than the one that is read? `--allow-unknown` leaves it unread")
+            } else {
+                format!("it seems to be meant as table `{table}`; `--allow-unknown` leaves it unread")
+            })
             .into());
     }
     Ok(())
@@ -99,6 +150,21 @@ pub(super) fn forms(name: &str) -> String {
 
 /// Columns of positions that would say what only the sign of `qty` says.
 const SIDES: [&str; 6] = ["side", "posside", "positionside", "direction", "longshort", "buysell"];
+
+/// Other names of columns that may be absent, as [`plain`] has them: absent they would count as zero or as no limit.
+const OTHER_NAMES: [(&str, &[&str]); 6] = [
+    ("interest", &["accrued", "accruedinterest", "interestaccrued", "accruedint", "accrint", "liabinterest"]),
+    ("spot_in_use_cap", &["spotcap", "cap", "inusecap", "spotinuse", "spotinuselimit", "spotlimit", "clspotinuseamt"]),
+    ("ts", &["timestamp", "time", "datetime", "tsms", "tsns", "markts", "indexts", "utime", "updatedat", "asof"]),
+    ("bid_px", &["bid", "bestbid", "bidprice"]),
+    ("ask_px", &["ask", "bestask", "askprice"]),
+    ("lot_sz", &["lot", "lotsize"]),
+];
+
+/// True if a name is another one of a column.
+fn is_other_name(plain: &str, column: &str) -> bool {
+    OTHER_NAMES.iter().any(|(known, others)| *known == column && others.contains(&plain))
+}
 
 /// The columns of a table's file that nothing reads.
 ///
@@ -123,9 +189,11 @@ pub(super) fn columns(table: Table, file: &Path, found: &[String], allowed: bool
         };
         let plain = plain(name);
         let lacks = |column: &&crate::formats::Column| found.iter().all(|found| found != column.name);
-        let near = table.columns().iter().filter(lacks).find(|column| is_near(&plain, &self::plain(column.name)));
+        let is_meant =
+            |column: &&Column| is_near(&plain, &self::plain(column.name)) || is_other_name(&plain, column.name);
+        let near = table.columns().iter().filter(lacks).find(is_meant);
         if let Some(column) = near.filter(|_| !allowed) {
-            return Err(invalid(format!("`{}`", column.name), "the name seems to be misspelt").into());
+            return Err(invalid(format!("`{}`", column.name), "it seems to be meant so").into());
         }
         if table == Table::Positions && SIDES.contains(&plain.as_str()) && !allowed {
             let expected = "the side in the sign of `qty`: short positions are negative".to_owned();
@@ -197,18 +265,29 @@ mod tests {
     #[test]
     fn what_a_file_is_meant_to_be() {
         for (name, expected) in [
-            ("account.csv", Some(("accounts", false))),
-            ("Positions.parquet", Some(("positions", true))),
-            ("position", Some(("positions", false))),
-            ("blances.parquet", Some(("balances", false))),
-            ("marks.xlsx", Some(("marks", true))),
-            ("mark.csv", Some(("marks", false))),
+            ("account.csv", Some(("accounts", Slip::Letters))),
+            ("Positions.parquet", Some(("positions", Slip::Form))),
+            ("position", Some(("positions", Slip::Letters))),
+            ("blances.parquet", Some(("balances", Slip::Letters))),
+            ("marks.xlsx", Some(("marks", Slip::Form))),
+            ("mark.csv", Some(("marks", Slip::Letters))),
+            ("positions (1).csv", Some(("positions", Slip::Words))),
+            ("positions_v2.parquet", Some(("positions", Slip::Words))),
+            ("Copy of positions.csv", Some(("positions", Slip::Words))),
             ("positions.csv.bak", None),
             ("positions_2026-01-14.csv", None),
+            ("positions_old.csv", None),
+            ("accounts (1).csv", Some(("accounts", Slip::Words))),
+            ("accounts_2026-01-14.csv", Some(("accounts", Slip::Words))),
+            ("account_settings.csv", Some(("accounts", Slip::Words))),
+            ("pending_orders.csv", Some(("orders", Slip::Words))),
+            ("spot-pairs-okx.csv", Some(("spot_pairs", Slip::Words))),
+            ("shocks_2020.csv", None),
+            ("mark_prices.csv", None),
             ("markets.csv", None),
             ("notes.csv", None),
         ] {
-            assert_eq!(meant(Path::new(name)), expected, "{name}");
+            assert_eq!(meant(Path::new(name), &[Table::Positions, Table::Marks]), expected, "{name}");
         }
     }
 
@@ -223,6 +302,8 @@ mod tests {
             ("spot_in_use_capp", Some("`spot_in_use_cap`")),
             ("spotInUseCap", Some("`spot_in_use_cap`")),
             ("Interest", Some("`interest`")),
+            ("accrued", Some("`interest`")),
+            ("spot_cap", Some("`spot_in_use_cap`")),
             ("interest_rate", None),
             ("desk", None),
         ] {
@@ -235,5 +316,7 @@ mod tests {
         }
         assert!(check(Table::Positions, &["account_id", "posSide"]).is_err_and(|error| error.contains("sign")));
         assert_eq!(check(Table::Marks, &["inst_id", "tz"]), Ok(vec!["tz".to_owned()]));
+        assert!(check(Table::Marks, &["inst_id", "timestamp"]).is_err_and(|error| error.contains("`ts`")));
+        assert_eq!(check(Table::Marks, &["ts", "timestamp"]), Ok(vec!["timestamp".to_owned()]));
     }
 }

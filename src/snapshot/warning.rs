@@ -24,6 +24,8 @@ impl Warning {
     pub const NOTHING_SHARED: &str = "nothing_shared";
     /// Prices that contradict each other, held by somebody or not.
     pub const IMPLAUSIBLE_PRICES: &str = "implausible_prices";
+    /// Held contracts whose size is unlike that of all others.
+    pub const ODD_SIZES: &str = "odd_contract_sizes";
     /// There is no table `accounts`.
     pub const NO_SETTINGS: &str = "no_settings";
     /// Times without a zone, taken as UTC.

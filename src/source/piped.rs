@@ -74,8 +74,10 @@ pub(crate) fn open_lines<'a>(path: &Path, progress: &'a dyn Progress) -> Result<
     match first.trim_ascii_start().first() {
         None | Some(b'{') => Ok(Box::new(lines)),
         Some(_) => {
-            let invalid = Invalid::new("no JSON lines").file(path).expected("one object on a line");
-            Err(invalid.hint("a table of operations needs an output folder").into())
+            let invalid =
+                Invalid::new("a table of operations in a pipe, and no output folder for the answers").file(path);
+            let invalid = invalid.expected("an output folder, or operations as JSON lines, one object on a line");
+            Err(invalid.hint("add `--out DIR`; JSON lines are answered on stdout").into())
         }
     }
 }

@@ -28,7 +28,7 @@ fn columns<'a>() -> Vec<Filled<'a, &'a Reject>> {
             "What stood in it; the fault of an instrument after its name; of `account_unmargined` the row to blame.",
         )
         .text(|row: &&Reject| row.value.as_str()),
-        label("expected", "What was expected there.").text(|row: &&Reject| row.reason.expected()),
+        label("expected", "What was expected there.").text(|row: &&Reject| row.expected()),
     ]
 }
 

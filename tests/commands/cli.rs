@@ -180,17 +180,46 @@ fn the_log_is_json_where_asked_for() {
         .expect("the binary starts");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let log = stderr(&output);
-    let lines: Vec<&str> = log.lines().filter(|line| line.starts_with('{')).collect();
-    assert!(!lines.is_empty(), "{log}");
-    for line in lines {
-        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+    let entries = log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")));
+    let entries: Vec<serde_json::Value> = entries.collect();
+    let notes = entries.iter().filter_map(|entry| entry["note"].as_str());
+    assert!(notes.into_iter().any(|note| note.contains("wrote ")), "{log}");
+    let entries: Vec<_> = entries.iter().filter(|entry| entry["note"].is_null()).collect();
+    assert!(!entries.is_empty(), "{log}");
+    for entry in entries {
         for key in ["timestamp", "level", "message", "target"] {
-            assert!(entry[key].is_string(), "{key}: {line}");
+            assert!(entry[key].is_string(), "{key}: {entry}");
         }
     }
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("stdout is summary.json");
     assert_eq!(summary["accounts"]["margined"], 300);
     assert_eq!(output.stdout, std::fs::read(temp.path().join("out/summary.json")).unwrap());
+}
+
+/// Errors of usage are objects like all others, and a hint has a field of its own.
+#[test]
+fn errors_are_objects_where_json_is_asked_for() {
+    for (args, message, hint) in [
+        (&["run", "data/sample", "--oot", "x"][..], "unexpected argument '--oot'", "'--out'"),
+        (&["runn", "data/sample"], "unrecognized subcommand 'runn'", "'run'"),
+        (&["run", "data/sample"], "required arguments were not provided", "Usage: remargin"),
+        (&["compare", "data/sample", "--out", "never"], "A and B are the same", "give --rules twice"),
+        (&["simulate", "data/sample", "--ops", "-", "--out", "never"], "answered on stdout", "remove `--out`"),
+    ] {
+        let args = [&["--log-format", "json"], args].concat();
+        let output = remargin(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        let text = stderr(&output);
+        let object: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{args:?}: {text}"));
+        let field = |name: &str| object["error"][name].as_str().unwrap_or_default().to_owned();
+        assert_eq!(object["error"]["code"], 2, "{text}");
+        assert!(field("message").contains(message) && !field("message").contains("hint"), "{args:?}: {text}");
+        assert!(field("hint").contains(hint), "{args:?}: {text}");
+    }
+    // Help is a result.
+    let output = remargin(&["--log-format=json", "--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("Usage:"), "{}", stdout(&output));
 }
 
 #[test]

@@ -15,3 +15,4 @@ mod pipes;
 #[cfg(unix)]
 mod signals;
 mod simulate;
+mod spot_pairs;

@@ -41,7 +41,7 @@ fn operations_come_out_of_pipes() {
         assert_eq!((code, answers.contains("\"verdict\":\"pass\"")), (Some(0), true), "{lines}: {errors}");
     }
     for (wrong, says) in [
-        ("--ops <(cat ops.csv)", "a table of operations needs an output folder"),
+        ("--ops <(cat ops.csv)", "no output folder for the answers"),
         ("--ops <(cat ops.jsonl) --out out", "JSON lines where a table is expected"),
         ("--ops <(head -c 300000000 /dev/zero) --out out", "at most 256 MiB"),
         ("--ops /dev/zero --out out", "a table of unknown format"),
@@ -56,4 +56,13 @@ fn operations_come_out_of_pipes() {
     assert_eq!(code, Some(0), "{errors}");
     let [a, b] = ["a", "b"].map(|run| rows(&place.path().join(run).join("accounts.parquet")));
     assert!(a.len() > 2 && a == b);
+    for line in [
+        format!("{shocks} | {run} b --shocks -"),
+        format!("{run} b --shocks - < s.csv"),
+        format!("{shocks} | $R stress snapshot --max-rejects 1 --no-report --quiet --out s --shocks -"),
+    ] {
+        let (code, _, errors) = shell(place.path(), &line);
+        assert_eq!(code, Some(0), "{line}: {errors}");
+        assert_eq!(rows(&place.path().join("b/accounts.parquet")), a, "{line}");
+    }
 }

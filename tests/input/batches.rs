@@ -4,7 +4,9 @@ use crate::common::e2e::{generate, json, read_parquet, remargin, shuffled};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
-use remargin::batches::{MarketRows, Recalculated, Request, Rows, Scenarios, recalculate};
+use remargin::batches::{
+    MarkCheck, MarketRows, Recalculated, Request, Rows, Scenarios, recalculate, recalculate_snapshot,
+};
 use remargin::progress::{Progress, Silent};
 use remargin::{Error, rules, stress};
 use std::fs;
@@ -23,7 +25,7 @@ impl Book {
     fn open(snapshot: &Path) -> Self {
         let [positions, balances, accounts] =
             ["positions", "balances", "accounts"].map(|name| read_parquet(&snapshot.join(format!("{name}.parquet"))));
-        Self { market: MarketRows::open(snapshot, &Silent).unwrap(), positions, balances, accounts }
+        Self { market: MarketRows::open(snapshot, MarkCheck::DEFAULT, &Silent).unwrap(), positions, balances, accounts }
     }
 
     fn recalculate(&self, layout: impl Fn(&RecordBatch) -> Rows, scenarios: Scenarios) -> Result<Recalculated, Error> {
@@ -178,7 +180,7 @@ fn broken_rows_are_the_rejects_of_a_run() {
         let arrays = (0..names.len()).map(|place| column(place) as ArrayRef).collect();
         RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
     };
-    let market = MarketRows::open(&dir.join("snapshot"), &Silent).unwrap();
+    let market = MarketRows::open(&dir.join("snapshot"), MarkCheck::DEFAULT, &Silent).unwrap();
     let [positions, balances, accounts] = ["positions", "balances", "accounts"].map(table);
     let book = Book { market, positions, balances, accounts };
     let found = book.recalculate(whole, Scenarios::default()).unwrap();
@@ -202,7 +204,9 @@ fn errors_name_the_table() {
 
     let [instruments, marks, indices] = book.market.rows().clone();
     let twice = Rows::new(marks.schema().clone(), [marks.batches(), marks.batches()].concat()).unwrap();
-    let error = MarketRows::new(book.market.as_of_ns(), instruments, twice, indices, &Silent).err().unwrap();
+    let error = MarketRows::new(book.market.as_of_ns(), [instruments, twice, indices], MarkCheck::DEFAULT, &Silent)
+        .err()
+        .unwrap();
     assert!(
         error.to_string().contains(&format!("table `marks`, column `inst_id`, row {}", marks.len() + 1)),
         "{error}"
@@ -210,6 +214,53 @@ fn errors_name_the_table() {
 
     let mixed = Rows::new(book.positions.schema(), vec![book.positions.clone(), book.balances.clone()]);
     assert!(mixed.unwrap_err().to_string().starts_with("batches of one table have different columns"));
+}
+
+/// A table in another unit is refused, and taken where the check is switched off.
+#[test]
+fn the_check_of_marks_can_be_switched_off() {
+    let place = tempfile::tempdir().unwrap();
+    generate(place.path(), 5, 4.0, 1, "parquet");
+    let dir = place.path().join("snapshot");
+    let book = Book::open(&dir);
+    let [instruments, marks, indices] = book.market.rows().clone();
+    let batch = concat_batches(&marks.schema(), marks.batches()).unwrap();
+    let vols = batch.column_by_name("mark_vol").unwrap().as_primitive::<Float64Type>();
+    let percent: ArrayRef = Arc::new(vols.iter().map(|vol| vol.map(|vol| vol * 100.0)).collect::<Float64Array>());
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
+        let column = if field.name() == "mark_vol" { &percent } else { column };
+        (field.name().clone(), Arc::clone(column), true)
+    });
+    let percent = whole(&RecordBatch::try_from_iter_with_nullable(columns).unwrap());
+    let recalculated = |mark_check| {
+        let rows = [instruments.clone(), percent.clone(), indices.clone()];
+        let market = MarketRows::new(book.market.as_of_ns(), rows, mark_check, &Silent)?;
+        let book = Book {
+            market,
+            positions: book.positions.clone(),
+            balances: book.balances.clone(),
+            accounts: book.accounts.clone(),
+        };
+        book.recalculate(whole, Scenarios::default())
+    };
+    let error = recalculated(MarkCheck::DEFAULT).unwrap_err().to_string();
+    assert!(error.contains("mark_vol"), "{error}");
+    let taken = recalculated(MarkCheck::Off).unwrap();
+    assert_eq!((taken.rejects.len(), taken.summary.accounts.margined), (0, 5));
+
+    // The same of a folder.
+    let rules = rules::load(None, &[]).unwrap();
+    let path = dir.join("marks.parquet");
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(fs::File::create(path).unwrap(), percent.schema().clone(), None).unwrap();
+    percent.batches().iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.close().unwrap();
+    let folder = |check| {
+        recalculate_snapshot(&dir, &rules, Scenarios::default(), false, check, &Silent).map(|done| done.accounts.len())
+    };
+    assert!(folder(MarkCheck::DEFAULT).unwrap_err().to_string().contains("mark_vol"));
+    assert_eq!(folder(MarkCheck::Off).unwrap(), 5);
 }
 
 /// Stops at once.

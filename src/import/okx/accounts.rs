@@ -4,7 +4,7 @@ use super::endpoint::Endpoint;
 use super::market::{PublicData, Seen, Stop, note};
 use super::reason::SetAsideReason;
 use super::response::Response;
-use super::row::{Fault, Row, decimal, is_zero, underlying};
+use super::row::{Fault, Row, decimal, is_zero, type_of, underlying};
 use super::tally::{Fields, Ledger, RowRef, Tally};
 use crate::Result;
 use rust_decimal::Decimal;
@@ -81,11 +81,14 @@ impl Fields for Order {
 pub(super) struct Settings {
     pub spot_offset: Option<&'static str>,
     pub other_level: Option<String>,
+    /// `long_short_mode` or `net_mode`.
+    pub pos_mode: Option<String>,
 }
 
 impl Fields for Settings {
     fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
-        vec![("spotOffsetType", self.spot_offset), ("acctLv", self.other_level.as_deref())]
+        let (level, mode) = (self.other_level.as_deref(), self.pos_mode.as_deref());
+        vec![("spotOffsetType", self.spot_offset), ("acctLv", level), ("posMode", mode)]
     }
 }
 
@@ -119,6 +122,11 @@ pub(super) struct Account {
     pub has_orders: bool,
     /// A response with computed margin supplied balances and positions.
     pub has_answer: bool,
+    /// When the account was as the answers say, in milliseconds since 1970; zero if no answer says it. A position that
+    /// did not change for long may have an older time.
+    pub known_ms: i64,
+    /// The latest change that the answers know of.
+    pub changed_ms: i64,
 }
 
 impl Account {
@@ -139,8 +147,43 @@ impl Account {
             .filter(|(_, is_there)| !is_there && !self.has_answer)
             .map(|(endpoint, _)| endpoint)
             .collect();
-        (!lacking.is_empty()).then(|| format!("no answer of {}", lacking.join(" and ")))
+        if !lacking.is_empty() {
+            return Some(format!("no answer of {}", lacking.join(" and ")));
+        }
+        self.positions.iter().find_map(|(key, position)| self.doubt(key, position))
     }
+
+    /// Why nobody knows on which side a position is; `None` if its side is known.
+    fn doubt(&self, key: &PositionKey, position: &Position) -> Option<String> {
+        let qty = position.qty.as_deref().filter(|_| self.has_positions)?;
+        let mode = self.settings().and_then(|settings| settings.pos_mode.as_deref());
+        let (inst_id, side) = (&key.inst_id, key.side.as_str());
+        let is_delta_one = type_of(inst_id) != "OPTION";
+        match (side, mode) {
+            // A positive number may be short.
+            ("", _) if !qty.starts_with('-') => {
+                Some(format!("the position {qty} in {inst_id} has no `posSide`: it may be long or short"))
+            }
+            ("net", Some("long_short_mode")) if is_delta_one => Some(contradiction(inst_id, side, "long_short_mode")),
+            ("long" | "short", Some("net_mode")) => Some(contradiction(inst_id, side, "net_mode")),
+            _ => None,
+        }
+    }
+
+    /// The signed quantity of a position; `None` if its side is not known.
+    pub fn qty(&self, key: &PositionKey, position: &Position) -> Option<String> {
+        position.qty.clone().filter(|_| self.doubt(key, position).is_none())
+    }
+
+    /// Records a time of the account, and of a change in it.
+    pub fn saw(&mut self, known_ms: i64, changed_ms: i64) {
+        self.known_ms = self.known_ms.max(known_ms);
+        self.changed_ms = self.changed_ms.max(known_ms).max(changed_ms);
+    }
+}
+
+fn contradiction(inst_id: &str, side: &str, mode: &str) -> String {
+    format!("the position in {inst_id} has `posSide` {side}, but account/config says `posMode` {mode}")
 }
 
 /// All accounts.
@@ -241,8 +284,8 @@ impl Reader<'_> {
             Some("4") => Some("usdc"),
             Some(other) => return Err(Fault(format!("`spotOffsetType` is {other}, known are 1 to 4")).into()),
         };
-        let settings =
-            Settings { spot_offset: offset, other_level: row.text(&["acctLv"])?.filter(|level| level != "4") };
+        let other_level = row.text(&["acctLv"])?.filter(|level| level != "4");
+        let settings = Settings { spot_offset: offset, other_level, pos_mode: row.text(&["posMode"])? };
         Ok(self.account.settings.put(String::new(), 0, place, settings, tally)?)
     }
 
@@ -254,6 +297,7 @@ impl Reader<'_> {
             cap: row.text(&["clSpotInUseAmt"])?,
         };
         self.public.saw(time);
+        self.account.saw(time, row.time_ms(&["uTime"]));
         if let Some(strategies) = row.text(&["stgyEq"])?.filter(|equity| !is_zero(equity)) {
             let note = format!(
                 "account `{}`: {strategies} {ccy} of equity is in trading bots (stgyEq): not cash, not margined",
@@ -275,6 +319,7 @@ impl Reader<'_> {
             return Err(Stop::SetAside(SetAsideReason::MarginPosition));
         }
         self.public.saw(time);
+        self.account.saw(row.time_ms(&["pTime"]), row.time_ms(&["uTime"]));
         if let Some(px) = row.text(&["markPx"])? {
             note(&mut self.public.seen_marks, &inst_id, Seen { time, px, source: "account/positions" });
         }
@@ -287,7 +332,7 @@ impl Reader<'_> {
         }
         let side = row.text(&["posSide"])?.unwrap_or_default();
         let position =
-            Position { qty: row.text(&["pos"])?.map(|qty| with_side(&qty, &side)), avg_px: row.text(&["avgPx"])? };
+            Position { qty: row.text(&["pos"])?.map(|qty| signed(&qty, &side)), avg_px: row.text(&["avgPx"])? };
         // Kept until the end, since it closes what earlier rows say.
         let position = if position.is_closed() { Position { avg_px: None, ..position } } else { position };
         let key = PositionKey { inst_id, side, mode, pos_id: row.text(&["posId"])?.unwrap_or_default() };
@@ -336,15 +381,6 @@ fn left_of(row: Row) -> Result<Decimal, Stop> {
     Ok(size.checked_sub(filled).ok_or_else(|| Fault("`sz` is out of range".to_owned()))?)
 }
 
-/// As [`signed`]. A positive number whose side nobody knows is text that a run rejects, since it may be short.
-fn with_side(qty: &str, side: &str) -> String {
-    if side.is_empty() && !qty.starts_with('-') && !is_zero(qty) {
-        format!("{qty} without posSide")
-    } else {
-        signed(qty, side)
-    }
-}
-
 /// The quantity with the sign of its side. In long/short mode the exchange writes both sides as positive numbers.
 pub(super) fn signed(qty: &str, side: &str) -> String {
     if side == "short" && !qty.starts_with('-') { format!("-{qty}") } else { qty.to_owned() }
@@ -352,7 +388,7 @@ pub(super) fn signed(qty: &str, side: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{signed, with_side};
+    use super::signed;
 
     #[test]
     fn sides() {
@@ -360,11 +396,6 @@ mod tests {
             [("3", "long", "3"), ("3", "short", "-3"), ("-3", "net", "-3"), ("-3", "short", "-3"), ("0.5", "", "0.5")]
         {
             assert_eq!(signed(qty, side), expected, "{qty} {side}");
-        }
-        for (qty, side, expected) in
-            [("3", "", "3 without posSide"), ("-3", "", "-3"), ("0", "", "0"), ("3", "net", "3"), ("3", "short", "-3")]
-        {
-            assert_eq!(with_side(qty, side), expected, "{qty} {side}");
         }
     }
 }

@@ -77,6 +77,7 @@ impl Accounts {
                 public.saw(time);
                 let account = self.by_id.entry(id.clone()).or_default();
                 account.has_answer = true;
+                account.saw(time, time);
                 holdings.enter(account, time, public, &mut self.notes, tally)?;
                 if !builder {
                     self.notes.push(format!(

@@ -15,7 +15,7 @@
 
 use super::endpoint::Endpoint;
 use super::envelope::{self, Answer};
-use super::polls;
+use super::polls::{self, Said};
 use super::response::{Response, extensions, home, stem};
 use super::row::Row;
 use crate::kept::Kept;
@@ -33,7 +33,7 @@ pub(crate) struct Found {
     /// What was not read, and why.
     pub ignored: Vec<(PathBuf, &'static str)>,
     /// What the user should know of answers that replace each other.
-    pub notes: Vec<String>,
+    pub said: Said,
 }
 
 /// Bytes that are resident for a byte of an answer, at most, until its rows are written: the text, its values, the rows
@@ -64,7 +64,7 @@ pub(crate) fn read(place: &Path, kept: &Kept) -> Result<Found> {
             found.responses.push(Response { account: uid, ..response });
         }
     }
-    found.notes = polls::settle(&mut found.responses)?;
+    found.said = polls::settle(&mut found.responses)?;
     Ok(found)
 }
 

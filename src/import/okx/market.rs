@@ -41,6 +41,19 @@ impl Fields for Spec {
     }
 }
 
+/// Sizes of orders on a spot pair, as text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PairSizes {
+    pub lot_sz: Option<String>,
+    pub min_sz: Option<String>,
+}
+
+impl Fields for PairSizes {
+    fn fields(&self) -> Vec<(&'static str, Option<&str>)> {
+        vec![("lotSz", self.lot_sz.as_deref()), ("minSz", self.min_sz.as_deref())]
+    }
+}
+
 /// A price as text.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Px(pub String);
@@ -123,6 +136,7 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct PublicData {
     pub instruments: Ledger<String, Spec>,
+    pub spot_pairs: Ledger<String, PairSizes>,
     pub marks: Ledger<String, Px>,
     pub indices: Ledger<String, Px>,
     pub summaries: Ledger<String, Summary>,
@@ -133,6 +147,8 @@ pub(super) struct PublicData {
     pub seen_indices: BTreeMap<String, Seen>,
     /// The latest time of any response, in milliseconds since 1970.
     pub latest_ms: i64,
+    /// The latest time of a price that the market answers give; zero if there is none.
+    pub priced_ms: i64,
 }
 
 impl PublicData {
@@ -157,6 +173,13 @@ impl PublicData {
     fn row(&mut self, response: &Response, row: Row, place: RowRef, tally: &mut Tally) -> Result<(), Stop> {
         let time = row.time_ms(&["ts"]);
         match response.endpoint {
+            Endpoint::Instruments if row.text(&["instType"])?.as_deref() == Some("SPOT") => {
+                if is_placeholder(row)? {
+                    return Err(Stop::SetAside(SetAsideReason::Placeholder));
+                }
+                let sizes = PairSizes { lot_sz: row.text(&["lotSz"])?, min_sz: row.text(&["minSz"])? };
+                self.spot_pairs.put(row.required(&["instId"])?, 0, place, sizes, tally)?;
+            }
             Endpoint::Instruments => {
                 let (inst_id, spec) = spec(row)?;
                 self.instruments.put(inst_id, 0, place, spec, tally)?;
@@ -164,13 +187,13 @@ impl PublicData {
             Endpoint::MarkPrice => {
                 let inst_id = row.required(&["instId"])?;
                 let px = row.text(&["markPx"])?.ok_or(Stop::SetAside(SetAsideReason::NoPrice))?;
-                self.saw(time);
+                self.saw_price(time);
                 self.marks.put(inst_id, time, place, Px(px), tally)?;
             }
             Endpoint::IndexTickers => {
                 let index_id = row.required(&["instId"])?;
                 let px = row.text(&["idxPx"])?.ok_or(Stop::SetAside(SetAsideReason::NoPrice))?;
-                self.saw(time);
+                self.saw_price(time);
                 self.indices.put(index_id, time, place, Px(px), tally)?;
             }
             Endpoint::OptSummary => {
@@ -179,7 +202,7 @@ impl PublicData {
                 if summary.vol.is_none() && summary.fwd_px.is_none() {
                     return Err(Stop::SetAside(SetAsideReason::NoPrice));
                 }
-                self.saw(time);
+                self.saw_price(time);
                 self.summaries.put(inst_id, time, place, summary, tally)?;
             }
             Endpoint::DiscountRate => {
@@ -193,6 +216,11 @@ impl PublicData {
             }
         }
         Ok(())
+    }
+
+    fn saw_price(&mut self, time_ms: i64) {
+        self.priced_ms = self.priced_ms.max(time_ms);
+        self.saw(time_ms);
     }
 
     /// Records the time of a response.
@@ -248,7 +276,7 @@ fn spec(row: Row) -> Result<(String, Spec), Stop> {
     let inst_type = row.required(&["instType"])?;
     match inst_type.as_str() {
         "SWAP" | "FUTURES" | "OPTION" => {}
-        "SPOT" | "MARGIN" => return Err(Stop::SetAside(SetAsideReason::SpotPair)),
+        "MARGIN" => return Err(Stop::SetAside(SetAsideReason::SpotPair)),
         _ => return Err(Stop::SetAside(SetAsideReason::OtherType)),
     }
     // `uly` is the plain underlying. A family may have a suffix, as in BTC-USD_UM.
@@ -297,14 +325,8 @@ fn borrow_tier(response: &Response, row: Row) -> Result<(TierKey, BorrowTier), S
     if is_contract || inst_id.is_some_and(|id| id.contains('-')) {
         return Err(Stop::SetAside(SetAsideReason::PairTiers));
     }
-    let missing = || {
-        Fault(
-            "`ccy` is missing, and the exchange does not repeat it: save the currency that was asked for with the \
-             answer, as {\"arg\": {\"ccy\": \"USDT\"}, \"code\": \"0\", \"data\": [...]}"
-                .to_owned(),
-        )
-    };
-    let ccy = row.text(&["ccy"])?.or_else(|| response.ccy.clone()).ok_or_else(missing)?;
+    let ccy = row.text(&["ccy"])?.or_else(|| response.ccy.clone());
+    let ccy = ccy.ok_or(Stop::SetAside(SetAsideReason::NamelessTiers))?;
     let tier = row.required(&["tier"])?;
     let number = tier.parse().map_err(|_| Fault("`tier` is not a number".to_owned()))?;
     let bound = row.text(&["maxSz"])?;

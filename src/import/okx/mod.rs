@@ -178,7 +178,7 @@ fn build(
         }
     }
     accounts.close(&mut tally);
-    refuse_nothing(request, &tally, &accounts)?;
+    refuse_nothing(request, &tally, &accounts, &public)?;
     let as_of_ms = request
         .as_of_ms
         .or(Some(public.latest_ms).filter(|ms| *ms > 0))
@@ -195,7 +195,7 @@ fn build(
     }
     let overlay = overlay::overlay(&public, accounts.merged)?;
     let missing = missing::missing(&public, &marks, &indices, &accounts, as_of_ms);
-    let notes = found.notes.iter().cloned().chain(tally.notes()).chain(accounts.notes.iter().cloned()).collect();
+    let notes = found.said.notes.iter().cloned().chain(tally.notes()).chain(accounts.notes.iter().cloned()).collect();
     let imported = Imported {
         as_of: as_of.to_string(),
         tables: tables.iter().map(|table| (table.name, table.rows())).collect(),
@@ -207,6 +207,7 @@ fn build(
         volatility,
         price_sources,
         notes,
+        warnings: found.said.warnings.iter().cloned().chain(apart(&accounts, &public)).collect(),
         rules: false,
     };
     Ok((imported, tables, overlay))
@@ -228,6 +229,32 @@ fn unmarginable(accounts: &Accounts, missing: &[Missing]) -> BTreeMap<String, St
     reasons
 }
 
+/// How far the time of an account may lie from that of the prices without a warning.
+const MOST_APART_MS: i64 = 60 * 60 * 1000;
+
+/// Warnings of accounts whose answers are of another time than the market answers: holdings of one time at prices of
+/// another are the margin of no time.
+fn apart(accounts: &Accounts, public: &PublicData) -> Vec<String> {
+    let told = |(id, account): (&String, &accounts::Account)| {
+        let priced_ms = Some(public.priced_ms).filter(|ms| *ms > 0)?;
+        let lag_ms = |later: i64, earlier: i64| later.checked_sub(earlier).filter(|ms| *ms > MOST_APART_MS);
+        let older = lag_ms(priced_ms, account.known_ms).filter(|_| account.known_ms > 0).map(|ms| (ms, "older"));
+        let (ms, how) = older.or_else(|| lag_ms(account.changed_ms, priced_ms).map(|ms| (ms, "newer")))?;
+        Some(format!(
+            "account `{id}`: its answers are {} {how} than the latest price of the market answers: holdings and prices \
+             are of two times",
+            duration(ms)
+        ))
+    };
+    accounts.by_id.iter().filter_map(told).collect()
+}
+
+/// Whole hours, from two days on whole days.
+fn duration(ms: i64) -> String {
+    let hours = ms / (60 * 60 * 1000);
+    if hours < 48 { format!("{hours} h") } else { format!("{} days", hours / 24) }
+}
+
 /// Indices by id: of `market/index-tickers`, else the latest from the account responses.
 fn indices(public: &PublicData) -> BTreeMap<String, IndexRow> {
     let known = vol::known_time;
@@ -242,13 +269,16 @@ fn indices(public: &PublicData) -> BTreeMap<String, IndexRow> {
 }
 
 /// If no row of the folder is used, this is an error, and the hint lists the reasons.
-fn refuse_nothing(request: &ImportRequest, tally: &Tally, accounts: &Accounts) -> Result<()> {
-    if tally.files.iter().any(|file| file.used > 0) || !accounts.by_id.is_empty() {
+fn refuse_nothing(request: &ImportRequest, tally: &Tally, accounts: &Accounts, public: &PublicData) -> Result<()> {
+    let used: u64 = tally.files.iter().map(|file| file.used).sum();
+    // The sizes of orders on spot pairs alone are no snapshot.
+    if used > public.spot_pairs.iter().count() as u64 || !accounts.by_id.is_empty() {
         return Ok(());
     }
     let mut why: Vec<String> = Vec::new();
     for file in &tally.files {
-        let reasons: Vec<&str> = file.aside.keys().map(|why| why.meaning()).collect();
+        let of_pairs = (file.used > 0).then_some(SetAsideReason::SpotPair);
+        let reasons: Vec<&str> = file.aside.keys().copied().chain(of_pairs).map(SetAsideReason::meaning).collect();
         let told = file.endpoint.refusal().map_or_else(|| reasons.join("; "), str::to_owned);
         let problems = file.malformed.first().map_or_else(String::new, |(row, text)| format!(" (row {row}: {text})"));
         why.push(format!("{}, {}: {told}{problems}", file.path.display(), file.endpoint.name()));

@@ -37,6 +37,30 @@ enum Scope {
     Currencies(BTreeSet<String>),
 }
 
+impl Scope {
+    /// What a later answer replaces of an earlier one.
+    fn name(&self) -> String {
+        match self {
+            Self::Whole => "it".to_owned(),
+            Self::Types(types) => {
+                let types: Vec<&str> = types.iter().map(String::as_str).collect();
+                format!("its rows of {}", types.join(", "))
+            }
+            Self::Instrument(id) => format!("its rows of {id}"),
+            Self::Currencies(_) => "the currencies that are in both".to_owned(),
+        }
+    }
+}
+
+/// The answer that replaces an earlier one, or some of its rows.
+struct Later {
+    by: usize,
+    /// What says that it is later.
+    how: &'static str,
+    /// What it replaces.
+    what: String,
+}
+
 /// What two answers are compared by.
 struct Facts {
     scope: Scope,
@@ -60,18 +84,27 @@ enum Pair {
     Unknown(&'static str),
 }
 
-/// Marks the rows that a later answer replaces. Returns notes for the user.
+/// What is said of the answers.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// What was decided.
+    pub notes: Vec<String>,
+    /// What may be missing.
+    pub warnings: Vec<String>,
+}
+
+/// Marks the rows that a later answer replaces. Returns what to say to the user.
 ///
 /// # Errors
 /// [`Invalid`] if nothing says which of two answers is later.
-pub(super) fn settle(responses: &mut [Response]) -> Result<Vec<String>> {
+pub(super) fn settle(responses: &mut [Response]) -> Result<Said> {
     let mut groups: BTreeMap<(Option<String>, Endpoint), Vec<usize>> = BTreeMap::new();
     for (number, response) in responses.iter().enumerate() {
         if response.endpoint.is_of_account() {
             groups.entry((response.account.clone(), response.endpoint)).or_default().push(number);
         }
     }
-    let mut notes = Vec::new();
+    let mut said = Said::default();
     for ((account, endpoint), members) in groups {
         let (pushes, polls): (Vec<usize>, Vec<usize>) =
             members.iter().partition(|number| responses.get(**number).is_some_and(|response| response.push));
@@ -80,11 +113,11 @@ pub(super) fn settle(responses: &mut [Response]) -> Result<Vec<String>> {
             return Err(group.mixed(responses, *push, *poll));
         }
         if polls.len() > 1 {
-            group.settle(responses, &polls, &mut notes)?;
+            group.settle(responses, &polls, &mut said.notes)?;
         }
-        notes.extend(group.lacking(responses, &polls));
+        said.warnings.extend(group.lacking(responses, &polls));
     }
-    Ok(notes)
+    Ok(said)
 }
 
 struct Group {
@@ -103,7 +136,7 @@ impl Group {
         }
         let facts: Vec<Facts> = polls.iter().filter_map(|poll| Some(facts(responses.get(*poll)?))).collect();
         // Of each answer, the one that replaces it.
-        let mut replaced_by: BTreeMap<usize, (usize, &'static str)> = BTreeMap::new();
+        let mut replaced_by: BTreeMap<usize, Later> = BTreeMap::new();
         for (place, (first, about_first)) in polls.iter().zip(&facts).enumerate() {
             for (second, about_second) in polls.iter().zip(&facts).skip(place + 1) {
                 let pair = match (responses.get(*first), responses.get(*second)) {
@@ -118,7 +151,7 @@ impl Group {
                 };
                 if let Some(response) = responses.get_mut(earlier) {
                     response.replace(|row| covers(scope, row));
-                    replaced_by.insert(earlier, (later, how));
+                    replaced_by.insert(earlier, Later { by: later, how, what: scope.name() });
                 }
             }
         }
@@ -129,13 +162,13 @@ impl Group {
     fn tell(
         &self,
         responses: &[Response],
-        replaced_by: &BTreeMap<usize, (usize, &'static str)>,
+        replaced_by: &BTreeMap<usize, Later>,
         notes: &mut Vec<String>,
     ) -> Result<()> {
-        for (earlier, (later, how)) in replaced_by {
+        for (earlier, Later { by: later, how, what }) in replaced_by {
             let (mut at, mut steps) = (*later, 0);
-            while let Some((next, _)) = replaced_by.get(&at) {
-                (at, steps) = (*next, steps + 1);
+            while let Some(next) = replaced_by.get(&at) {
+                (at, steps) = (next.by, steps + 1);
                 if steps > replaced_by.len() {
                     return Err(self.unknown(
                         responses,
@@ -146,7 +179,7 @@ impl Group {
                 }
             }
             notes.push(format!(
-                "{} of account `{}`: `{}` is later than `{}` {how}, and replaces it",
+                "{} of account `{}`: `{}` is later than `{}` {how}, and replaces {what}",
                 self.endpoint.name(),
                 self.account,
                 name(responses, *later),
@@ -156,7 +189,7 @@ impl Group {
         Ok(())
     }
 
-    /// A note if the names of all files of positions state types, and not all that there are.
+    /// A warning if the names of all files of positions state types, and not all that there are.
     fn lacking(&self, responses: &[Response], polls: &[usize]) -> Option<String> {
         let mut types = BTreeSet::new();
         for poll in polls.iter().filter(|_| self.endpoint == Endpoint::Positions) {
@@ -240,7 +273,7 @@ fn facts(response: &Response) -> Facts {
             facts.scope = stated(response, &rows, &facts.kinds);
         }
         Endpoint::Config => {
-            let names = ["uid", "acctLv", "spotOffsetType", "riskOffsetType"];
+            let names = ["uid", "acctLv", "posMode", "spotOffsetType", "riskOffsetType"];
             let all = rows.iter().map(|row| names.map(|name| text(row, name)).join(" "));
             facts.settings = Some(all.collect::<Vec<_>>().join("\n"));
         }

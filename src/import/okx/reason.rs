@@ -5,7 +5,7 @@
 pub enum SetAsideReason {
     /// The whole file is not used.
     Refused,
-    /// A spot or margin pair.
+    /// A margin pair, or a spot pair of a computed margin.
     SpotPair,
     /// An instrument type that is not margined.
     OtherType,
@@ -31,6 +31,8 @@ pub enum SetAsideReason {
     DoneOrder,
     /// Tiers of a contract family or of a margin pair.
     PairTiers,
+    /// Borrow tiers of a currency that the answer does not name.
+    NamelessTiers,
     /// A response with computed margin, to compare with, not an input.
     Answer,
     /// An instrument that is announced and not traded yet.
@@ -43,7 +45,7 @@ pub enum SetAsideReason {
 
 impl SetAsideReason {
     /// All reasons, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Refused,
         Self::SpotPair,
         Self::OtherType,
@@ -58,6 +60,7 @@ impl SetAsideReason {
         Self::AlgoOrder,
         Self::DoneOrder,
         Self::PairTiers,
+        Self::NamelessTiers,
         Self::Answer,
         Self::Placeholder,
         Self::Nothing,
@@ -82,6 +85,7 @@ impl SetAsideReason {
             Self::AlgoOrder => "algo_order",
             Self::DoneOrder => "done_order",
             Self::PairTiers => "pair_tiers",
+            Self::NamelessTiers => "nameless_tiers",
             Self::Answer => "answer",
             Self::Placeholder => "placeholder",
             Self::Nothing => "nothing",
@@ -113,6 +117,11 @@ impl SetAsideReason {
                 "tiers of a contract family or of a margin pair; portfolio margin borrows by currency: \
                  public/position-tiers?instType=MARGIN&tdMode=cross&ccy=CCY"
             }
+            Self::NamelessTiers => {
+                "borrow tiers without `ccy`, which the exchange does not repeat; the tiers of the rules hold instead. \
+                 Save the currency that was asked for with the answer: {\"arg\": {\"ccy\": \"USDT\"}, \"code\": \"0\", \
+                 \"data\": [...]}"
+            }
             Self::Answer => {
                 "margin computed by the exchange for positions that are imported: compare it with `remargin reconcile`"
             }
@@ -126,6 +135,9 @@ impl SetAsideReason {
     /// are refused whole are judged by their endpoint.
     #[must_use]
     pub fn is_expected(self) -> bool {
-        !matches!(self, Self::OtherType | Self::Isolated | Self::OtherPriceOrder | Self::Malformed)
+        !matches!(
+            self,
+            Self::OtherType | Self::Isolated | Self::OtherPriceOrder | Self::NamelessTiers | Self::Malformed
+        )
     }
 }

@@ -33,6 +33,8 @@ pub struct Imported {
     pub unpriced: (u64, u64),
     /// Notes for the user.
     pub notes: Vec<String>,
+    /// What is likely wrong with the folder: parts that are missing, holdings and prices of different times.
+    pub warnings: Vec<String>,
     /// Whether `rules.toml` was written.
     pub rules: bool,
 }
@@ -56,12 +58,13 @@ impl Imported {
         sums
     }
 
-    /// True if a file was not read or is of no known endpoint, or a row was set aside for a reason that a sound folder
-    /// does not have.
+    /// True if there is a warning, a file was not read or is of no known endpoint, or a row was set aside for a reason
+    /// that a sound folder does not have.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         let is_unknown = |file: &FileCount| matches!(file.endpoint, Endpoint::Unknown | Endpoint::Empty);
         !self.ignored.is_empty()
+            || !self.warnings.is_empty()
             || self.files.iter().any(is_unknown)
             || self.aside().keys().any(|why| !why.is_expected())
     }
@@ -100,6 +103,7 @@ impl Imported {
             "missing": missing,
             "listed_without": { "mark": self.unpriced.0, "volatility": self.unpriced.1 },
             "notes": self.notes,
+            "warnings": self.warnings,
             "set_aside_reasons": meanings,
             "files": files,
             "ignored_files": ignored,
@@ -146,6 +150,9 @@ impl Imported {
         }
         for note in &self.notes {
             writeln!(out, "note: {note}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(out, "warning: {warning}")?;
         }
         for (account, why) in &self.unmarginable {
             writeln!(out, "account `{account}` cannot be margined: {why}")?;

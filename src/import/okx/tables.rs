@@ -1,7 +1,7 @@
 //! The tables of the snapshot. Every figure is the text of the response; the loader converts it once.
 
 use super::accounts::Accounts;
-use super::market::PublicData;
+use super::market::{PairSizes, PublicData};
 use super::vol::MarkRow;
 use crate::source::Format;
 use crate::write::tables::TableFile;
@@ -48,7 +48,7 @@ impl TextTable {
     }
 }
 
-/// All tables, in the order of the snapshot; `orders` only if there are any.
+/// All tables, in the order of the snapshot; `spot_pairs` and `orders` only if there are any.
 pub(super) fn tables(
     public: &PublicData,
     marks: &BTreeMap<String, MarkRow>,
@@ -70,8 +70,15 @@ pub(super) fn tables(
                 .collect(),
         },
     ];
+    tables.extend(spot_pairs(public));
     tables.extend(account_tables(accounts));
     tables
+}
+
+fn spot_pairs(public: &PublicData) -> Option<TextTable> {
+    let row = |(id, sizes): (&String, &PairSizes)| vec![Some(id.clone()), sizes.lot_sz.clone(), sizes.min_sz.clone()];
+    let rows: Vec<_> = public.spot_pairs.iter().map(row).collect();
+    (!rows.is_empty()).then_some(TextTable { name: "spot_pairs", columns: &["inst_id", "lot_sz", "min_sz"], rows })
 }
 
 fn instruments(public: &PublicData) -> TextTable {
@@ -142,7 +149,7 @@ fn account_tables(accounts: &Accounts) -> Vec<TextTable> {
         }
         settings.push(row);
         for (key, position) in account.positions.iter() {
-            positions.push(vec![id(), Some(key.inst_id.clone()), position.qty.clone(), position.avg_px.clone()]);
+            positions.push(vec![id(), Some(key.inst_id.clone()), account.qty(key, position), position.avg_px.clone()]);
         }
         for (ccy, balance) in account.balances.iter() {
             let balance = balance.clone();

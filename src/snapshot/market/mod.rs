@@ -6,6 +6,8 @@
 pub(crate) mod contracts;
 mod plausible;
 pub(crate) mod prices;
+mod sizes;
+pub(crate) mod spot_pairs;
 
 use super::Expectations;
 use super::reject::Reason;
@@ -60,6 +62,8 @@ pub(crate) struct Listings {
     entries: Vec<Listing>,
     /// Most contracts that may be held of each instrument of the market.
     most: Vec<f64>,
+    /// Instruments whose contracts are of an odd size.
+    odd_sizes: Vec<String>,
 }
 
 impl Listings {
@@ -94,6 +98,13 @@ impl Listings {
         let refused = listed.filter(|(_, listing)| listing.instrument.is_none());
         let reason = |listing: &Listing| listing.refusal.as_ref().map(|refusal| refusal.reason);
         refused.filter_map(|(inst_id, listing)| Some((inst_id.clone(), reason(listing)?))).collect()
+    }
+
+    /// The held instruments whose contracts are of an odd size, in the order of the market.
+    pub fn odd_sizes(&self) -> Vec<&str> {
+        let listing = |inst_id: &str| self.numbers.get(inst_id).map(|&number| &self.entries[number as usize]);
+        let is_held = |inst_id: &&str| listing(inst_id).is_some_and(|listing| listing.held.load(Memory::Relaxed));
+        self.odd_sizes.iter().map(String::as_str).filter(is_held).collect()
     }
 
     /// The instruments whose prices contradict each other, in byte order.
@@ -198,6 +209,7 @@ pub(crate) fn build<'a>(
     let index_of = left_join(&live_ulys, &index_ids);
 
     let mut tally = Tally::default();
+    let mut worth = Vec::with_capacity(live.len());
     let mut instruments = Vec::with_capacity(live.len());
     for (&(inst_id, contract), (mark, index)) in live.iter().zip(mark_of.into_iter().zip(index_of)) {
         let mark = mark.map(|row| &marks[row]);
@@ -216,8 +228,9 @@ pub(crate) fn build<'a>(
             Ok(_) => (None, None),
             Err((gap, refusal)) => (Some(gap), Some(refusal.about(inst_id))),
         };
+        let usd = contract_usd(contract, mark_px, &indices);
+        worth.push(usd.unwrap_or(f64::NAN));
         if expectations.max_notional_usd.is_some() {
-            let usd = contract_usd(contract, mark_px, &indices);
             listings.most.push(usd.map_or(f64::INFINITY, |usd| expectations.most_held(usd)));
         }
         let number = u32::try_from(instruments.len()).map_err(|_| Error::Runtime("too many instruments".into()))?;
@@ -237,6 +250,9 @@ pub(crate) fn build<'a>(
         });
     }
     tally.verdict()?;
+    if expectations.mark_check.share().is_some() {
+        listings.odd_sizes = sizes::odd(&live, &worth).into_iter().map(str::to_owned).collect();
+    }
     let underlyings = names.underlyings.iter().map(|&(base, name)| Underlying {
         name: name.to_owned(),
         base: names.currency(base),

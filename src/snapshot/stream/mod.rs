@@ -30,7 +30,7 @@ pub use walk::{Cut, Pieces, Reader};
 use super::census::Census;
 use super::market::Listings;
 use super::market_rows::{MarketRows, name_table};
-use super::reject::{Reject, TableCount, Unmargined};
+use super::reject::{Reason, Reject, TableCount, Unmargined};
 use super::tables::{MarketTables, Pending};
 use super::warning::first_few;
 use super::{LoadOptions, Snapshot, Survey, Table, Unused, Warning, rows_about};
@@ -300,6 +300,14 @@ impl Stream {
             let text = "no table `accounts`: every account has the spot hedging mode that the rules take by default";
             warnings.push(Warning::new(Warning::NO_SETTINGS, 1, text));
         }
+        let odd = self.listings.odd_sizes();
+        if !odd.is_empty() {
+            let text = format!(
+                "contracts of an unusual size (`ct_val` x `ct_mult`), by USD or beside others of their underlying: {}",
+                first_few(odd.iter().copied())
+            );
+            warnings.push(Warning::new(Warning::ODD_SIZES, odd.len() as u64, text));
+        }
         let implausible = self.listings.implausible();
         if !implausible.is_empty() {
             let text = format!(
@@ -334,19 +342,23 @@ impl Stream {
             Origin::Folder(survey) => survey.input_files(hashes, all_rows),
             Origin::Memory(_) => Vec::new(),
         };
+        let mut untradable = self.listings.untradable();
+        let unheld_broken = self.listings.unheld_broken() + self.tables.broken_pairs().count() as u64;
+        untradable.extend(self.tables.broken_pairs().map(|pair| (pair.to_owned(), Reason::InvalidInstrument)));
         Snapshot {
             as_of_ns: self.as_of_ns,
+            spot_pairs: self.tables.spot_pairs(&self.market),
             market: self.market.clone(),
             book: Book::default(),
             rejects,
             unmargined: found.aside.unmargined,
             tables,
             inputs,
-            untradable: self.listings.untradable(),
+            untradable,
             unused_price_gaps,
             unused: self.unused.clone(),
             warnings: self.warnings(),
-            unheld_broken: self.listings.unheld_broken(),
+            unheld_broken,
         }
     }
 }

@@ -161,8 +161,8 @@ impl Writer {
         let Some((schema, writer)) = &mut self.stream else { return Ok(()) };
         if *schema != rows.schema() {
             let text = "the parts of a table have columns of different types, so the table cannot be brought to disk \
-                        and would have to fit the memory limit\n  hint:     raise --memory-limit";
-            return Err(Error::Memory(text.to_owned()));
+                        and would have to fit the memory limit";
+            return Err(Error::Memory(text.to_owned()).hint("raise --memory-limit"));
         }
         writer.write(rows).map_err(|error| failed(&error))
     }

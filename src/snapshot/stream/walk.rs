@@ -195,6 +195,7 @@ impl<'s> Cutting<'s> {
         let mut snapshot = stream.snapshot(hashes, found, gathered);
         if let Origin::Folder(survey) = &stream.origin {
             survey.verify(&snapshot.inputs, options.expectations)?;
+            survey.refuse_copies(&snapshot.inputs)?;
         }
         snapshot.warnings.extend(stream.judge(&snapshot, census, options)?);
         Ok(Some(snapshot))

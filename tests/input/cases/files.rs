@@ -132,6 +132,60 @@ fn names_that_are_nearly_right_are_named() {
     assert_eq!(names, ["notes.csv", "positions.csv.bak"]);
 }
 
+/// More words around the name of a table, and other names of columns whose absence counts as zero.
+#[test]
+fn names_that_mean_a_table_or_a_column_are_named() {
+    let allowed = Expectations { allow_unknown: true, ..Expectations::NONE };
+    let accounts = Text::of("accounts").to_csv(",", "\n", "");
+    for file in ["accounts (1).csv", "accounts_v2.csv", "accounts_2026-01-15.csv"] {
+        let place = Place::with("accounts", file, &accounts);
+        place.assert_refused(file, &[file, "`accounts`", "--allow-unknown"]);
+        assert_eq!(place.load_expecting(&allowed).unwrap().book.len(), 300, "{file}");
+    }
+    for file in ["pending_orders.csv", "positions (1).csv", "accounts_v2.csv"] {
+        let place = Place::new();
+        place.write(file, "account_id\n");
+        place.assert_refused(file, &[file, "--allow-unknown"]);
+    }
+    for file in ["positions_2026-01-14.csv", "accounts_old.csv", "marks-backup.csv"] {
+        let place = Place::new();
+        place.write(file, "account_id\n");
+        assert_eq!(place.assert_clean(file), ["unused_files"], "{file}");
+    }
+    for (table, was, name) in [
+        ("balances", "interest", "accrued"),
+        ("balances", "spot_in_use_cap", "spot_cap"),
+        ("instruments", "lot_sz", "lot_size"),
+    ] {
+        let mut text = Text::of(table);
+        let place = text.place(was);
+        text.names[place] = name.to_owned();
+        let place = Place::with(table, &format!("{table}.csv"), text.to_csv(",", "\n", ""));
+        place.assert_refused(name, &[name, &format!("`{was}`"), "--allow-unknown"]);
+        assert_eq!(place.load_expecting(&allowed).unwrap().unused.columns.len(), 1, "{name}");
+    }
+}
+
+/// A part that was copied would double the book.
+#[test]
+fn a_part_that_is_there_twice_is_refused() {
+    let batch = Text::of("positions").batch();
+    let place = Place::without(&["positions"]);
+    let (first, second) = (batch.slice(0, 100), batch.slice(100, batch.num_rows() - 100));
+    place.write_parquet("positions/part-0.parquet", &first);
+    place.write_parquet("positions/part-1.parquet", &second);
+    // Parts without rows are alike, and harmless.
+    place.write_parquet("positions/part-2.parquet", &first.slice(0, 0));
+    place.write_parquet("positions/part-3.parquet", &first.slice(0, 0));
+    assert_eq!(place.assert_clean("parts"), [""; 0]);
+    place.write_parquet("positions/part-4.parquet", &first);
+    place
+        .assert_refused("a copy", &["two parts of table `positions` are the same", "part-4.parquet", "part-0.parquet"]);
+    let outcome = crate::common::e2e::remargin(place.dir(), &["run", ".", "--out", "out"]);
+    assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
+    assert!(!place.dir().join("out").exists());
+}
+
 #[test]
 fn check_lists_what_is_not_read_and_a_run_counts_it() {
     let place = Place::new();

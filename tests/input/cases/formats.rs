@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use parquet::data_type::{Int96, Int96Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
+use remargin::snapshot::Expectations;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
@@ -57,6 +58,40 @@ fn a_date_alone_is_no_time() {
         let place = instruments(|time| if change == 10 { time[..10].to_owned() } else { time[..10].replace('-', "") });
         let snapshot = place.load().unwrap();
         assert!(reasons(&snapshot).iter().any(|(code, _)| *code == "invalid_instrument"), "{what}");
+    }
+}
+
+/// A float, a local date or a word in place of a time: the reject says which forms are read.
+#[test]
+fn a_time_that_cannot_be_read_names_the_forms() {
+    for (what, change) in [
+        ("float", (|time| format!("{}.0", epoch_seconds(time))) as fn(&str) -> String),
+        ("local date", |time| format!("{}.{}.{} 08:00", &time[8..10], &time[5..7], &time[..4])),
+        ("nan", |_| "nan".to_owned()),
+    ] {
+        let snapshot = instruments(change).load().unwrap();
+        let reject = snapshot.rejects.iter().find(|reject| reject.column == "expiry").unwrap();
+        let expected = reject.expected();
+        for word in ["2026-03-27T08:00:00Z", "whole number of s, ms, us or ns", "nothing for SWAP"] {
+            assert!(expected.contains(word), "{what}: no {word:?} in {expected}");
+        }
+    }
+    let outcome = crate::common::e2e::remargin(instruments(|_| "nan".to_owned()).dir(), &["check", "."]);
+    assert!(outcome.stdout.contains("expiry `nan`, expected: a time such as"), "{}", outcome.stdout);
+}
+
+#[test]
+fn stamps_without_a_zone_are_said() {
+    let text = Text::of("instruments");
+    let place = text.place("expiry");
+    let seconds = text.rows.iter().map(|row| (!row[place].is_empty()).then(|| epoch_seconds(&row[place]) * 1_000_000));
+    let stamps: TimestampMicrosecondArray = seconds.collect();
+    for (zone, warnings) in [(None, vec!["naive_times"]), (Some("UTC"), vec![]), (Some("+02:00"), vec![])] {
+        let stamps = zone.map_or(stamps.clone(), |zone| stamps.clone().with_timezone(zone));
+        let folder = Place::without(&["instruments"]);
+        let batch = replaced(&text.batch(), "expiry", &(Arc::new(stamps) as ArrayRef));
+        folder.write_parquet("instruments.parquet", &batch);
+        assert_eq!(folder.assert_clean("stamps"), warnings, "{zone:?}");
     }
 }
 
@@ -133,7 +168,7 @@ fn int96(seconds: i64) -> Int96 {
 fn old_timestamps_do_not_wrap() {
     let place = Place::without(&["instruments"]);
     write_int96(&place, None);
-    assert_eq!(place.assert_clean("INT96"), [""; 0]);
+    assert_eq!(place.assert_clean("INT96"), ["naive_times"]);
 
     // 2611-06-28 08:00 is 2^64 nanoseconds after a day of 2026.
     let positions = Text::of("positions");
@@ -205,6 +240,20 @@ fn ids_of_warehouses() {
 
     let floats = with_ids(|numbers| Arc::new(numbers.iter().map(|number| *number as f64).collect::<Float64Array>()));
     floats.assert_refused("floats", &["account_id", "Float64", "write the column as strings or integers"]);
+
+    // The same as text, in CSV: in all tables, and in one of them.
+    for tables in [&["positions", "balances", "accounts"][..], &["positions"]] {
+        let place = Place::without(&["positions", "balances", "accounts"]);
+        for table in ["positions", "balances", "accounts"] {
+            let end = if tables.contains(&table) { ".0" } else { "" };
+            let text = Text::of(table).map("account_id", |id| format!("{}{end}", id[1..].trim_start_matches('0')));
+            place.write(&format!("{table}.csv"), text.to_csv(",", "\n", ""));
+        }
+        let words: &[&str] = if tables.len() == 3 { &["floats", "strings or integers"] } else { &[".0` (positions)"] };
+        place.assert_refused("float texts", &[words, &["account_id", "--allow-similar-ids"]].concat());
+        let allowed = Expectations { allow_similar_ids: true, ..Expectations::NONE };
+        assert!(place.load_expecting(&allowed).is_ok());
+    }
 }
 
 #[test]

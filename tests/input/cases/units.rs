@@ -55,6 +55,34 @@ fn one(column: &str, is_option: bool, factor: f64) -> (String, Snapshot) {
     (inst_id, Place::with("marks", "marks.csv", text.to_csv(",", "\n", "")).load().unwrap())
 }
 
+/// No other number tells the size of a contract, so an odd one is said and taken as it is.
+#[test]
+fn a_contract_of_an_odd_size_is_a_warning() {
+    let positions = Text::of("positions");
+    let held = |row: &&mut Vec<String>| positions.rows.iter().any(|position| position[1] == row[0]);
+    let is_of_family = |row: &&mut Vec<String>| row[0].starts_with("BTC-USD-") && row[0].ends_with("-C");
+    for (what, is_family, factor) in [("like no other", true, 10.0), ("worth 78,000 USD", false, 100.0)] {
+        let mut text = Text::of("instruments");
+        let size = text.place("ct_val");
+        let mut rows = text.rows.iter_mut().filter(held);
+        let row = if is_family {
+            rows.find(is_of_family).unwrap()
+        } else {
+            rows.find(|row| row[0] == "BTC-USDT-SWAP").unwrap()
+        };
+        row[size] = times(factor)(&row[size]);
+        let inst_id = row[0].clone();
+        let place = Place::with("instruments", "instruments.csv", text.to_csv(",", "\n", ""));
+        let snapshot = place.load().unwrap();
+        let warnings: Vec<_> = snapshot.warnings.iter().map(|found| (found.code.as_str(), found.count)).collect();
+        assert_eq!(warnings, [("odd_contract_sizes", 1)], "{what}");
+        assert!(snapshot.warnings[0].text.contains(&format!("`{inst_id}`")), "{what}: {}", snapshot.warnings[0].text);
+        assert!(snapshot.rejects.is_empty(), "{what}");
+        let off = Expectations { mark_check: MarkCheck::Off, ..Expectations::NONE };
+        assert!(place.load_expecting(&off).unwrap().warnings.is_empty(), "{what}");
+    }
+}
+
 #[test]
 fn a_row_in_another_unit_is_rejected() {
     for (column, is_option, factor, reason) in [

@@ -39,13 +39,13 @@ fn tiers_of_contracts_are_no_borrow_tiers() {
         ("public_position-tiers_SWAP_BTC.json", vec![btc.clone()], vec!["pair_tiers"]),
         ("public_position-tiers_BTC-USDT.json", vec![btc], vec!["pair_tiers"]),
         // A currency in the name of the file is none.
-        ("public_position-tiers_BTC.json", vec![no_family], vec!["malformed"]),
+        ("public_position-tiers_BTC.json", vec![no_family], vec!["nameless_tiers"]),
     ] {
         let place = sample().write("desk/account_balance.json", &json!(balance)).write(name, &json!(rows));
         let imported = place.import();
         let found = imported.aside();
         let found: Vec<_> =
-            found.keys().map(|why| why.code()).filter(|code| ["pair_tiers", "malformed"].contains(code)).collect();
+            found.keys().map(|why| why.code()).filter(|code| ["pair_tiers", "nameless_tiers"].contains(code)).collect();
         assert_eq!(found, codes, "{name}");
         place.run();
         let figures = figures(&place, "accounts", &["mmr", "borrow_mmr"]);
@@ -286,6 +286,10 @@ fn a_perpetual_future_is_a_perpetual_in_the_basis_charge() {
     let place = sample()
         .write("more.json", &json!([future(perp, "1933056000000"), future(dated, "1743148800000")]))
         .write("more_marks.json", &json!([mark(perp, "97048.8"), mark(dated, "98900")]))
+        .write(
+            "desk/account_config.json",
+            &json!([{"uid": "70000000000000001", "acctLv": "4", "posMode": "net_mode", "spotOffsetType": "1"}]),
+        )
         .write(
             "desk/account_positions.json",
             &json!([position("BTC-USD_UM-SWAP", "1000000"), position(dated, "-300000"), position(perp, "-900000")]),

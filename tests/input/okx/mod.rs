@@ -1,5 +1,6 @@
 //! Saved responses of the exchange: in as a snapshot, and beside a finished run.
 
+mod doubts;
 mod imports;
 mod margins;
 mod models;
