@@ -41,6 +41,8 @@ const STEPS_PER_UNIT: f64 = 1e6;
 
 /// Moves that are tried at once.
 const AT_ONCE: usize = 8;
+/// The same, as a number of steps.
+const BETWEEN: i64 = 8;
 /// Accounts per task. Fixed, so that sums do not depend on the number of threads.
 const TASK_ACCOUNTS: usize = 4096;
 
@@ -285,7 +287,7 @@ impl Search<'_> {
             };
             inner = before;
             while (outer.0 - inner.0).abs() > 1 {
-                let (distance, parts) = (outer.0 - inner.0, AT_ONCE as i64 + 1);
+                let (distance, parts) = (outer.0 - inner.0, BETWEEN + 1);
                 let mut between: Vec<i64> = (1..parts).map(|part| inner.0 + distance * part / parts).collect();
                 between.retain(|&steps| steps != inner.0 && steps != outer.0);
                 between.dedup();

@@ -11,6 +11,8 @@
 //!
 //! Swaps and futures need no row: their P&L for an index move `s` is `slope x s` in every volatility state.
 
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
 use super::black76::{Greeks, States, Terms};
 use super::extremes::{higher, lower, positive_part};
 use super::real::Real;

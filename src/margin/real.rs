@@ -5,6 +5,7 @@
 //! IEEE 754, rounded once: a lane has the bits that its market would have alone, on every instruction set.
 
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+#![allow(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch on one lane")]
 
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};

@@ -69,7 +69,7 @@ pub(crate) fn open_lines<'a>(path: &Path, progress: &'a dyn Progress) -> Result<
     let mut lines = Patient::start(open_pipe(path, progress)?, progress)?;
     let first = lines.fill_buf().map_err(|error| match error.downcast::<Error>() {
         Ok(error) => error,
-        Err(error) => unreadable(path, &error).into(),
+        Err(error) => unreadable(path, &error),
     })?;
     match first.trim_ascii_start().first() {
         None | Some(b'{') => Ok(Box::new(lines)),

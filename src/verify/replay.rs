@@ -102,9 +102,10 @@ fn check_inputs(recorded: &Recorded, asked: &Request, progress: &dyn Progress) -
             let expected = format!("the file that the run read, with BLAKE3 hash {}", input.blake3);
             let invalid = Invalid::new(problem).file(&path).value(value).expected(expected);
             // What is named in full does not move with the snapshot.
-            match Path::new(&input.path).is_absolute() {
-                true => invalid.hint("what came out of a pipe cannot be read again: give scenarios as a file"),
-                false => invalid.remedy(Remedy::SnapshotMoved),
+            if Path::new(&input.path).is_absolute() {
+                invalid.hint("what came out of a pipe cannot be read again: give scenarios as a file")
+            } else {
+                invalid.remedy(Remedy::SnapshotMoved)
             }
         };
         let Some((bytes, blake3)) = at_rest(&path, progress)? else {

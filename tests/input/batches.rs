@@ -224,7 +224,7 @@ fn the_check_of_marks_can_be_switched_off() {
     let dir = place.path().join("snapshot");
     let book = Book::open(&dir);
     let [instruments, marks, indices] = book.market.rows().clone();
-    let batch = concat_batches(&marks.schema(), marks.batches()).unwrap();
+    let batch = concat_batches(marks.schema(), marks.batches()).unwrap();
     let vols = batch.column_by_name("mark_vol").unwrap().as_primitive::<Float64Type>();
     let percent: ArrayRef = Arc::new(vols.iter().map(|vol| vol.map(|vol| vol * 100.0)).collect::<Float64Array>());
     let schema = batch.schema();
