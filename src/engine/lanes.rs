@@ -6,9 +6,10 @@
 
 use crate::Error;
 use crate::margin::account::{Account, NotFinite};
+use crate::margin::account_figures::AccountFigures;
 use crate::margin::priced::PricedMarket;
 use crate::margin::real::{Lanes, Real};
-use crate::margin::requirement::{AccountFigures, Workspace, evaluate_beside};
+use crate::margin::requirement::{Workspace, evaluate_beside};
 use fearless_simd::{Level, Simd};
 
 /// Width of the work on several markets: how many, and the instructions for it.

@@ -2,8 +2,8 @@
 
 #[allow(clippy::wildcard_imports)]
 use super::*;
+use crate::margin::account_figures::AccountFigures;
 use crate::margin::real::Real;
-use crate::margin::requirement::AccountFigures;
 use crate::margin::{AccountMargin, Status};
 use serde::{Deserialize, Serialize};
 

@@ -4,16 +4,18 @@
 //! depends on its arguments alone. `margin` is one account in one market; [`crate::engine`] is many accounts in
 //! many markets.
 //!
-//! In reading order: [`real`] (the number: one market or several), [`rules`] (parameters), [`tiers`], [`extremes`] (the higher and the lower of two), [`black76`]
-//! (option value and Greeks; under it [`normal`] and
-//! `elementary`, functions that vectorise), [`implied`] (its inverse), [`priced`] (what one contract of an instrument
-//! adds to each scenario), [`account`] (the rows of one account), [`spot_hedge`] (spot in use), [`ledgers`] and
+//! In reading order: [`real`] (the number: one market or several), [`rules`] (parameters), [`tiers`], [`extremes`] (the
+//! higher and the lower of two), [`black76`] (option value and Greeks; under it [`normal`] and `elementary`, functions
+//! that vectorise), [`implied`] (its inverse), [`priced`] (what one contract of an instrument adds to each scenario;
+//! `beside` lays several markets side by side), [`account`] (the rows of one account), [`spot_hedge`] (spot in use), [`ledgers`] and
 //! [`sums`] (what its rows add up to by currency and by risk unit; `gathered` holds both), [`stress`] (MR1..MR7 and MR9
 //! of one risk unit, which make its [`unit_margin`]), [`borrowing`] (MR8), [`equity`] (discounts), [`requirement`]
-//! (totals, ratio, status of an account), [`orders`] (what pending orders freeze; orders and transfers applied),
+//! (totals and ratio of an account: its [`account_figures`] and its `status`), [`orders`] (what pending orders freeze; orders and transfers applied),
 //! [`changed`] (an account again after a change).
 
 pub mod account;
+pub mod account_figures;
+mod beside;
 pub mod black76;
 pub mod borrowing;
 pub mod cash;
@@ -31,10 +33,12 @@ pub mod real;
 pub mod requirement;
 pub mod rules;
 pub mod spot_hedge;
+mod status;
 pub mod stress;
 pub mod sums;
 pub mod tiers;
 pub mod unit_margin;
 
-pub use requirement::{AccountMargin, Status};
+pub use requirement::AccountMargin;
+pub use status::Status;
 pub use unit_margin::{UnitMargin, VolState};

@@ -7,6 +7,7 @@
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
 use super::account::{Account, NotFinite};
+use super::account_figures::{AccountFigures, LEAST_REQUIREMENT_USD};
 use super::borrowing::Borrowing;
 use super::equity::CountedEquity;
 use super::extremes::higher;
@@ -17,41 +18,10 @@ use super::priced::PricedMarket;
 use super::real::Real;
 use super::rules::Rules;
 use super::spot_hedge::Spot;
+use super::status::Status;
 use super::sums::{ExpirySums, UnitSums};
 use super::unit_margin::UnitMargin;
 use super::{borrowing, equity};
-
-/// Where an account stands. In order, the worst first; [`Status::ALL`] has the same order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Status {
-    /// Ratio at or below the liquidation threshold.
-    Liquidation,
-    /// At or below the `near` threshold.
-    NearLiquidation,
-    /// At or below the `warning` threshold.
-    Warning,
-    /// Above all thresholds.
-    Healthy,
-    /// Nothing to maintain: no margin ratio.
-    NoRisk,
-}
-
-impl Status {
-    /// All, worst first, `no_risk` last.
-    pub const ALL: [Self; 5] = [Self::Liquidation, Self::NearLiquidation, Self::Warning, Self::Healthy, Self::NoRisk];
-
-    /// The name in tables.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoRisk => "no_risk",
-            Self::Liquidation => "liquidation",
-            Self::NearLiquidation => "near_liquidation",
-            Self::Warning => "warning",
-            Self::Healthy => "healthy",
-        }
-    }
-}
 
 /// The margin of one account. All money in USD.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,9 +59,6 @@ pub struct AccountMargin {
     /// What pending orders add to IMR.
     pub order_imr: f64,
 }
-
-/// Below this, in USD, there is nothing to maintain and no ratio.
-const LEAST_REQUIREMENT_USD: f64 = 1e-6;
 
 /// Buffers of the account pass, and the intermediate results of the last account.
 #[derive(Debug, Clone)]
@@ -286,91 +253,6 @@ fn freeze_units(rules: &Rules, orders: &OrderSpace, units: &mut [UnitMargin], su
     }
 }
 
-/// The figures of an account that are numbers. All money in USD.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AccountFigures<R = f64> {
-    /// As in [`AccountMargin`].
-    pub adj_eq: R,
-    /// As in [`AccountMargin`].
-    pub total_eq: R,
-    /// As in [`AccountMargin`].
-    pub upl: R,
-    /// As in [`AccountMargin`].
-    pub mmr: R,
-    /// As in [`AccountMargin`].
-    pub imr: R,
-    /// As in [`AccountMargin`].
-    pub deriv_mmr: R,
-    /// As in [`AccountMargin`].
-    pub borrow_mmr: R,
-    /// As in [`AccountMargin`].
-    pub borrow_imr: R,
-    /// As in [`AccountMargin`].
-    pub liquidation_fee: R,
-    /// `adj_eq / (mmr + liquidation_fee)`; infinity where that is below 1e-6 USD: there is no ratio.
-    pub margin_ratio: R,
-    /// As in [`AccountMargin`].
-    pub mmr_no_hedge: R,
-    /// As in [`AccountMargin`].
-    pub imr_no_hedge: R,
-    /// As in [`AccountMargin`].
-    pub order_imr: R,
-}
-
-impl<R: Real> AccountFigures<R> {
-    /// The figures in one market.
-    #[must_use]
-    #[inline(always)]
-    pub fn lane(&self, lane: usize) -> AccountFigures {
-        AccountFigures {
-            adj_eq: self.adj_eq.lane(lane),
-            total_eq: self.total_eq.lane(lane),
-            upl: self.upl.lane(lane),
-            mmr: self.mmr.lane(lane),
-            imr: self.imr.lane(lane),
-            deriv_mmr: self.deriv_mmr.lane(lane),
-            borrow_mmr: self.borrow_mmr.lane(lane),
-            borrow_imr: self.borrow_imr.lane(lane),
-            liquidation_fee: self.liquidation_fee.lane(lane),
-            margin_ratio: self.margin_ratio.lane(lane),
-            mmr_no_hedge: self.mmr_no_hedge.lane(lane),
-            imr_no_hedge: self.imr_no_hedge.lane(lane),
-            order_imr: self.order_imr.lane(lane),
-        }
-    }
-
-    /// The figures of one account in several markets, one a lane.
-    #[must_use]
-    pub fn beside(margins: &[AccountMargin]) -> Self {
-        let by_lane = |figure: fn(&AccountMargin) -> f64| R::by_lane(|lane| figure(&margins[lane]));
-        Self {
-            adj_eq: by_lane(|margin| margin.adj_eq),
-            total_eq: by_lane(|margin| margin.total_eq),
-            upl: by_lane(|margin| margin.upl),
-            mmr: by_lane(|margin| margin.mmr),
-            imr: by_lane(|margin| margin.imr),
-            deriv_mmr: by_lane(|margin| margin.deriv_mmr),
-            borrow_mmr: by_lane(|margin| margin.borrow_mmr),
-            borrow_imr: by_lane(|margin| margin.borrow_imr),
-            liquidation_fee: by_lane(|margin| margin.liquidation_fee),
-            margin_ratio: by_lane(|margin| margin.margin_ratio.unwrap_or(f64::INFINITY)),
-            mmr_no_hedge: by_lane(|margin| margin.mmr_no_hedge),
-            imr_no_hedge: by_lane(|margin| margin.imr_no_hedge),
-            order_imr: by_lane(|margin| margin.order_imr),
-        }
-    }
-
-    /// The sum of all figures.
-    #[inline(always)]
-    fn sum(&self) -> R {
-        let required =
-            self.mmr + self.imr + self.liquidation_fee + self.mmr_no_hedge + self.imr_no_hedge + self.order_imr;
-        let least = R::splat(LEAST_REQUIREMENT_USD);
-        let ratio = (self.mmr + self.liquidation_fee).if_at_least(least, self.margin_ratio, R::splat(0.0));
-        self.adj_eq + self.total_eq + self.upl + required + ratio
-    }
-}
-
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Totals<R = f64> {
     adj_eq: R,
@@ -477,21 +359,28 @@ pub(super) fn currency_of<R: Real>(
     (counted, Some(borrowing))
 }
 
-impl Status {
-    /// The status of a margin ratio.
+impl AccountMargin {
+    /// The figures of one account in several markets, one a lane.
     #[must_use]
-    pub fn of(margin_ratio: Option<f64>, rules: &Rules) -> Self {
-        match margin_ratio {
-            None => Self::NoRisk,
-            Some(ratio) if ratio <= rules.status.liquidation => Self::Liquidation,
-            Some(ratio) if ratio <= rules.status.near => Self::NearLiquidation,
-            Some(ratio) if ratio <= rules.status.warning => Self::Warning,
-            Some(_) => Self::Healthy,
+    pub fn beside<R: Real>(margins: &[Self]) -> AccountFigures<R> {
+        let by_lane = |figure: fn(&Self) -> f64| R::by_lane(|lane| figure(&margins[lane]));
+        AccountFigures {
+            adj_eq: by_lane(|margin| margin.adj_eq),
+            total_eq: by_lane(|margin| margin.total_eq),
+            upl: by_lane(|margin| margin.upl),
+            mmr: by_lane(|margin| margin.mmr),
+            imr: by_lane(|margin| margin.imr),
+            deriv_mmr: by_lane(|margin| margin.deriv_mmr),
+            borrow_mmr: by_lane(|margin| margin.borrow_mmr),
+            borrow_imr: by_lane(|margin| margin.borrow_imr),
+            liquidation_fee: by_lane(|margin| margin.liquidation_fee),
+            margin_ratio: by_lane(|margin| margin.margin_ratio.unwrap_or(f64::INFINITY)),
+            mmr_no_hedge: by_lane(|margin| margin.mmr_no_hedge),
+            imr_no_hedge: by_lane(|margin| margin.imr_no_hedge),
+            order_imr: by_lane(|margin| margin.order_imr),
         }
     }
-}
 
-impl AccountMargin {
     /// The margin that has these figures.
     #[must_use]
     #[inline(always)]
@@ -523,11 +412,6 @@ mod tests {
     use super::*;
     use crate::margin::VolState;
 
-    #[test]
-    fn statuses_stand_in_their_order() {
-        assert!(Status::ALL.is_sorted());
-    }
-
     /// What decides whether a result is finite leaves no figure out: the powers of two tell which are in.
     #[test]
     fn every_figure_is_in_the_sum() {
@@ -547,7 +431,7 @@ mod tests {
             order_imr: 512.0,
         };
         assert_eq!(account.sum(), 1023.0);
-// Without a requirement there is no ratio.
+        // Without a requirement there is no ratio.
         let none = AccountFigures { mmr: 0.0, liquidation_fee: 0.0, margin_ratio: f64::INFINITY, ..account };
         assert_eq!(none.sum(), 919.0);
         let unit = UnitMargin {

@@ -13,11 +13,11 @@
 
 use super::stats::{HedgeStats, Largest, ScenarioStats};
 use crate::margin::account::Account;
+use crate::margin::account_figures::AccountFigures;
 use crate::margin::extremes::{loss, lower};
 use crate::margin::ledgers::Ledger;
 use crate::margin::priced::UnitParams;
 use crate::margin::real::Real;
-use crate::margin::requirement::AccountFigures;
 use crate::margin::rules::Rules;
 use crate::margin::sums::UnitSums;
 use crate::margin::{AccountMargin, Status, UnitMargin};

@@ -9,9 +9,10 @@ use crate::book::Book;
 use crate::engine::lanes::{SideBySide, Work};
 use crate::engine::{self, Chunk, account_of};
 use crate::margin::account::{Account, NotFinite};
+use crate::margin::account_figures::AccountFigures;
 use crate::margin::priced::PricedMarket;
 use crate::margin::real::Real;
-use crate::margin::requirement::{AccountFigures, Workspace, evaluate, evaluate_beside};
+use crate::margin::requirement::{Workspace, evaluate, evaluate_beside};
 use crate::margin::rules::StatusRules;
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::progress::Progress;
@@ -338,7 +339,7 @@ fn one_by_one<R: Real>(
             count(UnitMargin::beside(&few), Hedge::beside(&few_hedges));
         }
     }
-    Ok(AccountFigures::beside(margins))
+    Ok(AccountMargin::beside(margins))
 }
 
 /// Takes an account in `used` scenarios from number `scenario` on into its worst so far.

@@ -8,8 +8,8 @@ use super::sum::Sum;
 use super::summary::{AccountCounts, Tally, UnitTally};
 use crate::figures::Totals;
 use crate::margin::UnitMargin;
+use crate::margin::account_figures::AccountFigures;
 use crate::margin::real::Real;
-use crate::margin::requirement::AccountFigures;
 
 /// A [`Tally`] in each of several markets. Counts are numbers like others: whole ones are exact up to 2^53.
 #[derive(Debug, Clone, Default)]

@@ -196,7 +196,7 @@ const SHARED_WITH_REFERENCE: &[&str] = &[
     "unit_margin::VolState",
     "account::Traded",
     "requirement::AccountMargin",
-    "requirement::Status",
+    "status::Status",
 ];
 
 fn check_names(source: &Source) -> Vec<Breach> {
