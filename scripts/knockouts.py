@@ -30,7 +30,7 @@ NEEDED = ["fearless_simd", "hashbrown", "jiff", "libm", "rayon", "rust_decimal",
           "blake3", "serde_json", "tempfile", "tracing"]
 
 STRESS, UNIT_MARGIN = "margin/stress.rs", "margin/unit_margin.rs"
-EXTREMES, GATHERED = "margin/extremes.rs", "margin/gathered.rs"
+STATUS, EXTREMES, GATHERED = "margin/status.rs", "margin/extremes.rs", "margin/gathered.rs"
 SUMS, LEDGERS = "margin/sums.rs", "margin/ledgers.rs"
 PRICED, REQUIREMENT = "margin/priced.rs", "margin/requirement.rs"
 BLACK, NORMAL, TIERS, HEDGE = "margin/black76.rs", "margin/normal.rs", "margin/tiers.rs", "margin/spot_hedge.rs"
@@ -162,7 +162,7 @@ KNOCKOUTS = [
     ("spot hedge in merged books by quote", PRICED, "risk_unit == RiskUnitMode::Merged || hedged == quote", "hedged == quote"),
     ("tiers whole, not incremental", TIERS, "R::splat(sum) + (amount - R::splat(below)) * rate", "amount * rate"),
     ("borrow tiers off by one", TIERS, "            if !R::splat(bound).any_below(liability_coin) {", "            if !R::splat(bound).any_at_most(liability_coin) {"),
-    ("liquidation at one is healthy", REQUIREMENT, "ratio <= rules.status.liquidation", "ratio < rules.status.liquidation"),
+    ("liquidation at one is healthy", STATUS, "ratio <= rules.status.liquidation", "ratio < rules.status.liquidation"),
     ("fee not in the ratio", REQUIREMENT, "let required = mmr + self.fee_usd;", "let required = mmr;"),
     ("deficit against mmr", REQUIREMENT, "im_deficit: figures.adj_eq < figures.imr,", "im_deficit: figures.adj_eq < figures.mmr,"),
     ("ineligible by adjusted equity", REQUIREMENT, "figures.total_eq < rules.min_net_equity_usd", "figures.adj_eq < rules.min_net_equity_usd"),
