@@ -1,0 +1,1 @@
+//! Parts that are not seen from the command line.
