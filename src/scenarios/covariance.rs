@@ -66,3 +66,32 @@ pub(super) fn root(covariance: &[Vec<f64>], names: &[String]) -> Result<Matrix> 
     }
     Ok(lower)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn covariances_and_slopes_by_hand() {
+        let samples = [vec![1.0, 2.0], vec![2.0, 6.0], vec![3.0, 4.0]];
+        assert_eq!(covariance(&samples), [[1.0, 1.0], [1.0, 4.0]]);
+        assert_eq!(slope(&[(2.0, 1.0), (6.0, 2.0), (4.0, 3.0)]), Some(1.0));
+        assert_eq!(slope(&[(1.0, 2.0), (2.0, 2.0)]), None);
+    }
+
+    #[test]
+    fn roots_multiply_back_and_singular_ones_are_refused() {
+        let names = ["a", "b", "c"].map(str::to_owned);
+        let sound = [vec![4.0, 2.0, -2.0], vec![2.0, 10.0, 2.0], vec![-2.0, 2.0, 11.0]];
+        assert_eq!(root(&sound, &names).unwrap(), [vec![2.0], vec![1.0, 3.0], vec![-1.0, 1.0, 3.0]]);
+        for (broken, name) in [
+            ([vec![4.0, 2.0, 2.0], vec![2.0, 1.0, 1.0], vec![2.0, 1.0, 3.0]], "b: variance 1"),
+            ([vec![0.0, 0.0, 0.0], vec![0.0, 1.0, 0.0], vec![0.0, 0.0, 1.0]], "a: variance 0"),
+            ([vec![1.0, 0.0, 2.0], vec![0.0, 1.0, 0.0], vec![2.0, 0.0, 1.0]], "c: variance 1"),
+            ([vec![f64::NAN; 3], vec![0.0; 3], vec![0.0; 3]], "a: variance NaN"),
+        ] {
+            let error = root(&broken, &names).unwrap_err();
+            assert!(error.exit_code() == 3 && error.to_string().contains(name), "{name}: {error}");
+        }
+    }
+}

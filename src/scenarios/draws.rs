@@ -70,7 +70,6 @@ impl<'a> Law<'a> {
 
     /// All scenarios, in order.
     pub fn scenarios(&self) -> impl Iterator<Item = Result<MarkedScenario>> {
-        let digits = self.draws.count.to_string().len();
         (1..=self.draws.count).map(move |number| {
             let returns = self.returns(Rng::new(self.draws.seed, number));
             let mut own: Vec<Option<Moved>> = vec![None; self.moves.windows.coins.len()];
@@ -81,7 +80,7 @@ impl<'a> Law<'a> {
                     *own = Some(Moved { price, vol, origin: Arc::clone(&self.origin) });
                 }
             }
-            self.moves.scenario(&format!("mc-{number:0digits$}"), &own)
+            self.moves.scenario(&format!("mc-{number:07}"), &own)
         })
     }
 

@@ -28,8 +28,6 @@ mod request;
 mod returns;
 mod series;
 mod table;
-#[cfg(test)]
-mod tests;
 mod volatility;
 
 pub use outcome::Made;

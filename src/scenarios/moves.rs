@@ -45,8 +45,8 @@ pub(super) struct Moved {
 
 impl Moves {
     /// # Errors
-    /// [`Error::Usage`] for a proxy without prices; [`Error::Invalid`] for a coin with too short a history and without a
-    /// proxy, and for a beta that cannot be estimated.
+    /// [`Error::Usage`] for a proxy without prices; [`Error::Invalid`] for a coin with too short a history and without
+    /// a proxy, and for a beta that cannot be estimated.
     pub fn new(windows: Windows, from_history: &FromHistory) -> Result<Self> {
         let place = |name: &str| windows.coins.iter().position(|coin| *coin.name == *name);
         let (mut derived, mut unneeded) = (Vec::new(), Vec::new());

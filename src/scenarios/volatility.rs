@@ -7,8 +7,8 @@
 //! scale(s) = sqrt(v(now) / v(s))
 //! ```
 //!
-//! A window that begins at `s` was as volatile as was known at `s`; times `scale(s)` its return is one of now. Means are
-//! taken as zero, as in RiskMetrics.
+//! A window that begins at `s` was as volatile as was known at `s`; times `scale(s)` its return is one of now. Means
+//! are taken as zero, as in RiskMetrics.
 
 use super::request::Returns;
 

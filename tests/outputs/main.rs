@@ -9,6 +9,7 @@ mod explain;
 mod memory;
 mod partition;
 mod report;
+mod scenarios;
 mod signature;
 mod stress;
 mod tamper;

@@ -1,1 +1,0 @@
-//! Parts that are not seen from the command line.
