@@ -46,6 +46,9 @@ pub(crate) struct Prices {
     pub(super) notes: Vec<String>,
 }
 
+/// Most rows: they are held in memory, 72 bytes each.
+const MOST_ROWS: usize = 1 << 24;
+
 /// Currencies in which prices of candles may stand.
 const DOLLARS: [&str; 3] = ["USD", "USDT", "USDC"];
 
@@ -74,9 +77,12 @@ pub(super) fn read_table(source: &Source, progress: &dyn Progress) -> Result<Pri
     if !unread.is_empty() {
         prices.notes.push(format!("columns that are not read: {}", unread.join(", ")));
     }
-    let counts = scan(opened, progress, read_batch, |mut rows| {
+    let counts = scan(opened, progress, read_batch, |mut rows: Vec<Price>| {
         prices.rows.append(&mut rows);
-        Ok(())
+        match prices.rows.get(MOST_ROWS) {
+            Some(row) => Err(row.invalid("too many prices").expected(format!("at most {MOST_ROWS} rows")).into()),
+            None => Ok(()),
+        }
     })?;
     for (input, rows) in prices.inputs.iter_mut().zip(counts) {
         input.rows = Some(rows);

@@ -154,7 +154,7 @@ mod tests {
             ),
             (
                 "a.json",
-                r#"{"arg":{"channel":"index-candle1D","instId":"ETH-USD"},"data":[[1700000000000,"1","3","1","2","1"]]}"#,
+                r#"{"arg":{"channel":"index-candle1D","instId":"ETH-USD"},"data":[[1700000000000,1,3,1,2,1]]}"#,
                 Ok(vec![("ETH-USD", 1_700_000_000_000, 2.0)]),
             ),
             ("BTC-USD.json", r#"{"code":"0","data":[]}"#, Ok(vec![])),
