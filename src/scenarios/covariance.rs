@@ -52,8 +52,7 @@ pub(super) fn root(covariance: &[Vec<f64>], names: &[String]) -> Result<Matrix> 
         }
         let variance = cells.get(row).copied().unwrap_or_default();
         let left = variance - line.iter().map(|cell| cell * cell).sum::<f64>();
-        // Not a number is refused too.
-        if !(left > ZERO_SHARE * variance) {
+        if left.is_nan() || left <= ZERO_SHARE * variance {
             let problem = "the covariance of the returns is not positive definite";
             return Err(Invalid::new(problem)
                 .value(format!("{name}: variance {variance}, {left} of it not explained by the variables before it"))

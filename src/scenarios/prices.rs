@@ -194,10 +194,9 @@ fn coin(candle: &Candle) -> Result<(Arc<str>, &'static str)> {
     let (base, quote, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next());
     let quote = quote.split('_').next().unwrap_or(quote);
     let quote = DOLLARS.into_iter().find(|dollars| *dollars == quote);
-    match (base, quote, rest) {
-        ("" | "USD", ..) | (_, None, _) => {}
-        (base, Some(quote), None | Some("SWAP")) => return Ok((base.into(), quote)),
-        _ => {}
+    let is_coin = !["", "USD"].contains(&base) && matches!(rest, None | Some("SWAP"));
+    if let Some(quote) = quote.filter(|_| is_coin) {
+        return Ok((base.into(), quote));
     }
     let invalid = Invalid::new("candles that are no prices of a coin in dollars").file(&candle.file);
     Err(invalid.value(&*candle.inst_id).expected("an index, a spot pair or a swap in USD, USDT or USDC").into())

@@ -336,84 +336,16 @@ fn prices_in_other_forms_are_the_same_prices() {
     }
 }
 
-/// By numpy: the covariance of daily log returns of BTC, its volatility, ETH, its volatility and USDT, plain and
-/// filtered.
-const COVARIANCE: [[f64; 5]; 5] = [
-    [
-        4.3133749070288285e-04,
-        -2.5657094319255847e-04,
-        5.1715589696805207e-04,
-        -4.1175505158681157e-04,
-        -1.0524843551957565e-06,
-    ],
-    [
-        -2.5657094319255847e-04,
-        1.4971722940800933e-03,
-        -7.2892439777488978e-04,
-        7.5935101992952820e-04,
-        1.9022538927587183e-06,
-    ],
-    [
-        5.1715589696805207e-04,
-        -7.2892439777488978e-04,
-        1.3082023486828715e-03,
-        -6.3150258506971450e-04,
-        -3.1906193318651039e-06,
-    ],
-    [
-        -4.1175505158681157e-04,
-        7.5935101992952820e-04,
-        -6.3150258506971450e-04,
-        1.7984085058866579e-03,
-        6.2194142923420750e-06,
-    ],
-    [
-        -1.0524843551957565e-06,
-        1.9022538927587183e-06,
-        -3.1906193318651039e-06,
-        6.2194142923420750e-06,
-        3.3827305369534420e-07,
-    ],
-];
-const FILTERED: [[f64; 5]; 5] = [
-    [
-        3.0209402185878143e-04,
-        -1.6603265993917916e-04,
-        3.3032972703862958e-04,
-        -2.3266612735846763e-04,
-        -4.3022962088800987e-07,
-    ],
-    [
-        -1.6603265993917916e-04,
-        6.9536050210761158e-04,
-        -3.9147192128096710e-04,
-        3.2407817992572389e-04,
-        5.7751695749026497e-07,
-    ],
-    [
-        3.3032972703862958e-04,
-        -3.9147192128096710e-04,
-        7.7305813497588287e-04,
-        -3.2164868744498875e-04,
-        -1.4376611930304123e-06,
-    ],
-    [
-        -2.3266612735846763e-04,
-        3.2407817992572389e-04,
-        -3.2164868744498875e-04,
-        7.4893878849711395e-04,
-        2.5817631306713052e-06,
-    ],
-    [
-        -4.3022962088800987e-07,
-        5.7751695749026497e-07,
-        -1.4376611930304123e-06,
-        2.5817631306713052e-06,
-        2.0360173708435344e-07,
-    ],
-];
+/// By numpy: the covariance of daily log returns of BTC, its volatility, ETH, its volatility and USDT.
+fn covariance(name: &str) -> Vec<Vec<f64>> {
+    let table = fs::read_to_string(root().join("tests/data/scenarios/covariance.csv")).unwrap();
+    let lines = table.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(','));
+    let lines: Vec<Vec<f64>> = lines.map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect()).collect();
+    assert_eq!(lines.len(), 5, "{name}");
+    lines
+}
 
-/// The logarithmic returns of drawn scenarios, in the order of [`COVARIANCE`].
+/// The logarithmic returns of drawn scenarios, in the order of [`covariance`].
 fn drawn(dir: &Path, flags: &[&str]) -> Vec<[f64; 5]> {
     let prices = prices();
     let args = ["montecarlo", &prices, "--seed", "11", "--count", "40000", "--proxy", "SOL=BTC:1.5"];
@@ -429,7 +361,7 @@ fn drawn(dir: &Path, flags: &[&str]) -> Vec<[f64; 5]> {
     rows.chunks(4).map(scenario).collect()
 }
 
-fn check_moments(name: &str, drawn: &[[f64; 5]], expected: &[[f64; 5]; 5], kurtosis: f64) {
+fn check_moments(name: &str, drawn: &[[f64; 5]], expected: &[Vec<f64>], kurtosis: f64) {
     let count = drawn.len() as f64;
     let mean = |of: &dyn Fn(&[f64; 5]) -> f64| drawn.iter().map(of).sum::<f64>() / count;
     for row in 0..5 {
@@ -454,13 +386,14 @@ fn check_moments(name: &str, drawn: &[[f64; 5]], expected: &[[f64; 5]; 5], kurto
 #[test]
 fn draws_have_the_moments_of_their_law() {
     let dir = tempfile::tempdir().unwrap();
+    let (plain, filtered) = (covariance("plain"), covariance("filtered"));
     let normal = drawn(dir.path(), &[]);
     assert_eq!(normal.len(), 40_000);
-    check_moments("normal", &normal, &COVARIANCE, 3.0);
+    check_moments("normal", &normal, &plain, 3.0);
     // Kurtosis of Student t: 3 + 6 / (df - 4).
-    check_moments("t", &drawn(dir.path(), &["--df", "14"]), &COVARIANCE, 3.6);
-    check_moments("odd t", &drawn(dir.path(), &["--df", "13"]), &COVARIANCE, 3.0 + 6.0 / 9.0);
-    check_moments("filtered", &drawn(dir.path(), &["--filtered"]), &FILTERED, 3.0);
+    check_moments("t", &drawn(dir.path(), &["--df", "14"]), &plain, 3.6);
+    check_moments("odd t", &drawn(dir.path(), &["--df", "13"]), &plain, 3.0 + 6.0 / 9.0);
+    check_moments("filtered", &drawn(dir.path(), &["--filtered"]), &filtered, 3.0);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 """The figures of tests/outputs/scenarios.rs by numpy, from the formulas of docs/how-to/scenarios.md alone.
 
-    python expected.py          # writes prices.csv and expected.csv beside itself; needs numpy
+    python expected.py          # writes its tables beside itself; needs numpy
 
 prices.csv: 48 days. BTC and ETH have prices and volatilities, SOL has a price from the 11th day on, USDT has a price.
 expected.csv: case, scenario, base, price, vol (of USDT: fx in the column price).
+covariance.csv: the covariance matrix of daily log returns, plain and filtered.
 """
 
 import pathlib
@@ -109,9 +110,11 @@ def main():
 
     # The covariance of daily log returns: BTC, its volatility, ETH, its volatility, USDT.
     columns = [series for coin in ["BTC", "ETH", "USDT"] for series in prices[coin] if series is not None]
-    print(np.array2string(np.cov([np.diff(np.log(series)) for series in columns]), precision=17))
-    filtered = [of_series("log", series, 1, ends(1, False), True) for series in columns]
-    print(np.array2string(np.cov(filtered), precision=17))
+    lines = []
+    for name, filtered in [("plain", False), ("filtered", True)]:
+        covariance = np.cov([of_series("log", series, 1, ends(1, False), filtered) for series in columns])
+        lines += [",".join([name, *(repr(float(cell)) for cell in row)]) for row in covariance]
+    (HERE / "covariance.csv").write_text("\n".join(lines) + "\n")
 
 
 main()
