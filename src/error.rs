@@ -163,6 +163,16 @@ pub enum Remedy {
     Account,
     /// Allow larger books.
     MaxPositions,
+    /// Leave out the windows of a history that begin or end in a gap.
+    PriceGaps,
+    /// Leave out or mark the windows of a history over a jump of a price.
+    PriceJumps,
+    /// Leave out or mark the windows of a history where a price stands still.
+    StalePrices,
+    /// Take the moves of a coin from another one.
+    Proxy,
+    /// Take logarithmic returns.
+    LogReturns,
 }
 
 impl fmt::Display for Remedy {
@@ -178,6 +188,13 @@ impl fmt::Display for Remedy {
             Self::AsOf => "say it with `as_of_ms`",
             Self::Account => "name one with `account`",
             Self::MaxPositions => "raise `max_positions`",
+            Self::PriceGaps => "`gaps` may leave out the windows that begin or end there",
+            Self::PriceJumps => {
+                "if it is a real move: raise `largest_jump`, or let `jumps` leave out or mark the windows"
+            }
+            Self::StalePrices => "raise `stale_rows`, or let `stale` leave out or mark the windows",
+            Self::Proxy => "name a coin in `proxies` whose moves it takes, or begin later with `from_ns`",
+            Self::LogReturns => "take logarithmic returns, which stay above -100 %",
         })
     }
 }

@@ -45,6 +45,7 @@
 //! 6. [`mod@stress`], [`mod@distance`]: price scenarios over all accounts, and how far each is from liquidation.
 //! 7. [`explain`]: every step of one account's margin; [`simulate`]: what it would be after an order or a transfer.
 //! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
+//!    [`mod@scenarios`]: price scenarios out of a history, or drawn with its covariance.
 //! 9. [`generate`](mod@generate), [`bench`](mod@bench): synthetic snapshots, and the capacity of a machine, measured.
 //! 10. [`mod@verify`]: a finished run hashed, computed again and compared, or replayed from its manifest;
 //!     [`mod@signature`]: who vouches for it;
@@ -131,6 +132,7 @@ pub mod request;
 pub mod results;
 pub mod rules;
 pub mod run;
+pub mod scenarios;
 #[cfg(feature = "cli")]
 pub mod signature;
 pub mod simulate;

@@ -46,8 +46,8 @@ def recalculate(
     are excluded.
 
     ``scenarios`` is a table ``shocks`` (``scenario, base, price, vol, fx_ccy, fx, days``), or one or several of: a
-    scenario as text (``"crash: *=-50%"``), a grid (``"grid BTC=-50%..50%/10%"``), a preset (``"crypto-historical"``).
-    Each adds rows for every account; the scenario ``base``, without a move, always comes first.
+    scenario as text (``"crash: *=-50%"``), a grid (``"grid BTC=-50%..50%/10%"``), a preset (``"crypto-historical"``,
+    ``"history-1d"``). Each adds rows for every account; the scenario ``base``, without a move, always comes first.
 
     The interpreter lock is released while the library works on ``threads`` threads (all cores if not given). Ctrl-C
     ends the work.

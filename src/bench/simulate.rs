@@ -222,7 +222,7 @@ fn write_operations(folder: &Path, snapshot: &Snapshot, actions: &[Action]) -> R
             .map_err(|error| Error::Runtime(format!("cannot form the operations: {error}")))?;
         file.write(&batch)?;
     }
-    file.finish()
+    file.finish().map(drop)
 }
 
 impl SimulateBenchReport {

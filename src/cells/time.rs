@@ -5,7 +5,7 @@ use super::text::Text;
 use crate::{Error, Invalid, Result};
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, TimeUnit};
+use arrow::datatypes::{DataType, Date32Type, Int64Type, TimeUnit};
 use std::path::Path;
 
 /// A timestamp that cannot be read or is outside 1677 to 2262, the range of 64-bit nanoseconds.
@@ -41,6 +41,13 @@ pub(crate) fn parse_cell(text: &str) -> Result<(i64, bool), TimeError> {
     if text.get(10..).is_some_and(is_plain) { parse(&format!("{text}Z")).map(|ns| (ns, true)) } else { Err(TimeError) }
 }
 
+/// As [`parse_cell`], or a date alone such as `2026-03-27`: its beginning, in UTC.
+pub(crate) fn parse_date(text: &str) -> Result<i64, TimeError> {
+    let is_date =
+        text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') && text.contains('-');
+    if is_date { parse(&format!("{text}T00:00:00Z")) } else { parse_cell(text).map(|(ns, _)| ns) }
+}
+
 /// A whole number of seconds, milliseconds, microseconds or nanoseconds since 1970, between 2001 and 2286: the unit
 /// follows from the number of digits. Others, dates such as 20260327 among them, are refused.
 fn since_1970(number: i64) -> Result<i64, TimeError> {
@@ -68,6 +75,9 @@ pub(crate) enum Times {
     Text(Text),
 }
 
+/// Nanoseconds in a day.
+const DAY_NS: i64 = 86_400_000_000_000;
+
 impl Times {
     /// The timestamps of an array. Without a time zone they are UTC.
     ///
@@ -93,6 +103,31 @@ impl Times {
             }
             _ => Self::Text(Text::new(Some(array))?),
         })
+    }
+
+    /// As [`Times::new`], where a day may stand without a time of day: it is its beginning, in UTC.
+    ///
+    /// # Errors
+    /// Those of [`Times::new`].
+    pub fn with_dates(array: Option<&ArrayRef>) -> Result<Self, String> {
+        let Some(days) = array.and_then(|array| array.as_primitive_opt::<Date32Type>()) else {
+            return Self::new(array);
+        };
+        Ok(Self::Stamps {
+            values: days.iter().map(|day| day.map(i64::from)).collect(),
+            unit_ns: DAY_NS,
+            is_naive: false,
+        })
+    }
+
+    /// As [`Times::get`], of a column [`Times::with_dates`].
+    ///
+    /// # Errors
+    /// Those of [`Times::get`].
+    pub fn get_date(&self, row: usize) -> Result<Option<i64>, TimeError> {
+        let Self::Text(text) = self else { return self.get(row) };
+        let Some(text) = text.get(row).map(str::trim_ascii) else { return Ok(None) };
+        parse_date(text).map(Some)
     }
 
     /// True if the timestamp of a row has no zone, and is taken as UTC.
@@ -236,7 +271,19 @@ mod tests {
         assert_eq!((times.get(0), times.get(1)), (Ok(Some(eight)), Ok(None)));
         let stamps: ArrayRef = Arc::new(TimestampSecondArray::from(vec![i64::MAX]).with_timezone("+02:00"));
         assert_eq!(Times::new(Some(&stamps)).unwrap().get(0), Err(TimeError));
-        let dates: ArrayRef = Arc::new(Date32Array::from(vec![1]));
+        let dates: ArrayRef = Arc::new(Date32Array::from(vec![Some(1), None]));
         assert!(Times::new(Some(&dates)).is_err());
+        let days = Times::with_dates(Some(&dates)).unwrap();
+        assert_eq!((days.get_date(0), days.get_date(1)), (Ok(Some(DAY_NS)), Ok(None)));
+        for (text, expected) in [
+            ("2026-01-15", Ok(eight - 8 * 3_600_000_000_000)),
+            ("2026-01-15T08:00:00Z", Ok(eight)),
+            ("1768464000", Ok(eight)),
+            ("2026-02-30", Err(TimeError)),
+            ("15-01-2026", Err(TimeError)),
+            ("20260115", Err(TimeError)),
+        ] {
+            assert_eq!(parse_date(text), expected, "{text}");
+        }
     }
 }

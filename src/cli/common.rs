@@ -216,6 +216,11 @@ pub fn flag(remedy: Remedy) -> &'static str {
         Remedy::AsOf => "say it with `--as-of 2026-01-15T08:00:00Z`",
         Remedy::Account => "name one with --account",
         Remedy::MaxPositions => "`--max-positions` allows less",
+        Remedy::PriceGaps => "`--gaps skip` leaves out the windows that begin or end there",
+        Remedy::PriceJumps => "if it is a real move: raise `--largest-jump`, or `--jumps mark` or `skip`",
+        Remedy::StalePrices => "raise `--stale-rows`, or `--stale mark` or `skip`",
+        Remedy::Proxy => "`--proxy COIN=BTC` takes its moves from BTC; `--from DATE` begins later",
+        Remedy::LogReturns => "`--returns log`, which stay above -100 %",
         _ => "another request",
     }
 }

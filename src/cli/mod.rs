@@ -23,6 +23,7 @@ mod replay;
 mod report;
 mod rules;
 mod run;
+mod scenarios;
 mod shown;
 mod sign;
 mod signals;
@@ -82,6 +83,7 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Stress(stress::StressArgs),
+    Scenarios(scenarios::ScenariosCommand),
     Simulate(simulate::SimulateArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
@@ -173,6 +175,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
     match command {
         Command::Run(command) => command.execute(args, terminal),
         Command::Stress(command) => command.execute(args, terminal),
+        Command::Scenarios(command) => command.execute(terminal),
         Command::Simulate(command) => command.execute(args, terminal),
         Command::Check(command) => command.execute(terminal),
         Command::Explain(command) => command.execute(terminal),

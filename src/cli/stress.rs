@@ -49,7 +49,7 @@ pub struct StressArgs {
     /// One scenario, such as `BTC=-30% vol +50%`, `depeg USDT=-5%`, `days 1`, `name: *=-20%`; repeatable
     #[arg(long, value_name = "MOVES", value_parser = parse_scenario)]
     scenario: Vec<Scenario>,
-    /// A named set of scenarios: `crypto-historical`
+    /// A named set of scenarios: `crypto-historical`, or `history-1d` (every day of BTC and ETH since 2017)
     #[arg(long, value_name = "NAME", value_parser = parse_preset)]
     preset: Vec<Preset>,
     /// Detail of the account tables: all figures, accounts at risk, or the worst scenario only

@@ -34,6 +34,10 @@ impl Batch {
         Times::new(self.column(name)).map_err(|problem| self.at(name, problem))
     }
 
+    pub fn dates(&self, name: &str) -> Result<Times> {
+        Times::with_dates(self.column(name)).map_err(|problem| self.at(name, problem))
+    }
+
     /// True if the file has the column.
     pub fn has(&self, name: &str) -> bool {
         self.column(name).is_some()
@@ -97,6 +101,8 @@ fn accepts(kind: Kind, found: &DataType) -> bool {
     match (kind, found) {
         (_, DataType::Dictionary(_, values)) => accepts(kind, values),
         (Kind::Time, found) => matches!(found, DataType::Timestamp(..)) || is_text(found) || found.is_integer(),
+        (Kind::Date, DataType::Date32) => true,
+        (Kind::Date, found) => accepts(Kind::Time, found),
         (Kind::Flag, found) => is_text(found) || *found == DataType::Boolean,
         (Kind::Id, found) => is_text(found) || found.is_integer() || is_whole(found),
         (Kind::Number, found) => {

@@ -9,6 +9,8 @@ pub(crate) enum Kind {
     Number,
     /// Timestamps, strings of a date and a time, whole numbers since 1970.
     Time,
+    /// As [`Kind::Time`], or days without a time of day: dates, strings such as `2026-03-27`.
+    Date,
     /// Booleans, or the strings `true` and `false`; only results have them.
     Flag,
 }
@@ -19,6 +21,7 @@ impl Kind {
             Self::Id => "strings, integers, decimals without a fraction or UUIDs",
             Self::Number => "Float64, integers, decimals of up to 38 digits or decimal strings",
             Self::Time => "timestamps, strings such as `2026-03-27T08:00:00Z`, or whole numbers since 1970",
+            Self::Date => "dates such as `2026-03-27`, timestamps, or whole numbers since 1970",
             Self::Flag => "booleans",
         }
     }

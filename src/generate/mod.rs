@@ -32,7 +32,7 @@ mod catalog;
 mod columns;
 mod levels;
 mod prices;
-mod rng;
+pub(crate) mod rng;
 mod smile;
 mod strategies;
 #[cfg(test)]
@@ -157,7 +157,7 @@ pub fn generate(request: &GenerateRequest, progress: &dyn Progress) -> Result<Ge
 pub fn write_table(dir: &Path, name: &str, format: Format, batch: &RecordBatch) -> Result<()> {
     let mut file = TableFile::create(dir, name, format, &batch.schema(), &[])?;
     file.write(batch)?;
-    file.finish()
+    file.finish().map(drop)
 }
 
 /// Adds the hashes of the files to a snapshot. With them every command detects a changed file.

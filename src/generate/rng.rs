@@ -8,10 +8,10 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng};
 pub(super) const MARKET_STREAM: u64 = u64::MAX;
 
 /// One stream of random numbers, identified by seed and stream number.
-pub(super) struct Rng(ChaCha8Rng);
+pub(crate) struct Rng(ChaCha8Rng);
 
 impl Rng {
-    pub(super) fn new(seed: u64, stream: u64) -> Self {
+    pub(crate) fn new(seed: u64, stream: u64) -> Self {
         let mut key = [0u8; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         let mut rng = ChaCha8Rng::from_seed(key);
@@ -20,7 +20,7 @@ impl Rng {
     }
 
     /// Uniform in the open interval (0, 1): the midpoints of 2^52 equal cells.
-    pub(super) fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         ((self.0.next_u64() >> 12) as f64 + 0.5) * (1.0 / (1u64 << 52) as f64)
     }
 
@@ -39,12 +39,12 @@ impl Rng {
     }
 
     /// Exponential with mean 1, by inverse transform.
-    pub(super) fn exponential(&mut self) -> f64 {
+    pub(crate) fn exponential(&mut self) -> f64 {
         -libm::log(self.uniform())
     }
 
     /// Standard normal: radius by inverse transform, angle uniform.
-    pub(super) fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = libm::sqrt(2.0 * self.exponential());
         radius * libm::cos(std::f64::consts::TAU * self.uniform())
     }

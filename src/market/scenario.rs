@@ -32,6 +32,12 @@ const DAY_NS: f64 = 86_400.0 * 1e9;
 /// Currencies that move by `fx` only, whatever the scenario says about [`EVERY_COIN`].
 const STABLE: [&str; 3] = ["USD", "USDC", "USDT"];
 
+/// True for a currency that moves by `fx` only: USD and the dollar coins.
+#[must_use]
+pub fn moves_by_fx(ccy: &str) -> bool {
+    STABLE.contains(&ccy)
+}
+
 /// One price scenario (section 11 of the model). All moves are relative: -0.3 is a fall of 30 %.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Scenario {

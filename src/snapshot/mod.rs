@@ -48,6 +48,7 @@ pub(crate) use max_rejects::{exceeds_share, parse_percent};
 pub use memory::{Tables, load_rows, open_rows, shocks_of};
 pub use operations::{Asked, Given, is_piped, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
+pub(crate) use schema::PRICES;
 pub use schema::{Table, input_columns};
 pub use shocks::{find_shocks, read_shocks};
 pub use survey::rules_of;

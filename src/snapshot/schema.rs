@@ -79,11 +79,12 @@ impl Table {
 #[must_use]
 pub fn input_columns() -> Vec<(&'static str, &'static str, &'static str, bool)> {
     let book = Table::ALL.map(|table| (table.name(), table.columns()));
-    let tables = book.into_iter().chain([("shocks", SHOCKS), ("operations", OPERATIONS)]);
+    let tables = book.into_iter().chain([("shocks", SHOCKS), ("operations", OPERATIONS), ("prices", PRICES)]);
     let kind = |kind| match kind {
         Kind::Id => "id",
         Kind::Number => "number",
         Kind::Time => "time",
+        Kind::Date => "date",
         Kind::Flag => "flag",
     };
     let columns = |(table, columns): (&'static str, &'static [Column])| {
@@ -163,4 +164,12 @@ pub(super) const SHOCKS: &[Column] = &[
     Column { name: "fx_ccy", kind: Kind::Id, required: false },
     Column { name: "fx", kind: Kind::Number, required: false },
     Column { name: "days", kind: Kind::Number, required: false },
+    optional_id("origin"),
+];
+/// Of prices by time and coin, of which scenarios are made: no table of a snapshot.
+pub(crate) const PRICES: &[Column] = &[
+    Column { name: "time", kind: Kind::Date, required: true },
+    id("base"),
+    number("price"),
+    Column { name: "vol", kind: Kind::Number, required: false },
 ];

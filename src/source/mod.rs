@@ -28,12 +28,13 @@ pub(crate) use find::{Located, Source, at, entries, find};
 pub use format::Format;
 pub(crate) use input::{Input, hash_all, settle};
 pub(crate) use local::{is_file, is_there};
-#[cfg(test)]
 pub(crate) use memory::Memory;
 pub(crate) use parts::Partition;
 pub(crate) use patient::Patient;
 pub(crate) use piped::{is_piped, open_lines, open_table};
-pub(crate) use small::{LARGEST_JSON, LARGEST_TOML, most_unpacked, read, read_if_there, read_text, text_of};
+pub(crate) use small::{
+    LARGEST_JSON, LARGEST_TOML, most_unpacked, read, read_hashed_text, read_if_there, read_text, text_of,
+};
 pub(crate) use view::View;
 
 use crate::{Error, Invalid, Result};

@@ -32,7 +32,20 @@ pub(crate) fn read_if_there(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
 /// # Errors
 /// Those of [`read`] and [`text_of`]; [`Invalid`] if it is not compressed as its name says, or is too large then.
 pub(crate) fn read_text(path: &Path, most: u64) -> Result<String> {
+    unpacked_text(path, read(path, most)?, most)
+}
+
+/// As [`read_text`], with the size of the file and the BLAKE3 hash of its bytes as they lie on disk.
+///
+/// # Errors
+/// Those of [`read_text`].
+pub(crate) fn read_hashed_text(path: &Path, most: u64) -> Result<(String, u64, String)> {
     let bytes = read(path, most)?;
+    let (length, hash) = (bytes.len() as u64, blake3::hash(&bytes).to_hex().to_string());
+    Ok((unpacked_text(path, bytes, most)?, length, hash))
+}
+
+fn unpacked_text(path: &Path, bytes: Vec<u8>, most: u64) -> Result<String> {
     let is_gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
     text_of(path, if is_gzip { unpack(path, &bytes, most)? } else { bytes })
 }

@@ -2,7 +2,7 @@
 
 use crate::market::Market;
 use crate::market::scenario::{EVERY_COIN, Scenario, Shock};
-use crate::{Error, Result};
+use crate::{Error, Result, scenarios};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use std::fmt::{self, Display};
@@ -240,32 +240,48 @@ pub fn parse_scenario(text: &str) -> Result<Scenario> {
 pub enum Preset {
     /// Falls of the crypto market since 2020: `data/scenarios/crypto-historical.csv`.
     CryptoHistorical,
+    /// Every day of BTC and ETH since 2017, out of the prices in `data/scenarios/crypto-daily.csv`.
+    History1d,
 }
 
+/// The events of [`Preset::CryptoHistorical`].
+const CRYPTO_HISTORICAL: &str = include_str!("../../data/scenarios/crypto-historical.csv");
+
 impl Preset {
+    /// All of them.
+    const ALL: [Self; 2] = [Self::CryptoHistorical, Self::History1d];
+
     /// Its name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::CryptoHistorical => "crypto-historical",
-        }
-    }
-
-    fn table(self) -> &'static str {
-        match self {
-            Self::CryptoHistorical => include_str!("../../data/scenarios/crypto-historical.csv"),
+            Self::History1d => "history-1d",
         }
     }
 
     /// Its scenarios, without the moves of currencies that the market lacks: those reach nobody.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the table is damaged, which a test excludes.
+    /// [`Error::Runtime`] or [`Error::Invalid`] if its table is damaged, which a test excludes.
     pub fn scenarios(self, market: &Market) -> Result<Vec<Scenario>> {
-        let damaged = |what: String| Error::Runtime(format!("preset `{}`: {what}", self.name()));
         let known = |ccy: &str| ccy == EVERY_COIN || market.currencies.iter().any(|currency| currency.name == ccy);
+        let mut scenarios = match self {
+            Self::CryptoHistorical => self.events()?,
+            Self::History1d => scenarios::history_1d()?,
+        };
+        for scenario in &mut scenarios {
+            scenario.shocks.retain(|shock| known(&shock.base));
+            scenario.fx.retain(|(ccy, _)| known(ccy));
+        }
+        Ok(scenarios)
+    }
+
+    /// The scenarios of [`CRYPTO_HISTORICAL`].
+    fn events(self) -> Result<Vec<Scenario>> {
+        let damaged = |what: String| Error::Runtime(format!("preset `{}`: {what}", self.name()));
         let mut scenarios: Vec<Scenario> = Vec::new();
-        for record in csv::Reader::from_reader(self.table().as_bytes()).into_records() {
+        for record in csv::Reader::from_reader(CRYPTO_HISTORICAL.as_bytes()).into_records() {
             let record = record.map_err(|error| damaged(error.to_string()))?;
             let cell = |column: usize| record.get(column).filter(|cell| !cell.is_empty());
             let number = |column: usize| -> Result<Option<f64>> {
@@ -277,10 +293,10 @@ impl Preset {
                 scenarios.push(Scenario { name: name.to_owned(), ..Scenario::default() });
             }
             let Some(scenario) = scenarios.last_mut() else { continue };
-            if let Some(base) = cell(1).filter(|base| known(base)) {
+            if let Some(base) = cell(1) {
                 scenario.shocks.push(Shock { base: base.to_owned(), price: number(2)?, vol: number(3)? });
             }
-            if let (Some(ccy), Some(fx)) = (cell(4).filter(|ccy| known(ccy)), number(5)?) {
+            if let (Some(ccy), Some(fx)) = (cell(4), number(5)?) {
                 scenario.fx.push((ccy.to_owned(), fx));
             }
             scenario.days = number(6)?.unwrap_or(scenario.days);
@@ -293,9 +309,9 @@ impl FromStr for Preset {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let known = Self::CryptoHistorical;
-        let unknown = || Error::Usage(format!("no preset `{name}`\n  expected: `{}`", known.name()));
-        (name == known.name()).then_some(known).ok_or_else(unknown)
+        let names = Self::ALL.map(Self::name).join("` or `");
+        let unknown = || Error::Usage(format!("no preset `{name}`\n  expected: `{names}`"));
+        Self::ALL.into_iter().find(|preset| preset.name() == name).ok_or_else(unknown)
     }
 }
 
@@ -388,9 +404,8 @@ mod tests {
 
     #[test]
     fn the_preset_holds_every_event_with_its_source() {
-        let table = Preset::CryptoHistorical.table();
         let mut days = std::collections::BTreeSet::new();
-        for record in csv::Reader::from_reader(table.as_bytes()).into_records() {
+        for record in csv::Reader::from_reader(CRYPTO_HISTORICAL.as_bytes()).into_records() {
             let record = record.unwrap();
             assert_eq!(record.len(), 10, "{record:?}");
             assert!(record[0].starts_with(&record[7]), "{record:?}");
@@ -405,6 +420,18 @@ mod tests {
         assert_eq!(scenarios.len(), 7);
         assert!(scenarios.iter().flat_map(|scenario| &scenario.shocks).all(|shock| shock.base == "*"));
         assert!(with_base(&market, scenarios.clone()).is_ok());
-        assert!(with_base(&market, [scenarios.clone(), scenarios].concat()).is_err());
+        assert!(with_base(&market, [scenarios.clone(), scenarios.clone()].concat()).is_err());
+        let days = Preset::History1d.scenarios(&market).unwrap();
+        assert_eq!(days.len(), 3277);
+        assert!(days.iter().flat_map(|scenario| &scenario.shocks).all(|shock| shock.base == "*"));
+        assert!(with_base(&market, [scenarios, days].concat()).is_ok(), "presets may be combined");
+    }
+
+    #[test]
+    fn presets_read_back() {
+        for preset in Preset::ALL {
+            assert_eq!(preset.name().parse::<Preset>().unwrap(), preset);
+        }
+        assert_eq!("history".parse::<Preset>().unwrap_err().exit_code(), 2);
     }
 }

@@ -9,21 +9,21 @@ use parquet::errors::Result;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
-use std::fs::File;
+use std::io::Write;
 use std::sync::Arc;
 
 /// A file during writing. [`SealedWriter::close`] completes it.
-pub(crate) struct SealedWriter {
+pub(crate) struct SealedWriter<W: Write + Send> {
     layout: ArrowWriter<Vec<u8>>,
     /// Bytes of the layout already discarded, and number of copied row groups.
     discarded: u64,
     copied: usize,
-    sealed: SerializedFileWriter<File>,
+    sealed: SerializedFileWriter<W>,
 }
 
-impl SealedWriter {
+impl<W: Write + Send> SealedWriter<W> {
     /// Starts a file. The properties must not request a page index.
-    pub fn new(file: File, schema: &SchemaRef, properties: WriterProperties) -> Result<Self> {
+    pub fn new(file: W, schema: &SchemaRef, properties: WriterProperties) -> Result<Self> {
         let root = ArrowSchemaConverter::new().convert(schema)?.root_schema_ptr();
         let sealed = SerializedFileWriter::new(file, root, Arc::new(properties.clone()))?;
         // Without the Arrow schema in its metadata the file is plain Parquet, the same for every reader.
@@ -56,10 +56,11 @@ impl SealedWriter {
         Ok(())
     }
 
-    pub fn close(mut self) -> Result<()> {
+    /// Completes the file, and hands it back.
+    pub fn close(mut self) -> Result<W> {
         let metadata = self.layout.finish()?;
         self.layout.sync()?;
         self.copy(metadata.row_groups())?;
-        self.sealed.close().map(drop)
+        self.sealed.into_inner()
     }
 }

@@ -1,4 +1,4 @@
-//! One table file in any of the three formats, written batch by batch.
+//! One table file in any of the three formats, written batch by batch, to disk or to memory.
 
 use super::sealed::SealedWriter;
 use crate::source::Format;
@@ -14,16 +14,16 @@ use std::path::{Path, PathBuf};
 /// Rows of a Parquet row group: enough work for one reading thread, and little memory.
 const ROW_GROUP: usize = 1 << 18;
 
-enum Sink {
-    Parquet(Box<SealedWriter>),
-    Arrow(Box<arrow::ipc::writer::FileWriter<BufWriter<File>>>),
-    Csv(BufWriter<File>),
+enum Sink<W: Write + Send> {
+    Parquet(Box<SealedWriter<W>>),
+    Arrow(Box<arrow::ipc::writer::FileWriter<BufWriter<W>>>),
+    Csv(BufWriter<W>),
 }
 
 /// A table file during writing. [`TableFile::finish`] completes it.
-pub(crate) struct TableFile {
+pub(crate) struct TableFile<W: Write + Send = File> {
     path: PathBuf,
-    sink: Sink,
+    sink: Sink<W>,
 }
 
 impl TableFile {
@@ -31,6 +31,13 @@ impl TableFile {
     pub(crate) fn create(dir: &Path, name: &str, format: Format, schema: &SchemaRef, plain: &[&str]) -> Result<Self> {
         let path = dir.join(format!("{name}.{}", format.extension()));
         let file = File::create(&path).map_err(|err| Error::io("create", &path, err))?;
+        Self::over(file, path, format, schema, plain)
+    }
+}
+
+impl<W: Write + Send> TableFile<W> {
+    /// As [`TableFile::create`], into what is open already; `path` is what errors name.
+    pub(crate) fn over(file: W, path: PathBuf, format: Format, schema: &SchemaRef, plain: &[&str]) -> Result<Self> {
         let failed = |err: &dyn std::fmt::Display| Error::Runtime(format!("cannot write `{}`: {err}", path.display()));
         let sink = match format {
             Format::Parquet => {
@@ -68,11 +75,15 @@ impl TableFile {
         written.map_err(|err| Error::Runtime(format!("cannot write `{}`: {err}", self.path.display())))
     }
 
-    pub(crate) fn finish(self) -> Result<()> {
+    /// Completes the file, and hands back what it was written to.
+    pub(crate) fn finish(self) -> Result<W> {
         let finished = match self.sink {
             Sink::Parquet(writer) => writer.close().map_err(|err| err.to_string()),
-            Sink::Arrow(mut writer) => writer.finish().map_err(|err| err.to_string()),
-            Sink::Csv(mut file) => file.flush().map_err(|err| err.to_string()),
+            Sink::Arrow(writer) => match writer.into_inner() {
+                Ok(file) => file.into_inner().map_err(|err| err.to_string()),
+                Err(err) => Err(err.to_string()),
+            },
+            Sink::Csv(file) => file.into_inner().map_err(|err| err.to_string()),
         };
         finished.map_err(|err| Error::Runtime(format!("cannot finish `{}`: {err}", self.path.display())))
     }

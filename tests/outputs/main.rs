@@ -10,6 +10,7 @@ mod manifest;
 mod memory;
 mod partition;
 mod report;
+mod scenarios;
 mod signature;
 mod stress;
 mod tamper;

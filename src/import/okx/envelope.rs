@@ -20,6 +20,8 @@ pub(super) struct Answer {
     pub uid: Option<String>,
     /// The currency that was asked for, if it was saved with the answer.
     pub ccy: Option<String>,
+    /// The instrument that was asked for, the same.
+    pub inst_id: Option<String>,
 }
 
 const ENVELOPE: &str = "the API's envelope: {\"code\": \"0\", \"msg\": \"\", \"data\": [...]}";
@@ -131,7 +133,7 @@ impl Part<'_> {
         }
         let arg = object.get("arg").and_then(Value::as_object).map(Row);
         let stated = |name: &str| arg.and_then(|arg| arg.text(&[name]).ok().flatten());
-        let (uid, ccy) = (stated("uid"), stated("ccy"));
+        let (uid, ccy, inst_id) = (stated("uid"), stated("ccy"), stated("instId"));
         let is_push = arg.is_some() && code.is_none();
         let channel = is_push.then(|| stated("channel").unwrap_or_default());
         let rows = match object.remove("data") {
@@ -140,7 +142,7 @@ impl Part<'_> {
             Some(row @ Value::Object(_)) => vec![row],
             _ => return Err(self.invalid("a response without `data`").into()),
         };
-        Ok(Answer { rows, channel, uid, ccy })
+        Ok(Answer { rows, channel, uid, ccy, inst_id })
     }
 
     /// An error response.

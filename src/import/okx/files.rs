@@ -115,6 +115,12 @@ fn learn_uid(file: &Path, home: &Path, response: &Response, uids: &mut BTreeMap<
     Ok(())
 }
 
+/// The files below a folder whose names are those of responses, in byte order of their paths.
+pub(super) fn responses_below(place: &Path) -> Result<Vec<PathBuf>> {
+    let files = Listed::below(place)?.files;
+    Ok(files.into_iter().filter(|file| extensions(file).is_some()).collect())
+}
+
 /// Files below a folder.
 #[derive(Default)]
 struct Listed {

@@ -31,6 +31,7 @@
 
 mod accounts;
 mod answers;
+pub(crate) mod candles;
 mod endpoint;
 mod envelope;
 pub(crate) mod files;

@@ -44,7 +44,7 @@ impl TextTable {
             .map_err(|err| Error::Runtime(format!("cannot build table `{}`: {err}", self.name)))?;
         let mut file = TableFile::create(dir, self.name, format, &schema, &[])?;
         file.write(&batch)?;
-        file.finish()
+        file.finish().map(drop)
     }
 }
 
