@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 /// The price of a coin at a time.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "named as the columns are")]
 pub(super) struct Price {
     pub base: Arc<str>,
     /// Nanoseconds since 1970 UTC.
@@ -111,14 +112,18 @@ fn read_batch(rows: &mut Vec<Price>, batch: &Batch) -> Result<()> {
             let invalid = Invalid::new(problem).file(&batch.file).row(batch.first_row + index as u64);
             invalid.column(column).value(cut(&value)).expected(expected)
         };
-        let positive = |column: &str, numbers: &Numbers| match numbers.get(index) {
-            Ok(Some(number)) if number <= 0.0 => {
-                Err(at("not above zero", column, numbers.raw(index), "a number above zero"))
-            }
-            Ok(number) => Ok(number),
-            Err(NumberError::Invalid) => Err(at("not a number", column, numbers.raw(index), "a number above zero")),
-            Err(NumberError::OutOfRange) => {
-                Err(at("a number out of range", column, numbers.raw(index), "a size from 1e-18 to 1e18"))
+        let positive = |column: &str, numbers: &Numbers| -> Result<Option<f64>> {
+            match numbers.get(index) {
+                Ok(Some(number)) if number <= 0.0 => {
+                    Err(at("not above zero", column, numbers.raw(index), "a number above zero").into())
+                }
+                Ok(number) => Ok(number),
+                Err(NumberError::Invalid) => {
+                    Err(at("not a number", column, numbers.raw(index), "a number above zero").into())
+                }
+                Err(NumberError::OutOfRange) => {
+                    Err(at("a number out of range", column, numbers.raw(index), "a size from 1e-18 to 1e18").into())
+                }
             }
         };
         let missing = |column: &str| at("missing value", column, String::new(), "a value in every row");

@@ -130,7 +130,7 @@ pub struct FromHistory {
 }
 
 impl FromHistory {
-    /// The decay factor of RiskMetrics for daily returns.
+    /// The decay factor of `RiskMetrics` for daily returns.
     pub const LAMBDA: f64 = 0.94;
     /// The usual [`FromHistory::largest_jump`].
     pub const LARGEST_JUMP: f64 = 5.0;

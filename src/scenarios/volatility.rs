@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A window that begins at `s` was as volatile as was known at `s`; times `scale(s)` its return is one of now. Means
-//! are taken as zero, as in RiskMetrics.
+//! are taken as zero, as in `RiskMetrics`.
 
 use super::request::Returns;
 

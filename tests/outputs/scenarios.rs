@@ -132,6 +132,9 @@ fn table(coins: &[(&str, &[Option<f64>])]) -> String {
     text
 }
 
+/// Prices of ETH, flags, words of the refusal or the ends of the windows that stay, those that are marked.
+type Case<'a> = (&'a [Option<f64>], &'a [&'a str], Result<(&'a [&'a str], &'a str, &'a [&'a str]), &'a str>);
+
 #[test]
 fn gaps_jumps_and_stale_prices_are_refused_left_out_or_marked() {
     let dir = tempfile::tempdir().unwrap();
@@ -149,8 +152,6 @@ fn gaps_jumps_and_stale_prices_are_refused_left_out_or_marked() {
         plain.iter().enumerate().map(|(day, px)| px.map(|px| if day < 4 { px } else { px / 1e3 })).collect();
     let stale = with(&[(3, Some(99.0)), (4, Some(99.0))]);
     let all = ["02", "03", "04", "05", "06", "07", "08"];
-    // Prices of ETH, flags, words of the refusal or the ends of the windows that stay, those that are marked.
-    type Case<'a> = (&'a [Option<f64>], &'a [&'a str], Result<(&'a [&'a str], &'a str, &'a [&'a str]), &'a str>);
     let cases: [Case; 11] = [
         (&plain, &[], Ok((&all, "", &[]))),
         (&gap, &[], Err("a gap in the prices of `ETH`")),
@@ -243,8 +244,9 @@ fn what_cannot_be_used_is_refused_with_its_place() {
     assert_eq!(draw(&["--force"]).0, Some(0));
     let (code, words) = draw(&["--force", "--df", "2"]);
     assert!(code == Some(2) && words.contains("`df` is 2"), "{words}");
-    let same: String =
+    let same: Vec<String> =
         (1..9).map(|day| format!("2025-01-0{day},BTC,{0},\n2025-01-0{day},ETH,{0},\n", day * day)).collect();
+    let same = same.concat();
     fs::write(dir.path().join("prices.csv"), format!("{head}{same}")).unwrap();
     let (code, words) = draw(&["--force"]);
     assert!(code == Some(3) && words.contains("not positive definite") && words.contains("`ETH`"), "{words}");
@@ -297,7 +299,7 @@ fn prices_in_other_forms_are_the_same_prices() {
     let text = fs::read_to_string(prices()).unwrap();
     let mut plain = "time,base,price\n".to_owned();
     for coin in ["BTC", "ETH"] {
-        let mut pages = vec![String::new(), String::new()];
+        let mut pages = [String::new(), String::new()];
         for line in text.lines().filter(|line| line.split(',').nth(1) == Some(coin)) {
             let cells: Vec<&str> = line.split(',').collect();
             let time: jiff::Timestamp = format!("{}T00:00:00Z", cells[0]).parse().unwrap();

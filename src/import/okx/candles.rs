@@ -103,10 +103,12 @@ fn candle(value: &Value, file: &Arc<Path>, row: u64, inst_id: &Arc<str>) -> Resu
     let invalid = |problem: &str, value: String| Invalid::new(problem).file(file).row(row).value(cut(&value));
     let whole = || invalid("not a candle", value.to_string()).expected("a list: [ts, o, h, l, c, ...]");
     let items = value.as_array().ok_or_else(whole)?;
-    let text = |place: usize| match items.get(place) {
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(Value::Number(number)) => Ok(number.to_string()),
-        _ => Err(whole()),
+    let text = |place: usize| -> Result<String> {
+        match items.get(place) {
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(Value::Number(number)) => Ok(number.to_string()),
+            _ => Err(whole().into()),
+        }
     };
     let confirm = match items.len() {
         6 => text(5)?,
