@@ -185,7 +185,7 @@ fn parse_from(text: &str) -> Result<i64, String> {
 }
 
 impl WindowArgs {
-    fn from_history(&self) -> FromHistory {
+    fn history_of(&self) -> FromHistory {
         FromHistory {
             horizon: self.horizon,
             overlapping: self.overlapping,
@@ -218,7 +218,7 @@ impl ScenariosCommand {
                     prices: args.prices.clone(),
                     out: args.target.out.clone(),
                     force: args.target.force,
-                    from_history: args.windows.from_history(),
+                    from_history: args.windows.history_of(),
                 };
                 (scenarios::history(&request, terminal)?, &args.target.out)
             }
@@ -227,7 +227,7 @@ impl ScenariosCommand {
                     prices: args.prices.clone(),
                     out: args.target.out.clone(),
                     force: args.target.force,
-                    from_history: args.windows.from_history(),
+                    from_history: args.windows.history_of(),
                     draws: Draws { count: args.count, seed: args.seed, df: args.df },
                 };
                 (scenarios::montecarlo(&request, terminal)?, &args.target.out)
