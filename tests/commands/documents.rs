@@ -161,7 +161,7 @@ fn the_page_of_input_tables_has_the_columns_that_are_read() {
     for (table, column, kind, required) in input_columns() {
         expected.entry(table).or_default().push([column, kind, if required { "yes" } else { "no" }]);
     }
-    assert_eq!(expected.len(), 10, "{:?}", expected.keys());
+    assert_eq!(expected.len(), 11, "{:?}", expected.keys());
     let mut found = BTreeMap::new();
     for (title, text) in sections(&page) {
         let rows = table_rows(text);
