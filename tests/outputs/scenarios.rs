@@ -2,6 +2,11 @@
 //! what is refused, left out or marked.
 
 use crate::common::e2e::{Row, files, read_arrow, remargin, rows, rows_of, succeeds};
+use remargin::market::scenario::Scenario;
+use remargin::market::{Currency, Market};
+use remargin::progress::Silent;
+use remargin::snapshot::read_shocks;
+use remargin::stress::Preset;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
@@ -409,8 +414,11 @@ fn draws_are_the_same_on_every_machine() {
     };
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
     let normal = draw("normal.csv", &["--count", "500", "--seed", "3"]);
-    assert_eq!(hash(&normal), "NORMAL");
-    assert_eq!(hash(&draw("t.csv", &["--count", "500", "--seed", "3", "--df", "5", "--filtered"])), "STUDENT");
+    assert_eq!(hash(&normal), "3fd381530744a1cc71a6b612bcc2d4eb777f7444c6a65ba93fe21a64b7fd4519");
+    assert_eq!(
+        hash(&draw("t.csv", &["--count", "500", "--seed", "3", "--df", "5", "--filtered"])),
+        "9d9386abcf54d1071127bf8e1e1389a63b00e3ebd4993790809ba0b1ab3248e5"
+    );
     assert_eq!(draw("one.csv", &["--count", "500", "--seed", "3", "--threads", "1"]), normal);
     assert_ne!(draw("other.csv", &["--count", "500", "--seed", "4"]), normal);
     let fewer = draw("fewer.csv", &["--count", "100", "--seed", "3"]);
@@ -420,26 +428,63 @@ fn draws_are_the_same_on_every_machine() {
         dir.path(),
         &["scenarios", "history", &prices, "--proxy", "SOL=BTC", "--filtered", "--quiet", "--out", "history.csv"],
     );
-    assert_eq!(hash(&fs::read_to_string(history).unwrap()), "HISTORY");
+    assert_eq!(
+        hash(&fs::read_to_string(history).unwrap()),
+        "46add495d971d826c85278fa35fc6ccdf0b99960013e62bde1e0015e89aa97e5"
+    );
 }
 
 #[test]
 fn the_preset_is_the_history_that_is_shipped() {
     let dir = tempfile::tempdir().unwrap();
-    let (sample, prices) = (root().join("data/sample"), root().join("data/scenarios/crypto-daily.csv"));
-    let (sample, prices) = (sample.to_str().unwrap(), prices.to_str().unwrap());
+    let prices = root().join("data/scenarios/crypto-daily.csv");
+    let prices = prices.to_str().unwrap();
     let flags = ["--returns", "relative", "--proxy", "*=BTC:1", "--out", "shocks.parquet"];
     let outcome = succeeds(dir.path(), &[&["scenarios", "history", prices], &flags[..]].concat());
     assert!(outcome.stderr.contains("3277 scenarios, 2017-08-18 to 2026-08-07"), "{}", outcome.stderr);
     // Of days before 2021-03-25 there is no volatility.
     assert!(outcome.stderr.contains("which stays as it is: 1315"), "{}", outcome.stderr);
-    let stress = |out: &str, from: [&str; 2]| {
-        let flags =
-            ["--detail", "none", "--distance", "none", "--no-report", "--quiet", "--format", "csv", "--out", out];
-        succeeds(dir.path(), &[&["stress", sample], &from[..], &flags[..]].concat());
-        fs::read_to_string(dir.path().join(out).join("scenarios.csv")).unwrap()
+    let currency = |name: &str| Currency { name: name.to_owned(), fx: Some(1.0) };
+    let currencies = vec![currency("BTC"), currency("ETH")];
+    let market = Market { as_of_ns: 0, currencies, underlyings: Vec::new(), instruments: Vec::new() };
+    let (shocks, _) = read_shocks(&dir.path().join("shocks.parquet"), &market, &Silent).unwrap();
+    let preset: Vec<Scenario> = "history-1d".parse::<Preset>().unwrap().scenarios(&market).unwrap();
+    assert_eq!(preset, shocks);
+    assert_eq!(preset.len(), 3277);
+    let worst = preset.iter().find(|scenario| scenario.name == "2020-03-12").unwrap();
+    let price = |base: &str| worst.shocks.iter().find(|shock| shock.base == base).unwrap().price.unwrap();
+    assert!((price("BTC") - -0.395).abs() < 1e-3 && (price("ETH") - -0.446).abs() < 1e-3);
+    assert_eq!(price("*"), price("BTC"));
+}
+
+/// A book of two accounts, so that thousands of scenarios are soon done.
+#[test]
+fn a_stress_takes_thousands_of_scenarios() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = dir.path().join("snapshot");
+    fs::create_dir(&snapshot).unwrap();
+    let write = |name: &str, text: &str| fs::write(snapshot.join(name), text).unwrap();
+    write("snapshot.toml", "version = 1\nas_of = 2026-08-07T08:00:00Z\n");
+    write(
+        "instruments.csv",
+        "inst_id,inst_type,uly,settle_ccy,ct_type,ct_val,ct_mult,expiry,strike,opt_type\n\
+         BTC-USDT-SWAP,SWAP,BTC-USDT,USDT,linear,0.01,1,,,\n",
+    );
+    write("marks.csv", "inst_id,mark_px,mark_vol,fwd_px\nBTC-USDT-SWAP,65000,,\n");
+    write("indices.csv", "index_id,px\nBTC-USDT,65000\nBTC-USD,65000\nETH-USD,1900\nUSDT-USD,1\n");
+    write(
+        "positions.csv",
+        "account_id,inst_id,qty,avg_px\nlong,BTC-USDT-SWAP,1000,65000\nshort,BTC-USDT-SWAP,-1000,65000\n",
+    );
+    write("balances.csv", "account_id,ccy,cash\nlong,USDT,200000\nshort,USDT,200000\n");
+    let flags = ["--preset", "history-1d", "--preset", "crypto-historical", "--distance", "none", "--out", "out"];
+    let outcome = succeeds(dir.path(), &[&["stress", "snapshot"], &flags[..]].concat());
+    assert!(outcome.stderr.contains("3,285 scenarios"), "{}", outcome.stderr);
+    let scenarios = rows(&dir.path().join("out/scenarios.parquet"));
+    assert_eq!(scenarios.len(), 1 + 3277 + 7);
+    let liquidated = |name: &str| {
+        let row = scenarios.iter().find(|row| row["scenario"] == name).unwrap();
+        row["liquidation"].clone()
     };
-    let preset = stress("preset", ["--preset", "history-1d"]);
-    assert_eq!(preset.lines().count(), 3279, "header, base and 3277 days");
-    assert_eq!(preset, stress("shocks", ["--shocks", "shocks.parquet"]));
+    assert_eq!((&*liquidated("base"), &*liquidated("2020-03-12")), ("0", "1"));
 }
