@@ -29,7 +29,8 @@ const MOST_MARKET: u64 = 16 * MIB;
 const ROW_BASE: u64 = 512;
 const ROW_THREAD: u64 = 512;
 const ROW_PIECE: u64 = 1536;
-/// Ids of accounts that are kept to find those that look alike: as many at most, and bytes of each while the list grows.
+/// Ids of accounts that are kept to find those that look alike: as many at most, and bytes of each while the list
+/// grows.
 const MOST_KEYS: u64 = 1 << 20;
 const KEY: u64 = 12;
 /// A row of a row group that is decoded and waits.

@@ -115,8 +115,8 @@ impl Pass<'_> {
         Ok(Part { ids: book.accounts().clone(), outcomes, base: base.chunk.accounts, worst, spread, flagged, detail })
     }
 
-    /// All scenarios of the pass. Threads that other pieces leave idle take some of them; what comes out does not depend
-    /// on it.
+    /// All scenarios of the pass. Threads that other pieces leave idle take some of them; what comes out does not
+    /// depend on it.
     fn scenarios(&self, piece: &Piece, base: &Base, keeps_margins: bool, others: usize) -> Result<Left> {
         let width = (rayon::current_num_threads() / (others + 1)).max(1);
         let share = self.priced.len().div_ceil(width).max(1);

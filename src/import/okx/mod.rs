@@ -95,7 +95,8 @@ pub const RULES_FILE: &str = "rules.toml";
 /// # Errors
 /// [`Error::Usage`] if the folder exists, or no response has a time; [`Error::Invalid`] if a file is broken, rows
 /// contradict each other, or no row is used; [`Error::Io`] and [`Error::Runtime`] if writing fails;
-/// [`Error::Memory`] if the answers do not fit the memory of the machine; [`Error::Interrupted`]. In all cases nothing is
+/// [`Error::Memory`] if the answers do not fit the memory of the machine; [`Error::Interrupted`]. In all cases nothing
+/// is
 /// left behind.
 pub fn import(request: &ImportRequest, progress: &dyn Progress) -> Result<Imported> {
     import_within(request, MemoryLimit::of_machine(), progress)
