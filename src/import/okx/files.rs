@@ -52,8 +52,8 @@ pub(crate) fn budget(limit: MemoryLimit) -> Kept {
 /// Reads a folder of responses, or a single one. What the answers take is counted before they are parsed.
 ///
 /// # Errors
-/// [`Error::Memory`] if they do not fit; [`Error::Invalid`] for a file that is not JSON, not in the API's envelope, or an
-/// error response of the exchange, for
+/// [`Error::Memory`] if they do not fit; [`Error::Invalid`] for a file that is not JSON, not in the API's envelope, or
+/// an error response of the exchange, for
 /// a folder with two accounts, and for two answers of an account that have no order; [`Error::Io`].
 pub(crate) fn read(place: &Path, kept: &Kept) -> Result<Found> {
     let mut found = Found::default();
