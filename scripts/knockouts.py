@@ -161,7 +161,7 @@ KNOCKOUTS = [
     ("spot hedge of another quote", PRICED, "risk_unit == RiskUnitMode::Merged || hedged == quote", "risk_unit == RiskUnitMode::Merged || !hedged.is_empty()"),
     ("spot hedge in merged books by quote", PRICED, "risk_unit == RiskUnitMode::Merged || hedged == quote", "hedged == quote"),
     ("tiers whole, not incremental", TIERS, "R::splat(sum) + (amount - R::splat(below)) * rate", "amount * rate"),
-    ("borrow tiers off by one", TIERS, "            if !R::splat(bound).any_below(liability_coin) {", "            if !R::splat(bound).any_at_most(liability_coin) {"),
+    ("borrow tiers off by one", TIERS, "            mmr = is_above.if_below(liability_coin, R::splat(tier_mmr), mmr);\n            imr = is_above.if_below(liability_coin, R::splat(tier_imr), imr);\n            if !R::splat(bound).any_below(liability_coin) {\n", "            mmr = liability_coin.if_at_least(is_above, R::splat(tier_mmr), mmr);\n            imr = liability_coin.if_at_least(is_above, R::splat(tier_imr), imr);\n            if liability_coin.any_below(R::splat(bound)) {\n"),
     ("liquidation at one is healthy", STATUS, "ratio <= rules.status.liquidation", "ratio < rules.status.liquidation"),
     ("fee not in the ratio", REQUIREMENT, "let required = mmr + self.fee_usd;", "let required = mmr;"),
     ("deficit against mmr", REQUIREMENT, "im_deficit: figures.adj_eq < figures.imr,", "im_deficit: figures.adj_eq < figures.mmr,"),
