@@ -4,7 +4,7 @@
 use super::account::{OneAccount, exposed};
 use super::ladders::{Ladders, LaddersIn, OwnLanes};
 use super::search::{self, Point, Revalued};
-use super::{AccountDistances, Distance, Move, Reach};
+use super::{AccountDistances, Distance, Reach};
 use crate::book::Book;
 use crate::engine::account_of;
 use crate::margin::AccountMargin;
@@ -117,10 +117,7 @@ impl<R: Real> OnRungs<'_, '_, R> {
             (self.way, self.group) = (way, None);
             let (ladders, threshold) = (self.searched.ladders, self.threshold);
             let found = search::nearest(start, ladders.rungs(way), threshold, self)?;
-            if let Some((point, jump)) = found {
-                let price_usd = price_usd.map(|price| price * (1.0 + point.at));
-                *reach = Reach::At(Move { price_move: point.at, price_usd, margin_ratio: point.ratio, jump });
-            }
+            *reach = super::reach(found, price_usd);
         }
         if let Moved::Coin(ccy) = moved {
             self.lanes.restore(ccy);

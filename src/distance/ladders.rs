@@ -75,12 +75,9 @@ struct CoinRungs<R: Real> {
     rungs: Ways<Vec<PricedMarket<R>>>,
 }
 
-/// Markets side by side, as many as `R` has; the last fills the lanes that are left.
+/// Rungs side by side.
 fn beside<R: Real>(markets: &[PricedMarket]) -> Result<PricedMarket<R>> {
-    let filled: Option<Vec<&PricedMarket>> = (0..R::LANES).map(|lane| markets.get(lane).or(markets.last())).collect();
-    filled
-        .and_then(|markets| PricedMarket::beside(&markets))
-        .ok_or_else(|| Error::Runtime("a price move changes what can be held".to_owned()))
+    PricedMarket::beside(markets).ok_or_else(|| Error::Runtime("a price move changes what can be held".to_owned()))
 }
 
 /// Both ladders of a coin, or of all, in a market or its part.

@@ -178,6 +178,14 @@ impl Revalued for OneByOne<'_, '_> {
     }
 }
 
+/// What a search found, of a coin with this price now.
+fn reach(found: Option<(Point, bool)>, price_usd: Option<f64>) -> Reach {
+    found.map_or(Reach::None, |(at, jump)| {
+        let price_usd = price_usd.map(|price| price * (1.0 + at.at));
+        Reach::At(Move { price_move: at.at, price_usd, margin_ratio: at.ratio, jump })
+    })
+}
+
 fn point(at: f64, margin: &AccountMargin, threshold: f64) -> Point {
     Point {
         at,
@@ -192,10 +200,7 @@ fn own_distance(own: &mut OneAccount<'_>, base: String, now: &AccountMargin) -> 
     let mut nearest = |end: f64| -> Result<Reach> {
         let mut revalued = OneByOne { own, base: &base, threshold };
         let found = search::nearest(point(0.0, now, threshold), &ladder(end), threshold, &mut revalued)?;
-        Ok(found.map_or(Reach::None, |(at, jump)| {
-            let price_usd = price_usd.map(|price| price * (1.0 + at.at));
-            Reach::At(Move { price_move: at.at, price_usd, margin_ratio: at.ratio, jump })
-        }))
+        Ok(reach(found, price_usd))
     };
     let (down, up) = (nearest(LOWEST_MOVE)?, nearest(HIGHEST_MOVE)?);
     Ok(Distance { base, price_usd, down, up })

@@ -18,7 +18,7 @@ pub use super::statement::{BookState, Limit, Measure, Statement};
 use super::{HIGHEST_MOVE, LOWEST_MOVE, is_coin, ladder};
 use crate::book::Book;
 use crate::engine::lanes::{SideBySide, Width, Work};
-use crate::engine::{account_of, price};
+use crate::engine::{self, account_of, price};
 use crate::margin::AccountMargin;
 use crate::margin::priced::PricedMarket;
 use crate::margin::real::Real;
@@ -40,9 +40,7 @@ pub const RESOLUTION: f64 = 1.0 / STEPS_PER_UNIT;
 const STEPS_PER_UNIT: f64 = 1e6;
 
 /// Moves that are tried at once.
-const AT_ONCE: usize = 8;
-/// The same, as a number of steps.
-const BETWEEN: i64 = 8;
+const AT_ONCE: u8 = 8;
 /// Accounts per task. Fixed, so that sums do not depend on the number of threads.
 const TASK_ACCOUNTS: usize = 4096;
 
@@ -214,10 +212,7 @@ impl Work for States<'_> {
         let Self { book, accounts, width } = self;
         let mut states = vec![BookState::default(); alone.len()];
         let (mut work, mut work_alone) = (Workspace::new(priced), Workspace::new(&alone[0]));
-        let failed = |account: usize| {
-            let id = book.accounts().get(account);
-            Error::Runtime(format!("account `{id}`: a figure is not finite; nothing was written"))
-        };
+        let failed = |account: usize| engine::not_finite(book, account);
         for number in accounts {
             let account = account_of(book, number);
             if account.orders.is_empty() {
@@ -280,14 +275,14 @@ impl Search<'_> {
     fn nearest(&mut self, end: f64, now: BookState) -> Result<Option<Breach>> {
         let rungs: Vec<i64> = ladder(end).into_iter().map(|rung| (rung * STEPS_PER_UNIT).round() as i64).collect();
         let mut inner = (0, now);
-        for few in rungs.chunks(AT_ONCE) {
+        for few in rungs.chunks(usize::from(AT_ONCE)) {
             let Some((before, mut outer)) = self.first(inner, few)? else {
                 inner = (few[few.len() - 1], self.last);
                 continue;
             };
             inner = before;
             while (outer.0 - inner.0).abs() > 1 {
-                let (distance, parts) = (outer.0 - inner.0, BETWEEN + 1);
+                let (distance, parts) = (outer.0 - inner.0, i64::from(AT_ONCE) + 1);
                 let mut between: Vec<i64> = (1..parts).map(|part| inner.0 + distance * part / parts).collect();
                 between.retain(|&steps| steps != inner.0 && steps != outer.0);
                 between.dedup();

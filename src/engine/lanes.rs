@@ -144,18 +144,13 @@ impl SideBySide {
     /// # Errors
     /// [`Error::Runtime`] if they are of different books.
     pub fn new(width: Width, alone: Vec<PricedMarket>) -> crate::Result<Self> {
-        fn beside<R: Real>(alone: &[PricedMarket]) -> crate::Result<PricedMarket<R>> {
-            let filled = (0..R::LANES).map(|lane| alone.get(lane).or(alone.last())).collect::<Option<Vec<_>>>();
-            filled
-                .filter(|_| alone.len() <= R::LANES)
-                .and_then(|markets| PricedMarket::beside(&markets))
-                .ok_or_else(|| Error::Runtime("markets of different books cannot stand side by side".to_owned()))
-        }
         let beside = match width.lanes {
-            1 if alone.len() == 1 => Sides::One,
-            1 | 4 => Sides::Four(beside(&alone)?),
-            _ => Sides::Eight(beside(&alone)?),
+            1 => (alone.len() == 1).then_some(Sides::One),
+            4 => PricedMarket::beside(&alone).map(Sides::Four),
+            _ => PricedMarket::beside(&alone).map(Sides::Eight),
         };
+        let other = || Error::Runtime("markets of different books cannot stand side by side".to_owned());
+        let beside = beside.ok_or_else(other)?;
         Ok(Self { width, alone, beside })
     }
 

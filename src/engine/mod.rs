@@ -70,6 +70,13 @@ pub fn account_of(book: &Book, account: usize) -> Account<'_> {
     }
 }
 
+/// What is said of an account with a figure that is not finite.
+#[cold]
+pub(crate) fn not_finite(book: &Book, account: usize) -> Error {
+    let id = book.accounts().get(account);
+    Error::Runtime(format!("account `{id}`: a figure is not finite; nothing was written"))
+}
+
 /// The margins of `accounts`, a range of the book.
 ///
 /// ```
@@ -133,12 +140,7 @@ impl Chunk {
         self.units.reserve(book.position_start()[accounts.end] - book.position_start()[accounts.start]);
         for account in accounts {
             let (rows, first_unit) = (account_of(book, account), self.units.len());
-            let margin = evaluate(priced, &rows, work, &mut self.units).map_err(|_| {
-                Error::Runtime(format!(
-                    "account `{}`: a figure is not finite; nothing was written",
-                    book.accounts().get(account)
-                ))
-            })?;
+            let margin = evaluate(priced, &rows, work, &mut self.units).map_err(|_| not_finite(book, account))?;
             observe(&rows, work, &self.units[first_unit..]);
             self.accounts.push(margin);
             self.unit_end.push(self.units.len());

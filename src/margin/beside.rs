@@ -5,20 +5,21 @@ use super::real::Real;
 use std::sync::Arc;
 
 impl<R: Real> PricedMarket<R> {
-    /// As many markets as `R` has, side by side. Markets of other instruments, or in which others have a price, give
-    /// `None`, as do more or fewer of them.
+    /// Markets side by side, no more than `R` has; the last fills the lanes that are left. `None` without a market,
+    /// with too many, or if they have other instruments, or others of them have a price.
     #[must_use]
-    pub fn beside(markets: &[&PricedMarket]) -> Option<Self> {
-        let first = *markets.first()?;
-        let fits = |market: &&PricedMarket| {
+    pub fn beside(alone: &[PricedMarket]) -> Option<Self> {
+        let (first, last) = (alone.first()?, alone.last()?);
+        let fits = |market: &PricedMarket| {
             market.units.len() == first.units.len()
                 && market.currencies.len() == first.currencies.len()
                 && market.contracts.len() == first.contracts.len()
                 && market.option_rows.len() == first.option_rows.len()
         };
-        if markets.len() != R::LANES || !markets.iter().all(fits) {
+        if alone.len() > R::LANES || !alone.iter().all(fits) {
             return None;
         }
+        let markets: Vec<&PricedMarket> = (0..R::LANES).map(|lane| alone.get(lane).unwrap_or(last)).collect();
         let units = first.units.iter().enumerate().map(|(place, unit)| UnitParams {
             name: unit.name.clone(),
             base: unit.base,

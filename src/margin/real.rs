@@ -65,9 +65,6 @@ pub trait Real:
     /// True if `self < other` in some market.
     fn any_below(self, other: Self) -> bool;
 
-    /// True if `self <= other` in some market.
-    fn any_at_most(self, other: Self) -> bool;
-
     /// True if the number is finite in every market.
     fn is_finite(self) -> bool;
 
@@ -138,11 +135,6 @@ impl Real for f64 {
     #[inline(always)]
     fn any_below(self, other: Self) -> bool {
         self < other
-    }
-
-    #[inline(always)]
-    fn any_at_most(self, other: Self) -> bool {
-        self <= other
     }
 
     #[inline(always)]
@@ -306,11 +298,6 @@ impl<const L: usize> Real for Lanes<L> {
     #[inline(always)]
     fn any_below(self, other: Self) -> bool {
         (0..L).fold(false, |any, lane| any | (self.0[lane] < other.0[lane]))
-    }
-
-    #[inline(always)]
-    fn any_at_most(self, other: Self) -> bool {
-        (0..L).fold(false, |any, lane| any | (self.0[lane] <= other.0[lane]))
     }
 
     #[inline(always)]

@@ -250,7 +250,7 @@ impl Work for InLanes<'_> {
             } else {
                 one_by_one(orders.get_or_insert_with(|| OneByOne::new(&alone[0])), alone, &account, &mut count)
             };
-            let figures = figures.map_err(|_| not_finite(book, place))?;
+            let figures = figures.map_err(|_| engine::not_finite(book, place))?;
             if !has_base {
                 return Err(other_units());
             }
@@ -296,12 +296,6 @@ fn inlined<R: Real, F: FnMut(UnitMargin<R>, Hedge<R>)>(count: F) -> F {
 
 fn other_units() -> Error {
     Error::Runtime("a scenario has other accounts or risk units than the base case".to_owned())
-}
-
-#[cold]
-fn not_finite(book: &Book, account: usize) -> Error {
-    let id = book.accounts().get(account);
-    Error::Runtime(format!("account `{id}`: a figure is not finite; nothing was written"))
 }
 
 impl OneByOne {

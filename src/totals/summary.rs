@@ -185,14 +185,6 @@ impl Tally {
         Self { units: vec![UnitTally::default(); units], ..Self::default() }
     }
 
-    /// Counts one chunk.
-    #[must_use]
-    pub fn of(chunk: &Chunk, units: usize) -> Self {
-        let mut tally = Self::new(units);
-        tally.count(chunk);
-        tally
-    }
-
     /// Counts the chunk that follows.
     pub fn count(&mut self, chunk: &Chunk) {
         for margin in &chunk.accounts {
