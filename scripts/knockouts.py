@@ -270,7 +270,21 @@ def manifest():
 
 
 # What the rules use of the module that reads files.
-SOURCE = """mod source {
+SOURCE = """/// Stands in for the module that reads files.
+pub mod source {
+    /// A file that was read.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct ReadFile {
+        /// Where it was.
+        pub path: std::path::PathBuf,
+        /// Its hash.
+        pub blake3: String,
+    }
+
+    /// Its bytes, if it is there.
+    ///
+    /// # Errors
+    /// None.
     pub fn read_if_there(path: &std::path::Path, _: u64) -> crate::Result<Option<Vec<u8>>> {
         Ok(std::fs::read(path).ok())
     }
