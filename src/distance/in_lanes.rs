@@ -1,168 +1,200 @@
-//! The distances of many accounts: rungs of the shared ladders in lanes, and what lies between them on the account's
-//! own market.
+//! The distances of an account: on the rungs of ladders in lanes, and between rungs on the account's own market.
 
 use super::account::{OneAccount, exposed};
-use super::ladders::{Ladders, LaddersIn, OwnLanes};
+use super::ladders::{Ladders, LaddersIn, Markets};
 use super::search::{self, Point, Revalued};
+use super::submarket::Submarket;
 use super::{AccountDistances, Distance, Reach};
 use crate::book::Book;
-use crate::engine::account_of;
-use crate::margin::AccountMargin;
+use crate::engine::lanes::Width;
+use crate::engine::{account_of, price, reprice};
 use crate::margin::account::{Account, NotFinite};
 use crate::margin::account_figures::AccountFigures;
+use crate::margin::part::{Part, evaluate_part};
+use crate::margin::priced::PricedMarket;
 use crate::margin::real::Real;
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::Rules;
+use crate::margin::{AccountMargin, UnitMargin};
 use crate::market::Market;
-use crate::market::scenario::{EVERY_COIN, Scenario};
+use crate::market::scenario::{EVERY_COIN, PriceMoves};
 use crate::{Error, Result};
 
-/// What the accounts are in.
+/// Whose distances, by its number in a book.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub market: &'a Market,
-    pub rules: &'a Rules,
+pub(super) struct Who<'a> {
     pub book: &'a Book,
+    pub number: usize,
 }
 
-/// The distances of some accounts, as [`super::distances`] finds them one by one.
-pub(super) fn distances_of(place: Place<'_>, ladders: &Ladders, accounts: &[usize]) -> Result<Vec<AccountDistances>> {
+/// What is searched for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Scope {
+    /// All coins together, and each coin that the account is exposed to.
+    EveryRow,
+    /// All coins together.
+    AllCoins,
+}
+
+/// The distances of some accounts of the market that the ladders are of.
+pub(super) fn of_many(ladders: &Ladders<'_>, book: &Book, accounts: &[usize]) -> Result<Vec<AccountDistances>> {
+    fn search<R: Real>(ladders: &LaddersIn<'_, R>, book: &Book, accounts: &[usize]) -> Result<Vec<AccountDistances>> {
+        let mut searched = Searched::new(ladders);
+        let each = |&number: &usize| searched.one(Who { book, number }, &account_of(book, number), Scope::EveryRow);
+        accounts.iter().map(each).collect()
+    }
     match ladders {
-        Ladders::One(ladders) => Searched::new(place, ladders).all(accounts),
-        Ladders::Four(ladders) => Searched::new(place, ladders).all(accounts),
-        Ladders::Eight(ladders) => Searched::new(place, ladders).all(accounts),
+        Ladders::One(ladders) => search(ladders, book, accounts),
+        Ladders::Four(ladders) => search(ladders, book, accounts),
+        Ladders::Eight(ladders) => search(ladders, book, accounts),
     }
 }
 
-struct Searched<'a, R: Real> {
-    place: Place<'a>,
-    ladders: &'a LaddersIn<R>,
+/// The distances of one account, on ladders of its own market.
+pub(super) fn of_one(market: &Market, rules: &Rules, who: Who<'_>, scope: Scope) -> Result<AccountDistances> {
+    let own = OneAccount::new(market, who.book, who.number);
+    let ladders = LaddersIn::<f64>::new(&own.market, rules, Width::ONE);
+    Searched::new(&ladders).one(who, &own.account(who.book, who.number), scope)
+}
+
+struct Searched<'l, R: Real> {
+    ladders: &'l LaddersIn<'l, R>,
     work: Workspace<R>,
     alone: Workspace,
+    units: Vec<UnitMargin>,
 }
 
-/// What moves.
-#[derive(Clone, Copy, PartialEq)]
-enum Moved {
-    All,
-    Coin(u32),
-}
-
-impl<'a, R: Real> Searched<'a, R> {
-    fn new(place: Place<'a>, ladders: &'a LaddersIn<R>) -> Self {
-        let now = ladders.now();
-        Self { place, ladders, work: ladders.workspace(), alone: Workspace::new(now) }
+impl<'l, R: Real> Searched<'l, R> {
+    fn new(ladders: &'l LaddersIn<'l, R>) -> Self {
+        let currencies = ladders.market().currencies.len();
+        let (work, alone) = (Workspace::for_currencies(currencies), Workspace::for_currencies(currencies));
+        Self { ladders, work, alone, units: Vec::new() }
     }
 
-    fn all(mut self, accounts: &[usize]) -> Result<Vec<AccountDistances>> {
-        accounts.iter().map(|&account| self.one(account)).collect()
-    }
-
-    fn one(&mut self, number: usize) -> Result<AccountDistances> {
-        let Place { market, rules, book } = self.place;
-        let account = account_of(book, number);
-        let failed = |_: NotFinite| {
-            let id = book.accounts().get(number);
-            Error::Runtime(format!("account `{id}`: a figure is not finite"))
-        };
-        let now = evaluate(self.ladders.now(), &account, &mut self.alone, &mut Vec::new()).map_err(failed)?;
-        let own = OwnLanes::new(self.ladders, &account).map_err(failed)?;
-        let mut on_rungs = OnRungs {
-            searched: self,
-            account,
-            number,
-            lanes: own,
-            alone: None,
-            moved: Moved::All,
-            way: 0,
-            group: None,
-            threshold: rules.status.liquidation,
-        };
-        let exposed = exposed(market, &account).number();
-        let coins = exposed.entries().filter(|&ccy| on_rungs.searched.ladders.is_coin(ccy)).map(Moved::Coin);
-        let mut rows = Vec::new();
-        for moved in std::iter::once(Moved::All).chain(coins.collect::<Vec<_>>()) {
-            rows.push(on_rungs.distance(moved, &now)?);
+    fn one(&mut self, who: Who<'_>, account: &Account<'_>, scope: Scope) -> Result<AccountDistances> {
+        let ladders = self.ladders;
+        let failed = |_: NotFinite| not_finite(who, 0.0);
+        self.units.clear();
+        let now = evaluate(ladders.now(), account, &mut self.alone, &mut self.units).map_err(failed)?;
+        let of_all = Part::whole(account);
+        let mut rows = vec![self.row(who, EVERY_COIN, None, (ladders.all(), &of_all), &now)?];
+        if scope == Scope::EveryRow {
+            for ccy in exposed(ladders.market(), account).number().entries() {
+                let Some(coin) = ladders.coin(ccy) else { continue };
+                let values = (self.units.as_slice(), &self.alone);
+                let part = Part::reached(ladders.now(), account, values, coin.reached()).map_err(failed)?;
+                let currency = &ladders.market().currencies[ccy as usize];
+                rows.push(self.row(who, &currency.name, currency.fx, (&coin.markets, &part), &now)?);
+            }
         }
-        Ok(AccountDistances { account: number, margin: now, rows })
+        Ok(AccountDistances { account: who.number, margin: now, rows })
+    }
+
+    fn row(
+        &mut self,
+        who: Who<'_>,
+        base: &str,
+        price_usd: Option<f64>,
+        (markets, part): (&Markets<R>, &Part),
+        now: &AccountMargin,
+    ) -> Result<Distance> {
+        let (ladders, threshold) = (self.ladders, self.ladders.rules().status.liquidation);
+        let work = &mut self.work;
+        let mut on_rungs =
+            OnRungs { who, ladders, markets, part, work, between: None, groups: [None, None], way: 0, threshold };
+        let start = super::point(0.0, now, threshold);
+        // No move has a neighbour on either side.
+        let sides = [on_rungs.first(0)?, on_rungs.first(1)?];
+        let mut reaches = [Reach::None, Reach::None];
+        for (way, reach) in reaches.iter_mut().enumerate() {
+            on_rungs.way = way;
+            let found = search::nearest([sides[1 - way], start], ladders.rungs(way), threshold, &mut on_rungs)?;
+            *reach = super::reach(found, price_usd);
+        }
+        let [down, up] = reaches;
+        Ok(Distance { base: base.to_owned(), price_usd, down, up })
     }
 }
 
-/// One account on the rungs of one ladder.
-struct OnRungs<'a, 's, R: Real> {
-    searched: &'s mut Searched<'a, R>,
-    account: Account<'a>,
-    number: usize,
-    lanes: OwnLanes<'a, R>,
+fn not_finite(who: Who<'_>, price_move: f64) -> Error {
+    let id = who.book.accounts().get(who.number);
+    Error::Runtime(format!("account `{id}`: a figure is not finite after a price move of {price_move}"))
+}
+
+/// One account on the rungs of the two ways of a ladder.
+struct OnRungs<'s, R: Real> {
+    who: Who<'s>,
+    ladders: &'s LaddersIn<'s, R>,
+    markets: &'s Markets<R>,
+    part: &'s Part,
+    work: &'s mut Workspace<R>,
     /// Made when a move between rungs is asked for.
-    alone: Option<OneAccount<'a>>,
-    moved: Moved,
+    between: Option<Between>,
+    /// By way, the rungs that were evaluated last; without figures if one is not finite.
+    groups: [Option<(usize, Option<AccountFigures<R>>)>; 2],
     way: usize,
-    /// The rungs that were evaluated last; without figures if one is not finite.
-    group: Option<(usize, Option<AccountFigures<R>>)>,
     threshold: f64,
 }
 
-impl<R: Real> OnRungs<'_, '_, R> {
-    fn distance(&mut self, moved: Moved, now: &AccountMargin) -> Result<Distance> {
-        let market = self.searched.place.market;
-        self.moved = moved;
-        let price_usd = match moved {
-            Moved::All => None,
-            Moved::Coin(ccy) => market.currencies[ccy as usize].fx,
-        };
-        let start = super::point(0.0, now, self.threshold);
-        let mut reaches = [Reach::None, Reach::None];
-        for (way, reach) in reaches.iter_mut().enumerate() {
-            (self.way, self.group) = (way, None);
-            let (ladders, threshold) = (self.searched.ladders, self.threshold);
-            let found = search::nearest(start, ladders.rungs(way), threshold, self)?;
-            *reach = super::reach(found, price_usd);
-        }
-        if let Moved::Coin(ccy) = moved {
-            self.lanes.restore(ccy);
-        }
-        let [down, up] = reaches;
-        Ok(Distance { base: self.base().to_owned(), price_usd, down, up })
+impl<R: Real> OnRungs<'_, R> {
+    /// The first rung of a way.
+    fn first(&mut self, way: usize) -> Result<Point> {
+        self.way = way;
+        self.on_rung(0, self.ladders.rungs(way)[0])
     }
 
-    fn base(&self) -> &str {
-        match self.moved {
-            Moved::All => EVERY_COIN,
-            Moved::Coin(ccy) => &self.searched.place.market.currencies[ccy as usize].name,
-        }
-    }
-
-    fn evaluate(&mut self, group: usize) -> Option<AccountFigures<R>> {
-        let work = &mut self.searched.work;
-        let found = match self.moved {
-            Moved::All => {
-                let account = Account { orders: &[], ..self.account };
-                self.searched.ladders.all(&account, work, self.way, group)
-            }
-            Moved::Coin(ccy) => self.lanes.coin(&self.account, work, ccy, self.way, group),
-        };
-        found.ok()
+    fn point(&self, price_move: f64, figures: &AccountFigures) -> Point {
+        super::point(price_move, &AccountMargin::of(figures, self.ladders.rules()), self.threshold)
     }
 }
 
-impl<R: Real> Revalued for OnRungs<'_, '_, R> {
+impl<R: Real> Revalued for OnRungs<'_, R> {
     fn at(&mut self, price_move: f64) -> Result<Point> {
-        let Place { market, rules, book } = self.searched.place;
-        let number = self.number;
-        let scenario = Scenario::price_move("", self.base(), price_move);
-        let alone = self.alone.get_or_insert_with(|| OneAccount::new(market, rules, book, number));
-        Ok(super::point(price_move, &alone.margin(&scenario)?, self.threshold))
+        let (rules, (market, coin)) = (self.ladders.rules(), self.markets.unmoved());
+        let between = self.between.get_or_insert_with(|| Between::new(market, coin, rules, self.part));
+        let figures = between.at(price_move, rules).map_err(|_| not_finite(self.who, price_move))?;
+        Ok(self.point(price_move, &figures))
     }
 
     fn on_rung(&mut self, rung: usize, price_move: f64) -> Result<Point> {
         let (group, lane) = (rung / R::LANES, rung % R::LANES);
-        let known = self.group.filter(|(known, _)| *known == group);
-        let (_, figures) = known.unwrap_or_else(|| (group, self.evaluate(group)));
-        self.group = Some((group, figures));
+        let known = self.groups[self.way].filter(|(known, _)| *known == group);
+        let figures = if let Some((_, figures)) = known {
+            figures
+        } else {
+            let priced = self.markets.group(self.ladders, self.way, group)?;
+            let figures = self.ladders.width().part(priced, self.part, self.work).ok();
+            self.groups[self.way] = Some((group, figures));
+            figures
+        };
         // A rung that is not finite may lie behind the one that is searched: alone it is an error, if it is reached.
         let Some(figures) = figures else { return self.at(price_move) };
-        let margin = AccountMargin::of(&figures.lane(lane), self.searched.place.rules);
-        Ok(super::point(price_move, &margin, self.threshold))
+        Ok(self.point(price_move, &figures.lane(lane)))
+    }
+}
+
+/// The account at any move, in the part of the market that it has something in.
+struct Between {
+    moves: PriceMoves,
+    priced: PricedMarket,
+    part: Part,
+    work: Workspace,
+}
+
+impl Between {
+    fn new(market: &Market, coin: Option<u32>, rules: &Rules, part: &Part) -> Self {
+        let rows = part.account();
+        let more = rows.ccy.iter().copied().chain(coin);
+        let Submarket { market, instruments, currencies } =
+            Submarket::new(market, rows.instrument.iter().copied(), more);
+        let part = part.renumbered(|held| instruments.place(held), |ccy| currencies.place(ccy));
+        let priced = price(&market, rules);
+        let coin = coin.map(|ccy| currencies.place(ccy));
+        Self { work: Workspace::new(&priced), priced, part, moves: PriceMoves::new(market, coin) }
+    }
+
+    fn at(&mut self, price_move: f64, rules: &Rules) -> Result<AccountFigures, NotFinite> {
+        reprice(&mut self.priced, self.moves.to(price_move, rules.rate));
+        evaluate_part(&self.priced, &self.part, &mut self.work)
     }
 }

@@ -13,9 +13,13 @@
 //!
 //! A margin ratio may cross the threshold more than once, and it may jump over it: spot in use is capped, options are
 //! convex, and a debt that enters a higher tier pays the higher rate on the whole amount. So the search uses samples,
-//! not slopes. It walks outward on the ladder of [`ladder`], refines every local minimum of three samples, and stops at
-//! the first change of state. It can miss an excursion that is narrower than a step of the ladder (0.5 % of price near
+//! not slopes. It walks outward on the ladder of [`ladder`], looks into local minima of three samples, and stops at the
+//! first change of state. It can miss an excursion that is narrower than a step of the ladder (0.5 % of price near
 //! zero, 5 % far out) if no sample falls into it.
+//!
+//! A local minimum is looked into where the lines through the samples around it leave less than half of the room to the
+//! threshold. Where a move of one coin reaches only some of an account's units, only these are revalued: the others are
+//! valued once and added. So figures equal those of a run in the moved market to rounding.
 //!
 //! [`distances`] is for one account, [`reverse`] for a condition on the whole book.
 
@@ -37,12 +41,12 @@ use crate::engine::lanes::Width;
 use crate::margin::rules::Rules;
 use crate::margin::{AccountMargin, Status};
 use crate::market::Market;
-use crate::market::scenario::{self, EVERY_COIN, Scenario, Shock};
+use crate::market::scenario::{self, Shock};
 use crate::progress::Progress;
 use crate::{Error, Result, parallel};
-use account::OneAccount;
+use in_lanes::{Scope, Who};
 use ladders::Ladders;
-use search::{Point, Revalued};
+use search::Point;
 
 pub use crate::totals::reach::{Move, Reach};
 
@@ -73,7 +77,8 @@ pub struct AccountDistances {
 /// The nearest price moves at which the margin ratio of an account reaches the liquidation threshold of the rules: in
 /// all coins together, and in each coin that it holds or has a position in.
 ///
-/// Only what the account holds is priced. The figures equal those of a run over the whole book in the moved market.
+/// Only what the account holds is priced. The figures equal those of a run over the whole book in the moved market, to
+/// rounding.
 ///
 /// ```
 /// use remargin::distance::{HIGHEST_MOVE, LOWEST_MOVE, distances};
@@ -92,11 +97,7 @@ pub struct AccountDistances {
 /// # Errors
 /// [`Error::Runtime`] with the account's name if a figure is not finite. A valid book excludes this.
 pub fn distances(market: &Market, rules: &Rules, book: &Book, account: usize) -> Result<AccountDistances> {
-    let mut own = OneAccount::new(market, rules, book, account);
-    let now = own.margin(&Scenario::base())?;
-    let bases = std::iter::once(EVERY_COIN.to_owned()).chain(own.exposures());
-    let rows = bases.map(|base| own_distance(&mut own, base, &now)).collect::<Result<_>>()?;
-    Ok(AccountDistances { account, margin: now, rows })
+    in_lanes::of_one(market, rules, Who { book, number: account }, Scope::EveryRow)
 }
 
 /// The distance in all coins together only.
@@ -104,9 +105,8 @@ pub fn distances(market: &Market, rules: &Rules, book: &Book, account: usize) ->
 /// # Errors
 /// As [`distances`].
 pub fn parallel_distance(market: &Market, rules: &Rules, book: &Book, account: usize) -> Result<Distance> {
-    let mut own = OneAccount::new(market, rules, book, account);
-    let now = own.margin(&Scenario::base())?;
-    own_distance(&mut own, EVERY_COIN.to_owned(), &now)
+    let found = in_lanes::of_one(market, rules, Who { book, number: account }, Scope::AllCoins)?;
+    found.rows.into_iter().next().ok_or_else(|| Error::Runtime("a search found no row".to_owned()))
 }
 
 /// How many accounts are searched. The result is the same.
@@ -144,13 +144,13 @@ pub fn for_each(
     progress.stage("distance", "accounts", accounts.len() as u64);
     let ladders = match way {
         Way::Alone => None,
-        Way::OnLadders(width) => Some(Ladders::new(market, rules, width, progress)?),
+        Way::OnLadders(width) => Some(Ladders::new(market, rules, width)),
     };
     let task = |number: usize| {
         progress.check()?;
         let few = &accounts[number * TASK..accounts.len().min((number + 1) * TASK)];
         let found = match &ladders {
-            Some(ladders) => in_lanes::distances_of(in_lanes::Place { market, rules, book }, ladders, few)?,
+            Some(ladders) => in_lanes::of_many(ladders, book, few)?,
             None => few.iter().map(|&account| distances(market, rules, book, account)).collect::<Result<Vec<_>>>()?,
         };
         progress.advance(few.len() as u64);
@@ -158,24 +158,6 @@ pub fn for_each(
     };
     let window = rayon::current_num_threads() * 4;
     parallel::in_order(accounts.len().div_ceil(TASK), window, task, |found| found.into_iter().try_for_each(&mut sink))
-}
-
-/// An account's revaluations, one by one.
-struct OneByOne<'o, 'a> {
-    own: &'o mut OneAccount<'a>,
-    base: &'o str,
-    threshold: f64,
-}
-
-impl Revalued for OneByOne<'_, '_> {
-    fn at(&mut self, price_move: f64) -> Result<Point> {
-        let margin = self.own.margin(&Scenario::price_move("", self.base, price_move))?;
-        Ok(point(price_move, &margin, self.threshold))
-    }
-
-    fn on_rung(&mut self, _: usize, price_move: f64) -> Result<Point> {
-        self.at(price_move)
-    }
 }
 
 /// What a search found, of a coin with this price now.
@@ -195,25 +177,8 @@ fn point(at: f64, margin: &AccountMargin, threshold: f64) -> Point {
     }
 }
 
-fn own_distance(own: &mut OneAccount<'_>, base: String, now: &AccountMargin) -> Result<Distance> {
-    let (threshold, price_usd) = (own.threshold(), own.price_usd(&base));
-    let mut nearest = |end: f64| -> Result<Reach> {
-        let mut revalued = OneByOne { own, base: &base, threshold };
-        let found = search::nearest(point(0.0, now, threshold), &ladder(end), threshold, &mut revalued)?;
-        Ok(reach(found, price_usd))
-    };
-    let (down, up) = (nearest(LOWEST_MOVE)?, nearest(HIGHEST_MOVE)?);
-    Ok(Distance { base, price_usd, down, up })
-}
-
 /// True if a scenario moves this currency by `price`: a coin, neither a stablecoin nor USD.
 fn is_coin(market: &Market, name: &str) -> bool {
     let shock = Shock { base: name.to_owned(), price: Some(0.0), vol: None };
     scenario::check_shock(market, &shock).is_ok()
-}
-
-fn not_finite(book: &Book, account: usize, scenario: &Scenario) -> Error {
-    let price = scenario.shocks.first().and_then(|shock| shock.price).unwrap_or(0.0);
-    let id = book.accounts().get(account);
-    Error::Runtime(format!("account `{id}`: a figure is not finite after a price move of {price}"))
 }

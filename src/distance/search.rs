@@ -44,13 +44,14 @@ pub(super) trait Revalued {
     fn on_rung(&mut self, rung: usize, price_move: f64) -> Result<Point>;
 }
 
-/// The point nearest to `start` (no move) with another state, and whether the ratio jumps there. `rungs` lead outward.
-/// `None` if no rung and no dip between rungs has another state.
+/// The point nearest to no move with another state, and whether the ratio jumps there. `rungs` lead outward from the
+/// start, which is no move; `opposite` is the first rung of the other way. `None` if no rung and no dip between rungs
+/// has another state.
 ///
 /// # Errors
 /// Those of `revalued`.
 pub(super) fn nearest(
-    start: Point,
+    [opposite, start]: [Point; 2],
     rungs: &[f64],
     threshold: f64,
     revalued: &mut impl Revalued,
@@ -59,19 +60,24 @@ pub(super) fn nearest(
     if start.has_reached(threshold, 0.0) {
         return Ok(Some((start, false)));
     }
-    let room = |point: &Point| point.room(&start, threshold);
-    let (mut before, mut last) = (start, start);
+    let (mut earlier, mut before, mut last) = (None, opposite, start);
     for (number, &rung) in rungs.iter().enumerate() {
         let next = search.revalued.on_rung(number, rung)?;
         if search.has_changed(&next) {
             return search.refine(last, next).map(Some);
         }
         // If three samples fall and rise again, the minimum lies between the outer two.
-        let is_lowest = room(&last) <= room(&next) && room(&last) <= room(&before) && room(&last).is_finite();
-        if is_lowest && let Some(dip) = search.dip(before.at, next.at)? {
-            return search.refine(before, dip).map(Some);
+        if search.is_lowest(&last, [&before, &next]) {
+            let further = rungs.get(number + 1);
+            let further = further.map(|&rung| search.revalued.on_rung(number + 1, rung)).transpose()?;
+            let inner = if number == 0 { last } else { before };
+            if search.may_dip([earlier, Some(before), Some(last), Some(next), further], number == 0)
+                && let Some(dip) = search.dip(inner.at, next.at)?
+            {
+                return search.refine(inner, dip).map(Some);
+            }
         }
-        (before, last) = (last, next);
+        (earlier, before, last) = (Some(before).filter(|_| number > 0), last, next);
     }
     Ok(None)
 }
@@ -87,19 +93,41 @@ impl<V: Revalued> Search<'_, V> {
         point.liquidated != self.start.liquidated
     }
 
+    fn room(&self, point: &Point) -> f64 {
+        point.room(&self.start, self.threshold)
+    }
+
+    fn is_lowest(&self, point: &Point, beside: [&Point; 2]) -> bool {
+        let (room, beside) = (self.room(point), beside.map(|point| self.room(point)));
+        room.is_finite() && beside.iter().all(|other| room <= *other) && beside.iter().any(|other| room < *other)
+    }
+
+    /// Whether the room may end in a dip around the third of five samples, the lowest of the inner three.
+    ///
+    /// Around a minimum the room is convex, as far as it is smooth or has a kink. So it stays above the straight lines
+    /// through neighbouring samples, continued beyond them. Where these leave more than half of the room, there is no
+    /// end to be looked for. The first sample is missing near no move, the last one at the end of the ladder.
+    fn may_dip(&self, samples: [Option<Point>; 5], is_start: bool) -> bool {
+        let [earlier, before, lowest, next, further] =
+            samples.map(|sample| sample.map(|point| (point.at, self.room(&point))));
+        let (Some(before), Some(lowest), Some(next)) = (before, lowest, next) else { return true };
+        let outward = least_between((Some(before), lowest), (next, further));
+        let inward = if is_start { f64::INFINITY } else { least_between((earlier, before), (lowest, Some(next))) };
+        // Not a number: a sample without a bound.
+        !(lower(outward, inward) > 0.5 * lowest.1)
+    }
+
     /// Looks for a change of state between two moves by golden-section search on the remaining room.
     fn dip(&mut self, from: f64, to: f64) -> Result<Option<Point>> {
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
         let (mut low, mut high) = (from, to);
-        let (start, threshold) = (self.start, self.threshold);
-        let room = |point: &Point| point.room(&start, threshold);
         let mut near = self.revalued.at(high - GOLDEN * (high - low))?;
         let mut far = self.revalued.at(low + GOLDEN * (high - low))?;
         for _ in 0..DIP_STEPS {
             if let Some(point) = [near, far].into_iter().find(|point| self.has_changed(point)) {
                 return Ok(Some(point));
             }
-            if room(&near) <= room(&far) {
+            if self.room(&near) <= self.room(&far) {
                 (high, far) = (far.at, near);
                 near = self.revalued.at(high - GOLDEN * (high - low))?;
             } else {
@@ -137,6 +165,28 @@ impl<V: Revalued> Search<'_, V> {
     }
 }
 
+/// A bound of a convex function between two samples, each with its outer neighbour if there is one: the least value of
+/// the higher of the two lines through neighbour and sample, continued.
+fn least_between(
+    (outer_left, left): (Option<(f64, f64)>, (f64, f64)),
+    (right, outer_right): ((f64, f64), Option<(f64, f64)>),
+) -> f64 {
+    let slope = |(x, y): (f64, f64), (other_x, other_y): (f64, f64)| (other_y - y) / (other_x - x);
+    let span = right.0 - left.0;
+    let fall = outer_left.map(|outer| slope(outer, left));
+    let rise = outer_right.map(|outer| slope(right, outer));
+    let at_left = rise.map(|rise| right.1 - rise * span);
+    let at_right = fall.map(|fall| left.1 + fall * span);
+    let (Some(fall), Some(rise), Some(at_left), Some(at_right)) = (fall, rise, at_left, at_right) else {
+        let end = at_left.map(|end| lower(end, right.1)).or(at_right.map(|end| lower(end, left.1)));
+        return end.unwrap_or(f64::NEG_INFINITY);
+    };
+    let ends = lower(higher(left.1, at_left), higher(right.1, at_right));
+    // Where the lines meet, as a share of the span.
+    let meet = (at_left - left.1) / ((fall - rise) * span);
+    if meet > 0.0 && meet < 1.0 { lower(ends, left.1 + fall * meet * span) } else { ends }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,8 +210,10 @@ mod tests {
     }
 
     fn find(end: f64, ratio: impl Fn(f64) -> f64) -> Option<(f64, bool)> {
-        let mut curve = Curve(|price: f64| point(price, ratio(price)));
-        let found = nearest(point(0.0, ratio(0.0)), &ladder(end), 1.0, &mut curve).unwrap();
+        let at = |price: f64| point(price, ratio(price));
+        let mut curve = Curve(at);
+        let opposite = if end < 0.0 { ladder(HIGHEST_MOVE)[0] } else { ladder(LOWEST_MOVE)[0] };
+        let found = nearest([at(opposite), at(0.0)], &ladder(end), 1.0, &mut curve).unwrap();
         found.map(|(point, jump)| (point.at, jump))
     }
 
@@ -214,7 +266,7 @@ mod tests {
             let gone = Point { at: price, ratio: None, excess_usd: 5.0, liquidated: false };
             if price < -0.1 { gone } else { point(price, 0.5) }
         };
-        let (found, jump) = nearest(at(0.0), &ladder(LOWEST_MOVE), 1.0, &mut Curve(at)).unwrap().unwrap();
+        let (found, jump) = nearest([at(0.005), at(0.0)], &ladder(LOWEST_MOVE), 1.0, &mut Curve(at)).unwrap().unwrap();
         assert!(found.at < -0.1 && found.at > -0.1 - 1e-15 && jump && found.ratio.is_none(), "{found:?}");
     }
 }

@@ -79,6 +79,16 @@ impl Numbered {
         self.places[entry as usize]
     }
 
+    /// The new index of every entry; of one that was not selected it means nothing.
+    pub fn into_places(self) -> Vec<u32> {
+        self.places
+    }
+
+    /// The new index of every entry that was selected.
+    pub fn places_of_chosen(&self) -> Vec<Option<u32>> {
+        self.chosen.iter().zip(&self.places).map(|(chosen, place)| chosen.then_some(*place)).collect()
+    }
+
     /// The selected entries, by their old index.
     pub fn entries(&self) -> impl Iterator<Item = u32> {
         (0_u32..).zip(&self.chosen).filter(|(_, chosen)| **chosen).map(|(entry, _)| entry)

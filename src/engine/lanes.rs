@@ -7,6 +7,7 @@
 use crate::Error;
 use crate::margin::account::{Account, NotFinite};
 use crate::margin::account_figures::AccountFigures;
+use crate::margin::part::{Part, evaluate_part};
 use crate::margin::priced::PricedMarket;
 use crate::margin::real::{Lanes, Real};
 use crate::margin::requirement::{Workspace, evaluate_beside};
@@ -109,6 +110,30 @@ impl Width {
                 || evaluate_beside(priced, account, work, |_, _| ()),
             ),
             _ => evaluate_beside(priced, account, work, |_, _| ()),
+        }
+    }
+
+    /// The figures of an account in several markets, each the part that a price move reaches.
+    ///
+    /// # Errors
+    /// Those of [`evaluate_part`].
+    #[inline(never)]
+    pub fn part<R: Real>(
+        self,
+        priced: &PricedMarket<R>,
+        part: &Part,
+        work: &mut Workspace<R>,
+    ) -> Result<AccountFigures<R>, NotFinite> {
+        match R::LANES {
+            4 => self.four(
+                #[inline(always)]
+                || evaluate_part(priced, part, work),
+            ),
+            8 => self.eight(
+                #[inline(always)]
+                || evaluate_part(priced, part, work),
+            ),
+            _ => evaluate_part(priced, part, work),
         }
     }
 }

@@ -52,43 +52,27 @@ pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
     PricedMarket { rules: Arc::new(rules.clone()), units, currencies, contracts, option_rows }
 }
 
-/// Prices again what differs between two markets of the same instruments, underlyings and currencies: `priced`, made of
-/// `was`, becomes what [`price`] makes of `now`. Searches that move one coin thus leave the others alone.
-pub fn reprice(priced: &mut PricedMarket, was: &Market, now: &Market) {
+/// Prices every instrument again after a move of prices: `priced` becomes what [`price`] makes of `now`, which has the
+/// instruments, underlyings, currencies and time of the market that it was made of.
+pub fn reprice(priced: &mut PricedMarket, now: &Market) {
     let PricedMarket { rules, units, currencies, contracts, option_rows } = priced;
     for (params, currency) in currencies.iter_mut().zip(&now.currencies) {
         params.fx_usd = currency.fx.unwrap_or(f64::NAN);
     }
-    let is_moved = |before: &Instrument, after: &Instrument| {
-        let state = |market: &Market| {
-            let underlying = &market.underlyings[after.underlying as usize];
-            (underlying.index_px, market.currencies[underlying.quote as usize].fx, market.as_of_ns)
-        };
-        before != after || state(was) != state(now)
-    };
     let mut scratch = Vec::new();
-    let mut figures = Figures::new(rules);
-    let mut repriced = vec![false; units.len()];
-    for (place, (before, after)) in was.instruments.iter().zip(&now.instruments).enumerate() {
-        let Some(old) = contracts[place].filter(|_| is_moved(before, after)) else { continue };
+    let mut last = None;
+    for (contract, instrument) in contracts.iter_mut().zip(&now.instruments) {
+        let Some(old) = *contract else { continue };
         let unit = &mut units[old.unit as usize];
-        // A unit's name, class and expiries stay; the first of its instruments brings its prices up to date.
-        if !std::mem::replace(&mut repriced[old.unit as usize], true) {
-            let expiries = std::mem::take(&mut unit.expiries);
-            let name = std::mem::take(&mut unit.name);
-            *unit = unit_params(now, rules, &name, after.underlying, expiries, &mut figures);
+        // Of its parameters only the price moves; the first of its instruments brings it up to date.
+        if last.replace(old.unit) != Some(old.unit) {
+            unit.spot_usd = spot_usd(now, rules, instrument.underlying);
         }
-        contracts[place] = contract_of(
-            now,
-            rules,
-            after,
-            Numbers { unit: old.unit, bucket: old.bucket, leg: old.leg },
-            unit,
-            &mut scratch,
-        );
+        let numbers = Numbers { unit: old.unit, bucket: old.bucket, leg: old.leg };
+        *contract = contract_of(now, rules, instrument, numbers, unit, &mut scratch);
         if let (ContractKind::Option { row }, Some(priced)) = (old.kind, scratch.pop()) {
             option_rows[row as usize] = priced;
-            if let Some(contract) = &mut contracts[place] {
+            if let Some(contract) = contract {
                 contract.kind = old.kind;
             }
         }
@@ -173,6 +157,17 @@ fn units_of(market: &Market, rules: &Rules) -> Vec<UnitParams> {
         .collect()
 }
 
+/// USD value of a coin of a unit's spot in use; NaN without a price.
+fn spot_usd(market: &Market, rules: &Rules, underlying: u32) -> f64 {
+    let underlying = &market.underlyings[underlying as usize];
+    let fx = |ccy: u32| market.currencies[ccy as usize].fx;
+    let usd = match rules.risk_unit {
+        RiskUnitMode::Merged => fx(underlying.base),
+        RiskUnitMode::Separate => underlying.index_px.zip(fx(underlying.quote)).map(|(index, fx)| index * fx),
+    };
+    usd.unwrap_or(f64::NAN)
+}
+
 fn unit_params(
     market: &Market,
     rules: &Rules,
@@ -181,10 +176,10 @@ fn unit_params(
     expiries: Vec<Option<i64>>,
     figures: &mut Figures,
 ) -> UnitParams {
+    let spot_usd = spot_usd(market, rules, underlying);
     let underlying = &market.underlyings[underlying as usize];
     let (base, quote) = (&market.currencies[underlying.base as usize], &market.currencies[underlying.quote as usize]);
     let merged = rules.risk_unit == RiskUnitMode::Merged;
-    let spot_usd = if merged { base.fx } else { underlying.index_px.zip(quote.fx).map(|(index, fx)| index * fx) };
     let class_mr467 = rules.mr467_classes.of(&base.name);
     let class_mr1 = rules.mr1_classes.of(&base.name);
     let quote = if merged { String::new() } else { quote.name.clone() };
@@ -193,7 +188,7 @@ fn unit_params(
         base: underlying.base,
         hedged_by: UnitParams::hedged_by(&quote, rules.risk_unit),
         quote,
-        spot_usd: spot_usd.unwrap_or(f64::NAN),
+        spot_usd,
         class_mr1,
         class_mr467,
         figures: figures.of(class_mr1, class_mr467),

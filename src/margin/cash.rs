@@ -83,7 +83,7 @@ impl CashChanges {
     /// # Errors
     /// [`NotFinite`] if an instrument has no price.
     pub fn new(priced: &PricedMarket, account: &Account<'_>, known: &Known) -> Result<Self, NotFinite> {
-        let mut gathered = Gathered::new(priced);
+        let mut gathered = Gathered::new(priced.currencies.len());
         gathered.gather_ledgers(priced, account)?;
         let ledgers: Vec<(u32, Ledger)> = gathered.ledgers().map(|(ccy, ledger)| (ccy, *ledger)).collect();
         let counted = |&(ccy, ledger): &(u32, Ledger)| {

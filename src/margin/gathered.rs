@@ -18,9 +18,9 @@ pub(super) struct Gathered<R = f64> {
 }
 
 impl<R: Real> Gathered<R> {
-    /// Buffers for a market.
-    pub fn new(priced: &PricedMarket<R>) -> Self {
-        Self { ledgers: Ledgers::new(priced.currencies.len()), sums: Sums::default() }
+    /// Buffers for markets with at most so many currencies.
+    pub fn new(currencies: usize) -> Self {
+        Self { ledgers: Ledgers::new(currencies), sums: Sums::default() }
     }
 
     /// Equity by currency and sums by unit. Returns what the liquidation fee of derivatives is taken on, USD.

@@ -28,6 +28,7 @@ pub mod implied;
 pub mod ledgers;
 pub mod normal;
 pub mod orders;
+pub mod part;
 pub mod priced;
 pub mod real;
 pub mod requirement;

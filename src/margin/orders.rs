@@ -226,7 +226,11 @@ impl OrderSpace {
     /// Buffers for a market.
     #[must_use]
     pub fn new(priced: &PricedMarket) -> Self {
-        Self { holdings: Holdings::default(), gathered: Gathered::new(priced), cases: [Vec::new(), Vec::new()] }
+        Self {
+            holdings: Holdings::default(),
+            gathered: Gathered::new(priced.currencies.len()),
+            cases: [Vec::new(), Vec::new()],
+        }
     }
 
     /// MMR of a unit with all buys filled, and with all sells filled; zero where nothing is left of it.

@@ -70,10 +70,23 @@ pub struct Workspace<R = f64> {
 }
 
 impl<R: Real> Workspace<R> {
-    /// Buffers for a market. They serve that market and any other with as many currencies.
+    /// Buffers for a market. They serve that market and any other with as many currencies, or fewer.
     #[must_use]
     pub fn new(priced: &PricedMarket<R>) -> Self {
-        Self { gathered: Gathered::new(priced), orders: None, has_orders: false }
+        Self::for_currencies(priced.currencies.len())
+    }
+
+    /// Buffers for markets with at most so many currencies.
+    #[must_use]
+    pub fn for_currencies(currencies: usize) -> Self {
+        Self { gathered: Gathered::new(currencies), orders: None, has_orders: false }
+    }
+
+    /// Gathers the rows of an account without pending orders. Returns what the fee of derivatives is taken on, USD.
+    #[inline(always)]
+    pub(super) fn gather(&mut self, priced: &PricedMarket<R>, account: &Account<'_>) -> Result<R, NotFinite> {
+        self.has_orders = false;
+        self.gathered.gather(priced, account)
     }
 
     pub(super) fn gathered(&self) -> &Gathered<R> {
@@ -211,14 +224,13 @@ pub fn evaluate_beside<R: Real>(
     work: &mut Workspace<R>,
     units: impl FnMut((&UnitSums<R>, &Ledger<R>), UnitMargin<R>),
 ) -> Result<AccountFigures<R>, NotFinite> {
-    let fee_base_usd = work.gathered.gather(priced, account)?;
-    work.has_orders = false;
+    let fee_base_usd = work.gather(priced, account)?;
     stress_units(priced, account, work, fee_base_usd, units).finish_account(priced, &work.gathered)
 }
 
 /// Stresses the units of the account whose rows were gathered last, and adds them up.
 #[inline(always)]
-fn stress_units<R: Real>(
+pub(super) fn stress_units<R: Real>(
     priced: &PricedMarket<R>,
     account: &Account<'_>,
     work: &Workspace<R>,
@@ -288,6 +300,29 @@ impl<R: Real> Totals<R> {
         self.all_figures += margin.sum();
     }
 
+    /// Adds what other sums hold in every market.
+    #[inline(always)]
+    pub(super) fn and(mut self, fixed: &Totals) -> Self {
+        self.adj_eq += R::splat(fixed.adj_eq);
+        self.total_eq += R::splat(fixed.total_eq);
+        self.upl += R::splat(fixed.upl);
+        self.deriv_mmr += R::splat(fixed.deriv_mmr);
+        self.deriv_imr += R::splat(fixed.deriv_imr);
+        self.deriv_mmr_no_hedge += R::splat(fixed.deriv_mmr_no_hedge);
+        self.deriv_imr_no_hedge += R::splat(fixed.deriv_imr_no_hedge);
+        self.order_imr += R::splat(fixed.order_imr);
+        self.all_figures += R::splat(fixed.all_figures);
+        self.borrow_mmr += R::splat(fixed.borrow_mmr);
+        self.borrow_imr += R::splat(fixed.borrow_imr);
+        self.fee_usd += R::splat(fixed.fee_usd);
+        self
+    }
+
+    /// Adds the liquidation fee of more derivatives; `fee_base_usd` is what it is taken on.
+    pub(super) fn add_fee(&mut self, priced: &PricedMarket<R>, fee_base_usd: R) {
+        self.fee_usd += fee_base_usd * priced.rules.liquidation_fee_derivatives;
+    }
+
     /// Adds the currencies of the account whose rows were gathered last.
     #[inline(always)]
     pub(super) fn finish_account(
@@ -303,7 +338,7 @@ impl<R: Real> Totals<R> {
     }
 
     #[inline(always)]
-    fn add_currency(&mut self, priced: &PricedMarket<R>, ccy: u32, equity_coin: R) {
+    pub(super) fn add_currency(&mut self, priced: &PricedMarket<R>, ccy: u32, equity_coin: R) {
         let (counted, borrowing) = currency_of(priced, ccy, equity_coin);
         self.adj_eq += counted.adjusted_usd;
         self.total_eq += counted.total_usd;

@@ -3,6 +3,7 @@
 //! A [`Market`] contains validated contract specifications and prices. A missing price is *not* an error here: it is a
 //! [`PriceGap`], and only accounts that hold the instrument or currency are excluded.
 
+mod moved;
 pub mod scenario;
 
 /// Nanoseconds in the model's year of 365 days.

@@ -10,10 +10,11 @@
 //! option mark       its USD value changes by the change of its Black-76 value, and stays at least zero
 //! ```
 
-use super::{Instrument, InstrumentKind, Market};
-use crate::margin::black76::Terms;
-use crate::margin::extremes::positive_part;
+use super::Market;
+use super::moved::Moves;
 use crate::{Invalid, Result};
+
+pub use super::moved::{PriceMoves, moves_by_fx};
 
 /// The name of the scenario without a move.
 pub const BASE: &str = "base";
@@ -28,15 +29,6 @@ pub const LARGEST_MOVE: f64 = 1e6;
 pub const MOST_DAYS: f64 = 36_500.0;
 
 const DAY_NS: f64 = 86_400.0 * 1e9;
-
-/// Currencies that move by `fx` only, whatever the scenario says about [`EVERY_COIN`].
-const STABLE: [&str; 3] = ["USD", "USDC", "USDT"];
-
-/// True for a currency that moves by `fx` only: USD and the dollar coins.
-#[must_use]
-pub fn moves_by_fx(ccy: &str) -> bool {
-    STABLE.contains(&ccy)
-}
 
 /// One price scenario (section 11 of the model). All moves are relative: -0.3 is a fall of 30 %.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
@@ -81,7 +73,7 @@ impl Scenario {
     /// # Errors
     /// Those of [`apply`].
     pub fn check(&self, market: &Market) -> Result<()> {
-        Moves::new(market, self).map(drop)
+        moves_of(market, self).map(drop)
     }
 
     /// A scenario of one price move: of a coin, or of [`EVERY_COIN`].
@@ -101,7 +93,7 @@ pub type Fault = Box<Invalid>;
 pub fn check_shock(market: &Market, shock: &Shock) -> Result<(), Fault> {
     if shock.base != EVERY_COIN {
         known(market, "base", &shock.base)?;
-        if STABLE.contains(&shock.base.as_str()) {
+        if moves_by_fx(&shock.base) {
             return Err(Invalid::new("a shock to a currency that moves by `fx` alone")
                 .column("base")
                 .value(&shock.base)
@@ -124,7 +116,7 @@ pub fn check_fx(market: &Market, ccy: &str, fx: f64) -> Result<(), Fault> {
         let bases = market.instruments.iter().map(|instrument| market.underlyings[instrument.underlying as usize].base);
         bases.into_iter().any(|base| market.currencies[base as usize].name == ccy)
     };
-    if ccy == "USD" || (!STABLE.contains(&ccy) && traded()) {
+    if ccy == "USD" || (!moves_by_fx(ccy) && traded()) {
         let invalid = Invalid::new("a currency that cannot move by `fx`").column("fx_ccy").value(ccy);
         let invalid = if ccy == "USD" {
             invalid.expected("a currency other than USD, which is the unit of account")
@@ -182,61 +174,46 @@ fn currency(market: &Market, name: &str) -> Option<usize> {
     market.currencies.binary_search_by(|currency| currency.name.as_str().cmp(name)).ok()
 }
 
-/// Factors by currency.
-struct Moves {
-    /// `1 + u(c)`.
-    usd: Vec<f64>,
-    /// `1 + vol` of options on the currency.
-    vol: Vec<f64>,
-    as_of_ns: i64,
-}
-
-impl Moves {
-    fn new(market: &Market, scenario: &Scenario) -> Result<Self> {
-        let named = |fault: Fault| {
-            let problem = format!("scenario `{}`: {}", scenario.name, fault.problem);
-            Fault::new(Invalid { problem, ..*fault })
-        };
-        let twice = |column: &str, value: &str| {
-            named(Invalid::new("duplicate row").column(column).value(value).expected("each currency once").into())
-        };
-        check_days(scenario.days).map_err(named)?;
-        let everywhere = scenario.shocks.iter().find(|shock| shock.base == EVERY_COIN);
-        let default = |field: fn(&Shock) -> Option<f64>| everywhere.and_then(field).unwrap_or(0.0);
-        let (price, vol) = (default(|shock| shock.price), default(|shock| shock.vol));
-        let stable = |ccy: &str| STABLE.contains(&ccy) || scenario.fx.iter().any(|(other, _)| other == ccy);
-        let factor = |usual: f64| {
-            let names = market.currencies.iter().map(|currency| currency.name.as_str());
-            names.map(|name| if stable(name) { 1.0 } else { 1.0 + usual }).collect::<Vec<_>>()
-        };
-        let mut moves = Self { usd: factor(price), vol: factor(vol), as_of_ns: later(market.as_of_ns, scenario.days)? };
-        for (index, shock) in scenario.shocks.iter().enumerate() {
-            check_shock(market, shock).map_err(named)?;
-            if scenario.shocks[..index].iter().any(|earlier| earlier.base == shock.base) {
-                return Err(twice("base", &shock.base).into());
-            }
-            if let Some(ccy) = currency(market, &shock.base) {
-                moves.usd[ccy] = 1.0 + shock.price.unwrap_or(price);
-                moves.vol[ccy] = 1.0 + shock.vol.unwrap_or(vol);
-            }
+/// The moves of a scenario, checked.
+fn moves_of(market: &Market, scenario: &Scenario) -> Result<Moves> {
+    let named = |fault: Fault| {
+        let problem = format!("scenario `{}`: {}", scenario.name, fault.problem);
+        Fault::new(Invalid { problem, ..*fault })
+    };
+    let twice = |column: &str, value: &str| {
+        named(Invalid::new("duplicate row").column(column).value(value).expected("each currency once").into())
+    };
+    check_days(scenario.days).map_err(named)?;
+    let everywhere = scenario.shocks.iter().find(|shock| shock.base == EVERY_COIN);
+    let default = |field: fn(&Shock) -> Option<f64>| everywhere.and_then(field).unwrap_or(0.0);
+    let (price, vol) = (default(|shock| shock.price), default(|shock| shock.vol));
+    let stable = |ccy: &str| moves_by_fx(ccy) || scenario.fx.iter().any(|(other, _)| other == ccy);
+    let factor = |usual: f64| {
+        let names = market.currencies.iter().map(|currency| currency.name.as_str());
+        names.map(|name| if stable(name) { 1.0 } else { 1.0 + usual }).collect::<Vec<_>>()
+    };
+    let mut moves = Moves { usd: factor(price), vol: factor(vol), as_of_ns: later(market.as_of_ns, scenario.days)? };
+    for (index, shock) in scenario.shocks.iter().enumerate() {
+        check_shock(market, shock).map_err(named)?;
+        if scenario.shocks[..index].iter().any(|earlier| earlier.base == shock.base) {
+            return Err(twice("base", &shock.base).into());
         }
-        for (index, (ccy, fx)) in scenario.fx.iter().enumerate() {
-            check_fx(market, ccy, *fx).map_err(named)?;
-            let moved = scenario.shocks.iter().any(|shock| shock.base == *ccy);
-            if moved || scenario.fx[..index].iter().any(|(earlier, _)| earlier == ccy) {
-                return Err(twice("fx_ccy", ccy).into());
-            }
-            if let Some(place) = currency(market, ccy) {
-                moves.usd[place] = 1.0 + fx;
-            }
+        if let Some(ccy) = currency(market, &shock.base) {
+            moves.usd[ccy] = 1.0 + shock.price.unwrap_or(price);
+            moves.vol[ccy] = 1.0 + shock.vol.unwrap_or(vol);
         }
-        Ok(moves)
     }
-
-    /// The factor for a price of `base` in `quote`.
-    fn price(&self, base: u32, quote: u32) -> f64 {
-        self.usd[base as usize] / self.usd[quote as usize]
+    for (index, (ccy, fx)) in scenario.fx.iter().enumerate() {
+        check_fx(market, ccy, *fx).map_err(named)?;
+        let moved = scenario.shocks.iter().any(|shock| shock.base == *ccy);
+        if moved || scenario.fx[..index].iter().any(|(earlier, _)| earlier == ccy) {
+            return Err(twice("fx_ccy", ccy).into());
+        }
+        if let Some(place) = currency(market, ccy) {
+            moves.usd[place] = 1.0 + fx;
+        }
     }
+    Ok(moves)
 }
 
 fn later(as_of_ns: i64, days: f64) -> Result<i64> {
@@ -274,46 +251,10 @@ fn later(as_of_ns: i64, days: f64) -> Result<i64> {
 /// [`crate::Error::Invalid`] if the scenario names a currency that the market does not have, or one twice, moves a
 /// price by -100 % or less, or has negative days.
 pub fn apply(market: &Market, scenario: &Scenario, rate: f64) -> Result<Market> {
-    let moves = Moves::new(market, scenario)?;
+    let moves = moves_of(market, scenario)?;
     let mut after = market.clone();
-    after.as_of_ns = moves.as_of_ns;
-    for (currency, factor) in after.currencies.iter_mut().zip(&moves.usd) {
-        currency.fx = currency.fx.map(|fx| fx * factor);
-    }
-    for underlying in &mut after.underlyings {
-        let factor = moves.price(underlying.base, underlying.quote);
-        underlying.index_px = underlying.index_px.map(|px| px * factor);
-    }
-    for place in 0..after.instruments.len() {
-        let moved = moved_instrument(market, &after, &market.instruments[place], &moves, rate);
-        after.instruments[place] = moved;
-    }
+    moves.apply(market, rate, &mut after);
     Ok(after)
-}
-
-/// An instrument of `market` with its prices in `after`, whose currencies and time are already moved.
-fn moved_instrument(market: &Market, after: &Market, now: &Instrument, moves: &Moves, rate: f64) -> Instrument {
-    let underlying = &market.underlyings[now.underlying as usize];
-    let factor = moves.price(underlying.base, underlying.quote);
-    let mut then = now.clone();
-    let InstrumentKind::Option { call, strike } = now.kind else {
-        then.mark_px = now.mark_px * factor;
-        return then;
-    };
-    then.fwd_px = now.fwd_px * factor;
-    then.mark_vol = now.mark_vol * moves.vol[underlying.base as usize];
-    let fx = |market: &Market, ccy: u32| market.currencies[ccy as usize].fx.unwrap_or(f64::NAN);
-    let state = |market: &Market, option: &Instrument| {
-        let (forward, vol, years) = (option.fwd_px, option.mark_vol, market.years_to(option.expiry_ns));
-        (Terms { forward, strike, vol, years, rate, call }, fx(market, underlying.quote), fx(market, now.settle))
-    };
-    let (was, is) = (state(market, now), state(after, &then));
-    if now.gap.is_none() && is != was {
-        let ((terms, phi, settle), (terms_after, phi_after, settle_after)) = (was, is);
-        let mark_usd = now.mark_px * settle + (terms_after.value() * phi_after - terms.value() * phi);
-        then.mark_px = positive_part(mark_usd) / settle_after;
-    }
-    then
 }
 
 /// The base case and the given scenarios, each checked against the market.
@@ -338,7 +279,7 @@ pub fn with_base(market: &Market, scenarios: Vec<Scenario>) -> Result<Vec<Scenar
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Currency, Underlying};
+    use crate::market::{Currency, Instrument, InstrumentKind, Underlying};
 
     fn market() -> Market {
         let currency = |name: &str, fx| Currency { name: name.to_owned(), fx: Some(fx) };
