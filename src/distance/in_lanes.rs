@@ -15,7 +15,7 @@ use crate::margin::priced::PricedMarket;
 use crate::margin::real::Real;
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::Rules;
-use crate::margin::{AccountMargin, UnitMargin};
+use crate::margin::{AccountMargin, Status, UnitMargin};
 use crate::market::Market;
 use crate::market::scenario::{EVERY_COIN, PriceMoves};
 use crate::{Error, Result};
@@ -143,8 +143,15 @@ impl<R: Real> OnRungs<'_, R> {
         self.on_rung(0, self.ladders.rungs(way)[0])
     }
 
-    fn point(&self, price_move: f64, figures: &AccountFigures) -> Point {
-        super::point(price_move, &AccountMargin::of(figures, self.ladders.rules()), self.threshold)
+    fn point<L: Real>(&self, price_move: f64, figures: &AccountFigures<L>, lane: usize) -> Point {
+        let ratio = Some(figures.margin_ratio.lane(lane)).filter(|ratio| *ratio < f64::INFINITY);
+        let required_usd = figures.mmr.lane(lane) + figures.liquidation_fee.lane(lane);
+        Point {
+            at: price_move,
+            ratio,
+            excess_usd: figures.adj_eq.lane(lane) - self.threshold * required_usd,
+            liquidated: Status::of(ratio, self.ladders.rules()) == Status::Liquidation,
+        }
     }
 }
 
@@ -153,23 +160,21 @@ impl<R: Real> Revalued for OnRungs<'_, R> {
         let (rules, (market, coin)) = (self.ladders.rules(), self.markets.unmoved());
         let between = self.between.get_or_insert_with(|| Between::new(market, coin, rules, self.part));
         let figures = between.at(price_move, rules).map_err(|_| not_finite(self.who, price_move))?;
-        Ok(self.point(price_move, &figures))
+        Ok(self.point(price_move, &figures, 0))
     }
 
     fn on_rung(&mut self, rung: usize, price_move: f64) -> Result<Point> {
         let (group, lane) = (rung / R::LANES, rung % R::LANES);
-        let known = self.groups[self.way].filter(|(known, _)| *known == group);
-        let figures = if let Some((_, figures)) = known {
-            figures
-        } else {
+        if self.groups[self.way].as_ref().is_none_or(|(known, _)| *known != group) {
             let priced = self.markets.group(self.ladders, self.way, group)?;
             let figures = self.ladders.width().part(priced, self.part, self.work).ok();
             self.groups[self.way] = Some((group, figures));
-            figures
-        };
-        // A rung that is not finite may lie behind the one that is searched: alone it is an error, if it is reached.
-        let Some(figures) = figures else { return self.at(price_move) };
-        Ok(self.point(price_move, &figures.lane(lane)))
+        }
+        match &self.groups[self.way] {
+            Some((_, Some(figures))) => Ok(self.point(price_move, figures, lane)),
+            // A rung that is not finite may lie behind the one that is searched: alone it is an error, if it is reached.
+            _ => self.at(price_move),
+        }
     }
 }
 
