@@ -311,8 +311,9 @@ impl<'l, R: Real> OwnLanes<'l, R> {
             }
         }
         if let Ok(own) = self.currencies.binary_search(&ccy) {
-            let CurrencyParams { fx_usd, .. } = base.currencies[ccy as usize];
-            self.priced.currencies[own].fx_usd = fx_usd;
+            let CurrencyParams { fx_usd, discount_unit, borrow_unit, .. } = base.currencies[ccy as usize];
+            let own = &mut self.priced.currencies[own];
+            (own.fx_usd, own.discount_unit, own.borrow_unit) = (fx_usd, discount_unit, borrow_unit);
         }
     }
 }
