@@ -199,6 +199,7 @@ fn one_account(snapshot: Snapshot, rows: usize) -> Snapshot {
         cash: vec![1e6],
         interest: vec![0.0],
         spot_in_use_cap: vec![f64::INFINITY],
+        restricted: Vec::new(),
     };
     let ids: IdTable = ["one"].into_iter().collect();
     let book = Book::from_rows(&ids, &[SpotOffset::Usdt], &[false], positions, balances, OrderRows::default()).unwrap();

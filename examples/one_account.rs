@@ -20,7 +20,7 @@ fn book(market: &Market, bitcoin: f64, ether: f64) -> Result<Book, Error> {
 
     let mut builder = BookBuilder::default();
     builder.positions(&swaps, &[bitcoin, ether], &[75_000.0, 2_300.0]);
-    builder.balances([Some(usdt as u32)].into_iter(), &[20_000.0], &[0.0], &[f64::INFINITY]);
+    builder.balances([Some(usdt as u32)].into_iter(), &[20_000.0], &[0.0], &[f64::INFINITY], &[]);
     builder.finish_account("by hand", SpotOffset::None);
     builder.build()
 }

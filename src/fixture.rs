@@ -142,6 +142,8 @@ pub(crate) fn rules() -> LoadedRules {
         default_spot_offset: SpotOffset::Usdt,
         rate: 0.0,
         forward_floor: 0.01,
+        coin_option_pnl: OptionPnl::Usd,
+        other_bounds: OtherBounds::Units,
         status: StatusRules { liquidation: 1.0, near: 1.5, warning: 3.0 },
         mr1_classes: classes(),
         mr467_classes: classes(),
@@ -154,7 +156,12 @@ pub(crate) fn rules() -> LoadedRules {
         },
         mr2_days: 1.0,
         mr3_offset_charge: 0.25,
-        mr4: Mr4Rules { annualized: PerClass::default(), floor: PerClass::default(), perpetual_like: Vec::new() },
+        mr4: Mr4Rules {
+            annualized: PerClass::default(),
+            floor: PerClass::default(),
+            perpetual_like: Vec::new(),
+            spot_bucket: false,
+        },
         mr5_rate_shift: 0.05,
         mr6: Mr6Rules { price: PerClass::default(), charge: 0.5 },
         mr7: Mr7Rules {
@@ -164,7 +171,8 @@ pub(crate) fn rules() -> LoadedRules {
             tiers: PerClass::default(),
         },
         mr8: Mr8Rules { fee_rate: 0.001, tiers: ByCurrency { listed: Vec::new(), rest: BorrowTiers::default() } },
-        mr9: Mr9Rules { pairs: Vec::new(), tiers: tiers() },
+        mr9: Mr9Rules { pairs: Vec::new(), prices: Vec::new(), tiers: vec![tiers()] },
+        orders_deduct_loss: false,
         liquidation_fee_derivatives: 0.0,
         discount: ByCurrency { listed: Vec::new(), rest: tiers() },
     };

@@ -45,16 +45,23 @@ impl BookBuilder {
         self.0.avg_px.extend_from_slice(avg_px);
     }
 
-    /// Balances of the account at hand, each of another currency; those without a currency are left out.
+    /// Balances of the account at hand, each of another currency; those without a currency are left out. `restricted`
+    /// tells which may not back new orders; it may be empty, if all may.
     pub fn balances(
         &mut self,
         ccy: impl Iterator<Item = Option<u32>> + Clone,
         cash: &[f64],
         interest: &[f64],
         spot_in_use_cap: &[f64],
+        restricted: &[bool],
     ) {
         let before = self.0.ccy.len();
         self.0.ccy.extend(ccy.clone().flatten());
+        if restricted.contains(&true) {
+            self.0.restricted.resize(before, false);
+            let rows = ccy.clone().zip(restricted).filter(|(ccy, _)| ccy.is_some());
+            self.0.restricted.extend(rows.map(|(_, &restricted)| restricted));
+        }
         if self.0.ccy.len() - before == cash.len() {
             self.0.cash.extend_from_slice(cash);
             self.0.interest.extend_from_slice(interest);
@@ -67,6 +74,14 @@ impl BookBuilder {
             self.0.cash.push(cash);
             self.0.interest.push(interest);
             self.0.spot_in_use_cap.push(cap);
+        }
+    }
+
+    /// The taker fee of the account at hand, a share; without one that of the rules holds.
+    pub fn fee_rate(&mut self, rate: Option<f64>) {
+        if let Some(rate) = rate {
+            self.0.fee_rate.resize(self.0.accounts.len(), f64::NAN);
+            self.0.fee_rate.push(rate);
         }
     }
 
@@ -102,8 +117,10 @@ impl BookBuilder {
             book.ccy[rows.clone()].iter().copied().map(Some),
             &book.cash[rows.clone()],
             &book.interest[rows.clone()],
-            &book.spot_in_use_cap[rows],
+            &book.spot_in_use_cap[rows.clone()],
+            book.restricted.get(rows).unwrap_or(&[]),
         );
+        self.fee_rate(book.fee_rate(account));
         self.orders(book.orders_of(account));
         self.finish_account(book.accounts().get(account), book.spot_offset[account]);
     }
@@ -118,6 +135,14 @@ impl BookBuilder {
             let end = starts.last().copied().unwrap_or(0);
             starts.extend(more.iter().skip(1).map(|start| end + start));
         };
+        if !book.fee_rate.is_empty() {
+            all.fee_rate.resize(all.accounts.len(), f64::NAN);
+            all.fee_rate.extend_from_slice(&book.fee_rate);
+        }
+        if !book.restricted.is_empty() {
+            all.restricted.resize(all.ccy.len(), false);
+            all.restricted.extend_from_slice(&book.restricted);
+        }
         for id in book.accounts.iter() {
             all.accounts.push(id);
         }
@@ -142,6 +167,12 @@ impl BookBuilder {
     /// twice, if an account has a currency twice, or if a number is not finite.
     pub fn build(self) -> Result<Book> {
         let mut book = self.0;
+        if !book.fee_rate.is_empty() {
+            book.fee_rate.resize(book.accounts.len(), f64::NAN);
+        }
+        if !book.restricted.is_empty() {
+            book.restricted.resize(book.ccy.len(), false);
+        }
         book.check_lengths()?;
         book.sort_each_account();
         book.checked()
@@ -157,7 +188,8 @@ mod tests {
         let order = Order { traded: crate::margin::account::Traded::Contract(1), qty: 1.0, px: 2.0 };
         let account = |builder: &mut BookBuilder, id: &str, orders: &[Order]| {
             builder.positions(&[1, 2], &[3.0, 4.0], &[5.0, 6.0]);
-            builder.balances([Some(7)].into_iter(), &[8.0], &[0.0], &[f64::INFINITY]);
+            builder.balances([Some(7)].into_iter(), &[8.0], &[0.0], &[f64::INFINITY], &[id == "b"]);
+            builder.fee_rate((id == "b").then_some(0.5));
             builder.orders(orders);
             builder.finish_account(id, SpotOffset::Usdt);
         };
@@ -172,10 +204,10 @@ mod tests {
         builder.append(&book(&[("a", &[])]));
         builder.append(&book(&[]));
         builder.append(&book(&[("b", &[order]), ("c", &[])]));
-        assert_eq!(
-            format!("{:?}", builder.build().unwrap()),
-            format!("{:?}", book(&[("a", &[]), ("b", &[order]), ("c", &[])]))
-        );
+        let built = builder.build().unwrap();
+        assert_eq!(format!("{built:?}"), format!("{:?}", book(&[("a", &[]), ("b", &[order]), ("c", &[])])));
+        assert_eq!(built.restricted, [false, true, false]);
+        assert_eq!([0, 1, 2].map(|account| built.fee_rate(account)), [None, Some(0.5), None]);
     }
 
     #[test]
@@ -186,13 +218,20 @@ mod tests {
         builder.positions(&[7, 5, 6], &[1.0, 2.0, 3.0], &[10.0, 20.0, 30.0]);
         let ccy = [Some(3), None, Some(4), None, Some(2)];
         let numbers = |scale: f64| [1.0, 2.0, 3.0, 4.0, 5.0].map(|number| number * scale);
-        builder.balances(ccy.into_iter(), &numbers(1.0), &numbers(0.1), &numbers(10.0));
+        builder.balances(
+            ccy.into_iter(),
+            &numbers(1.0),
+            &numbers(0.1),
+            &numbers(10.0),
+            &[true, true, false, false, true],
+        );
         let book = builder.build().unwrap();
         assert_eq!((book.position_start, book.instrument), (vec![0, 1, 3], vec![7, 5, 6]));
         assert_eq!((book.balance_start, book.ccy), (vec![0, 2, 3], vec![3, 4, 2]));
         assert_eq!(book.cash, [1.0, 3.0, 5.0]);
         assert_eq!(book.interest, [1.0, 3.0, 5.0].map(|number| number * 0.1));
         assert_eq!(book.spot_in_use_cap, [10.0, 30.0, 50.0]);
+        assert_eq!(book.restricted, [true, false, true]);
     }
 
     #[test]
@@ -204,7 +243,7 @@ mod tests {
         };
         let balance = |builder: &mut BookBuilder, ccy: &[u32], cash: &[f64]| {
             let zeros = vec![0.0; ccy.len()];
-            builder.balances(ccy.iter().copied().map(Some), cash, &zeros, &zeros);
+            builder.balances(ccy.iter().copied().map(Some), cash, &zeros, &zeros, &[]);
             builder.finish_account("a", SpotOffset::Usdt);
         };
         let told = built(&|builder| builder.finish_account_of("a", SpotOffset::Usdt, 1, 0));

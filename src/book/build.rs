@@ -32,6 +32,8 @@ pub struct BalanceRows {
     pub interest: Vec<f64>,
     /// Limit of spot in use, infinity if absent.
     pub spot_in_use_cap: Vec<f64>,
+    /// Whether it may not back new orders; may be empty, if all may.
+    pub restricted: Vec<bool>,
 }
 
 /// Pending orders as they were read.
@@ -120,6 +122,9 @@ impl Book {
                 return Err(broken("a row is of no account"));
             }
         }
+        if ![0, balances.account.len()].contains(&balances.restricted.len()) {
+            return Err(broken("columns are not of one length"));
+        }
         let mut order: Vec<u32> = (0..ids.len() as u32).filter(|&number| !left_out[number as usize]).collect();
         let by_id = |a: &u32, b: &u32| ids.get(*a as usize).cmp(ids.get(*b as usize));
         if !order.is_sorted_by(|a, b| by_id(a, b).is_lt()) {
@@ -148,6 +153,9 @@ impl Book {
         book.cash = placement.scatter(&balances.account, balances.cash);
         book.interest = placement.scatter(&balances.account, balances.interest);
         book.spot_in_use_cap = placement.scatter(&balances.account, balances.spot_in_use_cap);
+        if balances.restricted.contains(&true) {
+            book.restricted = placement.scatter(&balances.account, balances.restricted);
+        }
         let Placement { start, rank } = placement;
         book.balance_start = start;
 
@@ -194,11 +202,18 @@ impl Book {
                 continue;
             }
             scratch.clear();
-            scratch
-                .extend(range.clone().map(|i| (self.ccy[i], self.cash[i], self.interest[i], self.spot_in_use_cap[i])));
+            let restricted = |i: usize| self.restricted.get(i).copied().unwrap_or(false);
+            scratch.extend(
+                range
+                    .clone()
+                    .map(|i| (self.ccy[i], self.cash[i], self.interest[i], self.spot_in_use_cap[i], restricted(i))),
+            );
             scratch.sort_unstable_by_key(|row| row.0);
-            for (i, &(ccy, cash, interest, cap)) in range.zip(&scratch) {
+            for (i, &(ccy, cash, interest, cap, restricted)) in range.zip(&scratch) {
                 (self.ccy[i], self.cash[i], self.interest[i], self.spot_in_use_cap[i]) = (ccy, cash, interest, cap);
+                if let Some(place) = self.restricted.get_mut(i) {
+                    *place = restricted;
+                }
             }
         }
     }
@@ -371,6 +386,7 @@ mod tests {
             cash: vec![1.0, 2.0, 3.0, 4.0],
             interest: vec![0.0, 0.5, 0.0, 0.0],
             spot_in_use_cap: vec![f64::INFINITY, 7.0, f64::INFINITY, 0.0],
+            restricted: vec![true, false, false, true],
         };
         let modes = [SpotOffset::Usdt, SpotOffset::Usdt, SpotOffset::Coin, SpotOffset::None];
         let book =
@@ -386,5 +402,6 @@ mod tests {
         assert_eq!(book.ccy, [0, 1, 3]);
         assert_eq!(book.cash, [3.0, 2.0, 1.0]);
         assert_eq!(book.interest, [0.0, 0.5, 0.0]);
+        assert_eq!(book.restricted, [false, false, true]);
     }
 }

@@ -42,6 +42,10 @@ pub struct Book {
     cash: Vec<f64>,
     interest: Vec<f64>,
     spot_in_use_cap: Vec<f64>,
+    /// Empty if no balance is restricted.
+    restricted: Vec<bool>,
+    /// NaN for an account without a fee of its own; empty if no account has one.
+    fee_rate: Vec<f64>,
     /// Account `a` owns orders `order_start[a]..order_start[a + 1]`; empty if no account has any.
     order_start: Vec<usize>,
     orders: Vec<Order>,
@@ -70,6 +74,8 @@ impl Default for Book {
             cash: Vec::new(),
             interest: Vec::new(),
             spot_in_use_cap: Vec::new(),
+            restricted: Vec::new(),
+            fee_rate: Vec::new(),
             order_start: Vec::new(),
             orders: Vec::new(),
             reach: Reach::default(),
@@ -156,6 +162,20 @@ impl Book {
         &self.spot_in_use_cap
     }
 
+    /// True for each balance that may not back new orders; empty if every balance may.
+    #[must_use]
+    #[inline]
+    pub fn restricted(&self) -> &[bool] {
+        &self.restricted
+    }
+
+    /// The taker fee of an account, a share; `None` if it has none of its own.
+    #[must_use]
+    #[inline]
+    pub fn fee_rate(&self, account: usize) -> Option<f64> {
+        self.fee_rate.get(account).copied().filter(|rate| !rate.is_nan())
+    }
+
     /// The pending orders of an account, in the order of [`Order::canonical`].
     #[must_use]
     #[inline]
@@ -210,6 +230,19 @@ impl Book {
             return Err(broken(format!("{} spot hedging modes for {} accounts", modes.len(), self.len())));
         }
         Ok(Self { spot_offset: modes, ..self.clone() })
+    }
+
+    /// The book with taker fees, one an account; `None` for the fee of the rules.
+    ///
+    /// # Errors
+    /// If there are more or fewer fees than accounts, or one is not finite.
+    pub fn with_fee_rates(&self, rates: &[Option<f64>]) -> Result<Self> {
+        if rates.len() != self.len() || rates.iter().flatten().any(|rate| !rate.is_finite()) {
+            return Err(broken(format!("{} fees for {} accounts, or one is no number", rates.len(), self.len())));
+        }
+        let has_any = rates.iter().any(Option::is_some);
+        let fee_rate = rates.iter().filter(|_| has_any).map(|rate| rate.unwrap_or(f64::NAN)).collect();
+        Ok(Self { fee_rate, ..self.clone() })
     }
 }
 

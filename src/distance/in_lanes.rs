@@ -8,7 +8,7 @@ use super::{AccountDistances, Distance, Reach};
 use crate::book::Book;
 use crate::engine::lanes::Width;
 use crate::engine::{account_of, price, reprice};
-use crate::margin::account::{Account, NotFinite};
+use crate::margin::account::{Account, NotFinite, Traded};
 use crate::margin::account_figures::AccountFigures;
 use crate::margin::part::{Part, evaluate_part};
 use crate::margin::priced::PricedMarket;
@@ -76,15 +76,30 @@ impl<'l, R: Real> Searched<'l, R> {
         let failed = |_: NotFinite| not_finite(who, 0.0);
         self.units.clear();
         let now = evaluate(ladders.now(), account, &mut self.alone, &mut self.units).map_err(failed)?;
-        let of_all = Part::whole(account);
-        let mut rows = vec![self.row(who, EVERY_COIN, None, (ladders.all(), &of_all), &now)?];
+        // Orders may be for what the account does not hold: with them it is revalued alone.
+        let deducts_orders = ladders.rules().orders_deduct_loss && !account.orders.is_empty();
+        let whole = Part::whole(account, deducts_orders);
+        let of_all = Moved {
+            markets: Some(ladders.all()).filter(|_| !deducts_orders),
+            market: ladders.market(),
+            coin: None,
+            part: &whole,
+        };
+        let mut rows = vec![self.row(who, EVERY_COIN, None, of_all, &now)?];
         if scope == Scope::EveryRow {
             for ccy in exposed(ladders.market(), account).number().entries() {
                 let Some(coin) = ladders.coin(ccy) else { continue };
-                let values = (self.units.as_slice(), &self.alone);
-                let part = Part::reached(ladders.now(), account, values, coin.reached()).map_err(failed)?;
                 let currency = &ladders.market().currencies[ccy as usize];
-                rows.push(self.row(who, &currency.name, currency.fx, (&coin.markets, &part), &now)?);
+                let part;
+                let moved = if deducts_orders {
+                    Moved { coin: Some(ccy), ..of_all }
+                } else {
+                    let values = (self.units.as_slice(), &self.alone);
+                    part = Part::reached(ladders.now(), account, values, coin.reached()).map_err(failed)?;
+                    let (market, coin_there) = coin.markets.unmoved();
+                    Moved { markets: Some(&coin.markets), market, coin: coin_there, part: &part }
+                };
+                rows.push(self.row(who, &currency.name, currency.fx, moved, &now)?);
             }
         }
         Ok(AccountDistances { account: who.number, margin: now, rows })
@@ -95,13 +110,13 @@ impl<'l, R: Real> Searched<'l, R> {
         who: Who<'_>,
         base: &str,
         price_usd: Option<f64>,
-        (markets, part): (&Markets<R>, &Part),
+        moved: Moved<'_, R>,
         now: &AccountMargin,
     ) -> Result<Distance> {
         let (ladders, threshold) = (self.ladders, self.ladders.rules().status.liquidation);
         let work = &mut self.work;
         let mut on_rungs =
-            OnRungs { who, ladders, markets, part, work, between: None, groups: [None, None], way: 0, threshold };
+            OnRungs { who, ladders, moved, work, between: None, groups: [None, None], way: 0, threshold };
         let start = super::point(0.0, now, threshold);
         // No move has a neighbour on either side.
         let sides = [on_rungs.first(0)?, on_rungs.first(1)?];
@@ -121,12 +136,29 @@ fn not_finite(who: Who<'_>, price_move: f64) -> Error {
     Error::Runtime(format!("account `{id}`: a figure is not finite after a price move of {price_move}"))
 }
 
+/// What moves, and what it reaches of an account.
+struct Moved<'s, R: Real> {
+    /// The rungs; `None` if the account is revalued alone.
+    markets: Option<&'s Markets<R>>,
+    /// The market without a move, and the coin in it; all coins without one.
+    market: &'s Market,
+    coin: Option<u32>,
+    part: &'s Part,
+}
+
+impl<R: Real> Clone for Moved<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R: Real> Copy for Moved<'_, R> {}
+
 /// One account on the rungs of the two ways of a ladder.
 struct OnRungs<'s, R: Real> {
     who: Who<'s>,
     ladders: &'s LaddersIn<'s, R>,
-    markets: &'s Markets<R>,
-    part: &'s Part,
+    moved: Moved<'s, R>,
     work: &'s mut Workspace<R>,
     /// Made when a move between rungs is asked for.
     between: Option<Between>,
@@ -157,17 +189,18 @@ impl<R: Real> OnRungs<'_, R> {
 
 impl<R: Real> Revalued for OnRungs<'_, R> {
     fn at(&mut self, price_move: f64) -> Result<Point> {
-        let (rules, (market, coin)) = (self.ladders.rules(), self.markets.unmoved());
-        let between = self.between.get_or_insert_with(|| Between::new(market, coin, rules, self.part));
+        let (rules, Moved { market, coin, part, .. }) = (self.ladders.rules(), self.moved);
+        let between = self.between.get_or_insert_with(|| Between::new(market, coin, rules, part));
         let figures = between.at(price_move, rules).map_err(|_| not_finite(self.who, price_move))?;
         Ok(self.point(price_move, &figures, 0))
     }
 
     fn on_rung(&mut self, rung: usize, price_move: f64) -> Result<Point> {
+        let Some(markets) = self.moved.markets else { return self.at(price_move) };
         let (group, lane) = (rung / R::LANES, rung % R::LANES);
         if self.groups[self.way].as_ref().is_none_or(|(known, _)| *known != group) {
-            let priced = self.markets.group(self.ladders, self.way, group)?;
-            let figures = self.ladders.width().part(priced, self.part, self.work).ok();
+            let priced = markets.group(self.ladders, self.way, group)?;
+            let figures = self.ladders.width().part(priced, self.moved.part, self.work).ok();
             self.groups[self.way] = Some((group, figures));
         }
         match &self.groups[self.way] {
@@ -189,9 +222,16 @@ struct Between {
 impl Between {
     fn new(market: &Market, coin: Option<u32>, rules: &Rules, part: &Part) -> Self {
         let rows = part.account();
-        let more = rows.ccy.iter().copied().chain(coin);
-        let Submarket { market, instruments, currencies } =
-            Submarket::new(market, rows.instrument.iter().copied(), more);
+        let (mut held, mut more) = (rows.instrument.to_vec(), rows.ccy.to_vec());
+        more.extend(coin);
+        for order in rows.orders {
+            match order.traded {
+                Traded::Contract(instrument) => held.push(instrument),
+                Traded::Spot { base, quote } => more.extend([base, quote]),
+            }
+        }
+        let part_of = Submarket::new(market, held.into_iter(), more.into_iter());
+        let Submarket { market, instruments, currencies } = part_of;
         let part = part.renumbered(|held| instruments.place(held), |ccy| currencies.place(ccy));
         let priced = price(&market, rules);
         let coin = coin.map(|ccy| currencies.place(ccy));

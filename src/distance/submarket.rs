@@ -1,6 +1,7 @@
 //! A part of a market: some instruments, and the underlyings and currencies that they need, in the order of the whole.
 
-use crate::market::Market;
+use crate::market::scenario::moves_by_fx;
+use crate::market::{Currency, Market};
 
 /// The part, and where its entries come from.
 pub(super) struct Submarket {
@@ -10,12 +11,14 @@ pub(super) struct Submarket {
 }
 
 impl Submarket {
-    /// Of these instruments, with these currencies besides.
+    /// Of these instruments, with these currencies besides, and the stablecoins, whose prices decide on rates.
     pub fn new(market: &Market, held: impl Iterator<Item = u32>, more: impl Iterator<Item = u32>) -> Self {
         let mut instruments = Selection::new(market.instruments.len());
         let mut underlyings = Selection::new(market.underlyings.len());
         let mut currencies = Selection::new(market.currencies.len());
         more.for_each(|ccy| currencies.choose(ccy));
+        let stable = |(_, currency): &(u32, &Currency)| moves_by_fx(&currency.name);
+        (0..).zip(&market.currencies).filter(stable).for_each(|(ccy, _)| currencies.choose(ccy));
         for held in held {
             instruments.choose(held);
             let instrument = &market.instruments[held as usize];

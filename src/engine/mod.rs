@@ -65,7 +65,9 @@ pub fn account_of(book: &Book, account: usize) -> Account<'_> {
         ccy: &book.ccy()[balances.clone()],
         cash: &book.cash()[balances.clone()],
         interest: &book.interest()[balances.clone()],
-        spot_in_use_cap: &book.spot_in_use_cap()[balances],
+        spot_in_use_cap: &book.spot_in_use_cap()[balances.clone()],
+        restricted: book.restricted().get(balances).unwrap_or(&[]),
+        fee_rate: book.fee_rate(account),
         orders: book.orders_of(account),
     }
 }

@@ -5,8 +5,9 @@ use crate::margin::priced::{
     ClassFigures, Contract, ContractKind, CurrencyParams, DeltaOne, OptionContract, OptionRow, Place, PricedMarket,
     UnitParams, price_delta_one, price_option, settle_option,
 };
-use crate::margin::rules::{Class, RiskUnitMode, Rules, SettleGroup};
-use crate::market::{Instrument, InstrumentKind, Market};
+use crate::margin::rules::{Class, OptionPnl, RiskUnitMode, Rules, SettleGroup};
+use crate::margin::tiers::{MarketTiers, TierUnit};
+use crate::market::{Currency, Instrument, InstrumentKind, Market};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,16 +40,7 @@ pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
         let params = &units[unit as usize];
         contracts.push(contract_of(market, rules, instrument, numbers, params, &mut option_rows));
     }
-    let currencies = market
-        .currencies
-        .iter()
-        .map(|currency| CurrencyParams {
-            name: currency.name.clone(),
-            fx_usd: currency.fx.unwrap_or(f64::NAN),
-            discount: rules.discount.get(&currency.name).clone(),
-            borrow: rules.mr8.tiers.get(&currency.name).clone(),
-        })
-        .collect();
+    let currencies = market.currencies.iter().map(|currency| currency_params(currency, rules)).collect();
     PricedMarket { rules: Arc::new(rules.clone()), units, currencies, contracts, option_rows }
 }
 
@@ -57,7 +49,11 @@ pub fn price(market: &Market, rules: &Rules) -> PricedMarket {
 pub fn reprice(priced: &mut PricedMarket, now: &Market) {
     let PricedMarket { rules, units, currencies, contracts, option_rows } = priced;
     for (params, currency) in currencies.iter_mut().zip(&now.currencies) {
-        params.fx_usd = currency.fx.unwrap_or(f64::NAN);
+        params.move_to(currency.fx.unwrap_or(f64::NAN), rules);
+    }
+    if !rules.mr9.prices.is_empty() {
+        let tiers = hedge_tiers(now, rules);
+        units.iter_mut().for_each(|unit| unit.hedge_tiers = Arc::clone(&tiers));
     }
     let mut scratch = Vec::new();
     let mut last = None;
@@ -106,21 +102,54 @@ impl Numbering {
     }
 }
 
-/// The figures of each pair of classes, made once.
+/// The figures of each pair of classes, made once, and MR9's tiers, which all units share.
 struct Figures<'a> {
     rules: &'a Rules,
+    hedge_tiers: Arc<[MarketTiers]>,
     made: BTreeMap<(Class, Class), Arc<ClassFigures>>,
 }
 
 impl<'a> Figures<'a> {
-    fn new(rules: &'a Rules) -> Self {
-        Self { rules, made: BTreeMap::new() }
+    fn new(market: &Market, rules: &'a Rules) -> Self {
+        Self { rules, hedge_tiers: hedge_tiers(market, rules), made: BTreeMap::new() }
     }
 
     fn of(&mut self, class_mr1: Class, class_mr467: Class) -> Arc<ClassFigures> {
         let make = || Arc::new(ClassFigures::of(self.rules, class_mr1, class_mr467));
         Arc::clone(self.made.entry((class_mr1, class_mr467)).or_insert_with(make))
     }
+}
+
+/// MR9's tiers of each pair, at the USD price of its cheaper stablecoin. USD itself is none. A stablecoin without a
+/// price is settled in by nobody.
+fn hedge_tiers(market: &Market, rules: &Rules) -> Arc<[MarketTiers]> {
+    if rules.risk_unit == RiskUnitMode::Separate {
+        return Arc::new([]);
+    }
+    let price = |group: SettleGroup| {
+        let currency = market.currencies.iter().find(|currency| currency.name == group.name());
+        currency.filter(|_| group != SettleGroup::Usd).and_then(|currency| currency.fx)
+    };
+    let of_pair = |&(first, second): &(SettleGroup, SettleGroup)| {
+        let prices = [price(first), price(second)].into_iter().flatten();
+        let cheaper = prices.fold(f64::INFINITY, |least, price| if price < least { price } else { least });
+        MarketTiers::at(&rules.mr9.prices, &rules.mr9.tiers, cheaper)
+    };
+    rules.mr9.pairs.iter().map(of_pair).collect()
+}
+
+fn currency_params(currency: &Currency, rules: &Rules) -> CurrencyParams {
+    let fx_usd = currency.fx.unwrap_or(f64::NAN);
+    let mut params = CurrencyParams {
+        name: currency.name.clone(),
+        fx_usd,
+        discount: rules.discount.get(&currency.name).clone(),
+        discount_unit: TierUnit::coins(fx_usd),
+        borrow: rules.mr8.tiers.get(&currency.name).clone(),
+        borrow_unit: TierUnit::coins(fx_usd),
+    };
+    params.move_to(fx_usd, rules);
+    params
 }
 
 /// The expiry of MR4's bucket: none for a swap, and for a future that funding holds at spot.
@@ -146,7 +175,7 @@ fn units_of(market: &Market, rules: &Rules) -> Vec<UnitParams> {
         let entry = expiries.entry(name).or_insert_with(|| (instrument.underlying, Vec::new()));
         entry.1.push(basis_expiry_ns(instrument, rules));
     }
-    let mut figures = Figures::new(rules);
+    let mut figures = Figures::new(market, rules);
     expiries
         .into_iter()
         .map(|(name, (underlying, mut expiries))| {
@@ -192,6 +221,7 @@ fn unit_params(
         class_mr1,
         class_mr467,
         figures: figures.of(class_mr1, class_mr467),
+        hedge_tiers: Arc::clone(&figures.hedge_tiers),
         expiries,
     }
 }
@@ -239,7 +269,9 @@ fn contract_of(
         call,
     };
     let (class_mr1, class_mr467) = (params.class_mr1, params.class_mr467);
-    let spec = OptionContract { terms, multiplier, mark_px, index_px, phi_usd, class_mr1, class_mr467 };
+    // In its coin: what is settled in a quote has its P&L there already.
+    let pnl = if instrument.settle == underlying.base { rules.coin_option_pnl } else { OptionPnl::Usd };
+    let spec = OptionContract { terms, multiplier, mark_px, index_px, phi_usd, class_mr1, class_mr467, pnl };
     let number = option_rows.len() as u32;
     let (contract, row) =
         if terms.years > 0.0 { price_option(&spec, place, number, rules) } else { settle_option(&spec, place, number) };

@@ -12,11 +12,12 @@ pub use model::*;
 
 use crate::book::{Book, BookBuilder};
 use crate::engine::{CHUNK_ACCOUNTS, Memory, OpenBook, account_of, price};
+use crate::margin::account::{Account, NotFinite};
 use crate::margin::ledgers::Ledger;
 use crate::margin::priced::{CurrencyParams, PricedMarket};
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::RiskUnitMode;
-use crate::margin::{AccountMargin, borrowing, equity};
+use crate::margin::{AccountMargin, borrowing, equity, orders};
 use crate::market::Market;
 use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
@@ -107,13 +108,13 @@ pub fn explain_account(market: &Market, book: &Book, priced: &PricedMarket, inde
     let mut work = Workspace::new(priced);
     let mut margins = Vec::new();
     let account_id = book.accounts().get(index).to_string();
-    let margin = evaluate(priced, &account, &mut work, &mut margins)
-        .map_err(|_| Error::Runtime(format!("account `{account_id}`: a figure is not finite")))?;
-    let currencies = work
-        .currencies()
-        .into_iter()
-        .map(|(ccy, ledger)| currency_step(&priced.currencies[ccy as usize], ledger, priced))
-        .collect();
+    let margin = evaluate(priced, &account, &mut work, &mut margins).map_err(|_| not_finite(&account_id))?;
+    let fee_rate = account.fee_rate.unwrap_or(priced.rules.mr8.fee_rate);
+    let step = |(ccy, ledger): (u32, &Ledger)| CurrencyStep {
+        restricted: account.is_restricted(ccy),
+        ..currency_step(&priced.currencies[ccy as usize], ledger, fee_rate)
+    };
+    let currencies = work.currencies().into_iter().map(step).collect();
     let units = work
         .unit_sums()
         .iter()
@@ -123,7 +124,6 @@ pub fn explain_account(market: &Market, book: &Book, priced: &PricedMarket, inde
         })
         .collect();
     Ok(Explanation {
-        account_id,
         as_of: crate::explain::unit::utc(market.as_of_ns),
         rules: priced.rules.name.clone(),
         risk_unit: match priced.rules.risk_unit {
@@ -133,16 +133,32 @@ pub fn explain_account(market: &Market, book: &Book, priced: &PricedMarket, inde
         spot_offset: account.spot_offset.name(),
         currencies,
         units,
-        totals: totals(&margin),
+        totals: Totals {
+            fee_rate: account.fee_rate,
+            order_loss: deducted(priced, &account).map_err(|_| not_finite(&account_id))?,
+            ..totals(&margin)
+        },
+        account_id,
     })
 }
 
-fn currency_step(params: &CurrencyParams, ledger: &Ledger, priced: &PricedMarket) -> CurrencyStep {
+fn not_finite(account_id: &str) -> Error {
+    Error::Runtime(format!("account `{account_id}`: a figure is not finite"))
+}
+
+/// What pending orders take off adjusted equity, if they do.
+fn deducted(priced: &PricedMarket, account: &Account<'_>) -> Result<Option<f64>, NotFinite> {
+    let deducts = priced.rules.orders_deduct_loss && !account.orders.is_empty();
+    deducts.then(|| orders::loss_usd(priced, account)).transpose()
+}
+
+fn currency_step(params: &CurrencyParams, ledger: &Ledger, fee_rate: f64) -> CurrencyStep {
     let amount = ledger.equity();
-    let counted = equity::count(amount, params.fx_usd, &params.discount);
+    let counted = equity::count(amount, params.fx_usd, &params.discount, params.discount_unit);
     let borrowing = (amount < 0.0).then(|| {
-        let (mmr_rate, imr_rate) = params.borrow.rates(-amount);
-        let charge = borrowing::charge(-amount, params.fx_usd, &params.borrow, priced.rules.mr8.fee_rate);
+        let (mmr_rate, imr_rate) = params.borrow.rates(-amount * params.borrow_unit.per_coin);
+        let tiers = (&params.borrow, params.borrow_unit);
+        let charge = borrowing::charge(-amount, params.fx_usd, tiers, fee_rate);
         BorrowingStep {
             liability: -amount,
             mmr_rate,
@@ -160,7 +176,12 @@ fn currency_step(params: &CurrencyParams, ledger: &Ledger, priced: &PricedMarket
         equity: amount,
         fx_usd: Some(params.fx_usd).filter(|fx| fx.is_finite()),
         total_usd: counted.total_usd,
-        discount: if amount > 0.0 { unit::tier_steps(params.discount.rows(), amount) } else { Vec::new() },
+        restricted: false,
+        discount: if amount > 0.0 {
+            unit::tier_steps(params.discount.rows(), amount * params.discount_unit.per_coin)
+        } else {
+            Vec::new()
+        },
         adjusted_usd: counted.adjusted_usd,
         borrowing,
     }
@@ -177,6 +198,8 @@ fn totals(margin: &AccountMargin) -> Totals {
         mmr: margin.mmr,
         imr: margin.imr,
         liquidation_fee: margin.liquidation_fee,
+        fee_rate: None,
+        order_loss: None,
         margin_ratio: margin.margin_ratio,
         status: margin.status.name(),
         im_deficit: margin.im_deficit,

@@ -40,7 +40,10 @@ pub struct CurrencyStep {
     pub fx_usd: Option<f64>,
     /// Equity in USD without discount.
     pub total_usd: f64,
-    /// The discount tiers that the equity reaches.
+    /// True if it may not back new orders; left out if it may.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub restricted: bool,
+    /// The discount tiers that the equity reaches; in USD where the rules say that of bounds of other coins.
     pub discount: Vec<TierStep>,
     /// Equity in USD after discount.
     pub adjusted_usd: f64,
@@ -350,6 +353,9 @@ pub struct StablecoinPair {
     pub pair: String,
     /// Hedged size.
     pub hedged: f64,
+    /// Price of the cheaper stablecoin, if the rates depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_usd: Option<f64>,
     /// Charge on it.
     pub charge: f64,
 }
@@ -375,6 +381,12 @@ pub struct Totals {
     pub imr: f64,
     /// Liquidation fee.
     pub liquidation_fee: f64,
+    /// The account's own taker fee; left out if that of the rules holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee_rate: Option<f64>,
+    /// Loss and fees of pending orders, taken off adjusted equity; left out if the rules do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_loss: Option<f64>,
     /// `adj_eq / (mmr + liquidation_fee)`.
     pub margin_ratio: Option<f64>,
     /// Status.

@@ -12,7 +12,7 @@ use crate::margin::priced::{
     Contract, ContractKind, DECAY, GAMMA, PricedMarket, RATES, UnitParams, VEGA, upl_settle, vol_shift,
 };
 use crate::margin::requirement::Workspace;
-use crate::margin::rules::RiskUnitMode;
+use crate::margin::rules::{RiskUnitMode, SettleGroup};
 use crate::margin::spot_hedge::Spot;
 use crate::margin::stress::hedged_pairs;
 use crate::margin::sums::{ExpirySums, UnitSums};
@@ -50,7 +50,7 @@ pub fn unit_step(context: &Context<'_>, sums: &UnitSums, margin: &UnitMargin) ->
         mr1: grid_step(context, sums, params, spot, margin),
         mr2: DecayStep { days: rules.mr2_days, pnl: sums.options[DECAY], charge: margin.mr2 },
         mr3: term_step(context, sums, params, margin),
-        mr4: basis_step(context, sums, params, margin),
+        mr4: basis_step(context, sums, params, spot, margin),
         mr5: RateStep { up: sums.options[RATES], down: sums.options[RATES + 1], charge: margin.mr5 },
         mr6: ExtremeStep {
             size: *rules.mr6.price.get(params.class_mr467),
@@ -65,7 +65,7 @@ pub fn unit_step(context: &Context<'_>, sums: &UnitSums, margin: &UnitMargin) ->
             tiers: tier_steps(rules.mr7.tiers.get(params.class_mr467).rows(), sums.charge_usd),
             charge: margin.mr7,
         },
-        mr9: stablecoin_step(context, sums, margin),
+        mr9: stablecoin_step(context, sums, params, margin),
         binding: binding(margin),
         mmr: margin.mmr,
         imr: margin.imr,
@@ -218,14 +218,26 @@ fn term_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, margin
     }
 }
 
-fn basis_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, margin: &UnitMargin) -> BasisStep {
+fn basis_step(
+    context: &Context<'_>,
+    sums: &UnitSums,
+    params: &UnitParams,
+    spot: Spot,
+    margin: &UnitMargin,
+) -> BasisStep {
     let line = |sums: ExpirySums| {
         let (cash_delta, rate) = (sums.delta_usd, sums.basis_rate);
         let expiry = expiry_name(params.expiries[sums.expiry as usize]);
         BasisLine { expiry, cash_delta, rate, charge: cash_delta.abs() * rate }
     };
-    let expiries = by_expiry(context, sums).filter(|sums| sums.delta_usd != 0.0);
-    BasisStep { expiries: expiries.map(line).collect(), charge: margin.mr4 }
+    let mut expiries: Vec<BasisLine> =
+        by_expiry(context, sums).filter(|sums| sums.delta_usd != 0.0).map(line).collect();
+    if params.figures.spot_basis > 0.0 && spot.coin != 0.0 {
+        let (cash_delta, rate) = (spot.coin * spot.px_usd, params.figures.spot_basis);
+        let expiry = "spot in use".to_owned();
+        expiries.push(BasisLine { expiry, cash_delta, rate, charge: cash_delta.abs() * rate });
+    }
+    BasisStep { expiries, charge: margin.mr4 }
 }
 
 /// The sums of each expiry of a unit, in order of the expiries.
@@ -235,16 +247,26 @@ fn by_expiry(context: &Context<'_>, sums: &UnitSums) -> impl Iterator<Item = Exp
     expiries.into_iter()
 }
 
-fn stablecoin_step(context: &Context<'_>, sums: &UnitSums, margin: &UnitMargin) -> StablecoinStep {
+fn stablecoin_step(context: &Context<'_>, sums: &UnitSums, params: &UnitParams, margin: &UnitMargin) -> StablecoinStep {
     let rules = &context.priced.rules;
     if rules.risk_unit == RiskUnitMode::Separate {
         return StablecoinStep { pairs: Vec::new(), charge: 0.0 };
     }
+    let price = |group: SettleGroup| {
+        let currency = context.priced.currencies.iter().find(|currency| currency.name == group.name());
+        currency.map(|currency| currency.fx_usd).filter(|fx| group != SettleGroup::Usd && fx.is_finite())
+    };
+    let cheaper = |first, second| match (price(first), price(second)) {
+        (Some(first), Some(second)) => Some(lower(first, second)),
+        (first, second) => first.or(second),
+    };
     let pairs = hedged_pairs(&sums.group_delta_usd, &rules.mr9.pairs)
-        .map(|(first, second, hedged)| StablecoinPair {
+        .zip(params.hedge_tiers.iter())
+        .map(|((first, second, hedged), tiers)| StablecoinPair {
             pair: format!("{}-{}", first.name(), second.name()),
             hedged,
-            charge: rules.mr9.tiers.apply(hedged),
+            price_usd: cheaper(first, second).filter(|_| !rules.mr9.prices.is_empty()),
+            charge: tiers.apply(hedged),
         })
         .collect();
     StablecoinStep { pairs, charge: margin.mr9 }

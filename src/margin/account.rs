@@ -21,8 +21,20 @@ pub struct Account<'a> {
     pub interest: &'a [f64],
     /// Limit of spot in use of each balance, infinity if none.
     pub spot_in_use_cap: &'a [f64],
+    /// True for each balance that may not back new orders; empty if all may.
+    pub restricted: &'a [bool],
+    /// The account's taker fee, a share; `None` if that of the rules holds.
+    pub fee_rate: Option<f64>,
     /// Pending orders, which freeze margin: they count in IMR only.
     pub orders: &'a [Order],
+}
+
+impl Account<'_> {
+    /// True if a balance may not back new orders.
+    #[must_use]
+    pub fn is_restricted(&self, ccy: u32) -> bool {
+        self.ccy.binary_search(&ccy).is_ok_and(|row| self.restricted.get(row).copied().unwrap_or(false))
+    }
 }
 
 /// What an order buys or sells.

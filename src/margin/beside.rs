@@ -2,6 +2,7 @@
 
 use super::priced::{Contract, CurrencyParams, PricedMarket, UnitParams};
 use super::real::Real;
+use super::tiers::{MarketTiers, TierUnit};
 use std::sync::Arc;
 
 impl<R: Real> PricedMarket<R> {
@@ -20,6 +21,17 @@ impl<R: Real> PricedMarket<R> {
             return None;
         }
         let markets: Vec<&PricedMarket> = (0..R::LANES).map(|lane| alone.get(lane).unwrap_or(last)).collect();
+        let pairs = first.units.first().map_or(0, |unit| unit.hedge_tiers.len());
+        let of_pair = |pair: usize| {
+            let alone: Option<Vec<&MarketTiers>> =
+                markets.iter().map(|market| market.units.first()?.hedge_tiers.get(pair)).collect();
+            alone.map(|alone| MarketTiers::beside(&alone))
+        };
+        let hedge_tiers: Arc<[MarketTiers<R>]> = (0..pairs).map(of_pair).collect::<Option<_>>()?;
+        let unit_of = |units: &dyn Fn(usize) -> TierUnit| TierUnit {
+            per_coin: R::by_lane(|lane| units(lane).per_coin),
+            usd: R::by_lane(|lane| units(lane).usd),
+        };
         let units = first.units.iter().enumerate().map(|(place, unit)| UnitParams {
             name: unit.name.clone(),
             base: unit.base,
@@ -29,13 +41,16 @@ impl<R: Real> PricedMarket<R> {
             class_mr467: unit.class_mr467,
             figures: Arc::clone(&unit.figures),
             hedged_by: unit.hedged_by,
+            hedge_tiers: Arc::clone(&hedge_tiers),
             expiries: unit.expiries.clone(),
         });
         let currencies = first.currencies.iter().enumerate().map(|(place, currency)| CurrencyParams {
             name: currency.name.clone(),
             fx_usd: R::by_lane(|lane| markets[lane].currencies[place].fx_usd),
             discount: currency.discount.clone(),
+            discount_unit: unit_of(&|lane| markets[lane].currencies[place].discount_unit),
             borrow: currency.borrow.clone(),
+            borrow_unit: unit_of(&|lane| markets[lane].currencies[place].borrow_unit),
         });
         let contract = |place: usize| -> Option<Option<Contract<R>>> {
             let same = markets.iter().map(|market| market.contracts[place].as_ref());

@@ -6,7 +6,7 @@
 
 use super::account::{Account, NotFinite};
 use super::changed::Known;
-use super::gathered::{Gathered, spot_of};
+use super::gathered::{Gathered, restricted_usd, spot_of};
 use super::ledgers::Ledger;
 use super::priced::PricedMarket;
 use super::requirement::currency_of;
@@ -56,7 +56,7 @@ impl RunningSum {
 /// What decides whether an operation passes. USD.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FreeMargin {
-    /// Adjusted equity.
+    /// Adjusted equity that may back new orders.
     pub adj_eq: f64,
     /// Initial margin requirement.
     pub imr: f64,
@@ -86,8 +86,9 @@ impl CashChanges {
         let mut gathered = Gathered::new(priced.currencies.len());
         gathered.gather_ledgers(priced, account)?;
         let ledgers: Vec<(u32, Ledger)> = gathered.ledgers().map(|(ccy, ledger)| (ccy, *ledger)).collect();
+        let fee_rate = priced.rules.mr8.fee_rate;
         let counted = |&(ccy, ledger): &(u32, Ledger)| {
-            let (counted, borrowing) = currency_of(priced, ccy, ledger.equity());
+            let (counted, borrowing) = currency_of(priced, ccy, ledger.equity(), fee_rate);
             (counted.adjusted_usd, borrowing.map_or(0.0, |borrowing| borrowing.imr_usd))
         };
         let (adjusted, borrowing) = ledgers.iter().map(counted).unzip();
@@ -143,7 +144,7 @@ impl CashChanges {
         // A balance that is new stands among the others.
         let is_before = |(other, _): &(u32, Ledger)| *other < ccy;
         let at = if place < self.balances { place } else { self.ledgers[..self.balances].partition_point(is_before) };
-        let (counted, borrowing) = currency_of(priced, ccy, ledger.equity());
+        let (counted, borrowing) = currency_of(priced, ccy, ledger.equity(), priced.rules.mr8.fee_rate);
         let mut changed = Vec::new();
         for (unit, rows) in self.hedged.get(&ccy).map_or(&[][..], Vec::as_slice) {
             let Some(was) = known.units.get(*unit) else { return Err(NotFinite) };
@@ -162,8 +163,10 @@ impl CashChanges {
             changed.push((*unit, sums.stress(params, &priced.rules, spot).imr));
         }
         let owed = borrowing.map_or(0.0, |borrowing| borrowing.imr_usd);
+        let of_others = |other: u32| self.places.get(&other).map_or(ledger, |&place| self.ledgers[place].1);
+        let restricted = restricted_usd(priced, account, |other| if other == ccy { ledger } else { of_others(other) });
         let free = FreeMargin {
-            adj_eq: self.adjusted.with(at, counted.adjusted_usd, place),
+            adj_eq: self.adjusted.with(at, counted.adjusted_usd, place) - restricted,
             imr: self.units.replaced(&changed) + self.borrowing.with(at, owed, place),
         };
         if (free.adj_eq + free.imr).is_finite() { Ok(Some(free)) } else { Err(NotFinite) }

@@ -24,6 +24,8 @@ pub struct KnownUnit {
 pub struct Known {
     /// The account.
     pub margin: AccountMargin,
+    /// The part of its adjusted equity that may not back new orders, USD.
+    pub restricted_usd: f64,
     /// Its units, ascending.
     pub units: Vec<KnownUnit>,
 }
@@ -38,7 +40,8 @@ impl Known {
         let margin = evaluate(priced, account, work, &mut margins)?;
         let sums = work.unit_sums().iter().zip(margins);
         let units = sums.map(|(sums, margin)| KnownUnit { margin, delta_coin: sums.delta_coin });
-        Ok(Self { margin, units: units.collect() })
+        let restricted_usd = work.gathered().restricted_usd(priced, account);
+        Ok(Self { margin, restricted_usd, units: units.collect() })
     }
 
     /// The unit with this index.
@@ -109,8 +112,14 @@ impl Changes {
             sum.add_unit(&margin, priced.rules.imr_multiplier * margin.mmr_no_hedge);
             self.units.push(margin);
         }
-        let figures = sum.finish_account(priced, self.work.gathered())?;
+        let figures = sum.finish_account(priced, account, self.work.gathered())?;
         Ok(AccountMargin::of(&figures, &priced.rules))
+    }
+
+    /// The part of adjusted equity that may not back new orders, USD, of the account that was evaluated last.
+    #[must_use]
+    pub fn restricted_usd(&self, priced: &PricedMarket, account: &Account<'_>) -> f64 {
+        self.work.gathered().restricted_usd(priced, account)
     }
 
     fn spot(&self, priced: &PricedMarket, account: &Account<'_>, unit: u32, delta_coin: f64) -> Spot {

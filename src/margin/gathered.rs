@@ -3,6 +3,8 @@
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
 use super::account::{Account, NotFinite};
+use super::equity;
+use super::extremes::positive_part;
 use super::ledgers::{Ledger, Ledgers};
 use super::priced::{PricedMarket, UnitParams};
 use super::real::Real;
@@ -76,12 +78,32 @@ impl<R: Real> Gathered<R> {
         self.sums.add_empty(unit);
     }
 
+    /// The part of adjusted equity that may not back new orders, USD: what restricted currencies count.
+    pub fn restricted_usd(&self, priced: &PricedMarket<R>, account: &Account<'_>) -> R {
+        restricted_usd(priced, account, |ccy| *self.ledger(ccy))
+    }
+
     /// The spot that hedges a unit whose coin deltas sum to `delta_coin`.
     #[inline(always)]
     pub fn spot(&self, priced: &PricedMarket<R>, account: &Account<'_>, unit: u32, delta_coin: R) -> Spot<R> {
         let params = &priced.units[unit as usize];
         spot_of(params, account.spot_offset, self.ledger(params.base), delta_coin)
     }
+}
+
+/// What the restricted currencies of an account count in adjusted equity, USD; a debt is not restricted.
+pub(super) fn restricted_usd<R: Real>(
+    priced: &PricedMarket<R>,
+    account: &Account<'_>,
+    ledger: impl Fn(u32) -> Ledger<R>,
+) -> R {
+    let mut sum = R::splat(0.0);
+    for (&ccy, _) in account.ccy.iter().zip(account.restricted).filter(|(_, restricted)| **restricted) {
+        let params = &priced.currencies[ccy as usize];
+        let counted = equity::count(ledger(ccy).equity(), params.fx_usd, &params.discount, params.discount_unit);
+        sum += positive_part(counted.adjusted_usd);
+    }
+    sum
 }
 
 /// The spot that hedges a unit whose coin deltas sum to `delta_coin`, out of the ledger of its base currency.

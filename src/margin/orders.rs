@@ -10,8 +10,10 @@
 //! worked out in each case. MMR and everything else stays that of the positions.
 
 use super::account::{Account, NotFinite, Order, Traded};
+use super::extremes::loss;
 use super::gathered::Gathered;
 use super::priced::{Contract, ContractKind, PricedMarket, upl_settle};
+use super::real::Real;
 use super::rules::SpotOffset;
 use super::sums::UnitSums;
 
@@ -25,6 +27,9 @@ pub struct Holdings {
     cash: Vec<f64>,
     interest: Vec<f64>,
     spot_in_use_cap: Vec<f64>,
+    /// Empty if no balance is restricted.
+    restricted: Vec<bool>,
+    fee_rate: Option<f64>,
 }
 
 impl Holdings {
@@ -41,6 +46,8 @@ impl Holdings {
         copy(&mut self.cash, account.cash);
         copy(&mut self.interest, account.interest);
         copy(&mut self.spot_in_use_cap, account.spot_in_use_cap);
+        copy(&mut self.restricted, account.restricted);
+        self.fee_rate = account.fee_rate;
     }
 
     /// The rows as an account with these pending orders.
@@ -55,6 +62,8 @@ impl Holdings {
             cash: &self.cash,
             interest: &self.interest,
             spot_in_use_cap: &self.spot_in_use_cap,
+            restricted: &self.restricted,
+            fee_rate: self.fee_rate,
             orders,
         }
     }
@@ -111,6 +120,9 @@ impl Holdings {
                 self.cash.insert(row, 0.0);
                 self.interest.insert(row, 0.0);
                 self.spot_in_use_cap.insert(row, f64::INFINITY);
+                if !self.restricted.is_empty() {
+                    self.restricted.insert(row, false);
+                }
                 row
             }
         }
@@ -200,6 +212,45 @@ fn adds_delta(order: &Order, priced: &PricedMarket) -> bool {
         }
     };
     order.qty * per_unit > 0.0
+}
+
+/// What pending orders take off adjusted equity, USD: for each the loss that it would bring if it were filled now, none
+/// if it would bring a gain, and its fee.
+///
+/// ```text
+/// contract   loss  max(0, -n m (mark - px)) fx(settle)     inverse: max(0, -n m (1/px - 1/mark)) fx(settle)
+///            fee   fee_rate x notional
+/// spot pair  loss  max(0, -n (fx(base) - px fx(quote)))
+///            fee   fee_rate x abs(n) px fx(quote)
+/// ```
+///
+/// # Errors
+/// [`NotFinite`] if the instrument has no price.
+pub fn loss_usd<R: Real>(priced: &PricedMarket<R>, account: &Account<'_>) -> Result<R, NotFinite> {
+    let fee_rate = account.fee_rate.unwrap_or(priced.rules.mr8.fee_rate);
+    let mut sum = R::splat(0.0);
+    for order in account.orders {
+        let (gain_usd, notional_usd) = match order.traded {
+            Traded::Spot { base, quote } => {
+                let fx = |ccy: u32| priced.currencies.get(ccy as usize).map(|currency| currency.fx_usd);
+                let (base_usd, quote_usd) = (fx(base).ok_or(NotFinite)?, fx(quote).ok_or(NotFinite)?);
+                ((base_usd - quote_usd * order.px) * order.qty, quote_usd * (order.qty.abs() * order.px))
+            }
+            Traded::Contract(instrument) => {
+                let contract = priced.contracts.get(instrument as usize).and_then(Option::as_ref).ok_or(NotFinite)?;
+                let gain = match contract.kind {
+                    ContractKind::Option { .. } => {
+                        (contract.mark_px - R::splat(order.px)) * (order.qty * contract.multiplier)
+                    }
+                    ContractKind::Linear | ContractKind::Inverse => upl_settle(contract, order.qty, order.px),
+                };
+                let settle = priced.currencies.get(contract.settle as usize).ok_or(NotFinite)?;
+                (gain * settle.fx_usd, contract.fee_base_usd * order.qty.abs())
+            }
+        };
+        sum += loss(gain_usd) + notional_usd * fee_rate;
+    }
+    Ok(sum)
 }
 
 /// MMR of a risk unit with orders filled, USD.

@@ -6,8 +6,9 @@
 
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
-use super::account::{Account, NotFinite};
+use super::account::{Account, NotFinite, Order, Traded};
 use super::account_figures::AccountFigures;
+use super::orders::loss_usd;
 use super::priced::PricedMarket;
 use super::real::Real;
 use super::requirement::{Totals, Workspace, stress_units};
@@ -38,6 +39,9 @@ pub struct Part {
     cash: Vec<f64>,
     interest: Vec<f64>,
     spot_in_use_cap: Vec<f64>,
+    fee_rate: Option<f64>,
+    /// Only where they count: they take their loss off adjusted equity.
+    orders: Vec<Order>,
     fixed: Totals,
 }
 
@@ -57,10 +61,13 @@ impl Rows {
 }
 
 impl Part {
-    /// The whole account without its pending orders, which count in IMR only: nothing stays.
+    /// The whole account: nothing stays. Its pending orders are left out unless they take their loss off adjusted
+    /// equity, since they count in IMR only.
     #[must_use]
-    pub fn whole(account: &Account<'_>) -> Self {
+    pub fn whole(account: &Account<'_>, deducts_orders: bool) -> Self {
         Self {
+            fee_rate: account.fee_rate,
+            orders: if deducts_orders { account.orders.to_vec() } else { Vec::new() },
             spot_offset: account.spot_offset,
             rows: Rows {
                 instrument: account.instrument.to_vec(),
@@ -75,7 +82,7 @@ impl Part {
         }
     }
 
-    /// What a move reaches of an account. `now` are its units and buffers after
+    /// What a move reaches of an account, its pending orders left out. `now` are its units and buffers after
     /// [`evaluate`](super::requirement::evaluate) in this market, without the move.
     ///
     /// # Errors
@@ -87,7 +94,8 @@ impl Part {
         reached: Reached<'_>,
     ) -> Result<Self, NotFinite> {
         let (units, work) = now;
-        let mut part = Self { spot_offset: account.spot_offset, ..Self::empty() };
+        let mut part = Self { spot_offset: account.spot_offset, fee_rate: account.fee_rate, ..Self::empty() };
+        let fee_rate = account.fee_rate.unwrap_or(priced.rules.mr8.fee_rate);
         for margin in units.iter().filter(|margin| !reached.units[margin.unit as usize]) {
             part.fixed.add_unit(margin, margin.mmr_no_hedge * priced.rules.imr_multiplier);
         }
@@ -98,7 +106,7 @@ impl Part {
         }
         for (ccy, ledger) in work.gathered().ledgers() {
             if reached.currencies[ccy as usize].is_none() {
-                part.fixed.add_currency(priced, ccy, ledger.equity());
+                part.fixed.add_currency(priced, ccy, ledger.equity(), fee_rate);
             }
         }
         let mut others = Rows::default();
@@ -130,6 +138,8 @@ impl Part {
             cash: Vec::new(),
             interest: Vec::new(),
             spot_in_use_cap: Vec::new(),
+            fee_rate: None,
+            orders: Vec::new(),
             fixed: Totals::default(),
         }
     }
@@ -152,6 +162,12 @@ impl Part {
         let mut part = self.clone();
         part.rows.instrument.iter_mut().for_each(|number| *number = instrument(*number));
         part.ccy.iter_mut().for_each(|number| *number = ccy(*number));
+        for order in &mut part.orders {
+            order.traded = match order.traded {
+                Traded::Contract(number) => Traded::Contract(instrument(number)),
+                Traded::Spot { base, quote } => Traded::Spot { base: ccy(base), quote: ccy(quote) },
+            };
+        }
         part
     }
 
@@ -167,7 +183,9 @@ impl Part {
             cash: &self.cash,
             interest: &self.interest,
             spot_in_use_cap: &self.spot_in_use_cap,
-            orders: &[],
+            restricted: &[],
+            fee_rate: self.fee_rate,
+            orders: &self.orders,
         }
     }
 }
@@ -184,6 +202,9 @@ pub fn evaluate_part<R: Real>(
 ) -> Result<AccountFigures<R>, NotFinite> {
     let account = part.account();
     let fee_base_usd = work.gather(priced, &account)?;
-    let sum = stress_units(priced, &account, work, fee_base_usd, |_, _| ());
-    sum.and(&part.fixed).finish_account(priced, work.gathered())
+    let mut sum = stress_units(priced, &account, work, fee_base_usd, |_, _| ()).and(&part.fixed);
+    if !part.orders.is_empty() {
+        sum.deduct(loss_usd(priced, &account)?);
+    }
+    sum.finish_account(priced, &account, work.gathered())
 }

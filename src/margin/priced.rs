@@ -3,42 +3,19 @@
 //! All accounts hold the same few thousand instruments. An instrument is therefore priced once per market, for one
 //! long contract, in USD; a position of `n` contracts costs a handful of multiply-adds.
 //!
-//! ```text
-//! option row (columns)   0..7         7..14       14..21        21..23       23         24      25, 26   27     28
-//!                        vol up       vol same    vol down      MR6          vol up,    MR2     MR5      gamma  vega
-//!                        x 7 moves    x 7 moves   x 7 moves     fall, rise   no move    day     r+, r-
-//! ```
-//!
-//! Swaps and futures need no row: their P&L for an index move `s` is `slope x s` in every volatility state.
+//! Swaps and futures need no row of scenarios, as options do (see `option_row`): their P&L for an index move `s` is `slope x s` in every volatility state.
 
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
-use super::black76::{Greeks, States, Terms};
-use super::extremes::{higher, lower, positive_part};
+use super::extremes::{higher, lower};
+pub use super::option_row::{
+    DECAY, EXTREME, GAMMA, GRID, OPTION_COLUMNS, OptionContract, OptionRow, RATES, TERM, VEGA, vol_shift,
+};
+use super::option_row::{OptionValues, option_row};
 use super::real::Real;
-use super::rules::{Class, MR1_MOVES, Mr1Rules, RiskUnitMode, Rules, SpotOffset};
-use super::tiers::{BorrowTiers, Tiers};
+use super::rules::{Class, MR1_MOVES, OtherBounds, RiskUnitMode, Rules, SpotOffset};
+use super::tiers::{BorrowTiers, MarketTiers, TierUnit, Tiers};
 use std::sync::Arc;
-
-/// Columns of an option row.
-pub const OPTION_COLUMNS: usize = 29;
-/// First column of the MR1 grid (volatility state major, then price moves).
-pub const GRID: usize = 0;
-/// First of the two MR6 columns: the fall, then the rise.
-pub const EXTREME: usize = 3 * MR1_MOVES;
-/// MR3: price move 0, volatility up.
-pub const TERM: usize = EXTREME + 2;
-/// MR2: the day that passes.
-pub const DECAY: usize = TERM + 1;
-/// MR5: rate up, then rate down.
-pub const RATES: usize = DECAY + 1;
-/// Gamma of +1 % of the index.
-pub const GAMMA: usize = RATES + 2;
-/// Vega of +1 volatility point.
-pub const VEGA: usize = GAMMA + 1;
-
-/// P&L in USD of one long contract, by column.
-pub type OptionRow<R = f64> = [R; OPTION_COLUMNS];
 
 /// Which formulas a contract follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +124,9 @@ pub struct UnitParams<R = f64> {
     pub figures: Arc<ClassFigures>,
     /// Whether spot hedges this unit, by [`SpotOffset`].
     pub hedged_by: [bool; SpotOffset::COUNT],
+    /// MR9's tiers of each pair of settle groups at the price of its cheaper stablecoin, the same for all units; none in
+    /// separate books.
+    pub hedge_tiers: Arc<[MarketTiers<R>]>,
     /// Each expiry in nanoseconds since 1970 UTC, `None` for the bucket of perpetuals.
     pub expiries: Vec<Option<i64>>,
 }
@@ -164,6 +144,8 @@ pub struct ClassFigures {
     pub extreme: f64,
     /// MR7's multipliers.
     pub charge: Tiers,
+    /// What MR4 charges of spot in use; zero if it is no bucket.
+    pub spot_basis: f64,
 }
 
 /// A currency's own parameters.
@@ -175,8 +157,12 @@ pub struct CurrencyParams<R = f64> {
     pub fx_usd: R,
     /// Collateral discount.
     pub discount: Tiers,
+    /// What its bounds count.
+    pub discount_unit: TierUnit<R>,
     /// Borrowing rates.
     pub borrow: BorrowTiers,
+    /// What their bounds count.
+    pub borrow_unit: TierUnit<R>,
 }
 
 /// A market priced under a set of rules, or several markets side by side: everything the account pass reads.
@@ -209,25 +195,6 @@ pub struct DeltaOne {
     pub phi_usd: f64,
     /// Class for MR7.
     pub class: Class,
-}
-
-/// An option, as the pricing sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct OptionContract {
-    /// Forward, strike, volatility, years, rate, call.
-    pub terms: Terms,
-    /// Coins a contract.
-    pub multiplier: f64,
-    /// Mark price, settle currency per coin.
-    pub mark_px: f64,
-    /// Index price `S` in the quote currency.
-    pub index_px: f64,
-    /// USD value of the quote currency.
-    pub phi_usd: f64,
-    /// Class for MR1.
-    pub class_mr1: Class,
-    /// Class for MR6 and MR7.
-    pub class_mr467: Class,
 }
 
 /// Where a contract belongs; see the fields of [`Contract`].
@@ -296,8 +263,8 @@ pub fn price_delta_one(spec: &DeltaOne, place: Place, rules: &Rules) -> Contract
 #[must_use]
 pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules) -> (Contract, OptionRow) {
     let scale = spec.multiplier * spec.phi_usd;
-    let values = scenario_values(spec, rules);
-    let base = values[BASE];
+    let values = OptionValues::of(spec, rules);
+    let base = values.base();
     let greeks = spec.terms.greeks();
     let option_charge = rules.mr7.option.get(spec.class_mr467) * spec.index_px;
     let long_charge = lower(option_charge, rules.mr7.option_premium_cap * base);
@@ -323,71 +290,6 @@ pub fn settle_option(spec: &OptionContract, place: Place, row: u32) -> (Contract
 fn settled(spec: &OptionContract, place: Place, row: u32) -> Contract {
     let value_settle = spec.multiplier * spec.mark_px;
     Contract { value_settle, ..Contract::at(place, ContractKind::Option { row }, spec.multiplier, spec.mark_px) }
-}
-
-/// Values per coin in the scenarios of the columns up to [`DECAY`], and in none.
-type ScenarioValues = [f64; DECAY + 2];
-/// The value in no scenario.
-const BASE: usize = DECAY + 1;
-
-/// Values an option in all its scenarios, side by side.
-fn scenario_values(spec: &OptionContract, rules: &Rules) -> ScenarioValues {
-    let terms = &spec.terms;
-    let shift = vol_shift(&rules.mr1, terms.vol, terms.years);
-    let up = terms.vol + shift;
-    let down = higher(terms.vol - shift, lower(terms.vol, rules.mr1.vol_floor));
-    let moved =
-        |price_move: f64| higher(terms.forward + spec.index_px * price_move, rules.forward_floor * terms.forward);
-    let mut states =
-        States { forward: [terms.forward; BASE + 1], vol: [terms.vol; BASE + 1], years: [terms.years; BASE + 1] };
-    let moves = rules.mr1.price.get(spec.class_mr1);
-    for (state, vol) in [up, terms.vol, down].into_iter().enumerate() {
-        for (column, &price_move) in moves.iter().enumerate() {
-            let lane = GRID + state * MR1_MOVES + column;
-            (states.forward[lane], states.vol[lane]) = (moved(price_move), vol);
-        }
-    }
-    let extreme = *rules.mr6.price.get(spec.class_mr467);
-    (states.forward[EXTREME], states.forward[EXTREME + 1]) = (moved(-extreme), moved(extreme));
-    (states.forward[TERM], states.vol[TERM]) = (moved(0.0), up);
-    states.years[DECAY] = positive_part(terms.years - rules.mr2_days / 365.0);
-    terms.values(&states)
-}
-
-fn option_row(spec: &OptionContract, values: &ScenarioValues, greeks: &Greeks, scale: f64, rules: &Rules) -> OptionRow {
-    let base = values[BASE];
-    let mut row = [0.0; OPTION_COLUMNS];
-    for (cell, value) in row.iter_mut().zip(&values[..BASE]) {
-        *cell = scale * (value - base);
-    }
-    let rate_move = rules.mr5_rate_shift * spec.terms.years;
-    row[RATES] = scale * base * (-rate_move).exp_m1();
-    row[RATES + 1] = scale * base * rate_move.exp_m1();
-    row[GAMMA] = scale * greeks.gamma * 0.01 * spec.index_px * spec.index_px;
-    row[VEGA] = scale * greeks.vega * 0.01;
-    row
-}
-
-/// `w = max(points(T), relative(T) v)`: the shift of an option's volatility, interpolated in days to expiry between
-/// the knots and flat beyond them.
-#[must_use]
-pub fn vol_shift(rules: &Mr1Rules, vol: f64, years: f64) -> f64 {
-    let days = years * 365.0;
-    let points = interpolate(&rules.vol_days, &rules.vol_points, days);
-    let relative = interpolate(&rules.vol_days, &rules.vol_relative, days);
-    higher(points, relative * vol)
-}
-
-fn interpolate(knots: &[f64], values: &[f64], at: f64) -> f64 {
-    let next = knots.partition_point(|&knot| knot <= at);
-    if next == 0 {
-        return values[0];
-    }
-    if next == knots.len() {
-        return values[next - 1];
-    }
-    let share = (at - knots[next - 1]) / (knots[next] - knots[next - 1]);
-    values[next - 1] + share * (values[next] - values[next - 1])
 }
 
 impl<R: Real> PricedMarket<R> {
@@ -422,6 +324,19 @@ impl<R: Real> UnitParams<R> {
     }
 }
 
+impl CurrencyParams {
+    /// Takes another USD value of one unit.
+    pub fn move_to(&mut self, fx_usd: f64, rules: &Rules) {
+        let unit = |is_listed: bool| match rules.other_bounds {
+            OtherBounds::Usd if !is_listed => TierUnit::usd(fx_usd),
+            OtherBounds::Usd | OtherBounds::Units => TierUnit::coins(fx_usd),
+        };
+        self.fx_usd = fx_usd;
+        self.discount_unit = unit(rules.discount.lists(&self.name));
+        self.borrow_unit = unit(rules.mr8.tiers.lists(&self.name));
+    }
+}
+
 impl ClassFigures {
     /// The figures of a class for MR1 and one for MR6 and MR7.
     #[must_use]
@@ -433,34 +348,7 @@ impl ClassFigures {
             highest_move: moves.into_iter().fold(f64::NEG_INFINITY, higher),
             extreme: *rules.mr6.price.get(class_mr467),
             charge: rules.mr7.tiers.get(class_mr467).clone(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn volatility_shift_between_knots() {
-        let per_class = super::super::rules::PerClass::default();
-        let rules = Mr1Rules {
-            price: per_class,
-            vol_floor: 0.01,
-            vol_days: vec![0.0, 30.0, 60.0],
-            vol_points: vec![0.25, 0.20, 0.15],
-            vol_relative: vec![0.30, 0.26, 0.20],
-        };
-        for (vol, days, expected) in [
-            (0.5, 0.0, 0.25),
-            (0.5, 15.0, 0.225),
-            (0.5, 30.0, 0.20),
-            (0.5, 400.0, 0.15),
-            (1.0, 45.0, 0.23),
-            (2.0, 0.0, 0.60),
-        ] {
-            let found = vol_shift(&rules, vol, days / 365.0);
-            assert!((found - expected).abs() < 1e-15, "{vol} {days}: {found}");
+            spot_basis: if rules.mr4.spot_bucket { UnitParams::basis_rate_of(rules, class_mr467, 0.0) } else { 0.0 },
         }
     }
 }

@@ -179,6 +179,8 @@ fn fill_orders(priced: &PricedMarket, account: &Account<'_>, work: &mut Workspac
 ///     cash: &[20_000.0],
 ///     interest: &[0.0],
 ///     spot_in_use_cap: &[f64::INFINITY],
+///     restricted: &[],
+///     fee_rate: None,
 ///     orders: &[],
 /// };
 /// let mut units = Vec::new();
@@ -208,8 +210,11 @@ pub fn evaluate(
     if let Some(orders) = work.orders() {
         sum = Totals::new(priced, fee_base_usd);
         freeze_units(&priced.rules, orders, &mut units[first..], &mut sum);
+        if priced.rules.orders_deduct_loss {
+            sum.deduct(super::orders::loss_usd(priced, account)?);
+        }
     }
-    sum.finish_account(priced, &work.gathered).map(|figures| AccountMargin::of(&figures, &priced.rules))
+    sum.finish_account(priced, account, &work.gathered).map(|figures| AccountMargin::of(&figures, &priced.rules))
 }
 
 /// [`evaluate`] in as many markets as `R` has, of an account without pending orders. `units` sees each risk unit, in
@@ -225,7 +230,7 @@ pub fn evaluate_beside<R: Real>(
     units: impl FnMut((&UnitSums<R>, &Ledger<R>), UnitMargin<R>),
 ) -> Result<AccountFigures<R>, NotFinite> {
     let fee_base_usd = work.gather(priced, account)?;
-    stress_units(priced, account, work, fee_base_usd, units).finish_account(priced, &work.gathered)
+    stress_units(priced, account, work, fee_base_usd, units).finish_account(priced, account, &work.gathered)
 }
 
 /// Stresses the units of the account whose rows were gathered last, and adds them up.
@@ -323,23 +328,30 @@ impl<R: Real> Totals<R> {
         self.fee_usd += fee_base_usd * priced.rules.liquidation_fee_derivatives;
     }
 
+    /// Takes an amount in USD off adjusted equity.
+    pub(super) fn deduct(&mut self, loss_usd: R) {
+        self.adj_eq += -loss_usd;
+    }
+
     /// Adds the currencies of the account whose rows were gathered last.
     #[inline(always)]
     pub(super) fn finish_account(
         mut self,
         priced: &PricedMarket<R>,
+        account: &Account<'_>,
         gathered: &Gathered<R>,
     ) -> Result<AccountFigures<R>, NotFinite> {
+        let fee_rate = account.fee_rate.unwrap_or(priced.rules.mr8.fee_rate);
         for (ccy, ledger) in gathered.ledgers() {
-            self.add_currency(priced, ccy, ledger.equity());
+            self.add_currency(priced, ccy, ledger.equity(), fee_rate);
         }
         let figures = self.finish();
         if (self.all_figures + figures.sum()).is_finite() { Ok(figures) } else { Err(NotFinite) }
     }
 
     #[inline(always)]
-    pub(super) fn add_currency(&mut self, priced: &PricedMarket<R>, ccy: u32, equity_coin: R) {
-        let (counted, borrowing) = currency_of(priced, ccy, equity_coin);
+    pub(super) fn add_currency(&mut self, priced: &PricedMarket<R>, ccy: u32, equity_coin: R, fee_rate: f64) {
+        let (counted, borrowing) = currency_of(priced, ccy, equity_coin, fee_rate);
         self.adj_eq += counted.adjusted_usd;
         self.total_eq += counted.total_usd;
         if let Some(borrowing) = borrowing {
@@ -378,13 +390,14 @@ pub(super) fn currency_of<R: Real>(
     priced: &PricedMarket<R>,
     ccy: u32,
     equity_coin: R,
+    fee_rate: f64,
 ) -> (CountedEquity<R>, Option<Borrowing<R>>) {
     let (params, zero) = (&priced.currencies[ccy as usize], R::splat(0.0));
-    let counted = equity::count(equity_coin, params.fx_usd, &params.discount);
+    let counted = equity::count(equity_coin, params.fx_usd, &params.discount, params.discount_unit);
     if !equity_coin.any_below(zero) {
         return (counted, None);
     }
-    let charged = borrowing::charge(-equity_coin, params.fx_usd, &params.borrow, priced.rules.mr8.fee_rate);
+    let charged = borrowing::charge(-equity_coin, params.fx_usd, (&params.borrow, params.borrow_unit), fee_rate);
     let if_owed = |charge: R| equity_coin.if_below(zero, charge, zero);
     let borrowing = Borrowing {
         mmr_usd: if_owed(charged.mmr_usd),

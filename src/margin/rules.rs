@@ -88,6 +88,12 @@ impl<T> ByCurrency<T> {
     pub fn get(&self, ccy: &str) -> &T {
         self.listed.iter().find(|(listed, _)| listed == ccy).map_or(&self.rest, |(_, value)| value)
     }
+
+    /// True if the currency has a value of its own.
+    #[must_use]
+    pub fn lists(&self, ccy: &str) -> bool {
+        self.listed.iter().any(|(listed, _)| listed == ccy)
+    }
 }
 
 /// What is margined together.
@@ -182,6 +188,8 @@ pub struct Mr4Rules {
     pub floor: PerClass<f64>,
     /// Futures whose id contains one of these texts are held at spot by funding: they are perpetuals here.
     pub perpetual_like: Vec<String>,
+    /// Spot in use is a bucket of its own, with no time to expiry: `abs(h S phi) x floor`.
+    pub spot_bucket: bool,
 }
 
 /// MR6, extreme move.
@@ -256,8 +264,29 @@ impl SettleGroup {
 pub struct Mr9Rules {
     /// Pairs in the order in which they are matched.
     pub pairs: Vec<(SettleGroup, SettleGroup)>,
-    /// Hedged size in USD to rate, incremental.
-    pub tiers: Tiers,
+    /// USD prices of a stablecoin, ascending; none if rates do not depend on them.
+    pub prices: Vec<f64>,
+    /// Hedged size in USD to rate, incremental: a table for each of [`Self::prices`], all of the same bounds. One table
+    /// without prices.
+    pub tiers: Vec<Tiers>,
+}
+
+/// In what the profit and loss of an option settled in its coin is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OptionPnl {
+    /// `V' - V`, in the quote currency.
+    Usd,
+    /// `(V'/F' - V/F) S`: in coins at the forward, then at today's index.
+    Coin,
+}
+
+/// What the bounds count in tier tables of currencies without a table of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OtherBounds {
+    /// Units of the currency, as in every other table.
+    Units,
+    /// USD.
+    Usd,
 }
 
 /// A parameter set. Valid by construction when it comes from [`crate::rules`].
@@ -279,6 +308,12 @@ pub struct Rules {
     pub rate: f64,
     /// A shocked forward never falls below this share of the forward.
     pub forward_floor: f64,
+    /// How profit and loss of coin-settled options is counted.
+    pub coin_option_pnl: OptionPnl,
+    /// What bounds count in [`Mr8Rules::tiers`] and [`Self::discount`] for currencies that are not listed there.
+    pub other_bounds: OtherBounds,
+    /// Adjusted equity is less the loss and the fees of pending orders.
+    pub orders_deduct_loss: bool,
     /// Status thresholds.
     pub status: StatusRules,
     /// Classes for MR1.

@@ -54,8 +54,8 @@ impl<R: Real> UnitSums<R> {
         [self.options[EXTREME] - move_pnl, self.options[EXTREME + 1] + move_pnl]
     }
 
-    /// All components and the requirement of the unit under an amount of spot in use, and its MMR without: only MR1 and
-    /// MR6 depend on it.
+    /// All components and the requirement of the unit under an amount of spot in use, and its MMR without: only MR1, MR6
+    /// and, where spot is a bucket of its own, MR4 depend on it.
     #[must_use]
     pub fn stress(&self, params: &UnitParams<R>, rules: &Rules, spot: Spot<R>) -> UnitMargin<R> {
         if self.has_options { self.stress_options(params, rules, spot) } else { self.stress_line(params, rules, spot) }
@@ -94,10 +94,10 @@ impl<R: Real> UnitSums<R> {
         };
         let (slope, slope_no_hedge) = (self.slope(spot), self.slope(Spot::default()));
         let (mr1_price, mr1, mr6) = line(slope);
-        let (mr4, mr9) = (self.basis_usd, self.stablecoin_hedge(rules));
+        let (mr4, mr9) = (self.basis(params, spot), self.stablecoin_hedge(params, rules));
         let mr7 = figures.charge.apply(self.charge_usd);
-        let requirement = |mr1: R, mr6: R| higher(higher(mr1, mr6) + mr4 + mr9, mr7);
-        let mmr = requirement(mr1, mr6);
+        let requirement = |mr1: R, mr6: R, mr4: R| higher(higher(mr1, mr6) + mr4 + mr9, mr7);
+        let mmr = requirement(mr1, mr6, mr4);
         let (_, mr1_no_hedge, mr6_no_hedge) = line(slope_no_hedge);
         UnitMargin {
             unit: self.unit,
@@ -120,7 +120,7 @@ impl<R: Real> UnitSums<R> {
             theta: zero,
             spot_in_use: spot.coin,
             upl: self.upl_usd,
-            mmr_no_hedge: requirement(mr1_no_hedge, mr6_no_hedge),
+            mmr_no_hedge: requirement(mr1_no_hedge, mr6_no_hedge, self.basis_usd),
             order_imr: zero,
         }
     }
@@ -134,11 +134,11 @@ impl<R: Real> UnitSums<R> {
             mr1: loss(worst.pnl),
             mr2: loss(self.options[DECAY]),
             mr3: self.term_structure(rules),
-            mr4: self.basis_usd,
+            mr4: self.basis(params, spot),
             mr5: loss(lower(self.options[RATES], self.options[RATES + 1])),
             mr6: loss(lower(extreme[0], extreme[1])) * rules.mr6.charge,
             mr7: params.figures.charge.apply(self.charge_usd),
-            mr9: self.stablecoin_hedge(rules),
+            mr9: self.stablecoin_hedge(params, rules),
         };
         let mmr = components.combined();
         let mut margin = UnitMargin {
@@ -170,7 +170,7 @@ impl<R: Real> UnitSums<R> {
             let mr1 = loss(worst_of(&self.grid(params, Spot::default())).pnl);
             let [fall, rise] = self.extreme(params, Spot::default());
             let mr6 = loss(lower(fall, rise)) * rules.mr6.charge;
-            margin.mmr_no_hedge = Components { mr1, mr6, ..components }.combined();
+            margin.mmr_no_hedge = Components { mr1, mr6, mr4: self.basis_usd, ..components }.combined();
         }
         margin
     }
@@ -186,25 +186,34 @@ impl<R: Real> UnitSums<R> {
         positive_part(self.vol_gross_usd - self.vol_net_usd.abs()) * rules.mr3_offset_charge
     }
 
+    /// MR4: what the expiries bear, and, where spot in use is a bucket of its own, `abs(h S phi) x floor`.
+    #[must_use]
+    #[inline(always)]
+    pub fn basis(&self, params: &UnitParams<R>, spot: Spot<R>) -> R {
+        let zero = R::splat(0.0);
+        let of_spot = spot.coin.if_zero(zero, spot.coin * spot.px_usd);
+        self.basis_usd + of_spot.abs() * params.figures.spot_basis
+    }
+
     /// MR9: for each pair of settle groups in order, what their cash deltas hedge of one another bears the
     /// incremental rate and is taken off both. Nothing in separate books.
     #[must_use]
     #[inline(always)]
-    pub fn stablecoin_hedge(&self, rules: &Rules) -> R {
+    pub fn stablecoin_hedge(&self, params: &UnitParams<R>, rules: &Rules) -> R {
         if rules.risk_unit == RiskUnitMode::Separate {
             R::splat(0.0)
         } else {
             R::apart(
                 #[inline(always)]
-                || self.charged_pairs(rules),
+                || self.charged_pairs(params, rules),
             )
         }
     }
 
     #[inline(always)]
-    fn charged_pairs(&self, rules: &Rules) -> R {
-        let pairs = hedged_pairs(&self.group_delta_usd, &rules.mr9.pairs);
-        pairs.fold(R::splat(0.0), |sum, (_, _, hedged)| sum + rules.mr9.tiers.apply(hedged))
+    fn charged_pairs(&self, params: &UnitParams<R>, rules: &Rules) -> R {
+        let pairs = hedged_pairs(&self.group_delta_usd, &rules.mr9.pairs).zip(params.hedge_tiers.iter());
+        pairs.fold(R::splat(0.0), |sum, ((_, _, hedged), tiers)| sum + tiers.apply(hedged))
     }
 }
 
@@ -285,7 +294,23 @@ mod tests {
     use super::*;
     use crate::margin::priced::ClassFigures;
     use crate::margin::rules::{Class, SpotOffset};
+    use crate::margin::tiers::MarketTiers;
     use std::sync::Arc;
+
+    fn params(rules: &Rules) -> UnitParams {
+        UnitParams {
+            name: "BTC".to_string(),
+            base: 0,
+            quote: String::new(),
+            spot_usd: 100.0,
+            class_mr1: Class::Major,
+            class_mr467: Class::Major,
+            figures: Arc::new(ClassFigures::of(rules, Class::Major, Class::Major)),
+            hedge_tiers: Arc::new([]),
+            hedged_by: [false; SpotOffset::COUNT],
+            expiries: vec![None],
+        }
+    }
 
     #[test]
     fn pairs_are_matched_in_order() {
@@ -328,17 +353,7 @@ mod tests {
             rules.mr1.price.major = [0.0, -mr1_move, mr1_move, 0.0, 0.0, 0.0, 0.0];
             rules.mr6.price.major = mr6_move;
             rules.mr6.charge = charge;
-            let params = UnitParams {
-                name: "BTC".to_string(),
-                base: 0,
-                quote: String::new(),
-                spot_usd: 100.0,
-                class_mr1: Class::Major,
-                class_mr467: Class::Major,
-                figures: Arc::new(ClassFigures::of(&rules, Class::Major, Class::Major)),
-                hedged_by: [false; SpotOffset::COUNT],
-                expiries: vec![None],
-            };
+            let params = params(&rules);
             for slope_usd in [1000.0, -1000.0] {
                 let sums = UnitSums { slope_usd, slope_gross_usd: 1000.0, ..UnitSums::new(0) };
                 let margin = sums.stress(&params, &rules, Spot::default());
@@ -355,9 +370,14 @@ mod tests {
     fn separate_books_bear_no_stablecoin_hedge_risk() {
         let mut rules = crate::rules::load(None, &[]).unwrap().rules;
         let sums = UnitSums { group_delta_usd: [1e6, -1e6, 0.0], ..UnitSums::new(0) };
-        for (mode, expected) in [(RiskUnitMode::Separate, 0.0), (RiskUnitMode::Merged, rules.mr9.tiers.apply(1e6))] {
+        let tiers = rules.mr9.tiers[0].clone();
+        let params = UnitParams {
+            hedge_tiers: (0..3).map(|_| MarketTiers::at(&[], &rules.mr9.tiers, 1.0)).collect(),
+            ..params(&rules)
+        };
+        for (mode, expected) in [(RiskUnitMode::Separate, 0.0), (RiskUnitMode::Merged, tiers.apply(1e6))] {
             rules.risk_unit = mode;
-            assert_eq!(sums.stablecoin_hedge(&rules), expected, "{mode:?}");
+            assert_eq!(sums.stablecoin_hedge(&params, &rules), expected, "{mode:?}");
         }
     }
 

@@ -63,6 +63,89 @@ impl Tiers {
     }
 }
 
+/// Incremental tiers whose rates differ from market to market; their bounds do not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MarketTiers<R = f64> {
+    rows: Arc<[(f64, R)]>,
+}
+
+impl MarketTiers {
+    /// The tables of `knots`, each at a price, interpolated at `price`: linear between two prices, flat beyond them.
+    /// The first table where there are no prices. `knots` have the bounds of the first and are not empty.
+    ///
+    /// ```
+    /// use remargin::margin::tiers::{MarketTiers, Tiers};
+    /// let of = |rate| Tiers::new(vec![(f64::INFINITY, rate)]).unwrap();
+    /// let tiers = MarketTiers::at(&[0.8, 1.0], &[of(0.5), of(0.25)], 0.9);
+    /// assert!((tiers.apply(100.0) - 37.5).abs() < 1e-12);
+    /// ```
+    #[must_use]
+    pub fn at(prices: &[f64], knots: &[Tiers], price: f64) -> Self {
+        let next = prices.partition_point(|&knot| knot <= price);
+        let below = next.saturating_sub(1).min(knots.len().saturating_sub(1));
+        let above = next.min(knots.len().saturating_sub(1));
+        let (Some(low), Some(high)) = (knots.get(below), knots.get(above)) else { return Self { rows: Arc::new([]) } };
+        let share = if below == above || prices.is_empty() {
+            0.0
+        } else {
+            (price - prices[below]) / (prices[above] - prices[below])
+        };
+        let row = |(low, high): (&(f64, f64), &(f64, f64))| (low.0, low.1 + share * (high.1 - low.1));
+        Self { rows: low.rows.iter().zip(high.rows.iter()).map(row).collect() }
+    }
+}
+
+impl<R: Real> MarketTiers<R> {
+    /// The tiers of several markets, one a lane.
+    #[must_use]
+    pub fn beside(markets: &[&MarketTiers]) -> Self {
+        let row = |(place, &(bound, _)): (usize, &(f64, f64))| {
+            (bound, R::by_lane(|lane| markets[lane.min(markets.len() - 1)].rows[place].1))
+        };
+        Self { rows: markets.first().map_or(&[][..], |first| &first.rows).iter().enumerate().map(row).collect() }
+    }
+
+    /// As [`Tiers::apply`].
+    #[must_use]
+    #[inline(always)]
+    pub fn apply(&self, amount: R) -> R {
+        let (mut below, mut sum) = (0.0, R::splat(0.0));
+        let mut applied = amount * 0.0;
+        for &(bound, rate) in self.rows.iter() {
+            applied = R::splat(below).if_below(amount, sum + (amount - R::splat(below)) * rate, applied);
+            if !R::splat(bound).any_below(amount) {
+                break;
+            }
+            sum += rate * (bound - below);
+            below = bound;
+        }
+        applied
+    }
+}
+
+/// What the bounds of a currency's tier table count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TierUnit<R = f64> {
+    /// What one unit of the currency counts: 1, or its USD value where bounds are USD.
+    pub per_coin: R,
+    /// USD value of what the bounds count one of: that of a unit of the currency, or 1.
+    pub usd: R,
+}
+
+impl<R: Real> TierUnit<R> {
+    /// Bounds in units of the currency, worth `fx_usd` each.
+    #[must_use]
+    pub fn coins(fx_usd: R) -> Self {
+        Self { per_coin: R::splat(1.0), usd: fx_usd }
+    }
+
+    /// Bounds in USD.
+    #[must_use]
+    pub fn usd(fx_usd: R) -> Self {
+        Self { per_coin: fx_usd, usd: R::splat(1.0) }
+    }
+}
+
 /// The borrowing tiers of one currency: a liability bears, as a whole, the rates of the tier that holds it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BorrowTiers {

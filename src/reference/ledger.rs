@@ -5,7 +5,7 @@ use super::number::Num;
 use super::prices::Prices;
 use super::{Account, Equity, incremental_num};
 use crate::Result;
-use crate::margin::rules::Rules;
+use crate::margin::rules::{OtherBounds, Rules};
 use crate::market::Market;
 use std::collections::BTreeMap;
 
@@ -21,6 +21,8 @@ pub(super) struct Line {
     gross: Num,
     /// The account's own limit of spot in use, `None` if not set.
     pub(super) cap: Option<Num>,
+    /// It may not back new orders.
+    restricted: bool,
 }
 
 /// The cost of a liability, USD.
@@ -35,7 +37,17 @@ impl Line {
         let zero = Num::ZERO;
         let fx = prices.fx(ccy)?;
         let ccy = ccy.to_string();
-        Ok(Self { ccy, fx, cash: zero, interest: zero, upl: zero, option_value: zero, gross: zero, cap: None })
+        Ok(Self {
+            ccy,
+            fx,
+            cash: zero,
+            interest: zero,
+            upl: zero,
+            option_value: zero,
+            gross: zero,
+            cap: None,
+            restricted: false,
+        })
     }
 
     /// `eq(c)`.
@@ -62,7 +74,17 @@ impl Line {
         if equity.sign() <= 0 {
             return equity * self.fx;
         }
-        incremental_num(rules.discount.get(&self.ccy), equity) * self.fx
+        let tiers = rules.discount.get(&self.ccy);
+        // Bounds of coins without a table of their own may be USD.
+        if rules.other_bounds == OtherBounds::Usd && !rules.discount.lists(&self.ccy) {
+            return incremental_num(tiers, equity * self.fx);
+        }
+        incremental_num(tiers, equity) * self.fx
+    }
+
+    /// The part of adjusted equity that may not back new orders: a debt is none.
+    pub(super) fn restricted_usd(&self, rules: &Rules) -> Num {
+        if self.restricted { Num::ZERO.max(self.adjusted_usd(rules)) } else { Num::ZERO }
     }
 
     pub(super) fn gross_usd(&self) -> Num {
@@ -70,7 +92,7 @@ impl Line {
     }
 
     /// MR8: the rates of the first tier whose bound is at least the liability apply to the whole liability.
-    pub(super) fn borrowing(&self, rules: &Rules) -> Borrowing {
+    pub(super) fn borrowing(&self, rules: &Rules, fee: Num) -> Borrowing {
         let equity = self.equity();
         if equity.sign() >= 0 {
             return Borrowing { mmr: Num::ZERO, imr: Num::ZERO, fee: Num::ZERO };
@@ -78,9 +100,11 @@ impl Line {
         let liability = -equity;
         let usd = liability * self.fx;
         let tiers = rules.mr8.tiers.get(&self.ccy).rows();
-        let holds = |row: &&(f64, f64, f64)| liability <= Num::from(row.0);
+        let in_usd = rules.other_bounds == OtherBounds::Usd && !rules.mr8.tiers.lists(&self.ccy);
+        let held = if in_usd { usd } else { liability };
+        let holds = |row: &&(f64, f64, f64)| held <= Num::from(row.0);
         let (_, mmr, imr) = tiers.iter().find(holds).copied().unwrap_or((f64::NAN, f64::NAN, f64::NAN));
-        let (mmr, imr, fee) = (Num::from(mmr), Num::from(imr), Num::from(rules.mr8.fee_rate));
+        let (mmr, imr) = (Num::from(mmr), Num::from(imr));
         Borrowing { mmr: usd * mmr, imr: usd * imr, fee: usd * (Num::ONE + mmr) * fee }
     }
 
@@ -106,6 +130,7 @@ pub(super) fn lines(account: &Account, legs: &[Leg]) -> Result<BTreeMap<String, 
         line.interest = line.interest + interest;
         line.gross = line.gross + cash.abs() + interest.abs();
         line.cap = balance.cap.map(Num::from);
+        line.restricted = balance.restricted;
     }
     for leg in legs {
         let line = entry(&mut lines, &prices, leg.settle)?;

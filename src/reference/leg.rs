@@ -4,7 +4,7 @@ use super::Position;
 use super::black76::Black76;
 use super::number::Num;
 use super::prices::{Prices, missing};
-use crate::margin::rules::{Rules, SettleGroup};
+use crate::margin::rules::{OptionPnl, Rules, SettleGroup};
 use crate::market::{Instrument, InstrumentKind, Market};
 use crate::{Error, Result};
 
@@ -138,6 +138,29 @@ impl<'a> Leg<'a> {
     /// `n m phi x per_coin`: converts an amount in `Q` per coin of an option to USD.
     pub(super) fn option_usd(&self, per_coin: f64) -> Num {
         self.size() * self.phi * Num::from(per_coin)
+    }
+
+    /// What a loss of value from `now` to `then` counts, per coin in `Q`: the difference of the values, or, if the
+    /// option settles in its coin and the rules count in coins, that of `V/F` times the index.
+    pub(super) fn pnl_per_coin(&self, now: &Black76, then: &Black76, rules: &Rules) -> f64 {
+        if self.counts_in_coin(rules) {
+            return (then.value() / then.forward - now.value() / now.forward) * self.index.to_f64();
+        }
+        then.value() - now.value()
+    }
+
+    /// Whether the option's P&L is counted in coins.
+    pub(super) fn counts_in_coin(&self, rules: &Rules) -> bool {
+        rules.coin_option_pnl == OptionPnl::Coin && self.settle == self.base
+    }
+
+    /// What the order that this row stands for would lose if it were filled at its price, in the settle currency;
+    /// negative for a gain.
+    pub(super) fn loss_at_entry(&self) -> Num {
+        match self.instrument.kind {
+            InstrumentKind::Option { .. } => self.size() * (self.avg - self.mark),
+            InstrumentKind::Linear | InstrumentKind::Inverse => -self.upl(),
+        }
     }
 
     /// The row's raw minimum charge before tiers, USD. `delta_one` and `option` are the shares of the unit's class.

@@ -18,6 +18,10 @@ mod number;
 mod orders;
 mod prices;
 #[cfg(test)]
+mod round;
+#[cfg(test)]
+mod switch_tests;
+#[cfg(test)]
 mod tests;
 mod unit;
 
@@ -57,6 +61,8 @@ pub struct Balance {
     pub interest: f64,
     /// The account's own limit of spot in use, in coins.
     pub cap: Option<f64>,
+    /// It may not back new orders.
+    pub restricted: bool,
 }
 
 /// A pending order, assumed filled at its price.
@@ -94,6 +100,8 @@ pub struct Account<'a> {
     pub spot_offset: SpotOffset,
     /// Its pending orders.
     pub orders: Vec<PendingOrder>,
+    /// Its taker fee, if it has one of its own.
+    pub fee_rate: Option<f64>,
 }
 
 /// The margin of one account. Money in USD.
@@ -101,6 +109,8 @@ pub struct Account<'a> {
 pub struct Margin {
     /// Adjusted (discounted) equity.
     pub adj_eq: f64,
+    /// Part of it that may not back new orders.
+    pub restricted_eq: f64,
     /// Equity without discounts.
     pub total_eq: f64,
     /// Unrealised P&L of swaps and futures.
@@ -247,6 +257,7 @@ pub fn account_of<'a>(market: &'a Market, book: &Book, rules: &'a Rules, index: 
             cash: book.cash()[row],
             interest: book.interest()[row],
             cap: Some(book.spot_in_use_cap()[row]).filter(|cap| cap.is_finite()),
+            restricted: book.restricted().get(row).copied().unwrap_or(false),
         })
         .collect();
     let orders = book.orders_of(index).iter().map(|order| PendingOrder {
@@ -258,7 +269,7 @@ pub fn account_of<'a>(market: &'a Market, book: &Book, rules: &'a Rules, index: 
         px: order.px,
     });
     let orders = orders.collect();
-    Some(Account { market, rules, positions, balances, spot_offset, orders })
+    Some(Account { market, rules, positions, balances, spot_offset, orders, fee_rate: book.fee_rate(index) })
 }
 
 /// The margin of an account. An option at its expiry (only in a scenario) counts in equity only.
@@ -288,12 +299,14 @@ pub fn margin(account: &Account) -> Result<Margin> {
     let lines = ledger::lines(account, &legs)?;
     let sum = |figure: &dyn Fn(&Line) -> Num| -> Num { lines.values().map(figure).sum() };
 
-    let adj_eq = sum(&|line| line.adjusted_usd(rules));
+    let deducted = if rules.orders_deduct_loss { orders::loss(account)? } else { Num::ZERO };
+    let adj_eq = sum(&|line| line.adjusted_usd(rules)) - deducted;
     let total_eq = sum(&Line::total_usd);
-    let (borrow_mmr, borrow_imr) = (sum(&|line| line.borrowing(rules).mmr), sum(&|line| line.borrowing(rules).imr));
+    let fee_rate = Num::from(account.fee_rate.unwrap_or(rules.mr8.fee_rate));
+    let borrowing = |line: &Line| line.borrowing(rules, fee_rate);
+    let (borrow_mmr, borrow_imr) = (sum(&|line| borrowing(line).mmr), sum(&|line| borrowing(line).imr));
     let fee_base: Num = legs.iter().map(Leg::fee_base).sum();
-    let liquidation_fee =
-        sum(&|line| line.borrowing(rules).fee) + Num::from(rules.liquidation_fee_derivatives) * fee_base;
+    let liquidation_fee = sum(&|line| borrowing(line).fee) + Num::from(rules.liquidation_fee_derivatives) * fee_base;
 
     let mut units = unit_margins(account.spot_offset, rules, &legs, &lines);
     let mut unhedged = unit_margins(SpotOffset::None, rules, &legs, &lines);
@@ -307,6 +320,7 @@ pub fn margin(account: &Account) -> Result<Margin> {
 
     let margin = Margin {
         adj_eq: adj_eq.to_f64(),
+        restricted_eq: sum(&|line| line.restricted_usd(rules)).to_f64(),
         total_eq: total_eq.to_f64(),
         upl: legs.iter().map(|leg| leg.upl() * leg.settle_fx).sum::<Num>().to_f64(),
         mmr: mmr.to_f64(),

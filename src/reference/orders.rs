@@ -6,6 +6,7 @@
 
 use super::leg::Leg;
 use super::number::Num;
+use super::prices::Prices;
 use super::unit::{SpotInUse, unit_margin};
 use super::{Account, PendingOrder, Position, Traded, Unit, ledger, unit_margins};
 use crate::Result;
@@ -35,6 +36,29 @@ pub(super) fn freeze(account: &Account, mode: SpotOffset, units: &mut Vec<Unit>)
         }
     }
     Ok(())
+}
+
+/// What pending orders take off adjusted equity, USD: the loss of each if it were filled now at its price, and its fee.
+pub(super) fn loss(account: &Account) -> Result<Num> {
+    let fee_rate = Num::from(account.fee_rate.unwrap_or(account.rules.mr8.fee_rate));
+    let prices = Prices::new(account.market);
+    let mut sum = Num::ZERO;
+    for order in &account.orders {
+        let (loss, notional) = match order.on {
+            Traded::Spot(base, quote) => {
+                let fx = |ccy| prices.fx(prices.currency(ccy)?);
+                let (qty, paid) = (Num::from(order.qty), Num::from(order.px) * fx(quote)?);
+                (qty * (paid - fx(base)?), qty.abs() * paid)
+            }
+            Traded::Contract(instrument) => {
+                let position = Position { instrument, qty: order.qty, avg_px: order.px };
+                let leg = Leg::new(account.market, account.rules, &position)?;
+                (leg.loss_at_entry() * leg.settle_fx, leg.fee_base())
+            }
+        };
+        sum = sum + Num::ZERO.max(loss) + fee_rate * notional;
+    }
+    Ok(sum)
 }
 
 /// The risk units with all buys, or all sells, filled.

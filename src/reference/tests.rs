@@ -1,151 +1,9 @@
 //! Small accounts whose margin can be computed by hand, under round rules.
 
+use super::round::*;
 use super::*;
-use crate::margin::rules::{
-    ByCurrency, Class, Classes, Mr1Rules, Mr4Rules, Mr6Rules, Mr7Rules, Mr8Rules, Mr9Rules, PerClass, SettleGroup,
-};
-use crate::margin::tiers::BorrowTiers;
 use crate::margin::{AccountMargin, UnitMargin};
-use crate::market::{Currency, Instrument, InstrumentKind, PriceGap, Underlying};
-
-const INF: f64 = f64::INFINITY;
-const DAY_NS: i64 = 86_400_000_000_000;
-const CURRENCIES: [&str; 4] = ["BTC", "USD", "USDC", "USDT"];
-const BTC: usize = 0;
-const USDC: usize = 2;
-const USDT: usize = 3;
-// Indices of the instruments of `market`.
-const SWAP_USD: usize = 0;
-const FUTURE_USD: usize = 1;
-const CALL_10D: usize = 2;
-const CALL_100D: usize = 3;
-const SWAP_USDC: usize = 4;
-const SWAP_USDT: usize = 5;
-
-fn same<T: Clone>(value: T) -> PerClass<T> {
-    PerClass { major: value.clone(), middle: value.clone(), other: value }
-}
-
-fn tiers(rows: &[(f64, f64)]) -> Tiers {
-    Tiers::new(rows.to_vec()).unwrap()
-}
-
-fn rules() -> Rules {
-    let classes = Classes { listed: vec![("BTC".into(), Class::Major)], rest: Class::Other };
-    Rules {
-        name: "round".into(),
-        effective_from_ns: 0,
-        risk_unit: RiskUnitMode::Separate,
-        imr_multiplier: 1.5,
-        min_net_equity_usd: 100.0,
-        default_spot_offset: SpotOffset::Usdt,
-        rate: 0.0,
-        forward_floor: 0.01,
-        status: StatusRules { liquidation: 1.0, near: 2.0, warning: 3.0 },
-        mr1_classes: classes.clone(),
-        mr467_classes: classes,
-        mr1: Mr1Rules {
-            price: same([-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3]),
-            vol_floor: 0.01,
-            vol_days: vec![0.0, 100.0],
-            vol_points: vec![0.2, 0.1],
-            vol_relative: vec![0.0, 0.0],
-        },
-        mr2_days: 1.0,
-        mr3_offset_charge: 0.25,
-        mr4: Mr4Rules { annualized: same(0.365), floor: same(0.01), perpetual_like: vec!["XPERP".to_owned()] },
-        mr6: Mr6Rules { price: same(0.5), charge: 0.5 },
-        mr5_rate_shift: 0.05,
-        mr7: Mr7Rules {
-            delta_one: same(0.01),
-            option: same(0.02),
-            option_premium_cap: 0.1,
-            tiers: same(tiers(&[(100.0, 1.0), (INF, 2.0)])),
-        },
-        mr8: Mr8Rules {
-            fee_rate: 0.01,
-            tiers: ByCurrency {
-                listed: vec![],
-                rest: BorrowTiers::new(vec![(1000.0, 0.02, 0.1), (INF, 0.05, 0.2)]).unwrap(),
-            },
-        },
-        mr9: Mr9Rules {
-            pairs: vec![
-                (SettleGroup::Usdt, SettleGroup::Usd),
-                (SettleGroup::Usdt, SettleGroup::Usdc),
-                (SettleGroup::Usdc, SettleGroup::Usd),
-            ],
-            tiers: tiers(&[(100.0, 0.01), (INF, 0.1)]),
-        },
-        liquidation_fee_derivatives: 0.001,
-        discount: ByCurrency {
-            listed: vec![("BTC".into(), tiers(&[(2.0, 0.9), (INF, 0.5)]))],
-            rest: tiers(&[(INF, 1.0)]),
-        },
-    }
-}
-
-/// BTC at 100 in every quote, stablecoins at 1; linear contracts of 1 coin, inverse ones of 10 USD.
-fn market() -> Market {
-    let ccy = |name: &str| CURRENCIES.iter().position(|&ccy| ccy == name).unwrap() as u32;
-    let underlying = |base: &str, quote: &str, px: f64| Underlying {
-        name: format!("{base}-{quote}"),
-        base: ccy(base),
-        quote: ccy(quote),
-        index_px: Some(px),
-    };
-    let contract =
-        |inst_id: &str, kind: InstrumentKind, underlying: u32, settle: &str, days: Option<i64>, mark_px: f64| {
-            let option = matches!(kind, InstrumentKind::Option { .. });
-            Instrument {
-                inst_id: inst_id.into(),
-                kind,
-                underlying,
-                settle: ccy(settle),
-                multiplier: if matches!(kind, InstrumentKind::Inverse) { 10.0 } else { 1.0 },
-                expiry_ns: days.map(|days| days * DAY_NS),
-                lot_sz: 1.0,
-                mark_px,
-                mark_vol: if option { 0.5 } else { 0.0 },
-                fwd_px: if option { 100.0 } else { 0.0 },
-                gap: None,
-            }
-        };
-    let call = InstrumentKind::Option { call: true, strike: 100.0 };
-    Market {
-        as_of_ns: 0,
-        currencies: CURRENCIES.iter().map(|name| Currency { name: (*name).into(), fx: None }).collect(),
-        underlyings: vec![
-            underlying("BTC", "USD", 100.0),
-            underlying("BTC", "USDC", 100.0),
-            underlying("BTC", "USDT", 100.0),
-            underlying("USDC", "USDT", 1.0),
-            underlying("USDT", "USD", 1.0),
-        ],
-        instruments: vec![
-            contract("BTC-USD-SWAP", InstrumentKind::Inverse, 0, "BTC", None, 100.0),
-            contract("BTC-USD-F50", InstrumentKind::Inverse, 0, "BTC", Some(50), 100.0),
-            contract("BTC-USD-C10", call, 0, "BTC", Some(10), 0.03),
-            contract("BTC-USD-C100", call, 0, "BTC", Some(100), 0.1),
-            contract("BTC-USDC-SWAP", InstrumentKind::Linear, 1, "USDC", None, 100.0),
-            contract("BTC-USDT-SWAP", InstrumentKind::Linear, 2, "USDT", None, 100.0),
-        ],
-    }
-}
-
-fn at(instrument: usize, qty: f64, avg_px: f64) -> Position {
-    Position { instrument, qty, avg_px }
-}
-
-fn cash(ccy: usize, cash: f64) -> Balance {
-    Balance { ccy, cash, interest: 0.0, cap: None }
-}
-
-fn margin_of(rules: &Rules, mode: SpotOffset, positions: &[Position], balances: &[Balance]) -> Margin {
-    let market = market();
-    let (positions, balances) = (positions.to_vec(), balances.to_vec());
-    margin(&Account { market: &market, rules, positions, balances, spot_offset: mode, orders: vec![] }).unwrap()
-}
+use crate::market::PriceGap;
 
 #[test]
 fn a_long_linear_swap() {
@@ -188,7 +46,8 @@ fn long_and_short_rows_net_everywhere_but_in_the_minimum_charge() {
 
 #[test]
 fn spot_in_use_follows_mode_sign_and_cap() {
-    let capped = |coins: f64, cap: f64| Balance { ccy: BTC, cash: coins, interest: 0.0, cap: Some(cap) };
+    let capped =
+        |coins: f64, cap: f64| Balance { ccy: BTC, cash: coins, interest: 0.0, cap: Some(cap), restricted: false };
     for (mode, instrument, qty, balance, expected) in [
         (SpotOffset::Usdt, SWAP_USDT, -3.0, cash(BTC, 2.0), 2.0),
         (SpotOffset::Usdt, SWAP_USDT, -1.0, cash(BTC, 2.0), 1.0),
@@ -268,7 +127,7 @@ fn stablecoin_hedges_pay_pair_by_pair() {
 
 #[test]
 fn equity_discounts_and_borrowing() {
-    let interest = Balance { ccy: USDC, cash: 10.0, interest: 2.5, cap: None };
+    let interest = Balance { ccy: USDC, cash: 10.0, interest: 2.5, cap: None, restricted: false };
     for (balances, [total, adjusted, mmr, imr, fee], status) in [
         (vec![cash(BTC, 3.0)], [300.0, 230.0, 0.0, 0.0, 0.0], Status::NoRisk),
         (vec![interest], [7.5, 7.5, 0.0, 0.0, 0.0], Status::NoRisk),
@@ -287,8 +146,16 @@ fn equity_discounts_and_borrowing() {
 fn what_has_no_price_is_an_error() {
     let rules = rules();
     let result = |market: &Market, positions: Vec<Position>, balances: Vec<Balance>| {
-        margin(&Account { market, rules: &rules, positions, balances, spot_offset: SpotOffset::Usdt, orders: vec![] })
-            .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_string())
+        margin(&Account {
+            market,
+            rules: &rules,
+            positions,
+            balances,
+            spot_offset: SpotOffset::Usdt,
+            orders: vec![],
+            fee_rate: None,
+        })
+        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_string())
     };
     let mut no_fx = market();
     no_fx.underlyings[4].index_px = None;
@@ -323,6 +190,7 @@ fn sizes_beyond_28_digits_scale() {
             balances: vec![],
             spot_offset: SpotOffset::None,
             orders: vec![],
+            fee_rate: None,
         };
         let result = margin(&account).unwrap();
         let unit = &result.units[0];

@@ -4,7 +4,8 @@ use super::leg::Leg;
 use super::number::Num;
 use super::{Components, Unit, incremental_num};
 use crate::margin::VolState;
-use crate::margin::rules::{Class, MR1_MOVES, Mr1Rules, Mr4Rules, RiskUnitMode, Rules, SettleGroup};
+use crate::margin::rules::{Class, MR1_MOVES, Mr1Rules, Mr4Rules, Mr9Rules, RiskUnitMode, Rules, SettleGroup};
+use crate::margin::tiers::Tiers;
 use crate::market::InstrumentKind;
 use std::collections::BTreeMap;
 
@@ -30,22 +31,22 @@ pub(super) fn unit_margin(name: &str, legs: &[&Leg], spot: SpotInUse, rules: &Ru
 
     let grid: Vec<Vec<Num>> = prices
         .iter()
-        .map(|&price| VolState::ALL.iter().map(|&state| scenario_pnl(legs, slope, price, state, &rules.mr1)).collect())
+        .map(|&price| VolState::ALL.iter().map(|&state| scenario_pnl(legs, slope, price, state, rules)).collect())
         .collect();
     let (mr1_pnl, mr1_price, mr1_vol) = worst_of_grid(&grid, &prices);
 
     let extreme = *rules.mr6.price.get(class);
     let moves = [-extreme, extreme];
-    let mr6_pnl = moves.map(|price| scenario_pnl(legs, slope, price, VolState::Same, &rules.mr1));
+    let mr6_pnl = moves.map(|price| scenario_pnl(legs, slope, price, VolState::Same, rules));
     let rise_is_worse = mr6_pnl[1] < mr6_pnl[0];
 
-    let theta = theta(legs, rules.mr2_days);
+    let theta = theta(legs, rules);
     let parts = Components {
         mr1: loss(mr1_pnl).to_f64(),
         mr2: loss(theta).to_f64(),
         mr3: mr3(legs, rules).to_f64(),
-        mr4: mr4(legs, &rules.mr4, class).to_f64(),
-        mr5: mr5(legs, rules.mr5_rate_shift).to_f64(),
+        mr4: mr4(legs, spot, &rules.mr4, class).to_f64(),
+        mr5: mr5(legs, rules).to_f64(),
         mr6: (Num::from(rules.mr6.charge) * loss(mr6_pnl[0].min(mr6_pnl[1]))).to_f64(),
         mr7: mr7(legs, rules, base).to_f64(),
         mr9: mr9(legs, rules).to_f64(),
@@ -100,18 +101,19 @@ fn linear_slope(legs: &[&Leg], spot: SpotInUse) -> Num {
 }
 
 /// P&L of the unit for a relative index move and a volatility state.
-fn scenario_pnl(legs: &[&Leg], slope: Num, price: f64, state: VolState, mr1: &Mr1Rules) -> Num {
-    let options: Num = legs.iter().map(|leg| option_pnl(leg, price, state, mr1)).sum();
+fn scenario_pnl(legs: &[&Leg], slope: Num, price: f64, state: VolState, rules: &Rules) -> Num {
+    let options: Num = legs.iter().map(|leg| option_pnl(leg, price, state, rules)).sum();
     slope * Num::from(price) + options
 }
 
-/// `n m phi [V(F', K, v', T) - V(F, K, v, T)]`; zero for swaps and futures, which are in the slope.
-fn option_pnl(leg: &Leg, price: f64, state: VolState, mr1: &Mr1Rules) -> Num {
+/// `n m phi [V(F', K, v', T) - V(F, K, v, T)]`, in coins `n m phi S [V'/F' - V/F]`; zero for swaps and futures, which
+/// are in the slope.
+fn option_pnl(leg: &Leg, price: f64, state: VolState, rules: &Rules) -> Num {
     let Some(now) = leg.option else { return Num::ZERO };
     let mut then = now;
     then.forward = (now.forward + leg.index.to_f64() * price).max(leg.forward_floor * now.forward);
-    then.vol = shifted_vol(now.vol, now.years, state, mr1);
-    leg.option_usd(then.value() - now.value())
+    then.vol = shifted_vol(now.vol, now.years, state, &rules.mr1);
+    leg.option_usd(leg.pnl_per_coin(&now, &then, rules))
 }
 
 /// `v'`: unchanged; up `v + w`; down `max(v - w, min(v, vol_floor))`.
@@ -157,12 +159,12 @@ fn worst_of_grid(grid: &[Vec<Num>], prices: &[f64]) -> (Num, f64, VolState) {
 }
 
 /// Signed P&L after `days` pass.
-fn theta(legs: &[&Leg], days: f64) -> Num {
+fn theta(legs: &[&Leg], rules: &Rules) -> Num {
     let decay = |leg: &&Leg| {
         let Some(now) = leg.option else { return Num::ZERO };
         let mut then = now;
-        then.years = (now.years - days / DAYS_A_YEAR).max(0.0);
-        leg.option_usd(then.value() - now.value())
+        then.years = (now.years - rules.mr2_days / DAYS_A_YEAR).max(0.0);
+        leg.option_usd(leg.pnl_per_coin(&now, &then, rules))
     };
     legs.iter().map(decay).sum()
 }
@@ -172,7 +174,7 @@ fn mr3(legs: &[&Leg], rules: &Rules) -> Num {
     let mut by_expiry: BTreeMap<Option<i64>, Num> = BTreeMap::new();
     for leg in legs {
         let sum = by_expiry.entry(leg.instrument.expiry_ns).or_insert(Num::ZERO);
-        *sum = *sum + option_pnl(leg, 0.0, VolState::Up, &rules.mr1);
+        *sum = *sum + option_pnl(leg, 0.0, VolState::Up, rules);
     }
     let gross: Num = by_expiry.values().map(|pnl| pnl.abs()).sum();
     let net: Num = by_expiry.values().copied().sum();
@@ -180,8 +182,8 @@ fn mr3(legs: &[&Leg], rules: &Rules) -> Num {
 }
 
 /// `sum over expiries of abs(D_e) x max(floor, annualized x T_e)`; perpetuals are one bucket with `T = 0`, and so are
-/// futures that the rules call perpetual-like.
-fn mr4(legs: &[&Leg], rules: &Mr4Rules, class: Class) -> Num {
+/// futures that the rules call perpetual-like. Spot in use may be a bucket with `T = 0` of its own.
+fn mr4(legs: &[&Leg], spot: SpotInUse, rules: &Mr4Rules, class: Class) -> Num {
     let (floor, annualized) = (*rules.floor.get(class), *rules.annualized.get(class));
     let mut by_expiry: BTreeMap<Option<i64>, (Num, f64)> = BTreeMap::new();
     for leg in legs {
@@ -198,19 +200,22 @@ fn mr4(legs: &[&Leg], rules: &Mr4Rules, class: Class) -> Num {
         let rate = Num::from(floor).max(Num::from(annualized) * Num::from(years));
         delta.abs() * rate
     };
-    by_expiry.values().map(charge).sum()
+    let of_spot = if rules.spot_bucket { charge(&(spot.coins * spot.price_usd, 0.0)) } else { Num::ZERO };
+    by_expiry.values().map(charge).sum::<Num>() + of_spot
 }
 
 /// `max(0, -min(P+, P-))`, `P+- = sum of n m phi V (exp(-+ rate_shift T) - 1)`.
-fn mr5(legs: &[&Leg], rate_shift: f64) -> Num {
+fn mr5(legs: &[&Leg], rules: &Rules) -> Num {
     let shifted = |shift: f64| -> Num {
         let pnl = |leg: &&Leg| {
             let Some(option) = leg.option else { return Num::ZERO };
-            leg.option_usd(option.value() * libm::expm1(-shift * option.years))
+            let value = option.value() * libm::expm1(-shift * option.years);
+            let in_coin = leg.counts_in_coin(rules);
+            leg.option_usd(if in_coin { value / option.forward * leg.index.to_f64() } else { value })
         };
         legs.iter().map(pnl).sum()
     };
-    loss(shifted(rate_shift).min(shifted(-rate_shift)))
+    loss(shifted(rules.mr5_rate_shift).min(shifted(-rules.mr5_rate_shift)))
 }
 
 /// The sum of the rows' minimum charges, through the multiplier tiers.
@@ -229,21 +234,49 @@ fn mr9(legs: &[&Leg], rules: &Rules) -> Num {
     let mut delta = SettleGroup::ALL.map(|group| -> Num {
         legs.iter().filter(|leg| leg.settle_group() == group).map(|leg| leg.cash_delta()).sum()
     });
+    // The price of the cheaper stablecoin of a pair; USD is none.
+    let price = |group: SettleGroup| {
+        let leg = legs.iter().find(|leg| group != SettleGroup::Usd && leg.settle_group() == group);
+        leg.map(|leg| leg.settle_fx)
+    };
+    let cheaper = |pair: [SettleGroup; 2]| pair.into_iter().filter_map(price).reduce(Num::min);
     let place = |group: SettleGroup| SettleGroup::ALL.iter().position(|&other| other == group).unwrap_or(0);
     let mut charge = Num::ZERO;
     for &(first, second) in &rules.mr9.pairs {
+        let stablecoin = cheaper([first, second]);
         let (first, second) = (place(first), place(second));
         if delta[first].sign() * delta[second].sign() >= 0 {
             continue;
         }
         let hedged = delta[first].abs().min(delta[second].abs());
-        charge = charge + incremental_num(&rules.mr9.tiers, hedged);
+        charge = charge + hedge_charge(&rules.mr9, hedged, stablecoin);
         for group in [first, second] {
             let rest = delta[group].abs() - hedged;
             delta[group] = if delta[group].sign() < 0 { -rest } else { rest };
         }
     }
     charge
+}
+
+/// The incremental rates on a hedged size, at the price of the stablecoin: between two prices of the table the charge
+/// lies on the straight line between those at either, beyond them it is that of the nearest.
+fn hedge_charge(rules: &Mr9Rules, hedged: Num, price: Option<Num>) -> Num {
+    let at = |table: &Tiers| incremental_num(table, hedged);
+    let (Some(first), Some(last)) = (rules.tiers.first(), rules.tiers.last()) else { return Num::ZERO };
+    let Some(price) = price else { return at(first) };
+    let knots: Vec<(Num, &Tiers)> = rules.prices.iter().map(|&knot| Num::from(knot)).zip(&rules.tiers).collect();
+    match knots.first() {
+        None => return at(first),
+        Some((lowest, table)) if price <= *lowest => return at(table),
+        Some(_) => {}
+    }
+    for pair in knots.windows(2) {
+        let ((below, low), (above, high)) = (pair[0], pair[1]);
+        if price <= above {
+            return at(low) + (at(high) - at(low)) * (price - below) / (above - below);
+        }
+    }
+    at(last)
 }
 
 /// Change of the options' coin delta for an index move of +1 %, in USD.

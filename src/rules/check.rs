@@ -6,7 +6,7 @@ use std::ops::RangeBounds;
 
 use super::key::{REST, basic_string, dotted};
 use super::layers::{Fault, number};
-use super::schema::{Number, RawGroup, RawMr1, RawPerClass, RawRules, RawStatus, Tier};
+use super::schema::{Number, RateRow, RawGroup, RawMr1, RawMr9, RawPerClass, RawRules, RawStatus, Tier};
 use crate::margin::rules::{
     ByCurrency, Class, Classes, MR1_MOVES, Mr1Rules, Mr4Rules, Mr6Rules, Mr7Rules, Mr8Rules, Mr9Rules, PerClass, Rules,
     SettleGroup, StatusRules,
@@ -37,6 +37,8 @@ pub(super) fn check(raw: RawRules) -> Checked<Rules> {
         default_spot_offset: raw.default_spot_offset.into(),
         rate: within("rate", raw.rate, (Included(-1.0), Included(1.0)))?,
         forward_floor: within("forward_floor", raw.forward_floor, (Excluded(0.0), Included(1.0)))?,
+        coin_option_pnl: raw.coin_option_pnl.into(),
+        other_bounds: raw.other_bounds.into(),
         status: status(&raw.status)?,
         mr1_classes: classes("classes.mr1", raw.classes.mr1)?,
         mr467_classes: classes("classes.mr4_mr6_mr7", raw.classes.mr4_mr6_mr7)?,
@@ -47,6 +49,7 @@ pub(super) fn check(raw: RawRules) -> Checked<Rules> {
             annualized: each_within("mr4.annualized", &raw.mr4.annualized, PER_YEAR)?,
             floor: each_within("mr4.floor", &raw.mr4.floor, FRACTION)?,
             perpetual_like: parts_of_ids("mr4.perpetual_like", raw.mr4.perpetual_like)?,
+            spot_bucket: raw.mr4.spot_bucket,
         },
         mr5_rate_shift: within("mr5.rate_shift", raw.mr5.rate_shift, FRACTION)?,
         mr6: Mr6Rules {
@@ -63,7 +66,8 @@ pub(super) fn check(raw: RawRules) -> Checked<Rules> {
             fee_rate: within("mr8.fee_rate", raw.mr8.fee_rate, FRACTION)?,
             tiers: by_currency("mr8.tiers", raw.mr8.tiers, borrow_tiers)?,
         },
-        mr9: Mr9Rules { pairs: pairs(&raw.mr9.pairs)?, tiers: rising_tiers("mr9.tiers", &raw.mr9.tiers, "rate")? },
+        mr9: mr9(&raw.mr9)?,
+        orders_deduct_loss: raw.orders.deduct_loss,
         liquidation_fee_derivatives: within("liquidation_fee.derivatives", raw.liquidation_fee.derivatives, FRACTION)?,
         discount: by_currency("discount", raw.discount, discount_tiers)?,
         name: raw.name,
@@ -220,6 +224,31 @@ fn pairs(raw: &[[RawGroup; 2]]) -> Checked<Vec<(SettleGroup, SettleGroup)>> {
         pairs.push((a, b));
     }
     Ok(pairs)
+}
+
+fn mr9(raw: &RawMr9) -> Checked<Mr9Rules> {
+    let prices = all_within("mr9.prices", &raw.prices, (Excluded(0.0), Included(10.0)))?;
+    ascending("mr9.prices", &prices)?;
+    let columns = prices.len().max(1);
+    for (at, row) in raw.tiers.iter().enumerate() {
+        let rates = row.rates.len();
+        if rates != columns {
+            let problem = format!("tier {}: {rates} rates for {} prices in `mr9.prices`", at + 1, prices.len());
+            return Err(Fault::new("mr9.tiers", problem, "one rate for each price").with("mr9.prices"));
+        }
+        if let Some(pair) = row.rates.windows(2).find(|pair| matches!(pair, [low, high] if low < high)) {
+            let rates = pair.iter().copied().map(number).collect::<Vec<_>>().join(" and then ");
+            let problem = format!("tier {}: {rates}, at a higher price", at + 1);
+            return Err(Fault::new("mr9.tiers", problem, "rates that do not rise with the price"));
+        }
+    }
+    let column = |at: usize| {
+        let rate = |row: &RateRow| row.rates.get(at).copied().unwrap_or(f64::NAN);
+        let rows: Vec<Tier<1>> = raw.tiers.iter().map(|row| Tier { bound: row.bound, rates: [rate(row)] }).collect();
+        rising_tiers("mr9.tiers", &rows, "rate")
+    };
+    let tiers = (0..columns).map(column).collect::<Checked<_>>()?;
+    Ok(Mr9Rules { pairs: pairs(&raw.pairs)?, prices, tiers })
 }
 
 fn by_currency<const N: usize, T>(

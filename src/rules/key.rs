@@ -5,8 +5,16 @@ use toml::{Table, Value};
 /// Tables with currencies as keys: any currency may be added; `"*"` is required.
 pub(super) const BY_CURRENCY: [&str; 2] = ["mr8.tiers", "discount"];
 
-/// Keys that a full set may lack: they are younger than sets that are in use.
-pub(super) const OPTIONAL: [&str; 1] = ["mr4.perpetual_like"];
+/// Keys that a full set may lack, with what then holds: they are younger than sets that are in use. A set that gives
+/// that value is the same set, with the same hash, as one that lacks the key.
+pub(super) const OPTIONAL: [(&str, &str); 6] = [
+    ("coin_option_pnl", "\"usd\""),
+    ("other_bounds", "\"units\""),
+    ("mr4.perpetual_like", "[]"),
+    ("mr4.spot_bucket", "false"),
+    ("mr9.prices", "[]"),
+    ("orders.deduct_loss", "false"),
+];
 
 /// The key for all other currencies.
 pub(super) const REST: &str = "*";

@@ -226,7 +226,7 @@ impl Layers {
                 );
             }
             let Some(leaf) = self.leaves.remove(path) else {
-                if OPTIONAL.contains(&dotted(path).as_str()) {
+                if OPTIONAL.iter().any(|(key, _)| *key == dotted(path)) {
                     continue;
                 }
                 let invalid = Invalid::new("missing key")

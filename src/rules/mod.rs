@@ -142,5 +142,6 @@ pub fn load_recorded(text: &str, file: &Path) -> Result<LoadedRules> {
 }
 
 fn canonical(values: &[RuleValue]) -> String {
-    values.iter().flat_map(|line| [line.key.as_str(), " = ", line.value.as_str(), "\n"]).collect()
+    let is_said = |line: &&RuleValue| !key::OPTIONAL.contains(&(line.key.as_str(), line.value.as_str()));
+    values.iter().filter(is_said).flat_map(|line| [line.key.as_str(), " = ", line.value.as_str(), "\n"]).collect()
 }

@@ -12,7 +12,7 @@ use toml::Value;
 
 use super::key::dotted;
 use super::layers::{Fault, Resolved, literal};
-use crate::margin::rules::{RiskUnitMode, SettleGroup, SpotOffset};
+use crate::margin::rules::{OptionPnl, OtherBounds, RiskUnitMode, SettleGroup, SpotOffset};
 
 /// A finite number, written as integer or float.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +27,13 @@ pub(super) struct Bound(pub(super) f64);
 pub(super) struct Tier<const N: usize> {
     pub(super) bound: f64,
     pub(super) rates: [f64; N],
+}
+
+/// A tier of MR9: its bound, and a rate for each price.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RateRow {
+    pub(super) bound: f64,
+    pub(super) rates: Vec<f64>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -61,6 +68,40 @@ impl From<RawSpotOffset> for SpotOffset {
             RawSpotOffset::Usdc => Self::Usdc,
             RawSpotOffset::Coin => Self::Coin,
             RawSpotOffset::None => Self::None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawOptionPnl {
+    #[default]
+    Usd,
+    Coin,
+}
+
+impl From<RawOptionPnl> for OptionPnl {
+    fn from(raw: RawOptionPnl) -> Self {
+        match raw {
+            RawOptionPnl::Usd => Self::Usd,
+            RawOptionPnl::Coin => Self::Coin,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawOtherBounds {
+    #[default]
+    Units,
+    Usd,
+}
+
+impl From<RawOtherBounds> for OtherBounds {
+    fn from(raw: RawOtherBounds) -> Self {
+        match raw {
+            RawOtherBounds::Units => Self::Units,
+            RawOtherBounds::Usd => Self::Usd,
         }
     }
 }
@@ -134,6 +175,8 @@ pub(super) struct RawMr4 {
     /// Sets that were written before the key existed do not have it, and know no such futures.
     #[serde(default)]
     pub(super) perpetual_like: Vec<String>,
+    #[serde(default)]
+    pub(super) spot_bucket: bool,
     pub(super) annualized: RawPerClass<Number>,
     pub(super) floor: RawPerClass<Number>,
 }
@@ -171,7 +214,16 @@ pub(super) struct RawMr8 {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMr9 {
     pub(super) pairs: Vec<[RawGroup; 2]>,
-    pub(super) tiers: Vec<Tier<1>>,
+    #[serde(default)]
+    pub(super) prices: Vec<Number>,
+    pub(super) tiers: Vec<RateRow>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOrders {
+    #[serde(default)]
+    pub(super) deduct_loss: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -193,6 +245,10 @@ pub(super) struct RawRules {
     pub(super) default_spot_offset: RawSpotOffset,
     pub(super) rate: Number,
     pub(super) forward_floor: Number,
+    #[serde(default)]
+    pub(super) coin_option_pnl: RawOptionPnl,
+    #[serde(default)]
+    pub(super) other_bounds: RawOtherBounds,
     pub(super) status: RawStatus,
     pub(super) classes: RawClasses,
     pub(super) mr1: RawMr1,
@@ -204,6 +260,8 @@ pub(super) struct RawRules {
     pub(super) mr7: RawMr7,
     pub(super) mr8: RawMr8,
     pub(super) mr9: RawMr9,
+    #[serde(default)]
+    pub(super) orders: RawOrders,
     pub(super) liquidation_fee: RawLiquidationFee,
     pub(super) discount: BTreeMap<String, Vec<Tier<1>>>,
 }
@@ -325,6 +383,33 @@ impl Visitor<'_> for NumberVisitor {
 impl<'de, const N: usize> Deserialize<'de> for Tier<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(TierVisitor::<N>)
+    }
+}
+
+impl<'de> Deserialize<'de> for RateRow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(RateRowVisitor)
+    }
+}
+
+struct RateRowVisitor;
+
+impl<'de> Visitor<'de> for RateRowVisitor {
+    type Value = RateRow;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a tier [bound, rate], or [bound, rate at each price]")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RateRow, A::Error> {
+        let Some(Bound(bound)) = seq.next_element()? else {
+            return Err(A::Error::invalid_length(0, &self));
+        };
+        let mut rates = Vec::new();
+        while let Some(Number(rate)) = seq.next_element()? {
+            rates.push(rate);
+        }
+        if rates.is_empty() { Err(A::Error::invalid_length(1, &self)) } else { Ok(RateRow { bound, rates }) }
     }
 }
 

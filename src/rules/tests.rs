@@ -54,7 +54,7 @@ fn the_built_in_set_has_the_published_values() {
     assert_eq!(rules.mr8.tiers.get("USDT").rates(6e6), (0.03, 0.11));
     assert_eq!(rules.mr8.tiers.get("SOL").rates(1.0), (0.05, 0.2));
     assert_eq!(rules.mr9.pairs[0], (SettleGroup::Usdt, SettleGroup::Usd));
-    assert_eq!(rules.mr9.tiers.rows().len(), 4);
+    assert_eq!(rules.mr9.tiers[0].rows().len(), 4);
     // The 83 tiers of the exchange, and zero above them.
     assert_eq!(rules.discount.get("BTC").rows().len(), 84);
     assert_eq!(rules.discount.get("BTC").rows()[82..], [(1_630.0, 0.575), (f64::INFINITY, 0.0)]);

@@ -68,6 +68,8 @@ pub struct Answer {
     pub before: AccountMargin,
     /// With everything applied.
     pub after: AccountMargin,
+    /// What decides, before and after.
+    pub free: [FreeMargin; 2],
     /// The verdict.
     pub verdict: Verdict,
     /// For [`Verdict::Adjust`]: the largest amount of each action. Amounts of a group keep their proportions.
@@ -167,11 +169,13 @@ impl<'a> Checker<'a> {
     /// [`Refusal::NoHedge`] if there is no hedge to close, [`Refusal::NotFinite`] if a figure overflows.
     pub fn check(&mut self, account: usize, actions: &[Action]) -> Result<Answer, Refusal> {
         let legs = self.legs(account, actions)?;
-        let before = self.known(account)?.margin;
-        let after = self.apply(account, &legs, Part::All)?;
+        let known = self.known(account)?;
+        let (before, free_before) = (known.margin, free_of(known));
+        let (after, free_after) = self.apply(account, &legs, Part::All)?;
         let units = self.changed_units(account)?;
-        let mut answer = Answer { before, after, verdict: Verdict::Pass, most: vec![None; legs.len()], units };
-        if passes(&before, &after) {
+        let (free, most) = ([free_before, free_after], vec![None; legs.len()]);
+        let mut answer = Answer { before, after, free, verdict: Verdict::Pass, most, units };
+        if covers(free_before, free_after) {
             return Ok(answer);
         }
         let steps = legs.iter().map(|leg| leg.lots).max().unwrap_or(0);
@@ -180,7 +184,7 @@ impl<'a> Checker<'a> {
         let failing = if whole { steps } else { steps + 1 };
         let corners = self.corners(account, &legs, steps);
         let found = largest(failing, &corners, |step| {
-            self.apply(account, &legs, Part::Steps(step, steps)).is_ok_and(|after| passes(&before, &after))
+            self.apply(account, &legs, Part::Steps(step, steps)).is_ok_and(|(_, after)| covers(free_before, after))
         });
         let part = Part::Steps(found, steps);
         let is_too_small = |leg: &Leg| leg.amount(part) > 0.0 && leg.amount(part) < leg.least;
@@ -203,8 +207,8 @@ impl<'a> Checker<'a> {
             return passes;
         }
         let Ok(legs) = self.legs(account, &[action]) else { return false };
-        let Ok(before) = self.known(account).map(|known| known.margin) else { return false };
-        self.apply(account, &legs, Part::All).is_ok_and(|after| passes(&before, &after))
+        let Ok(before) = self.known(account).map(free_of) else { return false };
+        self.apply(account, &legs, Part::All).is_ok_and(|(_, after)| covers(before, after))
     }
 
     /// The same of more cash in a currency, without a look at what stays; `None` if the account must be evaluated
@@ -220,7 +224,7 @@ impl<'a> Checker<'a> {
             self.cash = CashChanges::new(self.priced, &rows, known).ok();
         }
         match self.cash.as_mut()?.free(self.priced, &rows, known, (ccy, more)) {
-            Ok(free) => free.map(|free| covers((&known.margin).into(), free)),
+            Ok(free) => free.map(|free| covers(free_of(known), free)),
             Err(NotFinite) => Some(false),
         }
     }
@@ -324,8 +328,8 @@ impl<'a> Checker<'a> {
         rows.ccy.binary_search(&ccy).map_or(f64::INFINITY, |row| rows.spot_in_use_cap[row])
     }
 
-    /// The margin with a part of the legs applied.
-    fn apply(&mut self, account: usize, legs: &[Leg], part: Part) -> Result<AccountMargin, Refusal> {
+    /// The margin with a part of the legs applied, and what decides.
+    fn apply(&mut self, account: usize, legs: &[Leg], part: Part) -> Result<(AccountMargin, FreeMargin), Refusal> {
         let rows = account_of(self.book, account);
         let mut mode = rows.spot_offset;
         self.holdings.copy_from(&rows);
@@ -344,7 +348,8 @@ impl<'a> Checker<'a> {
         touched.sort_unstable();
         let changed: Account = self.holdings.account(mode, rows.orders);
         let (_, known) = self.known.as_ref().ok_or(Refusal::NotFinite)?;
-        self.changes.evaluate(self.priced, &changed, known, &touched).map_err(|_| Refusal::NotFinite)
+        let margin = self.changes.evaluate(self.priced, &changed, known, &touched).map_err(|_| Refusal::NotFinite)?;
+        Ok((margin, free(&margin, self.changes.restricted_usd(self.priced, &changed))))
     }
 
     fn apply_leg(&mut self, leg: &Leg, part: Part, mode: &mut SpotOffset, account: usize) -> Result<(), Refusal> {
@@ -442,19 +447,18 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Adjusted equity covers IMR, or the IM deficit is no larger than before.
-fn passes(before: &AccountMargin, after: &AccountMargin) -> bool {
-    covers(before.into(), after.into())
+/// What decides: collateral that may not back new orders is left out.
+fn free(margin: &AccountMargin, restricted_usd: f64) -> FreeMargin {
+    FreeMargin { adj_eq: margin.adj_eq - restricted_usd, imr: margin.imr }
 }
 
+fn free_of(known: &Known) -> FreeMargin {
+    free(&known.margin, known.restricted_usd)
+}
+
+/// Adjusted equity covers IMR, or the IM deficit is no larger than before.
 fn covers(before: FreeMargin, after: FreeMargin) -> bool {
     after.adj_eq >= after.imr || after.adj_eq - after.imr >= before.adj_eq - before.imr
-}
-
-impl From<&AccountMargin> for FreeMargin {
-    fn from(margin: &AccountMargin) -> Self {
-        Self { adj_eq: margin.adj_eq, imr: margin.imr }
-    }
 }
 
 impl Leg {

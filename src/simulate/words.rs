@@ -14,15 +14,17 @@ pub fn why(market: &Market, unit_names: &[String], actions: &[Action], answer: &
         _ => format!("the {} operations of the group together", actions.len()),
     };
     let effect = effect(unit_names, answer, actions.len() > 1);
-    let (free_before, free) = (answer.before.adj_eq - answer.before.imr, answer.after.adj_eq - answer.after.imr);
+    let [free_before, free] = answer.free.map(|free| free.adj_eq - free.imr);
+    let is_restricted = answer.free[1].adj_eq < answer.after.adj_eq || answer.free[0].adj_eq < answer.before.adj_eq;
+    let equity = if is_restricted { "adjusted equity without restricted collateral" } else { "adjusted equity" };
     let gap = usd(-free);
     let stands = match answer.verdict {
-        Verdict::Pass if free >= 0.0 => format!("adjusted equity exceeds IMR by {} USD", usd(free)),
+        Verdict::Pass if free >= 0.0 => format!("{equity} exceeds IMR by {} USD", usd(free)),
         Verdict::Pass if free > free_before => {
-            format!("adjusted equity falls short of IMR by {gap} USD, less than the {} before", usd(-free_before))
+            format!("{equity} falls short of IMR by {gap} USD, less than the {} before", usd(-free_before))
         }
-        Verdict::Pass => format!("adjusted equity falls short of IMR by {gap} USD, as before"),
-        Verdict::Adjust | Verdict::Reject => format!("adjusted equity would fall short of IMR by {gap} USD"),
+        Verdict::Pass => format!("{equity} falls short of IMR by {gap} USD, as before"),
+        Verdict::Adjust | Verdict::Reject => format!("{equity} would fall short of IMR by {gap} USD"),
     };
     let sentence = format!("{what} {effect}, {stands}");
     let of_action = |(place, action)| {

@@ -22,6 +22,8 @@ impl Reason {
             Self::InvalidSide => "buy or sell",
             Self::MissingCash | Self::InvalidCash => "a number such as -12.5",
             Self::InvalidInterest | Self::InvalidSpotInUseCap => "a number of zero or more, or nothing",
+            Self::InvalidColRes => "0, 1 or 2, or nothing",
+            Self::InvalidFeeRate => "a share from 0 to 1 such as 0.0005, or nothing",
             Self::OutOfRange => "zero, or a number whose size is between 1e-18 and 1e18",
             Self::MissingMark => "a mark_px above zero in marks; of an option zero or more",
             Self::CrossedMark => "a bid_px at or below the ask_px",

@@ -49,6 +49,8 @@ pub enum Reason {
     InvalidInterest,
     /// A `spot_in_use_cap` that is not a finite number or is negative.
     InvalidSpotInUseCap,
+    /// A `col_res` that is not 0, 1 or 2.
+    InvalidColRes,
     /// A number that is not zero and smaller than 1e-18, or larger than 1e18.
     OutOfRange,
     /// The instrument has no usable mark price.
@@ -79,6 +81,8 @@ pub enum Reason {
     DuplicateBalance,
     /// A `spot_offset` that is not `usdt`, `usdc`, `coin` or `none`.
     InvalidSpotOffset,
+    /// A `fee_rate` that is not a number from 0 to 1.
+    InvalidFeeRate,
     /// Another row of `accounts` has the same account. All its rows are rejected.
     DuplicateAccount,
     /// A sound row of an account that is left out because another of its rows is broken.
@@ -87,7 +91,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::MissingAccountId,
         Self::MarkedUnmarginable,
         Self::MissingInstId,
@@ -108,6 +112,7 @@ impl Reason {
         Self::InvalidCash,
         Self::InvalidInterest,
         Self::InvalidSpotInUseCap,
+        Self::InvalidColRes,
         Self::OutOfRange,
         Self::MissingMark,
         Self::CrossedMark,
@@ -122,6 +127,7 @@ impl Reason {
         Self::ImplausibleNotional,
         Self::DuplicateBalance,
         Self::InvalidSpotOffset,
+        Self::InvalidFeeRate,
         Self::DuplicateAccount,
         Self::AccountUnmargined,
     ];
@@ -155,6 +161,7 @@ impl Reason {
             Self::InvalidCash => "invalid_cash",
             Self::InvalidInterest => "invalid_interest",
             Self::InvalidSpotInUseCap => "invalid_spot_in_use_cap",
+            Self::InvalidColRes => "invalid_col_res",
             Self::OutOfRange => "out_of_range",
             Self::MissingMark => "missing_mark",
             Self::CrossedMark => "crossed_mark",
@@ -169,6 +176,7 @@ impl Reason {
             Self::ImplausibleNotional => "implausible_notional",
             Self::DuplicateBalance => "duplicate_balance",
             Self::InvalidSpotOffset => "invalid_spot_offset",
+            Self::InvalidFeeRate => "invalid_fee_rate",
             Self::DuplicateAccount => "duplicate_account",
             Self::AccountUnmargined => "account_unmargined",
         }

@@ -135,8 +135,14 @@ const BALANCES: &[Column] = &[
     number("cash"),
     Column { name: "interest", kind: Kind::Number, required: false },
     Column { name: "spot_in_use_cap", kind: Kind::Number, required: false },
+    Column { name: "col_res", kind: Kind::Number, required: false },
 ];
-const ACCOUNTS: &[Column] = &[id("account_id"), id("spot_offset"), optional_id("unmarginable")];
+const ACCOUNTS: &[Column] = &[
+    id("account_id"),
+    id("spot_offset"),
+    optional_id("unmarginable"),
+    Column { name: "fee_rate", kind: Kind::Number, required: false },
+];
 const ORDERS: &[Column] = &[id("account_id"), id("inst_id"), id("side"), number("qty"), number("px")];
 const fn optional_id(name: &'static str) -> Column {
     Column { name, kind: Kind::Id, required: false }

@@ -152,12 +152,14 @@ pub(super) fn forms(name: &str) -> String {
 const SIDES: [&str; 6] = ["side", "posside", "positionside", "direction", "longshort", "buysell"];
 
 /// Other names of columns that may be absent, as [`plain`] has them: absent they would count as zero or as no limit.
-const OTHER_NAMES: [(&str, &[&str]); 6] = [
+const OTHER_NAMES: [(&str, &[&str]); 8] = [
     ("interest", &["accrued", "accruedinterest", "interestaccrued", "accruedint", "accrint", "liabinterest"]),
     ("spot_in_use_cap", &["spotcap", "cap", "inusecap", "spotinuse", "spotinuselimit", "spotlimit", "clspotinuseamt"]),
     ("ts", &["timestamp", "time", "datetime", "tsms", "tsns", "markts", "indexts", "utime", "updatedat", "asof"]),
     ("bid_px", &["bid", "bestbid", "bidprice"]),
     ("ask_px", &["ask", "bestask", "askprice"]),
+    ("col_res", &["colres", "collateralrestriction", "restricted", "collateralrestricted"]),
+    ("fee_rate", &["fee", "feerate", "takerfee", "taker", "takerrate", "takerfeerate"]),
     ("lot_sz", &["lot", "lotsize"]),
 ];
 

@@ -1,6 +1,8 @@
 //! Random worlds: every kind of contract, every hedging mode, sizes from dust to whales.
 
-use super::world::{BASES, Base, Contract, Echo, Holding, Knobs, Money, Pending, Quote, Shape, Terms, Trader, World};
+use super::world::{
+    BASES, Base, Contract, Echo, Holding, Knobs, Money, Pending, Quote, Shape, Switches, Terms, Trader, World,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -28,8 +30,19 @@ pub fn world() -> impl Strategy<Value = World> {
 /// Floors that are never reached, and floors that most scenarios reach.
 fn knobs() -> impl Strategy<Value = Knobs> {
     let rate = prop_oneof![3 => Just(0.0), 1 => -0.02..0.1];
-    (any::<bool>(), rate, select(vec![0.01, 0.9]), select(vec![0.01, 0.4]))
-        .prop_map(|(merged, rate, forward_floor, vol_floor)| Knobs { merged, rate, forward_floor, vol_floor })
+    (any::<bool>(), rate, select(vec![0.01, 0.9]), select(vec![0.01, 0.4]), switches()).prop_map(
+        |(merged, rate, forward_floor, vol_floor, switches)| Knobs { merged, rate, forward_floor, vol_floor, switches },
+    )
+}
+
+fn switches() -> impl Strategy<Value = Switches> {
+    any::<[bool; 5]>().prop_map(|[mr9_by_price, spot_bucket, coin_option_pnl, deduct_loss, usd_ladders]| Switches {
+        mr9_by_price,
+        spot_bucket,
+        coin_option_pnl,
+        deduct_loss,
+        usd_ladders,
+    })
 }
 
 /// BTC and ETH, and up to two of the others.
@@ -78,12 +91,10 @@ fn terms() -> impl Strategy<Value = Terms> {
 fn trader() -> impl Strategy<Value = Trader> {
     let mode = select(vec![SpotOffset::Usdt, SpotOffset::Usdc, SpotOffset::Coin, SpotOffset::None]);
     let orders = prop_oneof![2 => Just(Vec::new()), 1 => vec(pending(), 1..=4)];
-    (mode, vec(holding(), 0..=10), vec(money(), 0..=5), orders).prop_map(|(mode, positions, balances, orders)| Trader {
-        mode,
-        positions,
-        balances,
-        orders,
-    })
+    let fee_rate = prop_oneof![2 => Just(None), 1 => (0.0..0.01).prop_map(Some)];
+    (mode, vec(holding(), 0..=10), vec(money(), 0..=5), orders, fee_rate).prop_map(
+        |(mode, positions, balances, orders, fee_rate)| Trader { mode, positions, balances, orders, fee_rate },
+    )
 }
 
 fn pending() -> impl Strategy<Value = Pending> {
@@ -110,7 +121,14 @@ fn money() -> impl Strategy<Value = Money> {
     let usd = prop_oneof![3 => signed(2.0, 8.5), 1 => signed(-9.0, 14.0), 1 => bound];
     let interest = prop_oneof![3 => Just(0.0), 1 => 0.0..0.1];
     let cap = prop_oneof![2 => Just(None), 1 => (0.0..1.5).prop_map(Some), 1 => Just(Some(0.0))];
-    (0usize..64, usd, interest, cap).prop_map(|(ccy, usd, interest, cap)| Money { ccy, usd, interest, cap })
+    let restricted = prop_oneof![3 => Just(false), 1 => Just(true)];
+    (0usize..64, usd, interest, cap, restricted).prop_map(|(ccy, usd, interest, cap, restricted)| Money {
+        ccy,
+        usd,
+        interest,
+        cap,
+        restricted,
+    })
 }
 
 /// Positive, uniform in the logarithm between two powers of ten.

@@ -32,6 +32,19 @@ pub struct Knobs {
     pub rate: f64,
     pub forward_floor: f64,
     pub vol_floor: f64,
+    pub switches: Switches,
+}
+
+/// Which of the model's optional readings hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Switches {
+    /// MR9's rates depend on the price of the stablecoin.
+    pub mr9_by_price: bool,
+    pub spot_bucket: bool,
+    pub coin_option_pnl: bool,
+    pub deduct_loss: bool,
+    /// Ladders in USD for coins without a table of their own.
+    pub usd_ladders: bool,
 }
 
 /// A coin with its contracts.
@@ -99,6 +112,8 @@ pub struct Trader {
     pub positions: Vec<Holding>,
     pub balances: Vec<Money>,
     pub orders: Vec<Pending>,
+    /// Its own taker fee.
+    pub fee_rate: Option<f64>,
 }
 
 /// A pending order, sized by its notional.
@@ -146,7 +161,12 @@ pub struct Money {
     pub interest: f64,
     /// Cap as a share of cash.
     pub cap: Option<f64>,
+    /// It may not back new orders.
+    pub restricted: bool,
 }
+
+/// Cash, interest and limit of a balance, and whether it is restricted.
+type Line = ([f64; 3], bool);
 
 impl World {
     /// The market and the book.
@@ -220,7 +240,7 @@ impl World {
         let (mut positions, mut balances) = (PositionRows::default(), BalanceRows::default());
         let mut orders = OrderRows::default();
         for (account, trader) in self.accounts.iter().enumerate() {
-            let mut ledger: Vec<Option<[f64; 3]>> = vec![None; market.currencies.len()];
+            let mut ledger: Vec<Option<Line>> = vec![None; market.currencies.len()];
             for money in &trader.balances {
                 money.enter(market, &mut ledger);
             }
@@ -232,15 +252,18 @@ impl World {
                 orders.order.push(pending.order(market));
             }
             for (ccy, line) in ledger.into_iter().enumerate() {
-                let Some([cash, interest, cap]) = line else { continue };
+                let Some(([cash, interest, cap], restricted)) = line else { continue };
                 balances.account.push(account as u32);
                 balances.ccy.push(ccy as u32);
                 balances.cash.push(cash);
                 balances.interest.push(interest);
                 balances.spot_in_use_cap.push(cap);
+                balances.restricted.push(restricted);
             }
         }
-        Book::from_rows(&ids, &modes, &vec![false; modes.len()], positions, balances, orders).unwrap()
+        let fees: Vec<Option<f64>> = self.accounts.iter().map(|trader| trader.fee_rate).collect();
+        let book = Book::from_rows(&ids, &modes, &vec![false; modes.len()], positions, balances, orders).unwrap();
+        book.with_fee_rates(&fees).unwrap()
     }
 }
 
@@ -295,11 +318,11 @@ impl Contract {
 }
 
 impl Money {
-    fn enter(&self, market: &Market, ledger: &mut [Option<[f64; 3]>]) {
+    fn enter(&self, market: &Market, ledger: &mut [Option<Line>]) {
         let ccy = self.ccy % ledger.len();
         let cash = self.usd / market.currencies[ccy].fx.unwrap();
         let cap = self.cap.map_or(f64::INFINITY, |share| share * cash.abs());
-        ledger[ccy] = Some([cash, self.interest * cash.abs(), cap]);
+        ledger[ccy] = Some(([cash, self.interest * cash.abs(), cap], self.restricted));
     }
 }
 
@@ -323,7 +346,7 @@ impl Pending {
 }
 
 impl Holding {
-    fn enter(&self, account: u32, market: &Market, rows: &mut PositionRows, ledger: &mut [Option<[f64; 3]>]) {
+    fn enter(&self, account: u32, market: &Market, rows: &mut PositionRows, ledger: &mut [Option<Line>]) {
         let number = self.contract % market.instruments.len();
         let instrument = &market.instruments[number];
         let underlying = &market.underlyings[instrument.underlying as usize];
@@ -344,7 +367,7 @@ impl Holding {
             Echo::Partial => row(-qty / 3.0, -self.entry / 2.0),
             Echo::Spot => {
                 let coins = if instrument.kind == InstrumentKind::Inverse { 0.0 } else { -qty * instrument.multiplier };
-                ledger[underlying.base as usize] = Some([coins, 0.0, f64::INFINITY]);
+                ledger[underlying.base as usize] = Some(([coins, 0.0, f64::INFINITY], false));
             }
         }
     }

@@ -34,6 +34,7 @@ fn mismatches(world: &World) -> Vec<String> {
     let unit_names = priced.unit_names();
     let result = chunk(&priced, &case.book, 0..case.book.len()).unwrap();
     assert_eq!(result.accounts.len(), case.book.len());
+    let mut work = Workspace::new(&priced);
     let mut lines = Vec::new();
     let mut first_unit = 0;
     for (number, reference) in references(&case).iter().enumerate() {
@@ -41,6 +42,11 @@ fn mismatches(world: &World) -> Vec<String> {
         first_unit = result.unit_end[number];
         let found = compare(&result.accounts[number], units, &unit_names, reference, &case.rules);
         lines.extend(found.iter().map(|mismatch| format!("a{number} {mismatch}")));
+        let rows = engine::account_of(&case.book, number);
+        let restricted = Known::new(&priced, &rows, &mut work).unwrap().restricted_usd;
+        if (restricted - reference.restricted_eq).abs() > 1e-6 + 1e-9 * reference.gross_eq {
+            lines.push(format!("a{number} restricted equity {restricted}, reference {}", reference.restricted_eq));
+        }
     }
     lines
 }
@@ -108,8 +114,11 @@ fn unit_of(priced: &PricedMarket, order: &Order) -> Option<u32> {
 fn random_books_reach_every_part_of_the_model() {
     let seen: std::cell::RefCell<BTreeMap<String, u32>> = std::cell::RefCell::default();
     let outcome = TestRunner::new(config()).run(&world(), |world| {
-        for margin in references(&world.build()) {
-            count(&mut seen.borrow_mut(), &margin);
+        let case = world.build();
+        let seen = &mut seen.borrow_mut();
+        for (number, margin) in references(&case).into_iter().enumerate() {
+            count(seen, &margin);
+            count_switches(seen, &world, &engine::account_of(&case.book, number), &margin);
         }
         Ok(())
     });
@@ -143,9 +152,37 @@ fn random_books_reach_every_part_of_the_model() {
         "orders freeze",
         "orders freeze nothing",
         "a unit of orders alone",
+        "mr9 by price",
+        "mr9 off the knots",
+        "spot bucket",
+        "coin P&L",
+        "order loss",
+        "own fee",
+        "restricted",
+        "discount in usd",
+        "borrowing in usd",
     ];
     let absent: Vec<&str> = parts.into_iter().filter(|&part| seen.get(part).is_none_or(|&count| count == 0)).collect();
     assert!(absent.is_empty(), "absent: {absent:?} in {seen:?}");
+}
+
+/// What the switches change, where they are on and there is something to change.
+fn count_switches(seen: &mut BTreeMap<String, u32>, world: &World, rows: &Account, margin: &Margin) {
+    let switches = world.knobs.switches;
+    let mut saw = |part: &str, condition: bool| *seen.entry(part.to_string()).or_default() += u32::from(condition);
+    let other = |ccy: &str| ["SOL", "LTC", "ZZZ"].contains(&ccy);
+    saw("order loss", switches.deduct_loss && !rows.orders.is_empty());
+    saw("own fee", rows.fee_rate.is_some() && margin.borrow_mmr > 0.0);
+    saw("restricted", margin.restricted_eq > 0.0);
+    saw("discount in usd", switches.usd_ladders && margin.equity.iter().any(|line| other(&line.ccy) && line.eq > 0.0));
+    saw("borrowing in usd", switches.usd_ladders && margin.equity.iter().any(|line| other(&line.ccy) && line.eq < 0.0));
+    for unit in &margin.units {
+        let off_knots = [world.usdt_usd, world.usdc_usd].iter().any(|price| (0.92..0.995).contains(price));
+        saw("mr9 by price", switches.mr9_by_price && unit.parts.mr9 > 0.0);
+        saw("mr9 off the knots", switches.mr9_by_price && unit.parts.mr9 > 0.0 && off_knots);
+        saw("spot bucket", switches.spot_bucket && unit.spot_in_use != 0.0);
+        saw("coin P&L", switches.coin_option_pnl && unit.has_options);
+    }
 }
 
 fn count(seen: &mut BTreeMap<String, u32>, margin: &Margin) {

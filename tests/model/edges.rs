@@ -119,6 +119,8 @@ impl Rows {
             cash: &self.cash,
             interest: &self.interest,
             spot_in_use_cap: &self.cap,
+            restricted: &[],
+            fee_rate: None,
             orders: &self.orders,
         }
     }

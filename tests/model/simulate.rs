@@ -17,6 +17,7 @@ use remargin::margin::requirement::Workspace;
 use remargin::margin::rules::SpotOffset;
 use remargin::margin::{AccountMargin, UnitMargin};
 use remargin::market::InstrumentKind;
+use remargin::reference;
 use remargin::simulate::amount::Lot;
 use remargin::simulate::check::{Answer, Checker, Unit, Verdict};
 use remargin::simulate::operation::Action;
@@ -33,30 +34,35 @@ struct Sheet {
     mode: SpotOffset,
     /// Instrument, contracts, average price.
     positions: Vec<(u32, f64, f64)>,
-    /// Cash, interest, cap by currency.
-    balances: BTreeMap<u32, (f64, f64, f64)>,
+    /// Cash, interest, cap by currency, and whether it may not back new orders.
+    balances: BTreeMap<u32, (f64, f64, f64, bool)>,
     orders: Vec<Order>,
+    fee_rate: Option<f64>,
 }
 
 impl Sheet {
     fn of(book: &Book, account: usize) -> Self {
         let rows = account_of(book, account);
         let positions = (0..rows.qty.len()).map(|row| (rows.instrument[row], rows.qty[row], rows.avg_px[row]));
-        let balance = |row: usize| (rows.ccy[row], (rows.cash[row], rows.interest[row], rows.spot_in_use_cap[row]));
+        let balance = |row: usize| {
+            let restricted = rows.is_restricted(rows.ccy[row]);
+            (rows.ccy[row], (rows.cash[row], rows.interest[row], rows.spot_in_use_cap[row], restricted))
+        };
         Self {
             mode: rows.spot_offset,
             positions: positions.collect(),
             balances: (0..rows.ccy.len()).map(balance).collect(),
             orders: rows.orders.to_vec(),
+            fee_rate: rows.fee_rate,
         }
     }
 
     fn cash(&mut self, ccy: u32, amount: f64) {
-        self.balances.entry(ccy).or_insert((0.0, 0.0, f64::INFINITY)).0 += amount;
+        self.balances.entry(ccy).or_insert((0.0, 0.0, f64::INFINITY, false)).0 += amount;
     }
 
     fn cap(&mut self, ccy: u32, cap: f64) {
-        self.balances.entry(ccy).or_insert((0.0, 0.0, f64::INFINITY)).2 = cap;
+        self.balances.entry(ccy).or_insert((0.0, 0.0, f64::INFINITY, false)).2 = cap;
     }
 
     /// The order filled, as section 9 of the model has it: what is left of each position, and what becomes cash.
@@ -96,8 +102,8 @@ impl Sheet {
         }
     }
 
-    /// The margin of a book of this account alone.
-    fn margin(&self, priced: &PricedMarket) -> (AccountMargin, Vec<UnitMargin>) {
+    /// A book of this account alone.
+    fn book(&self) -> Book {
         let ids: IdTable = ["a"].into_iter().collect();
         let mut positions = PositionRows::default();
         for &(instrument, qty, avg_px) in &self.positions {
@@ -107,17 +113,30 @@ impl Sheet {
             positions.avg_px.push(avg_px);
         }
         let mut balances = BalanceRows::default();
-        for (&ccy, &(cash, interest, cap)) in &self.balances {
+        for (&ccy, &(cash, interest, cap, restricted)) in &self.balances {
             balances.account.push(0);
             balances.ccy.push(ccy);
             balances.cash.push(cash);
             balances.interest.push(interest);
             balances.spot_in_use_cap.push(cap);
+            balances.restricted.push(restricted);
         }
         let orders = OrderRows { account: vec![0; self.orders.len()], order: self.orders.clone() };
         let book = Book::from_rows(&ids, &[self.mode], &[false], positions, balances, orders).unwrap();
-        let result = chunk(priced, &book, 0..1).unwrap();
+        book.with_fee_rates(&[self.fee_rate]).unwrap()
+    }
+
+    /// Its margin.
+    fn margin(&self, priced: &PricedMarket) -> (AccountMargin, Vec<UnitMargin>) {
+        let result = chunk(priced, &self.book(), 0..1).unwrap();
         (result.accounts[0], result.units)
+    }
+
+    /// The part of its adjusted equity that may not back new orders, from the reference model.
+    fn restricted(&self, case: &Case) -> f64 {
+        let book = self.book();
+        let account = reference::account_of(&case.market, &book, &case.rules, 0).unwrap();
+        reference::margin(&account).unwrap().restricted_eq
     }
 }
 
@@ -163,6 +182,7 @@ fn differences(case: &Case, priced: &PricedMarket, account: usize, actions: &[Ac
     let mut lines = Vec::new();
     for (name, found, expected) in [
         ("adj_eq", answer.after.adj_eq, expected.adj_eq),
+        ("restricted", answer.after.adj_eq - answer.free[1].adj_eq, sheet.restricted(case)),
         ("mmr", answer.after.mmr, expected.mmr),
         ("imr", answer.after.imr, expected.imr),
         ("liquidation_fee", answer.after.liquidation_fee, expected.liquidation_fee),
@@ -314,12 +334,18 @@ fn cash_that_changes_gives_the_same_bits() {
                     let mut holdings = Holdings::default();
                     holdings.copy_from(&rows);
                     holdings.add_cash(ccy, more);
-                    let after =
-                        changes.evaluate(&priced, &holdings.account(rows.spot_offset, rows.orders), &known, &[]);
+                    let changed = holdings.account(rows.spot_offset, rows.orders);
+                    let after = changes.evaluate(&priced, &changed, &known, &[]);
                     let Ok(Some(free)) = cash.free(&priced, &rows, &known, (ccy, more)) else { continue };
                     let after = after.unwrap();
                     let bits = |adj_eq: f64, imr: f64| (adj_eq.to_bits(), imr.to_bits());
-                    prop_assert_eq!(bits(free.adj_eq, free.imr), bits(after.adj_eq, after.imr), "{} {}", ccy, more);
+                    prop_assert_eq!(
+                        bits(free.adj_eq, free.imr),
+                        bits(after.adj_eq - changes.restricted_usd(&priced, &changed), after.imr),
+                        "{} {}",
+                        ccy,
+                        more
+                    );
                     *compared.borrow_mut() += 1;
                 }
             }

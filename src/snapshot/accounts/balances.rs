@@ -20,6 +20,8 @@ pub(crate) struct Balances {
     pub cash: Vec<f64>,
     pub interest: Vec<f64>,
     pub spot_in_use_cap: Vec<f64>,
+    /// Whether a balance may not back new orders; empty without the column.
+    pub restricted: Vec<bool>,
     pub broken: Vec<Broken>,
     /// Run and currency of the broken rows that have both: they too can be half of a duplicate.
     pub broken_keys: Vec<(u32, u32)>,
@@ -37,6 +39,15 @@ struct Columns {
 impl Balances {
     /// Takes the rows of a batch; `most` is the most cash that may be held of a currency, if it has a USD value.
     pub fn read(&mut self, batch: &Batch, most: impl Fn(&str) -> Option<f64>) -> Result<()> {
+        self.read_rows(batch, most)?;
+        if !self.restricted.is_empty() {
+            // Rows of a part without the column.
+            self.restricted.resize(self.ccy.len(), false);
+        }
+        Ok(())
+    }
+
+    fn read_rows(&mut self, batch: &Batch, most: impl Fn(&str) -> Option<f64>) -> Result<()> {
         let columns = Columns {
             accounts: batch.text("account_id")?,
             currencies: batch.text("ccy")?,
@@ -44,6 +55,7 @@ impl Balances {
                 cash: batch.numbers("cash")?,
                 interest: batch.numbers("interest")?,
                 cap: batch.numbers("spot_in_use_cap")?,
+                col_res: batch.numbers("col_res")?,
             },
         };
         if self.ccy.is_empty() {
@@ -80,7 +92,7 @@ impl Balances {
                 continue;
             };
             let fault = match columns.amounts.check(row) {
-                Ok((cash, interest, cap)) => match bounds[ccy as usize] {
+                Ok((cash, interest, cap, restricted)) => match bounds[ccy as usize] {
                     Some(most) if cash.abs() > most => {
                         (Reason::ImplausibleNotional, "cash", cut(&columns.amounts.cash.raw(row)))
                     }
@@ -92,6 +104,10 @@ impl Balances {
                         self.cash.push(cash);
                         self.interest.push(interest);
                         self.spot_in_use_cap.push(cap);
+                        if let Some(restricted) = restricted {
+                            self.restricted.resize(self.ccy.len() - 1, false);
+                            self.restricted.push(restricted);
+                        }
                         continue;
                     }
                 },
@@ -114,7 +130,7 @@ impl Balances {
         most: impl Fn(&str) -> Option<f64>,
         bounds: &mut Vec<Option<f64>>,
     ) -> Result<bool> {
-        let Amounts { cash, interest, cap } = &columns.amounts;
+        let Amounts { cash, interest, cap, col_res } = &columns.amounts;
         let (Some(cash), Some(keys), Some(runs)) =
             (cash.in_range(), columns.currencies.keys(), columns.accounts.runs(batch.rows))
         else {
@@ -123,6 +139,19 @@ impl Balances {
         let (Some(interest), Some(cap)) = (interest.filled(batch.rows, 0.0), cap.filled(batch.rows, f64::INFINITY))
         else {
             return Ok(false);
+        };
+        let restricted = match col_res {
+            Numbers::Absent => Vec::new(),
+            col_res => {
+                let restricted = |row| match col_res.get(row) {
+                    Ok(value) if value.is_none_or(is_col_res) => Some(value == Some(RESTRICTED)),
+                    _ => None,
+                };
+                let Some(all) = (0..batch.rows).map(restricted).collect::<Option<Vec<bool>>>() else {
+                    return Ok(false);
+                };
+                all
+            }
         };
         let mut memo = columns.currencies.memo();
         let before = self.ccy.len();
@@ -153,19 +182,32 @@ impl Balances {
         self.cash.extend(cash.iter().map(|cash| cash + 0.0));
         self.interest.extend(interest);
         self.spot_in_use_cap.extend(cap);
+        if !restricted.is_empty() {
+            self.restricted.resize(before, false);
+            self.restricted.extend(restricted);
+        }
         Ok(true)
     }
+}
+
+/// The `colRes` of a currency that may not back new orders.
+const RESTRICTED: f64 = 2.0;
+
+/// What the exchange says: 0 free, 1 free but close to its limit, 2 restricted.
+fn is_col_res(value: f64) -> bool {
+    [0.0, 1.0, RESTRICTED].contains(&value)
 }
 
 struct Amounts {
     cash: Numbers,
     interest: Numbers,
     cap: Numbers,
+    col_res: Numbers,
 }
 
 impl Amounts {
-    /// Cash, interest and limit of spot in use.
-    fn check(&self, row: usize) -> Result<(f64, f64, f64), Fault> {
+    /// Cash, interest, limit of spot in use and, if there is the column, whether the balance is restricted.
+    fn check(&self, row: usize) -> Result<(f64, f64, f64, Option<bool>), Fault> {
         let number = |numbers: &Numbers, column, invalid, lowest: f64| match numbers.get(row) {
             Ok(Some(number)) if number < lowest => Err((invalid, column, cut(&numbers.raw(row)))),
             Ok(number) => Ok(number),
@@ -176,6 +218,11 @@ impl Amounts {
         let cash = cash.ok_or((Reason::MissingCash, "cash", String::new()))?;
         let interest = number(&self.interest, "interest", Reason::InvalidInterest, 0.0)?;
         let cap = number(&self.cap, "spot_in_use_cap", Reason::InvalidSpotInUseCap, 0.0)?;
-        Ok((cash, interest.unwrap_or(0.0), cap.unwrap_or(f64::INFINITY)))
+        let col_res = match number(&self.col_res, "col_res", Reason::InvalidColRes, 0.0)?.unwrap_or(0.0) {
+            value if is_col_res(value) => value,
+            _ => return Err((Reason::InvalidColRes, "col_res", cut(&self.col_res.raw(row)))),
+        };
+        let restricted = (!matches!(self.col_res, Numbers::Absent)).then_some(col_res == RESTRICTED);
+        Ok((cash, interest.unwrap_or(0.0), cap.unwrap_or(f64::INFINITY), restricted))
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod positions;
 
 use super::reject::{Broken, Reason};
 use crate::book::{IdTable, Interner};
+use crate::cells::number::NumberError;
 use crate::formats::batch::Batch;
 use crate::margin::rules::SpotOffset;
 use crate::{Invalid, Result};
@@ -123,6 +124,8 @@ pub(crate) struct Settings {
     pub runs: AccountRuns,
     /// Spot hedging mode of each sound row, `None` for the rules' default.
     pub offset: Vec<Option<SpotOffset>>,
+    /// Taker fee of each sound row, `None` for that of the rules.
+    pub fee_rate: Vec<Option<f64>>,
     pub broken: Vec<Broken>,
 }
 
@@ -130,6 +133,7 @@ impl Settings {
     pub fn read(&mut self, batch: &Batch) -> Result<()> {
         let (ids, offsets) = (batch.text("account_id")?, batch.text("spot_offset")?);
         let unmarginable = batch.text("unmarginable")?;
+        let fees = batch.numbers("fee_rate")?;
         let mut memo = offsets.memo();
         for row in 0..batch.rows {
             let broken = |account, reason, column, value| Broken {
@@ -156,7 +160,19 @@ impl Settings {
                 self.broken.push(broken(Some(account), Reason::InvalidSpotOffset, "spot_offset", value));
                 continue;
             }
+            let fee_rate = match fees.get(row) {
+                Ok(rate) if rate.is_none_or(|rate| (0.0..=1.0).contains(&rate)) => rate,
+                Err(NumberError::OutOfRange) => {
+                    self.broken.push(broken(Some(account), Reason::OutOfRange, "fee_rate", fees.raw(row)));
+                    continue;
+                }
+                Ok(_) | Err(NumberError::Invalid) => {
+                    self.broken.push(broken(Some(account), Reason::InvalidFeeRate, "fee_rate", fees.raw(row)));
+                    continue;
+                }
+            };
             self.offset.push(offset.flatten());
+            self.fee_rate.push(fee_rate);
         }
         Ok(())
     }

@@ -141,6 +141,7 @@ impl Ranges {
             if own_mode.is_none() {
                 undecided.push(kept);
             }
+            builder.fee_rate(account.fee_rate());
             kept += 1;
             let mode = own_mode.unwrap_or(context.default_spot_offset);
             builder.finish_account_of(account.id, mode, account.position_rows(), account.balance_rows());
@@ -182,6 +183,12 @@ impl<'a> Account<'a> {
     /// What the table `accounts` says.
     fn spot_offset(&self) -> Option<SpotOffset> {
         let mut rows = self.settings.iter().flat_map(|run| run.rows().map(|row| run.group.rows.offset[row]));
+        rows.next().flatten()
+    }
+
+    /// Its own taker fee.
+    fn fee_rate(&self) -> Option<f64> {
+        let mut rows = self.settings.iter().flat_map(|run| run.rows().map(|row| run.group.rows.fee_rate[row]));
         rows.next().flatten()
     }
 
@@ -320,7 +327,8 @@ fn enter_balances(builder: &mut BookBuilder, group: &Group<NumberedBalances>, ro
         currencies(group, rows.clone()),
         &table.cash[rows.clone()],
         &table.interest[rows.clone()],
-        &table.spot_in_use_cap[rows],
+        &table.spot_in_use_cap[rows.clone()],
+        table.restricted.get(rows).unwrap_or(&[]),
     );
 }
 
