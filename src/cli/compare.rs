@@ -64,7 +64,7 @@ pub struct CompareArgs {
     #[arg(long, conflicts_with_all = ["snapshot_a", "snapshot_b"])]
     plain: bool,
     /// Folder to write; must not exist unless --force. Without it a summary goes to stdout
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// With --out: format of the tables [default: parquet]; without: format of the summary [default: text]
     #[arg(long, value_name = "FORMAT")]

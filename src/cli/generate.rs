@@ -30,7 +30,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "S", value_parser = parse_number::<u64>)]
     seed: u64,
     /// Snapshot folder to write; must not exist unless --force
-    #[arg(long, value_name = "SNAPSHOT")]
+    #[arg(short, long, value_name = "SNAPSHOT")]
     out: PathBuf,
     /// Format of the tables
     #[arg(long, default_value = "parquet")]

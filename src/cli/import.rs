@@ -57,7 +57,7 @@ struct OkxArgs {
     /// Folder of the responses (sub-folders included), or one file
     folder: PathBuf,
     /// Snapshot folder to write; must not exist unless --force
-    #[arg(long, value_name = "SNAPSHOT")]
+    #[arg(short, long, value_name = "SNAPSHOT")]
     out: PathBuf,
     /// Format of the tables; figures stay decimal strings in all of them
     #[arg(long, default_value = "csv")]

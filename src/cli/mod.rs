@@ -16,6 +16,7 @@ mod explain;
 mod failure;
 mod generate;
 mod import;
+mod init;
 mod man;
 mod partition;
 mod reconcile;
@@ -81,6 +82,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::InitArgs),
     Run(run::RunArgs),
     Stress(stress::StressArgs),
     Scenarios(scenarios::ScenariosCommand),
@@ -173,6 +175,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         terminal.watch_signals()?;
     }
     match command {
+        Command::Init(command) => command.execute(terminal),
         Command::Run(command) => command.execute(args, terminal),
         Command::Stress(command) => command.execute(args, terminal),
         Command::Scenarios(command) => command.execute(terminal),

@@ -29,7 +29,7 @@ pub struct PartitionArgs {
     #[arg(long, value_name = "N", value_parser = parse_number::<u32>)]
     buckets: u32,
     /// Folder to write; must not exist unless --force
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
     /// Replace an existing partition
     #[arg(long)]

@@ -23,7 +23,7 @@ pub struct ReportArgs {
     /// Folder of a finished run or stress
     dir: PathBuf,
     /// File to write; replaces an existing page [default: report.html in the folder]
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Open the page in the browser
     #[arg(long)]

@@ -28,7 +28,7 @@ pub struct RunArgs {
     /// Folder with `snapshot.toml` and one file per table
     snapshot: PathBuf,
     /// Folder to write; must not exist unless --force
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
     /// Price scenarios in addition to the base case: a table of `scenario, base, price, vol, fx_ccy, fx, days`, or `-`
     /// for standard input

@@ -85,7 +85,7 @@ struct MonteCarloArgs {
 #[derive(Args)]
 struct TargetArgs {
     /// Table to write, by its name CSV, Parquet or Arrow; must not exist unless --force
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
     /// Replace an existing table of scenarios
     #[arg(long)]

@@ -44,7 +44,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "FILE", required_unless_present_any = ["max_withdraw", "max_order"])]
     ops: Option<PathBuf>,
     /// Folder to write; must not exist unless --force
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Search the largest withdrawal of every currency in which an account has a balance (table `max_withdraw`)
     #[arg(long, requires = "out")]

@@ -35,7 +35,7 @@ pub struct StressArgs {
     /// Folder with `snapshot.toml` and one file per table
     snapshot: PathBuf,
     /// Folder to write; must not exist unless --force
-    #[arg(long, value_name = "DIR", required_unless_present = "reverse")]
+    #[arg(short, long, value_name = "DIR", required_unless_present = "reverse")]
     out: Option<PathBuf>,
     /// Table of scenarios, as CSV, Parquet or Arrow: `scenario, base, price, vol, fx_ccy, fx, days`; `-` for standard
     /// input

@@ -35,6 +35,7 @@ mod prices;
 pub(crate) mod rng;
 mod smile;
 mod strategies;
+pub mod template;
 #[cfg(test)]
 mod tests;
 mod world;

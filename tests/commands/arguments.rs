@@ -8,7 +8,8 @@ use std::process::Command;
 /// Command lines tried.
 const LINES: u64 = 250;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
+    "init",
     "run",
     "stress",
     "simulate",

@@ -9,6 +9,7 @@ mod distance;
 mod documents;
 mod force;
 #[cfg(unix)]
+mod init;
 mod kill;
 #[cfg(unix)]
 mod pipes;
