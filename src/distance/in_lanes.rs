@@ -137,6 +137,7 @@ fn not_finite(who: Who<'_>, price_move: f64) -> Error {
 }
 
 /// What moves, and what it reaches of an account.
+#[derive(Clone, Copy)]
 struct Moved<'s, R: Real> {
     /// The rungs; `None` if the account is revalued alone.
     markets: Option<&'s Markets<R>>,
@@ -145,14 +146,6 @@ struct Moved<'s, R: Real> {
     coin: Option<u32>,
     part: &'s Part,
 }
-
-impl<R: Real> Clone for Moved<'_, R> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<R: Real> Copy for Moved<'_, R> {}
 
 /// One account on the rungs of the two ways of a ladder.
 struct OnRungs<'s, R: Real> {

@@ -113,8 +113,8 @@ impl<V: Revalued> Search<'_, V> {
         let (Some(before), Some(lowest), Some(next)) = (before, lowest, next) else { return true };
         let outward = least_between((Some(before), lowest), (next, further));
         let inward = if is_start { f64::INFINITY } else { least_between((earlier, before), (lowest, Some(next))) };
-        // Not a number: a sample without a bound.
-        !(lower(outward, inward) > 0.5 * lowest.1)
+        let bound = lower(outward, inward);
+        bound.is_nan() || bound <= 0.5 * lowest.1
     }
 
     /// Looks for a change of state between two moves by golden-section search on the remaining room.

@@ -53,7 +53,9 @@ pub fn reprice(priced: &mut PricedMarket, now: &Market) {
     }
     if !rules.mr9.prices.is_empty() {
         let tiers = hedge_tiers(now, rules);
-        units.iter_mut().for_each(|unit| unit.hedge_tiers = Arc::clone(&tiers));
+        for unit in units.iter_mut() {
+            unit.hedge_tiers = Arc::clone(&tiers);
+        }
     }
     let mut scratch = Vec::new();
     let mut last = None;

@@ -8,8 +8,8 @@ mod compare;
 mod distance;
 mod documents;
 mod force;
-#[cfg(unix)]
 mod init;
+#[cfg(unix)]
 mod kill;
 #[cfg(unix)]
 mod pipes;
