@@ -94,6 +94,15 @@ impl Error {
         }
     }
 
+    /// True if the memory limit does not suffice, whatever hint is given.
+    pub(crate) fn is_memory(&self) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            Self::Hinted { error, .. } => error.is_memory(),
+            _ => false,
+        }
+    }
+
     /// A request that another one would replace.
     pub fn refused(problem: impl Into<String>, remedy: Remedy) -> Self {
         Self::Refused { problem: problem.into(), remedy }

@@ -40,11 +40,10 @@ impl Kept {
         }
         let limit = self.limit.load(Relaxed) >> 20;
         Err(Error::Memory(format!(
-            "the memory limit of {limit} MiB does not suffice: {what} take more than the {} MiB that are \
-             left for them\n  \
-             hint:     raise --memory-limit, or use fewer --threads",
+            "the memory limit of {limit} MiB does not suffice: {what} take more than the {} MiB that are left for them",
             most >> 20
-        )))
+        ))
+        .hint("raise --memory-limit, or use fewer --threads"))
     }
 
     /// True if more was added than may be kept.

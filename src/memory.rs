@@ -228,9 +228,9 @@ impl MemoryLimit {
         let enough = need.of(NARROWEST, rows.saturating_mul(DECODED_ROW), threads).div_ceil(MIB);
         Error::Memory(format!(
             "the memory limit of {self} does not suffice: {what}\n  \
-             expected: about {enough} MiB on {threads} thread(s)\n  \
-             hint:     raise --memory-limit, or use fewer --threads"
+             expected: about {enough} MiB on {threads} thread(s)"
         ))
+        .hint("raise --memory-limit, or use fewer --threads")
     }
 }
 

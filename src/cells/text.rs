@@ -210,6 +210,19 @@ pub(crate) fn cut(text: &str) -> String {
     }
 }
 
+/// As [`cut`], for a text that is a line of a log: line breaks and other control characters stand as `\u000a`.
+pub(crate) fn in_a_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in cut(text).chars() {
+        if character.is_control() {
+            let _ = write!(line, "\\u{:04x}", u32::from(character));
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,5 +264,6 @@ mod tests {
     fn long_values_are_cut_at_a_character() {
         assert_eq!(cut("ü"), "ü");
         assert_eq!(cut(&"ü".repeat(300)), format!("{}...", "ü".repeat(200)));
+        assert_eq!(in_a_line("ü\n\u{1b}[31m"), "ü\\u000a\\u001b[31m");
     }
 }

@@ -48,16 +48,11 @@ fn describe(error: &Error, fields: &mut Map<String, Value>) {
             let hint: Vec<String> = inner.into_iter().chain([hint.clone()]).collect();
             fields.insert("hint".to_owned(), hint.join("; ").into());
         }
-        _ => {
-            let text = error.to_string();
-            let (message, hint) = without_hint(&text);
-            add("message", Some(message.into()));
-            add("hint", hint.map(Value::from));
-        }
+        _ => add("message", Some(error.to_string().into())),
     }
 }
 
-/// A text whose last line is a hint, as that of a need of memory is.
+/// A text whose last line is a hint.
 fn without_hint(text: &str) -> (&str, Option<&str>) {
     text.split_once("\n  hint:     ").map_or((text, None), |(message, hint)| (message, Some(hint)))
 }
@@ -113,7 +108,7 @@ mod tests {
                 2,
                 json!({"code": 2, "message": "`out` exists already", "hint": "--force replaces it; or another"}),
             ),
-            (Error::Memory("no\n  hint:     yes".to_owned()), 6, json!({"code": 6, "message": "no", "hint": "yes"})),
+            (Error::Memory("no".to_owned()).hint("yes"), 6, json!({"code": 6, "message": "no", "hint": "yes"})),
             (Error::Memory("too small".to_owned()), 6, json!({"code": 6, "message": "too small"})),
         ] {
             assert_eq!(error.exit_code(), code);

@@ -235,7 +235,7 @@ impl<'a> OpenBook<'a> {
                 sink(&mut filled, result)
             };
             let read = self.stream.pass(cut, window, &self.options, work, sink);
-            if matches!(read, Err(Error::Memory(_))) && self.budget.is_exceeded() && !self.is_narrow {
+            if read.as_ref().is_err_and(Error::is_memory) && self.budget.is_exceeded() && !self.is_narrow {
                 tracing::info!("what piles up does not fit beside what is read ahead: less is read ahead");
                 (self.is_narrow, self.window) = (true, None);
                 continue;

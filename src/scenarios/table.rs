@@ -46,7 +46,7 @@ pub(super) fn check_target(out: &Path, force: bool) -> Result<Format> {
     if !is_ours(out) {
         let problem =
             format!("`{}` is not replaced: it is no table of scenarios that this command wrote", out.display());
-        return Err(Error::Usage(format!("{problem}\n  hint:     name a new file, or remove it first")));
+        return Err(Error::Usage(problem).hint("name a new file, or remove it first"));
     }
     Ok(format)
 }

@@ -165,7 +165,7 @@ fn examples(named: &Named) -> String {
         let _ = write!(text, "{}", if text.is_empty() { "" } else { "; " });
         for (place, (id, tables)) in ids.iter().enumerate() {
             let tables: Vec<_> = tables.iter().copied().collect();
-            let id = crate::cells::text::cut(id);
+            let id = crate::cells::text::in_a_line(id);
             let _ = write!(text, "{}`{id}` ({})", if place == 0 { "" } else { " beside " }, tables.join(", "));
         }
     }

@@ -45,7 +45,7 @@ pub(super) fn first_few<'a>(names: impl IntoIterator<Item = &'a str>) -> String 
     let mut more = 0u64;
     for name in names {
         if shown.len() < SHOWN {
-            shown.push(format!("`{}`", crate::cells::text::cut(name)));
+            shown.push(format!("`{}`", crate::cells::text::in_a_line(name)));
         } else {
             more += 1;
         }

@@ -1,5 +1,6 @@
 //! Which files make up a table.
 
+use super::local::not_a_file;
 use super::parts::{Partition, parts};
 use super::{Format, Input, settle, unreadable};
 use crate::{Invalid, Result};
@@ -129,6 +130,9 @@ pub(crate) fn at(path: &Path) -> Result<Located> {
     if metadata.is_dir() {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         return Located::of_folder(&name, path.to_path_buf());
+    }
+    if !metadata.is_file() {
+        return Err(not_a_file(path, &metadata).into());
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let formats = name.match_indices('.').filter_map(|(dot, _)| format_of(name.get(dot + 1..)?));

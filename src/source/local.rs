@@ -134,7 +134,8 @@ fn open_at_once(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-fn not_a_file(path: &Path, metadata: &Metadata) -> Invalid {
+/// What is no file that can be read at any place.
+pub(super) fn not_a_file(path: &Path, metadata: &Metadata) -> Invalid {
     let what = if metadata.is_dir() { "a folder" } else { "a pipe, a socket or a device" };
     Invalid::new("not a regular file").file(path).value(what).expected("a file, or a link to one")
 }

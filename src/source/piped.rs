@@ -19,14 +19,14 @@ const LARGEST_PIPED: u64 = 256 << 20;
 /// How long a pipe may be without a writer.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// True for a named pipe, and for standard input by its name whatever it is.
+/// True for a named pipe, and for standard input by its name: a pipe, a file, a socket or `/dev/null`, which is empty.
 ///
 /// # Errors
 /// [`Invalid`] if there is nothing, or it cannot be found out what is there.
 pub(crate) fn is_piped(path: &Path) -> Result<bool> {
     let found = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     let is_by_number = path.starts_with("/dev") || path.starts_with("/proc");
-    Ok(is_pipe(&found) || (is_by_number && found.is_file()))
+    Ok(is_pipe(&found) || (is_by_number && (found.is_file() || is_socket(&found) || is_nothing(&found))))
 }
 
 #[cfg(unix)]
@@ -34,9 +34,48 @@ fn is_pipe(found: &fs::Metadata) -> bool {
     std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type())
 }
 
+#[cfg(unix)]
+fn is_socket(found: &fs::Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_socket(&found.file_type())
+}
+
+/// True for `/dev/null`, by whatever name.
+#[cfg(unix)]
+fn is_nothing(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let is_device = found.file_type().is_char_device();
+    is_device && fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == found.rdev())
+}
+
 #[cfg(not(unix))]
 fn is_pipe(_: &fs::Metadata) -> bool {
     false
+}
+
+#[cfg(not(unix))]
+fn is_socket(_: &fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn is_nothing(_: &fs::Metadata) -> bool {
+    false
+}
+
+/// Opens a pipe by its path. A socket has none that could be opened: if it is standard input, its handle is copied.
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::fd::AsFd;
+    let is_input = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].iter().any(|name| path == Path::new(name));
+    if is_input && is_socket(&fs::metadata(path)?) {
+        return Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?));
+    }
+    File::open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 /// A table at a path of its own, as [`at`], or out of a pipe: CSV, Parquet or Arrow by its content.
@@ -95,7 +134,7 @@ fn patiently<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Re
 /// To open a pipe waits for a writer.
 fn open_pipe(path: &Path, progress: &dyn Progress) -> Result<File> {
     let place = path.to_path_buf();
-    let opened = patiently(move || File::open(place))?;
+    let opened = patiently(move || open(&place))?;
     let begin = Instant::now();
     loop {
         match opened.recv_timeout(GLANCE) {

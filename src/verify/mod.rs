@@ -489,8 +489,6 @@ fn underivable(manifest: &Path, absent: &str, dir: &Path) -> Error {
         let why = format!("the input `{absent}` is not in `{}`", dir.display());
         (why, "--snapshot DIR names the snapshot where it is now")
     };
-    Error::Usage(format!(
-        "no account of `{manifest}` can be derived again: {why}\n  \
-         hint:     {remedy}; --sample 0 checks hashes and counts only"
-    ))
+    Error::Usage(format!("no account of `{manifest}` can be derived again: {why}"))
+        .hint(format!("{remedy}; --sample 0 checks hashes and counts only"))
 }
