@@ -1,7 +1,9 @@
 //! The summary of a stress as a person reads it in a terminal.
 
 use super::StressSummary;
-use crate::wording::{count, number, plain, short, usd};
+use crate::totals::losses::ScenarioDistribution;
+use crate::wording::{count, number, per_cent, plain, short, usd};
+use std::fmt::Write as _;
 
 /// The base case and the scenarios that bring most accounts into liquidation: a few lines of text, at most 80 columns
 /// wide, without colour.
@@ -20,7 +22,38 @@ pub fn stress_table(summary: &StressSummary) -> String {
     }
     let title = format!("{} · rules {}", base.as_of, short(&base.rules.name, 40));
     let (accounts, scenarios) = (count(base.accounts.margined), count(summary.scenarios));
-    format!("{title}\n{accounts} accounts in {scenarios} scenarios, the worst first\n\n{}", table.trim_fmt())
+    let table = table.trim_fmt();
+    let over = summary.distribution.as_ref().filter(|over| over.scenarios > 1).map(distribution).unwrap_or_default();
+    format!("{title}\n{accounts} accounts in {scenarios} scenarios, the worst first\n\n{table}{over}")
+}
+
+/// The book over its scenarios.
+fn distribution(over: &ScenarioDistribution) -> String {
+    let mut table = plain(&["USD", "mean", "median", "99 %", "worst 1 %, mean", "worst"]);
+    for ((_, figure), name) in over.figures().into_iter().zip(["MMR", "equity loss", "shortfall"]) {
+        let of = &figure.over;
+        let figures = [of.mean, of.quantile_50, of.quantile_99, of.expected_shortfall_99, of.largest];
+        let cells = std::iter::once(name.into()).chain(figures.map(|figure| number(short_usd(figure))));
+        table.add_row(cells.collect::<Vec<_>>());
+    }
+    let mut text = format!("\n\nOver {} scenarios:\n\n{}\n\n", count(over.scenarios), table.trim_fmt());
+    let owed = &over.shortfall.over;
+    let needed = [(owed.quantile_95, "95 %"), (owed.quantile_99, "99 %"), (owed.quantile_99_9, "99.9 %")];
+    let needed = needed.map(|(fund, share)| format!("  {share:>6} of the scenarios: {} USD", usd(fund)));
+    let _ = write!(text, "A guarantee fund bears the shortfall in\n{}", needed.join("\n"));
+    if let Some(fund) = over.fund {
+        let (size, share) = (usd(fund.usd), per_cent(fund.sufficient));
+        let _ = write!(text, "\nA fund of {size} USD suffices in {share} of the scenarios.");
+    }
+    if over.without_weight > 0 {
+        let _ = write!(text, "\n{} scenarios were given no weight and count as 1.", count(over.without_weight));
+    }
+    text
+}
+
+/// Whole dollars, or in scientific notation where they take too much room.
+fn short_usd(value: f64) -> String {
+    if value.abs() < 1e10 { usd(value) } else { format!("{value:.3e}") }
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ fn scenarios(count: usize) -> Vec<Scenario> {
             }],
             fx: vec![("USDT".to_owned(), -0.01 * (number % 3) as f64)],
             days: [0.0, 0.0, 30.0][number % 3],
+            weight: None,
         }
     };
     (0..count).map(scenario).collect()
