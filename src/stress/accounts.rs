@@ -40,9 +40,11 @@ pub(super) fn piece_accounts(scenarios: usize) -> usize {
     (PIECE_BYTES / (FIGURES * FIGURE_BYTES) / scenarios.max(1)).max(1)
 }
 
-/// Bytes that each piece takes more: its figures as they come, by account, and those of other passes.
-pub(super) fn piece_bytes(scenarios: usize) -> u64 {
-    3 * PIECE_BYTES.max(FIGURES * FIGURE_BYTES * scenarios) as u64
+/// Bytes that a piece of at most so many accounts takes more: its figures as they come, by account, and those of other
+/// passes.
+pub(super) fn piece_bytes(scenarios: usize, most: u64) -> u64 {
+    let accounts = most.min(piece_accounts(scenarios) as u64);
+    accounts.saturating_mul((3 * FIGURES * FIGURE_BYTES * scenarios) as u64)
 }
 
 /// Bytes of the rows that wait for their row group.
@@ -146,7 +148,10 @@ impl Kept {
         let read = file.seek(SeekFrom::Start((first * account) as u64)).and_then(|_| file.read_exact(&mut bytes));
         read.map_err(|err| Error::io("read figures of accounts in", &self.place, err))?;
         let (values, _) = bytes.as_chunks::<FIGURE_BYTES>();
-        Ok(ByAccount { scenarios: self.scenarios, values: values.iter().map(|value| f64::from_le_bytes(*value)).collect() })
+        Ok(ByAccount {
+            scenarios: self.scenarios,
+            values: values.iter().map(|value| f64::from_le_bytes(*value)).collect(),
+        })
     }
 }
 

@@ -153,8 +153,12 @@ pub(super) fn scenarios<'a>() -> Vec<Filled<'a, Seen<'a, ScenarioRow>>> {
             .optional(|seen: &Row| share(seen.row.largest_ten_mmr, seen.row.totals.mmr)),
     ]);
     columns.extend([
-        number("weight", "What it weighs in a distribution; null for the base case, which is no part of it.", Unit::Weight)
-            .optional(|seen: &Row| seen.row.weight),
+        number(
+            "weight",
+            "What it weighs in a distribution; null for the base case, which is no part of it.",
+            Unit::Weight,
+        )
+        .optional(|seen: &Row| seen.row.weight),
         usd("equity_loss", "`total_eq` of the base case less that of the scenario.")
             .number(|seen: &Row| seen.row.equity_loss),
     ]);
@@ -164,14 +168,18 @@ pub(super) fn scenarios<'a>() -> Vec<Filled<'a, Seen<'a, ScenarioRow>>> {
 
 pub(super) fn distribution<'a>() -> Vec<Filled<'a, FigureRow>> {
     let mut columns = vec![
-        label("figure", "`mmr`, `equity_loss` (total equity in the base case less that in the scenario) or `shortfall`.")
-            .text(|row: &FigureRow| row.figure),
+        label(
+            "figure",
+            "`mmr`, `equity_loss` (total equity in the base case less that in the scenario) or `shortfall`.",
+        )
+        .text(|row: &FigureRow| row.figure),
         usd("base", "In the base case, which is no part of the distribution.")
             .number(|row: &FigureRow| row.distribution.base),
     ];
-    columns.extend(Statistics::COLUMNS.map(|(name, meaning, of)| {
-        usd(name, meaning).number(move |row: &FigureRow| of(&row.distribution.over))
-    }));
+    columns.extend(
+        Statistics::COLUMNS
+            .map(|(name, meaning, of)| usd(name, meaning).number(move |row: &FigureRow| of(&row.distribution.over))),
+    );
     columns
 }
 
@@ -179,7 +187,8 @@ pub(super) fn tail<'a>() -> Vec<Filled<'a, Seen<'a, TailRow>>> {
     type Row<'a> = Seen<'a, TailRow>;
     vec![
         label("figure", "`mmr`, `equity_loss` or `shortfall`.").text(|seen: &Row| seen.row.figure),
-        count("rank", "Place of the scenario, from 1, the largest amount first.").count(|seen: &Row| seen.row.rank as u64),
+        count("rank", "Place of the scenario, from 1, the largest amount first.")
+            .count(|seen: &Row| seen.row.rank as u64),
         text("scenario", SCENARIO).repeated().text(|seen: &Row| seen.scenario(seen.row.scenario)),
         usd("amount", "The figure in the scenario.").number(|seen: &Row| seen.row.amount),
         number("weight", "What the scenario weighs.", Unit::Weight).number(|seen: &Row| seen.row.weight),
@@ -192,7 +201,8 @@ pub(super) fn tail<'a>() -> Vec<Filled<'a, Seen<'a, TailRow>>> {
 pub(super) fn accounts_distribution<'a>() -> Vec<Filled<'a, AccountRow<'a>>> {
     let mut columns = vec![
         text("account_id", ACCOUNT_ID).text(|row: &AccountRow| row.account_id),
-        ratio("liquidation_probability", LIQUIDATION_PROBABILITY).optional(|row: &AccountRow| row.liquidation_probability),
+        ratio("liquidation_probability", LIQUIDATION_PROBABILITY)
+            .optional(|row: &AccountRow| row.liquidation_probability),
     ];
     for (place, (figure, about)) in FIGURES.into_iter().enumerate() {
         columns.extend(Statistics::COLUMNS.map(|(name, meaning, of)| {
@@ -204,8 +214,7 @@ pub(super) fn accounts_distribution<'a>() -> Vec<Filled<'a, AccountRow<'a>>> {
 }
 
 /// What the probability of liquidation means.
-const LIQUIDATION_PROBABILITY: &str =
-    "Share of the weight of the scenarios, the base case not among them, in which the account is in `liquidation`; null \
+const LIQUIDATION_PROBABILITY: &str = "Share of the weight of the scenarios, the base case not among them, in which the account is in `liquidation`; null \
      if none has a weight.";
 
 pub(super) fn migration<'a>() -> Vec<Filled<'a, Seen<'a, MigrationRow>>> {
@@ -292,6 +301,7 @@ pub(super) fn worst<'a>() -> Vec<Filled<'a, WorstRow<'a>>> {
             "Scenarios in which the account is in `liquidation`, the base case included.",
         )
         .count(|row: &WorstRow| row.worst.liquidations),
-        ratio("liquidation_probability", LIQUIDATION_PROBABILITY).optional(|row: &WorstRow| row.liquidation_probability),
+        ratio("liquidation_probability", LIQUIDATION_PROBABILITY)
+            .optional(|row: &WorstRow| row.liquidation_probability),
     ]
 }

@@ -78,13 +78,7 @@ const ID_BYTES: u64 = 40;
 
 impl<'a> Gathered<'a> {
     /// Nothing yet. `worst` is what the passes before have left.
-    pub fn new(
-        scenarios: usize,
-        worst: Vec<Worst>,
-        written: Written<'a>,
-        weights: &'a Weights,
-        room: u64,
-    ) -> Self {
+    pub fn new(scenarios: usize, worst: Vec<Worst>, written: Written<'a>, weights: &'a Weights, room: u64) -> Self {
         // They are there twice while a pass may have to begin again.
         let bytes = (2 * worst.len() * size_of::<Worst>()) as u64;
         Self {

@@ -43,7 +43,7 @@ use crate::market::Market;
 use crate::market::scenario::with_base;
 use crate::market::scenario::{self, Scenario};
 use crate::memory::Need;
-use crate::page::{self, AtRiskRow, Identity, Page, Scenarios};
+use crate::page::{self, AtRiskRow, Identity, Losses, Page, Scenarios};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance, Timings};
@@ -298,8 +298,7 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     timings.read = clock.elapsed();
 
     let weights = distribution::weights(&scenarios)?;
-    let work =
-        Work { request, market: &market, scenarios: &scenarios, weights: &weights, folder: &folder, progress };
+    let work = Work { request, market: &market, scenarios: &scenarios, weights: &weights, folder: &folder, progress };
     let Written { mut snapshot, summary, mut outputs, at_risk } = work.write(&mut book, plan, &mut timings)?;
     drop(book);
     snapshot.inputs.extend(more_inputs);
@@ -310,7 +309,8 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     outputs.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
     if request.output.report {
         let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs);
-        let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?);
+        let losses = Losses::read(folder.path(), summary.distribution.as_ref(), progress)?;
+        let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?).with_losses(losses);
         let page = if let Some(rows) = at_risk { page.with_at_risk(rows, None, &[]) } else { page };
         outputs.push(page::write(folder.path(), &page)?);
     }
@@ -362,7 +362,8 @@ impl Work<'_> {
         let units = base.unit_names();
         let names: Vec<String> = self.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
         let names = Names { units: &units, scenarios: &names };
-        let mut passes = Passes { work: self, base: &base, names, floor: Floor::default(), plan, kept: Vec::new(), timings };
+        let mut passes =
+            Passes { work: self, base: &base, names, floor: Floor::default(), plan, kept: Vec::new(), timings };
         let (mut first, snapshot) = passes.first(book)?;
 
         let clock = Instant::now();
@@ -408,7 +409,12 @@ impl Work<'_> {
         let tally = base_tally.unwrap_or_default();
         let base = tally.summary(&snapshot, &self.request.rules, &units, at_risk as usize, &spread)?;
         passes.timings.finish += clock.elapsed();
-        Ok(Written { snapshot, summary: summary::of(base, self.scenarios, &rows, found.summary)?, outputs, at_risk: head })
+        Ok(Written {
+            snapshot,
+            summary: summary::of(base, self.scenarios, &rows, found.summary)?,
+            outputs,
+            at_risk: head,
+        })
     }
 
     /// Distances from liquidation in the base case, noted in its rows at risk.

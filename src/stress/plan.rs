@@ -45,7 +45,8 @@ impl Plan {
         let mut need = with_market(Need::STRESS.of_rows(book.rows()), book.market(), 0);
         if request.distribution == Distributed::Accounts {
             need = need.keeping(accounts::TABLE_BYTES);
-            need.each = need.each.saturating_add(accounts::piece_bytes(scenarios));
+            need.each =
+                need.each.saturating_add(accounts::piece_bytes(scenarios, book.rows().min(CHUNK_ACCOUNTS as u64)));
         }
         let spare = limit.spare(rows, threads, need);
         // Alone, and in its lane beside others.

@@ -29,14 +29,15 @@ pub fn stress_table(summary: &StressSummary) -> String {
 
 /// The book over its scenarios.
 fn distribution(over: &ScenarioDistribution) -> String {
-    let mut table = plain(&["USD", "mean", "median", "99 %", "worst 1 %, mean", "worst"]);
+    let mut table = plain(&["USD", "mean", "median", "99 %", "ES 99 %", "worst"]);
     for ((_, figure), name) in over.figures().into_iter().zip(["MMR", "equity loss", "shortfall"]) {
         let of = &figure.over;
         let figures = [of.mean, of.quantile_50, of.quantile_99, of.expected_shortfall_99, of.largest];
         let cells = std::iter::once(name.into()).chain(figures.map(|figure| number(short_usd(figure))));
         table.add_row(cells.collect::<Vec<_>>());
     }
-    let mut text = format!("\n\nOver {} scenarios:\n\n{}\n\n", count(over.scenarios), table.trim_fmt());
+    let scenarios = count(over.scenarios);
+    let mut text = format!("\n\nOver {scenarios} scenarios (ES: mean of the worst 1 %):\n\n{}\n\n", table.trim_fmt());
     let owed = &over.shortfall.over;
     let needed = [(owed.quantile_95, "95 %"), (owed.quantile_99, "99 %"), (owed.quantile_99_9, "99.9 %")];
     let needed = needed.map(|(fund, share)| format!("  {share:>6} of the scenarios: {} USD", usd(fund)));
@@ -51,9 +52,18 @@ fn distribution(over: &ScenarioDistribution) -> String {
     text
 }
 
-/// Whole dollars, or in scientific notation where they take too much room.
+/// Whole dollars; large sums in millions or billions.
 fn short_usd(value: f64) -> String {
-    if value.abs() < 1e10 { usd(value) } else { format!("{value:.3e}") }
+    let size = value.abs();
+    if size < 1e7 {
+        usd(value)
+    } else if size < 1e10 {
+        format!("{:.1} m", value / 1e6)
+    } else if size < 1e12 {
+        format!("{:.2} bn", value / 1e9)
+    } else {
+        format!("{value:.3e}")
+    }
 }
 
 #[cfg(test)]
@@ -61,8 +71,10 @@ mod tests {
     use super::*;
     use crate::fixture;
     use crate::stress::summary::ScenarioSummary;
+    use crate::totals::losses::{FigureDistribution, Fund};
     use crate::totals::spread::Spread;
     use crate::totals::summary::Tally;
+    use crate::totals::weighted::{Sampler, Weights};
 
     /// Figures as wide as any, names of any length.
     #[test]
@@ -85,7 +97,21 @@ mod tests {
             hedge_saving_mmr: 0.0,
         };
         let most_liquidations = vec![scenario; 10];
-        let stress = StressSummary { scenarios: 100_000, base, most_liquidations, largest_shortfalls: Vec::new() };
+        let weights = Weights::new(vec![0.0, 1.0, 1e-9]).unwrap();
+        let values = [0.0, -999_999_999_999.0, -888_888_888_888.0];
+        let over = Sampler::default().of(&weights, |scenario| values[scenario]).unwrap();
+        let figure = FigureDistribution { base: 0.0, over };
+        let distribution = Some(ScenarioDistribution {
+            scenarios: 100_000,
+            weight: 1.0,
+            without_weight: 99_999,
+            mmr: figure,
+            equity_loss: figure,
+            shortfall: figure,
+            fund: Some(Fund { usd: 999_999_999_999.0, sufficient: 1.0 - 1e-12 }),
+        });
+        let largest_shortfalls = Vec::new();
+        let stress = StressSummary { scenarios: 100_000, base, most_liquidations, largest_shortfalls, distribution };
         for line in stress_table(&stress).lines() {
             assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
         }

@@ -6,7 +6,7 @@ use remargin::market::scenario::{Scenario, Shock};
 use remargin::progress::Silent;
 use remargin::request::DistanceScope;
 use remargin::rules;
-use remargin::stress::{Detail, StressRequest, run};
+use remargin::stress::{Detail, Distributed, StressRequest, run};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
@@ -37,6 +37,7 @@ fn stressed(snapshot: &Path, set: &[&str], count: usize, detail: Detail, width: 
     let set: Vec<String> = set.iter().map(|one| (*one).to_owned()).collect();
     let rules = rules::load(None, &set).unwrap();
     let mut request = StressRequest::new(snapshot, out.as_path(), rules).with_detail(detail).with_width(width);
+    request.distribution = Distributed::Accounts;
     request.sources.scenarios = scenarios(count);
     request.distance = DistanceScope::None;
     run(&request, &Silent).unwrap();
