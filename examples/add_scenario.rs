@@ -19,6 +19,7 @@ fn main() -> Result<(), Error> {
         ],
         fx: vec![("USDT".to_owned(), -0.01)],
         days: 0.0,
+        weight: None,
     };
     scenario.check(&snapshot.market)?;
 

@@ -33,6 +33,21 @@ pub(crate) fn usd(value: f64) -> String {
     if value < 0.0 && digits != "0" { format!("-{digits}") } else { digits }
 }
 
+/// A share in per cent: as many digits as it takes to tell it from 0 % and from 100 %, at most 6.
+pub(crate) fn per_cent(share: f64) -> String {
+    let is_told = |digits: &usize| {
+        let text = format!("{:.digits$}", share * 100.0);
+        let rounded: f64 = text.parse().unwrap_or(share * 100.0);
+        (rounded > 0.0 || share <= 0.0) && (rounded < 100.0 || share >= 1.0)
+    };
+    if let Some(digits) = (1..6).find(is_told) {
+        return format!("{:.digits$} %", share * 100.0);
+    }
+    let millionths = share * 1e8;
+    let millionths = if share < 0.5 { millionths.ceil() } else { millionths.floor() };
+    format!("{:.6} %", millionths / 1e6)
+}
+
 fn grouped(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -60,6 +75,17 @@ mod tests {
             (1.5e18, "1.500e18"),
         ] {
             assert_eq!(usd(value), text);
+        }
+        for (share, text) in [
+            (0.0, "0.0 %"),
+            (0.994, "99.4 %"),
+            (0.999_95, "99.99 %"),
+            (0.000_01, "0.001 %"),
+            (1.0, "100.0 %"),
+            (0.999_999_999_9, "99.999999 %"),
+            (1e-12, "0.000001 %"),
+        ] {
+            assert_eq!(per_cent(share), text);
         }
         assert_eq!(count(10), "10");
         assert_eq!(count(1_000_000), "1,000,000");

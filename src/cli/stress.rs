@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use remargin::distance::reverse::{self, ReverseRequest, Statement};
 use remargin::market::scenario::Scenario;
 use remargin::request::OutputRequest;
-use remargin::stress::{self, Axis, Detail, Preset, ScenarioSources, StressRequest};
+use remargin::stress::{self, Axis, Detail, Distributed, Preset, ScenarioSources, StressRequest};
 use remargin::{Error, Result};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,14 +19,15 @@ Examples:
   remargin stress data/sample --out out --grid '*=-50%..0%/5%' --grid 'vol=0%..100%/50%'
   remargin stress data/sample --out out --scenario 'depeg USDT=-5%' --scenario 'crash: *=-40% BTC=-30% vol +50% days 1'
   remargin stress data/sample --out out --shocks scenarios.csv --detail all
+  remargin stress data/sample --out out --preset history-1d --fund 50_000 --distribution accounts
   remargin stress data/sample --reverse 'BTC, accounts in liquidation > 5%'
 
 A scenario moves the market and revalues every account. `*` moves every coin without a move of its own; USDT and USDC
 move against USD. Without --shocks, --grid, --scenario and --preset the snapshot's own table `shocks` is
 used. The base case is always the first scenario.
 
-`out` is published complete or not at all: scenarios, migration, largest, hedges, worst, at_risk, rejects, summary.json,
-report.html and, last, manifest.json.";
+`out` is published complete or not at all: scenarios, migration, largest, hedges, worst, distribution, tail,
+at_risk, rejects, summary.json, report.html and, last, manifest.json.";
 
 /// Applies price scenarios to every account: which accounts are liquidated, how much is lost
 #[derive(Args)]
@@ -37,8 +38,8 @@ pub struct StressArgs {
     /// Folder to write; must not exist unless --force
     #[arg(short, long, value_name = "DIR", required_unless_present = "reverse")]
     out: Option<PathBuf>,
-    /// Table of scenarios, as CSV, Parquet or Arrow: `scenario, base, price, vol, fx_ccy, fx, days`; `-` for standard
-    /// input
+    /// Table of scenarios, as CSV, Parquet or Arrow: `scenario, base, price, vol, fx_ccy, fx, days, weight`; `-` for
+    /// standard input
     #[arg(long, value_name = "FILE")]
     shocks: Option<PathBuf>,
     /// Every combination of moves, such as `BTC=-50%..50%/10%`; of a coin, `*`, a stablecoin, `vol`, `vol:COIN`, `days`
@@ -55,6 +56,15 @@ pub struct StressArgs {
     /// Detail of the account tables: all figures, accounts at risk, or the worst scenario only
     #[arg(long, default_value = "at-risk")]
     detail: DetailArg,
+    /// Whose figures to sum up over the scenarios: mean, quantiles, expected shortfall of MMR, equity loss and shortfall
+    ///
+    /// `book` writes the tables `distribution` and `tail`, `accounts` also `accounts_distribution`, one row an account;
+    /// where memory does not hold all priced scenarios, that takes 16 bytes of disk for each account and scenario.
+    #[arg(long, value_name = "WHOSE", default_value = "book")]
+    distribution: DistributionArg,
+    /// Size of a guarantee fund: says in which share of the scenarios it suffices; `50_000_000`
+    #[arg(long, value_name = "USD", value_parser = parse_usd)]
+    fund: Option<f64>,
     /// Accounts whose distances from liquidation to search: the price moves that bring the margin ratio to 1
     ///
     /// From the current market, for each coin and for all coins together. Writes the table `distances`, and fills the
@@ -66,8 +76,8 @@ pub struct StressArgs {
     /// `COIN, accounts in liquidation > N`, `COIN, accounts at risk > P%`, `COIN, shortfall > USD`; `*` is all coins
     /// together. Searches from -99 % to +300 % with full revaluations of the book, to 0.0001 %. Writes no folder.
     #[arg(long, value_name = "STATEMENT", value_parser = parse_statement,
-          conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distance", "force",
-                                "no_report", "summary"])]
+          conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distribution", "fund",
+                                "distance", "force", "no_report", "summary"])]
     reverse: Vec<Statement>,
     /// Format of the answers to --reverse, on stdout
     #[arg(long, default_value = "text", conflicts_with = "out")]
@@ -99,6 +109,13 @@ enum DetailArg {
     None,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DistributionArg {
+    Accounts,
+    Book,
+    None,
+}
+
 /// The axes of one flag.
 #[derive(Debug, Clone)]
 struct Axes(Vec<Axis>);
@@ -113,6 +130,12 @@ fn parse_scenario(text: &str) -> Result<Scenario, String> {
 
 fn parse_preset(text: &str) -> Result<Preset, String> {
     text.parse().map_err(|error: Error| error.to_string())
+}
+
+/// A sum of money: `_` may separate its digits.
+fn parse_usd(text: &str) -> Result<f64, String> {
+    let amount = text.replace('_', "").parse().ok().filter(|usd: &f64| usd.is_finite() && *usd >= 0.0);
+    amount.ok_or_else(|| format!("`{text}` is no sum of money: expected USD, zero or more, such as `50_000_000`"))
 }
 
 fn parse_statement(text: &str) -> Result<Statement, String> {
@@ -143,11 +166,18 @@ impl StressArgs {
             DetailArg::AtRisk => Detail::AtRisk,
             DetailArg::None => Detail::None,
         };
+        let distribution = match self.distribution {
+            DistributionArg::Accounts => Distributed::Accounts,
+            DistributionArg::Book => Distributed::Book,
+            DistributionArg::None => Distributed::None,
+        };
         let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
-        let request = StressRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)
+        let mut request = StressRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)
             .with_sources(sources)
             .with_detail(detail)
+            .with_distribution(distribution)
             .with_distance(self.distance.into());
+        request.fund_usd = self.fund;
         let outcome = stress::run(&request, terminal)?;
         let summary = &outcome.summary;
         match self.summary {

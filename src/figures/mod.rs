@@ -34,6 +34,8 @@ pub enum Unit {
     Count,
     /// Days.
     Days,
+    /// What a scenario weighs beside others.
+    Weight,
     /// The price of the instrument, in its quote currency.
     Price,
     /// Contracts of a derivative, coins of a spot pair, or the unit that another column names.
@@ -53,6 +55,7 @@ impl Unit {
             Self::Text => "text",
             Self::Count => "count",
             Self::Days => "days",
+            Self::Weight => "weight",
             Self::Price => "price",
             Self::Amount => "amount",
         }

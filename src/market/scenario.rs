@@ -41,7 +41,19 @@ pub struct Scenario {
     pub fx: Vec<(String, f64)>,
     /// Days that pass, zero or more.
     pub days: f64,
+    /// What it weighs beside other scenarios in a distribution; 1 if it is not given. The base case weighs nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
 }
+
+/// What a scenario weighs that was given no weight.
+pub const USUAL_WEIGHT: f64 = 1.0;
+
+/// Least weight above zero: sums of weights can be told from nothing.
+pub const LEAST_WEIGHT: f64 = 1e-200;
+
+/// Largest weight.
+pub const LARGEST_WEIGHT: f64 = 1e15;
 
 /// The moves of one base currency. A missing field is taken from [`EVERY_COIN`], else it is zero.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
@@ -66,6 +78,12 @@ impl Scenario {
     pub fn moves_nothing(&self) -> bool {
         let still = |shock: &Shock| shock.price.unwrap_or(0.0) == 0.0 && shock.vol.unwrap_or(0.0) == 0.0;
         self.days == 0.0 && self.shocks.iter().all(still) && self.fx.iter().all(|(_, fx)| *fx == 0.0)
+    }
+
+    /// What it weighs in a distribution: 1 if it was given no weight.
+    #[must_use]
+    pub fn weighs(&self) -> f64 {
+        self.weight.unwrap_or(USUAL_WEIGHT)
     }
 
     /// Checks that the scenario can be applied to a market.
@@ -143,6 +161,21 @@ pub fn check_days(days: f64) -> Result<(), Fault> {
         .into())
 }
 
+/// Checks that a scenario can have this weight.
+///
+/// # Errors
+/// As [`check_shock`].
+pub fn check_weight(weight: f64) -> Result<(), Fault> {
+    if weight == 0.0 || (LEAST_WEIGHT..=LARGEST_WEIGHT).contains(&weight) {
+        return Ok(());
+    }
+    Err(Invalid::new("a weight that no scenario can have")
+        .column("weight")
+        .value(weight.to_string())
+        .expected(format!("0, or from {LEAST_WEIGHT:e} to {LARGEST_WEIGHT:e}"))
+        .into())
+}
+
 fn check_move(column: &'static str, value: f64) -> Result<(), Fault> {
     if value > -1.0 && value <= LARGEST_MOVE {
         return Ok(());
@@ -184,6 +217,7 @@ fn moves_of(market: &Market, scenario: &Scenario) -> Result<Moves> {
         named(Invalid::new("duplicate row").column(column).value(value).expected("each currency once").into())
     };
     check_days(scenario.days).map_err(named)?;
+    check_weight(scenario.weighs()).map_err(named)?;
     let everywhere = scenario.shocks.iter().find(|shock| shock.base == EVERY_COIN);
     let default = |field: fn(&Shock) -> Option<f64>| everywhere.and_then(field).unwrap_or(0.0);
     let (price, vol) = (default(|shock| shock.price), default(|shock| shock.vol));
@@ -338,7 +372,7 @@ mod tests {
             name: "zeros".into(),
             shocks: vec![shock("*", Some(0.0), None), shock("BTC", None, Some(0.0))],
             fx: vec![("USDT".into(), 0.0)],
-            days: 0.0,
+            ..Scenario::default()
         };
         assert_eq!(apply(&market, &Scenario::base(), 0.01).unwrap(), market);
         assert_eq!(apply(&market, &zeros, 0.01).unwrap(), market);
@@ -353,6 +387,7 @@ mod tests {
             shocks: vec![shock("*", Some(-0.5), Some(1.0)), shock("BTC", Some(-0.3), None)],
             fx: vec![("USDT".into(), -0.05)],
             days: 1.5,
+            weight: None,
         };
         let after = apply(&market, &scenario, 0.0).unwrap();
         let fx: Vec<f64> = after.currencies.iter().map(|currency| currency.fx.unwrap()).collect();
@@ -411,6 +446,9 @@ mod tests {
             (fx("USDT", -1.0), "impossible price or volatility move", "fx"),
             (Scenario { days: -1.0, ..Scenario::default() }, "no scenario can have", "days"),
             (Scenario { days: f64::NAN, ..Scenario::default() }, "no scenario can have", "days"),
+            (Scenario { weight: Some(-1.0), ..Scenario::default() }, "a weight that no scenario can have", "weight"),
+            (Scenario { weight: Some(f64::NAN), ..Scenario::default() }, "no scenario can have", "weight"),
+            (Scenario { weight: Some(1e300), ..Scenario::default() }, "no scenario can have", "weight"),
         ] {
             let error = apply(&market, &scenario, 0.0).unwrap_err();
             let crate::Error::Invalid(invalid) = error else { panic!("{error}") };

@@ -3,6 +3,7 @@
 //! Long lists are rows of plain arrays, rounded to what a person reads: money to cents below 100,000 USD and to
 //! dollars above, the rest to six digits. Every bit is in the tables, which the page names.
 
+use super::losses::Losses;
 use super::scenarios::Scenarios;
 use super::words::{cut, digits, money};
 use super::{AT_RISK_SHOWN, REPORT, escaped};
@@ -57,6 +58,7 @@ pub(crate) struct Page {
     unmargined: Vec<UnmarginedAccount>,
     at_risk: Option<AtRiskTable>,
     scenarios: Option<Scenarios>,
+    losses: Option<Losses>,
 }
 
 /// Which run this is.
@@ -373,7 +375,14 @@ impl Page {
             unmargined: unmargined.collect(),
             at_risk: None,
             scenarios,
+            losses: None,
         }
+    }
+
+    /// Adds how the book is distributed over the scenarios.
+    pub(crate) fn with_losses(mut self, losses: Option<Losses>) -> Self {
+        self.losses = losses;
+        self
     }
 
     /// Adds the accounts at risk, and their units of a run that is being written.

@@ -13,11 +13,13 @@
 
 pub(crate) mod content;
 mod drill;
+pub(crate) mod losses;
 pub(crate) mod scenarios;
 mod words;
 
 pub(crate) use content::{AtRiskRow, Identity, Page};
 pub(crate) use drill::Drill;
+pub(crate) use losses::Losses;
 pub(crate) use scenarios::Scenarios;
 
 use crate::publish::OutputFile;
@@ -31,7 +33,7 @@ pub const REPORT: &str = "report.html";
 /// Rows of `at_risk` that a page shows.
 pub const AT_RISK_SHOWN: usize = 1000;
 
-const FRAME: [&str; 9] = [
+const FRAME: [&str; 10] = [
     include_str!("assets/head.html"),
     include_str!("assets/page.css"),
     include_str!("assets/body.html"),
@@ -40,13 +42,14 @@ const FRAME: [&str; 9] = [
     include_str!("assets/text.js"),
     include_str!("assets/tables.js"),
     include_str!("assets/charts.js"),
+    include_str!("assets/losses.js"),
     include_str!("assets/page.js"),
 ];
 
 /// The bytes of a page.
 pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
     let data = serde_json::to_string(page).map_err(|err| Error::Runtime(format!("cannot form `{REPORT}`: {err}")))?;
-    let [head, style, body, d3, plot, text, tables, charts, assembly] = FRAME;
+    let [head, style, body, d3, plot, text, tables, charts, losses, assembly] = FRAME;
     let parts = [
         head,
         "<style>\n",
@@ -63,6 +66,7 @@ pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
         text,
         tables,
         charts,
+        losses,
         assembly,
         "</script>\n</body>\n</html>\n",
     ];

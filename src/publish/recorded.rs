@@ -77,14 +77,24 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StressPart {
-    /// The axes of a grid, in command-line format.
+    /// How much is written of each account, as on the command line.
     pub detail: String,
+    /// Whose distributions over the scenarios are written, as on the command line. Early versions wrote none.
+    #[serde(default = "no_distribution")]
+    pub distribution: String,
+    /// The guarantee fund that was asked about, USD.
+    #[serde(default)]
+    pub fund_usd: Option<f64>,
     /// The axes of a grid, as on the command line.
     pub grid: Vec<String>,
     /// Single scenarios.
     pub scenarios: Vec<Scenario>,
     /// Named sets of scenarios.
     pub presets: Vec<String>,
+}
+
+fn no_distribution() -> String {
+    "none".to_owned()
 }
 
 /// The manifest of a finished run. Unknown fields are ignored.

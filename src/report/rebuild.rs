@@ -3,8 +3,7 @@
 use crate::figures::{Layout, UNIT, UnitRow};
 use crate::market::scenario::BASE;
 use crate::page::content::{AtRiskRow, FIGURES, Identity, NAMES, Page, PageFile, UnitEntry, UnitsByAccount};
-use crate::page::scenarios::Scenarios;
-use crate::page::{AT_RISK_SHOWN, render};
+use crate::page::{AT_RISK_SHOWN, Losses, Scenarios, render};
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::{check_replaceable, write_file};
@@ -88,9 +87,12 @@ pub(crate) fn page_of(dir: &Path, progress: &dyn Progress) -> Result<Vec<u8>> {
 }
 
 fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page> {
-    let summary = match read_json(dir, SUMMARY)? {
-        SummaryKind { base: None } => read_json::<Summary>(dir, SUMMARY)?,
-        SummaryKind { base: Some(_) } => read_json::<StressSummary>(dir, SUMMARY)?.base,
+    let (summary, over) = match read_json(dir, SUMMARY)? {
+        SummaryKind { base: None } => (read_json::<Summary>(dir, SUMMARY)?, None),
+        SummaryKind { base: Some(_) } => {
+            let summary = read_json::<StressSummary>(dir, SUMMARY)?;
+            (summary.base, summary.distribution)
+        }
     };
     let Rules { name, hash, values } = manifest.rules;
     let values: Vec<RuleValue> =
@@ -99,7 +101,8 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
     let identity = Identity::new(&summary.as_of, &manifest.remargin, rules, &values, manifest.inputs, manifest.outputs);
     let scenarios = Scenarios::read(dir, progress)?;
     let is_stress = scenarios.is_some();
-    let page = Page::new(identity, &summary, scenarios);
+    let losses = Losses::read(dir, over.as_ref(), progress)?;
+    let page = Page::new(identity, &summary, scenarios).with_losses(losses);
     let is_base = |names: &[&str]| names.get(1) == Some(&BASE);
     let Some(mut rows) = read_table(dir, "at_risk", &NAMES, &FIGURES, is_base, progress)? else { return Ok(page) };
     rows.truncate(AT_RISK_SHOWN);

@@ -14,10 +14,9 @@ use std::path::Path;
 const MOST_NAMES: usize = 8;
 
 /// Reads columns of a table in `dir`, of the rows for whose names `keep` is true; `None` if the table does not exist.
-/// If a table exists in two formats, as `at_risk` does, Parquet or Arrow is read.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if the table is broken; [`crate::Error::Interrupted`].
+/// Those of [`scan_table`].
 pub(crate) fn read_table(
     dir: &Path,
     table: &str,
@@ -26,6 +25,32 @@ pub(crate) fn read_table(
     keep: impl Fn(&[&str]) -> bool + Sync,
     progress: &dyn Progress,
 ) -> Result<Option<Vec<ResultRow>>> {
+    let mut rows = Vec::new();
+    let gather = |local: &mut Vec<ResultRow>, names: &[&str], figures: &[Option<f64>]| {
+        if keep(names) {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            local.push(ResultRow { names, figures: figures.to_vec() });
+        }
+    };
+    let is_there = scan_table(dir, table, names, figures, gather, |local| rows.extend(local), progress)?;
+    Ok(is_there.then_some(rows))
+}
+
+/// Reads columns of a table in `dir` on many threads; false if the table does not exist. `fold` gets the names and
+/// figures of each row, `merge` what it made of consecutive rows, in order. If a table exists in two formats, as
+/// `at_risk` does, Parquet or Arrow is read.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] if the table is broken; [`crate::Error::Interrupted`].
+pub(crate) fn scan_table<T: Default + Send>(
+    dir: &Path,
+    table: &str,
+    names: &[&'static str],
+    figures: &[&'static str],
+    fold: impl Fn(&mut T, &[&str], &[Option<f64>]) + Sync,
+    mut merge: impl FnMut(T),
+    progress: &dyn Progress,
+) -> Result<bool> {
     let files = ["parquet", "arrow", "csv"].map(|extension| dir.join(format!("{table}.{extension}")));
     let mut there = None;
     for file in &files {
@@ -33,37 +58,33 @@ pub(crate) fn read_table(
             there = Some(file);
         }
     }
-    let Some(file) = there else { return Ok(None) };
+    let Some(file) = there else { return Ok(false) };
     let found = source::at(file)?.open()?;
     let is_csv = found.format == Format::Csv;
     let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
     let columns: Vec<Column> =
         names.iter().map(column(Kind::Id)).chain(figures.iter().map(column(Kind::Number))).collect();
-    let mut rows = Vec::new();
-    let read = |local: &mut Vec<ResultRow>, batch: &crate::formats::batch::Batch| {
+    let read = |local: &mut T, batch: &crate::formats::batch::Batch| {
         let name_columns = names.iter().map(|name| batch.text(name)).collect::<Result<Vec<_>>>()?;
         let figure_columns = figures.iter().map(|name| batch.numbers(name)).collect::<Result<Vec<_>>>()?;
+        let mut of_row = Vec::with_capacity(figure_columns.len());
         for row in 0..batch.rows {
             let mut cells = [""; MOST_NAMES];
             for (cell, column) in cells.iter_mut().zip(&name_columns) {
                 let text = column.get(row).unwrap_or_default();
                 *cell = if is_csv { unguarded(text) } else { text };
             }
-            let cells = cells.get(..name_columns.len()).unwrap_or(&cells);
-            if !keep(cells) {
-                continue;
-            }
-            let names = cells.iter().map(|name| (*name).to_owned()).collect();
-            let figures = figure_columns.iter().map(|column| column.figure(row)).collect();
-            local.push(ResultRow { names, figures });
+            of_row.clear();
+            of_row.extend(figure_columns.iter().map(|column| column.figure(row)));
+            fold(local, cells.get(..name_columns.len()).unwrap_or(&cells), &of_row);
         }
         Ok(())
     };
     scan(Opened::written(&found, &columns)?, progress, read, |local| {
-        rows.extend(local);
+        merge(local);
         Ok(())
     })?;
-    Ok(Some(rows))
+    Ok(true)
 }
 
 /// Reads a JSON file of the finished run in `dir`.

@@ -171,6 +171,7 @@ pub(super) const SHOCKS: &[Column] = &[
     Column { name: "fx", kind: Kind::Number, required: false },
     Column { name: "days", kind: Kind::Number, required: false },
     optional_id("origin"),
+    Column { name: "weight", kind: Kind::Number, required: false },
 ];
 /// Of prices by time and coin, of which scenarios are made: no table of a snapshot.
 pub(crate) const PRICES: &[Column] = &[

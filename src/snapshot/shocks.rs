@@ -11,7 +11,7 @@ use crate::cells::text::cut;
 use crate::formats::batch::Batch;
 use crate::formats::scan::{Opened, scan};
 use crate::market::Market;
-use crate::market::scenario::{BASE, Fault, Scenario, Shock, check_days, check_fx, check_shock};
+use crate::market::scenario::{BASE, Fault, Scenario, Shock, check_days, check_fx, check_shock, check_weight};
 use crate::progress::Progress;
 use crate::source::{self, Input, LARGEST_JSON, Source};
 use crate::{Invalid, Result};
@@ -34,8 +34,9 @@ pub fn find_shocks(dir: &Path) -> Result<Option<PathBuf>> {
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] with file, column, row and value: an unknown currency, a move of -100 % or less, two
-/// rows of one scenario and currency, `days` or `fx` that contradict an earlier row of the scenario, a `base` that
-/// moves something, a cell that cannot be read.
+/// rows of one scenario and currency, `days`, `fx` or `weight` that contradict an earlier row of the scenario, a `base`
+/// that moves or weighs something, weights of some scenarios but not of all, weights that are all zero, a cell that
+/// cannot be read.
 pub fn read_shocks(path: &Path, market: &Market, progress: &dyn Progress) -> Result<(Vec<Scenario>, Vec<InputFile>)> {
     let source = open(path, progress)?;
     let mut inputs = Vec::new();
@@ -80,6 +81,7 @@ struct Row {
     shock: Option<Shock>,
     fx: Option<(String, f64)>,
     days: Option<f64>,
+    weight: Option<f64>,
 }
 
 impl Row {
@@ -125,22 +127,43 @@ impl Scenarios {
     }
 
     fn finish(self) -> Result<Vec<Scenario>> {
+        self.check_weights()?;
         let mut scenarios = Vec::with_capacity(self.list.len());
         for Partial { mut scenario, days, first: (file, row) } in self.list {
             scenario.days = days.unwrap_or(0.0);
+            let of_base = |problem: &str, column: &str, value: String, expected: &str| {
+                Err(Invalid::new(problem).file(&file).column(column).row(row).value(value).expected(expected).into())
+            };
             if scenario.name != BASE {
                 scenarios.push(scenario);
             } else if !scenario.moves_nothing() {
-                return Err(Invalid::new("the scenario `base` moves something")
-                    .file(file)
-                    .column("scenario")
-                    .row(row)
-                    .value(BASE)
-                    .expected("another name: `base` is the market as it is")
-                    .into());
+                let expected = "another name: `base` is the market as it is";
+                return of_base("the scenario `base` moves something", "scenario", BASE.to_owned(), expected);
+            } else if let Some(weight) = scenario.weight.filter(|weight| *weight != 0.0) {
+                let expected = "no weight: the base case is no part of a distribution; or another name";
+                return of_base("the scenario `base` has a weight", "weight", weight.to_string(), expected);
             }
         }
         Ok(scenarios)
+    }
+
+    /// All scenarios have a weight or none has, and not all weights are zero. The base case needs none.
+    fn check_weights(&self) -> Result<()> {
+        let weighted = || self.list.iter().filter(|partial| partial.scenario.name != BASE);
+        let weights = || weighted().filter_map(|partial| partial.scenario.weight);
+        let Some(first) = weighted().next().filter(|_| weights().next().is_some()) else { return Ok(()) };
+        let at = |problem: String, partial: &Partial, expected: &str| {
+            let (file, row) = &partial.first;
+            Err(Invalid::new(problem).file(file).column("weight").row(*row).expected(expected).into())
+        };
+        if let Some(partial) = weighted().find(|partial| partial.scenario.weight.is_none()) {
+            let problem = format!("scenario `{}` has no weight, and others have one", partial.scenario.name);
+            return at(problem, partial, "a weight for each scenario, in one of its rows at least, or for none");
+        }
+        if weights().all(|weight| weight == 0.0) {
+            return at("the weights of all scenarios are zero".to_owned(), first, "a weight above zero");
+        }
+        Ok(())
     }
 }
 
@@ -173,10 +196,12 @@ impl Partial {
         if let Some(both) = scenario.shocks.iter().find(|shock| scenario.fx.iter().any(|(ccy, _)| *ccy == shock.base)) {
             return Err(twice("fx_ccy", &both.base).into());
         }
-        match (*days, row.days) {
-            (Some(earlier), Some(now)) if earlier != now => return Err(conflict("days", now, earlier).into()),
-            (None, Some(now)) => *days = Some(now),
-            _ => {}
+        for (column, all, now) in [("days", days, row.days), ("weight", &mut scenario.weight, row.weight)] {
+            match (*all, now) {
+                (Some(earlier), Some(now)) if earlier != now => return Err(conflict(column, now, earlier).into()),
+                (None, Some(now)) => *all = Some(now),
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -185,7 +210,7 @@ impl Partial {
 fn read_batch(rows: &mut Vec<Row>, batch: &Batch, market: &Market) -> Result<()> {
     let (scenario, base, fx_ccy) = (batch.text("scenario")?, batch.text("base")?, batch.text("fx_ccy")?);
     let (price, vol) = (batch.numbers("price")?, batch.numbers("vol")?);
-    let (fx, days) = (batch.numbers("fx")?, batch.numbers("days")?);
+    let (fx, days, weight) = (batch.numbers("fx")?, batch.numbers("days")?, batch.numbers("weight")?);
     for index in 0..batch.rows {
         let number = batch.first_row + index as u64;
         let at = |fault: Fault| fault.file(&batch.file).row(number);
@@ -209,11 +234,12 @@ fn read_batch(rows: &mut Vec<Row>, batch: &Batch, market: &Market) -> Result<()>
             (Some(_), None) => return Err(missing("fx", "the move of `fx_ccy` against USD").into()),
             (None, Some(_)) => return Err(missing("fx_ccy", "the stablecoin that `fx` moves").into()),
         };
-        let days = figure("days", &days)?;
+        let (days, weight) = (figure("days", &days)?, figure("weight", &weight)?);
         shock.iter().try_for_each(|shock| check_shock(market, shock)).map_err(at)?;
         fx.iter().try_for_each(|(ccy, fx)| check_fx(market, ccy, *fx)).map_err(at)?;
         days.map_or(Ok(()), check_days).map_err(at)?;
-        rows.push(Row { file: Arc::clone(&batch.file), number, scenario: name.to_owned(), shock, fx, days });
+        weight.map_or(Ok(()), check_weight).map_err(at)?;
+        rows.push(Row { file: Arc::clone(&batch.file), number, scenario: name.to_owned(), shock, fx, days, weight });
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The columns of the reports of a stress, each with what fills it. All money is USD.
 
-use super::rows::{HedgeRow, LargestRow, MigrationRow, ScenarioRow, Worst};
+use super::rows::{FigureRow, HedgeRow, LargestRow, MigrationRow, ScenarioRow, TailRow, Worst};
 use super::stats::{HedgeStats, shortfall_usd};
 use crate::book::Book;
 use crate::figures::{ACCOUNT, AccountFigure, Figure, Totals, Unit};
@@ -11,6 +11,8 @@ use crate::tables::columns::{
 use crate::tables::filled::{Filled, account, columns_of};
 use crate::totals::at_risk::Names;
 use crate::totals::counts::share;
+use crate::totals::losses::{EQUITY_LOSS, MMR, SHORTFALL};
+use crate::totals::weighted::Statistics;
 
 /// One row a scenario, the base case first.
 pub static SCENARIOS: Table =
@@ -38,6 +40,24 @@ pub static WORST: Table = Table::new(|| {
     TableSpec::new("worst", row, columns_of(worst())).sorted()
 });
 
+/// MMR, equity loss and shortfall of the book over the scenarios.
+pub static DISTRIBUTION: Table = Table::new(|| {
+    let row = "figure of the book: `mmr`, `equity_loss` or `shortfall`; none if no scenario has a weight";
+    TableSpec::new("distribution", row, columns_of(distribution()))
+});
+
+/// The scenarios in which these figures are largest.
+pub static TAIL: Table = Table::new(|| {
+    let row = "figure x rank: the worst scenarios that have 5 % of the weight, the one at the boundary included";
+    TableSpec::new("tail", row, columns_of(tail()))
+});
+
+/// The same figures of every account.
+pub static ACCOUNTS_DISTRIBUTION: Table = Table::new(|| {
+    let columns = columns_of(accounts_distribution());
+    TableSpec::new("accounts_distribution", "account", columns).sorted()
+});
+
 /// A row, and what its numbers stand for.
 pub(super) struct Seen<'a, R> {
     pub row: &'a R,
@@ -61,8 +81,21 @@ pub(super) struct WorstRow<'a> {
     pub account_id: &'a str,
     pub base: &'a AccountMargin,
     pub worst: &'a Worst,
+    pub liquidation_probability: Option<f64>,
     pub names: Names<'a>,
 }
+
+/// A row of [`ACCOUNTS_DISTRIBUTION`].
+pub(super) struct AccountRow<'a> {
+    pub account_id: &'a str,
+    pub liquidation_probability: Option<f64>,
+    /// In the order of [`FIGURES`].
+    pub statistics: [Statistics; 3],
+}
+
+/// The figures that have a distribution, and what they are.
+const FIGURES: [(&str, &str); 3] =
+    [(MMR, "MMR"), (EQUITY_LOSS, "Total equity in the base case less that in the scenario"), (SHORTFALL, "Shortfall")];
 
 /// So many totals stand before the savings; of figures that were declared later, the totals stand at the end.
 const TOTALS_BEFORE_SAVINGS: usize = 11;
@@ -119,9 +152,70 @@ pub(super) fn scenarios<'a>() -> Vec<Filled<'a, Seen<'a, ScenarioRow>>> {
         ratio("largest_ten_mmr_share", "Its share of `mmr`; null where that is zero.")
             .optional(|seen: &Row| share(seen.row.largest_ten_mmr, seen.row.totals.mmr)),
     ]);
+    columns.extend([
+        number(
+            "weight",
+            "What it weighs in a distribution; null for the base case, which is no part of it.",
+            Unit::Weight,
+        )
+        .optional(|seen: &Row| seen.row.weight),
+        usd("equity_loss", "`total_eq` of the base case less that of the scenario.")
+            .number(|seen: &Row| seen.row.equity_loss),
+    ]);
     columns.extend(totals().skip(TOTALS_BEFORE_SAVINGS).map(total));
     columns
 }
+
+pub(super) fn distribution<'a>() -> Vec<Filled<'a, FigureRow>> {
+    let mut columns = vec![
+        label(
+            "figure",
+            "`mmr`, `equity_loss` (total equity in the base case less that in the scenario) or `shortfall`.",
+        )
+        .text(|row: &FigureRow| row.figure),
+        usd("base", "In the base case, which is no part of the distribution.")
+            .number(|row: &FigureRow| row.distribution.base),
+    ];
+    columns.extend(
+        Statistics::COLUMNS
+            .map(|(name, meaning, of)| usd(name, meaning).number(move |row: &FigureRow| of(&row.distribution.over))),
+    );
+    columns
+}
+
+pub(super) fn tail<'a>() -> Vec<Filled<'a, Seen<'a, TailRow>>> {
+    type Row<'a> = Seen<'a, TailRow>;
+    vec![
+        label("figure", "`mmr`, `equity_loss` or `shortfall`.").text(|seen: &Row| seen.row.figure),
+        count("rank", "Place of the scenario, from 1, the largest amount first.")
+            .count(|seen: &Row| seen.row.rank as u64),
+        text("scenario", SCENARIO).repeated().text(|seen: &Row| seen.scenario(seen.row.scenario)),
+        usd("amount", "The figure in the scenario.").number(|seen: &Row| seen.row.amount),
+        number("weight", "What the scenario weighs.", Unit::Weight).number(|seen: &Row| seen.row.weight),
+        ratio("weight_share", "Its share of the weight of all scenarios.").number(|seen: &Row| seen.row.weight_share),
+        ratio("tail_share", "The same of this scenario and of those before it in the list.")
+            .number(|seen: &Row| seen.row.tail_share),
+    ]
+}
+
+pub(super) fn accounts_distribution<'a>() -> Vec<Filled<'a, AccountRow<'a>>> {
+    let mut columns = vec![
+        text("account_id", ACCOUNT_ID).text(|row: &AccountRow| row.account_id),
+        ratio("liquidation_probability", LIQUIDATION_PROBABILITY)
+            .optional(|row: &AccountRow| row.liquidation_probability),
+    ];
+    for (place, (figure, about)) in FIGURES.into_iter().enumerate() {
+        columns.extend(Statistics::COLUMNS.map(|(name, meaning, of)| {
+            let column = usd(name, meaning).named(format!("{figure}_{name}"), about);
+            column.number(move |row: &AccountRow| of(&row.statistics[place]))
+        }));
+    }
+    columns
+}
+
+/// What the probability of liquidation means.
+const LIQUIDATION_PROBABILITY: &str = "Share of the weight of the scenarios, the base case not among them, in which the account is in `liquidation`; null \
+     if none has a weight.";
 
 pub(super) fn migration<'a>() -> Vec<Filled<'a, Seen<'a, MigrationRow>>> {
     type Row<'a> = Seen<'a, MigrationRow>;
@@ -207,5 +301,7 @@ pub(super) fn worst<'a>() -> Vec<Filled<'a, WorstRow<'a>>> {
             "Scenarios in which the account is in `liquidation`, the base case included.",
         )
         .count(|row: &WorstRow| row.worst.liquidations),
+        ratio("liquidation_probability", LIQUIDATION_PROBABILITY)
+            .optional(|row: &WorstRow| row.liquidation_probability),
     ]
 }

@@ -198,8 +198,8 @@ pub(super) struct Counting<R> {
 /// How one account stands, as far as it is counted further.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing<R> {
-    /// In how many of the lanes asked for it is in liquidation.
-    pub liquidations: u64,
+    /// One where it is in liquidation, else zero.
+    pub liquidation: R,
     /// One where it is at risk, else zero.
     pub at_risk: R,
 }
@@ -242,7 +242,7 @@ impl<R: Real> Counting<R> {
         };
     }
 
-    /// Counts the account, number `account` of the book, of whose lanes `used` are asked for.
+    /// Counts the account, number `account` of the book.
     #[inline(always)]
     pub fn count_account(
         &mut self,
@@ -250,7 +250,6 @@ impl<R: Real> Counting<R> {
         base: &AccountMargin,
         figures: &AccountFigures<R>,
         rules: &Rules,
-        used: usize,
     ) -> Standing<R> {
         let (zero, one, ratio) = (R::splat(0.0), R::splat(1.0), figures.margin_ratio);
         let im_deficit = figures.adj_eq.if_below(figures.imr, one, zero);
@@ -272,11 +271,7 @@ impl<R: Real> Counting<R> {
         if self.least[0].any_below(shortfall) || self.least[1].any_below(figures.mmr) {
             self.offer(account, shortfall, figures.mmr);
         }
-        let mut liquidations = 0;
-        if zero.any_below(liquidation) {
-            liquidations = (0..used).filter(|&lane| liquidation.lane(lane) > 0.0).count() as u64;
-        }
-        Standing { liquidations, at_risk: im_deficit.if_zero(near, im_deficit) }
+        Standing { liquidation, at_risk: im_deficit.if_zero(near, im_deficit) }
     }
 
     #[cold]

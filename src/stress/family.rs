@@ -345,7 +345,8 @@ mod tests {
             ),
         ] {
             let fx = fx.into_iter().map(|(ccy, fx)| (ccy.to_owned(), fx)).collect();
-            assert_eq!(parse_scenario(text).unwrap(), Scenario { name: name.into(), shocks, fx, days }, "{text}");
+            let expected = Scenario { name: name.into(), shocks, fx, days, weight: None };
+            assert_eq!(parse_scenario(text).unwrap(), expected, "{text}");
         }
         for text in ["", "crash", "BTC", "BTC=30", "vol", "depeg", "BTC=-3% BTC=4%", "days x", "=5%", "a b=1%", "x: "] {
             assert_eq!(parse_scenario(text).unwrap_err().exit_code(), 2, "{text}");

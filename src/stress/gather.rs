@@ -1,5 +1,6 @@
 //! What a pass over the book leaves: outcomes of its scenarios, the worst scenario of each account, rows on disk.
 
+use super::accounts::{AccountStatistics, AccountsTable, ByAccount, Keeping, Kept};
 use super::rows::Worst;
 use super::stats::ScenarioStats;
 use super::worst::WorstTable;
@@ -11,6 +12,7 @@ use crate::tables::encode::{Encoded, TableFile};
 use crate::totals::at_risk::AtRisk;
 use crate::totals::flagged::{Flagged, bytes_of};
 use crate::totals::spread::Spread;
+use crate::totals::weighted::Weights;
 use std::mem::size_of;
 
 /// What a scenario did, and the accounts that are at risk in it.
@@ -34,6 +36,21 @@ pub(super) struct Part {
     /// The accounts whose distances will be searched, and their rows at risk.
     pub flagged: Option<(Book, Vec<AtRisk>)>,
     pub detail: Option<[Encoded; 2]>,
+    /// The figures of the accounts, while there are passes to come; then what they come to over all scenarios.
+    pub figures: Option<ByAccount>,
+    pub statistics: Option<Vec<AccountStatistics>>,
+}
+
+/// The tables that are written in a pass, and what is kept on disk for the next.
+#[derive(Default)]
+pub(super) struct Written<'a> {
+    /// In the last pass.
+    pub worst: Option<WorstTable<'a>>,
+    /// In the last pass, if distributions of accounts are written.
+    pub accounts: Option<AccountsTable>,
+    /// In the passes before, if they are.
+    pub keeping: Option<Keeping>,
+    pub detail: Option<[TableFile; 2]>,
 }
 
 /// Gathers the parts of a pass, in order.
@@ -47,9 +64,8 @@ pub(super) struct Gathered<'a> {
     pub flagged: Flagged,
     /// The worst scenario so far of every account, while there are passes to come.
     pub worst: Vec<Worst>,
-    /// Written in the last pass.
-    table: Option<WorstTable<'a>>,
-    detail: Option<[TableFile; 2]>,
+    written: Written<'a>,
+    weights: &'a Weights,
     /// Accounts so far.
     accounts: usize,
     /// Bytes that may be gathered.
@@ -61,14 +77,8 @@ pub(super) struct Gathered<'a> {
 const ID_BYTES: u64 = 40;
 
 impl<'a> Gathered<'a> {
-    /// Nothing yet. `worst` is what the passes before have left, `table` is there in the last pass.
-    pub fn new(
-        scenarios: usize,
-        worst: Vec<Worst>,
-        table: Option<WorstTable<'a>>,
-        detail: Option<[TableFile; 2]>,
-        room: u64,
-    ) -> Self {
+    /// Nothing yet. `worst` is what the passes before have left.
+    pub fn new(scenarios: usize, worst: Vec<Worst>, written: Written<'a>, weights: &'a Weights, room: u64) -> Self {
         // They are there twice while a pass may have to begin again.
         let bytes = (2 * worst.len() * size_of::<Worst>()) as u64;
         Self {
@@ -77,8 +87,8 @@ impl<'a> Gathered<'a> {
             spread: Spread::default(),
             flagged: Flagged::default(),
             worst,
-            table,
-            detail,
+            written,
+            weights,
             accounts: 0,
             room,
             bytes,
@@ -93,7 +103,7 @@ impl<'a> Gathered<'a> {
     /// Adds the accounts that follow.
     pub fn add(&mut self, part: Part) -> Result<()> {
         let rows: usize = part.outcomes.iter().map(|outcome| outcome.at_risk.len()).sum();
-        let is_new = self.accounts >= self.worst.len() && self.table.is_none();
+        let is_new = self.accounts >= self.worst.len() && self.written.worst.is_none();
         let kept = if is_new { part.worst.len() * size_of::<Worst>() } else { 0 };
         let flagged = part.flagged.as_ref().map_or(0, |(book, rows)| bytes_of(book) + rows.len() * size_of::<AtRisk>());
         self.bytes += (rows * size_of::<AtRisk>() + kept + flagged) as u64 + part.ids.len() as u64 * ID_BYTES;
@@ -112,33 +122,51 @@ impl<'a> Gathered<'a> {
         if let Some((book, rows)) = part.flagged {
             self.flagged.add(&book, rows);
         }
+        if let (Some(keeping), Some(figures)) = (&mut self.written.keeping, &part.figures) {
+            keeping.append(figures)?;
+        }
+        let mut statistics = part.statistics.unwrap_or_default().into_iter();
         for (place, (mut worst, base)) in part.worst.into_iter().zip(part.base).enumerate() {
             if let Some(before) = self.worst.get_mut(self.accounts) {
                 before.take(&worst);
                 worst = *before;
-            } else if self.table.is_none() {
+            } else if self.written.worst.is_none() {
                 self.worst.push(worst);
             }
-            if let Some(table) = &mut self.table {
-                table.add(part.ids.get(place), base, worst)?;
+            let (id, probability) = (part.ids.get(place), self.weights.share(worst.liquidation_units));
+            if let Some(table) = &mut self.written.worst {
+                table.add(id, base, worst, probability)?;
+            }
+            if let (Some(table), Some(statistics)) = (&mut self.written.accounts, statistics.next()) {
+                table.add(id, probability, statistics)?;
             }
             self.accounts += 1;
         }
         for id in part.ids.iter() {
             self.ids.push(id);
         }
-        if let (Some([accounts, units]), Some([rows, unit_rows])) = (&mut self.detail, part.detail) {
+        if let (Some([accounts, units]), Some([rows, unit_rows])) = (&mut self.written.detail, part.detail) {
             accounts.append(rows)?;
             units.append(unit_rows)?;
         }
         Ok(())
     }
 
-    /// Finishes the tables that were written in this pass: `worst`, and `accounts` and `risk_units`.
+    /// Finishes the tables that were written in this pass: `worst`; then `accounts`, `risk_units` and
+    /// `accounts_distribution`.
     pub fn finish_tables(&mut self) -> Result<(Option<OutputFile>, Vec<OutputFile>)> {
-        let worst = self.table.take().map(WorstTable::finish).transpose()?;
-        let detail =
-            self.detail.take().map_or(Ok(Vec::new()), |tables| tables.into_iter().map(TableFile::finish).collect());
-        Ok((worst, detail?))
+        let Written { worst, accounts, detail, keeping: _ } = std::mem::take(&mut self.written);
+        let worst = worst.map(WorstTable::finish).transpose()?;
+        let mut files = Vec::new();
+        for table in detail.into_iter().flatten() {
+            files.push(table.finish()?);
+        }
+        files.extend(accounts.map(AccountsTable::finish).transpose()?);
+        Ok((worst, files))
+    }
+
+    /// The figures of all accounts in the scenarios of this pass, if they are kept for the last.
+    pub fn kept(&mut self) -> Result<Option<Kept>> {
+        self.written.keeping.take().map(Keeping::finish).transpose()
     }
 }

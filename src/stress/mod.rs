@@ -14,8 +14,10 @@
 //! as well, and every pass margins the base case again. With [`Detail::All`] there is one pass: the rows of an account
 //! stand together, as in a run. Pieces are then smaller, so that totals may differ in their last bit.
 
+mod accounts;
 pub mod columns;
 mod counting;
+mod distribution;
 mod family;
 mod gather;
 mod pass;
@@ -41,7 +43,7 @@ use crate::market::Market;
 use crate::market::scenario::with_base;
 use crate::market::scenario::{self, Scenario};
 use crate::memory::Need;
-use crate::page::{self, AtRiskRow, Identity, Page, Scenarios};
+use crate::page::{self, AtRiskRow, Identity, Losses, Page, Scenarios};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance, Timings};
@@ -54,7 +56,9 @@ use crate::snapshot::{self, InputFile, LoadOptions, Snapshot};
 use crate::tables::rejects;
 use crate::totals::at_risk::{self, Names};
 use crate::totals::spread::Floor;
+use crate::totals::weighted::Weights;
 use crate::{Error, Result, engine};
+use distribution::BookDistribution;
 use gather::Gathered;
 use gather::Outcome;
 use plan::{Passes, Plan};
@@ -74,6 +78,20 @@ pub enum Detail {
     #[default]
     AtRisk,
     /// Nothing but each account's worst scenario.
+    None,
+}
+
+/// Whose figures are summed up over the scenarios: mean, quantiles and expected shortfall of MMR, equity loss and
+/// shortfall. The probability of liquidation of each account is always written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Distributed {
+    /// Of every account and of the book. All figures of an account must be at hand: with several passes over the book
+    /// they are kept on disk, 16 bytes for each account and scenario.
+    Accounts,
+    /// Of the book.
+    #[default]
+    Book,
+    /// Of nobody.
     None,
 }
 
@@ -143,6 +161,10 @@ pub struct StressRequest {
     pub sources: ScenarioSources,
     /// How much is written of each account; at first what is at risk.
     pub detail: Detail,
+    /// Whose figures to sum up over the scenarios; at first those of the book.
+    pub distribution: Distributed,
+    /// A guarantee fund, USD: how likely it suffices is said. At first none.
+    pub fund_usd: Option<f64>,
     /// Whose distances from liquidation to search, in the market as it is; at first nobody's.
     pub distance: DistanceScope,
     /// How many scenarios are computed side by side, and with which instructions: the results do not depend on it. At
@@ -159,6 +181,8 @@ impl StressRequest {
             rules,
             sources: ScenarioSources::default(),
             detail: Detail::default(),
+            distribution: Distributed::default(),
+            fund_usd: None,
             distance: DistanceScope::None,
             width: Width::best(),
         }
@@ -176,6 +200,33 @@ impl StressRequest {
     pub fn with_detail(mut self, detail: Detail) -> Self {
         self.detail = detail;
         self
+    }
+
+    /// Says whose figures to sum up over the scenarios.
+    #[must_use]
+    pub fn with_distribution(mut self, whose: Distributed) -> Self {
+        self.distribution = whose;
+        self
+    }
+
+    /// Asks how likely a guarantee fund of so many USD suffices.
+    #[must_use]
+    pub fn with_fund(mut self, usd: f64) -> Self {
+        self.fund_usd = Some(usd);
+        self
+    }
+
+    /// A fund is a sum of money, and its answer is part of a distribution.
+    fn check_fund(&self) -> Result<()> {
+        match self.fund_usd {
+            Some(usd) if !(usd.is_finite() && usd >= 0.0) => {
+                Err(Error::Usage(format!("a guarantee fund of {usd} USD: expected zero or more")))
+            }
+            Some(_) if self.distribution == Distributed::None => {
+                Err(Error::Usage("whether a guarantee fund suffices is part of the distribution of the book".into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Says whose distances from liquidation to search.
@@ -223,6 +274,7 @@ pub struct StressOutcome {
 /// # Errors
 /// Those of [`crate::run::run`], and those of [`ScenarioSources::resolve`]. With an error nothing is left behind.
 pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOutcome> {
+    request.check_fund()?;
     let shocks = request.sources.shocks.iter();
     let inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(shocks).map(PathBuf::as_path).collect();
     let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
@@ -245,7 +297,8 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     book.ready()?;
     timings.read = clock.elapsed();
 
-    let work = Work { request, market: &market, scenarios: &scenarios, folder: &folder, progress };
+    let weights = distribution::weights(&scenarios)?;
+    let work = Work { request, market: &market, scenarios: &scenarios, weights: &weights, folder: &folder, progress };
     let Written { mut snapshot, summary, mut outputs, at_risk } = work.write(&mut book, plan, &mut timings)?;
     drop(book);
     snapshot.inputs.extend(more_inputs);
@@ -256,7 +309,8 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     outputs.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
     if request.output.report {
         let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs);
-        let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?);
+        let losses = Losses::read(folder.path(), summary.distribution.as_ref(), progress)?;
+        let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?).with_losses(losses);
         let page = if let Some(rows) = at_risk { page.with_at_risk(rows, None, &[]) } else { page };
         outputs.push(page::write(folder.path(), &page)?);
     }
@@ -291,6 +345,7 @@ struct Work<'a> {
     request: &'a StressRequest,
     market: &'a Market,
     scenarios: &'a [Scenario],
+    weights: &'a Weights,
     folder: &'a OutputFolder,
     progress: &'a dyn Progress,
 }
@@ -307,7 +362,8 @@ impl Work<'_> {
         let units = base.unit_names();
         let names: Vec<String> = self.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
         let names = Names { units: &units, scenarios: &names };
-        let mut passes = Passes { work: self, base: &base, names, floor: Floor::default(), plan, timings };
+        let mut passes =
+            Passes { work: self, base: &base, names, floor: Floor::default(), plan, kept: Vec::new(), timings };
         let (mut first, snapshot) = passes.first(book)?;
 
         let clock = Instant::now();
@@ -341,13 +397,24 @@ impl Work<'_> {
         let clock = Instant::now();
         let (worst, detail) = last.finish_tables()?;
         let mut outputs = tables.finish(worst)?;
+        let mut found = BookDistribution::default();
+        if self.request.distribution != Distributed::None {
+            found = distribution::of(self.scenarios, &rows, self.weights, self.request.fund_usd);
+            let (folder, format) = (self.folder.path(), self.request.output.format);
+            outputs.extend(tables::write_distribution(folder, format, &found, &ids, names)?);
+        }
         outputs.extend(distances);
         outputs.extend(detail);
         let at_risk = rows.first().map_or(0, |base: &ScenarioRow| base.accounts.at_risk);
         let tally = base_tally.unwrap_or_default();
         let base = tally.summary(&snapshot, &self.request.rules, &units, at_risk as usize, &spread)?;
         passes.timings.finish += clock.elapsed();
-        Ok(Written { snapshot, summary: summary::of(base, self.scenarios, &rows)?, outputs, at_risk: head })
+        Ok(Written {
+            snapshot,
+            summary: summary::of(base, self.scenarios, &rows, found.summary)?,
+            outputs,
+            at_risk: head,
+        })
     }
 
     /// Distances from liquidation in the base case, noted in its rows at risk.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
+use super::accounts::{self, AccountStatistics, Beside, ByAccount, Kept};
 use super::counting::{Counting, Hedge, HedgeSums};
 use super::gather::{Outcome, Part};
 use super::rows::Worst;
@@ -23,6 +24,7 @@ use crate::tables::rows::{accounts_batch, by_account, risk_units_batch};
 use crate::totals::at_risk::{self, AtRisk, Names};
 use crate::totals::flagged::flag;
 use crate::totals::spread::{Floor, Spread};
+use crate::totals::weighted::Weights;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,6 +49,10 @@ pub(super) struct Pass<'a> {
     pub distance: DistanceScope,
     /// The rows at risk are written, and not only counted.
     pub with_at_risk: bool,
+    /// What the scenarios weigh, all of them.
+    pub weights: &'a Weights,
+    /// Figures of all accounts in the scenarios of the passes before, if their distributions are written.
+    pub kept: Option<&'a [Kept]>,
     pub progress: &'a dyn Progress,
     /// Pieces that are being worked on.
     pub active: AtomicUsize,
@@ -70,6 +76,8 @@ struct Left {
     worst: Vec<Worst>,
     /// One a scenario, if margins are written.
     chunks: Vec<Chunk>,
+    /// One for a few scenarios side by side, if distributions of accounts are written.
+    beside: Vec<Beside>,
 }
 
 impl Left {
@@ -77,6 +85,7 @@ impl Left {
     fn then(&mut self, later: Self) {
         self.outcomes.extend(later.outcomes);
         self.chunks.extend(later.chunks);
+        self.beside.extend(later.beside);
         if self.worst.is_empty() {
             self.worst = later.worst;
         } else {
@@ -111,8 +120,27 @@ impl Pass<'_> {
             let mut rows = at_risk::select(&base.chunk, 0);
             flagged = Some((flag(book, self.distance, &mut rows)?, rows));
         }
-        let Left { outcomes, worst, .. } = left;
-        Ok(Part { ids: book.accounts().clone(), outcomes, base: base.chunk.accounts, worst, spread, flagged, detail })
+        let Left { outcomes, worst, beside, .. } = left;
+        let (figures, statistics) = self.figures(piece, &base.chunk.accounts, beside)?;
+        let (ids, base) = (book.accounts().clone(), base.chunk.accounts);
+        Ok(Part { ids, outcomes, base, worst, spread, flagged, detail, figures, statistics })
+    }
+
+    /// The figures of the accounts of a piece, or what they come to if this is the last pass.
+    fn figures(
+        &self,
+        piece: &Piece,
+        base: &[AccountMargin],
+        beside: Vec<Beside>,
+    ) -> Result<(Option<ByAccount>, Option<Vec<AccountStatistics>>)> {
+        let Some(kept) = self.kept else { return Ok((None, None)) };
+        let own = ByAccount::of(&beside, base.len());
+        drop(beside);
+        let scenarios: usize = self.priced.iter().map(SideBySide::len).sum();
+        if self.first + scenarios < self.weights.len() {
+            return Ok((Some(own), None));
+        }
+        Ok((None, Some(accounts::statistics(self.weights, kept, own, base, piece.first)?)))
     }
 
     /// All scenarios of the pass. Threads that other pieces leave idle take some of them; what comes out does not
@@ -219,6 +247,8 @@ impl Work for InLanes<'_> {
         let mut at_risk: Vec<Vec<AtRisk>> = vec![Vec::new(); used];
         let mut counts = vec![0; used];
         let mut chunks = if keeps_margins { vec![Chunk::default(); used] } else { Vec::new() };
+        let units: Vec<u64> = (scenario..scenario + used).map(|number| pass.weights.units(number)).collect();
+        let mut beside = pass.kept.map(|_| Beside::new(used, book.len()));
         let mut before_units = base.chunk.units.iter().zip(&base.hedges);
         for (place, before) in base.chunk.accounts.iter().enumerate() {
             let account = account_of(book, place);
@@ -255,7 +285,7 @@ impl Work for InLanes<'_> {
                 return Err(other_units());
             }
             let number = piece.first + place;
-            let standing = counting.count_account(number, before, &figures, rules, used);
+            let standing = counting.count_account(number, before, &figures, rules);
             if R::splat(0.0).any_below(standing.at_risk) {
                 for lane in (0..used).filter(|&lane| standing.at_risk.lane(lane) > 0.0) {
                     counts[lane] += 1;
@@ -270,7 +300,10 @@ impl Work for InLanes<'_> {
                     }
                 }
             }
-            take_worst(&mut left.worst, place, &figures, standing.liquidations, (scenario, used), rules);
+            take_worst(&mut left.worst, place, &figures, standing.liquidation, (scenario, &units), rules);
+            if let Some(beside) = &mut beside {
+                (0..used).for_each(|lane| beside.push(figures.mmr.lane(lane), figures.total_eq.lane(lane)));
+            }
             for (lane, chunk) in chunks.iter_mut().enumerate() {
                 chunk.accounts.push(AccountMargin::of(&figures.lane(lane), rules));
                 chunk.unit_end.push(chunk.units.len());
@@ -284,6 +317,7 @@ impl Work for InLanes<'_> {
             left.outcomes.push(Outcome { stats: counting.lane(lane, &base.sums), count, at_risk });
         }
         left.chunks.extend(chunks);
+        left.beside.extend(beside);
         Ok(())
     }
 }
@@ -336,31 +370,37 @@ fn one_by_one<R: Real>(
     Ok(AccountMargin::beside(margins))
 }
 
-/// Takes an account in `used` scenarios from number `scenario` on into its worst so far.
+/// Takes an account in scenarios from number `scenario` on into its worst so far; `units` are their weights.
 #[inline(always)]
 fn take_worst<R: Real>(
     all: &mut Vec<Worst>,
     place: usize,
     figures: &AccountFigures<R>,
-    liquidations: u64,
-    (scenario, used): (usize, usize),
+    liquidation: R,
+    (scenario, units): (usize, &[u64]),
     rules: &crate::margin::rules::Rules,
 ) {
     let of = |lane: usize| Worst {
         scenario: scenario + lane,
         margin: AccountMargin::of(&figures.lane(lane), rules),
         liquidations: 0,
+        liquidation_units: 0,
     };
     if all.len() == place {
         all.push(of(0));
     }
     let worst = &mut all[place];
-    worst.liquidations += liquidations;
+    if R::splat(0.0).any_below(liquidation) {
+        for (_, units) in units.iter().enumerate().filter(|(lane, _)| liquidation.lane(*lane) > 0.0) {
+            worst.liquidations += 1;
+            worst.liquidation_units += units;
+        }
+    }
     let may_be_worse = match worst.margin.margin_ratio {
         Some(ratio) => figures.margin_ratio.any_below(R::splat(ratio)),
         None => true,
     };
     if may_be_worse {
-        (0..used).for_each(|lane| worst.take(&of(lane)));
+        (0..units.len()).for_each(|lane| worst.take(&of(lane)));
     }
 }

@@ -1,10 +1,11 @@
 //! How many scenarios a pass takes, and the passes.
 
-use super::gather::Gathered;
+use super::accounts::{self, AccountsTable, Keeping, Kept};
+use super::gather::{Gathered, Written};
 use super::pass::{Encoders, Pass};
 use super::rows::Worst;
 use super::worst::WorstTable;
-use super::{Detail, StressRequest, Work};
+use super::{Detail, Distributed, StressRequest, Work};
 use crate::engine::lanes::SideBySide;
 use crate::engine::{CHUNK_ACCOUNTS, OpenBook};
 use crate::margin::priced::PricedMarket;
@@ -41,7 +42,12 @@ impl Plan {
         let threads = rayon::current_num_threads();
         let (limit, rows) = (request.snapshot.memory_limit, book.group_rows());
         // The priced table of one scenario is counted below, with the others.
-        let need = with_market(Need::STRESS.of_rows(book.rows()), book.market(), 0);
+        let mut need = with_market(Need::STRESS.of_rows(book.rows()), book.market(), 0);
+        if request.distribution == Distributed::Accounts {
+            need = need.keeping(accounts::TABLE_BYTES);
+            need.each =
+                need.each.saturating_add(accounts::piece_bytes(scenarios, book.rows().min(CHUNK_ACCOUNTS as u64)));
+        }
         let spare = limit.spare(rows, threads, need);
         // Alone, and in its lane beside others.
         let priced = priced_bytes(book.market()) * if request.width.lanes() == 1 { 1 } else { 2 };
@@ -89,6 +95,8 @@ pub(super) struct Passes<'a, 'w> {
     pub names: Names<'a>,
     pub floor: Floor,
     pub plan: Plan,
+    /// Figures of all accounts in the scenarios of the passes before, if their distributions are written.
+    pub kept: Vec<Kept>,
     pub timings: &'a mut Timings,
 }
 
@@ -96,9 +104,12 @@ impl<'a> Passes<'a, '_> {
     /// The pass of the base case and the first scenarios; of fewer, once more, if what they bring does not fit.
     pub fn first(&mut self, book: &mut OpenBook) -> Result<(Gathered<'a>, Snapshot)> {
         loop {
-            let (gathered, snapshot) = self.pass(book, 0, Vec::new())?;
+            let (mut gathered, snapshot) = self.pass(book, 0, Vec::new())?;
             match (gathered.missing(), snapshot) {
-                (0, Some(snapshot)) => return Ok((gathered, snapshot)),
+                (0, Some(snapshot)) => {
+                    self.kept.extend(gathered.kept()?);
+                    return Ok((gathered, snapshot));
+                }
                 (0, None) => return Err(Error::Runtime("a first pass without a snapshot".to_owned())),
                 (missing, _) => {
                     self.plan = self.plan.less(missing, self.work.request)?;
@@ -111,9 +122,12 @@ impl<'a> Passes<'a, '_> {
     /// A pass of the scenarios from number `first` on; of fewer, once more, if what they bring does not fit.
     pub fn next(&mut self, book: &mut OpenBook, first: usize, worst: &[Worst]) -> Result<Gathered<'a>> {
         loop {
-            let (gathered, _) = self.pass(book, first, worst.to_vec())?;
+            let (mut gathered, _) = self.pass(book, first, worst.to_vec())?;
             match gathered.missing() {
-                0 => return Ok(gathered),
+                0 => {
+                    self.kept.extend(gathered.kept()?);
+                    return Ok(gathered);
+                }
                 missing => self.plan = self.plan.less(missing, self.work.request)?,
             }
         }
@@ -125,7 +139,8 @@ impl<'a> Passes<'a, '_> {
         first: usize,
         worst: Vec<Worst>,
     ) -> Result<(Gathered<'a>, Option<Snapshot>)> {
-        let Work { request, scenarios, folder, progress, .. } = *self.work;
+        let Work { request, scenarios, folder, progress, weights, .. } = *self.work;
+        let of_accounts = request.distribution == Distributed::Accounts;
         let end = scenarios.len().min(first.saturating_add(self.plan.group));
         let group = scenarios.get(first..end).unwrap_or_default();
         let clock = Instant::now();
@@ -147,6 +162,8 @@ impl<'a> Passes<'a, '_> {
             floor: &self.floor,
             distance: request.distance,
             with_at_risk: request.detail != Detail::None,
+            weights,
+            kept: of_accounts.then_some(&self.kept),
             progress,
             active: AtomicUsize::new(0),
         };
@@ -158,9 +175,16 @@ impl<'a> Passes<'a, '_> {
             }
             progress.stage("stress", "accounts x scenarios", 0);
             let (encoders, detail) = detail_tables(request, folder.path())?;
-            let table = is_last.then(|| WorstTable::create(folder.path(), request.output.format, names)).transpose()?;
+            let (place, format) = (folder.path(), request.output.format);
+            let mut written = Written { detail, ..Written::default() };
+            if is_last {
+                written.worst = Some(WorstTable::create(place, format, names)?);
+                written.accounts = of_accounts.then(|| AccountsTable::create(place, format)).transpose()?;
+            } else {
+                written.keeping = of_accounts.then(|| Keeping::create(place, group.len())).transpose()?;
+            }
             let worst = worst.take().unwrap_or_default();
-            Ok((encoders, Gathered::new(group.len(), worst, table, detail, room)))
+            Ok((encoders, Gathered::new(group.len(), worst, written, weights, room)))
         };
         let cut = Cut::Margined(piece_accounts(request, scenarios.len()));
         let (part, add) = (|encoders: &Encoders, piece: &Piece| pass.part(piece, encoders), Gathered::add);
@@ -174,11 +198,16 @@ impl<'a> Passes<'a, '_> {
     }
 }
 
-/// With all rows written a piece has as many rows as a run's, whatever the number of scenarios.
+/// With all rows written a piece has as many rows as a run's, whatever the number of scenarios. With distributions of
+/// accounts it has no more accounts than can be summed up at once.
 fn piece_accounts(request: &StressRequest, scenarios: usize) -> usize {
-    match request.detail {
+    let accounts = match request.detail {
         Detail::All => (CHUNK_ACCOUNTS / scenarios.max(1)).max(1),
         Detail::AtRisk | Detail::None => CHUNK_ACCOUNTS,
+    };
+    match request.distribution {
+        Distributed::Accounts => accounts.min(accounts::piece_accounts(scenarios)),
+        Distributed::Book | Distributed::None => accounts,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A stress's request in its manifest, and back.
 
-use super::{Axis, Detail, Preset, ScenarioSources, StressRequest};
+use super::{Axis, Detail, Distributed, Preset, ScenarioSources, StressRequest};
 use crate::engine::lanes::Width;
 use crate::publish::recorded::{Request, StressPart};
 use crate::rules::LoadedRules;
@@ -29,14 +29,38 @@ impl std::str::FromStr for Detail {
     }
 }
 
+impl Distributed {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accounts => "accounts",
+            Self::Book => "book",
+            Self::None => "none",
+        }
+    }
+}
+
+impl std::str::FromStr for Distributed {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let mut all = [Self::Accounts, Self::Book, Self::None].into_iter();
+        all.find(|whose| whose.name() == name)
+            .ok_or_else(|| Error::Usage(format!("no distribution `{name}`: expected `accounts`, `book` or `none`")))
+    }
+}
+
 impl StressRequest {
     /// What the manifest holds of the request, its rules apart.
     pub(super) fn recorded(&self) -> Result<Request> {
         // Results do not depend on the width.
-        let Self { snapshot, output, rules: _, sources, detail, distance, width: _ } = self;
+        let Self { snapshot, output, rules: _, sources, detail, distribution, fund_usd, distance, width: _ } = self;
         let ScenarioSources { shocks, axes, scenarios, presets } = sources;
         let part = StressPart {
             detail: detail.name().to_owned(),
+            distribution: distribution.name().to_owned(),
+            fund_usd: *fund_usd,
             grid: axes.iter().map(ToString::to_string).collect(),
             scenarios: scenarios.clone(),
             presets: presets.iter().map(|preset| preset.name().to_owned()).collect(),
@@ -55,6 +79,8 @@ impl StressRequest {
             rules,
             sources: ScenarioSources::recorded(recorded, part)?,
             detail: part.detail.parse()?,
+            distribution: part.distribution.parse()?,
+            fund_usd: part.fund_usd,
             distance: recorded.distance,
             width: Width::best(),
         })

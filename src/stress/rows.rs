@@ -2,6 +2,7 @@
 
 use super::stats::HedgeStats;
 use crate::margin::{AccountMargin, Status};
+use crate::totals::losses::FigureDistribution;
 use crate::totals::summary::{AccountCounts, Totals};
 
 /// A row of [`SCENARIOS`].
@@ -27,6 +28,10 @@ pub struct ScenarioRow {
     pub largest_ten_shortfall: f64,
     /// MMR of the ten largest.
     pub largest_ten_mmr: f64,
+    /// What it weighs in a distribution; the base case is no part of it.
+    pub weight: Option<f64>,
+    /// Total equity in the base case less that in the scenario.
+    pub equity_loss: f64,
 }
 
 /// A row of [`MIGRATION`].
@@ -54,6 +59,25 @@ pub(super) struct HedgeRow {
     pub stats: HedgeStats,
 }
 
+/// A row of [`DISTRIBUTION`].
+pub(super) struct FigureRow {
+    pub figure: &'static str,
+    pub distribution: FigureDistribution,
+}
+
+/// A row of [`TAIL`].
+pub(super) struct TailRow {
+    pub figure: &'static str,
+    pub rank: usize,
+    pub scenario: usize,
+    pub amount: f64,
+    pub weight: f64,
+    /// Its share of all weight.
+    pub weight_share: f64,
+    /// That of the scenario and of those before it.
+    pub tail_share: f64,
+}
+
 /// The worst scenario of an account.
 #[derive(Debug, Clone, Copy)]
 pub struct Worst {
@@ -63,6 +87,8 @@ pub struct Worst {
     pub margin: AccountMargin,
     /// In how many scenarios, the base case included, the account is in liquidation.
     pub liquidations: u64,
+    /// Weight of the scenarios in which it is, in [`units`](crate::totals::weighted::Weights::units).
+    pub liquidation_units: u64,
 }
 
 impl Worst {
@@ -75,6 +101,7 @@ impl Worst {
             (now, _) => now.is_some(),
         };
         self.liquidations += later.liquidations;
+        self.liquidation_units += later.liquidation_units;
         if is_worse {
             (self.scenario, self.margin) = (later.scenario, later.margin);
         }

@@ -3,6 +3,7 @@
 use super::rows::ScenarioRow;
 use crate::market::scenario::Scenario;
 use crate::totals::Summary;
+use crate::totals::losses::ScenarioDistribution;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -21,6 +22,10 @@ pub struct StressSummary {
     pub most_liquidations: Vec<ScenarioSummary>,
     /// The ten scenarios with the largest shortfall below zero equity, the worst first.
     pub largest_shortfalls: Vec<ScenarioSummary>,
+    /// How the figures of the book are distributed over the scenarios; null if that was not asked for, or if no
+    /// scenario has a weight.
+    #[serde(default)]
+    pub distribution: Option<ScenarioDistribution>,
 }
 
 /// One scenario over all accounts.
@@ -50,7 +55,12 @@ impl StressSummary {
 }
 
 /// Sums up a stress; `rows` has one entry a scenario.
-pub(crate) fn of(mut base: Summary, scenarios: &[Scenario], rows: &[ScenarioRow]) -> Result<StressSummary> {
+pub(crate) fn of(
+    mut base: Summary,
+    scenarios: &[Scenario],
+    rows: &[ScenarioRow],
+    distribution: Option<ScenarioDistribution>,
+) -> Result<StressSummary> {
     let finite = |row: &ScenarioRow| {
         [row.totals.total_eq, row.totals.mmr, row.totals.imr, row.totals.mmr_no_hedge, row.shortfall]
             .iter()
@@ -68,6 +78,7 @@ pub(crate) fn of(mut base: Summary, scenarios: &[Scenario], rows: &[ScenarioRow]
             b.accounts.by_status.liquidation.cmp(&a.accounts.by_status.liquidation)
         }),
         largest_shortfalls: worst(scenarios, rows, |a, b| b.shortfall.total_cmp(&a.shortfall)),
+        distribution,
     })
 }
 

@@ -3,7 +3,8 @@
 //! `scenarios` has one row a scenario, `migration` one for each status before and after, `largest` the accounts that
 //! weigh most, `hedges` what became of spot in use, `worst` one row an account. All money is USD.
 
-use super::columns::{self, HEDGES, LARGEST, MIGRATION, SCENARIOS, seen};
+use super::columns::{self, DISTRIBUTION, HEDGES, LARGEST, MIGRATION, SCENARIOS, TAIL, seen};
+use super::distribution::{self, BookDistribution};
 use super::rows::{HedgeRow, LargestRow, MigrationRow, ScenarioRow};
 use super::stats::{Largest, ScenarioStats, place};
 use crate::Result;
@@ -14,7 +15,7 @@ use crate::publish::OutputFile;
 use crate::source::Format;
 use crate::tables::at_risk::AT_RISK;
 use crate::tables::columns::TableSpec;
-use crate::tables::encode::{Encoder, GROUP_ROWS, TableFile, create};
+use crate::tables::encode::{Encoder, GROUP_ROWS, TableFile, create, write_table};
 use crate::tables::filled;
 use crate::totals::at_risk::{AtRisk, Names};
 use crate::totals::summary::AccountCounts;
@@ -71,6 +72,8 @@ pub struct StressTables<'a> {
     largest: Stream<'a, LargestRow>,
     hedges: Stream<'a, HedgeRow>,
     at_risk: Option<Stream<'a, AtRisk>>,
+    /// Total equity in the base case.
+    base_total_eq: f64,
 }
 
 impl<'a> StressTables<'a> {
@@ -100,6 +103,7 @@ impl<'a> StressTables<'a> {
                 filled::batch(&HEDGES, &columns::hedges(), &seen(rows, book, names))
             })?,
             at_risk: if with_at_risk { Some(Stream::create(folder, &AT_RISK, format, at_risk)?) } else { None },
+            base_total_eq: 0.0,
         })
     }
 
@@ -115,17 +119,23 @@ impl<'a> StressTables<'a> {
         count: u64,
         mut at_risk: Vec<AtRisk>,
     ) -> Result<ScenarioRow> {
+        let totals = stats.tally.totals();
+        if number == 0 {
+            self.base_total_eq = totals.total_eq;
+        }
         let row = ScenarioRow {
             scenario: number,
             days: scenario.days,
             accounts: AccountCounts { at_risk: count, ..stats.tally.counts() },
             newly_liquidation: stats.newly_in_liquidation(),
             newly_im_deficit: stats.newly_im_deficit,
-            totals: stats.tally.totals(),
+            totals,
             shortfall: stats.shortfall.value(),
             shortfall_accounts: stats.shortfall_accounts,
             largest_ten_shortfall: stats.largest_shortfall.sum(),
             largest_ten_mmr: stats.largest_mmr.sum(),
+            weight: distribution::weight(number, scenario),
+            equity_loss: self.base_total_eq - totals.total_eq,
         };
         self.scenarios.extend([row.clone()])?;
         for (from, to) in Status::ALL.into_iter().flat_map(|from| Status::ALL.map(|to| (from, to))) {
@@ -167,4 +177,25 @@ impl<'a> StressTables<'a> {
         files.extend(self.at_risk.map(Stream::finish).transpose()?);
         Ok(files)
     }
+}
+
+/// Writes `distribution` and `tail`.
+///
+/// # Errors
+/// Those of writing.
+pub(super) fn write_distribution(
+    folder: &Path,
+    format: Format,
+    found: &BookDistribution,
+    book: &Book,
+    names: Names,
+) -> Result<[OutputFile; 2]> {
+    let BookDistribution { figures, tail, .. } = found;
+    let figures = write_table(folder, &DISTRIBUTION, format, figures.len(), |rows| {
+        filled::batch(&DISTRIBUTION, &columns::distribution(), figures.get(rows).unwrap_or_default())
+    })?;
+    let tail = write_table(folder, &TAIL, format, tail.len(), |rows| {
+        filled::batch(&TAIL, &columns::tail(), &seen(tail.get(rows).unwrap_or_default(), book, names))
+    })?;
+    Ok([figures, tail])
 }

@@ -1,7 +1,9 @@
 //! The summary of a stress as a person reads it in a terminal.
 
 use super::StressSummary;
-use crate::wording::{count, number, plain, short, usd};
+use crate::totals::losses::ScenarioDistribution;
+use crate::wording::{count, number, per_cent, plain, short, usd};
+use std::fmt::Write as _;
 
 /// The base case and the scenarios that bring most accounts into liquidation: a few lines of text, at most 80 columns
 /// wide, without colour.
@@ -20,7 +22,48 @@ pub fn stress_table(summary: &StressSummary) -> String {
     }
     let title = format!("{} · rules {}", base.as_of, short(&base.rules.name, 40));
     let (accounts, scenarios) = (count(base.accounts.margined), count(summary.scenarios));
-    format!("{title}\n{accounts} accounts in {scenarios} scenarios, the worst first\n\n{}", table.trim_fmt())
+    let table = table.trim_fmt();
+    let over = summary.distribution.as_ref().filter(|over| over.scenarios > 1).map(distribution).unwrap_or_default();
+    format!("{title}\n{accounts} accounts in {scenarios} scenarios, the worst first\n\n{table}{over}")
+}
+
+/// The book over its scenarios.
+fn distribution(over: &ScenarioDistribution) -> String {
+    let mut table = plain(&["USD", "mean", "median", "99 %", "ES 99 %", "worst"]);
+    for ((_, figure), name) in over.figures().into_iter().zip(["MMR", "equity loss", "shortfall"]) {
+        let of = &figure.over;
+        let figures = [of.mean, of.quantile_50, of.quantile_99, of.expected_shortfall_99, of.largest];
+        let cells = std::iter::once(name.into()).chain(figures.map(|figure| number(short_usd(figure))));
+        table.add_row(cells.collect::<Vec<_>>());
+    }
+    let scenarios = count(over.scenarios);
+    let mut text = format!("\n\nOver {scenarios} scenarios (ES: mean of the worst 1 %):\n\n{}\n\n", table.trim_fmt());
+    let owed = &over.shortfall.over;
+    let needed = [(owed.quantile_95, "95 %"), (owed.quantile_99, "99 %"), (owed.quantile_99_9, "99.9 %")];
+    let needed = needed.map(|(fund, share)| format!("  {share:>6} of the scenarios: {} USD", usd(fund)));
+    let _ = write!(text, "A guarantee fund bears the shortfall in\n{}", needed.join("\n"));
+    if let Some(fund) = over.fund {
+        let (size, share) = (usd(fund.usd), per_cent(fund.sufficient));
+        let _ = write!(text, "\nA fund of {size} USD suffices in {share} of the scenarios.");
+    }
+    if over.without_weight > 0 {
+        let _ = write!(text, "\n{} scenarios were given no weight and count as 1.", count(over.without_weight));
+    }
+    text
+}
+
+/// Whole dollars; large sums in millions or billions.
+fn short_usd(value: f64) -> String {
+    let size = value.abs();
+    if size < 1e7 {
+        usd(value)
+    } else if size < 1e10 {
+        format!("{:.1} m", value / 1e6)
+    } else if size < 1e12 {
+        format!("{:.2} bn", value / 1e9)
+    } else {
+        format!("{value:.3e}")
+    }
 }
 
 #[cfg(test)]
@@ -28,8 +71,10 @@ mod tests {
     use super::*;
     use crate::fixture;
     use crate::stress::summary::ScenarioSummary;
+    use crate::totals::losses::{FigureDistribution, Fund};
     use crate::totals::spread::Spread;
     use crate::totals::summary::Tally;
+    use crate::totals::weighted::{Sampler, Weights};
 
     /// Figures as wide as any, names of any length.
     #[test]
@@ -52,7 +97,21 @@ mod tests {
             hedge_saving_mmr: 0.0,
         };
         let most_liquidations = vec![scenario; 10];
-        let stress = StressSummary { scenarios: 100_000, base, most_liquidations, largest_shortfalls: Vec::new() };
+        let weights = Weights::new(vec![0.0, 1.0, 1e-9]).unwrap();
+        let values = [0.0, -999_999_999_999.0, -888_888_888_888.0];
+        let over = Sampler::default().of(&weights, |scenario| values[scenario]).unwrap();
+        let figure = FigureDistribution { base: 0.0, over };
+        let distribution = Some(ScenarioDistribution {
+            scenarios: 100_000,
+            weight: 1.0,
+            without_weight: 99_999,
+            mmr: figure,
+            equity_loss: figure,
+            shortfall: figure,
+            fund: Some(Fund { usd: 999_999_999_999.0, sufficient: 1.0 - 1e-12 }),
+        });
+        let largest_shortfalls = Vec::new();
+        let stress = StressSummary { scenarios: 100_000, base, most_liquidations, largest_shortfalls, distribution };
         for line in stress_table(&stress).lines() {
             assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
         }

@@ -10,7 +10,6 @@ use crate::source::Format;
 use crate::tables::encode::{Encoder, GROUP_ROWS, TableFile, create};
 use crate::tables::filled;
 use crate::totals::at_risk::Names;
-use arrow::array::RecordBatch;
 use std::path::Path;
 
 /// The table, of which no more than a row group is kept.
@@ -21,6 +20,7 @@ pub struct WorstTable<'a> {
     ids: IdTable,
     base: Vec<AccountMargin>,
     worst: Vec<Worst>,
+    liquidation_probability: Vec<Option<f64>>,
 }
 
 impl<'a> WorstTable<'a> {
@@ -30,26 +30,38 @@ impl<'a> WorstTable<'a> {
     /// Those of [`create`].
     pub(crate) fn create(folder: &Path, format: Format, names: Names<'a>) -> Result<Self> {
         let (encoder, file) = create(folder, &WORST, format)?;
-        Ok(Self { names, encoder, file, ids: IdTable::default(), base: Vec::new(), worst: Vec::new() })
+        let (base, worst, liquidation_probability) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { names, encoder, file, ids: IdTable::default(), base, worst, liquidation_probability })
     }
 
     /// Adds an account, in order.
     ///
     /// # Errors
     /// Those of writing.
-    pub fn add(&mut self, id: &str, base: AccountMargin, worst: Worst) -> Result<()> {
+    pub fn add(&mut self, id: &str, base: AccountMargin, worst: Worst, probability: Option<f64>) -> Result<()> {
         self.ids.push(id);
         self.base.push(base);
         self.worst.push(worst);
+        self.liquidation_probability.push(probability);
         if self.worst.len() == GROUP_ROWS { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
-        let batch = worst_batch(&self.ids, &self.base, &self.worst, self.names)?;
+        let Self { ids, base, worst, liquidation_probability, names, .. } = &*self;
+        let row = |(place, ((base, worst), &liquidation_probability))| WorstRow {
+            account_id: ids.get(place),
+            base,
+            worst,
+            liquidation_probability,
+            names: *names,
+        };
+        let rows = base.iter().zip(worst).zip(liquidation_probability).enumerate().map(row);
+        let batch = filled::batch(&WORST, &columns::worst(), &rows.collect::<Vec<_>>())?;
         self.file.append(self.encoder.encode(&batch)?)?;
         self.ids = IdTable::default();
         self.base.clear();
         self.worst.clear();
+        self.liquidation_probability.clear();
         Ok(())
     }
 
@@ -61,9 +73,4 @@ impl<'a> WorstTable<'a> {
         self.flush()?;
         self.file.finish()
     }
-}
-
-fn worst_batch(ids: &IdTable, base: &[AccountMargin], rows: &[Worst], names: Names) -> Result<RecordBatch> {
-    let row = |(place, (base, worst))| WorstRow { account_id: ids.get(place), base, worst, names };
-    filled::batch(&WORST, &columns::worst(), &base.iter().zip(rows).enumerate().map(row).collect::<Vec<_>>())
 }

@@ -6,11 +6,13 @@ pub mod counts;
 pub(crate) mod first;
 pub(crate) mod flagged;
 pub mod footprint;
+pub mod losses;
 pub mod reach;
 pub mod spread;
 pub(crate) mod sum;
 pub mod summary;
 mod text;
+pub mod weighted;
 
 pub use summary::Summary;
 pub use text::summary_table;

@@ -31,7 +31,7 @@ const BLOCKS_SHOWN: usize = 16;
 /// The table that a file of a run or a stress holds.
 pub(super) fn table_of(file: &str) -> Option<&'static TableSpec> {
     let (stem, extension) = file.rsplit_once('.')?;
-    let tables: [&'static TableSpec; 10] = [
+    let tables: [&'static TableSpec; 13] = [
         &ACCOUNTS,
         &RISK_UNITS,
         &AT_RISK,
@@ -42,6 +42,9 @@ pub(super) fn table_of(file: &str) -> Option<&'static TableSpec> {
         &stress::LARGEST,
         &stress::HEDGES,
         &stress::WORST,
+        &stress::DISTRIBUTION,
+        &stress::TAIL,
+        &stress::ACCOUNTS_DISTRIBUTION,
     ];
     let table = tables.into_iter().find(|table| table.name == stem)?;
     ["parquet", "arrow", "csv"].contains(&extension).then_some(table)

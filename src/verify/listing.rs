@@ -6,7 +6,7 @@ use crate::publish::recorded::{Recorded, Request};
 use crate::publish::{MANIFEST, SIGNATURE};
 use crate::request::DistanceScope;
 use crate::source::Format;
-use crate::stress::Detail;
+use crate::stress::{Detail, Distributed};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,6 +25,11 @@ pub(super) fn written(request: &Request) -> Result<BTreeSet<String>> {
             Detail::All => files.extend(["accounts", "risk_units", "at_risk"].map(table)),
             Detail::AtRisk => files.extend(["at_risk"].map(table)),
             Detail::None => {}
+        }
+        match stress.distribution.parse()? {
+            Distributed::Accounts => files.extend(["distribution", "tail", "accounts_distribution"].map(table)),
+            Distributed::Book => files.extend(["distribution", "tail"].map(table)),
+            Distributed::None => {}
         }
     } else {
         files.extend(["accounts", "risk_units"].map(table));

@@ -32,6 +32,7 @@ before(async () => {
   remargin("generate", "--accounts", "400", "--seed", "6", "--out", at("small"), "--quiet");
   remargin("run", at("small"), "--out", at("distances"), "--distance", "at-risk", "--quiet");
   remargin("stress", at("small"), "--out", at("stress"), "--grid", "BTC=-40%..40%/20%", "--scenario", "</script><b>: *=-60%", "--quiet");
+  remargin("stress", "data/sample", "--out", at("history"), "--preset", "history-1d", "--fund", "20_000", "--distance", "none", "--quiet");
   hostile();
   browser = await launch(place);
 });
@@ -68,7 +69,7 @@ const rows = (page, table) => page.locator(`${table} .scroll > table > tbody > t
 const number = (text) => Number(text.replaceAll(",", "").replace("\u2212", "-"));
 
 test("the page draws itself without an error or a request, and stays below its size", async () => {
-  for (const run of ["run", "distances", "stress", "hostile-run"]) {
+  for (const run of ["run", "distances", "stress", "history", "hostile-run"]) {
     for (const colorScheme of ["light", "dark"]) {
       const file = at(run, "report.html");
       assert.ok(statSync(file).size < 3_000_000, `${run}: ${statSync(file).size} bytes`);
@@ -115,6 +116,7 @@ test("every chart has marks inside its frame", async () => {
   const expected = {
     run: { "#chart-ratios": "rect", "#chart-status": "rect", "#chart-concentration": "rect", "#chart-units": "rect", "#chart-binding": "rect", "#chart-hedging": "rect" },
     stress: { "#chart-ratios": "rect", "#chart-scenarios": "rect", "#chart-migration": "rect", "#chart-units": "rect" },
+    history: { "#chart-losses": "rect", "#chart-probability": "rect" },
   };
   for (const [run, charts] of Object.entries(expected)) {
     const { page } = await open(browser, at(run, "report.html"));
@@ -314,8 +316,46 @@ test("scenarios: heat map, migration of the chosen one, worst first", async () =
   await page.close();
 });
 
+test("the heat map says how many scenarios it leaves out", async () => {
+  for (const [run, text] of [["stress", "all scenarios are shown"], ["history", "3,248 of 3,278 scenarios are left out here"]]) {
+    const { page } = await open(browser, at(run, "report.html"));
+    const about = await page.textContent("#chart-scenarios figcaption");
+    assert.ok(about.includes(text), `${run}: ${about}`);
+    await page.close();
+  }
+});
+
+test("losses: a histogram of every scenario, the tail in another colour and by name", async () => {
+  const { page, faults } = await open(browser, at("history", "report.html"));
+  const summary = JSON.parse(readFileSync(at("history", "summary.json"), "utf8")).distribution;
+  const { losses } = await page.evaluate(() => JSON.parse(document.getElementById("data").textContent));
+  for (const { figure, bars } of losses.figures) {
+    const all = bars.reduce((sum, [, share]) => sum + share, 0);
+    assert.ok(Math.abs(all - 1) < 1e-4, `${figure}: ${all}`);
+    const tail = bars.reduce((sum, [bar, share]) => sum + (bar >= 0 ? share : 0), 0);
+    assert.ok(tail > 0 && tail <= 0.0101, `${figure}: ${tail} is beyond the 99 % quantile`);
+  }
+  const colors = () => page.$$eval("#chart-losses svg g[aria-label=rect] rect", (bars) => bars.map((bar) => bar.getAttribute("fill")));
+  const loss = await colors();
+  assert.equal(new Set(loss).size, 2);
+  assert.ok((await page.textContent("#table-tail")).includes("Equity loss"));
+  await page.locator("#chart-losses").getByRole("button", { name: "Shortfall" }).click();
+  assert.notDeepEqual(await colors(), loss);
+  assert.ok((await page.textContent("#table-tail h3")).includes("Shortfall"));
+  const amounts = (await cells(page, "#table-tail", 2)).map(number);
+  assert.ok(amounts.length === 50 && amounts.every((amount, place) => place === 0 || amount <= amounts[place - 1]), amounts.join(" "));
+  assert.ok(Math.abs(amounts[0] - summary.shortfall.largest) <= 0.5, `${amounts[0]}`);
+  const fund = await page.textContent("#fund");
+  const said = `A fund of 20,000 USD suffices in ${(summary.fund.sufficient * 100).toFixed(1)}`;
+  assert.ok(fund.includes(said), `${said}: ${fund}`);
+  const likely = (await cells(page, "#table-probability", 2)).map((text) => Number.parseFloat(text.replace("<\u202f", "")));
+  assert.ok(likely.length > 5 && likely.every((share, place) => place === 0 || share <= likely[place - 1]), likely.join(" "));
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
 test("the page fits narrow windows and paper", async () => {
-  const { page, faults } = await open(browser, at("stress", "report.html"));
+  const { page, faults } = await open(browser, at("history", "report.html"));
   for (const width of [1920, 1024, 600, 380]) {
     await page.setViewportSize({ width, height: 800 });
     await page.waitForTimeout(250);

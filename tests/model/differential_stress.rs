@@ -17,7 +17,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     ([shock("*"), shock("BTC"), shock("ETH")], fx, any::<bool>(), days).prop_map(|(shocks, fx, both, days)| {
         let stable = if both { vec!["USDC", "USDT"] } else { vec!["USDT"] };
         let fx = stable.into_iter().map(|ccy| (ccy.to_owned(), fx)).collect();
-        Scenario { name: "random".into(), shocks: shocks.to_vec(), fx, days }
+        Scenario { name: "random".into(), shocks: shocks.to_vec(), fx, days, weight: None }
     })
 }
 

@@ -49,6 +49,7 @@ fn scenarios(count: usize, sizes: &[f64]) -> Vec<Scenario> {
             shocks: vec![shock("*", size, -0.5 * size.min(1.0)), shock("BTC", -0.5 * size.min(1.0), size.abs())],
             fx: vec![("USDT".to_owned(), 0.01 * number as f64 - 0.02)],
             days: [0.0, 0.0, 1.0, 400.0][number % 4],
+            weight: None,
         }
     };
     (0..count).map(scenario).collect()

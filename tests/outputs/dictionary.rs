@@ -33,6 +33,7 @@ Every column of every output table. Which command writes which file is in [Outpu
 | price | the price of the instrument, in its quote currency |
 | amount | contracts of a derivative, coins of a spot pair, or what another column names |
 | count, days | whole things; days |
+| weight | what a scenario weighs beside others |
 | flag, label, text | true or false; one of a few words or names; any text |
 
 *Null* says whether a cell may be empty. Columns keep their order, and new ones go to the end.
@@ -41,7 +42,19 @@ Every column of every output table. Which command writes which file is in [Outpu
 fn commands() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
     vec![
         ("run", vec![&ACCOUNTS, &RISK_UNITS, &AT_RISK, &DISTANCES, &REJECTS]),
-        ("stress", vec![&stress::SCENARIOS, &stress::MIGRATION, &stress::LARGEST, &stress::HEDGES, &stress::WORST]),
+        (
+            "stress",
+            vec![
+                &stress::SCENARIOS,
+                &stress::MIGRATION,
+                &stress::LARGEST,
+                &stress::HEDGES,
+                &stress::WORST,
+                &stress::DISTRIBUTION,
+                &stress::TAIL,
+                &stress::ACCOUNTS_DISTRIBUTION,
+            ],
+        ),
         ("simulate", vec![&simulate::CHECKS, &simulate::CHECK_UNITS, &simulate::MAX_WITHDRAW, &simulate::MAX_ORDER]),
         (
             "compare",

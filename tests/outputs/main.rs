@@ -5,6 +5,7 @@ mod common;
 mod compare;
 mod determinism;
 mod dictionary;
+mod distribution;
 mod explain;
 mod manifest;
 mod memory;

@@ -52,6 +52,7 @@ fn outputs(dir: &Path) -> Vec<String> {
         let stress = format!("stress-{format}");
         let flags =
             ["--scenario", "crash: *=-40%", "--scenario", "BTC=+10%", "--detail", "all", "--distance", "at-risk"];
+        let flags = [&flags[..], &["--distribution", "accounts"]].concat();
         succeeds(dir, &[&["stress", "snapshot", "--out", &stress], &flags[..], &common[..]].concat());
         made.extend([run, stress]);
     }
@@ -198,9 +199,9 @@ fn every_edited_cell_is_found_and_named() {
         }
         assert!(found_in(&run).agrees(), "{output} after the edits are undone");
     }
-    // Six tables of a run (`at_risk` twice) and ten of a stress, in two formats; none is empty. Beside Parquet,
+    // Six tables of a run (`at_risk` twice) and thirteen of a stress, in two formats; none is empty. Beside Parquet,
     // `rejects` is there twice.
-    let expected = 2 * (6 + 10) + 2;
+    let expected = 2 * (6 + 13) + 2;
     assert_eq!((tables, edited), (expected, expected * edits()));
 }
 

@@ -6,7 +6,7 @@ use remargin::market::scenario::{Scenario, Shock};
 use remargin::progress::Silent;
 use remargin::request::DistanceScope;
 use remargin::rules;
-use remargin::stress::{Detail, StressRequest, run};
+use remargin::stress::{Detail, Distributed, StressRequest, run};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
@@ -24,6 +24,7 @@ fn scenarios(count: usize) -> Vec<Scenario> {
             }],
             fx: vec![("USDT".to_owned(), -0.01 * (number % 3) as f64)],
             days: [0.0, 0.0, 30.0][number % 3],
+            weight: None,
         }
     };
     (0..count).map(scenario).collect()
@@ -36,6 +37,7 @@ fn stressed(snapshot: &Path, set: &[&str], count: usize, detail: Detail, width: 
     let set: Vec<String> = set.iter().map(|one| (*one).to_owned()).collect();
     let rules = rules::load(None, &set).unwrap();
     let mut request = StressRequest::new(snapshot, out.as_path(), rules).with_detail(detail).with_width(width);
+    request.distribution = Distributed::Accounts;
     request.sources.scenarios = scenarios(count);
     request.distance = DistanceScope::None;
     run(&request, &Silent).unwrap();

@@ -187,7 +187,7 @@ const HEATED = 30;
 const SHADES = [0.03, 0.5];
 
 /** Scenario x status, and the shortfall. */
-function scenarioChart(figure, scenarios) {
+function scenarioChart(figure, scenarios, total) {
   const shown = scenarios.slice(0, HEATED);
   const cells = shown.flatMap((row) => STATUSES.map((status, place) => {
     const accounts = row.figures[place];
@@ -203,7 +203,8 @@ function scenarioChart(figure, scenarios) {
   }
   const owed = shown.map((row) => ({ scenario: row.scenario, shortfall: row.figures[FIGURE.shortfall], accounts: row.figures[FIGURE.shortfall_accounts] }));
   const longest = Math.max(...shown.map((row) => row.scenario.length), 4);
-  const about = "share of accounts by status, and USD that accounts owe beyond all they have; each column shaded from its least to its most; the base case, then the worst first";
+  const about = "share of accounts by status, and USD that accounts owe beyond all they have; each column shaded from its least to its most; the base case, then the worst first"
+    + (shown.length < total ? `; ${count(total - shown.length)} of ${count(total)} scenarios are left out here: all of them are in the table scenarios` : "; all scenarios are shown");
   chart(figure, "Scenarios", about, null, (width) => {
     const left = Math.min(longest * 7 + 16, Math.floor(width * 0.32));
     const most = Math.max(8, Math.floor((left - 16) / 6.8));

@@ -193,9 +193,13 @@ function start() {
   concentrationChart(byId("chart-concentration"), data.distribution.concentration, data.accounts.margined);
   if (data.scenarios) {
     byId("scenarios").hidden = false;
-    scenarioChart(byId("chart-scenarios"), data.scenarios.rows);
+    scenarioChart(byId("chart-scenarios"), data.scenarios.rows, data.scenarios.total);
     migrationChart(byId("chart-migration"), data.scenarios.rows);
     scenarioTable(data);
+  }
+  if (data.losses) {
+    byId("losses").hidden = false;
+    lossSection(data);
   }
   atRiskTable(data);
   unitChart(byId("chart-units"), units);
