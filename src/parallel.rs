@@ -3,7 +3,6 @@
 use crate::{Error, Result};
 use rayon::ScopeFifo;
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Runs `work(0..tasks)` on rayon's threads and hands the results to `sink` in order of their number.
@@ -90,19 +89,36 @@ impl Bell {
 
 /// A piece of work that rayon's threads have or will take up.
 pub struct Running<T> {
-    result: Receiver<Result<T>>,
+    result: Arc<Mutex<State<T>>>,
     bell: Bell,
 }
 
-/// Sends the result of a task. It rings when it goes, also if the task panics.
+enum State<T> {
+    Pending,
+    Done(Result<T>),
+    /// The task ended without a result, or the result was taken.
+    Gone,
+}
+
+/// Leaves the result of a task. It rings when it goes, also if the task panics.
 struct Sender<T> {
-    sender: Option<SyncSender<Result<T>>>,
+    result: Arc<Mutex<State<T>>>,
     bell: Bell,
+}
+
+impl<T> Sender<T> {
+    fn leave(&self, result: Result<T>) {
+        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = State::Done(result);
+    }
 }
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        drop(self.sender.take());
+        let mut state = self.result.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Pending) {
+            *state = State::Gone;
+        }
+        drop(state);
         self.bell.ring();
     }
 }
@@ -117,14 +133,9 @@ impl<T: Send> Running<T> {
     where
         T: 'scope,
     {
-        let (sender, result) = sync_channel(1);
-        let sender = Sender { sender: Some(sender), bell: bell.clone() };
-        scope.spawn_fifo(move |_| {
-            let done = work();
-            // The receiver is gone only when something failed before; nobody wants the result then.
-            let _ = sender.sender.as_ref().map(|sender| sender.send(done));
-            drop(sender);
-        });
+        let result = Arc::new(Mutex::new(State::Pending));
+        let sender = Sender { result: Arc::clone(&result), bell: bell.clone() };
+        scope.spawn_fifo(move |_| sender.leave(work()));
         Self { result, bell: bell.clone() }
     }
 
@@ -133,10 +144,13 @@ impl<T: Send> Running<T> {
     /// # Errors
     /// That of the work; [`Error::Runtime`] if it was given up.
     pub fn poll(&self) -> Result<Option<T>> {
-        match self.result.try_recv() {
-            Ok(result) => result.map(Some),
-            Err(TryRecvError::Disconnected) => Err(Error::Runtime("a worker stopped without a result".into())),
-            Err(TryRecvError::Empty) => Ok(None),
+        let mut state = self.result.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Pending) {
+            return Ok(None);
+        }
+        match std::mem::replace(&mut *state, State::Gone) {
+            State::Done(result) => result.map(Some),
+            State::Pending | State::Gone => Err(Error::Runtime("a worker stopped without a result".into())),
         }
     }
 
