@@ -10,6 +10,7 @@ use crate::progress::Progress;
 use crate::source::{Format, Input, Source, settle};
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::any::Any;
 use std::path::Path;
 
 /// A table whose columns have been checked.
@@ -102,33 +103,45 @@ fn parquet_window(parts: &[parquet::Part]) -> (usize, u64) {
 ///
 /// A local covers a row group (Parquet), a batch or a slice of one. One local a thread exists at a time, several if
 /// they are small. When the last row is read, no file may have changed since it was opened.
-pub(crate) fn scan<T: Default + Send>(
-    opened: Opened,
-    progress: &dyn Progress,
-    fold: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
-    merge: impl FnMut(T) -> Result<()>,
-) -> Result<Vec<u64>> {
-    let inputs = opened.inputs();
-    settle(&inputs, scan_opened(opened, progress, fold, merge))
-}
-
-fn scan_opened<T: Default + Send>(
+pub(crate) fn scan<T: Default + Send + 'static>(
     opened: Opened,
     progress: &dyn Progress,
     fold: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
     mut merge: impl FnMut(T) -> Result<()>,
 ) -> Result<Vec<u64>> {
-    let step = |local: &mut T, batch: &Batch| {
-        progress.check()?;
-        fold(local, batch)?;
-        progress.advance(batch.rows as u64);
-        Ok(())
+    let inputs = opened.inputs();
+    let other = || Error::Runtime("the rows of a table were gathered into another type".to_owned());
+    let folding = Folding {
+        make: &|| Box::new(T::default()),
+        step: &|local, batch| {
+            progress.check()?;
+            fold(local.downcast_mut().ok_or_else(other)?, batch)?;
+            progress.advance(batch.rows as u64);
+            Ok(())
+        },
     };
+    let merged = &mut |local: Local| merge(*local.downcast().map_err(|_| other())?);
+    settle(&inputs, scan_opened(opened, &folding, merged))
+}
+
+/// What a task has gathered. Its type is left out where the work is handed to threads: for each type of a local the
+/// compiler would make all of that again.
+type Local = Box<dyn Any + Send>;
+
+/// How rows are gathered.
+struct Folding<'a> {
+    make: &'a (dyn Fn() -> Local + Sync),
+    step: &'a (dyn Fn(&mut Local, &Batch) -> Result<()> + Sync),
+}
+
+type Merge<'a> = &'a mut dyn FnMut(Local) -> Result<()>;
+
+fn scan_opened(opened: Opened, folding: &Folding<'_>, merge: Merge<'_>) -> Result<Vec<u64>> {
     match opened {
-        Opened::Parquet(parts) => scan_parquet(&parts, step, merge),
-        Opened::Ipc(mut batches) => Ok(vec![scan_sequence(|| batches.next(), step, &mut merge)?]),
-        Opened::Csv(mut batches) => Ok(vec![scan_sequence(|| batches.next(), step, &mut merge)?]),
-        Opened::Memory(slices) => scan_memory(&slices, step, merge),
+        Opened::Parquet(parts) => scan_parquet(&parts, folding, merge),
+        Opened::Ipc(mut batches) => Ok(vec![scan_sequence(&mut || batches.next(), folding, merge)?]),
+        Opened::Csv(mut batches) => Ok(vec![scan_sequence(&mut || batches.next(), folding, merge)?]),
+        Opened::Memory(slices) => scan_memory(&slices, folding, merge),
     }
 }
 
@@ -141,11 +154,7 @@ fn full(tasks: usize, rows: u64) -> bool {
     tasks >= threads && (rows >= SMALL_WAVE * threads as u64 || tasks >= 64 * threads)
 }
 
-fn scan_parquet<T: Default + Send>(
-    parts: &[parquet::Part],
-    step: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
-    mut merge: impl FnMut(T) -> Result<()>,
-) -> Result<Vec<u64>> {
+fn scan_parquet(parts: &[parquet::Part], folding: &Folding<'_>, merge: Merge<'_>) -> Result<Vec<u64>> {
     let mut tasks = Vec::new();
     let mut first_row = 1u64;
     for part in parts {
@@ -157,35 +166,31 @@ fn scan_parquet<T: Default + Send>(
     let work = |task: usize| {
         let &(part, group, first_row): &(&parquet::Part, usize, u64) =
             tasks.get(task).ok_or_else(|| Error::Runtime(format!("there is no row group number {task}")))?;
-        let mut local = T::default();
-        part.read_group(group, first_row, |batch| step(&mut local, batch))?;
+        let mut local = (folding.make)();
+        part.read_group(group, first_row, |batch| (folding.step)(&mut local, batch))?;
         Ok(local)
     };
     let (window, _) = parquet_window(parts);
-    in_order(tasks.len(), window, work, &mut merge)?;
+    in_order(tasks.len(), window, work, merge)?;
     Ok(parts.iter().map(|part| part.groups.iter().sum()).collect())
 }
 
-fn scan_memory<T: Default + Send>(
-    slices: &memory::Slices,
-    step: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
-    mut merge: impl FnMut(T) -> Result<()>,
-) -> Result<Vec<u64>> {
+fn scan_memory(slices: &memory::Slices, folding: &Folding<'_>, merge: Merge<'_>) -> Result<Vec<u64>> {
     let work = |slice: usize| {
-        let mut local = T::default();
+        let mut local = (folding.make)();
         if let Some(batch) = slices.batch(slice) {
-            step(&mut local, &batch)?;
+            (folding.step)(&mut local, &batch)?;
         }
         Ok(local)
     };
-    in_order(slices.len(), 2 * rayon::current_num_threads(), work, &mut merge)?;
+    in_order(slices.len(), 2 * rayon::current_num_threads(), work, merge)?;
     Ok(vec![slices.rows()])
 }
 
-fn scan_sequence<T: Default + Send>(
-    mut next: impl FnMut() -> Result<Option<Batch>>,
-    step: impl Fn(&mut T, &Batch) -> Result<()> + Sync,
-    merge: &mut impl FnMut(T) -> Result<()>,
+fn scan_sequence(
+    next: &mut dyn FnMut() -> Result<Option<Batch>>,
+    folding: &Folding<'_>,
+    merge: Merge<'_>,
 ) -> Result<u64> {
     let mut rows = 0;
     loop {
@@ -200,11 +205,11 @@ fn scan_sequence<T: Default + Send>(
         }
         rows += wave_rows;
         let work = |batch: Batch| {
-            let mut local = T::default();
-            step(&mut local, &batch)?;
+            let mut local = (folding.make)();
+            (folding.step)(&mut local, &batch)?;
             Ok(local)
         };
-        let locals: Vec<Result<T>> = wave.into_par_iter().map(work).collect();
+        let locals: Vec<Result<Local>> = wave.into_par_iter().map(work).collect();
         locals.into_iter().try_for_each(|local| merge(local?))?;
     }
 }

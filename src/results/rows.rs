@@ -101,7 +101,7 @@ pub fn hash_file(file: &Path, progress: &dyn Progress) -> Result<Option<(u64, St
 ///
 /// # Errors
 /// Those of [`read_result`].
-pub fn scan_result<T: Default + Send>(
+pub fn scan_result<T: Default + Send + 'static>(
     dir: &Path,
     table: &str,
     columns: ResultColumns,

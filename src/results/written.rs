@@ -42,7 +42,7 @@ pub(crate) fn read_table(
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if the table is broken; [`crate::Error::Interrupted`].
-pub(crate) fn scan_table<T: Default + Send>(
+pub(crate) fn scan_table<T: Default + Send + 'static>(
     dir: &Path,
     table: &str,
     names: &[&'static str],

@@ -107,7 +107,7 @@ pub fn open_lines<'a>(path: &Path, progress: &'a dyn Progress) -> Result<Box<dyn
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] if the file cannot be read or lacks a column; [`crate::Error::Interrupted`].
-pub fn read_operations<T: Send>(
+pub fn read_operations<T: Send + 'static>(
     path: &Path,
     keep: impl Fn(&Asked<'_>) -> T + Sync,
     progress: &dyn Progress,

@@ -93,7 +93,7 @@ impl RawSnapshot {
     ///
     /// # Errors
     /// [`Error::Invalid`] if the table is broken.
-    pub fn scan<T: Default + Send>(
+    pub fn scan<T: Default + Send + 'static>(
         &self,
         table: Table,
         progress: &dyn Progress,

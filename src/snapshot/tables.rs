@@ -217,7 +217,7 @@ struct SmallTable<T> {
     file_rows: Vec<u64>,
 }
 
-impl<T: Send> SmallTable<T> {
+impl<T: Send + 'static> SmallTable<T> {
     fn read(
         (files, opened): (Vec<PathBuf>, Opened),
         options: &LoadOptions,

@@ -106,7 +106,7 @@ struct Local<R> {
 
 impl Reading<'_> {
     /// A table by its place among [`OF_ACCOUNTS`].
-    fn table<R: Rows>(&mut self, place: usize, mut see: impl FnMut(&Group<R>)) -> Result<Unordered<R>> {
+    fn table<R: Rows + 'static>(&mut self, place: usize, mut see: impl FnMut(&Group<R>)) -> Result<Unordered<R>> {
         let table: Table = OF_ACCOUNTS[place];
         let mut read = Unordered { groups: Vec::new(), numbers: Vec::new() };
         let Some(opened) = self.origin.open(table)? else { return Ok(read) };
