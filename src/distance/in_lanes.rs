@@ -198,7 +198,7 @@ impl<R: Real> Revalued for OnRungs<'_, R> {
         }
         match &self.groups[self.way] {
             Some((_, Some(figures))) => Ok(self.point(price_move, figures, lane)),
-            // A rung that is not finite may lie behind the one that is searched: alone it is an error, if it is reached.
+            // A rung that is not finite may lie behind the one that is searched; alone it is an error if it is reached.
             _ => self.at(price_move),
         }
     }

@@ -9,8 +9,8 @@ use super::changed::Known;
 use super::gathered::{Gathered, restricted_usd, spot_of};
 use super::ledgers::Ledger;
 use super::priced::PricedMarket;
-use super::requirement::currency_of;
 use super::sums::{PositionRows, Sums};
+use super::totals::currency_of;
 use std::collections::HashMap;
 use std::ops::Range;
 

@@ -5,9 +5,10 @@
 
 use super::account::{Account, NotFinite};
 use super::priced::PricedMarket;
-use super::requirement::{AccountMargin, Totals, Workspace, evaluate};
+use super::requirement::{AccountMargin, Workspace, evaluate};
 use super::spot_hedge::Spot;
 use super::sums::{PositionRows, Sums};
+use super::totals::Totals;
 use super::unit_margin::UnitMargin;
 
 /// A risk unit of the account as it was.

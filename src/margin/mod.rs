@@ -39,6 +39,7 @@ mod status;
 pub mod stress;
 pub mod sums;
 pub mod tiers;
+mod totals;
 pub mod unit_margin;
 
 pub use requirement::AccountMargin;

@@ -11,9 +11,10 @@ use super::account_figures::AccountFigures;
 use super::orders::loss_usd;
 use super::priced::PricedMarket;
 use super::real::Real;
-use super::requirement::{Totals, Workspace, stress_units};
+use super::requirement::{Workspace, stress_units};
 use super::rules::SpotOffset;
 use super::sums::PositionRows;
+use super::totals::Totals;
 use super::unit_margin::UnitMargin;
 
 /// Where the entries of a market are in the part of it that a move reaches.

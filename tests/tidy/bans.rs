@@ -167,6 +167,7 @@ const FILE_MODULES: &[&str] = &[
     "container",
     "formats",
     "generate/mod",
+    "generate/template",
     "import/okx/files",
     "import/okx/mod",
     "cli/signals",
