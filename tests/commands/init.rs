@@ -24,7 +24,7 @@ fn a_snapshot_to_fill_in_can_be_margined_as_it_is() {
         (&2.into(), &2.into())
     );
     let stress = succeeds(dir, &["stress", "book", "-o", "stress"]);
-    assert!(stress.stdout.contains("2 accounts in 3 scenarios"), "{}", stress.stdout);
+    assert!(stress.stderr.contains("2 accounts in 3 scenarios"), "{}", stress.stderr);
     let again = remargin(dir, &["init", "book"]);
     assert!(again.code == Some(2) && again.stderr.contains("book"), "{again:?}");
 }
