@@ -76,6 +76,19 @@ class Currencies(NamedTuple):
     borrow_imr: np.ndarray
 
 
+class RuleTable(NamedTuple):
+    """What the rules say of each instrument, unit and currency, whatever the prices."""
+
+    units: Units                # spot and basis not filled in
+    currencies: Currencies
+    basis_floor: np.ndarray
+    basis_annual: np.ndarray
+    delta_one_charge: np.ndarray
+    option_moves: np.ndarray    # options x MOVES
+    option_extreme: np.ndarray
+    option_charge: np.ndarray
+
+
 class Quotes(NamedTuple):
     """A market before it is priced: names, then one column of instruments each, then units and currencies."""
 
@@ -104,6 +117,11 @@ class Quotes(NamedTuple):
     unit_spot: np.ndarray
     unit_years: np.ndarray      # units x expiries, NaN where the unit has no more
     fx: np.ndarray              # of currencies
+
+    def only(self, rows):
+        """With these instruments alone."""
+        columns = self[3 : 3 + len(QUOTE_TYPES)]
+        return Quotes(*self[:3], *(column[rows] for column in columns), *self[3 + len(columns) :])
 
 
 QUOTE_TYPES = (np.int32,) * 7 + (float, float, float, bool) + (float,) * 6
@@ -138,13 +156,16 @@ def load_rules(settings=()):
 
 def load_market(snapshot, rules, erfc, more_currencies=()):
     """Reads the market tables and prices them. `erfc` is a ufunc of the peer's library."""
-    return price_market(read_quotes(snapshot, rules, more_currencies), rules, erfc)
+    quotes = read_quotes(snapshot, rules, more_currencies)
+    return price_market(quotes, table_of(quotes, rules), rules, erfc)
 
 
-def price_market(quotes, rules, erfc):
+def price_market(quotes, table, rules, erfc):
     """Every instrument priced in every stress scenario."""
-    return Market(quotes.inst_ids, quotes.unit_names, quotes.currency_names, price_contracts(quotes, rules, erfc),
-                  price_units(quotes, rules), price_currencies(quotes, rules))
+    units = table.units._replace(spot=quotes.unit_spot, basis=np.nan_to_num(
+        np.maximum(table.basis_floor[:, None], table.basis_annual[:, None] * quotes.unit_years)))
+    return Market(quotes.inst_ids, quotes.unit_names, quotes.currency_names,
+                  price_contracts(quotes, table, rules, erfc), units, table.currencies._replace(fx=quotes.fx))
 
 
 def read_quotes(snapshot, rules, more_currencies=()):
@@ -233,21 +254,25 @@ def tier_arrays(tables, column=1):
     return bounds, rates
 
 
-def price_units(quotes, rules):
-    """Parameters of each risk unit."""
-    coins = [quotes.currency_names[at] for at in quotes.unit_base]
-    mr1 = [class_of(rules["classes"]["mr1"], coin) for coin in coins]
-    mr467 = [class_of(rules["classes"]["mr4_mr6_mr7"], coin) for coin in coins]
-    of = lambda table, classes: np.array([table[name] for name in classes])
-    bounds, rates = tier_arrays([rules["mr7"]["tiers"][name] for name in mr467])
-    floor, annual = of(rules["mr4"]["floor"], mr467), of(rules["mr4"]["annualized"], mr467)
-    basis = np.nan_to_num(np.maximum(floor[:, None], annual[:, None] * quotes.unit_years))
-    count = np.sum(~np.isnan(quotes.unit_years), axis=1, dtype=np.int32)
-    return Units(quotes.unit_base, quotes.unit_mode, quotes.unit_spot, of(rules["mr1"]["price"], mr1),
-                 of(rules["mr6"]["price"], mr467), bounds, rates, basis, count)
+def table_of(quotes, rules):
+    """The rules of each instrument, unit and currency."""
+    mr1_of = {name: class_of(rules["classes"]["mr1"], name) for name in quotes.currency_names}
+    mr467_of = {name: class_of(rules["classes"]["mr4_mr6_mr7"], name) for name in quotes.currency_names}
+    by = lambda classes, table, coins: np.array([table[classes[quotes.currency_names[at]]] for at in coins])
+    coins, options = quotes.unit_base, quotes.base[quotes.kind == OPTION]
+    bounds, rates = tier_arrays([rules["mr7"]["tiers"][mr467_of[quotes.currency_names[at]]] for at in coins])
+    units = Units(
+        coins, quotes.unit_mode, quotes.unit_spot, by(mr1_of, rules["mr1"]["price"], coins),
+        by(mr467_of, rules["mr6"]["price"], coins), bounds, rates, quotes.unit_years,
+        np.sum(~np.isnan(quotes.unit_years), axis=1, dtype=np.int32))
+    return RuleTable(
+        units, currency_table(quotes, rules), by(mr467_of, rules["mr4"]["floor"], coins),
+        by(mr467_of, rules["mr4"]["annualized"], coins), by(mr467_of, rules["mr7"]["delta_one"], quotes.base),
+        by(mr1_of, rules["mr1"]["price"], options), by(mr467_of, rules["mr6"]["price"], options),
+        by(mr467_of, rules["mr7"]["option"], options))
 
 
-def price_currencies(quotes, rules):
+def currency_table(quotes, rules):
     """Fx, collateral discounts and borrowing rates."""
     of = lambda table: [table.get(name, table["*"]) for name in quotes.currency_names]
     discount = tier_arrays(of(rules["discount"]))
@@ -272,16 +297,12 @@ def normal(x, erfc):
     return 0.5 * erfc(-x * math.sqrt(0.5))
 
 
-def price_contracts(quotes, rules, erfc):
+def price_contracts(quotes, table, rules, erfc):
     """Every instrument for one long contract."""
     q, kind, m = quotes, quotes.kind, quotes.multiplier
-    names = [quotes.currency_names[at] for at in q.base]
-    mr1 = [class_of(rules["classes"]["mr1"], name) for name in names]
-    mr467 = [class_of(rules["classes"]["mr4_mr6_mr7"], name) for name in names]
-    of = lambda table, classes: np.array([table[name] for name in classes])
     delta_one = np.where(kind == INVERSE, m, m * q.mark * q.phi)
     slope = np.where(kind == INVERSE, m, np.where(kind == LINEAR, m * q.index * q.phi, 0.0))
-    charge = np.abs(delta_one) * of(rules["mr7"]["delta_one"], mr467)
+    charge = np.abs(delta_one) * table.delta_one_charge
     at = np.flatnonzero(kind == OPTION)
     row = np.full(len(kind), -1, np.int32)
     row[at] = np.arange(len(at))
@@ -292,11 +313,7 @@ def price_contracts(quotes, rules, erfc):
         fee_base=np.abs(delta_one), row=row, rows=np.zeros((len(at), COLUMNS)))
     if len(at) == 0:
         return contracts
-    only = lambda table, classes: of(table, [classes[i] for i in at])
-    options = Quotes(*quotes[:3], *(column[at] for column in quotes[3 : 3 + len(QUOTE_TYPES)]),
-                     *quotes[3 + len(QUOTE_TYPES) :])
-    return price_options(contracts, at, options, only(rules["mr1"]["price"], mr1),
-                         only(rules["mr6"]["price"], mr467), only(rules["mr7"]["option"], mr467), rules, erfc)
+    return price_options(contracts, at, quotes.only(at), table, rules, erfc)
 
 
 def option_values(options, rules, erfc):
@@ -304,11 +321,11 @@ def option_values(options, rules, erfc):
     return black76(options.forward, options.strike, options.vol, options.years, rules["rate"], options.call, erfc)
 
 
-def price_options(contracts, at, options, moves, extreme, charge_rate, rules, erfc):
+def price_options(contracts, at, options, table, rules, erfc):
     """Fills in the options: value, Greeks, and the P&L of each scenario."""
     forward, strike, vol, years, call = options.forward, options.strike, options.vol, options.years, options.call
     m, index, phi = options.multiplier, options.index, options.phi
-    rate, rows = rules["rate"], contracts.rows
+    rate, rows, moves, extreme = rules["rate"], contracts.rows, table.option_moves, table.option_extreme
     value = lambda f, v, t: black76(f, strike, v, t, rate, call, erfc)
     base, scale = value(forward, vol, years), m * phi
     moved = lambda s, v: scale * (
@@ -337,7 +354,7 @@ def price_options(contracts, at, options, moves, extreme, charge_rate, rules, er
     delta = np.where(call, discount * normal(d1, erfc), -discount * normal(-d1, erfc))
     rows[:, VEGA] = scale * forward * density * root * 0.01
 
-    charge = charge_rate * index
+    charge = table.option_charge * index
     live = years > 0.0      # an option that has come to its expiry counts in equity alone
     rows[~live] = 0.0
     fill = lambda column, values: column.__setitem__(at, np.where(live, values, 0.0))
