@@ -76,6 +76,57 @@ class Currencies(NamedTuple):
     borrow_imr: np.ndarray
 
 
+class RuleTable(NamedTuple):
+    """What the rules say of each instrument, unit and currency, whatever the prices."""
+
+    units: Units                # spot and basis not filled in
+    currencies: Currencies
+    basis_floor: np.ndarray
+    basis_annual: np.ndarray
+    delta_one_charge: np.ndarray
+    option_moves: np.ndarray    # options x MOVES
+    option_extreme: np.ndarray
+    option_charge: np.ndarray
+
+
+class Quotes(NamedTuple):
+    """A market before it is priced: names, then one column of instruments each, then units and currencies."""
+
+    inst_ids: list
+    unit_names: list
+    currency_names: list
+    kind: np.ndarray
+    unit: np.ndarray
+    expiry: np.ndarray          # index among the unit's expiries
+    settle: np.ndarray          # currency
+    group: np.ndarray           # settlement group of MR9
+    base: np.ndarray            # currency
+    quote: np.ndarray           # currency
+    multiplier: np.ndarray
+    years: np.ndarray           # to the expiry, 0 for perpetuals
+    strike: np.ndarray
+    call: np.ndarray
+    mark: np.ndarray
+    index: np.ndarray
+    phi: np.ndarray             # USD of the quote currency
+    settle_fx: np.ndarray       # USD of the settlement currency
+    forward: np.ndarray
+    vol: np.ndarray
+    unit_base: np.ndarray
+    unit_mode: np.ndarray
+    unit_spot: np.ndarray
+    unit_years: np.ndarray      # units x expiries, NaN where the unit has no more
+    fx: np.ndarray              # of currencies
+
+    def only(self, rows):
+        """With these instruments alone."""
+        columns = self[3 : 3 + len(QUOTE_TYPES)]
+        return Quotes(*self[:3], *(column[rows] for column in columns), *self[3 + len(columns) :])
+
+
+QUOTE_TYPES = (np.int32,) * 7 + (float, float, float, bool) + (float,) * 6
+
+
 class Market(NamedTuple):
     """A priced market with its names."""
 
@@ -105,6 +156,20 @@ def load_rules(settings=()):
 
 def load_market(snapshot, rules, erfc, more_currencies=()):
     """Reads the market tables and prices them. `erfc` is a ufunc of the peer's library."""
+    quotes = read_quotes(snapshot, rules, more_currencies)
+    return price_market(quotes, table_of(quotes, rules), rules, erfc)
+
+
+def price_market(quotes, table, rules, erfc):
+    """Every instrument priced in every stress scenario."""
+    units = table.units._replace(spot=quotes.unit_spot, basis=np.nan_to_num(
+        np.maximum(table.basis_floor[:, None], table.basis_annual[:, None] * quotes.unit_years)))
+    return Market(quotes.inst_ids, quotes.unit_names, quotes.currency_names,
+                  price_contracts(quotes, table, rules, erfc), units, table.currencies._replace(fx=quotes.fx))
+
+
+def read_quotes(snapshot, rules, more_currencies=()):
+    """Reads the market tables."""
     read = lambda name: pq.read_table(Path(snapshot) / f"{name}.parquet").to_pylist()
     as_of = tomllib.loads((Path(snapshot) / "snapshot.toml").read_text())["as_of"].astimezone(timezone.utc)
     index = {row["index_id"]: row["px"] for row in read("indices")}
@@ -118,33 +183,43 @@ def load_market(snapshot, rules, erfc, more_currencies=()):
     unit_of = lambda inst: inst["uly"].split("-")[0] if merged else inst["uly"]
     unit_names = sorted({unit_of(inst) for inst in instruments})
     unit_number = {name: at for at, name in enumerate(unit_names)}
+    # MR4 counts a future that is a perpetual in all but name as one.
+    like = lambda inst: inst["inst_type"] == "FUTURES" and any(
+        part in inst["inst_id"] for part in rules["mr4"]["perpetual_like"])
     expiries = {name: set() for name in unit_names}
     for inst in instruments:
+        inst["expiry"] = None if like(inst) else inst["expiry"]
         expiries[unit_of(inst)].add(inst["expiry"])
     order = lambda moment: (moment is not None, moment or as_of)
     expiries = {name: sorted(found, key=order) for name, found in expiries.items()}
 
     fx = lambda ccy: fx_of(index, ccy)
-    specs = []
+    rows = []
     for inst in instruments:
         base, quote = inst["uly"].split("-")
         mark = marks[inst["inst_id"]]
-        inverse = inst["ct_type"] == "inverse"
-        kind = OPTION if inst["inst_type"] == "OPTION" else INVERSE if inverse else LINEAR
+        kind = OPTION if inst["inst_type"] == "OPTION" else INVERSE if inst["ct_type"] == "inverse" else LINEAR
         unit = unit_of(inst)
-        specs.append({
-            "kind": kind, "unit": unit_number[unit], "expiry": expiries[unit].index(inst["expiry"]),
-            "settle": number[inst["settle_ccy"]], "group": {"USDT": 0, "USDC": 1}.get(inst["settle_ccy"], 2),
-            "m": inst["ct_val"] * inst["ct_mult"], "mark": mark["mark_px"], "index": index[inst["uly"]],
-            "phi": fx(quote), "mr1": class_of(rules["classes"]["mr1"], base),
-            "mr467": class_of(rules["classes"]["mr4_mr6_mr7"], base), "years": years_to(inst["expiry"], as_of),
-            "strike": inst["strike"] or 0.0, "call": inst["opt_type"] == "C", "vol": mark["mark_vol"] or 0.0,
-            "forward": mark["fwd_px"] or 0.0,
-        })
-    units = price_units(unit_names, expiries, instruments, unit_of, number, index, fx, as_of, rules)
-    contracts = price_contracts(specs, rules, erfc)
-    currencies = price_currencies(names, fx, rules)
-    return Market([inst["inst_id"] for inst in instruments], unit_names, names, contracts, units, currencies)
+        rows.append((
+            kind, unit_number[unit], expiries[unit].index(inst["expiry"]), number[inst["settle_ccy"]],
+            {"USDT": 0, "USDC": 1}.get(inst["settle_ccy"], 2), number[base], number[quote],
+            inst["ct_val"] * inst["ct_mult"], years_to(inst["expiry"], as_of), inst["strike"] or 0.0,
+            inst["opt_type"] == "C", mark["mark_px"], index[inst["uly"]], fx(quote), fx(inst["settle_ccy"]),
+            mark["fwd_px"] or 0.0, mark["mark_vol"] or 0.0))
+    columns = zip(QUOTE_TYPES, zip(*rows))
+    underlying = {unit_of(inst): inst["uly"] for inst in reversed(instruments)}
+    years = np.full((len(unit_names), max(map(len, expiries.values()))), np.nan)
+    base, mode, spot = [], [], []
+    for at, name in enumerate(unit_names):
+        coin, quote = underlying[name].split("-")
+        base.append(number[coin])
+        mode.append({"USDT": 0, "USDC": 1, "USD": 2}.get(quote, -1))
+        spot.append(fx(coin) if merged else index[underlying[name]] * fx(quote))
+        years[at, : len(expiries[name])] = [years_to(moment, as_of) for moment in expiries[name]]
+    return Quotes(
+        [inst["inst_id"] for inst in instruments], unit_names, names, *(np.array(c, kind) for kind, c in columns),
+        np.array(base, np.int32), np.array(mode, np.int32), np.array(spot), years,
+        np.array([fx(name) for name in names]))
 
 
 def fx_of(index, ccy):
@@ -179,38 +254,31 @@ def tier_arrays(tables, column=1):
     return bounds, rates
 
 
-def price_units(names, expiries, instruments, unit_of, number, index, fx, as_of, rules):
-    """Parameters of each risk unit."""
-    merged = rules["risk_unit"] == "merged"
-    underlying = {unit_of(inst): inst["uly"] for inst in reversed(instruments)}
-    basis = np.zeros((len(names), max(map(len, expiries.values()))))
-    base, mode, spot, moves, extreme, tiers = [], [], [], [], [], []
-    for at, name in enumerate(names):
-        coin, quote = underlying[name].split("-")
-        mr1 = class_of(rules["classes"]["mr1"], coin)
-        mr467 = class_of(rules["classes"]["mr4_mr6_mr7"], coin)
-        base.append(number[coin])
-        mode.append({"USDT": 0, "USDC": 1, "USD": 2}.get(quote, -1))
-        spot.append(fx(coin) if merged else index[underlying[name]] * fx(quote))
-        moves.append(rules["mr1"]["price"][mr1])
-        extreme.append(rules["mr6"]["price"][mr467])
-        tiers.append(rules["mr7"]["tiers"][mr467])
-        floor, annual = rules["mr4"]["floor"][mr467], rules["mr4"]["annualized"][mr467]
-        for bucket, expiry in enumerate(expiries[name]):
-            basis[at, bucket] = max(floor, annual * years_to(expiry, as_of))
-    bounds, rates = tier_arrays(tiers)
-    count = np.array([len(expiries[name]) for name in names], np.int32)
-    return Units(np.array(base, np.int32), np.array(mode, np.int32), np.array(spot), np.array(moves),
-                 np.array(extreme), bounds, rates, basis, count)
+def table_of(quotes, rules):
+    """The rules of each instrument, unit and currency."""
+    mr1_of = {name: class_of(rules["classes"]["mr1"], name) for name in quotes.currency_names}
+    mr467_of = {name: class_of(rules["classes"]["mr4_mr6_mr7"], name) for name in quotes.currency_names}
+    by = lambda classes, table, coins: np.array([table[classes[quotes.currency_names[at]]] for at in coins])
+    coins, options = quotes.unit_base, quotes.base[quotes.kind == OPTION]
+    bounds, rates = tier_arrays([rules["mr7"]["tiers"][mr467_of[quotes.currency_names[at]]] for at in coins])
+    units = Units(
+        coins, quotes.unit_mode, quotes.unit_spot, by(mr1_of, rules["mr1"]["price"], coins),
+        by(mr467_of, rules["mr6"]["price"], coins), bounds, rates, quotes.unit_years,
+        np.sum(~np.isnan(quotes.unit_years), axis=1, dtype=np.int32))
+    return RuleTable(
+        units, currency_table(quotes, rules), by(mr467_of, rules["mr4"]["floor"], coins),
+        by(mr467_of, rules["mr4"]["annualized"], coins), by(mr467_of, rules["mr7"]["delta_one"], quotes.base),
+        by(mr1_of, rules["mr1"]["price"], options), by(mr467_of, rules["mr6"]["price"], options),
+        by(mr467_of, rules["mr7"]["option"], options))
 
 
-def price_currencies(names, fx, rules):
+def currency_table(quotes, rules):
     """Fx, collateral discounts and borrowing rates."""
-    of = lambda table: [table.get(name, table["*"]) for name in names]
+    of = lambda table: [table.get(name, table["*"]) for name in quotes.currency_names]
     discount = tier_arrays(of(rules["discount"]))
     borrow = of(rules["mr8"]["tiers"])
     bounds, mmr = tier_arrays(borrow, 1)
-    return Currencies(np.array([fx(name) for name in names]), *discount, bounds, mmr, tier_arrays(borrow, 2)[1])
+    return Currencies(quotes.fx, *discount, bounds, mmr, tier_arrays(borrow, 2)[1])
 
 
 def black76(forward, strike, vol, years, rate, call, erfc):
@@ -229,35 +297,35 @@ def normal(x, erfc):
     return 0.5 * erfc(-x * math.sqrt(0.5))
 
 
-def price_contracts(specs, rules, erfc):
+def price_contracts(quotes, table, rules, erfc):
     """Every instrument for one long contract."""
-    column = lambda key, kind=float: np.array([spec[key] for spec in specs], kind)
-    kind, m, mark, index, phi = (column("kind", np.int32), *map(column, ("m", "mark", "index", "phi")))
-    by_class = lambda table: np.array([table[spec["mr467"]] for spec in specs])
-    delta_one = np.where(kind == INVERSE, m, m * mark * phi)
-    slope = np.where(kind == INVERSE, m, np.where(kind == LINEAR, m * index * phi, 0.0))
-    charge = np.abs(delta_one) * by_class(rules["mr7"]["delta_one"])
-    contracts = Contracts(
-        kind=kind, unit=column("unit", np.int32), expiry=column("expiry", np.int32),
-        settle=column("settle", np.int32), group=column("group", np.int32), multiplier=m, mark=mark,
-        value_settle=np.where(kind == OPTION, m * mark, 0.0), slope=slope, cash_delta=delta_one,
-        delta_coin=np.where(kind == INVERSE, m / index, m), charge_long=charge, charge_short=charge.copy(),
-        fee_base=np.abs(delta_one), row=np.full(len(specs), -1, np.int32), rows=np.zeros((0, COLUMNS)))
+    q, kind, m = quotes, quotes.kind, quotes.multiplier
+    delta_one = np.where(kind == INVERSE, m, m * q.mark * q.phi)
+    slope = np.where(kind == INVERSE, m, np.where(kind == LINEAR, m * q.index * q.phi, 0.0))
+    charge = np.abs(delta_one) * table.delta_one_charge
     at = np.flatnonzero(kind == OPTION)
+    row = np.full(len(kind), -1, np.int32)
+    row[at] = np.arange(len(at))
+    contracts = Contracts(
+        kind=kind, unit=q.unit, expiry=q.expiry, settle=q.settle, group=q.group, multiplier=m, mark=q.mark,
+        value_settle=np.where(kind == OPTION, m * q.mark, 0.0), slope=slope, cash_delta=delta_one,
+        delta_coin=np.where(kind == INVERSE, m / q.index, m), charge_long=charge, charge_short=charge.copy(),
+        fee_base=np.abs(delta_one), row=row, rows=np.zeros((len(at), COLUMNS)))
     if len(at) == 0:
         return contracts
-    options = [specs[i] for i in at]
-    contracts.row[at] = np.arange(len(at))
-    return price_options(contracts._replace(rows=np.zeros((len(at), COLUMNS))), at, options, rules, erfc)
+    return price_options(contracts, at, quotes.only(at), table, rules, erfc)
 
 
-def price_options(contracts, at, options, rules, erfc):
+def option_values(options, rules, erfc):
+    """Value of each option in its quote currency per coin."""
+    return black76(options.forward, options.strike, options.vol, options.years, rules["rate"], options.call, erfc)
+
+
+def price_options(contracts, at, options, table, rules, erfc):
     """Fills in the options: value, Greeks, and the P&L of each scenario."""
-    column = lambda key: np.array([option[key] for option in options], float)
-    forward, strike, vol, years, m, index, phi = map(
-        column, ("forward", "strike", "vol", "years", "m", "index", "phi"))
-    call = np.array([option["call"] for option in options])
-    rate, rows = rules["rate"], contracts.rows
+    forward, strike, vol, years, call = options.forward, options.strike, options.vol, options.years, options.call
+    m, index, phi = options.multiplier, options.index, options.phi
+    rate, rows, moves, extreme = rules["rate"], contracts.rows, table.option_moves, table.option_extreme
     value = lambda f, v, t: black76(f, strike, v, t, rate, call, erfc)
     base, scale = value(forward, vol, years), m * phi
     moved = lambda s, v: scale * (
@@ -268,11 +336,9 @@ def price_options(contracts, at, options, rules, erfc):
     shift = np.maximum(np.interp(days, mr1["vol_days"], mr1["vol_points"]),
                        np.interp(days, mr1["vol_days"], mr1["vol_relative"]) * vol)
     up, down = vol + shift, np.maximum(vol - shift, np.minimum(vol, mr1["vol_floor"]))
-    moves = np.array([mr1["price"][option["mr1"]] for option in options])
     for state, v in enumerate((up, vol, down)):
         for move in range(MOVES):
             rows[:, GRID + state * MOVES + move] = moved(moves[:, move], v)
-    extreme = np.array([rules["mr6"]["price"][option["mr467"]] for option in options])
     rows[:, EXTREME], rows[:, EXTREME + 1] = moved(-extreme, vol), moved(extreme, vol)
     rows[:, TERM] = moved(0.0, up)
     rows[:, DECAY] = scale * (value(forward, vol, np.maximum(years - rules["mr2"]["days"] / 365.0, 0.0)) - base)
@@ -280,17 +346,21 @@ def price_options(contracts, at, options, rules, erfc):
         rows[:, place] = scale * base * np.expm1(sign * rules["mr5"]["rate_shift"] * years)
 
     root = np.sqrt(years)
-    d1 = np.log(forward / strike) / (vol * root) + 0.5 * vol * root
-    discount = np.exp(-rate * years)
-    density = discount * np.exp(-0.5 * d1 * d1) / math.sqrt(2.0 * math.pi)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d1 = np.log(forward / strike) / (vol * root) + 0.5 * vol * root
+        discount = np.exp(-rate * years)
+        density = discount * np.exp(-0.5 * d1 * d1) / math.sqrt(2.0 * math.pi)
+        rows[:, GAMMA] = scale * density / (forward * vol * root) * 0.01 * index * index
     delta = np.where(call, discount * normal(d1, erfc), -discount * normal(-d1, erfc))
-    rows[:, GAMMA] = scale * density / (forward * vol * root) * 0.01 * index * index
     rows[:, VEGA] = scale * forward * density * root * 0.01
 
-    charge = np.array([rules["mr7"]["option"][option["mr467"]] for option in options]) * index
-    contracts.cash_delta[at] = scale * delta * forward
-    contracts.delta_coin[at] = m * delta
-    contracts.charge_short[at] = scale * charge
-    contracts.charge_long[at] = scale * np.minimum(charge, rules["mr7"]["option_premium_cap"] * base)
-    contracts.fee_base[at] = scale * index
+    charge = table.option_charge * index
+    live = years > 0.0      # an option that has come to its expiry counts in equity alone
+    rows[~live] = 0.0
+    fill = lambda column, values: column.__setitem__(at, np.where(live, values, 0.0))
+    fill(contracts.cash_delta, scale * delta * forward)
+    fill(contracts.delta_coin, m * delta)
+    fill(contracts.charge_short, scale * charge)
+    fill(contracts.charge_long, scale * np.minimum(charge, rules["mr7"]["option_premium_cap"] * base))
+    fill(contracts.fee_base, scale * index)
     return contracts

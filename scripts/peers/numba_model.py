@@ -140,12 +140,16 @@ def cut(out, accounts, units):
 
 
 def warm_up(market, params):
-    """Compiles the kernels: an empty account."""
-    none, zero = np.zeros(0), np.zeros(2, np.int64)
-    book = frozen(Book(np.zeros(1, np.int32), zero, np.zeros(0, np.int32), none, none, zero, np.zeros(0, np.int32),
-                       none, none, none))
-    for _ in chunks(book, market, params, 1):
+    """Compiles the kernels."""
+    for _ in chunks(empty_book(), market, params, 1):
         pass
+
+
+def empty_book():
+    """One account without rows."""
+    none, zero = np.zeros(0), np.zeros(2, np.int64)
+    return frozen(Book(np.zeros(1, np.int32), zero, np.zeros(0, np.int32), none, none, zero, np.zeros(0, np.int32),
+                       none, none, none))
 
 
 def label(codes_of, names):

@@ -4,6 +4,7 @@
     scripts/peers/run.py                          10 M positions, medians of 5
     scripts/peers/run.py --accounts 100000 --runs 1
     scripts/peers/run.py --json peers.json
+    scripts/peers/run.py --stress 32              price scenarios instead: `remargin stress` and numba
 
 Makes a virtual environment with pinned packages, builds remargin (release), generates the book, runs all in turn in
 random order, compares every result with remargin's (1e-9), and prints wall time, CPU time, peak memory and ratios.
@@ -16,6 +17,7 @@ are in the page cache.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -37,6 +39,7 @@ PEERS = {
     "polars_frame": "MR1, MR6, MMR",
     "duckdb_sql": "MR1, MR6, MMR",
 }
+STRESS = {"remargin": "sums and counts, worst scenario, migration, hedges", "numba_stress": "sums and counts"}
 UNHEDGED = "default_spot_offset=none"
 
 
@@ -48,6 +51,8 @@ def arguments():
     parser.add_argument("--work", type=Path, default=ROOT / "target/peers", help="folder for books and results")
     parser.add_argument("--remargin", type=Path, help="a release binary, instead of building one")
     parser.add_argument("--only", nargs="+", choices=PEERS, default=list(PEERS), help="run these alone")
+    parser.add_argument("--stress", type=int, nargs="?", const=32, metavar="N",
+                        help="compare stresses of N random scenarios [32], and of a quarter of them")
     parser.add_argument("--json", type=Path, help="write every run to this file")
     return parser.parse_args()
 
@@ -108,9 +113,23 @@ def measure(name, tools, book, out):
     if name == "remargin":
         process, _ = run([tools["remargin"], "run", book, "--out", out, "--quiet"])
         return process | {"apart_cpu": 0.0, "before_work_mib": 0.0}
-    process, output = run([tools["python"], HERE / f"{name}.py", book, out])
+    return measure_script([tools["python"], HERE / f"{name}.py", book, out])
+
+
+def measure_script(command):
+    """One run of a peer."""
+    process, output = run(command)
     work = json.loads(output.splitlines()[-1])
     return work | {"apart_cpu": process["cpu"] - work["cpu"]}
+
+
+def measure_stress(name, tools, book, shocks, out):
+    """One stress."""
+    if name == "remargin":
+        process, _ = run([tools["remargin"], "stress", book, "--shocks", shocks, "--out", out, "--detail", "none",
+                          "--distance", "none", "--no-report", "--quiet", "--force"])
+        return process | {"apart_cpu": 0.0}
+    return measure_script([tools["python"], HERE / f"{name}.py", book, shocks, out])
 
 
 def verify(names, tools, bare, outputs):
@@ -126,11 +145,18 @@ def verify(names, tools, bare, outputs):
         check = "whole_model" if PEERS[name] == "whole model" else "subset"
         ours = outputs / "remargin" if check == "whole_model" else reference
         code = f"import verify; print(verify.{check}({str(ours)!r}, {str(outputs / name)!r}))"
-        done = subprocess.run([tools["python"], "-c", code], cwd=HERE, check=True, capture_output=True, text=True,
-                              env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
         lines.append(f"{name}: equal to remargin within 1e-9; rows, worst difference in units of that: "
-                     f"{done.stdout.strip()}")
+                     f"{compared(tools, code)}")
     return lines
+
+
+def compared(tools, code):
+    """What a comparison prints; one that finds a difference ends the program."""
+    done = subprocess.run([tools["python"], "-c", code], cwd=HERE, stdout=subprocess.PIPE, text=True,
+                          env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+    if done.returncode != 0:
+        sys.exit("the results differ")
+    return done.stdout.strip()
 
 
 def machine():
@@ -158,12 +184,79 @@ def table(results, positions):
     print("\nThe last three columns are multiples of remargin's; `apart` is starting Python, imports and compilation.")
 
 
+def stress(args, tools, book, work):
+    """Compares stresses of N scenarios and of a quarter of them; the difference is what a further scenario costs."""
+    counts = (args.stress, max(1, args.stress // 4))
+    shocks = {count: work / f"shocks-{count}-{args.seed}.csv" for count in counts}
+    for count, path in shocks.items():      # the shorter table is the beginning of the longer
+        run([tools["python"], HERE / "shocks.py", book, path, str(count), str(args.seed)])
+    # numba keeps what it compiled, as long as no script changes.
+    scripts = b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py")))
+    os.environ["NUMBA_CACHE_DIR"] = str(work / f"numba-{hashlib.sha256(scripts).hexdigest()[:12]}")
+    outputs = work / "out"
+    outputs.mkdir(exist_ok=True)
+    cases = [(name, count) for name in STRESS for count in counts]
+    measure_script([tools["python"], HERE / "numba_stress.py", book, shocks[counts[1]], outputs / "compiled.csv"])
+    results = {case: [] for case in cases}
+    for turn in range(args.runs):
+        for name, count in random.sample(cases, len(cases)):
+            took = measure_stress(name, tools, book, shocks[count], outputs / f"{name}-{count}")
+            results[name, count].append(took)
+            print(f"run {turn + 1}, {name}, {count} scenarios: wall {took['wall']:.2f} s, CPU {took['cpu']:.2f} s",
+                  file=sys.stderr)
+    for count in counts:
+        ours, theirs = (str(outputs / f"{name}-{count}") for name in STRESS)
+        found = compared(tools, f"import verify; print(verify.stress({ours!r}, {theirs!r}))")
+        print(f"{count} scenarios and the base case: equal, counts exactly, sums within 1e-9; worst difference in "
+              f"units of that: {found}")
+    shutil.rmtree(outputs)
+    return results
+
+
+def stress_table(results):
+    """Medians as Markdown, with ratios to remargin."""
+    median = {case: {key: statistics.median(run[key] for run in runs) for key in
+                     ("wall", "cpu", "peak_mib", "apart_cpu")} for case, runs in results.items()}
+    most, least = (choose(count for _, count in median) for choose in (max, min))
+    further = {name: {key: (median[name, most][key] - median[name, least][key]) / max(most - least, 1) * 1000
+                      for key in ("wall", "cpu")} for name in STRESS}
+    print(f"\n| {most} scenarios | computes | wall s | CPU s | peak MiB | CPU ms per scenario | one further scenario, "
+          "CPU ms | wall ms | apart, CPU s |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name in STRESS:
+        m = median[name, most]
+        print(f"| {name} | {STRESS[name]} | {m['wall']:.2f} | {m['cpu']:.2f} | {m['peak_mib']:.0f} "
+              f"| {m['cpu'] / most * 1000:.1f} | {further[name]['cpu']:.1f} | {further[name]['wall']:.1f} "
+              f"| {m['apart_cpu']:.2f} |")
+    multiple = lambda of: " | ".join(f"{of('numba_stress', key) / of('remargin', key):.2f}x" for key in ("wall", "cpu"))
+    print(f"\n| numba, multiples of remargin | wall | CPU |\n|---|---|---|")
+    for count in (most, least):
+        print(f"| {count} scenarios | {multiple(lambda name, key: median[name, count][key])} |")
+    print(f"| one further scenario | {multiple(lambda name, key: further[name][key])} |")
+
+
+def save(path, found):
+    """Every run, if asked for."""
+    if path:
+        path.write_text(json.dumps(found, indent=1))
+
+
 def main():
     args = arguments()
     args.work.mkdir(parents=True, exist_ok=True)
     work = args.work.resolve()
     tools = {"python": environment(work), "remargin": (args.remargin or build()).resolve()}
     book, bare = books(tools["remargin"], args.accounts, args.seed, work)
+    counted = "import pyarrow.parquet as pq, sys; print(pq.read_metadata(sys.argv[1]).num_rows)"
+    _, rows = run([tools["python"], "-c", counted, book / "positions.parquet"])
+    heading = f"{int(rows):,} positions of {args.accounts:,} accounts; medians of {args.runs}; {machine()}\n"
+    if args.stress:
+        results = stress(args, tools, book, work)
+        print(f"\n{heading}", end="")
+        stress_table(results)
+        named = [{"peer": name, "scenarios": count, "runs": runs} for (name, count), runs in results.items()]
+        save(args.json, {"machine": machine(), "positions": int(rows), "stress": named})
+        return
     outputs = work / "out"
     results = {name: [] for name in args.only}
     for turn in range(args.runs):
@@ -172,15 +265,12 @@ def main():
             results[name].append(measure(name, tools, snapshot, outputs / name))
             took = results[name][-1]
             print(f"run {turn + 1}, {name}: wall {took['wall']:.2f} s, CPU {took['cpu']:.2f} s", file=sys.stderr)
-    counted = "import pyarrow.parquet as pq, sys; print(pq.read_metadata(sys.argv[1]).num_rows)"
-    _, rows = run([tools["python"], "-c", counted, book / "positions.parquet"])
-    print(f"{int(rows):,} positions of {args.accounts:,} accounts; medians of {args.runs}; {machine()}\n")
+    print(heading)
     table(results, int(rows))
     if "remargin" in args.only:
         print()
         print("\n".join(verify(args.only, tools, bare, outputs)))
-    if args.json:
-        args.json.write_text(json.dumps({"machine": machine(), "positions": int(rows), "runs": results}, indent=1))
+    save(args.json, {"machine": machine(), "positions": int(rows), "runs": results})
     shutil.rmtree(outputs, ignore_errors=True)
 
 

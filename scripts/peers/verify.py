@@ -1,9 +1,11 @@
 """Compares two output tables figure by figure, with the tolerance of the model: 1e-9 of a unit's MMR or cash delta,
 of an account's equity or requirement, whichever is largest, or 1e-6 USD."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -89,3 +91,25 @@ def subset(ours, theirs):
     """MR1, MR6 and MMR by unit; the rows of the peers are in any order."""
     return check(Path(ours) / "risk_units.parquet", Path(theirs) / "risk_units.parquet", ["account_id", "risk_unit"],
                  ["mr1", "mr6", "mmr"], ["mmr", "cash_delta"], sort=True)
+
+
+def stress(ours, theirs):
+    """Every column of the sums by scenario that both have: counts exactly, sums within 1e-9 of themselves."""
+    ours = pq.read_table(Path(ours) / "scenarios.parquet")
+    with open(theirs, newline="") as file:
+        rows = list(csv.DictReader(file))
+    if ours["scenario"].cast("string").to_pylist() != [row["scenario"] for row in rows]:
+        raise SystemExit("other scenarios, or in another order")
+    shared = [name for name in ours.column_names if name in rows[0] and name != "scenario"]
+    largest, counts = 0.0, 0
+    for name in shared:
+        if pa.types.is_integer(ours[name].type):
+            counts += 1
+            if ours[name].to_pylist() != [int(row[name]) for row in rows]:
+                raise SystemExit(f"`{name}` differs")
+            continue
+        found = worst(ours, pa.table({name: [float(row[name]) for row in rows]}), name, 0.0)
+        if found > 1.0:
+            raise SystemExit(f"`{name}`: more than 1e-9 apart, {found} of that")
+        largest = max(largest, found)
+    return {"scenarios": len(rows), "counts": counts, "sums": len(shared) - counts, "worst": largest}
