@@ -32,8 +32,8 @@ Examples:
   remargin scenarios montecarlo prices.parquet --count 10000 --seed 7 --out drawn.parquet
   remargin scenarios montecarlo prices.parquet --count 10000 --seed 7 --df 4 --filtered --out drawn.parquet
 
-The same prices, flags and seed give the same scenarios on every machine.
-";
+The same prices, flags and seed give the same scenarios on every machine. What PRICES may be, and which table is written:
+see `remargin scenarios history --help`.";
 
 /// Makes price scenarios of a history of prices
 #[derive(Args)]
@@ -63,7 +63,7 @@ struct HistoryArgs {
 
 /// Scenarios drawn at random with the covariance of a history, with means of zero
 #[derive(Args)]
-#[command(after_help = format!("{MONTECARLO_AFTER_HELP}{PRICES_HELP}"))]
+#[command(after_help = MONTECARLO_AFTER_HELP)]
 struct MonteCarloArgs {
     /// A table of prices, a file of saved candles, or a folder of either
     prices: PathBuf,

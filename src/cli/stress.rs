@@ -53,7 +53,7 @@ pub struct StressArgs {
     /// A named set of scenarios: `crypto-historical`, or `history-1d` (every day of BTC and ETH since 2017)
     #[arg(long, value_name = "NAME", value_parser = parse_preset)]
     preset: Vec<Preset>,
-    /// Detail of the account tables: all figures, accounts at risk, or the worst scenario only
+    /// What to write of accounts beside the worst scenario of each: all figures, those at risk, or nothing
     #[arg(long, default_value = "at-risk")]
     detail: DetailArg,
     /// Whose figures to sum up over the scenarios: mean, quantiles, expected shortfall of MMR, equity loss and shortfall

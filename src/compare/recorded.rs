@@ -43,6 +43,8 @@ fn accounts_bytes<T>(accounts: usize) -> u64 {
 #[derive(Clone, Copy)]
 pub(super) struct Room {
     pub limit: MemoryLimit,
+    /// What is needed beside what is kept.
+    pub need: Need,
     /// Bytes for one run.
     pub bytes: u64,
 }
@@ -53,7 +55,7 @@ impl Room {
             return Ok(());
         }
         let what = "what the runs have written of their accounts does not fit";
-        let (threads, need) = (rayon::current_num_threads(), Need::ROWS.keeping(bytes.saturating_mul(4)));
+        let (threads, need) = (rayon::current_num_threads(), self.need.keeping(bytes.saturating_mul(4)));
         Err(self.limit.exceeded(what, 0, threads, need))
     }
 }

@@ -69,13 +69,12 @@ struct Run {
 type Written = [f64; 3];
 
 impl Run {
-    fn read(dir: &Path, room: Room, progress: &dyn Progress) -> Result<Self> {
-        let about = read_finished(dir)?;
+    fn read(about: FinishedRun, room: Room, progress: &dyn Progress) -> Result<Self> {
         let rules = rules_of(&about);
         let kept = [AccountFigure::mmr, AccountFigure::adj_eq, AccountFigure::imr];
         let written = |figures: AccountRow| kept.map(|figure| figures.number(figure));
         let known = rules.as_ref().ok().map(|loaded| &loaded.rules);
-        let accounts = recorded::accounts(dir, known, room, progress, written)?;
+        let accounts = recorded::accounts(&about.dir, known, room, progress, written)?;
         Ok(Self { about, rules, accounts })
     }
 
@@ -139,6 +138,12 @@ impl Run {
     }
 }
 
+/// What two runs need beside what is kept of them: little if their snapshots have few rows.
+fn need_of<'a>(runs: impl IntoIterator<Item = &'a FinishedRun>) -> Need {
+    let inputs = runs.into_iter().flat_map(|run| &run.inputs);
+    Need::ROWS.of_rows(inputs.filter_map(|input| input.rows).fold(0, u64::saturating_add))
+}
+
 /// The rules of a run, from its manifest.
 fn rules_of(about: &FinishedRun) -> Result<LoadedRules> {
     let manifest = about.dir.join("manifest.json");
@@ -165,9 +170,11 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
     progress.stage("read", "rows", 0);
     let threads = rayon::current_num_threads();
     // A quarter for what each run has written, half to read both snapshots again.
-    let limit = request.memory_limit;
-    let room = Room { limit, bytes: limit.spare(0, threads, Need::ROWS) / 4 };
-    let runs = [Run::read(&request.a, room, progress)?, Run::read(&request.b, room, progress)?];
+    let abouts = [read_finished(&request.a)?, read_finished(&request.b)?];
+    let (limit, need) = (request.memory_limit, need_of(&abouts));
+    let room = Room { limit, need, bytes: limit.spare(0, threads, need) / 4 };
+    let [about_a, about_b] = abouts;
+    let runs = [Run::read(about_a, room, progress)?, Run::read(about_b, room, progress)?];
     let output = folder.as_ref();
     let work = Work { request, runs: &runs, output, folder: output.map(OutputFolder::path), progress };
     let (compared, not_attributed) = if request.plain {
@@ -265,8 +272,9 @@ impl Work<'_> {
         let [a, b] = self.runs;
         let limit = self.request.memory_limit;
         let kept = a.accounts.bytes() + b.accounts.bytes();
-        let spare = limit.spare(0, rayon::current_num_threads(), Need::ROWS.keeping(kept));
-        let room = Room { limit, bytes: spare / 2 };
+        let need = need_of([&a.about, &b.about]);
+        let spare = limit.spare(0, rayon::current_num_threads(), need.keeping(kept));
+        let room = Room { limit, need, bytes: spare / 2 };
         let read = |run: &Run| {
             let known = run.rules.as_ref().ok().map(|loaded| &loaded.rules);
             let accounts = recorded::accounts(&run.about.dir, known, room, self.progress, |figures| figures)?;

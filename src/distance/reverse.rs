@@ -83,7 +83,7 @@ pub struct ReverseStress {
 /// The smallest fall and the smallest rise after which a statement holds.
 ///
 /// # Errors
-/// [`Error::Usage`] if the book has no such coin, [`Error::Runtime`] if a figure is not finite,
+/// [`Error::Usage`] if the book has no such coin or too few accounts, [`Error::Runtime`] if a figure is not finite,
 /// [`Error::Interrupted`].
 pub fn reverse(
     market: &Market,
@@ -98,6 +98,9 @@ pub fn reverse(
     let mut search = Search { market, rules, book, statement, progress, width, revaluations: 0, last };
     let now = search.states(&[0])?.first().copied().unwrap_or_default();
     let holds_now = statement.holds(&now);
+    if !statement.can_hold(now.accounts) {
+        return Err(Error::Usage(format!("`{statement}` cannot hold: there are {} accounts", now.accounts)));
+    }
     let (down, up) =
         if holds_now { (None, None) } else { (search.nearest(LOWEST_MOVE, now)?, search.nearest(HIGHEST_MOVE, now)?) };
     Ok(ReverseStress {
@@ -150,11 +153,9 @@ pub struct ReverseOutcome {
 /// [`Error::Invalid`] if the snapshot is invalid or older than the rules, and those of [`reverse`].
 pub fn run(request: &ReverseRequest, progress: &dyn Progress) -> Result<ReverseOutcome> {
     let rules = &request.rules.rules;
-    let options = LoadOptions {
-        default_spot_offset: rules.default_spot_offset,
-        expectations: &request.snapshot.expectations,
-        progress,
-    };
+    let snapshot = request.snapshot.clone().under(&request.rules);
+    let options =
+        LoadOptions { default_spot_offset: rules.default_spot_offset, expectations: &snapshot.expectations, progress };
     let loaded = snapshot::load(&request.snapshot.dir, &options)?;
     let too_many_rejects = loaded.has_too_many_rejects(request.snapshot.max_rejects);
     let Snapshot { market, book, as_of_ns, unmargined, .. } = loaded;

@@ -152,6 +152,13 @@ impl BookState {
 }
 
 impl Statement {
+    /// Whether the statement holds for a book of so many accounts if all of them are in liquidation. A shortfall has no
+    /// bound.
+    pub(super) fn can_hold(&self, accounts: u64) -> bool {
+        let all = BookState { accounts, in_liquidation: accounts, at_risk: accounts, shortfall_usd: f64::INFINITY };
+        self.holds(&all)
+    }
+
     /// Whether the statement holds for a book.
     #[must_use]
     pub fn holds(&self, state: &BookState) -> bool {
@@ -204,6 +211,19 @@ mod tests {
             let written = if written.is_empty() { text } else { written };
             assert_eq!(statement.to_string(), written);
             assert_eq!(written.parse::<Statement>().unwrap(), statement);
+        }
+    }
+
+    #[test]
+    fn a_book_may_be_too_small() {
+        for (text, accounts, can_hold) in [
+            ("BTC, accounts in liquidation > 299", 300, true),
+            ("BTC, accounts in liquidation > 300", 300, false),
+            ("*, accounts at risk > 99.9%", 300, true),
+            ("*, accounts at risk > 0", 0, false),
+            ("BTC, shortfall > 1e18", 1, true),
+        ] {
+            assert_eq!(text.parse::<Statement>().unwrap().can_hold(accounts), can_hold, "{text}");
         }
     }
 

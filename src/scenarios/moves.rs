@@ -58,7 +58,7 @@ impl Moves {
             }
             let of = place(&proxy.of);
             let (Some(of), Some(other)) = (of, of.and_then(|of| windows.coins.get(of))) else {
-                return Err(Error::Usage(format!("the proxy `{proxy}` takes moves from a coin without prices")));
+                return Err(without_prices(proxy, &from_history.proxies));
             };
             let (beta, origin) = match proxy.beta {
                 Some(beta) => (beta, format!("proxy {} beta {beta}", proxy.of)),
@@ -175,6 +175,18 @@ impl CoinReturns {
     pub fn filtered(&self, window: usize) -> (Option<f64>, Option<f64>) {
         let value = |returns: &[Option<f64>], scales: &[f64]| Some((*returns.get(window)?)? * scales.get(window)?);
         (value(&self.price, &self.price_scale), value(&self.vol, &self.vol_scale))
+    }
+}
+
+/// The error of a proxy whose other coin is not in the history. One proxy does not lead to another.
+fn without_prices(proxy: &Proxy, all: &[Proxy]) -> Error {
+    let problem = format!("the proxy `{proxy}` takes moves from `{}`, which has no prices", proxy.of);
+    match all.iter().find(|other| other.coin == proxy.of) {
+        Some(next) => {
+            let hint = format!("`{}` has a proxy itself, `{next}`; name a coin with prices: `{}`", proxy.of, next.of);
+            Error::Usage(problem).hint(hint)
+        }
+        None => Error::Usage(problem).hint("name a coin that the history has"),
     }
 }
 

@@ -79,7 +79,10 @@ impl Made {
             let rows = input.rows.unwrap_or_default();
             let _ = writeln!(text, "read {}: {rows} rows, blake3 {}", input.path.display(), input.blake3);
         }
-        let _ = writeln!(text, "{} scenarios, {} to {}", self.scenarios, self.ends.0, self.ends.1);
+        let _ = match self.scenarios {
+            1 => writeln!(text, "1 scenario, {}", self.ends.0),
+            count => writeln!(text, "{count} scenarios, {} to {}", self.ends.0, self.ends.1),
+        };
         for ((coin, origin), rows) in &self.origins {
             let _ = writeln!(text, "  {coin}: {rows} rows, {origin}");
         }

@@ -210,6 +210,7 @@ fn coin(candle: &Candle) -> Result<(Arc<str>, &'static str)> {
 impl Prices {
     /// Brings the rows in order of coin and time.
     fn settle(mut self, path: &Path, from_ns: Option<i64>) -> Result<Self> {
+        let last_ns = self.rows.iter().map(|row| row.time_ns).max();
         self.rows.retain(|row| from_ns.is_none_or(|from| row.time_ns >= from));
         self.rows.sort_by(|a, b| (&a.base, a.time_ns).cmp(&(&b.base, b.time_ns)));
         let twice = self.rows.windows(2).find_map(|pair| match pair {
@@ -219,6 +220,13 @@ impl Prices {
         if let Some(row) = twice {
             let invalid = row.invalid("two prices of one coin at one time").column("time").value(time(row.time_ns));
             return Err(invalid.expected(format!("one price of `{}` for each time", row.base)).into());
+        }
+        if let (true, Some(from), Some(last)) = (self.rows.is_empty(), from_ns, last_ns) {
+            let invalid = Invalid::new(format!("no prices from {} on", time(from))).file(path);
+            return Err(invalid
+                .value(format!("the last one is of {}", time(last)))
+                .expected("an earlier begin")
+                .into());
         }
         if self.rows.is_empty() {
             return Err(Invalid::new("no prices").file(path).expected("a price for each time and coin").into());

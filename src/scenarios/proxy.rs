@@ -32,6 +32,9 @@ impl FromStr for Proxy {
         if !(sound(coin) || coin == EVERY_COIN) || !sound(of) || coin == of {
             return Err(usage("two different coins, as in `COIN=BTC` or `COIN=BTC:1.2`"));
         }
+        if [coin, of].contains(&"USD") {
+            return Err(usage("coins: prices are in USD, which has no price of its own"));
+        }
         let parse = |text: &str| text.parse().ok().filter(|beta: &f64| beta.abs() <= LARGEST_BETA);
         let beta = match beta {
             Some(beta) => Some(parse(beta).ok_or_else(|| usage("a beta such as `1.2`, of at most 100"))?),
@@ -66,6 +69,9 @@ mod tests {
             ("SOL=BTC:101", false),
             ("BTC=BTC:1", false),
             ("SOL=*:1", false),
+            ("USD=BTC:1", false),
+            ("SOL=USD:1", false),
+            ("USDT=USDC:1", true),
             ("SOL", false),
             ("=BTC:1", false),
         ] {

@@ -214,9 +214,14 @@ impl Draws {
             return Err(Error::Usage(format!("`count` is {}, expected 1 to {MOST_DRAWS}", self.count)));
         }
         match self.df.filter(|df| !(3..=1000).contains(df)) {
-            Some(df) => Err(Error::Usage(format!(
-                "`df` is {df}, expected 3 to 1000: with 2 degrees of freedom or fewer there is no covariance"
-            ))),
+            Some(df) => {
+                let why = if df < 3 {
+                    "with 2 degrees of freedom or fewer there is no covariance"
+                } else {
+                    "with more the distribution is normal for all purposes, which it is without `df`"
+                };
+                Err(Error::Usage(format!("`df` is {df}, expected 3 to 1000: {why}")))
+            }
             None => Ok(()),
         }
     }

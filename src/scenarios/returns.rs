@@ -56,6 +56,12 @@ pub(super) fn windows(series: &Series, from_history: &FromHistory) -> Result<Win
     }
     let steps = usize::try_from(horizon.ns() / series.step_ns).unwrap_or(usize::MAX);
     let points = series.points();
+    let (first, last) = (time(series.first_ns), time(series.time_ns(points.saturating_sub(1))));
+    if steps >= points {
+        return Err(Error::Usage(format!(
+            "the horizon {horizon} is longer than the history: the prices are of {first} to {last}"
+        )));
+    }
     let stride = if from_history.overlapping { 1 } else { steps };
     // Counted back from the last price.
     let mut windows: Vec<Window> =
@@ -69,7 +75,6 @@ pub(super) fn windows(series: &Series, from_history: &FromHistory) -> Result<Win
         None => true,
     });
     if windows.is_empty() {
-        let (first, last) = (time(series.first_ns), time(series.time_ns(points.saturating_sub(1))));
         let invalid = Invalid::new("no window is left of the history").value(format!("prices from {first} to {last}"));
         return Err(invalid.expected(format!("windows of {horizon} with prices at both ends")).into());
     }

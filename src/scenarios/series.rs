@@ -4,6 +4,7 @@
 use super::prices::{Price, Prices, time};
 use super::request::{Fault, FromHistory, length};
 use crate::error::Remedy;
+use crate::market::scenario::moves_by_fx;
 use crate::{Invalid, Result};
 use std::sync::Arc;
 
@@ -76,6 +77,12 @@ impl Series {
     pub fn time_ns(&self, place: usize) -> i64 {
         self.first_ns.saturating_add(self.step_ns.saturating_mul(i64::try_from(place).unwrap_or(i64::MAX)))
     }
+}
+
+/// True for a stablecoin within 0.1 % of a dollar: such a price may well stand still.
+fn is_at_par(row: &Price) -> bool {
+    const NEAR: f64 = 0.001;
+    moves_by_fx(&row.base) && (row.price - 1.0).abs() <= NEAR
 }
 
 struct Grid {
@@ -163,6 +170,9 @@ impl Grid {
         let mut stale = vec![false; self.points];
         for run in rows.chunk_by(|a, b| a.price == b.price) {
             let Some(first) = run.first().filter(|_| run.len() >= from_history.stale_rows as usize) else { continue };
+            if is_at_par(first) {
+                continue;
+            }
             if from_history.stale == Fault::Refuse {
                 return Err(first
                     .invalid(format!("a price of `{}` that stands still", first.base))

@@ -3,16 +3,17 @@
 /// The smallest step of an amount. `amount(n)` is the double nearest to `n` lots.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lot {
-    /// Lots in one unit, if that is a whole number. `n / per_unit` is then rounded once.
+    /// The size is `steps / per_unit`, so that an amount is rounded once.
+    steps: u64,
     per_unit: f64,
-    /// Size of one lot in units, otherwise.
-    size: Option<f64>,
 }
 
 /// Lots in one of [`Lot::coarser`].
 pub const COARSER: u64 = 1_000;
 /// Steps of a currency: 1e-8 of a unit.
 const CURRENCY_STEPS: f64 = 1e8;
+/// Powers of ten up to this one are exact as doubles.
+const LARGEST_POWER: i32 = 22;
 /// Largest number of lots. Beyond it doubles cannot represent every whole number. An order of more lots is checked as
 /// it is, but its largest passing amount is at most this.
 const MOST_LOTS: f64 = (1u64 << 52) as f64;
@@ -23,10 +24,17 @@ impl Lot {
     pub fn contracts(lot_sz: f64) -> Self {
         let per_unit = (1.0 / lot_sz).round();
         if per_unit >= 1.0 && (per_unit * lot_sz - 1.0).abs() < 1e-9 {
-            Self { per_unit, size: None }
-        } else {
-            Self { per_unit: 1.0 / lot_sz, size: Some(lot_sz) }
+            return Self { steps: 1, per_unit };
         }
+        // The shortest decimal that is this double: 0.7 is 7 / 10.
+        let of_power = |power: i32| {
+            let per_unit = 10f64.powi(power);
+            let steps = (lot_sz * per_unit).round();
+            let is_exact = (1.0..MOST_LOTS).contains(&steps) && steps / per_unit == lot_sz;
+            is_exact.then_some(Self { steps: steps as u64, per_unit })
+        };
+        let exact = (0..=LARGEST_POWER).find_map(of_power);
+        exact.unwrap_or(Self { steps: 1, per_unit: 1.0 / lot_sz })
     }
 
     /// The lot of a spot pair, in units of its base. For amounts of too many lots: the next larger one of
@@ -34,7 +42,7 @@ impl Lot {
     #[must_use]
     pub fn pair(lot_sz: f64, largest: f64) -> Self {
         let mut lot = Self::contracts(lot_sz);
-        while largest * lot.per_unit > MOST_LOTS {
+        while largest / lot.amount(1) > MOST_LOTS {
             lot = lot.coarser();
         }
         lot
@@ -47,28 +55,30 @@ impl Lot {
         while largest * per_unit > MOST_LOTS {
             per_unit /= 10.0;
         }
-        Self { per_unit, size: None }
+        Self { steps: 1, per_unit }
     }
 
     /// The amount of `lots` lots.
     #[must_use]
     pub fn amount(&self, lots: u64) -> f64 {
-        match self.size {
-            None => lots as f64 / self.per_unit,
-            Some(size) => lots as f64 * size,
-        }
+        (u128::from(lots) * u128::from(self.steps)) as f64 / self.per_unit
     }
 
     /// A lot a thousand times as large, for amounts that hold too many lots.
     #[must_use]
     pub fn coarser(&self) -> Self {
-        Self { per_unit: self.per_unit / COARSER as f64, size: self.size.map(|size| size * COARSER as f64) }
+        let per_unit = self.per_unit / COARSER as f64;
+        if per_unit >= 1.0 && per_unit.fract() == 0.0 {
+            Self { per_unit, ..*self }
+        } else {
+            Self { steps: self.steps.saturating_mul(COARSER), ..*self }
+        }
     }
 
     /// Whole lots in a non-negative amount.
     #[must_use]
     pub fn lots_in(&self, amount: f64) -> u64 {
-        let mut lots = (amount * self.per_unit).min(MOST_LOTS).floor() as u64;
+        let mut lots = (amount * self.per_unit / self.steps as f64).min(MOST_LOTS).floor() as u64;
         while lots > 0 && self.amount(lots) > amount {
             lots -= 1;
         }
@@ -134,6 +144,12 @@ mod tests {
             (Lot::contracts(0.01), 7, 0.07),
             (Lot::contracts(1.0), 12, 12.0),
             (Lot::contracts(10.0), 3, 30.0),
+            (Lot::contracts(0.7), 86, 60.2),
+            (Lot::contracts(0.003), 7, 0.021),
+            (Lot::contracts(2.5), 3, 7.5),
+            (Lot::contracts(0.7).coarser(), 86, 60_200.0),
+            (Lot::contracts(1.0).coarser(), 3, 3_000.0),
+            (Lot::contracts(1.0 / 3.0), 3, 1.0),
             (Lot::currency(1.0), 310_000_000, 3.1),
             (Lot::currency(1.0), 1, 1e-8),
             (Lot::pair(0.001, 50.0), 7, 0.007),

@@ -81,6 +81,26 @@ fn a_check_has_as_many_threads_as_memory_bears() {
     assert!(outcome.stderr.contains("3 threads are used instead of 16"), "{}", outcome.stderr);
 }
 
+/// Two small runs are compared in little more than the program itself takes.
+#[test]
+fn small_runs_are_compared_in_little_memory() {
+    let place = tempfile::tempdir().unwrap();
+    generate(place.path(), 50, 3.0, 5, "csv");
+    for (out, units) in [("a", "risk_unit=separate"), ("b", "risk_unit=merged")] {
+        let outcome = run(place.path(), &["--out", out, "--set", units], "1GiB");
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    }
+    for flags in [&["--plain"][..], &[]] {
+        let compare = |limit: &str| {
+            let args = ["compare", "a", "b", "--threads", "1", "--memory-limit", limit];
+            remargin(place.path(), &[&args[..], flags].concat())
+        };
+        let outcome = compare("80MiB");
+        assert_eq!(outcome.code, Some(0), "{flags:?}: {}", outcome.stderr);
+        is_refused(place.path(), &compare("40MiB"), "what the runs have written of their accounts does not fit");
+    }
+}
+
 /// Answers of the exchange are counted before they are parsed.
 #[test]
 fn an_import_counts_the_answers() {

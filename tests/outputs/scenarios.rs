@@ -201,8 +201,12 @@ fn what_cannot_be_used_is_refused_with_its_place() {
     let head = "time,base,price,vol\n";
     let two = "2025-01-01,BTC,100,\n2025-01-02,BTC,40,\n";
     let doubled = "2025-01-01,BTC,100,\n2025-01-02,BTC,200,\n2025-01-03,BTC,20,\n";
+    let standing = |coin: &str, price: &str| {
+        let rows = (1..7).map(|day| format!("2025-01-0{day},BTC,{},\n2025-01-0{day},{coin},{price},\n", 100 + day));
+        rows.collect::<String>()
+    };
     // Rows, flags, exit code, words.
-    let cases: [(String, &[&str], i32, &str); 20] = [
+    let cases: [(String, &[&str], i32, &str); 24] = [
         (String::new(), &[], 3, "no prices"),
         ("2025-01-01,BTC,100,\n".into(), &[], 3, "one time only"),
         (format!("{two}2025-01-02,BTC,40,\n"), &[], 3, "two prices of one coin at one time"),
@@ -214,9 +218,18 @@ fn what_cannot_be_used_is_refused_with_its_place() {
         (format!("{two}20250103,BTC,1,\n"), &[], 3, "not a time"),
         (format!("{two}2025-01-03,*,1,\n"), &[], 3, "not a coin"),
         (two.into(), &["--horizon", "7h"], 2, "no whole number of steps"),
-        (two.into(), &["--horizon", "2d"], 3, "no window is left"),
-        (two.into(), &["--from", "2025-01-03"], 3, "no prices"),
-        (two.into(), &["--proxy", "SOL=ETH:1"], 2, "a coin without prices"),
+        (
+            two.into(),
+            &["--horizon", "2d"],
+            2,
+            "the horizon 2d is longer than the history: the prices are of 2025-01-01 to",
+        ),
+        (doubled.into(), &["--largest-jump", "3", "--jumps", "skip", "--horizon", "2d"], 3, "no window is left"),
+        (two.into(), &["--from", "2025-01-03"], 3, "no prices from 2025-01-03 on"),
+        (two.into(), &["--proxy", "SOL=ETH:1"], 2, "from `ETH`, which has no prices"),
+        (two.into(), &["--proxy", "SOL=ETH:1", "--proxy", "ETH=BTC:1"], 2, "name a coin with prices: `BTC`"),
+        (two.into(), &["--proxy", "USD=BTC:1"], 2, "USD, which has no price of its own"),
+        (standing("USDT", "0.98"), &[], 3, "a price of `USDT` that stands still"),
         (two.into(), &["--proxy", "SOL=BTC"], 3, "cannot be estimated"),
         (two.into(), &["--proxy", "SOL=BTC:2", "--returns", "relative"], 3, "a move of `SOL` that cannot be"),
         (doubled.into(), &["--returns", "absolute", "--largest-jump", "20"], 3, "a move of `BTC` that cannot be"),
@@ -237,6 +250,13 @@ fn what_cannot_be_used_is_refused_with_its_place() {
         assert!(outcome.stderr.contains(words), "{lines}{flags:?}: {}", outcome.stderr);
         assert!(!dir.path().join("none.csv").exists());
     }
+    // A stablecoin at a dollar stands still.
+    fs::write(dir.path().join("prices.csv"), format!("{head}{}", standing("USDC", "1.0000"))).unwrap();
+    let outcome = remargin(dir.path(), &["scenarios", "history", "prices.csv", "--out", "par.csv"]);
+    assert!(outcome.code == Some(0) && outcome.stderr.contains("5 scenarios, 2025-01-02 to"), "{}", outcome.stderr);
+    fs::write(dir.path().join("prices.csv"), format!("{head}{two}")).unwrap();
+    let outcome = remargin(dir.path(), &["scenarios", "history", "prices.csv", "--out", "par.csv", "--force"]);
+    assert!(outcome.stderr.contains("1 scenario, 2025-01-02\n"), "{}", outcome.stderr);
     // A third of two prices cannot be drawn from.
     fs::write(dir.path().join("prices.csv"), format!("{head}{two}2025-01-03,BTC,60,\n")).unwrap();
     let draw = |flags: &[&str]| {
@@ -247,8 +267,10 @@ fn what_cannot_be_used_is_refused_with_its_place() {
     assert_eq!(draw(&[]).0, Some(0));
     assert_eq!(draw(&[]).0, Some(2), "the file exists");
     assert_eq!(draw(&["--force"]).0, Some(0));
-    let (code, words) = draw(&["--force", "--df", "2"]);
-    assert!(code == Some(2) && words.contains("`df` is 2"), "{words}");
+    for (df, says) in [("2", "there is no covariance"), ("1001", "normal for all purposes")] {
+        let (code, words) = draw(&["--force", "--df", df]);
+        assert!(code == Some(2) && words.contains(&format!("`df` is {df}")) && words.contains(says), "{words}");
+    }
     let same: Vec<String> =
         (1..9).map(|day| format!("2025-01-0{day},BTC,{0},\n2025-01-0{day},ETH,{0},\n", day * day)).collect();
     let same = same.concat();
