@@ -4,6 +4,8 @@
 //! [`PriceGap`], and only accounts that hold the instrument or currency are excluded.
 
 pub mod scenario;
+#[cfg(test)]
+mod scenario_tests;
 
 /// Nanoseconds in the model's year of 365 days.
 pub const YEAR_NS: f64 = 365.0 * 86_400.0 * 1e9;

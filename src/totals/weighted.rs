@@ -52,19 +52,19 @@ pub type StatisticsColumn = (&'static str, &'static str, fn(&Statistics) -> f64)
 impl Statistics {
     /// All figures, in order.
     pub const COLUMNS: [StatisticsColumn; 13] = [
-        ("mean", "Weighted mean", |of| of.mean),
-        ("standard_deviation", "Weighted standard deviation", |of| of.standard_deviation),
-        ("least", "Least value", |of| of.least),
-        ("quantile_50", "Least value that 50 % of the weight does not exceed", |of| of.quantile_50),
-        ("quantile_90", "Least value that 90 % of the weight does not exceed", |of| of.quantile_90),
-        ("quantile_95", "Least value that 95 % of the weight does not exceed", |of| of.quantile_95),
-        ("quantile_99", "Least value that 99 % of the weight does not exceed", |of| of.quantile_99),
-        ("quantile_99_9", "Least value that 99.9 % of the weight does not exceed", |of| of.quantile_99_9),
-        ("largest", "Largest value", |of| of.largest),
-        ("expected_shortfall_95", "Mean of the largest 5 % of the weight", |of| of.expected_shortfall_95),
-        ("expected_shortfall_97_5", "Mean of the largest 2.5 % of the weight", |of| of.expected_shortfall_97_5),
-        ("expected_shortfall_99", "Mean of the largest 1 % of the weight", |of| of.expected_shortfall_99),
-        ("expected_shortfall_99_9", "Mean of the largest 0.1 % of the weight", |of| of.expected_shortfall_99_9),
+        ("mean", "Weighted mean.", |of| of.mean),
+        ("standard_deviation", "Weighted standard deviation.", |of| of.standard_deviation),
+        ("least", "Least value.", |of| of.least),
+        ("quantile_50", "Least value that 50 % of the weight does not exceed.", |of| of.quantile_50),
+        ("quantile_90", "Least value that 90 % of the weight does not exceed.", |of| of.quantile_90),
+        ("quantile_95", "Least value that 95 % of the weight does not exceed.", |of| of.quantile_95),
+        ("quantile_99", "Least value that 99 % of the weight does not exceed.", |of| of.quantile_99),
+        ("quantile_99_9", "Least value that 99.9 % of the weight does not exceed.", |of| of.quantile_99_9),
+        ("largest", "Largest value.", |of| of.largest),
+        ("expected_shortfall_95", "Mean of the largest 5 % of the weight.", |of| of.expected_shortfall_95),
+        ("expected_shortfall_97_5", "Mean of the largest 2.5 % of the weight.", |of| of.expected_shortfall_97_5),
+        ("expected_shortfall_99", "Mean of the largest 1 % of the weight.", |of| of.expected_shortfall_99),
+        ("expected_shortfall_99_9", "Mean of the largest 0.1 % of the weight.", |of| of.expected_shortfall_99_9),
     ];
 }
 
