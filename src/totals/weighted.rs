@@ -165,6 +165,7 @@ impl Weights {
     }
 
     /// The share of the weight of the scenarios for whose values `holds` is true.
+    #[must_use]
     pub fn share_where(&self, values: &[f64], holds: impl Fn(f64) -> bool) -> Option<f64> {
         let held = (0..values.len()).filter(|&scenario| holds(values[scenario]));
         self.share(held.map(|scenario| self.units(scenario)).sum())
@@ -206,6 +207,7 @@ impl Sampler {
     }
 
     /// Sums up what was sorted, with `by` of each value, which must not decrease where values grow.
+    #[must_use]
     pub fn statistics(&self, weights: &Weights, by: impl Fn(f64) -> f64) -> Option<Statistics> {
         let values = || self.sorted.iter().map(|&(value, weight)| (by(value), weight));
         let (least, largest) = (values().next()?.0, values().next_back()?.0);
