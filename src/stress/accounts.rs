@@ -176,7 +176,9 @@ pub(super) fn statistics(
     let missing = || Error::Runtime("an account without its figures in some scenario".to_owned());
     let of = |(sampler, values): &mut (Sampler, Vec<f64>), (account, base): (usize, &AccountMargin)| {
         values.clear();
-        all.iter().for_each(|few| values.extend_from_slice(few.of_account(account)));
+        for few in &all {
+            values.extend_from_slice(few.of_account(account));
+        }
         let (figures, _) = values.as_chunks::<FIGURES>();
         if figures.len() != weights.len() {
             return Err(missing());

@@ -76,18 +76,18 @@ const TAILS: [u16; 4] = [950, 975, 990, 999];
 const ROUNDING: f64 = 1e-12;
 
 /// The weights as whole numbers add up to less than two to this power.
-const UNITS_BITS: i64 = 61;
+const UNITS_BITS: i32 = 61;
 /// Of the bits of a float: where its exponent stands, and what is added to it.
 const EXPONENT_AT: u32 = 52;
-const EXPONENT_BIAS: i64 = 1023;
+const EXPONENT_BIAS: i32 = 1023;
 
 /// `e` of a positive number in `[2^e, 2^(e+1))`.
-fn exponent(x: f64) -> i64 {
-    (x.to_bits() >> EXPONENT_AT) as i64 - EXPONENT_BIAS
+fn exponent(x: f64) -> i32 {
+    (x.to_bits() >> EXPONENT_AT) as i32 - EXPONENT_BIAS
 }
 
 /// `2^e`, where it is a normal float; infinite above, zero below.
-fn power_of_two(e: i64) -> f64 {
+fn power_of_two(e: i32) -> f64 {
     f64::from_bits(((e + EXPONENT_BIAS).clamp(0, 2 * EXPONENT_BIAS + 1) as u64) << EXPONENT_AT)
 }
 
@@ -109,7 +109,9 @@ impl Weights {
     /// [`Error::Runtime`] if a weight, or their sum, is none that can be worked with.
     pub fn new(all: Vec<f64>) -> Result<Self> {
         let mut sum: Sum = Sum::default();
-        all.iter().for_each(|&weight| sum.add(weight));
+        for &weight in &all {
+            sum.add(weight);
+        }
         let total = sum.value();
         if !total.is_finite() || all.iter().any(|weight| weight.is_nan() || *weight < 0.0) {
             return Err(Error::Runtime("a scenario has a weight that is no weight".to_owned()));
