@@ -5,6 +5,8 @@
 
 mod moved;
 pub mod scenario;
+#[cfg(test)]
+mod scenario_tests;
 
 /// Nanoseconds in the model's year of 365 days.
 pub const YEAR_NS: f64 = 365.0 * 86_400.0 * 1e9;

@@ -31,12 +31,12 @@ pub(crate) struct Losses {
     scenarios: u64,
     without_weight: u64,
     fund: Option<Fund>,
-    figures: Vec<Figure>,
+    figures: Vec<Shown>,
     accounts: Accounts,
 }
 
 #[derive(Debug, Serialize)]
-struct Figure {
+struct Shown {
     figure: &'static str,
     base: Value,
     /// In the order of [`Statistics::COLUMNS`].
@@ -87,7 +87,7 @@ impl Losses {
         for (place, (figure, distribution)) in over.figures().into_iter().enumerate() {
             let (width, bars) = bars(&distribution.over, &weights, &column(place + 1));
             let tail = tails.remove(figure).unwrap_or_default();
-            figures.push(Figure {
+            figures.push(Shown {
                 figure,
                 base: money(Some(distribution.base)),
                 statistics: Statistics::COLUMNS.map(|(_, _, of)| money(Some(of(&distribution.over)))).into(),

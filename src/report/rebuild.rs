@@ -87,12 +87,12 @@ pub(crate) fn page_of(dir: &Path, progress: &dyn Progress) -> Result<Vec<u8>> {
 }
 
 fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page> {
-    let (summary, over) = match read_json(dir, SUMMARY)? {
-        SummaryKind { base: None } => (read_json::<Summary>(dir, SUMMARY)?, None),
-        SummaryKind { base: Some(_) } => {
-            let summary = read_json::<StressSummary>(dir, SUMMARY)?;
-            (summary.base, summary.distribution)
-        }
+    let kind: SummaryKind = read_json(dir, SUMMARY)?;
+    let (summary, over) = if kind.base.is_none() {
+        (read_json::<Summary>(dir, SUMMARY)?, None)
+    } else {
+        let summary = read_json::<StressSummary>(dir, SUMMARY)?;
+        (summary.base, summary.distribution)
     };
     let Rules { name, hash, values } = manifest.rules;
     let values: Vec<RuleValue> =

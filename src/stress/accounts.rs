@@ -156,7 +156,7 @@ impl Kept {
 }
 
 /// One account over the scenarios.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct AccountStatistics {
     pub mmr: Statistics,
     pub equity_loss: Statistics,
@@ -176,7 +176,9 @@ pub(super) fn statistics(
     let missing = || Error::Runtime("an account without its figures in some scenario".to_owned());
     let of = |(sampler, values): &mut (Sampler, Vec<f64>), (account, base): (usize, &AccountMargin)| {
         values.clear();
-        all.iter().for_each(|few| values.extend_from_slice(few.of_account(account)));
+        for few in &all {
+            values.extend_from_slice(few.of_account(account));
+        }
         let (figures, _) = values.as_chunks::<FIGURES>();
         if figures.len() != weights.len() {
             return Err(missing());
@@ -224,10 +226,10 @@ impl AccountsTable {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let row = |(place, &(liquidation_probability, statistics)): (_, &(_, AccountStatistics))| AccountRow {
+        let row = |(place, (probability, of)): (_, &(Option<f64>, AccountStatistics))| AccountRow {
             account_id: self.ids.get(place),
-            liquidation_probability,
-            statistics: [statistics.mmr, statistics.equity_loss, statistics.shortfall],
+            liquidation_probability: *probability,
+            statistics: [of.mmr, of.equity_loss, of.shortfall],
         };
         let rows: Vec<AccountRow> = self.rows.iter().enumerate().map(row).collect();
         let batch = filled::batch(&ACCOUNTS_DISTRIBUTION, &columns::accounts_distribution(), &rows)?;

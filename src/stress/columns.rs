@@ -94,8 +94,7 @@ pub(super) struct AccountRow<'a> {
 }
 
 /// The figures that have a distribution, and what they are.
-const FIGURES: [(&str, &str); 3] =
-    [(MMR, "MMR"), (EQUITY_LOSS, "Total equity in the base case less that in the scenario"), (SHORTFALL, "Shortfall")];
+const FIGURES: [(&str, &str); 3] = [(MMR, "MMR"), (EQUITY_LOSS, "Equity loss"), (SHORTFALL, "Shortfall")];
 
 /// So many totals stand before the savings; of figures that were declared later, the totals stand at the end.
 const TOTALS_BEFORE_SAVINGS: usize = 11;
@@ -214,8 +213,8 @@ pub(super) fn accounts_distribution<'a>() -> Vec<Filled<'a, AccountRow<'a>>> {
 }
 
 /// What the probability of liquidation means.
-const LIQUIDATION_PROBABILITY: &str = "Share of the weight of the scenarios, the base case not among them, in which the account is in `liquidation`; null \
-     if none has a weight.";
+const LIQUIDATION_PROBABILITY: &str = "Share of the weight of the scenarios, the base case left out, in which the \
+     account is in `liquidation`; null if none weighs anything.";
 
 pub(super) fn migration<'a>() -> Vec<Filled<'a, Seen<'a, MigrationRow>>> {
     type Row<'a> = Seen<'a, MigrationRow>;

@@ -52,19 +52,19 @@ pub type StatisticsColumn = (&'static str, &'static str, fn(&Statistics) -> f64)
 impl Statistics {
     /// All figures, in order.
     pub const COLUMNS: [StatisticsColumn; 13] = [
-        ("mean", "Weighted mean", |of| of.mean),
-        ("standard_deviation", "Weighted standard deviation", |of| of.standard_deviation),
-        ("least", "Least value", |of| of.least),
-        ("quantile_50", "Least value that 50 % of the weight does not exceed", |of| of.quantile_50),
-        ("quantile_90", "Least value that 90 % of the weight does not exceed", |of| of.quantile_90),
-        ("quantile_95", "Least value that 95 % of the weight does not exceed", |of| of.quantile_95),
-        ("quantile_99", "Least value that 99 % of the weight does not exceed", |of| of.quantile_99),
-        ("quantile_99_9", "Least value that 99.9 % of the weight does not exceed", |of| of.quantile_99_9),
-        ("largest", "Largest value", |of| of.largest),
-        ("expected_shortfall_95", "Mean of the largest 5 % of the weight", |of| of.expected_shortfall_95),
-        ("expected_shortfall_97_5", "Mean of the largest 2.5 % of the weight", |of| of.expected_shortfall_97_5),
-        ("expected_shortfall_99", "Mean of the largest 1 % of the weight", |of| of.expected_shortfall_99),
-        ("expected_shortfall_99_9", "Mean of the largest 0.1 % of the weight", |of| of.expected_shortfall_99_9),
+        ("mean", "Weighted mean.", |of| of.mean),
+        ("standard_deviation", "Weighted standard deviation.", |of| of.standard_deviation),
+        ("least", "Least value.", |of| of.least),
+        ("quantile_50", "Least value that 50 % of the weight does not exceed.", |of| of.quantile_50),
+        ("quantile_90", "Least value that 90 % of the weight does not exceed.", |of| of.quantile_90),
+        ("quantile_95", "Least value that 95 % of the weight does not exceed.", |of| of.quantile_95),
+        ("quantile_99", "Least value that 99 % of the weight does not exceed.", |of| of.quantile_99),
+        ("quantile_99_9", "Least value that 99.9 % of the weight does not exceed.", |of| of.quantile_99_9),
+        ("largest", "Largest value.", |of| of.largest),
+        ("expected_shortfall_95", "Mean of the largest 5 % of the weight.", |of| of.expected_shortfall_95),
+        ("expected_shortfall_97_5", "Mean of the largest 2.5 % of the weight.", |of| of.expected_shortfall_97_5),
+        ("expected_shortfall_99", "Mean of the largest 1 % of the weight.", |of| of.expected_shortfall_99),
+        ("expected_shortfall_99_9", "Mean of the largest 0.1 % of the weight.", |of| of.expected_shortfall_99_9),
     ];
 }
 
@@ -76,18 +76,18 @@ const TAILS: [u16; 4] = [950, 975, 990, 999];
 const ROUNDING: f64 = 1e-12;
 
 /// The weights as whole numbers add up to less than two to this power.
-const UNITS_BITS: i64 = 61;
+const UNITS_BITS: i32 = 61;
 /// Of the bits of a float: where its exponent stands, and what is added to it.
 const EXPONENT_AT: u32 = 52;
-const EXPONENT_BIAS: i64 = 1023;
+const EXPONENT_BIAS: i32 = 1023;
 
 /// `e` of a positive number in `[2^e, 2^(e+1))`.
-fn exponent(x: f64) -> i64 {
-    (x.to_bits() >> EXPONENT_AT) as i64 - EXPONENT_BIAS
+fn exponent(x: f64) -> i32 {
+    (x.to_bits() >> EXPONENT_AT) as i32 - EXPONENT_BIAS
 }
 
 /// `2^e`, where it is a normal float; infinite above, zero below.
-fn power_of_two(e: i64) -> f64 {
+fn power_of_two(e: i32) -> f64 {
     f64::from_bits(((e + EXPONENT_BIAS).clamp(0, 2 * EXPONENT_BIAS + 1) as u64) << EXPONENT_AT)
 }
 
@@ -109,7 +109,9 @@ impl Weights {
     /// [`Error::Runtime`] if a weight, or their sum, is none that can be worked with.
     pub fn new(all: Vec<f64>) -> Result<Self> {
         let mut sum: Sum = Sum::default();
-        all.iter().for_each(|&weight| sum.add(weight));
+        for &weight in &all {
+            sum.add(weight);
+        }
         let total = sum.value();
         if !total.is_finite() || all.iter().any(|weight| weight.is_nan() || *weight < 0.0) {
             return Err(Error::Runtime("a scenario has a weight that is no weight".to_owned()));
@@ -165,6 +167,7 @@ impl Weights {
     }
 
     /// The share of the weight of the scenarios for whose values `holds` is true.
+    #[must_use]
     pub fn share_where(&self, values: &[f64], holds: impl Fn(f64) -> bool) -> Option<f64> {
         let held = (0..values.len()).filter(|&scenario| holds(values[scenario]));
         self.share(held.map(|scenario| self.units(scenario)).sum())
@@ -206,6 +209,7 @@ impl Sampler {
     }
 
     /// Sums up what was sorted, with `by` of each value, which must not decrease where values grow.
+    #[must_use]
     pub fn statistics(&self, weights: &Weights, by: impl Fn(f64) -> f64) -> Option<Statistics> {
         let values = || self.sorted.iter().map(|&(value, weight)| (by(value), weight));
         let (least, largest) = (values().next()?.0, values().next_back()?.0);

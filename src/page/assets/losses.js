@@ -43,7 +43,7 @@ function lossChart(figure, losses, initial, tools) {
     const log = scale === "log";
     const shares = bars.map(([, share]) => share);
     const least = log ? 10 ** Math.floor(Math.log10(d3.min(shares)) - 0.05) : 0;
-    const most = d3.max(shares);
+    const most = d3.max(shares) * (log ? 1.3 : 1.05);
     const rects = bars.map(([bar, share]) => ({ from: at("q99") + bar * step, to: at("q99") + (bar + 1) * step, share, tail: bar >= 0 }));
     const lines = [["mean", at("mean")], ["99 %", at("q99")], ["mean of the worst 1 %", at("es99")]].map(([name, x]) => ({ x, text: `${name}: ${short(x)}` }));
     // Where lines are close together or at the right, their words stand to the left.
@@ -53,8 +53,8 @@ function lossChart(figure, losses, initial, tools) {
       width, height: 300, marginLeft: 62, marginTop: 62, marginBottom: 40,
       ariaLabel: `Histogram of ${LOSS_NAMES[chosen.figure]} over the scenarios`,
       x: { domain: [low, high], tickFormat: tick, label: `${LOSS_NAMES[chosen.figure]}, USD \u2192` },
-      y: { type: log ? "log" : "linear", domain: [least, most * (log ? 1.3 : 1.05)], tickFormat: (x) => percent(x, x < 0.001 ? 2 : x < 0.01 ? 1 : 0), label: log ? "share (log)" : "share", grid: true,
-        ticks: log ? d3.range(Math.ceil(Math.log10(least)), 1).map((power) => 10 ** power) : 5 },
+      y: { type: log ? "log" : "linear", domain: [least, most], tickFormat: (x) => percent(x, x < 0.001 ? 2 : x < 0.01 ? 1 : 0), label: log ? "share (log)" : "share", grid: true,
+        ticks: log ? d3.range(Math.round(Math.log10(least)), Math.floor(Math.log10(most)) + 1).map((power) => 10 ** power) : 5 },
       color: { type: "ordinal", domain: [false, true], range: colors.map(([, color]) => color) },
       marks: [
         Plot.rect(rects, { x1: "from", x2: "to", y1: least, y2: "share", fill: "tail", insetLeft: 0.5, insetRight: 0.5,
