@@ -40,7 +40,7 @@ def read(snapshot, name, columns, labels):
 
 
 def codes(column, names):
-    """A dictionary column as indices into `names`, an Arrow array; -1 for null. All dictionaries are looked up at once."""
+    """A dictionary column as indices into `names`, an Arrow array; -1 for null. Looks all dictionaries up at once."""
     places = pc.index_in(pa.concat_arrays([chunk.dictionary for chunk in column.chunks]), value_set=names)
     places = places.fill_null(-1).to_numpy()
     result, first, row = np.empty(len(column), np.int32), 0, 0
