@@ -1,6 +1,6 @@
 //! `remargin compare`: two rule sets over one snapshot, or two finished runs.
 
-use super::common::{MemoryArgs, StrictArgs, command_line, is_built_in, named_rules};
+use super::common::{MemoryArgs, StrictArgs, command_line, named_rules};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -168,7 +168,6 @@ impl CompareArgs {
     }
 
     fn basis(&self, file: Option<PathBuf>, own: &[String]) -> Result<Basis> {
-        let file = file.filter(|file| !is_built_in(file));
         let mut spot_offset = None;
         let mut set = self.set.clone();
         for setting in own {

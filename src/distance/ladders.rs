@@ -10,7 +10,7 @@ use crate::engine::lanes::Width;
 use crate::engine::price;
 use crate::margin::account::{Account, NotFinite};
 use crate::margin::account_figures::AccountFigures;
-use crate::margin::priced::{Contract, ContractKind, CurrencyParams, PricedMarket, UnitParams};
+use crate::margin::priced::{Contract, ContractKind, PricedMarket, UnitParams};
 use crate::margin::real::{Lanes, Real};
 use crate::margin::requirement::Workspace;
 use crate::margin::rules::Rules;
@@ -278,7 +278,7 @@ impl<'l, R: Real> OwnLanes<'l, R> {
             }
         }
         if let Ok(own) = self.currencies.binary_search(&ccy) {
-            self.priced.currencies[own].fx_usd = moved.currencies[rungs.currency as usize].fx_usd;
+            self.priced.currencies[own].take_price(&moved.currencies[rungs.currency as usize]);
         }
         Ok(())
     }
@@ -311,9 +311,7 @@ impl<'l, R: Real> OwnLanes<'l, R> {
             }
         }
         if let Ok(own) = self.currencies.binary_search(&ccy) {
-            let CurrencyParams { fx_usd, discount_unit, borrow_unit, .. } = base.currencies[ccy as usize];
-            let own = &mut self.priced.currencies[own];
-            (own.fx_usd, own.discount_unit, own.borrow_unit) = (fx_usd, discount_unit, borrow_unit);
+            self.priced.currencies[own].take_price(&base.currencies[ccy as usize]);
         }
     }
 }

@@ -324,6 +324,14 @@ impl<R: Real> UnitParams<R> {
     }
 }
 
+impl<R: Real> CurrencyParams<R> {
+    /// Takes the USD value that the currency has in another market, and all that follows from it.
+    pub fn take_price(&mut self, other: &Self) {
+        let Self { name: _, fx_usd, discount: _, discount_unit, borrow: _, borrow_unit } = other;
+        (self.fx_usd, self.discount_unit, self.borrow_unit) = (*fx_usd, *discount_unit, *borrow_unit);
+    }
+}
+
 impl CurrencyParams {
     /// Takes another USD value of one unit.
     pub fn move_to(&mut self, fx_usd: f64, rules: &Rules) {

@@ -131,6 +131,9 @@ pub struct RecordedValue {
     /// The source of the value, shown on the run's page.
     #[serde(default)]
     pub source: String,
+    /// How far it is to be trusted.
+    #[serde(default)]
+    pub mark: Option<rules::Mark>,
 }
 
 /// A file of a run.
@@ -175,6 +178,7 @@ impl Recorded {
             for value in &mut loaded.values {
                 if let Some(recorded) = self.rules.values.iter().find(|recorded| recorded.key == value.key) {
                     value.source.clone_from(&recorded.source);
+                    value.mark.clone_from(&recorded.mark);
                 }
             }
             return Ok(loaded);
