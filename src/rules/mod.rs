@@ -119,6 +119,14 @@ pub struct FigureCounts {
     pub own: u64,
 }
 
+impl FigureCounts {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.published + self.measured + self.assumed + self.own
+    }
+}
+
 impl LoadedRules {
     /// The set as `key = value` lines: valid TOML that loads as a full set with the same hash.
     #[must_use]

@@ -11,6 +11,7 @@ pub mod spread;
 pub(crate) mod sum;
 pub mod summary;
 mod text;
+pub mod trust;
 
 pub use summary::Summary;
 pub use text::summary_table;

@@ -10,6 +10,8 @@ const COMMANDS: [&[&str]; 20] = [
     &["rules"],
     &["rules", "show"],
     &["rules", "check"],
+    &["rules", "list"],
+    &["rules", "diff"],
     &["generate"],
     &["bench"],
     &["import"],
