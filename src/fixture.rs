@@ -176,6 +176,6 @@ pub(crate) fn rules() -> LoadedRules {
         liquidation_fee_derivatives: 0.0,
         discount: ByCurrency { listed: Vec::new(), rest: tiers() },
     };
-    let values = vec![RuleValue { key: "rate".into(), value: "0.0".into(), source: "built-in".into() }];
+    let values = vec![RuleValue { key: "rate".into(), value: "0.0".into(), source: "built-in".into(), mark: None }];
     LoadedRules { rules, values, hash: "abc".into(), file: None }
 }

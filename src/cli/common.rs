@@ -53,8 +53,8 @@ pub enum When {
 /// Selects the rules.
 #[derive(Args)]
 pub struct RulesArgs {
-    /// Rules file, or `okx-pm2-2025-01` for the built-in rules [default: the file that `snapshot.toml` names as
-    /// `rules`, else the built-in rules]
+    /// Rules file, or the name of a built-in set (`remargin rules list`) [default: the file that `snapshot.toml` names
+    /// as `rules`, else the set `okx-pm2-2025-01`]
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
     /// Set one parameter by its dotted key, such as `risk_unit=merged` or `mr4.floor.major=0.012`; repeatable
@@ -65,7 +65,7 @@ pub struct RulesArgs {
 impl RulesArgs {
     /// Loads the selected rules.
     pub fn load(&self) -> Result<LoadedRules> {
-        rules::load(self.rules.as_deref().filter(|file| !is_built_in(file)), &self.set)
+        rules::load(self.rules.as_deref(), &self.set)
     }
 
     /// The selected rules, else those that the snapshot names, which is said.
@@ -75,11 +75,6 @@ impl RulesArgs {
         }
         rules::load(named_rules(snapshot, terminal)?.as_deref(), &self.set)
     }
-}
-
-/// True for the name of the built-in rules in the place of a file.
-pub fn is_built_in(file: &Path) -> bool {
-    file == Path::new(rules::BUILT_IN_NAME)
 }
 
 /// The rules that a snapshot names, which is said.

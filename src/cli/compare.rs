@@ -1,6 +1,6 @@
 //! `remargin compare`: two rule sets over one snapshot, or two finished runs.
 
-use super::common::{MemoryArgs, StrictArgs, command_line, is_built_in, named_rules};
+use super::common::{MemoryArgs, StrictArgs, command_line, named_rules};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -20,7 +20,7 @@ Examples:
   remargin compare yesterday today --out change
   remargin compare yesterday today --snapshot-a archive/2026-04-26
 
-Two rule sets on one snapshot: --rules given twice sets the files of A and B (`okx-pm2-2025-01` is the built-in set);
+Two rule sets on one snapshot: --rules given twice sets the files of A and B (or names of built-in sets);
 given once, it is for both. --set changes a parameter of both, --a one of A, --b one of B. --a and --b also accept
 `spot_offset=MODE`: every account then has this spot hedging mode instead of the one in table `accounts`. `none` is
 hedging off.
@@ -42,7 +42,7 @@ pub struct CompareArgs {
     /// Folder of the second finished run
     #[arg(value_name = "B", conflicts_with_all = ["rules", "set", "a", "b", "allow_rules_date", "max_rejects"])]
     second: Option<PathBuf>,
-    /// Rules file, or `okx-pm2-2025-01`; give it twice for A and B
+    /// Rules file, or the name of a built-in set; give it twice for A and B
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
     /// Set one parameter of both sides by its dotted key; repeatable
@@ -168,7 +168,6 @@ impl CompareArgs {
     }
 
     fn basis(&self, file: Option<PathBuf>, own: &[String]) -> Result<Basis> {
-        let file = file.filter(|file| !is_built_in(file));
         let mut spot_offset = None;
         let mut set = self.set.clone();
         for setting in own {

@@ -1,22 +1,32 @@
-//! `remargin rules`: the parameters in force and the source of each.
+//! `remargin rules`: the parameters in force, the source and mark of each, the built-in sets, and what two sets differ in.
 
 use super::common::{RulesArgs, TextFormat};
 use super::{exit, terminal};
 use clap::{Args, Subcommand};
-use remargin::rules::{self, LoadedRules};
+use remargin::rules::{self, BUILT_IN_NAME, BUILT_INS, BuiltIn, Difference, LoadedRules, RuleValue};
 use remargin::{Error, Result};
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const AFTER_HELP: &str = "\
 Examples:
   remargin rules                                     the built-in set
   remargin rules show --set risk_unit=merged         the set of a run with this flag
-  remargin rules check desk.toml";
+  remargin rules check desk.toml
+  remargin rules list                                the built-in sets
+  remargin rules diff okx-pm2-2025-01 desk.toml      what two sets differ in";
 
 const SHOW_HELP: &str = "\
 Example:
   remargin rules show --rules desk.toml --set mr4.floor.major=0.012 --format json";
+
+const LIST_HELP: &str = "\
+Example:
+  remargin rules list --format json";
+
+const DIFF_HELP: &str = "\
+Example:
+  remargin rules diff okx-pm2-2025-01 okx-pm2-2025-12";
 
 const CHECK_HELP: &str = "\
 Example:
@@ -36,6 +46,8 @@ pub struct RulesCommand {
 enum Action {
     Show(ShowArgs),
     Check(CheckArgs),
+    List(ListArgs),
+    Diff(DiffArgs),
 }
 
 /// Shows every parameter with its value and source (the default of `rules`)
@@ -57,6 +69,28 @@ struct CheckArgs {
     file: PathBuf,
 }
 
+/// Lists the built-in sets: name, first day, figures by mark, and what changed against the one before
+#[derive(Args)]
+#[command(after_help = LIST_HELP)]
+struct ListArgs {
+    /// Format of the result on stdout [default: text]
+    #[arg(long)]
+    format: Option<TextFormat>,
+}
+
+/// Shows every parameter in which two sets differ
+#[derive(Args)]
+#[command(after_help = DIFF_HELP)]
+struct DiffArgs {
+    /// A rules file, or the name of a built-in set
+    a: PathBuf,
+    /// The other one
+    b: PathBuf,
+    /// Format of the result on stdout [default: text]
+    #[arg(long)]
+    format: Option<TextFormat>,
+}
+
 impl RulesCommand {
     pub fn execute(&self) -> Result<u8> {
         // Clap could refuse the combination itself, but then it would refuse `--color` and `--quiet` before `check`
@@ -69,6 +103,8 @@ impl RulesCommand {
             None => self.show.execute(),
             Some(Action::Show(show)) => show.execute(),
             Some(Action::Check(check)) => check.execute(),
+            Some(Action::List(list)) => list.execute(),
+            Some(Action::Diff(diff)) => diff.execute(),
         }
     }
 }
@@ -97,16 +133,119 @@ impl CheckArgs {
     }
 }
 
-/// One line per value, aligned, with the source as a comment: valid TOML with dotted keys.
+impl ListArgs {
+    fn execute(&self) -> Result<u8> {
+        let sets: Vec<LoadedRules> =
+            BUILT_INS.iter().map(|set| rules::load(Some(Path::new(set.name)), &[])).collect::<Result<_>>()?;
+        let before = std::iter::once(None).chain(sets.iter().map(Some));
+        let changes: Vec<Vec<Difference>> =
+            before.zip(&sets).map(|(before, set)| before.map_or(Vec::new(), |before| changes(before, set))).collect();
+        let listed = || BUILT_INS.iter().zip(&sets).zip(&changes);
+        terminal::print(&match self.format.unwrap_or(TextFormat::Text) {
+            TextFormat::Text => listed().map(|((set, loaded), changes)| listed_text(set, loaded, changes)).collect(),
+            TextFormat::Json => {
+                let all: Vec<_> = listed().map(|((set, loaded), changes)| listed_json(set, loaded, changes)).collect();
+                format!("{:#}\n", serde_json::Value::from(all))
+            }
+        })?;
+        Ok(exit::DONE)
+    }
+}
+
+/// What two sets differ in, besides what names them.
+fn changes<'a>(a: &'a LoadedRules, b: &'a LoadedRules) -> Vec<Difference<'a>> {
+    let all = rules::diff(a, b);
+    all.into_iter().filter(|change| !["name", "effective_from"].contains(&change.key())).collect()
+}
+
+fn listed_text(set: &BuiltIn, loaded: &LoadedRules, changes: &[Difference]) -> String {
+    let figures = loaded.figures();
+    let default = if set.name == BUILT_IN_NAME { ", the default" } else { "" };
+    let mut text = format!("{}{default}, in force from {}\n", set.name, set.effective_from);
+    let _ = writeln!(
+        text,
+        "  figures: {} published, {} measured, {} assumed",
+        figures.published, figures.measured, figures.assumed
+    );
+    if !changes.is_empty() {
+        let _ = writeln!(text, "  changed against the set before:");
+    }
+    text + &change_lines(changes)
+}
+
+fn listed_json(set: &BuiltIn, loaded: &LoadedRules, changes: &[Difference]) -> serde_json::Value {
+    serde_json::json!({
+        "name": set.name,
+        "effective_from": set.effective_from,
+        "default": set.name == BUILT_IN_NAME,
+        "hash": loaded.hash,
+        "figures": loaded.figures(),
+        "changes": changes.iter().map(change_json).collect::<Vec<_>>(),
+    })
+}
+
+impl DiffArgs {
+    fn execute(&self) -> Result<u8> {
+        let [a, b] = [&self.a, &self.b].map(|file| rules::load(Some(file), &[]));
+        let (a, b) = (a?, b?);
+        let changes = rules::diff(&a, &b);
+        terminal::print(&match self.format.unwrap_or(TextFormat::Text) {
+            TextFormat::Text => {
+                let count = changes.len();
+                format!("{count} of the values of {} and {} differ\n", a.rules.name, b.rules.name)
+                    + &change_lines(&changes)
+            }
+            TextFormat::Json => {
+                let side = |loaded: &LoadedRules| serde_json::json!({ "name": loaded.rules.name, "hash": loaded.hash });
+                let changes: Vec<_> = changes.iter().map(change_json).collect();
+                format!("{:#}\n", serde_json::json!({ "a": side(&a), "b": side(&b), "changes": changes }))
+            }
+        })?;
+        Ok(exit::DONE)
+    }
+}
+
+/// One line for each change: key, then the two values, each with its mark; long tables are cut.
+fn change_lines(changes: &[Difference]) -> String {
+    const LONGEST: usize = 60;
+    let shown = |value: Option<&RuleValue>| {
+        let Some(value) = value else { return "none".to_owned() };
+        let mark = value.mark.as_ref().map_or(String::new(), |mark| format!(" {}", mark.label()));
+        match value.value.char_indices().nth(LONGEST) {
+            None => format!("{}{mark}", value.value),
+            Some((end, _)) => format!("{}...{mark}", value.value.get(..end).unwrap_or_default()),
+        }
+    };
+    let line = |change: &Difference| format!("    {}: {} -> {}\n", change.key(), shown(change.a), shown(change.b));
+    changes.iter().map(line).collect()
+}
+
+fn change_json(change: &Difference) -> serde_json::Value {
+    let side = |value: Option<&RuleValue>| {
+        value.map(|value| serde_json::json!({ "value": value.value, "source": value.source, "mark": value.mark }))
+    };
+    serde_json::json!({ "key": change.key(), "a": side(change.a), "b": side(change.b) })
+}
+
+/// One line per value, aligned, with mark and source as a comment: valid TOML with dotted keys.
 fn as_text(loaded: &LoadedRules) -> String {
     // A long list of tiers must not push all sources far to the right.
     const WIDEST_VALUE: usize = 40;
     let key_width = loaded.values.iter().map(|value| value.key.len()).max().unwrap_or(0);
     let value_width = loaded.values.iter().map(|value| value.value.len()).max().unwrap_or(0).min(WIDEST_VALUE);
-    let mut text = format!("# {}, hash {}\n", loaded.rules.name, loaded.hash);
+    let figures = loaded.figures();
+    let mut text = format!(
+        "# {}, hash {}\n# figures: {} published, {} measured, {} assumed, {} of your own\n",
+        loaded.rules.name, loaded.hash, figures.published, figures.measured, figures.assumed, figures.own
+    );
     for value in &loaded.values {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{:key_width$} = {:value_width$}  # {}", value.key, value.value, value.source);
+        let mark = value.mark.as_ref().map_or_else(String::new, |mark| match mark.note.as_str() {
+            "" => format!("{} ", mark.label()),
+            note if note.starts_with('[') => format!("{note} "),
+            note => format!("{} {note} ", mark.label()),
+        });
+        let _ = writeln!(text, "{:key_width$} = {:value_width$}  # {mark}({})", value.key, value.value, value.source);
     }
     text
 }
@@ -115,8 +254,11 @@ fn as_json(loaded: &LoadedRules) -> String {
     let values: Vec<_> = loaded
         .values
         .iter()
-        .map(|value| serde_json::json!({ "key": value.key, "value": value.value, "source": value.source }))
+        .map(|value| {
+            let RuleValue { key, value, source, mark } = value;
+            serde_json::json!({ "key": key, "value": value, "source": source, "mark": mark })
+        })
         .collect();
-    let answer = serde_json::json!({ "name": loaded.rules.name, "hash": loaded.hash, "values": values });
+    let answer = serde_json::json!({ "name": loaded.rules.name, "hash": loaded.hash, "figures": loaded.figures(), "values": values });
     format!("{answer:#}\n")
 }

@@ -26,8 +26,7 @@ mod walk;
 pub use rules::{Basis, RulesRequest, compare_rules};
 pub use runs::{RunsRequest, compare_runs};
 
-use crate::rules::LoadedRules;
-use std::collections::BTreeMap;
+use crate::rules::{Difference, LoadedRules, RuleValue, diff};
 use summary::{CompareSummary, ParameterChange};
 
 /// What a comparison brought.
@@ -43,14 +42,7 @@ pub struct CompareOutcome {
 
 /// The parameters whose values differ, in the order of A.
 fn parameter_changes(a: &LoadedRules, b: &LoadedRules) -> Vec<ParameterChange> {
-    let of = |loaded: &LoadedRules| {
-        let pairs = loaded.values.iter().map(|value| (value.key.clone(), value.value.clone()));
-        pairs.collect::<BTreeMap<_, _>>()
-    };
-    let (in_a, in_b) = (of(a), of(b));
-    let more = b.values.iter().filter(|value| !in_a.contains_key(&value.key));
-    let keys = a.values.iter().chain(more).map(|value| &value.key);
-    let changes =
-        keys.map(|key| ParameterChange { key: key.clone(), a: in_a.get(key).cloned(), b: in_b.get(key).cloned() });
-    changes.filter(|change| change.a != change.b).collect()
+    let text = |value: Option<&RuleValue>| value.map(|value| value.value.clone());
+    let change = |pair: &Difference| ParameterChange { key: pair.key().to_owned(), a: text(pair.a), b: text(pair.b) };
+    diff(a, b).iter().map(change).collect()
 }

@@ -22,6 +22,7 @@ use crate::market::Market;
 use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
 use crate::rules::LoadedRules;
+use crate::rules::rests::{COMPONENTS, borrowing_rests_on, rests_on};
 use crate::snapshot::stream::{Currencies, Cut, Piece};
 use crate::snapshot::{Expectations, LoadOptions};
 use crate::totals::footprint::bear;
@@ -82,7 +83,8 @@ pub fn explain(
                 .hint("ids are compared byte by byte, leading zeros included"),
         )
     })?;
-    explain_account(&loaded.market, &own, &price(&loaded.market, &rules.rules), 0)
+    let explanation = explain_account(&loaded.market, &own, &price(&loaded.market, &rules.rules), 0)?;
+    Ok(explanation.with_marks(rules))
 }
 
 /// Explains the account with this index in the book.
@@ -166,6 +168,7 @@ fn currency_step(params: &CurrencyParams, ledger: &Ledger, fee_rate: f64) -> Cur
             mmr_usd: charge.mmr_usd,
             imr_usd: charge.imr_usd,
             fee_usd: charge.fee_usd,
+            rests_on: String::new(),
         }
     });
     CurrencyStep {
@@ -211,6 +214,25 @@ fn totals(margin: &AccountMargin) -> Totals {
 }
 
 impl Explanation {
+    /// Says of each component whether the figures behind it are published, measured or assumed, by the marks of the
+    /// rules that it was made under.
+    #[must_use]
+    pub fn with_marks(mut self, rules: &LoadedRules) -> Self {
+        for unit in &mut self.units {
+            let base = unit.risk_unit.split('-').next().unwrap_or_default();
+            let (mr1, mr467) = (rules.rules.mr1_classes.of(base), rules.rules.mr467_classes.of(base));
+            let has_options = unit.positions.iter().any(|position| position.option.is_some());
+            let words = rests_on(rules, mr1, mr467, has_options).map(|rests| rests.words());
+            unit.rests_on = COMPONENTS.into_iter().zip(words).collect();
+        }
+        for currency in &mut self.currencies {
+            if let Some(borrowing) = &mut currency.borrowing {
+                borrowing.rests_on = borrowing_rests_on(rules, &currency.ccy).words();
+            }
+        }
+        self
+    }
+
     /// As JSON, figures in full precision.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The parts of an explanation, in the structure of its JSON form. USD unless the name says otherwise.
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Every step of one account's margin.
 #[derive(Debug, Clone, Serialize)]
@@ -79,6 +80,9 @@ pub struct BorrowingStep {
     pub imr_usd: f64,
     /// Liquidation fee.
     pub fee_usd: f64,
+    /// What the rates are: `assumed`, `own`, `measured`, `published`; left out if that is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub rests_on: String,
 }
 
 /// One risk unit.
@@ -116,6 +120,10 @@ pub struct UnitStep {
     pub mr7: MinimumStep,
     /// MR9: stablecoin hedges, merged books only.
     pub mr9: StablecoinStep,
+    /// What the figures behind each component are: `assumed`, `own`, `measured`, `published`, the least certain first.
+    /// Left out if the marks of the rules are not known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rests_on: BTreeMap<&'static str, String>,
     /// The component that decides the MMR: `mr1`, `mr2`, `mr6` (each with the sums) or `mr7`.
     pub binding: &'static str,
     /// Maintenance margin.

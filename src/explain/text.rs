@@ -253,7 +253,9 @@ impl UnitStep {
             ("MR9", self.mr9.charge, joined(pairs)),
         ];
         for (name, charge, how) in how {
-            writeln!(out, "   {name} {:>18}   {how}", usd(charge))?;
+            let rests = self.rests_on.get(name.to_lowercase().as_str());
+            let rests = rests.map_or_else(String::new, |words| format!("   [{words}]"));
+            writeln!(out, "   {name} {:>18}   {how}{rests}", usd(charge))?;
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use crate::margin::spot_hedge::Spot;
 use crate::margin::stress::hedged_pairs;
 use crate::margin::sums::{ExpirySums, UnitSums};
 use crate::market::{Instrument, InstrumentKind, Market};
+use std::collections::BTreeMap;
 
 /// The inputs of a unit's explanation.
 #[derive(Clone, Copy)]
@@ -66,6 +67,7 @@ pub fn unit_step(context: &Context<'_>, sums: &UnitSums, margin: &UnitMargin) ->
             charge: margin.mr7,
         },
         mr9: stablecoin_step(context, sums, params, margin),
+        rests_on: BTreeMap::new(),
         binding: binding(margin),
         mmr: margin.mmr,
         imr: margin.imr,

@@ -24,7 +24,7 @@ impl<R: Real> UnitSums<R> {
     #[inline(always)]
     pub fn slope(&self, spot: Spot<R>) -> R {
         let zero = R::splat(0.0);
-        let of_spot = spot.coin.if_zero(zero, spot.coin * spot.px_usd);
+        let of_spot = worth_usd(spot);
         let slope = self.slope_usd + of_spot;
         let least = (self.slope_gross_usd + of_spot.abs()) * PERFECT_HEDGE;
         // A factor, so that what is not a number stays so.
@@ -190,8 +190,7 @@ impl<R: Real> UnitSums<R> {
     #[must_use]
     #[inline(always)]
     pub fn basis(&self, params: &UnitParams<R>, spot: Spot<R>) -> R {
-        let zero = R::splat(0.0);
-        let of_spot = spot.coin.if_zero(zero, spot.coin * spot.px_usd);
+        let of_spot = worth_usd(spot);
         self.basis_usd + of_spot.abs() * params.figures.spot_basis
     }
 
@@ -215,6 +214,13 @@ impl<R: Real> UnitSums<R> {
         let pairs = hedged_pairs(&self.group_delta_usd, &rules.mr9.pairs).zip(params.hedge_tiers.iter());
         pairs.fold(R::splat(0.0), |sum, ((_, _, hedged), tiers)| sum + tiers.apply(hedged))
     }
+}
+
+/// What spot in use is worth, USD; none is worth nothing, whatever its price.
+#[inline(always)]
+fn worth_usd<R: Real>(spot: Spot<R>) -> R {
+    let zero = R::splat(0.0);
+    spot.coin.if_zero(zero, spot.coin * spot.px_usd)
 }
 
 /// The hedged size of each pair of settle groups, in order; each hedge is taken off both sides before the next.

@@ -70,7 +70,7 @@ fn a_page_is_below_three_megabytes_whatever_the_book() {
         .collect();
     let file = |n: usize| PageFile { path: id(n), bytes: u64::MAX, rows: Some(u64::MAX), blake3: "f".repeat(64) };
     let files: Vec<PageFile> = (0..5000).map(file).collect();
-    let value = |n: usize| RuleValue { key: id(n), value: id(n), source: "--set".into() };
+    let value = |n: usize| RuleValue { key: id(n), value: id(n), source: "--set".into(), mark: None };
     let values: Vec<RuleValue> = (0..5000).map(value).collect();
     let rules = RulesId { name: "rules".into(), hash: "f".repeat(64) };
     let identity = Identity::new(&summary.as_of, "0.1.0", rules, &values, files, Vec::new());

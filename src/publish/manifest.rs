@@ -10,7 +10,7 @@ use super::{OutputFile, OutputFolder};
 use crate::Result;
 use crate::cells::time::timestamp;
 use crate::request::{OutputRequest, SnapshotRequest};
-use crate::rules::{LoadedRules, RuleValue, RulesId};
+use crate::rules::{LoadedRules, Mark, RuleValue, RulesId};
 use crate::snapshot::{InputFile, Snapshot};
 use serde::Serialize;
 use std::path::Path;
@@ -90,6 +90,8 @@ struct ManifestValue<'a> {
     key: &'a str,
     value: &'a str,
     source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mark: Option<&'a Mark>,
 }
 
 #[derive(Serialize)]
@@ -142,7 +144,10 @@ pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputF
 }
 
 pub(crate) fn rules<'a>(loaded: &'a LoadedRules) -> ManifestRules<'a> {
-    let value = |RuleValue { key, value, source }: &'a RuleValue| ManifestValue { key, value, source };
+    let value = |RuleValue { key, value, source, mark }: &'a RuleValue| {
+        let mark = mark.as_ref();
+        ManifestValue { key, value, source, mark }
+    };
     ManifestRules {
         id: RulesId { name: loaded.rules.name.clone(), hash: loaded.hash.clone() },
         values: loaded.values.iter().map(value).collect(),

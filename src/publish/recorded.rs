@@ -141,6 +141,9 @@ pub struct RecordedValue {
     /// The source of the value, shown on the run's page.
     #[serde(default)]
     pub source: String,
+    /// How far it is to be trusted.
+    #[serde(default)]
+    pub mark: Option<rules::Mark>,
 }
 
 /// A file of a run.
@@ -185,6 +188,7 @@ impl Recorded {
             for value in &mut loaded.values {
                 if let Some(recorded) = self.rules.values.iter().find(|recorded| recorded.key == value.key) {
                     value.source.clone_from(&recorded.source);
+                    value.mark.clone_from(&recorded.mark);
                 }
             }
             return Ok(loaded);

@@ -76,8 +76,9 @@ fn filled_units(account: &Account, mode: SpotOffset, buys: bool) -> Result<Vec<U
             }
             Traded::Contract(instrument) => {
                 let position = Position { instrument, qty: order.qty, avg_px: order.px };
-                let leg = Leg::new(account.market, account.rules, &position)?;
-                if (leg.coin_delta().sign() > 0) != buys {
+                // Of one contract: the delta of an option far from its strike may be too small for a number.
+                let one = Position { qty: order.qty.signum(), ..position.clone() };
+                if (Leg::new(account.market, account.rules, &one)?.coin_delta().sign() > 0) != buys {
                     continue;
                 }
                 *traded.entry(instrument).or_default() += order.qty;

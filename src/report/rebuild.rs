@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::{check_replaceable, write_file};
 use crate::results::{ResultRow, read_json, read_table};
-use crate::rules::{RuleValue, RulesId};
+use crate::rules::{Mark, RuleValue, RulesId};
 use crate::stress::StressSummary;
 use crate::totals::Summary;
 use crate::{Error, Result};
@@ -40,6 +40,8 @@ struct Parameter {
     key: String,
     value: String,
     source: String,
+    #[serde(default)]
+    mark: Option<Mark>,
 }
 
 /// Distinguishes the `summary.json` of a stress from that of a run.
@@ -95,8 +97,10 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
         (summary.base, summary.distribution)
     };
     let Rules { name, hash, values } = manifest.rules;
-    let values: Vec<RuleValue> =
-        values.into_iter().map(|Parameter { key, value, source }| RuleValue { key, value, source }).collect();
+    let values: Vec<RuleValue> = values
+        .into_iter()
+        .map(|Parameter { key, value, source, mark }| RuleValue { key, value, source, mark })
+        .collect();
     let rules = RulesId { name, hash };
     let identity = Identity::new(&summary.as_of, &manifest.remargin, rules, &values, manifest.inputs, manifest.outputs);
     let scenarios = Scenarios::read(dir, progress)?;

@@ -5,16 +5,19 @@ use std::path::{Path as FilePath, PathBuf};
 
 use toml::{Table, Value};
 
+use super::RuleValue;
 use super::bounds::{self, LARGEST_RULES, shown};
 use super::key::{self, Known, OPTIONAL, Path, REST, Role, basic_string, dotted};
-use super::{BUILT_IN, BUILT_IN_NAME, RuleValue};
+use super::marks::{Mark, marks};
+use super::sets::{BUILT_IN_NAME, BuiltIn, built_in, default_set, known_names};
 use crate::error::{Error, Invalid, Result};
 use crate::source::{self, ReadFile};
 
 /// The source of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Source {
-    BuiltIn,
+    /// By its name.
+    BuiltIn(&'static str),
     File(PathBuf),
     /// A set given as text.
     Text,
@@ -25,7 +28,7 @@ pub(super) enum Source {
 impl Source {
     fn label(&self) -> String {
         match self {
-            Self::BuiltIn => format!("built-in {BUILT_IN_NAME}"),
+            Self::BuiltIn(name) => format!("built-in {name}"),
             Self::File(path) => format!("file {}", path.display()),
             Self::Text => "text".to_owned(),
             Self::Set(_) => "--set".to_owned(),
@@ -35,7 +38,7 @@ impl Source {
     /// Adds the source to a problem.
     fn mark(&self, mut invalid: Invalid) -> Invalid {
         match self {
-            Self::BuiltIn => invalid.problem = format!("built-in rules `{BUILT_IN_NAME}`: {}", invalid.problem),
+            Self::BuiltIn(name) => invalid.problem = format!("built-in rules `{name}`: {}", invalid.problem),
             Self::File(path) => invalid.file = Some(path.clone()),
             Self::Text => invalid.problem = format!("rules given as text: {}", invalid.problem),
             Self::Set(text) => invalid.problem = format!("setting `{}`: {}", shown(text), invalid.problem),
@@ -81,6 +84,8 @@ pub(super) struct Leaf {
     pub(super) key: String,
     pub(super) path: Path,
     pub(super) value: Value,
+    /// How far it is to be trusted, if its layer says so.
+    mark: Option<Mark>,
     /// Index into [`Resolved::sources`]; a higher one is a later layer.
     layer: usize,
 }
@@ -126,7 +131,12 @@ impl Resolved {
         let source = |leaf: &Leaf| self.sources.get(leaf.layer).map_or(String::new(), Source::label);
         self.leaves
             .iter()
-            .map(|leaf| RuleValue { key: leaf.key.clone(), value: canonical_value(leaf), source: source(leaf) })
+            .map(|leaf| RuleValue {
+                key: leaf.key.clone(),
+                value: canonical_value(leaf),
+                source: source(leaf),
+                mark: leaf.mark.clone(),
+            })
             .collect()
     }
 }
@@ -134,22 +144,23 @@ impl Resolved {
 /// Applies the file and the settings over the built-in set. Afterwards all keys are known and present; values are not
 /// checked yet.
 pub(super) fn resolve(own: Option<UserRules>, set: &[String]) -> Result<Resolved> {
-    let built_in = parse(BUILT_IN).map_err(|invalid| Source::BuiltIn.mark(*invalid))?;
-    let known = Known::of(&built_in);
+    let of = |set: &BuiltIn| parse(set.text).map_err(|invalid| Error::from(Source::BuiltIn(set.name).mark(*invalid)));
+    let known = Known::of(&of(default_set())?);
     let mut merged = Layers { known, leaves: BTreeMap::new(), sources: Vec::new(), file: None };
-    let (overlay, file) = own.map(UserRules::read).transpose()?.unzip();
+    let (given, file) = own.map(UserRules::read).transpose()?.unzip();
     merged.file = file.flatten();
-    if overlay.as_ref().is_none_or(|(_, _, extends)| *extends) {
-        merged.add(Source::BuiltIn, built_in)?;
+    let below = given.as_ref().map_or(Some(default_set()), |given| given.extends);
+    if let Some(set) = below {
+        merged.add(Source::BuiltIn(set.name), of(set)?, marks(set.text))?;
     }
-    if let Some((source, table, _)) = overlay {
-        merged.add(source, table)?;
+    if let Some(Given { source, table, marks, .. }) = given {
+        merged.add(source, table, marks)?;
     }
     bounds::check_settings(set)?;
     for text in set {
         let source = Source::Set(text.clone());
         let table = parse_setting(text).map_err(|invalid| source.mark(*invalid))?;
-        merged.add(source, table)?;
+        merged.add(source, table, BTreeMap::new())?;
     }
     merged.finish()
 }
@@ -162,10 +173,13 @@ struct Layers {
 }
 
 impl Layers {
-    fn add(&mut self, source: Source, table: Table) -> Result<()> {
+    fn add(&mut self, source: Source, table: Table, mut marks: BTreeMap<Path, Mark>) -> Result<()> {
         let layer = self.sources.len();
         let added = table.into_iter().try_for_each(|(name, value)| self.put(layer, &mut vec![name], value));
         let added = added.map_err(|invalid| source.mark(*invalid).into());
+        for (path, leaf) in self.leaves.iter_mut().filter(|(_, leaf)| leaf.layer == layer) {
+            leaf.mark = marks.remove(path);
+        }
         self.sources.push(source);
         added
     }
@@ -182,7 +196,8 @@ impl Layers {
             (Role::Leaf, value) => {
                 bounds::check_items(path, &value)?;
                 bounds::check_keys(path, self.leaves.len())?;
-                self.leaves.insert(path.clone(), Leaf { key: dotted(path), path: path.clone(), value, layer });
+                self.leaves
+                    .insert(path.clone(), Leaf { key: dotted(path), path: path.clone(), value, mark: None, layer });
                 Ok(())
             }
             (Role::Group(_), Value::Table(table)) => table.into_iter().try_for_each(|(name, value)| {
@@ -248,13 +263,23 @@ pub(super) enum UserRules<'a> {
     Text(&'a str),
     /// A set inside a file that also contains other data.
     TextIn(&'a str, &'a FilePath),
+    /// A set of the program.
+    BuiltIn(&'static BuiltIn),
+}
+
+/// What the user gives: one layer, over a built-in set if it extends one.
+struct Given {
+    source: Source,
+    table: Table,
+    marks: BTreeMap<Path, Mark>,
+    extends: Option<&'static BuiltIn>,
 }
 
 impl UserRules<'_> {
-    /// Reads it. The flag tells whether it extends the built-in set.
-    fn read(self) -> Result<((Source, Table, bool), Option<ReadFile>)> {
+    fn read(self) -> Result<(Given, Option<ReadFile>)> {
         let path = match self {
             Self::File(path) => path,
+            Self::BuiltIn(set) => return Ok((read_text(Source::BuiltIn(set.name), set.text)?, None)),
             Self::Text(text) => return Ok((read_text(Source::Text, text)?, None)),
             Self::TextIn(text, file) => return Ok((read_text(Source::File(file.to_path_buf()), text)?, None)),
         };
@@ -273,18 +298,45 @@ fn missing(path: &FilePath) -> Error {
     Error::io("read", path, path.symlink_metadata().err().unwrap_or(std::io::ErrorKind::NotFound.into()))
 }
 
-fn read_text(source: Source, text: &str) -> Result<(Source, Table, bool)> {
+fn read_text(source: Source, text: &str) -> Result<Given> {
     bounds::check_text(text).map_err(|invalid| source.mark(*invalid))?;
     let mut table = parse(text).map_err(|invalid| source.mark(*invalid))?;
     let extends = match table.remove("extends") {
-        None => false,
-        Some(Value::String(base)) if base == BUILT_IN_NAME => true,
+        None => None,
+        Some(Value::String(base)) if built_in(&base).is_some() => built_in(&base),
         Some(other) => {
             let invalid = Invalid::new("unknown set to extend").column("extends").value(literal(&other));
-            return Err(source.mark(invalid.expected(format!("\"{BUILT_IN_NAME}\""))).into());
+            return Err(source.mark(invalid.expected(known_names())).into());
         }
     };
-    Ok((source, table, extends))
+    if let Some(parent) = extends {
+        name_overlay(&mut table, &source, parent).map_err(|invalid| source.mark(*invalid))?;
+    }
+    let marks = marks(text);
+    Ok(Given { source, table, marks, extends })
+}
+
+/// An overlay is another set than the one that it extends: it has a name of its own, or that of its parent and file.
+fn name_overlay(table: &mut Table, source: &Source, parent: &BuiltIn) -> Result<(), Box<Invalid>> {
+    match table.get("name") {
+        Some(Value::String(name)) if built_in(name).is_some() => Err(Box::new(
+            Invalid::new("an overlay with the name of a built-in set")
+                .column("name")
+                .value(name)
+                .expected("a name of its own, such as \"desk-2026\""),
+        )),
+        Some(_) => Ok(()),
+        None => {
+            let own = match source {
+                Source::File(path) => path.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
+                Source::BuiltIn(_) | Source::Text | Source::Set(_) => None,
+            };
+            let own = own.filter(|stem| !stem.chars().any(char::is_control));
+            let name = format!("{}+{}", parent.name, own.as_deref().unwrap_or("overlay"));
+            table.insert("name".to_owned(), Value::String(name));
+            Ok(())
+        }
+    }
 }
 
 fn parse(text: &str) -> Result<Table, Box<Invalid>> {

@@ -3,14 +3,14 @@
 //! A set is built in layers. Each key is taken from the last layer that gives it:
 //!
 //! ```text
-//! built-in okx-pm2-2025-01          without a file, or below an overlay
+//! built-in okx-pm2-2025-01          without a file, or below an overlay: the set that it names
 //!   <- FILE                         a full set, or an overlay: `extends = "okx-pm2-2025-01"`
 //!        <- --set key=value ...     in the order given
 //! ```
 //!
 //! Tables are merged key by key; arrays and tier tables are replaced. The result is checked as a whole, so two values
 //! that contradict each other are found even in different layers. Loaded rules are finite, in range and monotone, and
-//! no formula needs to check again. An error is an [`Invalid`] with the file (or the `--set`), the dotted key, the
+//! no formula needs to check again. Comments in a file mark what a figure rests on (see `marks`). An error is an [`Invalid`] with the file (or the `--set`), the dotted key, the
 //! value and what was expected.
 
 // Bad input must cause an error, not a panic.
@@ -23,6 +23,8 @@ use jiff::Timestamp;
 
 use crate::error::{Invalid, Remedy, Result};
 use crate::margin::rules::Rules;
+pub use crate::rules::marks::Mark;
+pub use crate::rules::sets::{BUILT_IN, BUILT_IN_NAME, BUILT_INS, BuiltIn, built_in};
 pub use crate::rules::show::{show, to_json};
 use crate::source::ReadFile;
 use layers::{Resolved, UserRules};
@@ -31,16 +33,15 @@ mod bounds;
 mod check;
 mod key;
 mod layers;
+mod marks;
+pub mod rests;
 mod schema;
+#[cfg(test)]
+mod set_tests;
+mod sets;
 mod show;
 #[cfg(test)]
 mod tests;
-
-/// The set in force since January 2025, as TOML text.
-pub const BUILT_IN: &str = include_str!("../../data/rules/okx-pm2-2025-01.toml");
-
-/// The name of the built-in set, used by `extends` in an overlay.
-pub const BUILT_IN_NAME: &str = "okx-pm2-2025-01";
 
 /// Checked rules, and the source of each value.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +75,56 @@ pub struct RuleValue {
     pub value: String,
     /// `built-in okx-pm2-2025-01`, `file PATH` or `--set`.
     pub source: String,
+    /// How far the figure is to be trusted; `None` for one of the user's own without a mark, and for the name.
+    pub mark: Option<Mark>,
+}
+
+/// A key whose value two sets do not share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference<'a> {
+    /// The value in the first, if it has the key.
+    pub a: Option<&'a RuleValue>,
+    /// The value in the second.
+    pub b: Option<&'a RuleValue>,
+}
+
+impl Difference<'_> {
+    /// The dotted key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.a.or(self.b).map_or("", |value| value.key.as_str())
+    }
+}
+
+/// Every key in which two sets differ, in the order of the first, then of the second.
+#[must_use]
+pub fn diff<'a>(a: &'a LoadedRules, b: &'a LoadedRules) -> Vec<Difference<'a>> {
+    let find = |loaded: &'a LoadedRules, key: &str| loaded.values.iter().find(|value| value.key == key);
+    let of_a = a.values.iter().map(|value| Difference { a: Some(value), b: find(b, &value.key) });
+    let more = b.values.iter().filter(|value| find(a, &value.key).is_none());
+    let all = of_a.chain(more.map(|value| Difference { a: None, b: Some(value) }));
+    all.filter(|pair| pair.a.map(|value| &value.value) != pair.b.map(|value| &value.value)).collect()
+}
+
+/// How many figures of a set have which mark.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FigureCounts {
+    /// Published by the exchange.
+    pub published: u64,
+    /// Measured, in parts at least, and not assumed.
+    pub measured: u64,
+    /// Assumed, in parts at least.
+    pub assumed: u64,
+    /// The user's own, without a mark.
+    pub own: u64,
+}
+
+impl FigureCounts {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.published + self.measured + self.assumed + self.own
+    }
 }
 
 impl LoadedRules {
@@ -81,6 +132,31 @@ impl LoadedRules {
     #[must_use]
     pub fn canonical(&self) -> String {
         canonical(&self.values)
+    }
+
+    /// Its figures by their marks.
+    #[must_use]
+    pub fn figures(&self) -> FigureCounts {
+        let mut counts = FigureCounts::default();
+        for value in self.values.iter().filter(|value| marks::is_figure(&value.key)) {
+            *match &value.mark {
+                None => &mut counts.own,
+                Some(mark) if mark.is_assumed() => &mut counts.assumed,
+                Some(mark) if mark.is_published() => &mut counts.published,
+                Some(_) => &mut counts.measured,
+            } += 1;
+        }
+        counts
+    }
+
+    /// The newest built-in set that is in force at a time, if it is younger than this one.
+    #[must_use]
+    pub fn newer(&self, as_of_ns: i64) -> Option<&'static BuiltIn> {
+        let is_newer = |set: &&BuiltIn| {
+            let from_ns = set.effective_from_ns();
+            from_ns <= as_of_ns && from_ns > self.rules.effective_from_ns
+        };
+        BUILT_INS.iter().filter(is_newer).max_by_key(|set| set.effective_from_ns())
     }
 
     /// Checks that the set is in force at the time of a snapshot.
@@ -101,7 +177,7 @@ impl LoadedRules {
     }
 }
 
-/// Loads the built-in set or `file`, applies each `key=value` of `set` in order, and checks the result.
+/// Loads the default set, `file` or the built-in set of that name, applies each `key=value` of `set` in order, and checks the result.
 ///
 /// ```
 /// let rules = remargin::rules::load(None, &["mr4.floor.major=0.012".to_owned()])?;
@@ -115,7 +191,9 @@ impl LoadedRules {
 /// [`Invalid`] with the file or the `--set`, the key, the value and what was expected; [`crate::Error::Io`] if the file
 /// cannot be read.
 pub fn load(file: Option<&Path>, set: &[String]) -> Result<LoadedRules> {
-    finish(&layers::resolve(file.map(UserRules::File), set)?)
+    let named = |file: &Path| file.to_str().and_then(built_in);
+    let own = file.map(|file| named(file).map_or(UserRules::File(file), UserRules::BuiltIn));
+    finish(&layers::resolve(own, set)?)
 }
 
 /// Like [`load`], from the text of a file: a full set such as [`LoadedRules::canonical`], or an overlay.

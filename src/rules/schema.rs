@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::de::{Error as _, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_path_to_error::{Path as ErrorPath, Segment};
@@ -12,6 +10,7 @@ use toml::Value;
 
 use super::key::dotted;
 use super::layers::{Fault, Resolved, literal};
+use super::sets::midnight_utc_ns;
 use crate::margin::rules::{OptionPnl, OtherBounds, RiskUnitMode, SettleGroup, SpotOffset};
 
 /// A finite number, written as integer or float.
@@ -296,13 +295,6 @@ pub(super) fn read(resolved: &Resolved) -> Result<RawRules, Fault> {
         }
     })?;
     Ok(RawRules { effective_from_ns, ..raw })
-}
-
-fn midnight_utc_ns(date: &str) -> Option<i64> {
-    // Only a bare date: jiff would also accept a date with a time.
-    let date: Date = (date.len() == "2025-01-15".len()).then(|| date.parse().ok())??;
-    let midnight = date.to_zoned(TimeZone::UTC).ok()?.timestamp();
-    i64::try_from(midnight.as_nanosecond()).ok()
 }
 
 fn has_date(value: &Value) -> bool {

@@ -27,7 +27,7 @@ pub fn show(loaded: &LoadedRules) -> String {
     out
 }
 
-/// The set as JSON: `name`, `hash`, and under `values` an object of `value` and `source` for each dotted key. Numbers
+/// The set as JSON: `name`, `hash`, and under `values` an object of `value`, `source` and `mark` for each dotted key. Numbers
 /// are JSON numbers, the bound `"inf"` and dates are strings.
 #[must_use]
 pub fn to_json(loaded: &LoadedRules) -> Json {
@@ -37,7 +37,7 @@ pub fn to_json(loaded: &LoadedRules) -> Json {
         .map(|line| {
             // Values are valid TOML. If parsing ever fails, the string is still correct.
             let value = line.value.parse::<Value>().map_or_else(|_| Json::from(line.value.as_str()), json_value);
-            (line.key.clone(), json!({ "value": value, "source": line.source }))
+            (line.key.clone(), json!({ "value": value, "source": line.source, "mark": line.mark }))
         })
         .collect();
     json!({ "name": loaded.rules.name, "hash": loaded.hash, "values": values })

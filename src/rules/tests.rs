@@ -8,22 +8,22 @@ use super::*;
 use crate::error::Error;
 use crate::margin::rules::{Class, RiskUnitMode, SettleGroup, SpotOffset};
 
-fn set(settings: &[&str]) -> Result<LoadedRules> {
+pub(super) fn set(settings: &[&str]) -> Result<LoadedRules> {
     let settings: Vec<String> = settings.iter().map(|&text| text.to_owned()).collect();
     load(None, &settings)
 }
 
-fn temp(text: impl AsRef<[u8]>) -> NamedTempFile {
+pub(super) fn temp(text: impl AsRef<[u8]>) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(text.as_ref()).unwrap();
     file
 }
 
-fn overlay(lines: &str) -> NamedTempFile {
+pub(super) fn overlay(lines: &str) -> NamedTempFile {
     temp(format!("extends = \"okx-pm2-2025-01\"\n{lines}\n"))
 }
 
-fn invalid<T>(result: Result<T>) -> Invalid {
+pub(super) fn invalid<T>(result: Result<T>) -> Invalid {
     match result {
         Err(Error::Invalid(invalid)) => *invalid,
         Err(other) => panic!("another error: {other}"),
@@ -31,7 +31,7 @@ fn invalid<T>(result: Result<T>) -> Invalid {
     }
 }
 
-fn value_of<'a>(loaded: &'a LoadedRules, key: &str) -> (&'a str, &'a str) {
+pub(super) fn value_of<'a>(loaded: &'a LoadedRules, key: &str) -> (&'a str, &'a str) {
     let line = loaded.values.iter().find(|line| line.key == key).unwrap();
     (&line.value, &line.source)
 }
@@ -149,7 +149,9 @@ fn equal_parameters_have_equal_hashes() {
          [2000000, 6], [3000000, 8], [4000000, 10], [inf, 12]]\nclasses.mr1.major = [\"ETH\", \"BTC\"]",
     );
     let there_and_back = set(&["mr2.days=3", "mr2.days=1.0"]).unwrap();
-    let others = [full, canonical, spelled].map(|file| load(Some(file.path()), &[]).unwrap());
+    // An overlay has a name of its own; apart from that it is the same.
+    let named = [format!("name={BUILT_IN_NAME}")];
+    let others = [full, canonical, spelled].map(|file| load(Some(file.path()), &named).unwrap());
     for other in others.iter().chain([&there_and_back]) {
         assert_eq!(other.hash, built_in.hash);
         assert_eq!(other.rules, built_in.rules);
@@ -309,6 +311,20 @@ fn broken_overlays_are_refused() {
         ("mr8.tiers.BTC = [[0, 0.1, 0.3], [\"inf\", 0.1, 0.3]]", "mr8.tiers.BTC", "bound 0 is not above 0"),
         ("status = { liquidation = 0 }", "status.liquidation", "out of range"),
         ("status = { near = 0.9 }", "status.near", "`status.liquidation` is 1"),
+        ("name = \"okx-pm2-2025-01\"", "name", "the name of a built-in set"),
+        ("name = \"okx-pm2-2025-12\"", "name", "the name of a built-in set"),
+        ("mr9.prices = [0.9, 1]", "mr9.prices", "tier 1: 1 rates for 2 prices"),
+        ("mr9.tiers = [[5, 0.2, 0.1], [\"inf\", 0.3, 0.2]]", "mr9.tiers", "tier 1: 2 rates for 0 prices"),
+        ("mr9.tiers = [[5]]", "mr9.tiers", "invalid length 1"),
+        (
+            "mr9 = { prices = [0.9, 1], tiers = [[\"inf\", 0.1, 0.2]] }",
+            "mr9.tiers",
+            "0.1 and then 0.2, at a higher price",
+        ),
+        ("mr9 = { prices = [1, 0.9], tiers = [[\"inf\", 0.2, 0.1]] }", "mr9.prices", "1 is followed by 0.9"),
+        ("coin_option_pnl = \"btc\"", "coin_option_pnl", "unknown variant `btc`"),
+        ("other_bounds = \"coins\"", "other_bounds", "unknown variant `coins`"),
+        ("mr4.spot_bucket = 1", "mr4.spot_bucket", "invalid type: integer `1`"),
     ] {
         let file = overlay(lines);
         let error = invalid(load(Some(file.path()), &[]));
@@ -383,7 +399,8 @@ fn shown_as_text_and_as_json() {
 
     let json = to_json(&loaded);
     assert_eq!(json["hash"], loaded.hash.as_str());
-    assert_eq!(json["values"]["mr4.floor.major"], serde_json::json!({"value": 0.012, "source": "--set"}));
+    assert_eq!(json["values"]["mr4.floor.major"], serde_json::json!({"value": 0.012, "source": "--set", "mark": null}));
+    assert_eq!(json["values"]["mr4.floor.other"]["mark"]["mark"], "A");
     assert_eq!(json["values"]["discount.\"*\""]["value"], serde_json::json!([["inf", 0.8]]));
     assert_eq!(json["values"].as_object().unwrap().len(), loaded.values.len());
 }

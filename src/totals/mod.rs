@@ -12,6 +12,7 @@ pub mod spread;
 pub(crate) mod sum;
 pub mod summary;
 mod text;
+pub mod trust;
 pub mod weighted;
 
 pub use summary::Summary;

@@ -227,31 +227,45 @@ impl Largest {
 #[derive(Debug, Clone, Copy, Default)]
 struct UnitSpread {
     charges: [Sum; TERMS],
+    /// Those of units with options.
+    with_options: [Sum; TERMS],
     mmr_no_hedge: Sum,
 }
 
 impl UnitSpread {
-    /// A branch on the binding term would be mispredicted: terms that do not count are added as zero, which
-    /// leaves a sum as it is.
     fn add(&mut self, unit: &UnitMargin) {
         self.mmr_no_hedge.add(unit.mmr_no_hedge);
-        let place = Binding::place(unit);
-        let charge = [unit.mr1, unit.mr2, unit.mr6, unit.mr7, 0.0][place];
-        self.charges[TERM_OF[place]].add(charge);
-        let counts = f64::from(u8::from(place < Binding::PLACE_OF_MR7));
-        self.charges[MR4].add(counts * unit.mr4);
-        // Zero in most units.
-        if unit.mr3 + unit.mr5 + unit.mr9 != 0.0 {
-            for (term, charge) in [(MR3, unit.mr3), (MR5, unit.mr5), (MR9, unit.mr9)] {
-                self.charges[term].add(counts * charge);
-            }
+        add_terms(&mut self.charges, unit);
+        // Options that offset one another to the last bit count as none.
+        if unit.vega != 0.0 {
+            add_terms(&mut self.with_options, unit);
         }
     }
 
     fn charges(&self) -> Charges {
-        let [mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9] = self.charges.map(Sum::value);
-        Charges { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 }
+        charges_of(&self.charges)
     }
+}
+
+/// A branch on the binding term would be mispredicted: terms that do not count are added as zero, which leaves a sum as
+/// it is.
+fn add_terms(charges: &mut [Sum; TERMS], unit: &UnitMargin) {
+    let place = Binding::place(unit);
+    let charge = [unit.mr1, unit.mr2, unit.mr6, unit.mr7, 0.0][place];
+    charges[TERM_OF[place]].add(charge);
+    let counts = f64::from(u8::from(place < Binding::PLACE_OF_MR7));
+    charges[MR4].add(counts * unit.mr4);
+    // Zero in most units.
+    if unit.mr3 + unit.mr5 + unit.mr9 != 0.0 {
+        for (term, charge) in [(MR3, unit.mr3), (MR5, unit.mr5), (MR9, unit.mr9)] {
+            charges[term].add(counts * charge);
+        }
+    }
+}
+
+fn charges_of(sums: &[Sum; TERMS]) -> Charges {
+    let [mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9] = sums.map(Sum::value);
+    Charges { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 }
 }
 
 /// The spread of some consecutive accounts.
@@ -312,7 +326,8 @@ impl Spread {
         self.units.resize_with(self.units.len().max(later.units.len()), UnitSpread::default);
         for (unit, more) in self.units.iter_mut().zip(&later.units) {
             unit.mmr_no_hedge.merge(&more.mmr_no_hedge);
-            for (sum, part) in unit.charges.iter_mut().zip(&more.charges) {
+            let sums = unit.charges.iter_mut().chain(&mut unit.with_options);
+            for (sum, part) in sums.zip(more.charges.iter().chain(&more.with_options)) {
                 sum.merge(part);
             }
         }
@@ -325,6 +340,12 @@ impl Spread {
     pub(crate) fn unit(&self, unit: usize) -> (Charges, f64) {
         let spread = self.units.get(unit).copied().unwrap_or_default();
         (spread.charges(), spread.mmr_no_hedge.value())
+    }
+
+    /// What a risk unit's MMR is made of, and that of its accounts with options alone.
+    pub(super) fn charges_of(&self, unit: usize) -> (Charges, Charges) {
+        let spread = self.units.get(unit).copied().unwrap_or_default();
+        (spread.charges(), charges_of(&spread.with_options))
     }
 
     /// The distribution; `mmr` is that of all accounts.

@@ -7,6 +7,7 @@ use super::at_risk::Binding;
 use super::counts::{StatusCounts, share};
 use super::spread::{Charges, Distribution, Spread};
 use super::sum::Sum;
+use super::trust::{Trust, trust};
 use crate::cells::time::timestamp;
 use crate::engine::Chunk;
 use crate::margin::{AccountMargin, Status};
@@ -26,6 +27,9 @@ pub struct Summary {
     pub as_of: String,
     /// Which rules.
     pub rules: RulesId,
+    /// What they rest on.
+    #[serde(default)]
+    pub trust: Trust,
     /// Number of scenarios, the base case included.
     pub scenarios: u64,
     /// Accounts by where they stand.
@@ -247,6 +251,7 @@ impl Tally {
         Ok(Summary {
             as_of: timestamp(snapshot.as_of_ns)?,
             rules: RulesId { name: rules.rules.name.clone(), hash: rules.hash.clone() },
+            trust: trust(rules, snapshot.as_of_ns, unit_names, spread, &totals),
             scenarios: 1,
             accounts: AccountCounts { unmargined: unmargined.len() as u64, at_risk: at_risk as u64, ..self.counts },
             totals,

@@ -41,7 +41,21 @@ pub fn summary_table(summary: &Summary) -> String {
         table.add_row([left_name.into(), number(left_value), right_name.into(), number(right_value)]);
     }
     let title = format!("{} · rules {}", summary.as_of, short(&summary.rules.name, 40));
+    let title = format!("{title}\n{}", trust_lines(summary));
     format!("{title}\n\n{}\n\n{}", table.trim_fmt(), unit_table(summary).trim_fmt())
+}
+
+/// How much rests on assumptions, and whether there are newer rules.
+fn trust_lines(summary: &Summary) -> String {
+    let trust = &summary.trust;
+    let (assumed, figures) = (trust.figures.assumed, trust.figures.total());
+    let share = trust
+        .mmr_on_assumed_share
+        .map_or_else(String::new, |share| format!("; {:.1} % of MMR rests on them", share * 100.0));
+    let newer = trust.newer.as_ref().map_or_else(String::new, |newer| {
+        format!("\nnote: the rules {} are newer and in force at this time", short(newer, 40))
+    });
+    format!("{assumed} of {figures} figures of the rules are assumed{share}{newer}")
 }
 
 /// The units with the largest margin, largest first.

@@ -2,7 +2,8 @@
 
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 23] = [
+    &["init"],
     &["run"],
     &["stress"],
     &["check"],
@@ -10,6 +11,8 @@ const COMMANDS: [&[&str]; 20] = [
     &["rules"],
     &["rules", "show"],
     &["rules", "check"],
+    &["rules", "list"],
+    &["rules", "diff"],
     &["generate"],
     &["bench"],
     &["import"],

@@ -38,10 +38,11 @@ fn switch(rules: &mut Rules, switches: Switches) {
         rules.coin_option_pnl = OptionPnl::Coin;
     }
     rules.orders_deduct_loss = switches.deduct_loss;
+    // Bounds that no amount of the worlds meets: rounding would decide between two tiers.
     if switches.usd_ladders {
         rules.other_bounds = OtherBounds::Usd;
-        rules.discount.rest = tiers(&[(1e5, 0.8), (1e6, 0.5), (f64::INFINITY, 0.0)]);
-        let ladder = vec![(1e5, 0.03, 0.1), (1e6, 0.06, 0.12), (f64::INFINITY, 0.5, 1.0)];
+        rules.discount.rest = tiers(&[(123_456.7, 0.8), (1_234_567.8, 0.5), (f64::INFINITY, 0.0)]);
+        let ladder = vec![(123_456.7, 0.03, 0.1), (1_234_567.8, 0.06, 0.12), (f64::INFINITY, 0.5, 1.0)];
         rules.mr8.tiers.rest = BorrowTiers::new(ladder).unwrap();
     }
 }

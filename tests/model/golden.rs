@@ -7,7 +7,7 @@ use remargin::margin::stress::Components;
 use remargin::margin::tiers::Tiers;
 use remargin::margin::{AccountMargin, UnitMargin};
 use remargin::progress::Silent;
-use remargin::rules::load as load_rules;
+use remargin::rules::{BUILT_IN_NAME, load as load_rules};
 use remargin::snapshot::{Expectations, LoadOptions, load};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -15,17 +15,17 @@ use std::fs;
 use std::path::Path;
 
 /// A snapshot in the making: the text of its tables.
-struct Tables {
+pub(super) struct Tables {
     as_of: &'static str,
-    instruments: String,
-    marks: String,
+    pub(super) instruments: String,
+    pub(super) marks: String,
     indices: String,
     positions: String,
     balances: String,
 }
 
 impl Tables {
-    fn new(as_of: &'static str) -> Self {
+    pub(super) fn new(as_of: &'static str) -> Self {
         Self {
             as_of,
             instruments: "inst_id,inst_type,uly,settle_ccy,ct_type,ct_val,ct_mult,expiry,strike,opt_type\n".to_string(),
@@ -36,21 +36,21 @@ impl Tables {
         }
     }
 
-    fn index(&mut self, index_id: &str, px: &str) {
+    pub(super) fn index(&mut self, index_id: &str, px: &str) {
         writeln!(self.indices, "{index_id},{px}").unwrap();
     }
 
-    fn swap(&mut self, inst_id: &str, settle: &str, kind: &str, ct_val: &str, mark: &str) {
+    pub(super) fn swap(&mut self, inst_id: &str, settle: &str, kind: &str, ct_val: &str, mark: &str) {
         let uly = inst_id.trim_end_matches("-SWAP");
         writeln!(self.instruments, "{inst_id},SWAP,{uly},{settle},{kind},{ct_val},1,,,").unwrap();
         writeln!(self.marks, "{inst_id},{mark},,").unwrap();
     }
 
-    fn position(&mut self, inst_id: &str, qty: &str, avg_px: &str) {
+    pub(super) fn position(&mut self, inst_id: &str, qty: &str, avg_px: &str) {
         writeln!(self.positions, "a,{inst_id},{qty},{avg_px}").unwrap();
     }
 
-    fn balance(&mut self, ccy: &str, cash: &str) {
+    pub(super) fn balance(&mut self, ccy: &str, cash: &str) {
         writeln!(self.balances, "a,{ccy},{cash}").unwrap();
     }
 
@@ -68,11 +68,16 @@ impl Tables {
     }
 
     /// The margin of the one account, with its units by name.
-    fn margin(&self, set: &[&str]) -> (AccountMargin, Vec<(String, UnitMargin)>) {
+    pub(super) fn margin(&self, set: &[&str]) -> (AccountMargin, Vec<(String, UnitMargin)>) {
+        self.margin_under(BUILT_IN_NAME, set)
+    }
+
+    /// The same under a built-in set of rules.
+    pub(super) fn margin_under(&self, rules: &str, set: &[&str]) -> (AccountMargin, Vec<(String, UnitMargin)>) {
         let dir = tempfile::tempdir().unwrap();
         self.write(dir.path());
         let set: Vec<String> = set.iter().map(|pair| (*pair).to_string()).collect();
-        let rules = load_rules(None, &set).unwrap().rules;
+        let rules = load_rules(Some(Path::new(rules)), &set).unwrap().rules;
         let options = LoadOptions {
             default_spot_offset: rules.default_spot_offset,
             expectations: &Expectations::NONE,
@@ -88,7 +93,7 @@ impl Tables {
     }
 }
 
-fn golden(name: &str) -> Value {
+pub(super) fn golden(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/golden").join(name);
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
@@ -97,15 +102,15 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_else(|| panic!("no text `{key}` in {value}"))
 }
 
-fn number(value: &Value, key: &str) -> f64 {
+pub(super) fn number(value: &Value, key: &str) -> f64 {
     value[key].as_f64().unwrap_or_else(|| panic!("no number `{key}` in {value}"))
 }
 
-fn close(found: f64, expected: f64, what: &str) {
+pub(super) fn close(found: f64, expected: f64, what: &str) {
     assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{what}: {found} against {expected}");
 }
 
-fn within(found: f64, expected: f64, tolerance: f64, what: &str) {
+pub(super) fn within(found: f64, expected: f64, tolerance: f64, what: &str) {
     assert!((found - expected).abs() <= tolerance, "{what}: {found} against {expected} within {tolerance}");
 }
 

@@ -9,6 +9,7 @@ mod distance;
 mod edges;
 mod golden;
 mod golden_reference;
+mod golden_residuals;
 mod lanes;
 mod parts;
 mod published;

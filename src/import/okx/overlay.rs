@@ -15,8 +15,9 @@ pub(super) fn overlay(public: &PublicData, merged: Option<bool>) -> Result<Optio
     if public.discounts.is_empty() && public.borrow.is_empty() && merged.is_none() {
         return Ok(None);
     }
-    let mut text =
-        format!("# From the exchange's responses, by `remargin import okx`.\nextends = \"{BUILT_IN_NAME}\"\n");
+    let mut text = format!(
+        "# From the exchange's responses, by `remargin import okx`.\nextends = \"{BUILT_IN_NAME}\"\nname = \"okx-import\"\n"
+    );
     if let Some(merged) = merged {
         let mode = if merged { "merged" } else { "separate" };
         let _ = writeln!(text, "risk_unit = \"{mode}\"   # as riskUnitData of account/position-builder has it");
