@@ -142,7 +142,9 @@ impl ListArgs {
             before.zip(&sets).map(|(before, set)| before.map_or(Vec::new(), |before| changes(before, set))).collect();
         let listed = || BUILT_INS.iter().zip(&sets).zip(&changes);
         terminal::print(&match self.format.unwrap_or(TextFormat::Text) {
-            TextFormat::Text => listed().map(|((set, loaded), changes)| listed_text(set, loaded, changes)).collect(),
+            TextFormat::Text => {
+                listed().map(|((set, loaded), changes)| listed_text(set, loaded, changes)).collect::<String>()
+            }
             TextFormat::Json => {
                 let all: Vec<_> = listed().map(|((set, loaded), changes)| listed_json(set, loaded, changes)).collect();
                 format!("{:#}\n", serde_json::Value::from(all))

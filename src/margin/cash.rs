@@ -62,6 +62,14 @@ pub struct FreeMargin {
     pub imr: f64,
 }
 
+impl FreeMargin {
+    /// Adjusted equity covers IMR, or the IM deficit is no larger than `before`.
+    #[must_use]
+    pub fn covers(&self, before: Self) -> bool {
+        self.adj_eq >= self.imr || self.adj_eq - self.imr >= before.adj_eq - before.imr
+    }
+}
+
 /// An account without pending orders, ready for other amounts of cash.
 #[derive(Debug, Clone)]
 pub struct CashChanges {

@@ -20,6 +20,7 @@ use crate::totals::spread::Distribution;
 use crate::totals::summary::{
     AccountCounts, HedgeSaving, RejectSummary, Summary, TableSummary, Totals, UnitSummary, UnmarginedAccount,
 };
+use crate::totals::trust::Trust;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -46,6 +47,7 @@ pub(crate) struct Page {
     scenarios_total: u64,
     accounts: AccountCounts,
     totals: Totals,
+    trust: Trust,
     hedge_saving: HedgeSaving,
     distribution: Distribution,
     /// The largest.
@@ -365,6 +367,7 @@ impl Page {
             scenarios_total: summary.scenarios,
             accounts: summary.accounts,
             totals: summary.totals,
+            trust: summary.trust.clone(),
             hedge_saving: summary.hedge_saving,
             distribution,
             risk_units: units.iter().take(UNITS_SHOWN).map(|unit| listed(unit)).collect(),

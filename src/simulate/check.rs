@@ -175,7 +175,7 @@ impl<'a> Checker<'a> {
         let units = self.changed_units(account)?;
         let (free, most) = ([free_before, free_after], vec![None; legs.len()]);
         let mut answer = Answer { before, after, free, verdict: Verdict::Pass, most, units };
-        if covers(free_before, free_after) {
+        if free_after.covers(free_before) {
             return Ok(answer);
         }
         let steps = legs.iter().map(|leg| leg.lots).max().unwrap_or(0);
@@ -184,7 +184,7 @@ impl<'a> Checker<'a> {
         let failing = if whole { steps } else { steps + 1 };
         let corners = self.corners(account, &legs, steps);
         let found = largest(failing, &corners, |step| {
-            self.apply(account, &legs, Part::Steps(step, steps)).is_ok_and(|(_, after)| covers(free_before, after))
+            self.apply(account, &legs, Part::Steps(step, steps)).is_ok_and(|(_, after)| after.covers(free_before))
         });
         let part = Part::Steps(found, steps);
         let is_too_small = |leg: &Leg| leg.amount(part) > 0.0 && leg.amount(part) < leg.least;
@@ -208,7 +208,7 @@ impl<'a> Checker<'a> {
         }
         let Ok(legs) = self.legs(account, &[action]) else { return false };
         let Ok(before) = self.known(account).map(free_of) else { return false };
-        self.apply(account, &legs, Part::All).is_ok_and(|(_, after)| covers(before, after))
+        self.apply(account, &legs, Part::All).is_ok_and(|(_, after)| after.covers(before))
     }
 
     /// The same of more cash in a currency, without a look at what stays; `None` if the account must be evaluated
@@ -224,7 +224,7 @@ impl<'a> Checker<'a> {
             self.cash = CashChanges::new(self.priced, &rows, known).ok();
         }
         match self.cash.as_mut()?.free(self.priced, &rows, known, (ccy, more)) {
-            Ok(free) => free.map(|free| covers(free_of(known), free)),
+            Ok(free) => free.map(|free| free.covers(free_of(known))),
             Err(NotFinite) => Some(false),
         }
     }
@@ -454,11 +454,6 @@ fn free(margin: &AccountMargin, restricted_usd: f64) -> FreeMargin {
 
 fn free_of(known: &Known) -> FreeMargin {
     free(&known.margin, known.restricted_usd)
-}
-
-/// Adjusted equity covers IMR, or the IM deficit is no larger than before.
-fn covers(before: FreeMargin, after: FreeMargin) -> bool {
-    after.adj_eq >= after.imr || after.adj_eq - after.imr >= before.adj_eq - before.imr
 }
 
 impl Leg {

@@ -42,6 +42,8 @@ function identity(data) {
     ["Rules", [run.rules.name, run.effective_from ? ` in force from ${run.effective_from}` : ""]],
     ["Rules hash", [hash(run.rules.hash)]],
     ["Parameters", [run.changed_total ? h("a", { href: "#table-changed" }, `${count(run.changed_total)} of ${count(run.rule_values)} changed`) : `${count(run.rule_values)}, none changed`]],
+    ["Assumed", [`${count(data.trust.figures.assumed)} of them` + (data.trust.mmr_on_assumed_share === null ? "" : `, ${percent(data.trust.mmr_on_assumed_share, 1)} of MMR rests on these`)]],
+    ...(data.trust.newer ? [["Newer rules", [`${data.trust.newer} is in force`]]] : []),
     ["Input rows", [h("span", { class: reconciled ? "good" : "bad" }, reconciled ? "\u2713 " : "\u2717 "), `${count(rows)} = ${count(used)} used + ${count(aside)} set aside`]],
     ["Rows broken", [h("span", { class: data.rejects.broken ? "bad" : "good" }, count(data.rejects.broken))]],
     ["Computed by", ["remargin " + run.remargin]],
