@@ -163,11 +163,11 @@ impl CompareArgs {
             return Err(Error::Usage("A and B are the same: nothing to compare".to_owned()).hint(hint));
         }
         let named = if files[0].is_none() || files[1].is_none() { named_rules(&self.first, terminal)? } else { None };
-        let file = |given: Option<&PathBuf>| given.or(named.as_ref()).cloned();
-        Ok([self.basis(file(files[0]), &self.a)?, self.basis(file(files[1]), &self.b)?])
+        let [a, b] = files.map(|given| given.or(named.as_ref()));
+        Ok([self.basis(a, &self.a)?, self.basis(b, &self.b)?])
     }
 
-    fn basis(&self, file: Option<PathBuf>, own: &[String]) -> Result<Basis> {
+    fn basis(&self, file: Option<&PathBuf>, own: &[String]) -> Result<Basis> {
         let mut spot_offset = None;
         let mut set = self.set.clone();
         for setting in own {
@@ -183,7 +183,7 @@ impl CompareArgs {
                 _ => set.push(setting.clone()),
             }
         }
-        Ok(Basis { rules: rules::load(file.as_deref(), &set)?, spot_offset })
+        Ok(Basis { rules: rules::load(file.map(PathBuf::as_path), &set)?, spot_offset })
     }
 
     fn show(&self, outcome: &CompareOutcome, terminal: &Terminal) -> Result<u8> {

@@ -324,6 +324,19 @@ impl<R: Real> UnitParams<R> {
     }
 }
 
+impl CurrencyParams {
+    /// Takes another USD value of one unit.
+    pub fn move_to(&mut self, fx_usd: f64, rules: &Rules) {
+        let unit = |is_listed: bool| match rules.other_bounds {
+            OtherBounds::Usd if !is_listed => TierUnit::usd(fx_usd),
+            OtherBounds::Usd | OtherBounds::Units => TierUnit::coins(fx_usd),
+        };
+        self.fx_usd = fx_usd;
+        self.discount_unit = unit(rules.discount.lists(&self.name));
+        self.borrow_unit = unit(rules.mr8.tiers.lists(&self.name));
+    }
+}
+
 impl ClassFigures {
     /// The figures of a class for MR1 and one for MR6 and MR7.
     #[must_use]
