@@ -1,4 +1,4 @@
-//! `remargin rules`: the parameters in force, the source and mark of each, the built-in sets, and what two sets differ in.
+//! `remargin rules`: the parameters in force, the source and mark of each, the built-in sets, and how two sets differ.
 
 use super::common::{RulesArgs, TextFormat};
 use super::{exit, terminal};
@@ -261,6 +261,7 @@ fn as_json(loaded: &LoadedRules) -> String {
             serde_json::json!({ "key": key, "value": value, "source": source, "mark": mark })
         })
         .collect();
-    let answer = serde_json::json!({ "name": loaded.rules.name, "hash": loaded.hash, "figures": loaded.figures(), "values": values });
+    let (name, figures) = (&loaded.rules.name, loaded.figures());
+    let answer = serde_json::json!({ "name": name, "hash": loaded.hash, "figures": figures, "values": values });
     format!("{answer:#}\n")
 }

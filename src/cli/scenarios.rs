@@ -32,7 +32,7 @@ Examples:
   remargin scenarios montecarlo prices.parquet --count 10000 --seed 7 --out drawn.parquet
   remargin scenarios montecarlo prices.parquet --count 10000 --seed 7 --df 4 --filtered --out drawn.parquet
 
-The same prices, flags and seed give the same scenarios on every machine. What PRICES may be, and which table is written:
+The same prices, flags and seed give the same scenarios on every machine. What PRICES may be, and what is written:
 see `remargin scenarios history --help`.";
 
 /// Makes price scenarios of a history of prices

@@ -7,7 +7,8 @@
 //! In reading order: [`real`] (the number: one market or several), [`rules`] (parameters), [`tiers`], [`extremes`] (the
 //! higher and the lower of two), [`black76`] (option value and Greeks; under it [`normal`] and `elementary`, functions
 //! that vectorise), [`implied`] (its inverse), [`priced`] (what one contract of an instrument adds to each scenario;
-//! `option_row`: that of an option; `beside` lays several markets side by side), [`account`] (the rows of one account), [`spot_hedge`] (spot in use),
+//! `option_row`: that of an option; `beside` lays several markets side by side), [`account`] (the rows of one account),
+//! [`spot_hedge`] (spot in use),
 //! [`ledgers`] and [`sums`] (what its rows add up to by currency and by risk unit; `gathered` holds both), [`stress`]
 //! (MR1..MR7 and MR9 of one risk unit, which make its [`unit_margin`]), [`borrowing`] (MR8), [`equity`] (discounts),
 //! [`requirement`] (totals and ratio of an account: its [`account_figures`] and its `status`), [`orders`] (what pending

@@ -3,7 +3,8 @@
 //! All accounts hold the same few thousand instruments. An instrument is therefore priced once per market, for one
 //! long contract, in USD; a position of `n` contracts costs a handful of multiply-adds.
 //!
-//! Swaps and futures need no row of scenarios, as options do (see `option_row`): their P&L for an index move `s` is `slope x s` in every volatility state.
+//! Swaps and futures need no row of scenarios, as options do (see `option_row`): their P&L for an index move `s` is
+//! `slope x s` in every volatility state.
 
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
@@ -124,8 +125,8 @@ pub struct UnitParams<R = f64> {
     pub figures: Arc<ClassFigures>,
     /// Whether spot hedges this unit, by [`SpotOffset`].
     pub hedged_by: [bool; SpotOffset::COUNT],
-    /// MR9's tiers of each pair of settle groups at the price of its cheaper stablecoin, the same for all units; none in
-    /// separate books.
+    /// MR9's tiers of each pair of settle groups at the price of its cheaper stablecoin, the same for all units; none
+    /// in separate books.
     pub hedge_tiers: Arc<[MarketTiers<R>]>,
     /// Each expiry in nanoseconds since 1970 UTC, `None` for the bucket of perpetuals.
     pub expiries: Vec<Option<i64>>,

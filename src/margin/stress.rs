@@ -54,8 +54,8 @@ impl<R: Real> UnitSums<R> {
         [self.options[EXTREME] - move_pnl, self.options[EXTREME + 1] + move_pnl]
     }
 
-    /// All components and the requirement of the unit under an amount of spot in use, and its MMR without: only MR1, MR6
-    /// and, where spot is a bucket of its own, MR4 depend on it.
+    /// All components and the requirement of the unit under an amount of spot in use, and its MMR without: only MR1,
+    /// MR6 and, where spot is a bucket of its own, MR4 depend on it.
     #[must_use]
     pub fn stress(&self, params: &UnitParams<R>, rules: &Rules, spot: Spot<R>) -> UnitMargin<R> {
         if self.has_options { self.stress_options(params, rules, spot) } else { self.stress_line(params, rules, spot) }

@@ -10,7 +10,8 @@
 //!
 //! Tables are merged key by key; arrays and tier tables are replaced. The result is checked as a whole, so two values
 //! that contradict each other are found even in different layers. Loaded rules are finite, in range and monotone, and
-//! no formula needs to check again. Comments in a file mark what a figure rests on (see `marks`). An error is an [`Invalid`] with the file (or the `--set`), the dotted key, the
+//! no formula needs to check again. Comments in a file mark what a figure rests on (see `marks`). An error is an
+//! [`Invalid`] with the file (or the `--set`), the dotted key, the
 //! value and what was expected.
 
 // Bad input must cause an error, not a panic.
@@ -177,7 +178,8 @@ impl LoadedRules {
     }
 }
 
-/// Loads the default set, `file` or the built-in set of that name, applies each `key=value` of `set` in order, and checks the result.
+/// Loads the default set, `file` or the built-in set of that name, applies each `key=value` of `set` in order, and
+/// checks the result.
 ///
 /// ```
 /// let rules = remargin::rules::load(None, &["mr4.floor.major=0.012".to_owned()])?;

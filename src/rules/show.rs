@@ -27,8 +27,8 @@ pub fn show(loaded: &LoadedRules) -> String {
     out
 }
 
-/// The set as JSON: `name`, `hash`, and under `values` an object of `value`, `source` and `mark` for each dotted key. Numbers
-/// are JSON numbers, the bound `"inf"` and dates are strings.
+/// The set as JSON: `name`, `hash`, and under `values` an object of `value`, `source` and `mark` for each dotted key.
+/// Numbers are JSON numbers, the bound `"inf"` and dates are strings.
 #[must_use]
 pub fn to_json(loaded: &LoadedRules) -> Json {
     let values: Map<String, Json> = loaded

@@ -6,6 +6,7 @@ mod compare;
 mod determinism;
 mod dictionary;
 mod distribution;
+mod draws;
 mod explain;
 mod manifest;
 mod memory;

@@ -74,6 +74,7 @@ const BANS: &[Ban] = &[
         modules: &[
             "snapshot",
             "source",
+            "stress/accounts",
             "formats",
             "cells",
             "results",

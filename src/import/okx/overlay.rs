@@ -16,7 +16,9 @@ pub(super) fn overlay(public: &PublicData, merged: Option<bool>) -> Result<Optio
         return Ok(None);
     }
     let mut text = format!(
-        "# From the exchange's responses, by `remargin import okx`.\nextends = \"{BUILT_IN_NAME}\"\nname = \"okx-import\"\n"
+        "# From the exchange's responses, by `remargin import okx`.\n\
+         extends = \"{BUILT_IN_NAME}\"\n\
+         name = \"okx-import\"\n"
     );
     if let Some(merged) = merged {
         let mode = if merged { "merged" } else { "separate" };
