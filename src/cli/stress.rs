@@ -56,7 +56,7 @@ pub struct StressArgs {
     /// What to write of accounts beside the worst scenario of each: all figures, those at risk, or nothing
     #[arg(long, default_value = "at-risk")]
     detail: DetailArg,
-    /// Whose figures to sum up over the scenarios: mean, quantiles and expected shortfall of MMR, equity loss, shortfall
+    /// Whose figures to sum up over the scenarios: mean, quantiles, expected shortfall of MMR, equity loss, shortfall
     ///
     /// `book` writes the tables `distribution` and `tail`, `accounts` also `accounts_distribution`, one row an account;
     /// where memory does not hold all priced scenarios, that takes 16 bytes of disk for each account and scenario.
