@@ -413,7 +413,8 @@ fn the_summary_fits_a_terminal() {
     let place = tempfile::tempdir().unwrap();
     let mut summary = run_fixture(&request(place.path().join("out")), 10).summary;
     let text = crate::totals::summary_table(&summary);
-    assert!(text.starts_with("2026-01-15T08:00:00Z · rules test-rules\n\n accounts "), "{text}");
+    let head = "2026-01-15T08:00:00Z · rules test-rules\n0 of 1 figures of the rules are assumed";
+    assert!(text.starts_with(head) && text.contains("\n\n accounts "), "{text}");
     assert!(text.contains("\n margined          10  adjusted equity     46\n"), "{text}");
     assert!(text.contains("\n BTC-USDT          5  23,000,056  "), "{text}");
 

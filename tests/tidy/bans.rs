@@ -74,7 +74,6 @@ const BANS: &[Ban] = &[
         modules: &[
             "snapshot",
             "source",
-            "stress/accounts",
             "formats",
             "cells",
             "results",
@@ -182,6 +181,7 @@ const FILE_MODULES: &[&str] = &[
     "snapshot/operations",
     "snapshot/stream/spill",
     "source",
+    "stress/accounts",
     "verify",
     "write",
 ];
