@@ -40,6 +40,7 @@ PEERS = {
     "duckdb_sql": "MR1, MR6, MMR",
 }
 STRESS = {"remargin": "sums and counts, worst scenario, migration, hedges", "numba_stress": "sums and counts"}
+LANES = 16
 UNHEDGED = "default_spot_offset=none"
 
 
@@ -51,8 +52,8 @@ def arguments():
     parser.add_argument("--work", type=Path, default=ROOT / "target/peers", help="folder for books and results")
     parser.add_argument("--remargin", type=Path, help="a release binary, instead of building one")
     parser.add_argument("--only", nargs="+", choices=PEERS, default=list(PEERS), help="run these alone")
-    parser.add_argument("--stress", type=int, nargs="?", const=32, metavar="N",
-                        help="compare stresses of N random scenarios [32], and of a quarter of them")
+    parser.add_argument("--stress", type=int, nargs="?", const=64, metavar="N",
+                        help="compare stresses of N random scenarios [64], and of a quarter of them (at least 16)")
     parser.add_argument("--json", type=Path, help="write every run to this file")
     return parser.parse_args()
 
@@ -186,7 +187,10 @@ def table(results, positions):
 
 def stress(args, tools, book, work):
     """Compares stresses of N scenarios and of a quarter of them; the difference is what a further scenario costs."""
-    counts = (args.stress, max(1, args.stress // 4))
+    # The script computes 16 scenarios at once: multiples of that leave none of its lanes empty.
+    counts = (args.stress, max(LANES, args.stress // 4 // LANES * LANES))
+    if args.stress % LANES != 0 or args.stress == counts[1]:
+        sys.exit(f"the number of scenarios must be a multiple of {LANES}, and at least {2 * LANES}")
     shocks = {count: work / f"shocks-{count}-{args.seed}.csv" for count in counts}
     for count, path in shocks.items():      # the shorter table is the beginning of the longer
         run([tools["python"], HERE / "shocks.py", book, path, str(count), str(args.seed)])
@@ -218,7 +222,7 @@ def stress_table(results):
     median = {case: {key: statistics.median(run[key] for run in runs) for key in
                      ("wall", "cpu", "peak_mib", "apart_cpu")} for case, runs in results.items()}
     most, least = (choose(count for _, count in median) for choose in (max, min))
-    further = {name: {key: (median[name, most][key] - median[name, least][key]) / max(most - least, 1) * 1000
+    further = {name: {key: (median[name, most][key] - median[name, least][key]) / (most - least) * 1000
                       for key in ("wall", "cpu")} for name in STRESS}
     print(f"\n| {most} scenarios | computes | wall s | CPU s | peak MiB | CPU ms per scenario | one further scenario, "
           "CPU ms | wall ms | apart, CPU s |")
