@@ -83,7 +83,7 @@ def side_by_side(markets):
         stack(lambda market: market.units.basis), stack(lambda market: market.currencies.fx))
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def touch(ccy, ccys, w, lanes):
     """Adds a currency to the list of the account; returns the length of the list."""
     if w.held[ccy]:
@@ -98,7 +98,7 @@ def touch(ccy, ccys, w, lanes):
     return ccys + 1
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def open_unit(unit, slot, expiries, w, lanes):
     """Empty sums of a unit."""
     w.slot[unit] = slot
@@ -112,7 +112,7 @@ def open_unit(unit, slot, expiries, w, lanes):
             w.delta[slot, e, l] = 0.0
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def open_options(slot, expiries, w, lanes):
     """Empty sums of a unit's options."""
     w.has_options[slot] = True
@@ -171,7 +171,7 @@ def gather(account, book, m, expiries, fee_rate, w, lanes):
     return count, ccys
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def price_stress(slot, u, has_options, hedged, to, units, p, m, w, lanes):
     """MR1 and MR6, the larger, into `w.stress[to]`; `hedged` is 1.0 if spot in use counts."""
     size = units.extreme[u]

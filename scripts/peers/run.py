@@ -39,7 +39,12 @@ PEERS = {
     "polars_frame": "MR1, MR6, MMR",
     "duckdb_sql": "MR1, MR6, MMR",
 }
-STRESS = {"remargin": "sums and counts, worst scenario, migration, hedges", "numba_stress": "sums and counts"}
+STRESS = {
+    "remargin": "sums and counts, worst scenario, migration, hedges",
+    "numba, 16 at once": "sums and counts",
+    "numba, one at a time": "sums and counts",
+}
+LANES = 16
 UNHEDGED = "default_spot_offset=none"
 
 
@@ -51,8 +56,10 @@ def arguments():
     parser.add_argument("--work", type=Path, default=ROOT / "target/peers", help="folder for books and results")
     parser.add_argument("--remargin", type=Path, help="a release binary, instead of building one")
     parser.add_argument("--only", nargs="+", choices=PEERS, default=list(PEERS), help="run these alone")
-    parser.add_argument("--stress", type=int, nargs="?", const=32, metavar="N",
-                        help="compare stresses of N random scenarios [32], and of a quarter of them")
+    parser.add_argument("--stress", type=int, nargs="?", const=64, metavar="N",
+                        help="compare stresses of N random scenarios [64], and of a quarter of them (at least 16)")
+    parser.add_argument("--one-at-a-time", action="store_true",
+                        help="with --stress: also numba with one scenario after the other, which is slow")
     parser.add_argument("--json", type=Path, help="write every run to this file")
     return parser.parse_args()
 
@@ -129,7 +136,8 @@ def measure_stress(name, tools, book, shocks, out):
         process, _ = run([tools["remargin"], "stress", book, "--shocks", shocks, "--out", out, "--detail", "none",
                           "--distance", "none", "--no-report", "--quiet", "--force"])
         return process | {"apart_cpu": 0.0}
-    return measure_script([tools["python"], HERE / f"{name}.py", book, shocks, out])
+    lanes = 1 if name == "numba, one at a time" else LANES
+    return measure_script([tools["python"], HERE / "numba_stress.py", book, shocks, out, str(lanes)])
 
 
 def verify(names, tools, bare, outputs):
@@ -186,7 +194,10 @@ def table(results, positions):
 
 def stress(args, tools, book, work):
     """Compares stresses of N scenarios and of a quarter of them; the difference is what a further scenario costs."""
-    counts = (args.stress, max(1, args.stress // 4))
+    # The script computes 16 scenarios at once: multiples of that leave none of its lanes empty.
+    counts = (args.stress, max(LANES, args.stress // 4 // LANES * LANES))
+    if args.stress % LANES != 0 or args.stress == counts[1]:
+        sys.exit(f"the number of scenarios must be a multiple of {LANES}, and at least {2 * LANES}")
     shocks = {count: work / f"shocks-{count}-{args.seed}.csv" for count in counts}
     for count, path in shocks.items():      # the shorter table is the beginning of the longer
         run([tools["python"], HERE / "shocks.py", book, path, str(count), str(args.seed)])
@@ -195,8 +206,10 @@ def stress(args, tools, book, work):
     os.environ["NUMBA_CACHE_DIR"] = str(work / f"numba-{hashlib.sha256(scripts).hexdigest()[:12]}")
     outputs = work / "out"
     outputs.mkdir(exist_ok=True)
-    cases = [(name, count) for name in STRESS for count in counts]
-    measure_script([tools["python"], HERE / "numba_stress.py", book, shocks[counts[1]], outputs / "compiled.csv"])
+    names = list(STRESS)[: 3 if args.one_at_a_time else 2]
+    cases = [(name, count) for name in names for count in counts]
+    for name in names[1:]:      # compiles
+        measure_stress(name, tools, book, shocks[counts[1]], outputs / "compiled.csv")
     results = {case: [] for case in cases}
     for turn in range(args.runs):
         for name, count in random.sample(cases, len(cases)):
@@ -204,11 +217,12 @@ def stress(args, tools, book, work):
             results[name, count].append(took)
             print(f"run {turn + 1}, {name}, {count} scenarios: wall {took['wall']:.2f} s, CPU {took['cpu']:.2f} s",
                   file=sys.stderr)
-    for count in counts:
-        ours, theirs = (str(outputs / f"{name}-{count}") for name in STRESS)
-        found = compared(tools, f"import verify; print(verify.stress({ours!r}, {theirs!r}))")
-        print(f"{count} scenarios and the base case: equal, counts exactly, sums within 1e-9; worst difference in "
-              f"units of that: {found}")
+    for name, count in cases:
+        if name != "remargin":
+            ours, theirs = (str(outputs / f"{peer}-{count}") for peer in ("remargin", name))
+            found = compared(tools, f"import verify; print(verify.stress({ours!r}, {theirs!r}))")
+            print(f"{name}, {count} scenarios and the base case: equal, counts exactly, sums within 1e-9; worst in "
+                  f"units of that: {found}")
     shutil.rmtree(outputs)
     return results
 
@@ -218,21 +232,23 @@ def stress_table(results):
     median = {case: {key: statistics.median(run[key] for run in runs) for key in
                      ("wall", "cpu", "peak_mib", "apart_cpu")} for case, runs in results.items()}
     most, least = (choose(count for _, count in median) for choose in (max, min))
-    further = {name: {key: (median[name, most][key] - median[name, least][key]) / max(most - least, 1) * 1000
-                      for key in ("wall", "cpu")} for name in STRESS}
+    names = list(dict.fromkeys(name for name, _ in median))
+    further = {name: {key: (median[name, most][key] - median[name, least][key]) / (most - least) * 1000
+                      for key in ("wall", "cpu")} for name in names}
     print(f"\n| {most} scenarios | computes | wall s | CPU s | peak MiB | CPU ms per scenario | one further scenario, "
           "CPU ms | wall ms | apart, CPU s |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for name in STRESS:
+    for name in names:
         m = median[name, most]
         print(f"| {name} | {STRESS[name]} | {m['wall']:.2f} | {m['cpu']:.2f} | {m['peak_mib']:.0f} "
               f"| {m['cpu'] / most * 1000:.1f} | {further[name]['cpu']:.1f} | {further[name]['wall']:.1f} "
               f"| {m['apart_cpu']:.2f} |")
-    multiple = lambda of: " | ".join(f"{of('numba_stress', key) / of('remargin', key):.2f}x" for key in ("wall", "cpu"))
-    print(f"\n| numba, multiples of remargin | wall | CPU |\n|---|---|---|")
-    for count in (most, least):
-        print(f"| {count} scenarios | {multiple(lambda name, key: median[name, count][key])} |")
-    print(f"| one further scenario | {multiple(lambda name, key: further[name][key])} |")
+    print(f"\n| multiples of remargin | {most} scenarios, wall | CPU | {least} scenarios, wall | CPU "
+          "| one further scenario, wall | CPU |\n|---|---|---|---|---|---|---|")
+    for name in names[1:]:
+        pairs = [(median[name, count], median["remargin", count]) for count in (most, least)]
+        pairs.append((further[name], further["remargin"]))
+        print(f"| {name} | {' | '.join(f'{a[key] / b[key]:.2f}x' for a, b in pairs for key in ('wall', 'cpu'))} |")
 
 
 def save(path, found):

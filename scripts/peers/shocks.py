@@ -1,14 +1,19 @@
 """Price scenarios of the stress peer: a table of shocks, and a market moved by one of them.
 
+    python shocks.py SNAPSHOT SHOCKS.csv SCENARIOS SEED      writes random ones for the coins of a snapshot
+
 Follows docs/explanation/model.md, section 11. A table has the columns scenario, base, price, vol, fx_ccy, fx, days; one
 row moves one coin (`*` is every coin without a row of its own), one stablecoin, or the time.
 """
 
 import csv
 import random
+import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from market import OPTION, option_values
 
@@ -100,4 +105,5 @@ def moved(quotes, usd_now, scenario, rules, erfc):
 
 if __name__ == "__main__":
     underlyings = pq.read_table(Path(sys.argv[1]) / "instruments.parquet", columns=["uly"])["uly"].to_pylist()
-    write_random_shocks(sys.argv[2], sorted({name.split("-")[0] for name in underlyings}), *map(int, sys.argv[3:5]))
+    bases = {name.split("-")[0] for name in underlyings}
+    write_random_shocks(sys.argv[2], sorted(bases.difference(NEVER_BY_STAR)), *map(int, sys.argv[3:5]))
