@@ -31,6 +31,10 @@ fn position_builder_graph_2025_07() {
 
     let mut tables = Tables::new("2025-07-29T00:00:00Z");
     tables.index("USDT-USD", "1");
+    // A snapshot without a position is refused; an empty one adds nothing.
+    tables.index("BTC-USDT", "100000");
+    tables.swap("BTC-USDT-SWAP", "USDT", "linear", "0.01", "100000");
+    tables.position("BTC-USDT-SWAP", "0", "100000");
     tables.balance("USDT", "-1000");
     let (account, _) = tables.margin(&[]);
     close(account.borrow_mmr, 20.0, "borrowing MMR");
