@@ -53,7 +53,7 @@ pub use crate::totals::reach::{Move, Reach};
 /// The distance of one account in one coin, or in all coins together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distance {
-    /// `BTC`, or [`EVERY_COIN`].
+    /// `BTC`, or [`EVERY_COIN`](scenario::EVERY_COIN).
     pub base: String,
     /// Current price of the coin in USD; `None` for all coins together, or for a coin without a USD price.
     pub price_usd: Option<f64>,
@@ -70,7 +70,7 @@ pub struct AccountDistances {
     pub account: usize,
     /// Its current margin. If it is in liquidation already, the moves are those that bring it out.
     pub margin: AccountMargin,
-    /// [`EVERY_COIN`] first, then each coin with exposure, in byte order.
+    /// [`EVERY_COIN`](scenario::EVERY_COIN) first, then each coin with exposure, in byte order.
     pub rows: Vec<Distance>,
 }
 
