@@ -3,7 +3,7 @@
 use super::submarket::{Selection, Submarket};
 use crate::book::Book;
 use crate::engine::account_of;
-use crate::margin::account::{Account, Order, Traded};
+use crate::margin::account::{Account, Order};
 use crate::market::Market;
 
 /// An account and its own market: the instruments it holds or has orders for, the currencies of these and of its
@@ -18,22 +18,11 @@ pub(super) struct OneAccount {
 impl OneAccount {
     pub fn new(market: &Market, book: &Book, number: usize) -> Self {
         let account = account_of(book, number);
-        let (mut ordered, mut currencies) = (Vec::new(), account.ccy.to_vec());
-        for order in account.orders {
-            match order.traded {
-                Traded::Contract(instrument) => ordered.push(instrument),
-                Traded::Spot { base, quote } => currencies.extend([base, quote]),
-            }
-        }
-        let held = account.instrument.iter().chain(&ordered).copied();
-        let Submarket { market, instruments, currencies } = Submarket::new(market, held, currencies.into_iter());
-        let traded = |traded| match traded {
-            Traded::Contract(instrument) => Traded::Contract(instruments.place(instrument)),
-            Traded::Spot { base, quote } => {
-                Traded::Spot { base: currencies.place(base), quote: currencies.place(quote) }
-            }
+        let Submarket { market, instruments, currencies } = Submarket::of_account(market, &account, None);
+        let order = |order: &Order| {
+            let traded = order.traded.renumbered(|held| instruments.place(held), |ccy| currencies.place(ccy));
+            Order { traded, ..*order }
         };
-        let order = |&order: &Order| Order { traded: traded(order.traded), ..order };
         Self {
             market,
             instrument: account.instrument.iter().map(|&held| instruments.place(held)).collect(),

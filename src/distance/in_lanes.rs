@@ -8,14 +8,14 @@ use super::{AccountDistances, Distance, Reach};
 use crate::book::Book;
 use crate::engine::lanes::Width;
 use crate::engine::{account_of, price, reprice};
-use crate::margin::account::{Account, NotFinite, Traded};
+use crate::margin::account::{Account, NotFinite};
 use crate::margin::account_figures::AccountFigures;
 use crate::margin::part::{Part, evaluate_part};
 use crate::margin::priced::PricedMarket;
 use crate::margin::real::Real;
 use crate::margin::requirement::{Workspace, evaluate};
 use crate::margin::rules::Rules;
-use crate::margin::{AccountMargin, Status, UnitMargin};
+use crate::margin::{AccountMargin, UnitMargin};
 use crate::market::Market;
 use crate::market::scenario::{EVERY_COIN, PriceMoves};
 use crate::{Error, Result};
@@ -117,7 +117,8 @@ impl<'l, R: Real> Searched<'l, R> {
         let work = &mut self.work;
         let mut on_rungs =
             OnRungs { who, ladders, moved, work, between: None, groups: [None, None], way: 0, threshold };
-        let start = super::point(0.0, now, threshold);
+        let required_usd = now.mmr + now.liquidation_fee;
+        let start = Point::new(0.0, now.margin_ratio, [now.adj_eq, required_usd], threshold);
         // No move has a neighbour on either side.
         let sides = [on_rungs.first(0)?, on_rungs.first(1)?];
         let mut reaches = [Reach::None, Reach::None];
@@ -171,12 +172,7 @@ impl<R: Real> OnRungs<'_, R> {
     fn point<L: Real>(&self, price_move: f64, figures: &AccountFigures<L>, lane: usize) -> Point {
         let ratio = Some(figures.margin_ratio.lane(lane)).filter(|ratio| *ratio < f64::INFINITY);
         let required_usd = figures.mmr.lane(lane) + figures.liquidation_fee.lane(lane);
-        Point {
-            at: price_move,
-            ratio,
-            excess_usd: figures.adj_eq.lane(lane) - self.threshold * required_usd,
-            liquidated: Status::of(ratio, self.ladders.rules()) == Status::Liquidation,
-        }
+        Point::new(price_move, ratio, [figures.adj_eq.lane(lane), required_usd], self.threshold)
     }
 }
 
@@ -214,17 +210,7 @@ struct Between {
 
 impl Between {
     fn new(market: &Market, coin: Option<u32>, rules: &Rules, part: &Part) -> Self {
-        let rows = part.account();
-        let (mut held, mut more) = (rows.instrument.to_vec(), rows.ccy.to_vec());
-        more.extend(coin);
-        for order in rows.orders {
-            match order.traded {
-                Traded::Contract(instrument) => held.push(instrument),
-                Traded::Spot { base, quote } => more.extend([base, quote]),
-            }
-        }
-        let part_of = Submarket::new(market, held.into_iter(), more.into_iter());
-        let Submarket { market, instruments, currencies } = part_of;
+        let Submarket { market, instruments, currencies } = Submarket::of_account(market, &part.account(), coin);
         let part = part.renumbered(|held| instruments.place(held), |ccy| currencies.place(ccy));
         let priced = price(&market, rules);
         let coin = coin.map(|ccy| currencies.place(ccy));

@@ -38,8 +38,8 @@ pub use ladder::{HIGHEST_MOVE, LOWEST_MOVE, ladder};
 
 use crate::book::Book;
 use crate::engine::lanes::Width;
+use crate::margin::AccountMargin;
 use crate::margin::rules::Rules;
-use crate::margin::{AccountMargin, Status};
 use crate::market::Market;
 use crate::market::scenario::{self, Shock};
 use crate::progress::Progress;
@@ -166,15 +166,6 @@ fn reach(found: Option<(Point, bool)>, price_usd: Option<f64>) -> Reach {
         let price_usd = price_usd.map(|price| price * (1.0 + at.at));
         Reach::At(Move { price_move: at.at, price_usd, margin_ratio: at.ratio, jump })
     })
-}
-
-fn point(at: f64, margin: &AccountMargin, threshold: f64) -> Point {
-    Point {
-        at,
-        ratio: margin.margin_ratio,
-        excess_usd: margin.adj_eq - threshold * (margin.mmr + margin.liquidation_fee),
-        liquidated: margin.status == Status::Liquidation,
-    }
 }
 
 /// True if a scenario moves this currency by `price`: a coin, neither a stablecoin nor USD.

@@ -24,6 +24,17 @@ pub(super) struct Point {
 }
 
 impl Point {
+    /// Of the ratio and of adjusted equity and what it must cover, USD. Liquidation begins where the ratio is at the
+    /// threshold.
+    pub fn new(at: f64, ratio: Option<f64>, [adj_eq_usd, required_usd]: [f64; 2], threshold: f64) -> Self {
+        Self {
+            at,
+            ratio,
+            excess_usd: adj_eq_usd - threshold * required_usd,
+            liquidated: ratio.is_some_and(|ratio| ratio <= threshold),
+        }
+    }
+
     /// How far the ratio is from a change of state; zero or negative once it has changed.
     fn room(&self, start: &Self, threshold: f64) -> f64 {
         let above = self.ratio.map_or(f64::INFINITY, |ratio| ratio - threshold);

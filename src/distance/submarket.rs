@@ -1,5 +1,6 @@
 //! A part of a market: some instruments, and the underlyings and currencies that they need, in the order of the whole.
 
+use crate::margin::account::{Account, Traded};
 use crate::market::scenario::moves_by_fx;
 use crate::market::{Currency, Market};
 
@@ -11,6 +12,19 @@ pub(super) struct Submarket {
 }
 
 impl Submarket {
+    /// Of what an account holds and has pending orders for, with these currencies besides.
+    pub fn of_account(market: &Market, account: &Account<'_>, more: Option<u32>) -> Self {
+        let (mut held, mut currencies) = (account.instrument.to_vec(), account.ccy.to_vec());
+        currencies.extend(more);
+        for order in account.orders {
+            match order.traded {
+                Traded::Contract(instrument) => held.push(instrument),
+                Traded::Spot { base, quote } => currencies.extend([base, quote]),
+            }
+        }
+        Self::new(market, held.into_iter(), currencies.into_iter())
+    }
+
     /// Of these instruments, with these currencies besides, and the stablecoins, whose prices decide on rates.
     pub fn new(market: &Market, held: impl Iterator<Item = u32>, more: impl Iterator<Item = u32>) -> Self {
         let mut instruments = Selection::new(market.instruments.len());

@@ -89,6 +89,16 @@ impl Width {
         }
     }
 
+    /// Calls work on as many markets as `R` has, compiled for the instructions.
+    #[inline(always)]
+    fn beside<R: Real, T>(self, work: impl FnOnce() -> T) -> T {
+        match R::LANES {
+            4 => self.four(work),
+            8 => self.eight(work),
+            _ => work(),
+        }
+    }
+
     /// The figures of one account in several markets, its pending orders left out: they count in IMR only.
     ///
     /// # Errors
@@ -100,17 +110,10 @@ impl Width {
         account: &Account<'_>,
         work: &mut Workspace<R>,
     ) -> Result<AccountFigures<R>, NotFinite> {
-        match R::LANES {
-            4 => self.four(
-                #[inline(always)]
-                || evaluate_beside(priced, account, work, |_, _| ()),
-            ),
-            8 => self.eight(
-                #[inline(always)]
-                || evaluate_beside(priced, account, work, |_, _| ()),
-            ),
-            _ => evaluate_beside(priced, account, work, |_, _| ()),
-        }
+        self.beside::<R, _>(
+            #[inline(always)]
+            || evaluate_beside(priced, account, work, |_, _| ()),
+        )
     }
 
     /// The figures of an account in several markets, each the part that a price move reaches.
@@ -124,17 +127,10 @@ impl Width {
         part: &Part,
         work: &mut Workspace<R>,
     ) -> Result<AccountFigures<R>, NotFinite> {
-        match R::LANES {
-            4 => self.four(
-                #[inline(always)]
-                || evaluate_part(priced, part, work),
-            ),
-            8 => self.eight(
-                #[inline(always)]
-                || evaluate_part(priced, part, work),
-            ),
-            _ => evaluate_part(priced, part, work),
-        }
+        self.beside::<R, _>(
+            #[inline(always)]
+            || evaluate_part(priced, part, work),
+        )
     }
 }
 

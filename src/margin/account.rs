@@ -51,6 +51,17 @@ pub enum Traded {
     },
 }
 
+impl Traded {
+    /// The same in a part of the market that has it: instrument and currencies by their numbers there.
+    #[must_use]
+    pub fn renumbered(self, instrument: impl Fn(u32) -> u32, ccy: impl Fn(u32) -> u32) -> Self {
+        match self {
+            Self::Contract(number) => Self::Contract(instrument(number)),
+            Self::Spot { base, quote } => Self::Spot { base: ccy(base), quote: ccy(quote) },
+        }
+    }
+}
+
 /// A pending order, which is taken as filled whole at its price.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Order {

@@ -6,7 +6,7 @@
 
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
-use super::account::{Account, NotFinite, Order, Traded};
+use super::account::{Account, NotFinite, Order};
 use super::account_figures::AccountFigures;
 use super::orders::loss_usd;
 use super::priced::PricedMarket;
@@ -164,10 +164,7 @@ impl Part {
         part.rows.instrument.iter_mut().for_each(|number| *number = instrument(*number));
         part.ccy.iter_mut().for_each(|number| *number = ccy(*number));
         for order in &mut part.orders {
-            order.traded = match order.traded {
-                Traded::Contract(number) => Traded::Contract(instrument(number)),
-                Traded::Spot { base, quote } => Traded::Spot { base: ccy(base), quote: ccy(quote) },
-            };
+            order.traded = order.traded.renumbered(&instrument, &ccy);
         }
         part
     }
