@@ -35,6 +35,8 @@ pub struct OpenBook<'a> {
     kept: Option<(Cut, Vec<Arc<Piece>>)>,
     /// The files as the first pass found them.
     inputs: Option<Vec<InputFile>>,
+    /// Warnings were told by another pass of the same command.
+    is_told: bool,
 }
 
 /// How much memory a book may take, and where it goes if it needs more.
@@ -89,7 +91,14 @@ impl<'a> OpenBook<'a> {
             keeps: false,
             kept: None,
             inputs: None,
+            is_told: false,
         }
+    }
+
+    /// Does not log the warnings: the command has opened the same snapshot before and said them.
+    #[must_use]
+    pub fn told(self) -> Self {
+        Self { is_told: true, ..self }
     }
 
     /// The market.
@@ -286,7 +295,7 @@ impl<'a> OpenBook<'a> {
             }
             Some(_) => Ok(()),
             None => {
-                for warning in &snapshot.warnings {
+                for warning in snapshot.warnings.iter().filter(|_| !self.is_told) {
                     // A book without settings is common; `check` and the summary say it.
                     if warning.code == Warning::NO_SETTINGS {
                         tracing::info!("{}", warning.text);

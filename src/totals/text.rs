@@ -1,6 +1,7 @@
 //! The summary as a person reads it at the end of a run.
 
 use super::Summary;
+use crate::snapshot::Warning;
 use crate::wording::{count, number, plain, short, usd};
 use comfy_table::Table;
 
@@ -45,7 +46,7 @@ pub fn summary_table(summary: &Summary) -> String {
     format!("{title}\n\n{}\n\n{}", table.trim_fmt(), unit_table(summary).trim_fmt())
 }
 
-/// How much rests on assumptions, and whether there are newer rules.
+/// How much rests on assumptions, whether there are newer rules, and whether accounts had settings.
 fn trust_lines(summary: &Summary) -> String {
     let trust = &summary.trust;
     let (assumed, figures) = (trust.figures.assumed, trust.figures.total());
@@ -55,7 +56,9 @@ fn trust_lines(summary: &Summary) -> String {
     let newer = trust.newer.as_ref().map_or_else(String::new, |newer| {
         format!("\nnote: the rules {} are newer and in force at this time", short(newer, 40))
     });
-    format!("{assumed} of {figures} figures of the rules are assumed{share}{newer}")
+    let settings = summary.warnings.iter().find(|warning| warning.code == Warning::NO_SETTINGS);
+    let settings = settings.map_or_else(String::new, |warning| format!("\nnote: {}", warning.text));
+    format!("{assumed} of {figures} figures of the rules are assumed{share}{newer}{settings}")
 }
 
 /// The units with the largest margin, largest first.

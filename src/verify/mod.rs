@@ -287,7 +287,7 @@ impl Origin {
         dir: &Path,
         request: &'a Request,
         rules: LoadedRules,
-        limit: MemoryLimit,
+        verify: &VerifyRequest,
         progress: &'a dyn Progress,
     ) -> Result<(Self, OpenBook<'a>)> {
         let options = LoadOptions {
@@ -295,8 +295,9 @@ impl Origin {
             expectations: &request.expectations,
             progress,
         };
-        let memory = Memory::new(limit, Need::BOOK, None);
-        let mut book = OpenBook::open(dir, Currencies::Named, memory, &options)?;
+        let memory = Memory::new(verify.memory_limit, Need::BOOK, None);
+        let book = OpenBook::open(dir, Currencies::Named, memory, &options)?;
+        let mut book = if verify.rebuild { book.told() } else { book };
         let (market, group_rows) = (book.market().clone(), book.group_rows());
         let (scenarios, more_inputs) = match (&request.stress, &request.shocks) {
             (Some(part), _) => ScenarioSources::recorded(request, part)?.resolve(dir, &market, progress)?,
@@ -310,7 +311,7 @@ impl Origin {
         bear(&mut book, Need::BOOK, scenarios.len() + 1, "")?;
         // A fifth for the names.
         let (threads, need) = (rayon::current_num_threads(), book.memory().need);
-        let room = limit.spare(group_rows, threads, need) / 5;
+        let room = verify.memory_limit.spare(group_rows, threads, need) / 5;
         book.need(need.keeping(room));
         book.keep();
         let (ids, mut snapshot) = book.pass(
@@ -324,7 +325,12 @@ impl Origin {
                 let kept = ids.len() as u64 * ID_BYTES;
                 if kept > room {
                     let need = need.keeping(kept.saturating_mul(10));
-                    return Err(limit.exceeded("the names of all accounts do not fit", group_rows, threads, need));
+                    return Err(verify.memory_limit.exceeded(
+                        "the names of all accounts do not fit",
+                        group_rows,
+                        threads,
+                        need,
+                    ));
                 }
                 Ok(())
             },
@@ -453,7 +459,7 @@ impl Found {
             return Ok(());
         }
         let dir = Path::new(&asked.snapshot);
-        let (origin, mut book) = Origin::read(dir, asked, rules, request.memory_limit, progress)?;
+        let (origin, mut book) = Origin::read(dir, asked, rules, request, progress)?;
         // Accounts first: a count that differs may only follow from one of them.
         if request.sample == Sample::Accounts(0) {
             self.not_derived = Some("not asked for".to_owned());

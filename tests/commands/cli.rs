@@ -226,6 +226,29 @@ fn errors_are_objects_where_json_is_asked_for() {
 }
 
 #[test]
+fn what_is_odd_about_a_snapshot_is_said_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = |name: &str| temp.path().join(name).display().to_string();
+    let (book, out) = (path("book"), path("out"));
+    let made = remargin(&["generate", "--accounts", "20", "--seed", "3", "--format", "csv", "--out", &book]);
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    std::fs::remove_file(temp.path().join("book/checksums")).unwrap();
+    std::fs::remove_file(temp.path().join("book/accounts.csv")).unwrap();
+    let positions = temp.path().join("book/positions.csv");
+    let rows = std::fs::read_to_string(&positions).unwrap();
+    let rows =
+        rows.lines().enumerate().map(|(row, line)| format!("{line},{}\n", if row == 0 { "trader" } else { "x" }));
+    std::fs::write(&positions, rows.collect::<String>()).unwrap();
+    for (number, args) in [&["run", &book, "--out", &out] as &[&str], &["verify", &out]].into_iter().enumerate() {
+        let output = remargin(args);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert_eq!(stderr(&output).matches("positions.trader").count(), 1, "{args:?}: {}", stderr(&output));
+        // A run without settings says so beside its figures.
+        assert_eq!(stderr(&output).contains("note: no table `accounts`"), number == 0, "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn man_pages_and_completions() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path().join("man/man1");

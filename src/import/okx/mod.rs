@@ -197,10 +197,14 @@ fn build(
     }
     let overlay = overlay::overlay(&public, accounts.merged)?;
     let missing = missing::missing(&public, &marks, &indices, &accounts, as_of_ms);
-    let notes = found.said.notes.iter().cloned().chain(tally.notes()).chain(accounts.notes.iter().cloned()).collect();
+    let tables_rows: Vec<_> = tables.iter().map(|table| (table.name, table.rows())).collect();
+    let is_flat = tables_rows.contains(&("positions", 0)) && !accounts.by_id.is_empty();
+    let flat = is_flat.then(|| "no account has a position: commands that read this need `--allow-empty`".to_owned());
+    let said = found.said.notes.iter().cloned().chain(tally.notes());
+    let notes = said.chain(accounts.notes.iter().cloned()).chain(flat).collect();
     let imported = Imported {
         as_of: as_of.to_string(),
-        tables: tables.iter().map(|table| (table.name, table.rows())).collect(),
+        tables: tables_rows,
         unmarginable: unmarginable(&accounts, &missing),
         missing,
         unpriced: missing::unpriced(&public, &marks),

@@ -100,9 +100,10 @@ fn an_account_without_an_answer_for_its_positions_is_unmargined() {
     // An empty answer is one. A history is not.
     for (name, accounts) in [("account_positions.json", 1), ("account_positions-history.json", 0)] {
         let place = with_positions(name, b"{\"code\":\"0\",\"data\":[]}");
-        place.import();
+        let imported = place.import();
         let snapshot = place.load();
         assert_eq!(snapshot.book.len(), accounts, "{name}");
+        assert!(imported.notes.iter().any(|note| note.contains("`--allow-empty`")), "{:?}", imported.notes);
         if accounts == 1 {
             let found = mmr(&place);
             assert!((found - BORROWING).abs() < 0.01, "{found}");
