@@ -4,16 +4,13 @@ use crate::recalculate::json;
 use crate::rules::Rules;
 use crate::{errors, request, work};
 use pyo3::prelude::*;
-use remargin::Error;
-use remargin::reconcile::{self, ReconcileRequest};
-use remargin::verify::{self, Sample, VerifyRequest};
+use remargin::reconcile::ReconcileRequest;
+use remargin::verify::{Sample, VerifyRequest};
+use remargin::{Error, check as checking, reconcile as reconciling, verify as verifying};
 use std::path::PathBuf;
 
 /// An answer of the library as Python reads JSON.
-fn answer<'py>(
-    py: Python<'py>,
-    value: Result<impl std::fmt::Display, Error>,
-) -> PyResult<Bound<'py, PyAny>> {
+fn answer<'py>(py: Python<'py>, value: Result<impl std::fmt::Display, Error>) -> PyResult<Bound<'py, PyAny>> {
     json(py, &value.map_err(|error| errors::raise(py, &error))?.to_string())
 }
 
@@ -34,7 +31,7 @@ pub fn check<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     let request = request::snapshot(py, snapshot, allow_rules_date, mark_check, "0", memory_limit)?;
-    let found = work::run(py, threads, progress, |progress| remargin::check::check(&request, &rules, progress))?;
+    let found = work::run(py, threads, progress, |progress| checking::check(&request, &rules, progress))?;
     answer(py, Ok(found.to_json()))
 }
 
@@ -69,7 +66,7 @@ pub fn verify<'py>(
     if let Some(folder) = temp_dir {
         request.temp = folder;
     }
-    let found = work::run(py, threads, progress, |progress| verify::verify(&request, progress))?;
+    let found = work::run(py, threads, progress, |progress| verifying::verify(&request, progress))?;
     answer(py, found.to_json())
 }
 
@@ -94,6 +91,6 @@ pub fn reconcile<'py>(
         }
     }
     let request = ReconcileRequest { run, against, account, tolerance, abs_tolerance };
-    let found = work::run(py, threads, progress, |progress| reconcile::reconcile(&request, progress))?;
+    let found = work::run(py, threads, progress, |progress| reconciling::reconcile(&request, progress))?;
     answer(py, found.to_json())
 }

@@ -12,8 +12,8 @@ use remargin::compare::{self, Basis, RulesRequest, RunsRequest};
 use remargin::distance::chosen::{self, DistancesRequest, Whose};
 use remargin::margin::rules::SpotOffset;
 use remargin::request::OutputRequest;
-use remargin::stress::{self, Detail, Distributed, ScenarioSources, StressRequest};
-use remargin::{Error, batches, results};
+use remargin::stress::{Detail, Distributed, ScenarioSources, StressRequest};
+use remargin::{Error, batches, results, stress as stressing};
 use std::path::PathBuf;
 
 /// Stresses a book; returns true if more rows are broken than allowed.
@@ -64,7 +64,7 @@ pub fn stress<'py>(
             scenarios.extend(batches::snapshot_scenarios(&dir, &table, mark_check, progress)?);
         }
         request.sources = ScenarioSources { shocks, axes, scenarios, presets };
-        stress::run(&request, progress)
+        stressing::run(&request, progress)
     })?;
     Ok(outcome.too_many_rejects)
 }

@@ -4,9 +4,9 @@ use crate::recalculate::json;
 use crate::{errors, request, work};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use remargin::generate::{self, GenerateRequest};
+use remargin::generate::GenerateRequest;
 use remargin::import::okx::{self, ImportRequest};
-use remargin::{Error, snapshot};
+use remargin::{Error, generate as generating, snapshot};
 use std::path::PathBuf;
 
 #[pyfunction]
@@ -31,7 +31,7 @@ pub fn generate<'py>(
     }
     let format = request::format(format)?;
     let request = GenerateRequest { accounts, positions_per_account, seed, out, format, force };
-    let done = work::run(py, threads, progress, |progress| generate::generate(&request, progress))?;
+    let done = work::run(py, threads, progress, |progress| generating::generate(&request, progress))?;
     let rows = PyDict::new(py);
     rows.set_item("accounts", done.accounts)?;
     rows.set_item("positions", done.positions)?;
