@@ -22,7 +22,13 @@ STATUSES = {
     "no_risk": "#9aa5b1",
 }
 
-_LINE = "1px solid rgba(128,128,128,.35)"
+#: Styles of all tables of an output.
+_STYLE = (
+    "<style>.remargin{overflow-x:auto}.remargin table{border-collapse:collapse;font-size:90%}"
+    ".remargin th,.remargin td{padding:2px 8px;text-align:left;white-space:nowrap}"
+    ".remargin td{border-top:1px solid rgba(128,128,128,.35)}"
+    ".remargin th.n,.remargin td.n{text-align:right;font-variant-numeric:tabular-nums}</style>"
+)
 
 
 def number(value: float) -> str:
@@ -35,25 +41,31 @@ def number(value: float) -> str:
     return f"{value:.6g}"
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _cell(value: object) -> str:
-    style = f"padding:2px 8px;border-top:{_LINE};white-space:nowrap;"
     if value is None:
-        return f'<td style="{style}"></td>'
+        return "<td></td>"
     if isinstance(value, bool):
-        return f'<td style="{style}text-align:left">{str(value).lower()}</td>'
+        return f"<td>{str(value).lower()}</td>"
     if isinstance(value, (int, float)):
-        text = f"{value:,}" if isinstance(value, int) else number(value)
-        return f'<td style="{style}text-align:right;font-variant-numeric:tabular-nums">{text}</td>'
-    return f'<td style="{style}text-align:left">{escape(str(value))}</td>'
+        return f'<td class="n">{f"{value:,}" if isinstance(value, int) else number(value)}</td>'
+    return f"<td>{escape(str(value))}</td>"
 
 
 def _grid(names: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    head = "".join(f'<th style="padding:2px 8px;text-align:left">{escape(name)}</th>' for name in names)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return (
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse;font-size:90%">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    cells = [list(row) for row in rows]
+    columns = zip(*cells) if cells else ([] for _ in names)
+    heads = (
+        f'<th class="n">{escape(name)}</th>' if any(map(_is_number, column)) else f"<th>{escape(name)}</th>"
+        for name, column in zip(names, columns)
     )
+    head = "".join(heads)
+    body = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in cells)
+    table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+    return f'{_STYLE}\n<div class="remargin">{table}</div>\n'
 
 
 def _note(text: str) -> str:

@@ -81,12 +81,11 @@ class Rules:
         """
 
     @overload
-    def show(self, format: Literal["text"] = "text") -> str: ...
-    @overload
-    def show(self, format: Literal["json"]) -> dict[str, Any]: ...
-    def show(self, format: str = "text") -> str | dict[str, Any]:
+    def show(self, format: Literal["text"] = "text") -> str:
         """Every value with its mark and its origin, as `remargin rules show` prints it."""
 
+    @overload
+    def show(self, format: Literal["json"]) -> dict[str, Any]: ...
     @property
     def name(self) -> str: ...
     @property

@@ -59,11 +59,11 @@ def test_answers_of_the_exchange_are_imported_and_reconciled(tmp_path: Path) -> 
     assert imported == json.loads((theirs / "import.json").read_text())
     with pytest.raises(remargin.UsageError, match="exists already"):
         remargin.import_okx(OKX, ours)
-    time = dt.datetime(2027, 1, 1, tzinfo=dt.timezone.utc)
+    time = dt.datetime.fromisoformat(imported["as_of"].replace("Z", "+00:00")) + dt.timedelta(hours=1)
     later = remargin.import_okx(OKX, ours, as_of=time, format="parquet", force=True)
-    cli("import", "okx", OKX, "--out", theirs, "--as-of", "2027-01-01T00:00:00Z", "--format", "parquet", "--force")
+    cli("import", "okx", OKX, "--out", theirs, "--as-of", time.isoformat(), "--format", "parquet", "--force")
     assert_same_bytes(ours, theirs)
-    assert later["as_of"] == "2027-01-01T00:00:00Z"
+    assert dt.datetime.fromisoformat(later["as_of"].replace("Z", "+00:00")) == time
 
     remargin.import_okx(OKX, ours, force=True)
     remargin.run(ours, run, max_rejects="100%")

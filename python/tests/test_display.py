@@ -103,7 +103,9 @@ def lazy(table: pa.Table) -> Any:
 
 
 def arrays(table: pa.Table) -> dict[str, Any]:
-    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+    """Numpy arrays: a cell that is missing is `None`."""
+    kind = {name: object if table[name].null_count else None for name in table.column_names}
+    return {name: np.array(table[name].to_pylist(), dtype=kind[name]) for name in table.column_names}
 
 
 def lists(table: pa.Table) -> dict[str, Any]:
@@ -115,6 +117,14 @@ def test_lazy_frames_and_columns_are_tables(snapshot: Snapshot, out: Path, conve
     tables = [convert(table) for table in (snapshot.positions, snapshot.balances)]
     result = remargin.recalculate(*tables, snapshot.market, accounts=convert(snapshot.accounts))
     assert_as_run(result, out)
+
+
+def test_nan_is_a_broken_number_and_not_a_missing_one(snapshot: Snapshot) -> None:
+    positions = {"account_id": ["a"], "inst_id": ["BTC-USDT-SWAP"], "qty": [1.0], "avg_px": [75_000.0]}
+    balances = {"account_id": ["a"], "ccy": ["USDT"], "cash": [20_000.0]}
+    for interest, margined in ((np.array([np.nan]), 0), ([None], 1), (np.array([0.0]), 1)):
+        result = remargin.recalculate(positions, {**balances, "interest": interest}, snapshot.market)
+        assert len(result.accounts) == margined, interest
 
 
 def test_a_market_of_columns(snapshot: Snapshot, out: Path) -> None:

@@ -60,8 +60,11 @@ def test_a_stress_without_a_folder_leaves_nothing_behind(snapshot: Snapshot, tmp
 @pytest.mark.parametrize("convert", [dict, pa.table, pl.DataFrame, lambda rows: pl.LazyFrame(rows)])
 def test_scenarios_come_as_a_table(snapshot: Snapshot, tmp_path: Path, convert: object) -> None:
     pl.DataFrame(SHOCKS).write_csv(tmp_path / "shocks.csv")
-    cli("stress", snapshot.path, "--out", tmp_path / "command", "--quiet", "--shocks", tmp_path / "shocks.csv")
-    outputs = remargin.stress(snapshot.path, tmp_path / "python", scenarios=convert(SHOCKS))  # type: ignore[operator]
+    # The page names the file of the shocks, where there is one.
+    flags = ["--shocks", tmp_path / "shocks.csv", "--no-report", "--quiet"]
+    cli("stress", snapshot.path, "--out", tmp_path / "command", *flags)
+    table = convert(SHOCKS)  # type: ignore[operator]
+    outputs = remargin.stress(snapshot.path, tmp_path / "python", scenarios=table, report=False)
     assert_same_bytes(tmp_path / "python", tmp_path / "command")
     # They stand in the manifest, so that the stress can be verified.
     assert [scenario["name"] for scenario in outputs.manifest["request"]["stress"]["scenarios"]] == ["crash", "depeg"]

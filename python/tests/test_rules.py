@@ -18,16 +18,16 @@ def test_settings_keep_the_origin_of_the_other_values(tmp_path: Path) -> None:
     file = tmp_path / "desk.toml"
     file.write_text(f'extends = "{BUILT_IN}"\nname = "desk"\nrate = 0.01  # [M] asked\n')
     desk = remargin.Rules(file, set={"risk_unit": "merged"})
-    changed = desk.set({"mr4": {"floor": {"major": 0.012}}, "mr8.tiers.XYZ": [[1000, 0.5], [float("inf"), 0.9]]})
+    changed = desk.set({"mr4": {"floor": {"major": 0.012}}, "discount.XYZ": [[1000, 0.5], [float("inf"), 0]]})
     origins = changed.origins
     assert origins["rate"] == f"file {file}"
-    assert origins["risk_unit"] == origins["mr4.floor.major"] == origins["mr8.tiers.XYZ"] == "--set"
+    assert origins["risk_unit"] == origins["mr4.floor.major"] == origins["discount.XYZ"] == "--set"
     assert origins["mr4.floor.other"] == f"built-in {BUILT_IN}"
     assert changed.name == desk.name == "desk"
     assert desk.values["mr4.floor.major"] != changed.values["mr4.floor.major"] == "0.012"
     # The same as all at once, and as the command has it.
     at_once = remargin.Rules(
-        file, set={"risk_unit": "merged", "mr4.floor.major": 0.012, "mr8.tiers.XYZ": [[1000, 0.5], ["inf", 0.9]]}
+        file, set={"risk_unit": "merged", "mr4.floor.major": 0.012, "discount.XYZ": [[1000, 0.5], ["inf", 0]]}
     )
     assert changed == at_once and changed.show("json") == at_once.show("json")
     assert desk.set({}) == desk
