@@ -10,7 +10,7 @@ use remargin::{Error, check as checking, reconcile as reconciling, verify as ver
 use std::path::PathBuf;
 
 /// An answer of the library as Python reads JSON.
-fn answer<'py>(py: Python<'py>, value: Result<impl std::fmt::Display, Error>) -> PyResult<Bound<'py, PyAny>> {
+fn answer(py: Python<'_>, value: Result<impl std::fmt::Display, Error>) -> PyResult<Bound<'_, PyAny>> {
     json(py, &value.map_err(|error| errors::raise(py, &error))?.to_string())
 }
 

@@ -8,6 +8,7 @@
 
 mod text;
 
+use crate::Result;
 use crate::cells::time::timestamp;
 use crate::engine::{CHUNK_ACCOUNTS, Memory, OpenBook};
 use crate::memory::Need;
@@ -17,7 +18,6 @@ use crate::rules::LoadedRules;
 use crate::snapshot::stream::{Currencies, Cut};
 use crate::snapshot::{self, LoadOptions, Reason, Reject, Snapshot};
 use crate::totals::footprint::bear;
-use crate::Result;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

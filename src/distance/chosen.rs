@@ -124,3 +124,53 @@ fn named(loaded: &Snapshot, ids: &[String]) -> Result<Vec<usize>> {
     accounts.dedup();
     Ok(accounts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+    use crate::progress::Silent;
+    use crate::request::{DistanceScope, OutputRequest};
+    use crate::results::read_rows;
+    use crate::rules;
+    use crate::run::{self, RunRequest};
+    use crate::source::Format;
+    use arrow::array::RecordBatch;
+    use arrow::compute::concat_batches;
+
+    fn whole(rows: &Rows) -> RecordBatch {
+        concat_batches(rows.schema(), rows.batches()).unwrap()
+    }
+
+    #[test]
+    fn the_rows_are_those_that_a_run_writes() {
+        let place = tempfile::tempdir().unwrap();
+        let rules = rules::load(None, &[]).unwrap();
+        let find = |whose| run(&DistancesRequest::new("data/sample", rules.clone(), whose), &Silent);
+        let found = whole(&find(Whose::AtRisk).unwrap().distances);
+        for format in [Format::Parquet, Format::Arrow, Format::Csv] {
+            let out = place.path().join(format.extension());
+            let output = OutputRequest::new(&out).with_format(format).with_report(false);
+            let request = RunRequest::new("data/sample", output, rules.clone()).with_distance(DistanceScope::AtRisk);
+            run::run(&request, &Silent).unwrap();
+            match read_rows(&out, "distances") {
+                Ok(written) => assert_eq!(whole(&written.unwrap()), found),
+                Err(Error::Invalid(fault)) => assert_eq!((format, fault.value), (Format::Csv, None)),
+                Err(other) => panic!("{other}"),
+            }
+            assert!(read_rows(&out, "nothing").unwrap().is_none());
+        }
+
+        let ids = |ids: &[&str]| Whose::Of(ids.iter().map(|&id| id.to_owned()).collect());
+        let few = whole(&find(ids(&["A00000007", "A00000002", "A00000007"])).unwrap().distances);
+        let of = |batch: &RecordBatch| {
+            let column = batch.column(0).as_any().downcast_ref::<arrow::array::StringArray>().unwrap();
+            column.iter().flatten().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut accounts = of(&few);
+        accounts.dedup();
+        assert_eq!(accounts, ["A00000002", "A00000007"]);
+        let Err(Error::Invalid(fault)) = find(ids(&["A00000002", "nobody"])) else { panic!("no account `nobody`") };
+        assert_eq!((fault.value.as_deref(), fault.column.as_deref()), (Some("nobody"), Some("account_id")));
+    }
+}
