@@ -133,7 +133,10 @@ def outputs(outputs: Outputs) -> str:
     """A finished folder: the book if it has one, its first table, what else there is."""
     summary = outputs.summary
     book = summary.get("base", summary)
-    html = _book(book) if "by_status" in book.get("accounts", {}) else _headline(repr(outputs))
+    accounts = book.get("accounts")
+    # Summaries of simulations and comparisons count accounts otherwise.
+    is_book = isinstance(accounts, Mapping) and "by_status" in accounts
+    html = _book(book) if is_book else _headline(repr(outputs))
     readable = [name for name in outputs if outputs.rows[name]]
     if readable and outputs.is_typed(readable[0]):
         html += _note(readable[0]) + table(outputs[readable[0]])

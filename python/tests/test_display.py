@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import remargin
-from conftest import Snapshot, assert_as_run
+from conftest import Snapshot, assert_as_run, cli
 
 
 class Reader(HTMLParser):
@@ -87,13 +87,19 @@ def test_rules_show_mark_and_origin() -> None:
     assert shown.rows == 1 + len(remargin.Rules().values)
 
 
-def test_outputs_show_what_there_is(snapshot: Snapshot, out: Path) -> None:
+def test_outputs_show_what_there_is(snapshot: Snapshot, out: Path, tmp_path: Path) -> None:
     run = Reader(remargin.Outputs(out)._repr_html_())
     assert any("healthy: " in text for text in run.texts) and run.rows == 11
     stress = Reader(remargin.stress(snapshot.path, scenarios="crash: *=-50%")._repr_html_())
     assert "crash" in stress.texts and any("healthy: " in text for text in stress.texts)
     compared = Reader(remargin.compare(snapshot.path, b={"risk_unit": "merged"})._repr_html_())
     assert any("tables: " in text and "changes" in text for text in compared.texts)
+    (tmp_path / "ops.csv").write_text(
+        "op_id,account_id,kind,inst_id,side,qty,px\n1,A00000001,order,BTC-USDT-SWAP,buy,1,75000\n"
+    )
+    cli("simulate", snapshot.path, "--ops", tmp_path / "ops.csv", "--out", tmp_path / "checks")
+    simulated = Reader(remargin.Outputs(tmp_path / "checks")._repr_html_())
+    assert any("checks (1 row)" in text for text in simulated.texts)
 
 
 def lazy(table: pa.Table) -> Any:
