@@ -25,11 +25,7 @@ export PATH=$venv/bin:$PATH PYO3_PYTHON=$venv/bin/python PYO3_BUILD_EXTENSION_MO
 # both together would compile a third set of dependencies. The wheel has the profile of the tests.
 step "lints" cargo clippy --quiet --locked -p remargin-python -- -D warnings
 rm -rf "$target/wheels"
-step "wheel" maturin build --quiet --profile dev --manifest-path python/Cargo.toml --locked --out "$target/wheels"
+step "wheel" scripts/wheel.sh --profile dev --out "$target/wheels"
 step "install" python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$target"/wheels/*.whl
 step "types" mypy --config-file python/pyproject.toml -p remargin
-# The gate has built it with its tests, which takes no second set of features of the dependencies.
-if [ -z "${REMARGIN_BUILT:-}" ]; then
-    step "command" cargo build --quiet --locked
-fi
 step "pytest" python -m pytest -c python/pyproject.toml --rootdir python python/tests "$@"

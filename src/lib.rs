@@ -47,8 +47,8 @@
 //! 8. [`reference`](mod@reference): the model a second time, slow and literal, to audit the first.
 //!    [`mod@scenarios`]: price scenarios out of a history, or drawn with its covariance.
 //! 9. [`generate`](mod@generate), [`bench`](mod@bench): synthetic snapshots, and the capacity of a machine, measured.
-//! 10. [`mod@verify`]: a finished run hashed, computed again and compared, or replayed from its manifest;
-//!     [`mod@signature`]: who vouches for it;
+//! 10. [`mod@check`]: what a run would set aside; [`mod@verify`]: a finished run hashed, computed again and compared,
+//!     or replayed from its manifest; [`mod@signature`]: who vouches for it;
 //!     [`mod@compare`]: two rule sets over one book, or two finished runs: what changed, for whom, and why.
 //! 11. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers;
 //!     [`mod@partition`]: a snapshot cut into buckets of whole accounts, for more than one machine.
@@ -103,6 +103,7 @@ pub mod batches;
 pub mod bench;
 pub mod book;
 pub(crate) mod cells;
+pub mod check;
 mod checksum;
 pub mod compare;
 mod container;

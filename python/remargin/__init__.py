@@ -7,13 +7,18 @@
     print(result.accounts.to_pyarrow())
 
 Tables come in as any object with the Arrow PyCapsule interface (pyarrow, polars, pandas 2.2 and later, DuckDB
-relations) and are not copied. Results are :class:`Table` objects, which all of these accept. ``remargin.spark``
-computes the same on Apache Spark.
+relations) and are not copied; columns by name (``{"account_id": [...], ...}``) and a ``LazyFrame`` of polars are
+accepted too. Results are :class:`Table` objects, which all of these libraries accept. ``remargin.spark`` computes the
+same on Apache Spark.
 """
 
 from . import errors
 from ._api import bucket_of, explain, partition, recalculate, recalculate_snapshot, run, simulate
+from ._audit import check, reconcile, verify
+from ._outputs import Outputs
 from ._remargin import Market, Result, Rules, Table, __version__
+from ._reports import compare, distances, stress
+from ._snapshots import generate, import_okx
 from .errors import FileError, InvalidInput, MemoryLimitError, RemarginError, TooManyRejects, UsageError
 
 __all__ = [
@@ -21,6 +26,7 @@ __all__ = [
     "InvalidInput",
     "Market",
     "MemoryLimitError",
+    "Outputs",
     "RemarginError",
     "Result",
     "Rules",
@@ -29,11 +35,19 @@ __all__ = [
     "UsageError",
     "__version__",
     "bucket_of",
+    "check",
+    "compare",
+    "distances",
     "errors",
     "explain",
+    "generate",
+    "import_okx",
     "partition",
     "recalculate",
     "recalculate_snapshot",
+    "reconcile",
     "run",
     "simulate",
+    "stress",
+    "verify",
 ]

@@ -1,38 +1,25 @@
-"""The functions of the package."""
+"""Margins: of a book in memory, of a snapshot in a folder, of one account, of operations."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Literal, overload
 
 from . import _remargin
 from ._remargin import Market, Result, Rules
-
-
-class ArrowTable(Protocol):
-    """Any table with the Arrow PyCapsule interface: from pyarrow, polars, pandas 2.2 and later, DuckDB."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-
-
-#: Called as ``progress(stage, done, total, unit)`` from the calling thread, every 40 ms;
-#: ``total`` is 0 if unknown. An exception in it ends the work and is raised.
-Progress = Callable[[str, int, int, str], object]
-
-Path = str | os.PathLike[str]
+from ._types import Format, Path, Progress, TableLike, optional
 
 
 def recalculate(
-    positions: ArrowTable,
-    balances: ArrowTable,
+    positions: TableLike,
+    balances: TableLike,
     market: Market,
     rules: Rules | None = None,
-    accounts: ArrowTable | None = None,
-    scenarios: ArrowTable | str | list[str] | None = None,
+    accounts: TableLike | None = None,
+    scenarios: TableLike | str | list[str] | None = None,
     *,
-    orders: ArrowTable | None = None,
+    orders: TableLike | None = None,
     allow_rules_date: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -43,7 +30,7 @@ def recalculate(
     ``account_id, ccy, cash`` and may have ``interest, spot_in_use_cap``; ``accounts`` has ``account_id, spot_offset``;
     ``orders`` (pending orders) has ``account_id, inst_id, side, qty, px``. Rows may be in any order; numbers may be
     doubles, integers, decimals or text. Broken rows are listed in ``rejects`` with a reason, and their whole accounts
-    are excluded.
+    are excluded. A table is any Arrow table, a ``LazyFrame`` of polars, or columns by their names.
 
     ``scenarios`` is a table ``shocks`` (``scenario, base, price, vol, fx_ccy, fx, days``), or one or several of: a
     scenario as text (``"crash: *=-50%"``), a grid (``"grid BTC=-50%..50%/10%"``), a preset (``"crypto-historical"``,
@@ -71,7 +58,7 @@ def recalculate(
 def recalculate_snapshot(
     snapshot: Path,
     rules: Rules | None = None,
-    scenarios: ArrowTable | str | list[str] | None = None,
+    scenarios: TableLike | str | list[str] | None = None,
     *,
     allow_rules_date: bool = False,
     mark_check: str = "50%",
@@ -101,7 +88,7 @@ def run(
     rules: Rules | None = None,
     shocks: Path | None = None,
     distance: Literal["all", "at-risk", "none"] = "none",
-    format: Literal["parquet", "arrow", "csv"] = "parquet",
+    format: Format = "parquet",
     force: bool = False,
     max_rejects: int | str = 0,
     memory_limit: str | None = None,
@@ -125,7 +112,7 @@ def run(
         os.fspath(snapshot),
         os.fspath(out),
         rules=rules,
-        shocks=None if shocks is None else os.fspath(shocks),
+        shocks=optional(shocks),
         distance=distance,
         format=format,
         force=force,

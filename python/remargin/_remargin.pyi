@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
     import pandas
@@ -22,6 +22,10 @@ class Table:
     def to_pyarrow(self) -> pyarrow.Table: ...
     def to_polars(self) -> polars.DataFrame: ...
     def to_pandas(self) -> pandas.DataFrame: ...
+    def to_pylist(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """The rows as dictionaries, the first `limit` of them. Needs no other library."""
+
+    def _repr_html_(self) -> str: ...
     def __len__(self) -> int: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __arrow_c_schema__(self) -> object: ...
@@ -49,18 +53,53 @@ class Market:
     def indices(self) -> Table: ...
 
 class Rules:
-    """The parameters of the model: the built-in set, a rules file, single settings. Can be pickled and compared."""
+    """The parameters of the model: the built-in set, a rules file, single settings. Can be pickled and compared.
+
+    `file` is a rules file or the name of a built-in set. Every value has an origin: `built-in NAME`, `file PATH`,
+    `text`, or `--set` for one that was set here.
+    """
 
     def __init__(self, file: str | os.PathLike[str] | None = None, *, set: dict[str, Any] | None = None) -> None: ...
     @classmethod
     def from_toml(cls, text: str, *, set: dict[str, Any] | None = None) -> Rules: ...
+    @classmethod
+    def of_snapshot(cls, snapshot: str | os.PathLike[str]) -> Rules:
+        """The rules that `snapshot.toml` names, else the built-in set: what every function on a snapshot takes."""
+
+    @classmethod
+    def extends(cls, base: str, values: dict[str, Any], *, name: str | None = None) -> Rules:
+        """A set of its own over the built-in set `base`, as a rules file with `extends = "BASE"` is.
+
+        Keys are dotted (`"mr4.floor.major"`) or nested (`{"mr4": {"floor": {"major": 0.012}}}`). Without a `name` it is
+        called `BASE+overlay`.
+        """
+
+    def set(self, values: dict[str, Any]) -> Rules:
+        """These rules with other values, as `--set` gives them: a new object with the same name.
+
+        All other values keep their origin and their mark.
+        """
+
+    @overload
+    def show(self, format: Literal["text"] = "text") -> str:
+        """Every value with its mark and its origin, as `remargin rules show` prints it."""
+
+    @overload
+    def show(self, format: Literal["json"]) -> dict[str, Any]: ...
     @property
     def name(self) -> str: ...
     @property
     def hash(self) -> str: ...
     @property
-    def values(self) -> dict[str, str]: ...
+    def values(self) -> dict[str, str]:
+        """Every value as TOML, by its dotted key."""
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Where each value comes from, by its dotted key."""
+
     def to_toml(self) -> str: ...
+    def _repr_html_(self) -> str: ...
 
 class Result:
     """The tables of a recalculation, with the columns of a run's files, and its summary."""
@@ -161,6 +200,7 @@ class Result:
 
     @property
     def summary(self) -> dict[str, Any]: ...
+    def _repr_html_(self) -> str: ...
 
 def recalculate(
     positions: Any,
@@ -231,3 +271,122 @@ def explain(
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,
 ) -> Any: ...
+def stress(
+    snapshot: str,
+    out: str,
+    *,
+    rules: Rules | None = None,
+    scenarios: Any = None,
+    shocks: str | None = None,
+    detail: str = "at-risk",
+    distribution: str = "book",
+    fund_usd: float | None = None,
+    distance: str = "at-risk",
+    format: str = "parquet",
+    force: bool = False,
+    max_rejects: str = "0",
+    memory_limit: str | None = None,
+    allow_rules_date: bool = False,
+    mark_check: str = "50%",
+    report: bool = True,
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> bool: ...
+def compare_rules(
+    snapshot: str,
+    out: str,
+    a: Rules,
+    b: Rules,
+    *,
+    spot_offset_a: str | None = None,
+    spot_offset_b: str | None = None,
+    format: str = "parquet",
+    force: bool = False,
+    max_rejects: str = "0",
+    memory_limit: str | None = None,
+    allow_rules_date: bool = False,
+    mark_check: str = "50%",
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> bool: ...
+def compare_runs(
+    a: str,
+    b: str,
+    out: str,
+    *,
+    snapshot_a: str | None = None,
+    snapshot_b: str | None = None,
+    plain: bool = False,
+    format: str = "parquet",
+    force: bool = False,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> None: ...
+def distances(
+    snapshot: str,
+    accounts: str | list[str],
+    *,
+    rules: Rules | None = None,
+    max_rejects: str = "0",
+    allow_rules_date: bool = False,
+    mark_check: str = "50%",
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> Table: ...
+def read_table(folder: str, name: str) -> Table: ...
+def check(
+    snapshot: str,
+    *,
+    rules: Rules | None = None,
+    memory_limit: str | None = None,
+    allow_rules_date: bool = False,
+    mark_check: str = "50%",
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> dict[str, Any]: ...
+def verify(
+    run: str,
+    *,
+    snapshot: str | None = None,
+    sample: int | None = None,
+    all: bool = False,
+    seed: int = 0,
+    temp_dir: str | None = None,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> dict[str, Any]: ...
+def reconcile(
+    run: str,
+    against: str,
+    *,
+    account: str | None = None,
+    tolerance: float = 1e-9,
+    abs_tolerance: float = 1e-9,
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> dict[str, Any]: ...
+def generate(
+    out: str,
+    accounts: int,
+    seed: int,
+    *,
+    positions_per_account: float = 10.0,
+    format: str = "parquet",
+    force: bool = False,
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> dict[str, int]: ...
+def import_okx(
+    folder: str,
+    out: str,
+    *,
+    format: str = "csv",
+    as_of: str | None = None,
+    interpolate_vol: bool = False,
+    force: bool = False,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+    progress: Callable[[str, int, int, str], object] | None = None,
+) -> dict[str, Any]: ...

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._outputs import Outputs
+
 
 class RemarginError(Exception):
     """Base class of all exceptions of this package. ``exit_code`` is the exit code of the command."""
@@ -44,6 +49,11 @@ class TooManyRejects(RemarginError):
     """More rows are broken than allowed. All outputs are written."""
 
     exit_code = 4
+
+    def __init__(self, message: str, outputs: Outputs | None = None) -> None:
+        super().__init__(message)
+        #: The outputs of a stress or a comparison; they are complete.
+        self.outputs = outputs
 
 
 class MemoryLimitError(RemarginError, MemoryError):

@@ -30,8 +30,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from . import _api
+from . import _api, _tables
 from ._remargin import Market, Result, Rules
+from ._types import TableLike
 from .errors import InvalidInput, RemarginError, UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def recalculate(
     market: Market,
     rules: Rules | None = None,
     accounts: DataFrame | None = None,
-    scenarios: _api.ArrowTable | str | list[str] | None = None,
+    scenarios: TableLike | str | list[str] | None = None,
     *,
     buckets: int | None = None,
     allow_rules_date: bool = False,
@@ -149,7 +150,7 @@ def recalculate_buckets(
     spark: SparkSession,
     path: str | os.PathLike[str],
     rules: Rules | None = None,
-    scenarios: _api.ArrowTable | str | list[str] | None = None,
+    scenarios: TableLike | str | list[str] | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
     allow_rules_date: bool = False,
@@ -217,14 +218,15 @@ def _margin_bucket(
 def _share(
     spark: SparkSession,
     rules: Rules | None,
-    scenarios: _api.ArrowTable | str | list[str] | None,
+    scenarios: TableLike | str | list[str] | None,
     allow_rules_date: bool,
     market: Market | None,
     mark_check: str = "50%",
 ) -> Broadcast[dict[str, Any]]:
     """The data for every task, sent to each worker once."""
     if scenarios is not None and not isinstance(scenarios, (str, list)):
-        scenarios = pa.table(scenarios)  # readers and relations cannot be pickled
+        made = _tables.to_arrow(scenarios)
+        scenarios = pa.table(scenarios if made is None else made)  # readers and relations cannot be pickled
     shared = {
         "market": market,
         "rules": rules if rules is not None else Rules(),

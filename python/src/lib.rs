@@ -4,11 +4,15 @@
 //! Every call releases the interpreter lock while the library works. Every 40 ms the calling thread checks for Ctrl-C
 //! and calls the progress callback, see [`work`].
 
+mod audit;
 mod errors;
 mod market;
 mod recalculate;
+mod reports;
+mod request;
 mod rules;
 mod run;
+mod snapshots;
 mod table;
 mod work;
 
@@ -28,5 +32,15 @@ fn _remargin(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(run::simulate, module)?)?;
     module.add_function(wrap_pyfunction!(run::partition, module)?)?;
     module.add_function(wrap_pyfunction!(run::bucket_of, module)?)?;
+    module.add_function(wrap_pyfunction!(reports::stress, module)?)?;
+    module.add_function(wrap_pyfunction!(reports::compare_rules, module)?)?;
+    module.add_function(wrap_pyfunction!(reports::compare_runs, module)?)?;
+    module.add_function(wrap_pyfunction!(reports::distances, module)?)?;
+    module.add_function(wrap_pyfunction!(reports::read_table, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::check, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::verify, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::reconcile, module)?)?;
+    module.add_function(wrap_pyfunction!(snapshots::generate, module)?)?;
+    module.add_function(wrap_pyfunction!(snapshots::import_okx, module)?)?;
     Ok(())
 }

@@ -47,6 +47,11 @@ impl Result {
         json(py, &String::from_utf8_lossy(&text))
     }
 
+    /// For notebooks: who stands where, and the first accounts.
+    fn _repr_html_(this: Bound<'_, Self>) -> PyResult<String> {
+        this.py().import("remargin._html")?.call_method1("result", (this,))?.extract()
+    }
+
     fn __repr__(&self) -> String {
         let Recalculated { accounts, risk_units, at_risk, rejects, .. } = &self.0;
         let lengths = [accounts, risk_units, at_risk, rejects].map(Rows::len);
@@ -63,11 +68,11 @@ pub fn json<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
 }
 
 /// Scenarios as given in Python; `T` is the table `shocks`, before or after it is read.
-struct Given<T> {
-    shocks: Option<T>,
-    axes: Vec<Axis>,
-    single: Vec<Scenario>,
-    presets: Vec<Preset>,
+pub struct Given<T> {
+    pub shocks: Option<T>,
+    pub axes: Vec<Axis>,
+    pub single: Vec<Scenario>,
+    pub presets: Vec<Preset>,
 }
 
 impl Given<Rows> {
@@ -78,13 +83,13 @@ impl Given<Rows> {
 }
 
 impl Given<Source> {
-    fn read(self) -> std::result::Result<Given<Rows>, Error> {
+    pub fn read(self) -> std::result::Result<Given<Rows>, Error> {
         let Self { shocks, axes, single, presets } = self;
         Ok(Given { shocks: shocks.map(Source::read).transpose()?, axes, single, presets })
     }
 
     /// A table `shocks`, or one or several of: a scenario as text, a grid (`grid BTC=-50%..50%/10%`), a preset.
-    fn new(py: Python<'_>, scenarios: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    pub fn new(py: Python<'_>, scenarios: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let (mut shocks, mut words): (_, Vec<String>) = (None, Vec::new());
         match scenarios {
             None => {}

@@ -1,10 +1,12 @@
 //! The parameters of the model.
 
 use crate::errors;
+use crate::recalculate::json;
+use crate::request::choose;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use remargin::rules;
-use remargin::rules::LoadedRules;
+use remargin::rules::{LoadedRules, Mark, RuleValue};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,19 +37,42 @@ impl Rules {
     }
 }
 
-/// `{"risk_unit": "merged"}` as `risk_unit=merged`, `{"mr1.price.moves": [..]}` as TOML.
+/// `{"risk_unit": "merged"}` as `risk_unit=merged`, `{"mr1.price.moves": [..]}` as TOML. Dictionaries may be nested:
+/// `{"mr4": {"floor": {"major": 0.012}}}` is `mr4.floor.major=0.012`.
 fn settings(set: Option<&Bound<'_, PyDict>>) -> PyResult<Vec<String>> {
-    let Some(set) = set else { return Ok(Vec::new()) };
-    let setting = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
-        // Numbers, lists and booleans are written the same in JSON and TOML; words are not quoted.
-        let value = match value.extract::<String>() {
-            Ok(word) => word,
-            Err(_) => value.py().import("json")?.call_method1("dumps", (value,))?.extract()?,
-        };
-        Ok(format!("{}={value}", key.extract::<String>()?))
-    };
-    set.iter().map(setting).collect()
+    let mut found = Vec::new();
+    if let Some(set) = set {
+        gather("", set, &mut found)?;
+    }
+    Ok(found)
 }
+
+fn gather(above: &str, set: &Bound<'_, PyDict>, found: &mut Vec<String>) -> PyResult<()> {
+    for (key, value) in set.iter() {
+        let key: String = key.extract()?;
+        let key = if above.is_empty() { key } else { format!("{above}.{key}") };
+        match value.cast::<PyDict>() {
+            Ok(inner) => gather(&key, inner, found)?,
+            Err(_) => found.push(format!("{key}={}", literal(&value)?)),
+        }
+    }
+    Ok(())
+}
+
+/// Numbers, lists and booleans are written the same in JSON and TOML; words are not quoted. Dates are words.
+fn literal(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    if let Ok(word) = value.extract::<String>() {
+        return Ok(word);
+    }
+    if value.hasattr("isoformat")? {
+        return value.call_method0("isoformat")?.extract();
+    }
+    let text: String = value.py().import("json")?.call_method1("dumps", (value,))?.extract()?;
+    Ok(text.replace("Infinity", "inf"))
+}
+
+/// One value of a set as it is pickled: key, value, source, mark and its note.
+type Pickled = (String, String, String, Option<(String, String)>);
 
 #[pymethods]
 impl Rules {
@@ -71,6 +96,55 @@ impl Rules {
         loaded.map(|rules| Self(Arc::new(rules))).map_err(|error| errors::raise(py, &error))
     }
 
+    /// The rules that a snapshot names, else the built-in set.
+    #[classmethod]
+    fn of_snapshot(_class: &Bound<'_, PyType>, py: Python<'_>, snapshot: PathBuf) -> PyResult<Self> {
+        Self::or_of_snapshot(py, None, &snapshot).map(Self)
+    }
+
+    /// A set of its own name over a built-in one, as a file with `extends` is.
+    #[classmethod]
+    #[pyo3(signature = (base, values, *, name = None))]
+    fn extends(
+        _class: &Bound<'_, PyType>,
+        py: Python<'_>,
+        base: &str,
+        values: &Bound<'_, PyDict>,
+        name: Option<&str>,
+    ) -> PyResult<Self> {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let name = name.map(|name| format!("name = {}\n", quoted(name))).unwrap_or_default();
+        let text = format!("extends = {}\n{name}", quoted(base));
+        let loaded = rules::load_text(&text, &settings(Some(values))?);
+        loaded.map(|rules| Self(Arc::new(rules))).map_err(|error| errors::raise(py, &error))
+    }
+
+    /// Other values over these; what is not named keeps its value and its origin.
+    fn set(&self, py: Python<'_>, values: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let adjusted = rules::adjust(&self.0.values, &settings(Some(values))?);
+        let mut adjusted = adjusted.map_err(|error| errors::raise(py, &error))?;
+        // Where they were read from, a snapshot that names the same file must not find it changed.
+        adjusted.file.clone_from(&self.0.file);
+        Ok(Self(Arc::new(adjusted)))
+    }
+
+    /// Every value with its mark and origin, as `remargin rules show` prints it: text, or JSON as data.
+    #[pyo3(signature = (format = "text"))]
+    fn show<'py>(&self, py: Python<'py>, format: &str) -> PyResult<Bound<'py, PyAny>> {
+        if choose("format", format, &[("text", false), ("json", true)])? {
+            return json(py, &rules::to_json(&self.0).to_string());
+        }
+        Ok(rules::show(&self.0).into_pyobject(py)?.into_any())
+    }
+
+    /// Where each value comes from.
+    #[getter]
+    fn origins<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let origins = PyDict::new(py);
+        self.0.values.iter().try_for_each(|value| origins.set_item(&value.key, &value.source))?;
+        Ok(origins)
+    }
+
     #[getter]
     fn name(&self) -> &str {
         &self.0.rules.name
@@ -92,8 +166,30 @@ impl Rules {
         self.0.canonical()
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
-        Ok((py.get_type::<Self>().getattr("from_toml")?, (self.0.canonical(),)))
+    /// A pickle has the values with their marks and origins.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Vec<Pickled>,))> {
+        let pickled = |value: &RuleValue| {
+            let mark = value.mark.as_ref().map(|mark| (mark.mark.clone(), mark.note.clone()));
+            (value.key.clone(), value.value.clone(), value.source.clone(), mark)
+        };
+        let values = self.0.values.iter().map(pickled).collect();
+        Ok((py.get_type::<Self>().getattr("_from_values")?, (values,)))
+    }
+
+    #[classmethod]
+    fn _from_values(_class: &Bound<'_, PyType>, py: Python<'_>, values: Vec<Pickled>) -> PyResult<Self> {
+        let value = |(key, value, source, mark): Pickled| {
+            let mark = mark.map(|(mark, note)| Mark { mark, note });
+            RuleValue { key, value, source, mark }
+        };
+        let values: Vec<_> = values.into_iter().map(value).collect();
+        let loaded = rules::adjust(&values, &[]);
+        loaded.map(|rules| Self(Arc::new(rules))).map_err(|error| errors::raise(py, &error))
+    }
+
+    /// For notebooks: every value with its mark and origin.
+    fn _repr_html_(this: Bound<'_, Self>) -> PyResult<String> {
+        this.py().import("remargin._html")?.call_method1("rules", (this,))?.extract()
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {

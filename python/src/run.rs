@@ -1,31 +1,19 @@
 //! Functions on a snapshot in a folder: the end-of-day run, explanation of an account, simulation, partition.
 
-use crate::market::mark_check as mark_check_of;
 use crate::recalculate::json;
+use crate::request::choose;
 use crate::rules::Rules;
-use crate::{errors, work};
+use crate::{errors, request, work};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use remargin::memory::MemoryLimit;
 use remargin::partition as cut;
 use remargin::partition::PartitionRequest;
-use remargin::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use remargin::run::RunRequest;
 use remargin::simulate::{Desk, answer_lines, load};
 use remargin::snapshot::Expectations;
-use remargin::snapshot::MaxRejects;
-use remargin::source::Format;
 use remargin::{Error, engine, explain as explanation};
 use std::path::PathBuf;
-
-/// One of a few choices.
-fn choose<T: Copy>(name: &str, word: &str, choices: &[(&str, T)]) -> PyResult<T> {
-    let found = choices.iter().find(|(choice, _)| *choice == word).map(|(_, value)| *value);
-    found.ok_or_else(|| {
-        let words: Vec<String> = choices.iter().map(|(choice, _)| format!("`{choice}`")).collect();
-        PyValueError::new_err(format!("`{name}` cannot be `{word}`: expected {}", words.join(", ")))
-    })
-}
 
 #[pyfunction]
 #[pyo3(signature = (
@@ -50,30 +38,10 @@ pub fn run<'py>(
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let max_rejects: MaxRejects = max_rejects.parse().map_err(|error| errors::raise(py, &error))?;
-    let memory_limit = match memory_limit {
-        None => MemoryLimit::of_machine(),
-        Some(size) => size.parse().map_err(PyValueError::new_err)?,
-    };
-    let formats = [("parquet", Format::Parquet), ("arrow", Format::Arrow), ("csv", Format::Csv)];
-    let command_line = ["remargin.run".to_owned(), snapshot.display().to_string(), out.display().to_string()];
-    let output = OutputRequest::new(out)
-        .with_format(choose("format", format, &formats)?)
-        .with_force(force)
-        .with_report(report)
-        .with_command_line(command_line.to_vec());
+    let output = request::output("run", &snapshot, out, format, force)?.with_report(report);
     let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
-    let expectations = Expectations { mark_check: mark_check_of(py, mark_check)?, ..Expectations::NONE };
-    let snapshot = SnapshotRequest::new(snapshot)
-        .with_expectations(expectations)
-        .with_rules_date_allowed(allow_rules_date)
-        .with_max_rejects(max_rejects)
-        .with_memory_limit(memory_limit);
-    let distance = choose(
-        "distance",
-        distance,
-        &[("all", DistanceScope::All), ("at-risk", DistanceScope::AtRisk), ("none", DistanceScope::None)],
-    )?;
+    let snapshot = request::snapshot(py, snapshot, allow_rules_date, mark_check, max_rejects, memory_limit)?;
+    let distance = request::distance(distance)?;
     let mut request = RunRequest::new(snapshot, output, rules.as_ref().clone()).with_distance(distance);
     request.shocks = shocks;
     let outcome = work::run(py, threads, progress, |progress| remargin::run::run(&request, progress))?;

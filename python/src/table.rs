@@ -1,10 +1,13 @@
 //! Tables in and out through the Arrow `PyCapsule` interface.
 
 use crate::errors;
-use arrow::array::{ArrayRef, StructArray};
-use arrow::datatypes::{DataType, Field};
+use arrow::array::{Array, ArrayRef, AsArray, StructArray};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
+use arrow::util::display::array_value_to_string;
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::PyCapsule;
+use pyo3::types::{PyCapsule, PyDict, PyList};
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 use pyo3_arrow::input::AnyRecordBatch;
 use remargin::batches::Rows;
@@ -18,18 +21,30 @@ pub struct Source {
 }
 
 impl Source {
-    /// Takes any object with the interface.
+    /// Takes any object with the interface, a `LazyFrame` of polars, or columns by their names.
     pub fn new(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = object.py();
         let speaks = |method: &str| object.hasattr(method);
-        if !speaks("__arrow_c_stream__")? && !speaks("__arrow_c_array__")? {
+        if speaks("__arrow_c_stream__")? || speaks("__arrow_c_array__")? {
+            return Ok(Self { name, object: object.clone().unbind() });
+        }
+        let made = py.import("remargin._tables")?.call_method1("to_arrow", (object,)).map_err(|error| {
+            // Ctrl-C and its like are not about the table.
+            if !error.is_instance_of::<PyException>(py) {
+                return error;
+            }
+            let invalid = named(name, format!("the table cannot be read: {}", error.value(py)));
+            errors::raise(py, &invalid.into())
+        })?;
+        if made.is_none() {
             let kind = object.get_type().name()?.to_string();
-            let invalid = named(name, "not a table that Arrow can read".to_owned())
-                .value(kind)
-                .expected("an object with `__arrow_c_stream__`: a table of pyarrow, polars, pandas 2.2 or DuckDB");
+            let invalid = named(name, "not a table that Arrow can read".to_owned()).value(kind).expected(
+                "an object with `__arrow_c_stream__`: a table of pyarrow, polars, pandas 2.2 or DuckDB; \
+                 or columns by name: `{\"account_id\": [...], ...}`",
+            );
             return Err(errors::raise(py, &invalid.into()));
         }
-        Ok(Self { name, object: object.clone().unbind() })
+        Ok(Self { name, object: made.unbind() })
     }
 
     /// Reads it. Streams are opened one after another, because a `DuckDB` connection can have only one. The interpreter
@@ -101,6 +116,31 @@ impl Table {
         Self::to_pyarrow(this)?.call_method0("to_pandas")
     }
 
+    /// The rows as dictionaries, the first `limit` of them; no library is needed for it.
+    #[pyo3(signature = (limit = None))]
+    fn to_pylist<'py>(&self, py: Python<'py>, limit: Option<usize>) -> PyResult<Bound<'py, PyList>> {
+        let rows = PyList::empty(py);
+        let schema = self.0.schema();
+        let mut left = limit.unwrap_or(usize::MAX);
+        for batch in self.0.batches() {
+            let columns: Vec<_> = schema.fields().iter().zip(batch.columns()).collect();
+            for row in 0..batch.num_rows().min(left) {
+                let cells = PyDict::new(py);
+                for (field, column) in &columns {
+                    cells.set_item(field.name(), cell(py, column, row)?)?;
+                }
+                rows.append(cells)?;
+            }
+            left = left.saturating_sub(batch.num_rows());
+        }
+        Ok(rows)
+    }
+
+    /// For notebooks: the first rows.
+    fn _repr_html_(this: Bound<'_, Self>) -> PyResult<String> {
+        this.py().import("remargin._html")?.call_method1("table", (this,))?.extract()
+    }
+
     fn __repr__(&self) -> String {
         let short = |kind: &DataType| match kind {
             DataType::Utf8 => "string".to_owned(),
@@ -111,5 +151,23 @@ impl Table {
         let columns: Vec<String> =
             columns.map(|field| format!("{}: {}", field.name(), short(field.data_type()))).collect();
         format!("remargin.Table({} rows; {})", self.0.len(), columns.join(", "))
+    }
+}
+
+/// One cell as Python has it: text, a number, a flag, `None`; whatever else a table may hold as text.
+fn cell<'py>(py: Python<'py>, column: &ArrayRef, row: usize) -> PyResult<Bound<'py, PyAny>> {
+    if column.is_null(row) {
+        return Ok(py.None().into_bound(py));
+    }
+    match column.data_type() {
+        DataType::Float64 => column.as_primitive::<Float64Type>().value(row).into_bound_py_any(py),
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into_bound_py_any(py),
+        DataType::Boolean => column.as_boolean().value(row).into_bound_py_any(py),
+        DataType::Utf8 => column.as_string::<i32>().value(row).into_bound_py_any(py),
+        _ => {
+            let shown = array_value_to_string(column, row);
+            let failed = |error| errors::raise(py, &Error::Runtime(format!("a cell cannot be shown: {error}")));
+            shown.map_err(failed)?.into_bound_py_any(py)
+        }
     }
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +31,23 @@ def cli(*args: str | Path, code: int = 0) -> str:
     done = subprocess.run([command(), *map(str, args)], capture_output=True, text=True, timeout=120)
     assert done.returncode == code, done.stderr
     return done.stderr
+
+
+def answer(*args: str | Path, code: int = 0) -> dict[str, Any]:
+    """The JSON that the command prints."""
+    done = subprocess.run([command(), *map(str, args)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def assert_same_bytes(ours: Path, theirs: Path) -> None:
+    """Two folders with the same files and the same bytes. A manifest has times and paths, and is left aside."""
+    names = sorted(file.name for file in theirs.iterdir())
+    assert sorted(file.name for file in ours.iterdir()) == names
+    for name in names:
+        if name != "manifest.json":
+            assert (ours / name).read_bytes() == (theirs / name).read_bytes(), name
 
 
 class Snapshot:

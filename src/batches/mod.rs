@@ -11,6 +11,7 @@
 
 use crate::book::Book;
 use crate::engine::{Memory, OpenBook};
+use crate::margin::rules::SpotOffset;
 use crate::market::Market;
 use crate::market::scenario::{Scenario, with_base};
 use crate::memory::{MemoryLimit, Need};
@@ -182,6 +183,24 @@ pub fn recalculate_snapshot(
         rules.check_date(book.as_of_ns())?;
     }
     margin(&mut book, rules, scenarios, progress)
+}
+
+/// The scenarios of a table `shocks` in memory, checked against the market of the snapshot in a folder. A stress that
+/// gets them as [`scenarios`](crate::stress::ScenarioSources::scenarios) notes them in its manifest.
+///
+/// # Errors
+/// [`Error::Invalid`] if the snapshot or the table cannot be used; [`Error::Interrupted`].
+pub fn snapshot_scenarios(
+    dir: &Path,
+    shocks: &Rows,
+    mark_check: MarkCheck,
+    progress: &dyn Progress,
+) -> Result<Vec<Scenario>> {
+    let expectations = expectations(mark_check);
+    let options = LoadOptions { default_spot_offset: SpotOffset::Usdt, expectations: &expectations, progress };
+    let memory = Memory::new(MemoryLimit::of_machine(), Need::STRESS, None);
+    let book = OpenBook::open(dir, Currencies::Named, memory, &options)?;
+    shocks_of(shocks, book.market(), progress)
 }
 
 /// A bucket may have accounts that hold nothing, or none.

@@ -2,18 +2,10 @@
 
 use super::common::{MemoryArgs, RulesArgs, StrictArgs, TextFormat};
 use super::exit;
-use super::terminal::{self, Terminal, grouped};
+use super::terminal::{self, Terminal};
 use clap::Args;
-use remargin::engine::{CHUNK_ACCOUNTS, Memory, OpenBook};
-use remargin::memory::Need;
-use remargin::snapshot::stream::{Currencies, Cut};
-use remargin::snapshot::{self, LoadOptions, Reason, Reject, Snapshot, Unused};
-use remargin::totals::footprint::bear;
-use remargin::{Error, Result};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use remargin::{Result, check};
+use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -22,9 +14,6 @@ Examples:
 
 Exit code 0: a run would use every row (or --max-rejects allows the rest); 3: a table is broken;
 4: more broken rows than allowed.";
-
-/// Number of rows shown for each reason.
-const SHOWN: usize = 5;
 
 /// Validates a snapshot: which rows would be rejected, and why
 #[derive(Args)]
@@ -50,172 +39,17 @@ impl CheckArgs {
     }
 
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
-        let loaded = self.rules.load_for(&self.snapshot, terminal)?;
-        let mut expectations = self.strict.date.known.expectations();
-        expectations.read_before.extend(loaded.file.clone());
-        let options = LoadOptions {
-            default_spot_offset: loaded.rules.default_spot_offset,
-            expectations: &expectations,
-            progress: terminal,
-        };
-        let memory = Memory::new(self.memory.limit(), Need::BOOK, None);
-        let mut book = OpenBook::open(&self.snapshot, Currencies::Named, memory, &options)?;
-        bear(&mut book, Need::BOOK, 0, "")?;
-        let start = || Ok(((), 0));
-        let (accounts, snapshot) = book.pass(
-            Cut::Known(CHUNK_ACCOUNTS),
-            start,
-            |(), piece| Ok(piece.book.len()),
-            |accounts, more| {
-                *accounts += more;
-                Ok(())
-            },
-        )?;
+        let rules = self.rules.load_for(&self.snapshot, terminal)?;
+        let request = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
+        let findings = check::check(&request, &rules, terminal)?;
         terminal.finish();
-        if !self.strict.date.allow_rules_date {
-            loaded.check_date(snapshot.as_of_ns)?;
-        }
-        let findings = Findings::of(&self.snapshot, &snapshot, accounts)?;
         terminal::print(&match self.format {
             TextFormat::Text => findings.to_text(),
-            TextFormat::Json => findings.to_json(),
+            TextFormat::Json => format!("{:#}\n", findings.to_json()),
         })?;
-        if snapshot.has_too_many_rejects(self.strict.max_rejects) {
+        if findings.too_many_rejects {
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)
-    }
-}
-
-/// The findings of a check, independent of the output format.
-struct Findings<'a> {
-    dir: &'a Path,
-    as_of: String,
-    hash: String,
-    snapshot: &'a Snapshot,
-    /// Accounts that would be margined.
-    accounts: usize,
-    /// Rejected rows by reason, most frequent first: their number and the first few.
-    by_reason: Vec<(Reason, usize, Vec<&'a Reject>)>,
-}
-
-impl<'a> Findings<'a> {
-    fn of(dir: &'a Path, snapshot: &'a Snapshot, accounts: usize) -> Result<Self> {
-        let as_of = jiff::Timestamp::from_nanosecond(i128::from(snapshot.as_of_ns))
-            .map_err(|error| Error::Runtime(format!("cannot show `as_of`: {error}")))?
-            .to_string();
-        let mut groups: BTreeMap<&str, (Reason, usize, Vec<&Reject>)> = BTreeMap::new();
-        for reject in &snapshot.rejects {
-            let group = groups.entry(reject.reason.code()).or_insert((reject.reason, 0, Vec::new()));
-            group.1 += 1;
-            if group.2.len() < SHOWN {
-                group.2.push(reject);
-            }
-        }
-        let mut by_reason: Vec<_> = groups.into_values().collect();
-        // Stable sort: equal counts stay in order of their code. Rows rejected only because of their account come last.
-        by_reason.sort_by_key(|group| (group.0.code() == Reason::AccountUnmargined.code(), std::cmp::Reverse(group.1)));
-        Ok(Self { dir, as_of, hash: snapshot::snapshot_hash(&snapshot.inputs), snapshot, accounts, by_reason })
-    }
-
-    fn to_text(&self) -> String {
-        let mut text = format!("{}, as of {}\nhash {}\n\n", self.dir.display(), self.as_of, self.hash);
-        text += &self.table_counts();
-        let _ = writeln!(
-            text,
-            "\n{} accounts would be margined, {} excluded; {} unused instruments or indices have no price",
-            grouped(self.accounts as u64),
-            grouped(self.snapshot.unmargined.len() as u64),
-            grouped(self.snapshot.unused_price_gaps),
-        );
-        for warning in &self.snapshot.warnings {
-            let _ = writeln!(text, "\n{}: {}", warning.code, warning.text);
-        }
-        let Unused { files, columns } = &self.snapshot.unused;
-        for file in files {
-            let _ = writeln!(text, "  not read: {}", file.display());
-        }
-        for (table, column) in columns {
-            let _ = writeln!(text, "  not read: column `{column}` of {}", table.name());
-        }
-        for (reason, count, first) in &self.by_reason {
-            let (code, rows) = (reason.code(), grouped(*count as u64));
-            let _ = writeln!(text, "\n{code}: {rows} row(s), expected: {}", reason.expected());
-            for reject in first {
-                let account = reject.account_id.as_ref().map(|id| format!(", account `{id}`")).unwrap_or_default();
-                let place = self.snapshot.place(reject.table, reject.row);
-                let of_column = Some(reject.expected()).filter(|expected| *expected != reason.expected());
-                let expected = of_column.map(|expected| format!(", expected: {expected}")).unwrap_or_default();
-                let _ = writeln!(text, "  {place}{account}: {} `{}`{expected}", reject.column, reject.value);
-            }
-            if *count > first.len() {
-                let _ = writeln!(text, "  and {} more", grouped((count - first.len()) as u64));
-            }
-        }
-        text
-    }
-
-    fn table_counts(&self) -> String {
-        let mut text =
-            format!("{:<12} {:>14} {:>14} {:>14} {:>14}\n", "table", "rows in", "used", "broken", "excluded");
-        for count in &self.snapshot.tables {
-            let _ = writeln!(
-                text,
-                "{:<12} {:>14} {:>14} {:>14} {:>14}",
-                count.table.name(),
-                grouped(count.rows_in),
-                grouped(count.rows_used),
-                grouped(count.rows_broken),
-                grouped(count.rows_left_out),
-            );
-        }
-        text
-    }
-
-    fn to_json(&self) -> String {
-        let row = |reject: &Reject| {
-            json!({
-                "table": reject.table.name(), "row": reject.row, "account_id": reject.account_id,
-                "place": self.snapshot.place(reject.table, reject.row),
-                "column": reject.column, "value": reject.value, "expected": reject.expected(),
-            })
-        };
-        let tables: Vec<Value> = self
-            .snapshot
-            .tables
-            .iter()
-            .map(|count| {
-                json!({
-                    "table": count.table.name(), "rows_in": count.rows_in, "rows_used": count.rows_used,
-                    "rows_rejected": count.rows_rejected, "rows_broken": count.rows_broken,
-                    "rows_left_out": count.rows_left_out,
-                })
-            })
-            .collect();
-        let rejected: Vec<Value> = self
-            .by_reason
-            .iter()
-            .map(|(reason, count, first)| {
-                let first: Vec<Value> = first.iter().map(|reject| row(reject)).collect();
-                let expected = reason.expected();
-                json!({ "reason": reason.code(), "rows": count, "expected": expected, "first": first })
-            })
-            .collect();
-        let unmargined: Vec<Value> = self.snapshot.unmargined.iter().map(|account| {
-            json!({
-                "account_id": account.account_id, "reason": account.reason.code(), "broken_rows": account.broken_rows,
-            })
-        }).collect();
-        let Unused { files, columns } = &self.snapshot.unused;
-        let unused_files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-        let unused_columns: Vec<Value> =
-            columns.iter().map(|(table, column)| json!({ "table": table.name(), "column": column })).collect();
-        let answer = json!({
-            "snapshot": self.dir.display().to_string(), "as_of": self.as_of, "hash": self.hash,
-            "accounts": self.accounts, "tables": tables, "rejected": rejected,
-            "unmargined": unmargined, "unused_price_gaps": self.snapshot.unused_price_gaps,
-            "warnings": self.snapshot.warnings, "unused_files": unused_files, "unused_columns": unused_columns,
-        });
-        format!("{answer:#}\n")
     }
 }

@@ -117,8 +117,8 @@ impl ShowArgs {
     fn execute(&self) -> Result<u8> {
         let loaded = self.rules.load()?;
         terminal::print(&match self.format.unwrap_or(TextFormat::Text) {
-            TextFormat::Text => as_text(&loaded),
-            TextFormat::Json => as_json(&loaded),
+            TextFormat::Text => rules::show(&loaded),
+            TextFormat::Json => format!("{:#}\n", rules::to_json(&loaded)),
         })?;
         Ok(exit::DONE)
     }
@@ -227,41 +227,4 @@ fn change_json(change: &Difference) -> serde_json::Value {
         value.map(|value| serde_json::json!({ "value": value.value, "source": value.source, "mark": value.mark }))
     };
     serde_json::json!({ "key": change.key(), "a": side(change.a), "b": side(change.b) })
-}
-
-/// One line per value, aligned, with mark and source as a comment: valid TOML with dotted keys.
-fn as_text(loaded: &LoadedRules) -> String {
-    // A long list of tiers must not push all sources far to the right.
-    const WIDEST_VALUE: usize = 40;
-    let key_width = loaded.values.iter().map(|value| value.key.len()).max().unwrap_or(0);
-    let value_width = loaded.values.iter().map(|value| value.value.len()).max().unwrap_or(0).min(WIDEST_VALUE);
-    let figures = loaded.figures();
-    let mut text = format!(
-        "# {}, hash {}\n# figures: {} published, {} measured, {} assumed, {} of your own\n",
-        loaded.rules.name, loaded.hash, figures.published, figures.measured, figures.assumed, figures.own
-    );
-    for value in &loaded.values {
-        // Writing to a string cannot fail.
-        let mark = value.mark.as_ref().map_or_else(String::new, |mark| match mark.note.as_str() {
-            "" => format!("{} ", mark.label()),
-            note if note.starts_with('[') => format!("{note} "),
-            note => format!("{} {note} ", mark.label()),
-        });
-        let _ = writeln!(text, "{:key_width$} = {:value_width$}  # {mark}({})", value.key, value.value, value.source);
-    }
-    text
-}
-
-fn as_json(loaded: &LoadedRules) -> String {
-    let values: Vec<_> = loaded
-        .values
-        .iter()
-        .map(|value| {
-            let RuleValue { key, value, source, mark } = value;
-            serde_json::json!({ "key": key, "value": value, "source": source, "mark": mark })
-        })
-        .collect();
-    let (name, figures) = (&loaded.rules.name, loaded.figures());
-    let answer = serde_json::json!({ "name": name, "hash": loaded.hash, "figures": figures, "values": values });
-    format!("{answer:#}\n")
 }

@@ -24,6 +24,7 @@
 //! [`distances`] is for one account, [`reverse`] for a condition on the whole book.
 
 mod account;
+pub mod chosen;
 mod in_lanes;
 mod ladder;
 pub(crate) mod ladders;

@@ -4,6 +4,7 @@ use super::{AccountDistances, Distance, Way};
 use crate::book::Book;
 use crate::engine::lanes::Width;
 use crate::figures::AccountFigure;
+use crate::formats::memory::Rows;
 use crate::margin::AccountMargin;
 use crate::margin::rules::Rules;
 use crate::market::Market;
@@ -12,11 +13,11 @@ use crate::publish::OutputFile;
 use crate::request::DistanceScope;
 use crate::source::Format;
 use crate::tables::columns::{ACCOUNT_ID, Table as Declared, TableSpec, label, ratio, text, usd};
-use crate::tables::encode::{Encoder, GROUP_ROWS, TableFile, create};
+use crate::tables::encode::{Encoder, GROUP_ROWS, TableFile, create, without_dictionaries};
 use crate::tables::filled::{self, Filled, account, columns_of};
 use crate::totals::at_risk::AtRisk;
 use crate::totals::reach::Move;
-use crate::{Result, distance};
+use crate::{Error, Result, distance};
 use arrow::array::RecordBatch;
 use std::path::Path;
 
@@ -100,10 +101,31 @@ pub(crate) fn write(
     table.file.finish().map(Some)
 }
 
+/// Searches the distances of some accounts, which ascend, and keeps their rows.
+pub(crate) fn rows(searched: Searched, accounts: &[usize]) -> Result<Rows> {
+    let Searched { market, rules, book, room, width, progress } = searched;
+    let way = Way::best(accounts.len(), market, room, width);
+    let mut rows = Vec::new();
+    distance::for_each((market, rules, book), way, accounts, progress, |found| {
+        rows.extend(rows_of(found));
+        Ok(())
+    })?;
+    let plain = |rows: &[Row]| {
+        let batch = batch(rows, book)?;
+        without_dictionaries(&batch).map_err(|error| Error::Runtime(format!("cannot write labels out: {error}")))
+    };
+    Rows::new(DISTANCES.schema(), rows.chunks(GROUP_ROWS).map(plain).collect::<Result<_>>()?)
+}
+
 struct Row {
     account: usize,
     now: AccountMargin,
     distance: Distance,
+}
+
+fn rows_of(found: AccountDistances) -> impl Iterator<Item = Row> {
+    let AccountDistances { account, margin: now, rows } = found;
+    rows.into_iter().map(move |distance| Row { account, now, distance })
 }
 
 struct Table<'a> {
@@ -115,8 +137,7 @@ struct Table<'a> {
 
 impl Table<'_> {
     fn add(&mut self, found: AccountDistances) -> Result<()> {
-        let AccountDistances { account, margin: now, rows } = found;
-        self.rows.extend(rows.into_iter().map(|distance| Row { account, now, distance }));
+        self.rows.extend(rows_of(found));
         if self.rows.len() >= GROUP_ROWS { self.flush() } else { Ok(()) }
     }
 

@@ -20,5 +20,6 @@ mod pages;
 pub(crate) mod parquet;
 mod quotes;
 pub(crate) mod scan;
+pub(crate) mod whole;
 
 pub(crate) use column::{Column, Kind};

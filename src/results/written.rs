@@ -1,14 +1,15 @@
 //! Reads back the tables of a run for its page. The folder is finished or about to be.
 
 use super::ResultRow;
+use crate::formats::memory::Rows;
 use crate::formats::scan::{Opened, scan};
-use crate::formats::{Column, Kind};
+use crate::formats::{Column, Kind, whole};
 use crate::progress::Progress;
 use crate::source::{self, Format, LARGEST_JSON};
 use crate::tables::unguarded;
 use crate::{Error, Invalid, Result};
 use serde::de::DeserializeOwned;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most names of a row.
 const MOST_NAMES: usize = 8;
@@ -51,15 +52,8 @@ pub(crate) fn scan_table<T: Default + Send + 'static>(
     mut merge: impl FnMut(T),
     progress: &dyn Progress,
 ) -> Result<bool> {
-    let files = ["parquet", "arrow", "csv"].map(|extension| dir.join(format!("{table}.{extension}")));
-    let mut there = None;
-    for file in &files {
-        if there.is_none() && source::is_there(file)? {
-            there = Some(file);
-        }
-    }
-    let Some(file) = there else { return Ok(false) };
-    let found = source::at(file)?.open()?;
+    let Some(file) = find(dir, table)? else { return Ok(false) };
+    let found = source::at(&file)?.open()?;
     let is_csv = found.format == Format::Csv;
     let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
     let columns: Vec<Column> =
@@ -85,6 +79,40 @@ pub(crate) fn scan_table<T: Default + Send + 'static>(
         Ok(())
     })?;
     Ok(true)
+}
+
+/// The file of a table.
+fn find(dir: &Path, table: &str) -> Result<Option<PathBuf>> {
+    for extension in ["parquet", "arrow", "csv"] {
+        let file = dir.join(format!("{table}.{extension}"));
+        if source::is_there(&file)? {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads a table in `dir` whole, with all its columns; `None` if it does not exist. If it exists in two formats, as
+/// `at_risk` does, Parquet or Arrow is read.
+///
+/// ```
+/// use remargin::run::{RunRequest, run};
+/// use remargin::progress::Silent;
+/// let dir = tempfile::tempdir().unwrap();
+/// let out = dir.path().join("out");
+/// run(&RunRequest::new("data/sample", &out, remargin::rules::load(None, &[])?), &Silent)?;
+/// let accounts = remargin::results::read_rows(&out, "accounts")?.unwrap();
+/// assert_eq!(accounts.len(), 300);
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
+/// # Errors
+/// [`crate::Error::Invalid`] if the file is damaged, or is CSV, which does not say the types of its columns.
+pub fn read_rows(dir: &Path, table: &str) -> Result<Option<Rows>> {
+    let Some(file) = find(dir, table)? else { return Ok(None) };
+    let found = source::at(&file)?.open()?;
+    let read = found.files.first().map(|input| whole::read(input, found.format)).transpose();
+    found.settle(read)
 }
 
 /// Reads a JSON file of the finished run in `dir`.

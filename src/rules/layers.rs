@@ -21,6 +21,8 @@ pub(super) enum Source {
     File(PathBuf),
     /// A set given as text.
     Text,
+    /// The words that a loaded set has for it.
+    Known(String),
     /// The complete `key=value`.
     Set(String),
 }
@@ -31,6 +33,7 @@ impl Source {
             Self::BuiltIn(name) => format!("built-in {name}"),
             Self::File(path) => format!("file {}", path.display()),
             Self::Text => "text".to_owned(),
+            Self::Known(label) => label.clone(),
             Self::Set(_) => "--set".to_owned(),
         }
     }
@@ -41,6 +44,7 @@ impl Source {
             Self::BuiltIn(name) => invalid.problem = format!("built-in rules `{name}`: {}", invalid.problem),
             Self::File(path) => invalid.file = Some(path.clone()),
             Self::Text => invalid.problem = format!("rules given as text: {}", invalid.problem),
+            Self::Known(label) => invalid.problem = format!("rules from {label}: {}", invalid.problem),
             Self::Set(text) => invalid.problem = format!("setting `{}`: {}", shown(text), invalid.problem),
         }
         // A value may be as long as its file.
@@ -156,12 +160,26 @@ pub(super) fn resolve(own: Option<UserRules>, set: &[String]) -> Result<Resolved
     if let Some(Given { source, table, marks, .. }) = given {
         merged.add(source, table, marks)?;
     }
-    bounds::check_settings(set)?;
-    for text in set {
-        let source = Source::Set(text.clone());
-        let table = parse_setting(text).map_err(|invalid| source.mark(*invalid))?;
+    merged.set(set)?;
+    merged.finish()
+}
+
+/// Settings over the values of a set that was loaded before, each of which keeps its source and mark.
+pub(super) fn above(values: &[RuleValue], set: &[String]) -> Result<Resolved> {
+    let of_default = parse(default_set().text).map_err(|invalid| Error::from(*invalid))?;
+    let mut merged = Layers { known: Known::of(&of_default), leaves: BTreeMap::new(), sources: Vec::new(), file: None };
+    for given in values {
+        let source = Source::Known(given.source.clone());
+        let text = format!("{} = {}", given.key, given.value);
+        let table = parse(&text).map_err(|invalid| source.mark(*invalid))?;
+        // One layer a value, in the order of the set: of values that contradict each other the first is named.
         merged.add(source, table, BTreeMap::new())?;
+        let layer = merged.sources.len() - 1;
+        if let Some(leaf) = merged.leaves.values_mut().find(|leaf| leaf.layer == layer) {
+            leaf.mark.clone_from(&given.mark);
+        }
     }
+    merged.set(set)?;
     merged.finish()
 }
 
@@ -224,6 +242,16 @@ impl Layers {
                 ))
             }
         }
+    }
+
+    /// Adds settings, each a layer of its own.
+    fn set(&mut self, set: &[String]) -> Result<()> {
+        bounds::check_settings(set)?;
+        set.iter().try_for_each(|text| {
+            let source = Source::Set(text.clone());
+            let table = parse_setting(text).map_err(|invalid| source.mark(*invalid))?;
+            self.add(source, table, BTreeMap::new())
+        })
     }
 
     /// Puts the leaves in canonical order. Every key must be present.
@@ -329,7 +357,7 @@ fn name_overlay(table: &mut Table, source: &Source, parent: &BuiltIn) -> Result<
         None => {
             let own = match source {
                 Source::File(path) => path.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
-                Source::BuiltIn(_) | Source::Text | Source::Set(_) => None,
+                Source::BuiltIn(_) | Source::Text | Source::Known(_) | Source::Set(_) => None,
             };
             let own = own.filter(|stem| !stem.chars().any(char::is_control));
             let name = format!("{}+{}", parent.name, own.as_deref().unwrap_or("overlay"));

@@ -206,6 +206,24 @@ pub fn load_text(text: &str, set: &[String]) -> Result<LoadedRules> {
     finish(&layers::resolve(Some(UserRules::Text(text)), set)?)
 }
 
+/// Applies each `key=value` of `set` over the values of a loaded set, and checks the result. Values that `set` does not
+/// touch keep their source and their mark; without a `set` the same set comes back.
+///
+/// ```
+/// use remargin::rules::{adjust, load};
+/// let loaded = load(None, &["risk_unit=merged".to_owned()])?;
+/// let adjusted = adjust(&loaded.values, &["mr4.floor.major=0.012".to_owned()])?;
+/// let source = |key: &str| adjusted.values.iter().find(|value| value.key == key).unwrap().source.as_str();
+/// assert_eq!((source("risk_unit"), source("rate")), ("--set", "built-in okx-pm2-2025-01"));
+/// # Ok::<(), remargin::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`load`].
+pub fn adjust(values: &[RuleValue], set: &[String]) -> Result<LoadedRules> {
+    finish(&layers::above(values, set)?)
+}
+
 fn finish(resolved: &Resolved) -> Result<LoadedRules> {
     let rules = schema::read(resolved).and_then(check::check).map_err(|fault| resolved.blame(fault))?;
     let values = resolved.values();

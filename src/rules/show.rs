@@ -1,85 +1,46 @@
-//! A loaded set as text (`remargin rules show`) and as JSON.
+//! A loaded set as text and as JSON, as `remargin rules show` prints it.
 
-use serde_json::{Map, Value as Json, json};
-use toml::Value;
+use super::{LoadedRules, RuleValue};
+use serde_json::{Value as Json, json};
+use std::fmt::Write;
 
-use super::LoadedRules;
-
-/// Width of a value column. Longer values, such as tier tables, are wrapped.
-const VALUE_WIDTH: usize = 64;
-
-/// The set as aligned text: name and hash, then key, value and source of each value.
+/// The set as text: name, hash and counts, then one line a value, aligned, with mark and source as a comment. It is
+/// valid TOML with dotted keys, and no value is cut.
 #[must_use]
 pub fn show(loaded: &LoadedRules) -> String {
-    let mut rows = vec![("key".to_owned(), vec!["value".to_owned()], "source".to_owned())];
-    rows.extend(loaded.values.iter().map(|line| (line.key.clone(), wrap(&line.value), line.source.clone())));
-    let key_width = rows.iter().map(|row| row.0.chars().count()).max().unwrap_or_default();
-    let value_width = rows.iter().flat_map(|row| &row.1).map(|line| line.chars().count()).max().unwrap_or_default();
-    let mut out = format!("rules {}\nhash  {}\n\n", loaded.rules.name, loaded.hash);
-    for (key, lines, source) in &rows {
-        for (at, line) in lines.iter().enumerate() {
-            let (key, source) = if at == 0 { (key.as_str(), source.as_str()) } else { ("", "") };
-            let row = format!("{key:key_width$}  {line:value_width$}  {source}");
-            out.push_str(row.trim_end());
-            out.push('\n');
-        }
+    // A long list of tiers must not push all sources far to the right.
+    const WIDEST_VALUE: usize = 40;
+    let key_width = loaded.values.iter().map(|value| value.key.len()).max().unwrap_or(0);
+    let value_width = loaded.values.iter().map(|value| value.value.len()).max().unwrap_or(0).min(WIDEST_VALUE);
+    let figures = loaded.figures();
+    let mut text = format!(
+        "# {}, hash {}\n# figures: {} published, {} measured, {} assumed, {} of your own\n",
+        loaded.rules.name, loaded.hash, figures.published, figures.measured, figures.assumed, figures.own
+    );
+    for value in &loaded.values {
+        // Writing to a string cannot fail.
+        let mark = value.mark.as_ref().map_or_else(String::new, |mark| match mark.note.as_str() {
+            "" => format!("{} ", mark.label()),
+            note if note.starts_with('[') => format!("{note} "),
+            note => format!("{} {note} ", mark.label()),
+        });
+        let _ = writeln!(text, "{:key_width$} = {:value_width$}  # {mark}({})", value.key, value.value, value.source);
     }
-    out
+    text
 }
 
-/// The set as JSON: `name`, `hash`, and under `values` an object of `value`, `source` and `mark` for each dotted key.
-/// Numbers are JSON numbers, the bound `"inf"` and dates are strings.
+/// The set as JSON: `name`, `hash`, counts of `figures` by mark, and under `values` a list of `key`, `value` (as TOML),
+/// `source` and `mark`.
 #[must_use]
 pub fn to_json(loaded: &LoadedRules) -> Json {
-    let values: Map<String, Json> = loaded
+    let values: Vec<_> = loaded
         .values
         .iter()
-        .map(|line| {
-            // Values are valid TOML. If parsing ever fails, the string is still correct.
-            let value = line.value.parse::<Value>().map_or_else(|_| Json::from(line.value.as_str()), json_value);
-            (line.key.clone(), json!({ "value": value, "source": line.source, "mark": line.mark }))
+        .map(|value| {
+            let RuleValue { key, value, source, mark } = value;
+            json!({ "key": key, "value": value, "source": source, "mark": mark })
         })
         .collect();
-    json!({ "name": loaded.rules.name, "hash": loaded.hash, "values": values })
-}
-
-fn json_value(value: Value) -> Json {
-    match value {
-        Value::String(text) => text.into(),
-        Value::Integer(n) => n.into(),
-        Value::Float(x) => x.into(),
-        Value::Boolean(flag) => flag.into(),
-        Value::Datetime(time) => time.to_string().into(),
-        Value::Array(items) => items.into_iter().map(json_value).collect(),
-        Value::Table(table) => table.into_iter().map(|(name, value)| (name, json_value(value))).collect(),
-    }
-}
-
-/// Breaks a long array between its items: after `, ` at depth one.
-fn wrap(value: &str) -> Vec<String> {
-    let mut items = vec![String::new()];
-    let mut depth = 0_usize;
-    let mut quoted = false;
-    for c in value.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            '[' if !quoted => depth += 1,
-            ']' if !quoted => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if let Some(item) = items.last_mut() {
-            item.push(c);
-        }
-        if c == ',' && depth == 1 && !quoted {
-            items.push(String::new());
-        }
-    }
-    let mut lines: Vec<String> = Vec::new();
-    for item in items {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + item.chars().count() <= VALUE_WIDTH => line.push_str(&item),
-            _ => lines.push(item.trim_start().to_owned()),
-        }
-    }
-    lines
+    let (name, figures) = (&loaded.rules.name, loaded.figures());
+    json!({ "name": name, "hash": loaded.hash, "figures": figures, "values": values })
 }

@@ -386,23 +386,44 @@ fn rules_hold_from_midnight_utc_of_their_day() {
 fn shown_as_text_and_as_json() {
     let loaded = set(&["mr4.floor.major=0.012"]).unwrap();
     let text = show(&loaded);
-    assert!(text.starts_with(&format!("rules okx-pm2-2025-01\nhash  {}\n\nkey ", loaded.hash)), "{text}");
+    assert!(text.starts_with(&format!("# okx-pm2-2025-01, hash {}\n# figures: ", loaded.hash)), "{text}");
+    assert!(text.lines().nth(1).unwrap().ends_with(" assumed, 1 of your own"), "{text}");
     let line = text.lines().find(|line| line.starts_with("mr4.floor.major ")).unwrap();
-    assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["mr4.floor.major", "0.012", "--set"]);
-    // Long values are wrapped, never cut: all 84 tiers of BTC are there.
-    let btc = text.lines().skip_while(|line| !line.starts_with("discount.BTC ")).collect::<Vec<_>>();
-    let lines = 1 + btc.iter().skip(1).take_while(|line| line.starts_with(' ')).count();
-    let bounds: usize = btc.iter().take(lines).map(|line| line.matches("],").count()).sum();
-    assert_eq!((bounds, lines > 10), (83, true), "{text}");
-    assert!(btc[lines - 1].contains("[\"inf\", 0]]"), "{text}");
-    assert!(text.lines().all(|line| line.chars().count() < 130), "{text}");
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["mr4.floor.major", "=", "0.012", "#", "(--set)"]);
+    // One line a value, and no value is cut: the text loads as the same set.
+    assert_eq!(text.lines().count(), loaded.values.len() + 2);
+    assert_eq!(load_text(&text, &[]).unwrap().hash, loaded.hash);
 
     let json = to_json(&loaded);
     assert_eq!(json["hash"], loaded.hash.as_str());
-    assert_eq!(json["values"]["mr4.floor.major"], serde_json::json!({"value": 0.012, "source": "--set", "mark": null}));
-    assert_eq!(json["values"]["mr4.floor.other"]["mark"]["mark"], "A");
-    assert_eq!(json["values"]["discount.\"*\""]["value"], serde_json::json!([["inf", 0.8]]));
-    assert_eq!(json["values"].as_object().unwrap().len(), loaded.values.len());
+    let values = json["values"].as_array().unwrap();
+    assert_eq!(values.len(), loaded.values.len());
+    let of = |key: &str| values.iter().find(|value| value["key"] == key).unwrap();
+    let expected = serde_json::json!({"key": "mr4.floor.major", "value": "0.012", "source": "--set", "mark": null});
+    assert_eq!(*of("mr4.floor.major"), expected);
+    assert_eq!(of("mr4.floor.other")["mark"]["mark"], "A");
+    assert_eq!(of("discount.\"*\"")["value"], "[[\"inf\", 0.8]]");
+}
+
+#[test]
+fn settings_over_a_loaded_set_leave_the_other_sources() {
+    let text = "extends = \"okx-pm2-2025-01\"\nname = \"desk\"\nrate = 0.01 # [M] asked\n";
+    let loaded = load_text(text, &["risk_unit=merged".to_owned()]).unwrap();
+    assert_eq!(adjust(&loaded.values, &[]).unwrap(), loaded);
+
+    let changed = adjust(&loaded.values, &["mr4.floor.major=0.012".to_owned()]).unwrap();
+    let same = load_text(text, &["risk_unit=merged".to_owned(), "mr4.floor.major=0.012".to_owned()]).unwrap();
+    assert_eq!(changed, same);
+    let source = |key: &str| changed.values.iter().find(|value| value.key == key).unwrap().source.as_str();
+    assert_eq!(source("mr4.floor.major"), "--set");
+    assert_eq!(source("mr4.floor.other"), "built-in okx-pm2-2025-01");
+    assert_eq!(source("rate"), "text");
+
+    let error = invalid(adjust(&loaded.values, &["mr4.floor.major=-1".to_owned()]));
+    assert_eq!(error.column.as_deref(), Some("mr4.floor.major"));
+    assert!(error.problem.starts_with("setting `mr4.floor.major=-1`"), "{}", error.problem);
+    let broken = [RuleValue { value: "[".to_owned(), ..loaded.values[0].clone() }];
+    assert!(invalid(adjust(&broken, &[])).problem.starts_with("rules from text"), "not TOML");
 }
 
 #[test]

@@ -1,0 +1,35 @@
+"""Types of arguments that several functions have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, Union
+
+if TYPE_CHECKING:
+    import polars
+
+
+class ArrowTable(Protocol):
+    """Any table with the Arrow PyCapsule interface: from pyarrow, polars, pandas 2.2 and later, DuckDB."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+#: What is accepted as a table: an Arrow table, columns by their names (``{"account_id": [...], "ccy": [...]}``, as
+#: lists, numpy arrays or whatever pyarrow or polars make a column of), or a ``LazyFrame`` of polars, which is collected.
+TableLike: TypeAlias = Union[ArrowTable, Mapping[str, Any], "polars.LazyFrame"]
+
+#: Called as ``progress(stage, done, total, unit)`` from the calling thread, every 40 ms;
+#: ``total`` is 0 if unknown. An exception in it ends the work and is raised.
+Progress: TypeAlias = Callable[[str, int, int, str], object]
+
+Path: TypeAlias = Union[str, os.PathLike[str]]
+
+#: How tables are written.
+Format: TypeAlias = Literal["parquet", "arrow", "csv"]
+
+
+def optional(path: Path | None) -> str | None:
+    """A path for the extension module."""
+    return None if path is None else os.fspath(path)

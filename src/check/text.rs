@@ -1,0 +1,120 @@
+//! Findings as text and JSON.
+
+use super::{Findings, Group};
+use crate::snapshot::{Reject, Unused};
+use crate::wording::count;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+impl Findings {
+    /// For people.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{}, as of {}\nhash {}\n\n", self.dir.display(), self.as_of, self.hash);
+        text += &self.table_counts();
+        let _ = writeln!(
+            text,
+            "\n{} accounts would be margined, {} excluded; {} unused instruments or indices have no price",
+            count(self.accounts as u64),
+            count(self.snapshot.unmargined.len() as u64),
+            count(self.snapshot.unused_price_gaps),
+        );
+        for warning in &self.snapshot.warnings {
+            let _ = writeln!(text, "\n{}: {}", warning.code, warning.text);
+        }
+        let Unused { files, columns } = &self.snapshot.unused;
+        for file in files {
+            let _ = writeln!(text, "  not read: {}", file.display());
+        }
+        for (table, column) in columns {
+            let _ = writeln!(text, "  not read: column `{column}` of {}", table.name());
+        }
+        for group in self.by_reason() {
+            self.write_group(&mut text, &group);
+        }
+        text
+    }
+
+    fn write_group(&self, text: &mut String, group: &Group) {
+        let (reason, rows) = (group.reason, count(group.rows as u64));
+        let _ = writeln!(text, "\n{}: {rows} row(s), expected: {}", reason.code(), reason.expected());
+        for reject in &group.first {
+            let account = reject.account_id.as_ref().map(|id| format!(", account `{id}`")).unwrap_or_default();
+            let place = self.snapshot.place(reject.table, reject.row);
+            let of_column = Some(reject.expected()).filter(|expected| *expected != reason.expected());
+            let expected = of_column.map(|expected| format!(", expected: {expected}")).unwrap_or_default();
+            let _ = writeln!(text, "  {place}{account}: {} `{}`{expected}", reject.column, reject.value);
+        }
+        if group.rows > group.first.len() {
+            let _ = writeln!(text, "  and {} more", count((group.rows - group.first.len()) as u64));
+        }
+    }
+
+    fn table_counts(&self) -> String {
+        let mut text =
+            format!("{:<12} {:>14} {:>14} {:>14} {:>14}\n", "table", "rows in", "used", "broken", "excluded");
+        for table in &self.snapshot.tables {
+            let _ = writeln!(
+                text,
+                "{:<12} {:>14} {:>14} {:>14} {:>14}",
+                table.table.name(),
+                count(table.rows_in),
+                count(table.rows_used),
+                count(table.rows_broken),
+                count(table.rows_left_out),
+            );
+        }
+        text
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let row = |reject: &Reject| {
+            json!({
+                "table": reject.table.name(), "row": reject.row, "account_id": reject.account_id,
+                "place": self.snapshot.place(reject.table, reject.row),
+                "column": reject.column, "value": reject.value, "expected": reject.expected(),
+            })
+        };
+        let tables: Vec<Value> = self
+            .snapshot
+            .tables
+            .iter()
+            .map(|count| {
+                json!({
+                    "table": count.table.name(), "rows_in": count.rows_in, "rows_used": count.rows_used,
+                    "rows_rejected": count.rows_rejected, "rows_broken": count.rows_broken,
+                    "rows_left_out": count.rows_left_out,
+                })
+            })
+            .collect();
+        let rejected: Vec<Value> = self
+            .by_reason()
+            .iter()
+            .map(|Group { reason, rows, first }| {
+                let first: Vec<Value> = first.iter().map(|reject| row(reject)).collect();
+                json!({ "reason": reason.code(), "rows": rows, "expected": reason.expected(), "first": first })
+            })
+            .collect();
+        let unmargined: Vec<Value> = self
+            .snapshot
+            .unmargined
+            .iter()
+            .map(|account| {
+                let (reason, broken_rows) = (account.reason.code(), account.broken_rows);
+                json!({ "account_id": account.account_id, "reason": reason, "broken_rows": broken_rows })
+            })
+            .collect();
+        let Unused { files, columns } = &self.snapshot.unused;
+        let unused_files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        let unused_columns: Vec<Value> =
+            columns.iter().map(|(table, column)| json!({ "table": table.name(), "column": column })).collect();
+        json!({
+            "snapshot": self.dir.display().to_string(), "as_of": self.as_of, "hash": self.hash,
+            "accounts": self.accounts, "tables": tables, "rejected": rejected,
+            "unmargined": unmargined, "unused_price_gaps": self.snapshot.unused_price_gaps,
+            "warnings": self.snapshot.warnings, "unused_files": unused_files, "unused_columns": unused_columns,
+        })
+    }
+}
