@@ -33,12 +33,13 @@ pub struct RunArgs {
     /// Price scenarios in addition to the base case: a table of `scenario, base, price, vol, fx_ccy, fx, days`, or `-`
     /// for standard input
     ///
-    /// Adds rows for every account and scenario. `remargin stress` aggregates scenarios instead.
+    /// Adds rows for every account and scenario. A column `weight` is read, and counts in distributions of
+    /// `remargin stress` alone. `remargin stress` aggregates scenarios instead.
     #[arg(long, value_name = "FILE")]
     shocks: Option<PathBuf>,
     /// Accounts whose distances from liquidation to search: the price moves that bring the margin ratio to 1
     ///
-    /// Costs thousands of times as much as an account's margin. Writes the table `distances`, and fills the last
+    /// Costs some hundred times as much as an account's margin. Writes the table `distances`, and fills the last
     /// columns of `at_risk`.
     #[arg(long, value_name = "ACCOUNTS", default_value = "none")]
     distance: DistanceArg,

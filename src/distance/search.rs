@@ -75,7 +75,7 @@ pub(super) fn nearest(
     for (number, &rung) in rungs.iter().enumerate() {
         let next = search.revalued.on_rung(number, rung)?;
         if search.has_changed(&next) {
-            return search.refine(last, next).map(Some);
+            return search.refine(last, next, Some(before)).map(Some);
         }
         // If three samples fall and rise again, the minimum lies between the outer two.
         if search.is_lowest(&last, [&before, &next]) {
@@ -85,7 +85,7 @@ pub(super) fn nearest(
             if search.may_dip([earlier, Some(before), Some(last), Some(next), further], number == 0)
                 && let Some(dip) = search.dip(inner.at, next.at)?
             {
-                return search.refine(inner, dip).map(Some);
+                return search.refine(inner, dip, None).map(Some);
             }
         }
         (earlier, before, last) = (Some(before).filter(|_| number > 0), last, next);
@@ -150,29 +150,51 @@ impl<V: Revalued> Search<'_, V> {
     }
 
     /// Narrows a bracket (unchanged at `inner`, changed at `outer`) until the ratio is at the threshold or no float
-    /// lies between. Uses secant steps on the excess; every third step is a bisection, so that a jump cannot stall the
-    /// search.
-    fn refine(&mut self, mut inner: Point, mut outer: Point) -> Result<(Point, bool)> {
-        for step in 1.. {
-            if let Some(point) = [outer, inner].into_iter().find(|point| point.has_reached(self.threshold, CLOSE)) {
+    /// lies between. `behind` is a sample on the far side of `inner`, if one is known.
+    ///
+    /// Chandrupatla's method (1997) on the excess: inverse quadratic interpolation of the last three points where they
+    /// are in line for it, bisection elsewhere. So a smooth crossing takes a few steps, and a jump one step a bit.
+    fn refine(&mut self, inner: Point, outer: Point, behind: Option<Point>) -> Result<(Point, bool)> {
+        // The bracket is from the newest point to the opposite one, of another state.
+        let (mut newest, mut opposite, mut third) = (inner, outer, behind);
+        loop {
+            if let Some(point) = [opposite, newest].into_iter().find(|point| point.has_reached(self.threshold, CLOSE)) {
                 return Ok((point, false));
             }
-            let (low, high) = (lower(inner.at, outer.at), higher(inner.at, outer.at));
+            let (low, high) = (lower(newest.at, opposite.at), higher(newest.at, opposite.at));
             let middle = low + 0.5 * (high - low);
             if !(low < middle && middle < high) {
                 break;
             }
-            let secant = inner.at + (outer.at - inner.at) * (inner.excess_usd / (inner.excess_usd - outer.excess_usd));
-            let is_bracketed = low < secant && secant < high;
-            let point = self.revalued.at(if step % 3 != 0 && is_bracketed { secant } else { middle })?;
-            if self.has_changed(&point) {
-                outer = point;
+            let guess = newest.at + (opposite.at - newest.at) * interpolated(&newest, &opposite, third.as_ref());
+            let point = self.revalued.at(if low < guess && guess < high { guess } else { middle })?;
+            if self.has_changed(&point) == self.has_changed(&newest) {
+                third = Some(newest);
             } else {
-                inner = point;
+                (third, opposite) = (Some(opposite), newest);
             }
+            newest = point;
         }
-        let reached = [outer, inner].into_iter().find(|point| point.has_reached(self.threshold, NEARLY));
+        let outer = if self.has_changed(&newest) { newest } else { opposite };
+        let reached = [newest, opposite].into_iter().find(|point| point.has_reached(self.threshold, NEARLY));
         Ok(reached.map_or((outer, true), |point| (point, false)))
+    }
+}
+
+/// Where the excess is zero, as a share of the way from the newest point to the opposite one; a half where it cannot be
+/// told from these points.
+fn interpolated(newest: &Point, opposite: &Point, third: Option<&Point>) -> f64 {
+    let (new, far) = (newest.excess_usd, opposite.excess_usd);
+    let Some(third) = third else { return new / (new - far) };
+    let old = third.excess_usd;
+    let place = (newest.at - opposite.at) / (third.at - opposite.at);
+    let height = (new - far) / (old - far);
+    if height * height < place && (1.0 - height) * (1.0 - height) < 1.0 - place {
+        let of_far = new / (far - new) * (old / (far - old));
+        let of_old = (third.at - newest.at) / (opposite.at - newest.at) * (new / (old - new)) * (far / (old - far));
+        of_far + of_old
+    } else {
+        0.5
     }
 }
 

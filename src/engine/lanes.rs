@@ -18,32 +18,48 @@ use fearless_simd::{Level, Simd};
 pub struct Width {
     lanes: usize,
     level: Option<Level>,
+    /// Few markets may take fewer lanes.
+    narrows: bool,
 }
 
 impl Width {
     /// One market after the other.
-    pub const ONE: Self = Self { lanes: 1, level: None };
+    pub const ONE: Self = Self { lanes: 1, level: None, narrows: false };
 
-    /// The best for this processor: as many lanes as one register has.
+    /// The best for this processor: as many lanes as one register has, half of them where that suffices.
     #[must_use]
     pub fn best() -> Self {
         let level = Level::new();
         let lanes = if Self::name_of(Some(level)) == "avx512" { 8 } else { 4 };
-        Self { lanes, level: Some(level) }
+        Self { lanes, level: Some(level), narrows: true }
     }
 
     /// All that this processor can do: one market, four and eight without special instructions, four with AVX2, eight
     /// with AVX-512.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self::ONE, Self { lanes: 4, level: None }, Self { lanes: 8, level: None }];
+        let of = |lanes, level| Self { lanes, level, narrows: false };
+        let mut all = vec![Self::ONE, of(4, None), of(8, None)];
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         {
             let best = Level::new();
-            all.extend(best.as_avx2().map(|simd| Self { lanes: 4, level: Some(Level::Avx2(simd)) }));
-            all.extend(best.as_avx512().map(|simd| Self { lanes: 8, level: Some(Level::Avx512(simd)) }));
+            all.extend(best.as_avx2().map(|simd| of(4, Some(Level::Avx2(simd)))));
+            all.extend(best.as_avx512().map(|simd| of(8, Some(Level::Avx512(simd)))));
         }
         all
+    }
+
+    /// For so many markets: eight lanes would be half empty with four of them.
+    fn for_markets(self, markets: usize) -> Self {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        if self.narrows
+            && self.lanes == 8
+            && markets <= 4
+            && let Some(simd) = self.level.and_then(Level::as_avx2)
+        {
+            return Self { lanes: 4, level: Some(Level::Avx2(simd)), ..self };
+        }
+        self
     }
 
     /// How many markets side by side.
@@ -165,6 +181,7 @@ impl SideBySide {
     /// # Errors
     /// [`Error::Runtime`] if they are of different books.
     pub fn new(width: Width, alone: Vec<PricedMarket>) -> crate::Result<Self> {
+        let width = width.for_markets(alone.len());
         let beside = match width.lanes {
             1 => (alone.len() == 1).then_some(Sides::One),
             4 => PricedMarket::beside(&alone).map(Sides::Four),
