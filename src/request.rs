@@ -106,6 +106,8 @@ pub struct OutputRequest {
     pub force: bool,
     /// Write `report.html` as well, where there is one; at first so.
     pub report: bool,
+    /// What the user calls the run: shown in `summary.json`, in the manifest and on the page; at first nothing.
+    pub label: Option<String>,
     /// For the manifest; at first empty.
     pub command_line: Vec<String>,
 }
@@ -113,7 +115,14 @@ pub struct OutputRequest {
 impl OutputRequest {
     /// A new folder of Parquet tables, with a page.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), format: Format::Parquet, force: false, report: true, command_line: Vec::new() }
+        Self { dir: dir.into(), format: Format::Parquet, force: false, report: true, label: None, command_line: Vec::new() }
+    }
+
+    /// Says what the run is called.
+    #[must_use]
+    pub fn with_label(mut self, label: Option<String>) -> Self {
+        self.label = label;
+        self
     }
 
     /// Says how tables are written.

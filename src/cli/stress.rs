@@ -1,6 +1,6 @@
 //! `remargin stress`: price scenarios for every account, or the price move after which a statement holds.
 
-use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, piped};
+use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label, piped};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -77,7 +77,7 @@ pub struct StressArgs {
     /// together. Searches from -99 % to +300 % with full revaluations of the book, to 0.0001 %. Writes no folder.
     #[arg(long, value_name = "STATEMENT", value_parser = parse_statement,
           conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distribution", "fund",
-                                "distance", "force", "no_report", "summary"])]
+                                "distance", "force", "no_report", "summary", "label"])]
     reverse: Vec<Statement>,
     /// Format of the answers to --reverse, on stdout
     #[arg(long, default_value = "text", conflicts_with = "out")]
@@ -91,6 +91,9 @@ pub struct StressArgs {
     /// Format of the summary: a table on stderr, or summary.json on stdout
     #[arg(long, value_name = "FORM", default_value = "text")]
     summary: TextFormat,
+    /// What to call the run, such as `EOD 2026-11-28, desk B`: in summary.json, in manifest.json and on the page
+    #[arg(long, value_name = "TEXT", value_parser = parse_label)]
+    label: Option<String>,
     /// Do not write `report.html`
     #[arg(long)]
     no_report: bool,
@@ -154,6 +157,7 @@ impl StressArgs {
             .with_format(self.format.into())
             .with_force(self.force)
             .with_report(!self.no_report)
+            .with_label(self.label.clone())
             .with_command_line(command_line(args));
         let sources = ScenarioSources {
             shocks: self.shocks.as_deref().map(piped),

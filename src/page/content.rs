@@ -38,6 +38,9 @@ const LISTED: usize = 100;
 /// Characters of a path or a value, of an account id, and of the name of a risk unit.
 const LONGEST_TEXT: usize = 160;
 const LONGEST_ID: usize = 64;
+/// Characters of why a figure is assumed, and of the label of a run.
+const LONGEST_NOTE: usize = 300;
+const LONGEST_LABEL: usize = 200;
 const LONGEST_UNIT: usize = 24;
 
 /// Everything that a page shows.
@@ -66,6 +69,8 @@ pub(crate) struct Page {
 /// Which run this is.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Identity {
+    /// What the user called the run.
+    label: Option<String>,
     as_of: String,
     /// Version of remargin that ran.
     remargin: String,
@@ -77,6 +82,8 @@ pub(crate) struct Identity {
     /// Parameters that are not those of the built-in set.
     changed: Vec<[String; 3]>,
     changed_total: usize,
+    /// Parameters that are assumed, in parts at least: key, value, and why.
+    assumed: Vec<[String; 3]>,
     inputs: Vec<PageFile>,
     inputs_total: usize,
     outputs: Vec<PageFile>,
@@ -128,6 +135,11 @@ impl Identity {
             .iter()
             .take(LISTED)
             .map(|value| [&value.key, &value.value, &value.source].map(|text| cut(text, LONGEST_TEXT)));
+        let assumed = values.iter().filter_map(|value| {
+            let mark = value.mark.as_ref().filter(|mark| mark.is_assumed())?;
+            Some([(&value.key, LONGEST_TEXT), (&value.value, LONGEST_TEXT), (&mark.note, LONGEST_NOTE)])
+        });
+        let assumed = assumed.take(LISTED).map(|texts| texts.map(|(text, longest)| cut(text, longest)));
         let inputs_total = inputs.len();
         inputs.truncate(LISTED);
         outputs.retain(|file| file.path != REPORT);
@@ -136,6 +148,7 @@ impl Identity {
             file.path = cut(&file.path, LONGEST_TEXT);
         }
         Self {
+            label: None,
             as_of: as_of.to_owned(),
             remargin: remargin.to_owned(),
             rules,
@@ -144,10 +157,17 @@ impl Identity {
             rule_values: values.len(),
             changed: listed.collect(),
             changed_total: changed.len(),
+            assumed: assumed.collect(),
             inputs,
             inputs_total,
             outputs,
         }
+    }
+
+    /// With what the user called the run.
+    pub(crate) fn labelled(mut self, label: Option<&str>) -> Self {
+        self.label = label.map(|label| cut(label, LONGEST_LABEL));
+        self
     }
 }
 
@@ -357,7 +377,11 @@ impl Page {
             .unmargined
             .iter()
             .take(LISTED)
-            .map(|account| UnmarginedAccount { account_id: cut(&account.account_id, LONGEST_ID), ..account.clone() });
+            .map(|account| UnmarginedAccount {
+                account_id: cut(&account.account_id, LONGEST_ID),
+                value: cut(&account.value, LONGEST_ID),
+                ..account.clone()
+            });
         let mut distribution = summary.distribution.clone();
         for account in &mut distribution.largest {
             account.account_id = cut(&account.account_id, LONGEST_ID);

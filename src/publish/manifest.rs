@@ -41,6 +41,7 @@ impl Timings {
 
 /// The content of the manifest besides the outputs.
 pub(crate) struct Provenance<'a> {
+    pub(crate) label: Option<&'a str>,
     pub(crate) command_line: &'a [String],
     pub(crate) snapshot_dir: &'a Path,
     pub(crate) snapshot: &'a Snapshot,
@@ -59,13 +60,16 @@ impl<'a> Provenance<'a> {
         timings: &'a Timings,
         request: Option<Request>,
     ) -> Self {
-        Self { command_line: &output.command_line, snapshot_dir: &asked.dir, snapshot, rules, timings, request }
+        let (label, command_line) = (output.label.as_deref(), &output.command_line);
+        Self { label, command_line, snapshot_dir: &asked.dir, snapshot, rules, timings, request }
     }
 }
 
 #[derive(Serialize)]
 struct Manifest<'a> {
     remargin: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
     command_line: &'a [String],
     as_of: String,
     snapshot: String,
@@ -130,6 +134,7 @@ impl From<&Timings> for ManifestTimings {
 pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputFile]) -> Result<()> {
     let manifest = Manifest {
         remargin: env!("CARGO_PKG_VERSION"),
+        label: from.label,
         command_line: from.command_line,
         as_of: timestamp(from.snapshot.as_of_ns)?,
         snapshot: from.snapshot_dir.display().to_string(),

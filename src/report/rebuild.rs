@@ -23,6 +23,8 @@ const SUMMARY: &str = "summary.json";
 #[derive(Deserialize)]
 struct Manifest {
     remargin: String,
+    #[serde(default)]
+    label: Option<String>,
     rules: Rules,
     inputs: Vec<PageFile>,
     outputs: Vec<PageFile>,
@@ -102,7 +104,8 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
         .map(|Parameter { key, value, source, mark }| RuleValue { key, value, source, mark })
         .collect();
     let rules = RulesId { name, hash };
-    let identity = Identity::new(&summary.as_of, &manifest.remargin, rules, &values, manifest.inputs, manifest.outputs);
+    let identity = Identity::new(&summary.as_of, &manifest.remargin, rules, &values, manifest.inputs, manifest.outputs)
+        .labelled(manifest.label.as_deref());
     let scenarios = Scenarios::read(dir, progress)?;
     let is_stress = scenarios.is_some();
     let losses = Losses::read(dir, over.as_ref(), progress)?;

@@ -14,6 +14,9 @@ const LISTED: usize = 10;
 /// What a stress found, as a whole. All money in USD.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StressSummary {
+    /// What the user called the stress; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Number of scenarios, the base case included.
     pub scenarios: u64,
     /// The base case, as a run would sum it up.
@@ -72,6 +75,7 @@ pub(crate) fn of(
     }
     base.scenarios = rows.len() as u64;
     Ok(StressSummary {
+        label: None,
         scenarios: rows.len() as u64,
         base,
         most_liquidations: worst(scenarios, rows, |a, b| {

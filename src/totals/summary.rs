@@ -23,6 +23,9 @@ pub use crate::figures::Totals;
 /// What a run found, as a whole. All money in USD.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
+    /// What the user called the run; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Valuation time, RFC 3339 in UTC.
     pub as_of: String,
     /// Which rules.
@@ -154,6 +157,18 @@ pub struct UnmarginedAccount {
     pub reason: String,
     /// Number of its broken rows.
     pub broken_rows: u64,
+    /// Table of its first row that is broken for that reason.
+    #[serde(default)]
+    pub table: String,
+    /// Number of that row, from 1, over all parts of the table.
+    #[serde(default)]
+    pub row: u64,
+    /// The column at fault.
+    #[serde(default)]
+    pub column: String,
+    /// What stands there; empty if it is missing.
+    #[serde(default)]
+    pub value: String,
 }
 
 impl Summary {
@@ -249,6 +264,7 @@ impl Tally {
         let totals = self.totals();
         let unmargined = unmargined(snapshot);
         Ok(Summary {
+            label: None,
             as_of: timestamp(snapshot.as_of_ns)?,
             rules: RulesId { name: rules.rules.name.clone(), hash: rules.hash.clone() },
             trust: trust(rules, snapshot.as_of_ns, unit_names, spread, &totals),
@@ -360,6 +376,10 @@ fn unmargined(snapshot: &Snapshot) -> Vec<UnmarginedAccount> {
         account_id: account.account_id.clone(),
         reason: account.reason.code().to_owned(),
         broken_rows: account.broken_rows,
+        table: account.table.name().to_owned(),
+        row: account.row,
+        column: account.column.to_owned(),
+        value: account.value.clone(),
     });
     entries.collect()
 }
