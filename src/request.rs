@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Whose distances a report holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DistanceScope {
     /// Every account's.

@@ -7,10 +7,10 @@ use clap::Args;
 use remargin::engine::{CHUNK_ACCOUNTS, Memory, OpenBook};
 use remargin::memory::Need;
 use remargin::snapshot::stream::{Currencies, Cut};
-use remargin::snapshot::{self, LoadOptions, Reason, Reject, Snapshot, Unused};
+use remargin::snapshot::{self, LoadOptions, Reason, Reject, Snapshot, TableCount, Unused, Warning};
 use remargin::totals::footprint::bear;
 use remargin::{Error, Result};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ impl CheckArgs {
         let findings = Findings::of(&self.snapshot, &snapshot, accounts)?;
         terminal::print(&match self.format {
             TextFormat::Text => findings.to_text(),
-            TextFormat::Json => findings.to_json(),
+            TextFormat::Json => findings.to_json()?,
         })?;
         if snapshot.has_too_many_rejects(self.strict.max_rejects) {
             return Ok(exit::TOO_MANY_REJECTS);
@@ -172,50 +172,205 @@ impl<'a> Findings<'a> {
         text
     }
 
-    fn to_json(&self) -> String {
-        let row = |reject: &Reject| {
-            json!({
-                "table": reject.table.name(), "row": reject.row, "account_id": reject.account_id,
-                "place": self.snapshot.place(reject.table, reject.row),
-                "column": reject.column, "value": reject.value, "expected": reject.expected(),
-            })
+    fn to_json(&self) -> Result<String> {
+        let row = |reject: &'a Reject| BrokenRow {
+            table: reject.table.name(),
+            row: reject.row,
+            account_id: reject.account_id.as_deref(),
+            place: self.snapshot.place(reject.table, reject.row),
+            column: reject.column,
+            value: &reject.value,
+            expected: reject.expected(),
         };
-        let tables: Vec<Value> = self
-            .snapshot
-            .tables
-            .iter()
-            .map(|count| {
-                json!({
-                    "table": count.table.name(), "rows_in": count.rows_in, "rows_used": count.rows_used,
-                    "rows_rejected": count.rows_rejected, "rows_broken": count.rows_broken,
-                    "rows_left_out": count.rows_left_out,
-                })
-            })
-            .collect();
-        let rejected: Vec<Value> = self
-            .by_reason
-            .iter()
-            .map(|(reason, count, first)| {
-                let first: Vec<Value> = first.iter().map(|reject| row(reject)).collect();
-                let expected = reason.expected();
-                json!({ "reason": reason.code(), "rows": count, "expected": expected, "first": first })
-            })
-            .collect();
-        let unmargined: Vec<Value> = self.snapshot.unmargined.iter().map(|account| {
-            json!({
-                "account_id": account.account_id, "reason": account.reason.code(), "broken_rows": account.broken_rows,
-            })
-        }).collect();
-        let Unused { files, columns } = &self.snapshot.unused;
-        let unused_files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-        let unused_columns: Vec<Value> =
-            columns.iter().map(|(table, column)| json!({ "table": table.name(), "column": column })).collect();
-        let answer = json!({
-            "snapshot": self.dir.display().to_string(), "as_of": self.as_of, "hash": self.hash,
-            "accounts": self.accounts, "tables": tables, "rejected": rejected,
-            "unmargined": unmargined, "unused_price_gaps": self.snapshot.unused_price_gaps,
-            "warnings": self.snapshot.warnings, "unused_files": unused_files, "unused_columns": unused_columns,
+        let rejected = self.by_reason.iter().map(|(reason, rows, first)| RejectedFor {
+            reason: reason.code(),
+            rows: *rows,
+            expected: reason.expected(),
+            first: first.iter().map(|reject| row(reject)).collect(),
         });
-        format!("{answer:#}\n")
+        let unmargined = self.snapshot.unmargined.iter().map(|account| LeftOut {
+            account_id: &account.account_id,
+            reason: account.reason.code(),
+            broken_rows: account.broken_rows,
+            table: account.table.name(),
+            row: account.row,
+            column: account.column,
+            value: &account.value,
+        });
+        let Unused { files, columns } = &self.snapshot.unused;
+        let answer = Answer {
+            snapshot: self.dir.display().to_string(),
+            as_of: &self.as_of,
+            hash: &self.hash,
+            accounts: self.accounts,
+            tables: self.snapshot.tables.iter().map(TableRows::of).collect(),
+            rejected: rejected.collect(),
+            unmargined: unmargined.collect(),
+            unused_price_gaps: self.snapshot.unused_price_gaps,
+            warnings: &self.snapshot.warnings,
+            unused_files: files.iter().map(|file| file.display().to_string()).collect(),
+            unused_columns: columns.iter().map(|(table, column)| UnusedColumn { table: table.name(), column }).collect(),
+        };
+        let text = serde_json::to_string_pretty(&answer);
+        text.map(|text| text + "\n").map_err(|error| Error::Runtime(format!("cannot form the answer: {error}")))
+    }
+}
+
+/// What a snapshot is worth: the answer of `check --format json`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Answer<'a> {
+    /// The folder, as it was given.
+    snapshot: String,
+    /// Valuation time, RFC 3339 in UTC.
+    as_of: &'a str,
+    /// Hash of the whole snapshot, for `--expect-hash`.
+    hash: &'a str,
+    /// Accounts that would be margined.
+    accounts: usize,
+    /// Rows of each input table.
+    tables: Vec<TableRows>,
+    /// Rows set aside, by reason, most frequent first.
+    rejected: Vec<RejectedFor<'a>>,
+    /// Accounts that would be left out, in byte order of their ids.
+    unmargined: Vec<LeftOut<'a>>,
+    /// Missing prices that no account needs.
+    unused_price_gaps: u64,
+    /// What is odd and not wrong.
+    #[cfg_attr(test, schemars(with = "Vec<tests::WarningShape>"))]
+    warnings: &'a [Warning],
+    /// Files in the folder that nothing reads.
+    unused_files: Vec<String>,
+    /// Columns that nothing reads.
+    unused_columns: Vec<UnusedColumn<'a>>,
+}
+
+/// Rows of an input table: `rows_in = rows_used + rows_rejected`, `rows_rejected = rows_broken + rows_left_out`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct TableRows {
+    /// Its name.
+    table: &'static str,
+    /// Rows read.
+    rows_in: u64,
+    /// Rows that count.
+    rows_used: u64,
+    /// Rows set aside.
+    rows_rejected: u64,
+    /// Of these, rows with a fault of their own.
+    rows_broken: u64,
+    /// Of these, sound rows of an account that is left out.
+    rows_left_out: u64,
+}
+
+impl TableRows {
+    fn of(count: &TableCount) -> Self {
+        Self {
+            table: count.table.name(),
+            rows_in: count.rows_in,
+            rows_used: count.rows_used,
+            rows_rejected: count.rows_rejected,
+            rows_broken: count.rows_broken,
+            rows_left_out: count.rows_left_out,
+        }
+    }
+}
+
+/// Rows with one reason.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct RejectedFor<'a> {
+    /// Its code.
+    reason: &'static str,
+    /// How many.
+    rows: usize,
+    /// What was expected.
+    expected: &'static str,
+    /// The first of them.
+    first: Vec<BrokenRow<'a>>,
+}
+
+/// A row that was set aside.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct BrokenRow<'a> {
+    /// The table.
+    table: &'static str,
+    /// Number of the row, from 1, over all parts of the table.
+    row: u64,
+    /// The account, where the row names one.
+    account_id: Option<&'a str>,
+    /// File and line or row, for people.
+    place: String,
+    /// The column at fault.
+    column: &'static str,
+    /// What stands there.
+    value: &'a str,
+    /// What was expected there.
+    expected: &'static str,
+}
+
+/// An account that would be left out.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct LeftOut<'a> {
+    /// Its id.
+    account_id: &'a str,
+    /// Reason code of its first broken row.
+    reason: &'static str,
+    /// Number of its broken rows.
+    broken_rows: u64,
+    /// Table of the first row that is broken for this reason.
+    table: &'static str,
+    /// Number of that row.
+    row: u64,
+    /// The column at fault.
+    column: &'static str,
+    /// What stands there.
+    value: &'a str,
+}
+
+/// A column that nothing reads.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct UnusedColumn<'a> {
+    /// The table.
+    table: &'static str,
+    /// Its name.
+    column: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use remargin::schema::DOCUMENTS;
+    use schemars::generate::SchemaSettings;
+
+    /// Something odd about a snapshot: `remargin::snapshot::Warning`, as it is serialised.
+    #[derive(schemars::JsonSchema)]
+    #[schemars(rename = "Warning")]
+    #[allow(dead_code)]
+    pub struct WarningShape {
+        /// What kind: a stable code.
+        code: String,
+        /// How many there are of that kind.
+        count: u64,
+        /// What it is, with the first few of them.
+        text: String,
+    }
+
+    /// `REMARGIN_BLESS=1` writes the published schema anew.
+    #[test]
+    fn the_published_schema_is_that_of_the_answer() {
+        let document = DOCUMENTS.into_iter().find(|document| document.name == "check").unwrap();
+        let settings = SchemaSettings::draft2020_12().for_serialize();
+        let mut schema = settings.into_generator().into_root_schema_for::<Answer>();
+        schema.insert("$id".to_owned(), format!("urn:remargin:check:{}", document.version).into());
+        let expected = format!("{:#}\n", schema.to_value());
+        if std::env::var_os("REMARGIN_BLESS").is_some() {
+            let file = format!("{}/data/schemas/check.v{}.json", env!("CARGO_MANIFEST_DIR"), document.version);
+            return std::fs::write(file, expected).unwrap();
+        }
+        assert!(document.schema == expected, "the schema of `check` is stale: REMARGIN_BLESS=1 writes it anew");
     }
 }

@@ -3,7 +3,7 @@
 use super::common::{RulesArgs, TextFormat};
 use super::{exit, terminal};
 use clap::{Args, Subcommand};
-use remargin::rules::{self, BUILT_IN_NAME, BUILT_INS, BuiltIn, Difference, LoadedRules, RuleValue};
+use remargin::rules::{self, BUILT_IN_NAME, BUILT_INS, BuiltIn, Difference, FigureCounts, LoadedRules, Mark, RuleValue};
 use remargin::{Error, Result};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,20 @@ const AFTER_HELP: &str = "\
 Examples:
   remargin rules                                     the built-in set
   remargin rules show --set risk_unit=merged         the set of a run with this flag
-  remargin rules check desk.toml
+  remargin rules check examples/desk.toml
+  remargin rules show --assumed                      the figures that are assumed, and why
   remargin rules list                                the built-in sets
-  remargin rules diff okx-pm2-2025-01 desk.toml      what two sets differ in";
+  remargin rules diff okx-pm2-2025-01 examples/desk.toml      what two sets differ in
+
+A rules file is a full set, or an overlay, which changes some keys of a built-in set:
+  extends = "okx-pm2-2025-01"
+  name = "desk"
+  mr4.floor.other = 0.02      # [M] measured on 2026-10-01
+The mark in a comment says what a figure rests on: [P] published, [M] measured, [A] assumed.";
 
 const SHOW_HELP: &str = "\
 Example:
-  remargin rules show --rules desk.toml --set mr4.floor.major=0.012 --format json";
+  remargin rules show --rules examples/desk.toml --set mr4.floor.major=0.012 --format json";
 
 const LIST_HELP: &str = "\
 Example:
@@ -30,7 +37,7 @@ Example:
 
 const CHECK_HELP: &str = "\
 Example:
-  remargin rules check desk.toml      exit code 0 if it is valid, 3 if it is not";
+  remargin rules check examples/desk.toml      exit code 0 if it is valid, 3 if it is not";
 
 /// Shows the parameters in force and the source of each
 #[derive(Args)]
@@ -56,6 +63,9 @@ enum Action {
 struct ShowArgs {
     #[command(flatten)]
     rules: RulesArgs,
+    /// Show only the figures that are assumed, in parts at least
+    #[arg(long)]
+    assumed: bool,
     /// Format of the result on stdout [default: text]
     #[arg(long)]
     format: Option<TextFormat>,
@@ -111,14 +121,18 @@ impl RulesCommand {
 
 impl ShowArgs {
     fn is_given(&self) -> bool {
-        self.format.is_some() || self.rules.rules.is_some() || !self.rules.set.is_empty()
+        self.assumed || self.format.is_some() || self.rules.rules.is_some() || !self.rules.set.is_empty()
     }
 
     fn execute(&self) -> Result<u8> {
-        let loaded = self.rules.load()?;
+        let mut loaded = self.rules.load()?;
+        let figures = loaded.figures();
+        if self.assumed {
+            loaded.values.retain(|value| value.mark.as_ref().is_some_and(Mark::is_assumed));
+        }
         terminal::print(&match self.format.unwrap_or(TextFormat::Text) {
-            TextFormat::Text => as_text(&loaded),
-            TextFormat::Json => as_json(&loaded),
+            TextFormat::Text => as_text(&loaded, figures),
+            TextFormat::Json => as_json(&loaded, figures),
         })?;
         Ok(exit::DONE)
     }
@@ -230,12 +244,11 @@ fn change_json(change: &Difference) -> serde_json::Value {
 }
 
 /// One line per value, aligned, with mark and source as a comment: valid TOML with dotted keys.
-fn as_text(loaded: &LoadedRules) -> String {
+fn as_text(loaded: &LoadedRules, figures: FigureCounts) -> String {
     // A long list of tiers must not push all sources far to the right.
     const WIDEST_VALUE: usize = 40;
     let key_width = loaded.values.iter().map(|value| value.key.len()).max().unwrap_or(0);
     let value_width = loaded.values.iter().map(|value| value.value.len()).max().unwrap_or(0).min(WIDEST_VALUE);
-    let figures = loaded.figures();
     let mut text = format!(
         "# {}, hash {}\n# figures: {} published, {} measured, {} assumed, {} of your own\n",
         loaded.rules.name, loaded.hash, figures.published, figures.measured, figures.assumed, figures.own
@@ -252,7 +265,7 @@ fn as_text(loaded: &LoadedRules) -> String {
     text
 }
 
-fn as_json(loaded: &LoadedRules) -> String {
+fn as_json(loaded: &LoadedRules, figures: FigureCounts) -> String {
     let values: Vec<_> = loaded
         .values
         .iter()
@@ -261,7 +274,7 @@ fn as_json(loaded: &LoadedRules) -> String {
             serde_json::json!({ "key": key, "value": value, "source": source, "mark": mark })
         })
         .collect();
-    let (name, figures) = (&loaded.rules.name, loaded.figures());
+    let name = &loaded.rules.name;
     let answer = serde_json::json!({ "name": name, "hash": loaded.hash, "figures": figures, "values": values });
     format!("{answer:#}\n")
 }

@@ -14,11 +14,11 @@ const AFTER_HELP: &str = "\
 Examples:
   remargin run data/sample --out out
   remargin run data/sample --out merged --set risk_unit=merged --format csv
-  remargin run data/sample --out out --shocks scenarios.csv
-  remargin run data/sample --out out --distance at-risk
-  remargin run data/sample --out out --label 'EOD 2026-11-28, desk B'
+  remargin run data/sample --out shocked --shocks examples/scenarios.csv
+  remargin run data/sample --out near --distance at-risk
+  remargin run data/sample --out desk-b --label 'EOD 2026-11-28, desk B'
   remargin run data/sample --out out --force --summary json | jq .accounts.by_status
-  remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation
+  remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation   # exit code 5
 
 `out` is published complete or not at all; its manifest.json is written last.";
 

@@ -10,16 +10,18 @@ use remargin::request::OutputRequest;
 use remargin::stress::{self, Axis, Detail, Distributed, Preset, ScenarioSources, StressRequest};
 use remargin::{Error, Result};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 const AFTER_HELP: &str = "\
 Examples:
   remargin stress data/sample --out out --preset crypto-historical
-  remargin stress data/sample --out out --grid 'BTC=-50%..50%/10%,ETH=-50%..50%/10%'
-  remargin stress data/sample --out out --grid '*=-50%..0%/5%' --grid 'vol=0%..100%/50%'
-  remargin stress data/sample --out out --scenario 'depeg USDT=-5%' --scenario 'crash: *=-40% BTC=-30% vol +50% days 1'
-  remargin stress data/sample --out out --shocks scenarios.csv --detail all
-  remargin stress data/sample --out out --preset history-1d --fund 50_000 --distribution accounts
+  remargin stress data/sample --out grid --grid 'BTC=-50%..50%/10%,ETH=-50%..50%/10%'
+  remargin stress data/sample --out falls --grid '*=-50%..0%/5%' --grid 'vol=0%..100%/50%'
+  remargin stress data/sample --out moves --scenario 'depeg USDT=-5%' --scenario 'crash: *=-40% BTC=-30% vol +50% days 1'
+  remargin stress data/sample --out desk --shocks examples/scenarios.csv --detail all --label 'desk B'
+  remargin stress data/sample --out history --preset history-1d --fund 50_000 --distribution accounts
+  remargin stress --list-presets
   remargin stress data/sample --reverse 'BTC, accounts in liquidation > 5%'
 
 A scenario moves the market and revalues every account. `*` moves every coin without a move of its own; USDT and USDC
@@ -34,9 +36,10 @@ at_risk, rejects, summary.json, report.html and, last, manifest.json.";
 #[command(after_help = AFTER_HELP)]
 pub struct StressArgs {
     /// Folder with `snapshot.toml` and one file per table
-    snapshot: PathBuf,
+    #[arg(required_unless_present = "list_presets")]
+    snapshot: Option<PathBuf>,
     /// Folder to write; must not exist unless --force
-    #[arg(short, long, value_name = "DIR", required_unless_present = "reverse")]
+    #[arg(short, long, value_name = "DIR", required_unless_present_any = ["reverse", "list_presets"])]
     out: Option<PathBuf>,
     /// Table of scenarios, as CSV, Parquet or Arrow: `scenario, base, price, vol, fx_ccy, fx, days, weight`; `-` for
     /// standard input
@@ -50,6 +53,9 @@ pub struct StressArgs {
     /// One scenario, such as `BTC=-30% vol +50%`, `depeg USDT=-5%`, `days 1`, `name: *=-20%`; repeatable
     #[arg(long, value_name = "MOVES", value_parser = parse_scenario)]
     scenario: Vec<Scenario>,
+    /// Show the named sets of scenarios, and end
+    #[arg(long, exclusive = true)]
+    list_presets: bool,
     /// A named set of scenarios: `crypto-historical`, or `history-1d` (every day of BTC and ETH since 2017)
     #[arg(long, value_name = "NAME", value_parser = parse_preset)]
     preset: Vec<Preset>,
@@ -145,13 +151,38 @@ fn parse_statement(text: &str) -> Result<Statement, String> {
     text.parse().map_err(|error: Error| error.to_string())
 }
 
+/// Scenarios of a preset that are named one by one.
+const NAMED: usize = 12;
+
+/// Each preset: its name, how many scenarios it has, what they are, and the names of few.
+fn presets() -> Result<String> {
+    let mut text = String::new();
+    for preset in Preset::ALL {
+        let names = preset.names()?;
+        let _ = writeln!(text, "{}: {} scenarios: {}", preset.name(), names.len(), preset.about());
+        let few = if names.len() > NAMED { &[] } else { names.as_slice() };
+        few.iter().for_each(|name| {
+            let _ = writeln!(text, "  {name}");
+        });
+    }
+    Ok(text)
+}
+
 impl StressArgs {
+    fn snapshot(&self) -> Result<&Path> {
+        self.snapshot.as_deref().ok_or_else(|| Error::Usage("a stress needs a snapshot".to_owned()))
+    }
+
     /// True if the result is JSON on stdout.
     pub fn answers_json(&self) -> bool {
         self.summary == TextFormat::Json || self.answer == TextFormat::Json
     }
 
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
+        if self.list_presets {
+            terminal::print(&presets()?)?;
+            return Ok(exit::DONE);
+        }
         let Some(out) = &self.out else { return self.answer(terminal) };
         let output = OutputRequest::new(out)
             .with_format(self.format.into())
@@ -175,8 +206,8 @@ impl StressArgs {
             DistributionArg::Book => Distributed::Book,
             DistributionArg::None => Distributed::None,
         };
-        let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
-        let mut request = StressRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)
+        let snapshot = self.strict.of(self.snapshot()?).with_memory_limit(self.memory.limit());
+        let mut request = StressRequest::new(snapshot, output, self.rules.load_for(self.snapshot()?, terminal)?)
             .with_sources(sources)
             .with_detail(detail)
             .with_distribution(distribution)
@@ -198,9 +229,9 @@ impl StressArgs {
 
     /// The answers to `--reverse`.
     fn answer(&self, terminal: &Terminal) -> Result<u8> {
-        let snapshot = self.strict.of(&self.snapshot);
+        let snapshot = self.strict.of(self.snapshot()?);
         let request =
-            ReverseRequest::new(snapshot, self.rules.load_for(&self.snapshot, terminal)?, self.reverse.clone());
+            ReverseRequest::new(snapshot, self.rules.load_for(self.snapshot()?, terminal)?, self.reverse.clone());
         let outcome = reverse::run(&request, terminal)?;
         terminal.finish();
         terminal::print(&match self.answer {

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const COLUMNS: &[Column] = &[
-    Column { name: "account_id", kind: Kind::Id, required: true },
-    Column { name: "qty", kind: Kind::Number, required: true },
+    Column::new("account_id", Kind::Id),
+    Column::new("qty", Kind::Number),
 ];
 const ROWS: usize = 60;
 

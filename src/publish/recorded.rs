@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// The request of a run or a stress: everything that determines its results, except the rules. Paths are absolute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// Folder of the snapshot.
@@ -79,6 +80,7 @@ impl Request {
 
 /// The part of the request that only a stress has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StressPart {
     /// How much is written of each account, as on the command line.

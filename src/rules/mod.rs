@@ -60,6 +60,7 @@ pub struct LoadedRules {
 
 /// Name and hash of a rule set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RulesId {
     /// Its name.
     pub name: String,
@@ -109,6 +110,7 @@ pub fn diff<'a>(a: &'a LoadedRules, b: &'a LoadedRules) -> Vec<Difference<'a>> {
 
 /// How many figures of a set have which mark.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FigureCounts {
     /// Published by the exchange.
     pub published: u64,

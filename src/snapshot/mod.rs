@@ -17,6 +17,7 @@
 mod accounts;
 mod census;
 mod checksums;
+mod declared;
 mod expectations;
 mod expected;
 mod mark_check;
@@ -48,8 +49,8 @@ pub(crate) use max_rejects::{exceeds_share, parse_percent};
 pub use memory::{Tables, load_rows, open_rows, shocks_of};
 pub use operations::{Asked, Given, is_piped, open_lines, read_operations};
 pub use reject::{Reason, Reject, TableCount, Unmargined};
-pub(crate) use schema::PRICES;
-pub use schema::{Table, input_columns};
+pub(crate) use declared::PRICES;
+pub use schema::{InputColumn, Table, input_tables};
 pub use shocks::{find_shocks, read_shocks};
 pub use survey::rules_of;
 pub use unused::Unused;

@@ -13,6 +13,7 @@ const LISTED: usize = 10;
 
 /// What a stress found, as a whole. All money in USD.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StressSummary {
     /// What the user called the stress; absent if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,6 +34,7 @@ pub struct StressSummary {
 
 /// One scenario over all accounts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct ScenarioSummary {
     pub scenario: String,

@@ -22,6 +22,7 @@ pub use crate::figures::Totals;
 
 /// What a run found, as a whole. All money in USD.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// What the user called the run; absent if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +61,7 @@ pub struct Summary {
 
 /// Accounts by where they stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AccountCounts {
     /// Accounts in the tables.
     pub margined: u64,
@@ -77,6 +79,7 @@ pub struct AccountCounts {
 
 /// Margin with spot hedging off, less margin with it on. Negative where hedging by delta costs more than it saves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct HedgeSaving {
     pub mmr: f64,
@@ -85,6 +88,7 @@ pub struct HedgeSaving {
 
 /// One risk unit over all accounts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnitSummary {
     /// Its name.
     pub risk_unit: String,
@@ -104,6 +108,7 @@ pub struct UnitSummary {
 
 /// How often each term decides a unit's margin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BindingCounts {
     /// Spot and volatility shock.
     pub mr1: u64,
@@ -119,6 +124,7 @@ pub struct BindingCounts {
 
 /// Rows of one input table: `rows_in = rows_used + rows_rejected`, `rows_rejected = rows_broken + rows_left_out`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TableSummary {
     /// Its name.
     pub table: String,
@@ -136,6 +142,7 @@ pub struct TableSummary {
 
 /// Rows set aside over all tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RejectSummary {
     /// Rows of `rejects`.
     pub rows: u64,
@@ -150,6 +157,7 @@ pub struct RejectSummary {
 
 /// An account that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnmarginedAccount {
     /// Its id.
     pub account_id: String,

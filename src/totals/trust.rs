@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 /// What the rules of a run rest on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Trust {
     /// Figures of the rules by their marks.
     pub figures: FigureCounts,
@@ -28,6 +29,7 @@ pub struct Trust {
 
 /// How much of MMR rests on one assumed figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AssumedFigure {
     /// Its dotted key.
     pub key: String,

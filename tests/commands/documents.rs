@@ -2,7 +2,7 @@
 
 use crate::common::e2e::{Outcome, remargin, succeeds};
 use remargin::simulate::operation::Refusal;
-use remargin::snapshot::{Reason, input_columns};
+use remargin::snapshot::{InputColumn, Reason, input_tables};
 use remargin::{Error, Invalid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -154,30 +154,62 @@ fn the_page_of_exit_codes_is_that_of_the_program() {
     assert!(!second.is_empty() && second.is_subset(&known), "{second:?}");
 }
 
+/// The page with the columns of each table as they are declared.
+fn inputs_as_declared(page: &str) -> String {
+    const HEAD: &str = "| column | type | required |";
+    let mut text = page.to_owned();
+    for (table, _, _, columns) in input_tables() {
+        let title = format!("\n## {table}\n");
+        let start = text.find(&title).unwrap_or_else(|| panic!("no section `{table}`"));
+        let head = start + text[start..].find(HEAD).unwrap_or_else(|| panic!("no columns in `{table}`"));
+        assert!(!text[start + title.len()..head].contains("\n## "), "no columns in `{table}`");
+        let end = head + text[head..].find("\n\n").map_or(text.len() - head, |at| at + 1);
+        let rows = columns.iter().map(|column| {
+            let required = if column.required { "yes" } else { "no" };
+            let InputColumn { name, kind, unit, meaning, example, .. } = column;
+            format!("| `{name}` | {kind} | {required} | {unit} | {meaning} | `{example}` |\n")
+        });
+        let rows: String = rows.collect();
+        let block = format!("{HEAD} unit | meaning | example |\n|---|---|---|---|---|---|\n{rows}");
+        text.replace_range(head..end, &block);
+    }
+    text
+}
+
 #[test]
 fn the_page_of_input_tables_has_the_columns_that_are_read() {
-    let page = read("docs/reference/inputs.md");
-    let mut expected: BTreeMap<&str, Vec<[&str; 3]>> = BTreeMap::new();
-    for (table, column, kind, required) in input_columns() {
-        expected.entry(table).or_default().push([column, kind, if required { "yes" } else { "no" }]);
+    let file = "docs/reference/inputs.md";
+    let page = read(file);
+    let expected = inputs_as_declared(&page);
+    if std::env::var_os("REMARGIN_BLESS").is_some() {
+        return fs::write(root().join(file), expected).unwrap();
     }
-    assert_eq!(expected.len(), 11, "{:?}", expected.keys());
-    let mut found = BTreeMap::new();
-    for (title, text) in sections(&page) {
-        let rows = table_rows(text);
-        if text.contains("| column | type | required |") {
-            let rows = rows.iter().map(|row| [row[0].trim_matches('`').to_owned(), row[1].clone(), row[2].clone()]);
-            found.insert(title, rows.collect::<Vec<_>>());
+    assert!(page == expected, "{file} is stale: REMARGIN_BLESS=1 writes its columns anew");
+    assert_eq!(page.matches("| column | type | required | unit |").count(), input_tables().len());
+}
+
+/// The words of the report page stand in the glossary, and mean the same there.
+#[test]
+fn the_words_of_the_page_are_those_of_the_glossary() {
+    let plain = |cell: &str| {
+        let mut text = cell.replace('`', "");
+        while let Some((before, rest)) = text.clone().split_once("](") {
+            let (head, word) = before.rsplit_once('[').unwrap();
+            text = format!("{head}{word}{}", rest.split_once(')').unwrap().1);
         }
+        text
+    };
+    let known: BTreeSet<(String, String)> = table_rows(&read("docs/reference/glossary.md"))
+        .iter()
+        .map(|row| (plain(&row[0]), plain(&row[1])))
+        .collect();
+    let script = read("src/page/assets/words.js");
+    let lines = script.lines().filter_map(|line| line.trim().strip_suffix(','));
+    let words: Vec<(String, String)> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(words.len() > 20, "{}", words.len());
+    for word in words {
+        assert!(known.contains(&word), "{word:?} is not in the glossary");
     }
-    for (table, columns) in &expected {
-        assert_eq!(
-            found.get(table).map(Vec::as_slice),
-            Some(&columns.iter().map(|row| row.map(str::to_owned)).collect::<Vec<_>>()[..]),
-            "{table}"
-        );
-    }
-    assert_eq!(found.len(), expected.len(), "{:?}", found.keys());
 }
 
 #[test]

@@ -2,10 +2,8 @@
 //! what its declaration says. `REMARGIN_BLESS=1 cargo test --test outputs dictionary` writes them anew.
 
 use remargin::compare::tables as compare;
-use remargin::distance::tables::DISTANCES;
 use remargin::figures::Unit;
-use remargin::simulate::columns as simulate;
-use remargin::stress::columns as stress;
+use remargin::schema::outputs;
 use remargin::tables::at_risk::AT_RISK;
 use remargin::tables::columns::{ACCOUNTS, Column, RISK_UNITS, TableSpec};
 use remargin::tables::rejects::REJECTS;
@@ -39,40 +37,9 @@ Every column of every output table. Which command writes which file is in [Outpu
 *Null* says whether a cell may be empty. Columns keep their order, and new ones go to the end.
 ";
 
-fn commands() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
-    vec![
-        ("run", vec![&ACCOUNTS, &RISK_UNITS, &AT_RISK, &DISTANCES, &REJECTS]),
-        (
-            "stress",
-            vec![
-                &stress::SCENARIOS,
-                &stress::MIGRATION,
-                &stress::LARGEST,
-                &stress::HEDGES,
-                &stress::WORST,
-                &stress::DISTRIBUTION,
-                &stress::TAIL,
-                &stress::ACCOUNTS_DISTRIBUTION,
-            ],
-        ),
-        ("simulate", vec![&simulate::CHECKS, &simulate::CHECK_UNITS, &simulate::MAX_WITHDRAW, &simulate::MAX_ORDER]),
-        (
-            "compare",
-            vec![
-                &compare::RUNS_CHANGES,
-                &compare::UNIT_CHANGES,
-                &compare::MIGRATION,
-                &compare::BREACHES,
-                &compare::LARGEST,
-                &compare::UNMARGINED,
-            ],
-        ),
-    ]
-}
-
 fn dictionary() -> String {
     let mut text = HEAD.to_owned();
-    for (command, tables) in commands() {
+    for (command, tables) in outputs() {
         let _ = writeln!(text, "\n## {command}");
         for table in tables {
             let _ = writeln!(text, "\n### {command}: {}\n\nOne row is: {}.\n", table.name, table.row);
@@ -177,7 +144,7 @@ fn the_python_stubs_are_up_to_date() {
 
 #[test]
 fn every_column_says_what_it_means() {
-    for (command, tables) in commands() {
+    for (command, tables) in outputs() {
         for table in tables {
             for column in table.columns {
                 let Column { name, meaning, .. } = column;
