@@ -56,7 +56,7 @@ fi
 # The page in a browser, and the Python package: they use the program that the tests below use.
 browser_tests() {
     npm ci --prefix tests/browser --no-audit --no-fund --silent
-    (cd tests/browser && node --test --test-reporter=spec report.test.mjs)
+    (cd tests/browser && node --test --test-concurrency=1 --test-reporter=spec report.test.mjs paper.test.mjs)
 }
 started=$SECONDS
 step "format" cargo fmt --all --check

@@ -1,12 +1,12 @@
-//! Documents against the program: flags, exit codes, input columns, reject reasons, and commands that are shown.
+//! Documents against the program: flags, exit codes, input columns, reject reasons and words.
 
-use crate::common::e2e::{Outcome, remargin, succeeds};
+use crate::common::e2e::succeeds;
 use remargin::simulate::operation::Refusal;
 use remargin::snapshot::{InputColumn, Reason, input_tables};
 use remargin::{Error, Invalid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -266,55 +266,12 @@ fn is_listed(refusal: Refusal) -> bool {
     }
 }
 
-/// The commands in the `sh` blocks of a page, word by word, without their comments.
-fn shown(page: &str) -> Vec<Vec<String>> {
-    let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let lines = blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("remargin "));
-    let words = |line: &str| {
-        let mut words = vec![String::new()];
-        let mut quoted = false;
-        for c in line.chars() {
-            match c {
-                '\'' => quoted = !quoted,
-                ' ' if !quoted => words.push(String::new()),
-                c => words.last_mut().unwrap().push(c),
-            }
-        }
-        words.into_iter().filter(|word| !word.is_empty()).collect()
-    };
-    lines.map(|line| words(line.split(" # ").next().unwrap())).collect()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-}
-
-#[test]
-fn commands_that_pages_show_run() {
-    // Page, and how many commands it shows at least.
-    for (page, least) in [("README.md", 2), ("docs/tutorial/first-run.md", 5)] {
-        let place = tempfile::tempdir().unwrap();
-        copy(&root().join("data/sample"), &place.path().join("data/sample"));
-        let commands = shown(&read(page));
-        assert!(commands.len() >= least, "{page}: {commands:?}");
-        for command in commands {
-            let args: Vec<&str> = command.iter().map(String::as_str).collect();
-            let Outcome { code, stderr, .. } = remargin(place.path(), &args);
-            assert_eq!(code, Some(0), "{page}: remargin {}\n{stderr}", command.join(" "));
-        }
-    }
-}
-
 #[test]
 fn pages_are_read_as_they_stand() {
     let page = "Top.\n\n## a\n| flag | x |\n|---|---|\n| `-q, --quiet` | y |\n\n\
-                ## b\n```sh\nremargin run 'a b' --out c   # d\ncd x\n```\n";
+                ## b\ntext\n";
     assert_eq!(sections(page).iter().map(|(title, _)| *title).collect::<Vec<_>>(), ["", "a", "b"]);
     assert_eq!(table_rows(page), [["`-q, --quiet`", "y"]]);
-    assert_eq!(shown(page), [["run", "a b", "--out", "c"]]);
     let cases: [(&str, &[&str]); 5] = [
         ("`--max-rejects <N|P%>`", &["--max-rejects"]),
         ("|---|---|", &[]),

@@ -1,5 +1,5 @@
 //! Every example of README.md, of `examples/README.md` and of each `--help` runs as it is written, in order, from a
-//! fresh clone.
+//! fresh clone; the tutorials run from start to end.
 //!
 //! Left out are the examples that say how many minutes they take. `jq` is not part of the program: where it is not
 //! installed, the example runs without it.
@@ -90,30 +90,32 @@ fn has_jq() -> bool {
     Command::new("jq").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
+/// Runs lines of a shell in `clone`; what was written to stdout, then to stderr.
+fn bash(name: &str, clone: &Path, place: &Path, line: &str, code: i32) -> String {
+    let program = Path::new(env!("CARGO_BIN_EXE_remargin")).parent().unwrap();
+    let before = std::env::var_os("PATH").unwrap_or_default();
+    let path = [place.join("tools"), program.to_path_buf()].into_iter().chain(std::env::split_paths(&before));
+    let done = Command::new("bash")
+        .args(["-c", &format!("set -eo pipefail; {line}")])
+        .current_dir(clone)
+        .env("PATH", std::env::join_paths(path).unwrap())
+        .env("HOME", place.join("home"))
+        .env_remove("REMARGIN_LOG")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(code), "{name}: {line}\n{text}");
+    text
+}
+
 /// Runs the examples of one place in order, in a clone of their own. Returns how many ran.
 fn run_all(name: &str, examples: &[Example]) -> usize {
     let place = tempfile::tempdir().unwrap();
     let clone = clone(place.path());
-    let program = Path::new(env!("CARGO_BIN_EXE_remargin")).parent().unwrap();
-    let path = std::env::join_paths(
-        [place.path().join("tools"), program.to_path_buf()]
-            .into_iter()
-            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
-    )
-    .unwrap();
     for Example { line, code } in examples {
         let line = if has_jq() { line.as_str() } else { line.split(" | jq ").next().unwrap() };
-        let done = Command::new("bash")
-            .args(["-c", &format!("set -o pipefail; {line}")])
-            .current_dir(&clone)
-            .env("PATH", &path)
-            .env("HOME", place.path().join("home"))
-            .env_remove("REMARGIN_LOG")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert_eq!(done.status.code(), Some(*code), "{name}: {line}\n{said}");
+        bash(name, &clone, place.path(), line, *code);
     }
     examples.len()
 }
@@ -149,6 +151,40 @@ fn examples_of_pages_run_as_written() {
         assert!(examples.len() >= least, "{page}: {examples:?}");
         run_all(page, &examples);
     }
+}
+
+/// The tutorials from start to end, in one folder each: every block of commands in order, and every line that a page
+/// shows is among those that came. Blocks that build or install are left out: the program is there.
+#[test]
+fn tutorials_run_from_start_to_end_and_show_what_they_say() {
+    for (page, least) in [("docs/tutorial/first-run.md", 6), ("docs/tutorial/own-book.md", 8)] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let clone = clone(place.path());
+        let (mut ran, mut said) = (0, String::new());
+        for (language, block) in blocks(&text) {
+            match language {
+                "sh" if !block.contains("cargo ") => {
+                    said = bash(page, &clone, place.path(), block, 0);
+                    ran += 1;
+                }
+                "text" => {
+                    let lines: Vec<&str> = said.lines().map(str::trim_end).collect();
+                    let missing = block.lines().filter(|line| !line.is_empty() && !lines.contains(line));
+                    let missing: Vec<&str> = missing.collect();
+                    assert!(missing.is_empty(), "{page}: no line {missing:#?} in:\n{said}");
+                }
+                _ => {}
+            }
+        }
+        assert!(ran >= least, "{page}: {ran} blocks");
+    }
+}
+
+/// The blocks of a page: language and text.
+fn blocks(page: &str) -> Vec<(&str, &str)> {
+    let parts = page.split("\n```").skip(1).step_by(2);
+    parts.filter_map(|part| part.split_once('\n')).collect()
 }
 
 /// In three parts, so that they run side by side.

@@ -1,6 +1,7 @@
 //! The data dictionary: `docs/reference/outputs.md` and the docstrings of the Python stubs say of each output column
 //! what its declaration says. `REMARGIN_BLESS=1 cargo test --test outputs dictionary` writes them anew.
 
+use crate::common::e2e::remargin;
 use remargin::compare::tables as compare;
 use remargin::figures::Unit;
 use remargin::schema::outputs;
@@ -156,4 +157,82 @@ fn every_column_says_what_it_means() {
             }
         }
     }
+}
+
+const EXAMPLES: &str = "data/schemas/examples.csv";
+
+/// Characters of an example.
+const LONGEST: usize = 80;
+
+/// The first value of every column of every table that the commands write over the sample and the examples.
+fn examples() -> String {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let at = |path: &str| root.join(path).to_str().unwrap().to_owned();
+    // A day with an account that is left out.
+    std::fs::create_dir(dir.join("today")).unwrap();
+    for entry in std::fs::read_dir(root.join("examples/today")).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), dir.join("today").join(entry.file_name())).unwrap();
+    }
+    let positions = dir.join("today/positions.csv");
+    let broken = std::fs::read_to_string(&positions).unwrap() + "puts,NO-SUCH-SWAP,1,2\n";
+    std::fs::write(&positions, broken).unwrap();
+    let (sample, ops, yesterday) = (at("data/sample"), at("examples/ops.csv"), at("examples/yesterday"));
+    let csv = ["--format", "csv", "--quiet"];
+    let lines: [(i32, Vec<&str>); 6] = [
+        (0, vec!["run", &sample, "--out", "run", "--distance", "at-risk"]),
+        (0, vec!["run", &yesterday, "--out", "a"]),
+        (4, vec!["run", "today", "--out", "b"]),
+        (0, vec!["stress", &sample, "--out", "stress", "--preset", "crypto-historical", "--distribution", "accounts"]),
+        (
+            0,
+            vec![
+                "simulate", &sample, "--out", "simulate", "--ops", &ops, "--max-withdraw", "--max-order",
+                "BTC-USDT-SWAP",
+            ],
+        ),
+        (0, vec!["compare", "a", "b", "--out", "compare"]),
+    ];
+    for (code, mut line) in lines {
+        line.extend(csv);
+        let outcome = remargin(dir, &line);
+        assert_eq!(outcome.code, Some(code), "{line:?}: {}", outcome.stderr);
+    }
+    let mut text = String::from("table,column,example\n");
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for (command, tables) in outputs() {
+        for table in tables {
+            let file = dir.join(command).join(format!("{}.csv", table.name));
+            let file = if table.name == "rejects" { dir.join("b/rejects.csv") } else { file };
+            let mut reader = csv::Reader::from_path(&file).unwrap_or_else(|err| panic!("{}: {err}", file.display()));
+            let head = reader.headers().unwrap().clone();
+            let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+            for column in table.columns {
+                let place = head.iter().position(|name| name == column.name);
+                let mut values = rows.iter().filter_map(|row| row.get(place?));
+                let Some(value) = values.find(|value| !value.is_empty()) else { continue };
+                let value = value.trim_start_matches('\'');
+                let value = match value.char_indices().nth(LONGEST) {
+                    Some((end, _)) => format!("{}...", &value[..end]),
+                    None => value.to_owned(),
+                };
+                writer.write_record([&format!("{command}.{}", table.name), column.name.as_ref(), &value]).unwrap();
+            }
+        }
+    }
+    text += std::str::from_utf8(&writer.into_inner().unwrap()).unwrap();
+    text
+}
+
+/// The examples of `remargin schema` are values that the commands write.
+#[test]
+fn examples_of_columns_are_values_that_stand_there() {
+    let expected = examples();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLES);
+    if std::env::var_os("REMARGIN_BLESS").is_some() {
+        return std::fs::write(file, expected).unwrap();
+    }
+    let found = std::fs::read_to_string(file).unwrap();
+    assert!(found == expected, "{EXAMPLES} is stale: REMARGIN_BLESS=1 writes it anew");
 }
