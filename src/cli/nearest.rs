@@ -37,13 +37,20 @@ pub fn suggest(error: &mut Error, command: &mut Command, args: &[OsString]) {
 
 /// The command that a command line names: `rules show`.
 fn deepest<'a>(command: &'a mut Command, args: &[OsString]) -> &'a mut Command {
-    let mut found = command;
+    let mut path = Vec::new();
+    let mut at: &Command = command;
     for word in args.iter().skip(1).filter_map(|arg| arg.to_str()).filter(|word| !word.starts_with('-')) {
-        if found.find_subcommand(word).is_none() {
-            break;
-        }
-        let Some(next) = found.find_subcommand_mut(word) else { break };
-        found = next;
+        let Some(next) = at.find_subcommand(word) else { break };
+        path.push(word);
+        at = next;
+    }
+    let mut found = command;
+    for word in path {
+        // It was found above.
+        found = match found.get_subcommands_mut().find(|command| command.get_name() == word) {
+            Some(next) => next,
+            None => unreachable!("a command that was found is there"),
+        };
     }
     found
 }

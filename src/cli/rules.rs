@@ -18,8 +18,8 @@ Examples:
   remargin rules diff okx-pm2-2025-01 examples/desk.toml      what two sets differ in
 
 A rules file is a full set, or an overlay, which changes some keys of a built-in set:
-  extends = "okx-pm2-2025-01"
-  name = "desk"
+  extends = \"okx-pm2-2025-01\"
+  name = \"desk\"
   mr4.floor.other = 0.02      # [M] measured on 2026-10-01
 The mark in a comment says what a figure rests on: [P] published, [M] measured, [A] assumed.";
 

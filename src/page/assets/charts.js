@@ -2,8 +2,13 @@
 
 /** Pixels inside a figure on A4 landscape: over the whole width, and beside another. As in the style sheet. */
 const ON_PAPER = { wide: 1000, half: 484 };
-/** Below this many pixels charts have short words and small type. */
+/** Below this many pixels charts have less room for words. */
 const NARROW = 560;
+/** A column takes the full names of statuses from so many pixels on, and shares with their unit. */
+const FULL_NAMES = 104;
+const FULL_SHARES = 54;
+/** The names of statuses over columns of this width. */
+const nameOver = (column) => (column < FULL_NAMES ? (status) => SHORT_NAMES[status] : statusName);
 
 /**
  * Draws `figure` now, whenever its width changes, and for paper. `plot(width, onPaper)` gives an element or several, or
@@ -98,9 +103,12 @@ function ratioChart(figure, bins, thresholds) {
     if (bars.length === 0) return nothing("No account has a margin ratio.");
     const log = scale === "log";
     const isThreshold = (place) => marks.some((mark) => mark.place === place);
-    const labelled = apart(round, (place) => place / bins.length * (width - 78), 30, isThreshold);
+    const pixels = (place) => 58 + place / bins.length * (width - 78);
+    const labelled = apart(round, pixels, 30, isThreshold);
+    // Words stand to the left of their line, unless there is no room for them.
+    const toRight = (mark) => pixels(mark.place) < mark.text.length * 7.5;
     return plotted({
-      width, height: 320, marginLeft: 58, marginTop: 56, marginBottom: 44,
+      width, height: 332, marginLeft: 58, marginTop: 68, marginBottom: 44,
       ariaLabel: "Histogram of margin ratios",
       x: { domain: [0, bins.length], ticks: labelled, tickFormat: (place) => axisRatio(bounds[place]), label: "margin ratio \u2192" },
       y: log ? { type: "log", domain: [0.7, most * 1.3], label: "accounts (log)", ticks: logTicks(1, most * 1.3), tickFormat: tick, grid: true }
@@ -110,7 +118,7 @@ function ratioChart(figure, bins, thresholds) {
         Plot.rect(bars, { x1: "place", x2: (bar) => bar.place + 1, y1: log ? 0.7 : 0, y2: "accounts", fill: "status", insetLeft: 0.5, insetRight: 0.5,
           title: (bar) => `${statusName(bar.status)}\nratio ${range(bar.bin)}\n${count(bar.accounts)} accounts`, tip: "x" }),
         Plot.ruleX(marks, { x: "place", stroke: "currentColor", strokeDasharray: "3,3", strokeOpacity: 0.6 }),
-        ...marks.map((mark, place) => Plot.text([mark], { x: "place", text: "text", frameAnchor: "top", textAnchor: "end", lineAnchor: "bottom", dx: -3, dy: -4 - 15 * place, fill: "currentColor" })),
+        ...marks.map((mark, place) => Plot.text([mark], { x: "place", text: "text", frameAnchor: "top", textAnchor: toRight(mark) ? "start" : "end", lineAnchor: "bottom", dx: toRight(mark) ? 3 : -3, dy: -4 - 15 * place, fill: "currentColor" })),
         log ? null : Plot.ruleY([0]),
       ],
     });
@@ -151,7 +159,7 @@ function concentrationChart(figure, concentration, margined) {
     marks: [
       Plot.barX(rows, { x: 1, y: "accounts", fill: "currentColor", fillOpacity: 0.06, insetTop: 2, insetBottom: 2 }),
       Plot.barX(rows, { x: "mmr_share", y: "accounts", fill: "var(--calm)", insetTop: 2, insetBottom: 2 }),
-      Plot.text(rows, { x: 1, y: "accounts", text: (row) => `${percent(row.mmr_share, 2)}  (${short(row.mmr)} USD)`, textAnchor: "start", dx: 5 }),
+      Plot.text(rows, { x: 1, y: "accounts", text: (row) => `${percent(row.mmr_share, 2)}  (${short(row.mmr)}${width < NARROW ? "" : " USD"})`, textAnchor: "start", dx: 5 }),
     ],
   }));
 }
@@ -175,7 +183,7 @@ function unitChart(figure, units) {
     (width) => shown.length === 0 ? nothing("No account has a risk unit.") : plotted({
       width, height: rowHeight(shown.length), marginTop: 6, marginLeft: 100, marginRight: 64,
       ariaLabel: "MMR by risk unit and component",
-      x: { label: null, tickFormat: tick, grid: true, ticks: 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip }, color: termScale(terms),
+      x: { label: null, tickFormat: tick, grid: true, ticks: width < NARROW ? 3 : 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip }, color: termScale(terms),
       marks: [
         Plot.barX(parts, { x: "usd", y: "unit", fill: "term", order: terms, insetTop: 1, insetBottom: 1 }),
         wholeRow(shown, "mmr", (unit) => [`MMR ${usd(unit.mmr)} USD`, ...terms.filter((term) => unit.charges[term] > 0).map((term) => `${upper(term)} ${usd(unit.charges[term])}, ${percent(unit.mmr ? unit.charges[term] / unit.mmr : null)}`)]),
@@ -214,7 +222,7 @@ function hedgingChart(figure, units, totals) {
     (width) => shown.length === 0 ? nothing("No account has a risk unit.") : plotted({
       width, height: rowHeight(shown.length), marginTop: 6, marginLeft: 100, marginRight: 64,
       ariaLabel: "MMR with and without spot hedging by risk unit",
-      x: { label: null, tickFormat: tick, grid: true, ticks: 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip },
+      x: { label: null, tickFormat: tick, grid: true, ticks: width < NARROW ? 3 : 5 }, y: { domain: shown.map((unit) => unit.risk_unit), label: null, tickSize: 0, tickFormat: clip },
       marks: [
         Plot.barX(shown, { x: "mmr_no_hedge", y: "risk_unit", fill: "var(--calm)", fillOpacity: 0.3, insetTop: 1, insetBottom: 1 }),
         Plot.barX(shown, { x: "mmr", y: "risk_unit", fill: "var(--calm)", insetTop: 4, insetBottom: 4 }),
@@ -265,14 +273,16 @@ function heatMap(width, shown, all_cells, all_owed) {
   const left = Math.min(longest * 7 + 16, Math.floor(width * 0.32));
   const most = Math.max(8, Math.floor((left - 16) / 6.8));
   const right = narrow ? 64 : Math.min(220, Math.floor(width * 0.22));
+  const column_width = (width - right - left - 4) / STATUSES.length;
+  const tight = column_width < FULL_SHARES;
   const y = { domain: shown.map((row) => row.scenario), label: null, tickSize: 0 };
   const shared = { height: shown.length * 24 + 34, marginTop: 30, marginBottom: 4 };
-  const fontSize = narrow ? 10 : 12;
-  const share = (cell) => (narrow ? (cell.share * 100).toFixed(1) : percent(cell.share, cell.share < 0.1 ? 2 : 1));
+  const fontSize = tight ? 10 : 12;
+  const share = (cell) => (tight ? (cell.share * 100).toFixed(1) : percent(cell.share, cell.share < 0.1 ? 2 : 1));
   const heat = plotted({
     ...shared, width: width - right, marginLeft: left, marginRight: 4,
     ariaLabel: "Heat map of scenarios by status",
-    x: { axis: "top", domain: STATUSES, tickFormat: narrow ? (status) => SHORT_NAMES[status] : statusName, label: null, tickSize: 0 },
+    x: { axis: "top", domain: STATUSES, tickFormat: nameOver(column_width), label: null, tickSize: 0 },
     y: { ...y, tickFormat: (text) => clipped(text, most) },
     color: statusScale, opacity: { domain: [0, 100], range: SHADES },
     marks: [
@@ -280,7 +290,7 @@ function heatMap(width, shown, all_cells, all_owed) {
       Plot.text(cells, { x: "status", y: "scenario", text: share, fontSize, fill: "currentColor", pointerEvents: "none" }),
     ],
   });
-  const title = narrow ? "Short, USD" : "Shortfall, USD";
+  const title = narrow ? "Short" : "Shortfall, USD";
   const most_owed = Math.max(1, ...all_owed.map((row) => row.shortfall));
   const column = plotted({
     ...shared, width: right, marginLeft: 4, marginRight: 4,
@@ -303,15 +313,17 @@ function migrationChart(figure, scenarios) {
   const draw = chart(figure, "Migration", "accounts by status: a row for each in the base case, a column for each in the scenario", null, (width) => {
     const cells = STATUSES.flatMap((from, i) => STATUSES.map((to, j) => ({ from, to, accounts: chosen.migration[i][j] })));
     const most = Math.max(1, ...cells.map((cell) => cell.accounts));
-    const narrow = width < NARROW;
+    const left = width < NARROW ? 104 : 118;
+    const column = (Math.min(width, 760) - left - 20) / STATUSES.length;
+    const tight = column < FULL_SHARES;
     return plotted({
-      width: Math.min(width, 760), height: 5 * 34 + 32, marginTop: 28, marginBottom: 4, marginLeft: narrow ? 104 : 118,
+      width: Math.min(width, 760), height: 5 * 34 + 32, marginTop: 28, marginBottom: 4, marginLeft: left,
       ariaLabel: "Migration matrix",
-      x: { axis: "top", domain: STATUSES, tickFormat: narrow ? (status) => SHORT_NAMES[status] : statusName, label: null, tickSize: 0 }, y: { domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 },
+      x: { axis: "top", domain: STATUSES, tickFormat: nameOver(column), label: null, tickSize: 0 }, y: { domain: STATUSES, tickFormat: statusName, label: null, tickSize: 0 },
       color: statusScale, opacity: { type: "sqrt", domain: [0, most], range: SHADES },
       marks: [
         Plot.cell(cells, { x: "to", y: "from", fill: (cell) => (cell.accounts ? cell.to : null), fillOpacity: "accounts", inset: 0.5, title: (cell) => `${statusName(cell.from)} \u2192 ${statusName(cell.to)}\n${count(cell.accounts)} accounts` }),
-        Plot.text(cells, { x: "to", y: "from", fontSize: narrow ? 10 : 12, text: (cell) => (cell.accounts ? (narrow ? tick(cell.accounts) : count(cell.accounts)) : "\u00b7"), fill: "currentColor", fontWeight: (cell) => (cell.from === cell.to ? "bold" : null) }),
+        Plot.text(cells, { x: "to", y: "from", fontSize: tight ? 10 : 12, text: (cell) => (cell.accounts ? (tight ? tick(cell.accounts) : count(cell.accounts)) : "\u00b7"), fill: "currentColor", fontWeight: (cell) => (cell.from === cell.to ? "bold" : null) }),
       ],
     });
   }, h("div", { class: "tools" }, select));

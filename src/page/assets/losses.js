@@ -51,7 +51,7 @@ function lossChart(figure, losses, initial, tools) {
     const [low, high] = [d3.min(rects, (bar) => bar.from), d3.max(rects, (bar) => bar.to)];
     const left = (line) => (line.x - low) / (high - low) > 0.5;
     return plotted({
-      width, height: 300, marginLeft: 62, marginTop: 62, marginBottom: 40,
+      width, height: 306, marginLeft: 62, marginTop: 68, marginBottom: 40,
       ariaLabel: `Histogram of ${LOSS_NAMES[chosen.figure]} over the scenarios`,
       x: { domain: [low, high], tickFormat: tick, label: `${LOSS_NAMES[chosen.figure]}, USD \u2192` },
       y: { type: log ? "log" : "linear", domain: [least, most], tickFormat: (x) => percent(x, x > 0 ? decimals(x) : 0), label: log ? "share (log)" : "share", grid: true,

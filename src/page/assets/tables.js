@@ -10,7 +10,8 @@ function compare(a, b, descending) {
 
 /** Rows of a table on paper, as in the style sheet, and columns from which on a table has small type there. */
 const ON_PAGE = 40;
-const BROAD = 10;
+const BROAD = 9;
+const BROADER = 14;
 
 /**
  * Fills `mount` with a table.
@@ -108,7 +109,7 @@ function table(mount, columns, rows, options) {
   }
   const lead = options.drill ? [h("th", { scope: "col" }, h("span", { class: "unseen" }, "Units"))] : [];
   const scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": options.title },
-    h("table", columns.length > BROAD ? { class: "broad" } : {}, h("thead", {}, h("tr", {}, lead, heads)), body));
+    h("table", columns.length > BROAD ? { class: columns.length > BROADER ? "broad broader" : "broad" } : {}, h("thead", {}, h("tr", {}, lead, heads)), body));
   mount.append(scroll);
   if (rows.length > ON_PAGE) mount.append(h("p", { class: "about paper" }, `On paper the first ${ON_PAGE} rows; ${count(rows.length)} are on the page and all in the tables.`));
   draw();

@@ -63,7 +63,7 @@ const shortName = (text) => clipped(text, 48);
 const STATUSES = ["liquidation", "near_liquidation", "warning", "healthy", "no_risk"];
 const STATUS_NAMES = { liquidation: "Liquidation", near_liquidation: "Near liquidation", warning: "Warning", healthy: "Healthy", no_risk: "No risk" };
 const statusColor = (status) => `var(--${STATUSES.includes(status) ? status : "no_risk"})`;
-const SHORT_NAMES = { liquidation: "Liq.", near_liquidation: "Near", warning: "Warn", healthy: "Healthy", no_risk: "None" };
+const SHORT_NAMES = { liquidation: "Liq.", near_liquidation: "Near", warning: "Warn", healthy: "OK", no_risk: "None" };
 const statusName = (status) => STATUS_NAMES[status] || status;
 const TERMS = ["mr1", "mr2", "mr6", "mr3", "mr4", "mr5", "mr9", "mr7"];
 const TERM_COLORS = { mr1: "#4a78d6", mr2: "#e8ab17", mr6: "#f0684f", mr3: "#9a6b4b", mr4: "#45b39d", mr5: "#e77fb3", mr9: "#9a63e0", mr7: "#8693a1", none: "#c6ced6" };
