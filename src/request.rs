@@ -116,7 +116,14 @@ pub struct OutputRequest {
 impl OutputRequest {
     /// A new folder of Parquet tables, with a page.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), format: Format::Parquet, force: false, report: true, label: None, command_line: Vec::new() }
+        Self {
+            dir: dir.into(),
+            format: Format::Parquet,
+            force: false,
+            report: true,
+            label: None,
+            command_line: Vec::new(),
+        }
     }
 
     /// Says what the run is called.

@@ -209,7 +209,10 @@ impl<'a> Findings<'a> {
             unused_price_gaps: self.snapshot.unused_price_gaps,
             warnings: &self.snapshot.warnings,
             unused_files: files.iter().map(|file| file.display().to_string()).collect(),
-            unused_columns: columns.iter().map(|(table, column)| UnusedColumn { table: table.name(), column }).collect(),
+            unused_columns: columns
+                .iter()
+                .map(|(table, column)| UnusedColumn { table: table.name(), column })
+                .collect(),
         };
         let text = serde_json::to_string_pretty(&answer);
         text.map(|text| text + "\n").map_err(|error| Error::Runtime(format!("cannot form the answer: {error}")))

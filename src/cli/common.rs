@@ -233,7 +233,8 @@ pub fn parse_label(text: &str) -> Result<String, String> {
 }
 
 fn parse_age(text: &str) -> Result<Duration, String> {
-    let age: jiff::SignedDuration = without_underscores(text).parse().map_err(|error: jiff::Error| error.to_string())?;
+    let age: jiff::SignedDuration =
+        without_underscores(text).parse().map_err(|error: jiff::Error| error.to_string())?;
     Duration::try_from(age).map_err(|_| "an age cannot be negative".to_owned())
 }
 

@@ -3,7 +3,9 @@
 use super::common::{RulesArgs, TextFormat};
 use super::{exit, terminal};
 use clap::{Args, Subcommand};
-use remargin::rules::{self, BUILT_IN_NAME, BUILT_INS, BuiltIn, Difference, FigureCounts, LoadedRules, Mark, RuleValue};
+use remargin::rules::{
+    self, BUILT_IN_NAME, BUILT_INS, BuiltIn, Difference, FigureCounts, LoadedRules, Mark, RuleValue,
+};
 use remargin::{Error, Result};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

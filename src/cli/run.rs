@@ -1,6 +1,8 @@
 //! `remargin run`: computes the margin of every account and writes it to a folder.
 
-use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label, piped};
+use super::common::{
+    DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label, piped,
+};
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};

@@ -305,20 +305,29 @@ fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain(header.get(column).map(|name| name.chars().count())).max().unwrap_or(0) + 2
     };
-    let first = width(0) + 2;
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let fewest = parts(&widths, WIDTH).len();
+    // As many parts as are needed, and these of like width.
+    let narrowest = (1..=WIDTH).find(|&limit| parts(&widths, limit).len() == fewest).unwrap_or(WIDTH);
+    parts(&widths, narrowest).iter().map(|columns| table_of(columns, header, &rows)).collect()
+}
+
+/// The columns of each part, the first in all of them.
+fn parts(widths: &[usize], limit: usize) -> Vec<Vec<usize>> {
+    let first = widths.first().map_or(0, |first| first + 2);
     let mut parts: Vec<Vec<usize>> = vec![vec![0]];
     let mut taken = first;
-    for column in 1..header.len() {
-        if taken + width(column) > WIDTH && taken > first {
+    for (column, width) in widths.iter().enumerate().skip(1) {
+        if taken + width > limit && taken > first {
             parts.push(vec![0]);
             taken = first;
         }
-        taken += width(column);
+        taken += width;
         if let Some(part) = parts.last_mut() {
             part.push(column);
         }
     }
-    parts.iter().map(|columns| table_of(columns, header, &rows)).collect()
+    parts
 }
 
 fn table_of(columns: &[usize], header: &[&str], rows: &[Vec<String>]) -> String {

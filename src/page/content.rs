@@ -373,15 +373,11 @@ impl Page {
     pub(crate) fn new(identity: Identity, summary: &Summary, scenarios: Option<Scenarios>) -> Self {
         let mut units: Vec<&UnitSummary> = summary.risk_units.iter().collect();
         units.sort_by(|a, b| b.mmr.total_cmp(&a.mmr));
-        let unmargined = summary
-            .unmargined
-            .iter()
-            .take(LISTED)
-            .map(|account| UnmarginedAccount {
-                account_id: cut(&account.account_id, LONGEST_ID),
-                value: cut(&account.value, LONGEST_ID),
-                ..account.clone()
-            });
+        let unmargined = summary.unmargined.iter().take(LISTED).map(|account| UnmarginedAccount {
+            account_id: cut(&account.account_id, LONGEST_ID),
+            value: cut(&account.value, LONGEST_ID),
+            ..account.clone()
+        });
         let mut distribution = summary.distribution.clone();
         for account in &mut distribution.largest {
             account.account_id = cut(&account.account_id, LONGEST_ID);

@@ -165,9 +165,7 @@ fn of_output((of, table): (&str, &str), column: &Column, examples: &Examples) ->
 /// Values by table and column.
 fn examples() -> Examples {
     let rows = csv::Reader::from_reader(EXAMPLES.as_bytes()).into_records().flatten();
-    let cells = rows.filter_map(|row| {
-        Some(((row.get(0)?.to_owned(), row.get(1)?.to_owned()), row.get(2)?.to_owned()))
-    });
+    let cells = rows.filter_map(|row| Some(((row.get(0)?.to_owned(), row.get(1)?.to_owned()), row.get(2)?.to_owned())));
     cells.collect()
 }
 

@@ -68,8 +68,7 @@ pub(super) fn trust(
             by_key.extend(assumed_of_borrowing(rules).map(|key| (key.to_owned(), totals.borrow_mmr)));
         }
     }
-    let mut figures: Vec<AssumedFigure> =
-        by_key.into_iter().map(|(key, mmr)| AssumedFigure { key, mmr }).collect();
+    let mut figures: Vec<AssumedFigure> = by_key.into_iter().map(|(key, mmr)| AssumedFigure { key, mmr }).collect();
     figures.sort_by(|a, b| b.mmr.total_cmp(&a.mmr));
     Trust {
         figures: rules.figures(),

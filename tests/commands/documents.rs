@@ -199,10 +199,8 @@ fn the_words_of_the_page_are_those_of_the_glossary() {
         }
         text
     };
-    let known: BTreeSet<(String, String)> = table_rows(&read("docs/reference/glossary.md"))
-        .iter()
-        .map(|row| (plain(&row[0]), plain(&row[1])))
-        .collect();
+    let known: BTreeSet<(String, String)> =
+        table_rows(&read("docs/reference/glossary.md")).iter().map(|row| (plain(&row[0]), plain(&row[1]))).collect();
     let script = read("src/page/assets/words.js");
     let lines = script.lines().filter_map(|line| line.trim().strip_suffix(','));
     let words: Vec<(String, String)> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();

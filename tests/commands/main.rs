@@ -7,6 +7,7 @@ mod common;
 mod compare;
 mod distance;
 mod documents;
+mod edges;
 mod examples;
 mod force;
 mod init;

@@ -188,7 +188,14 @@ fn examples() -> String {
         (
             0,
             vec![
-                "simulate", &sample, "--out", "simulate", "--ops", &ops, "--max-withdraw", "--max-order",
+                "simulate",
+                &sample,
+                "--out",
+                "simulate",
+                "--ops",
+                &ops,
+                "--max-withdraw",
+                "--max-order",
                 "BTC-USDT-SWAP",
             ],
         ),

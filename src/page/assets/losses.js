@@ -30,7 +30,9 @@ function lossSection(data) {
 /** A histogram, the tail beyond the 99 % quantile in another colour. */
 function lossChart(figure, losses, initial, tools) {
   let chosen = initial;
-  let scale = "log";
+  // Shares that hardly differ need no logarithm.
+  const range = d3.extent(initial.bars, ([, share]) => share);
+  let scale = range[1] > 10 * range[0] ? "log" : "linear";
   const scales = choice(["log", "linear"], scale, (name) => { scale = name; draw(); });
   tools.append(...scales.children);
   const about = h("span", {});
