@@ -19,7 +19,7 @@ Examples:
   remargin bench                                         about a minute
   remargin bench --budget 300 --max-positions 50_000_000 --plot capacity.svg      five minutes
   remargin bench --format json --window 30m --set risk_unit=merged > capacity.json   about a minute
-  remargin bench --budget 2 --max-positions 20_000       a first look, in seconds
+  remargin bench --budget 2 --max-positions 100_000      a first look, in seconds
   remargin bench --stress --scenarios 64                 about a minute: the cost of one more price scenario
   remargin bench --simulate                              about a minute: order and transfer checks per second
 

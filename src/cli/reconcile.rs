@@ -13,7 +13,7 @@ Examples:
   remargin import okx data/okx-sample --out snapshot
   remargin run snapshot --out out
   remargin reconcile out --against data/okx-sample
-  remargin reconcile out --against data/okx-sample --tolerance 1e-6 --format json | jq '.comparisons[] | select(.is_break)'
+  remargin reconcile out --against data/okx-sample --tolerance 1e-6 --format json | jq .comparisons
 
 FILE is a saved response of account/position-builder, account/account-position-risk or account/balance, or a folder of
 them as `remargin import okx` reads it, with one sub-folder per account.

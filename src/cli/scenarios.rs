@@ -30,7 +30,7 @@ Examples:
 const MONTECARLO_AFTER_HELP: &str = "\
 Examples:
   remargin scenarios montecarlo data/scenarios/crypto-daily.csv --count 10_000 --seed 7 --out drawn.parquet
-  remargin scenarios montecarlo data/scenarios/crypto-daily.csv --count 10_000 --seed 7 --df 4 --filtered --out tails.parquet
+  remargin scenarios montecarlo data/scenarios/crypto-daily.csv --count 10_000 --seed 7 --df 4 --filtered --out t.csv
 
 The same prices, flags and seed give the same scenarios on every machine. What PRICES may be, and what is written:
 see `remargin scenarios history --help`.";

@@ -20,9 +20,9 @@ Examples:
   remargin stress data/sample --out out --preset crypto-historical
   remargin stress data/sample --out grid --grid 'BTC=-50%..50%/10%,ETH=-50%..50%/10%'
   remargin stress data/sample --out falls --grid '*=-50%..0%/5%' --grid 'vol=0%..100%/50%'
-  remargin stress data/sample --out moves --scenario 'depeg USDT=-5%' --scenario 'crash: *=-40% BTC=-30% vol +50% days 1'
+  remargin stress data/sample --out moves --scenario 'depeg USDT=-5%' --scenario 'crash: *=-40% vol +50% days 1'
   remargin stress data/sample --out desk --shocks examples/scenarios.csv --detail all --label 'desk B'
-  remargin stress data/sample --out history --preset history-1d --fund 50_000 --distribution accounts
+  remargin stress data/sample --out fund --preset crypto-historical --fund 50_000 --distribution accounts
   remargin stress --list-presets
   remargin stress data/sample --reverse 'BTC, accounts in liquidation > 5%'
 

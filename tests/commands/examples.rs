@@ -223,8 +223,9 @@ fn the_notebook_runs() {
 
 #[test]
 fn examples_are_read_as_they_stand() {
-    let help = "About.\n\nUsage: x\n\nExamples:\n  remargin run a --out 'b c'   # exit code 5\n  remargin bench      about a \
-                minute\n  echo '{}' |\n    remargin simulate a --ops -\n  remargin rules list\n\nremargin is no example.\n";
+    let help = "About.\n\nUsage: x\n\nExamples:\n  remargin run a --out 'b c'   # exit code 5\n  \
+                remargin bench      about a minute\n  echo '{}' |\n    remargin simulate a --ops -\n  \
+                remargin rules list\n\nremargin is no example.\n";
     let lines: Vec<(String, i32)> = of_help(help).into_iter().map(|example| (example.line, example.code)).collect();
     let expected =
         [("remargin run a --out 'b c'", 5), ("echo '{}' | remargin simulate a --ops -", 0), ("remargin rules list", 0)];
