@@ -40,7 +40,8 @@ fn deepest<'a>(command: &'a mut Command, args: &[OsString]) -> &'a mut Command {
     let mut path = Vec::new();
     let mut at: &Command = command;
     for word in args.iter().skip(1).filter_map(|arg| arg.to_str()).filter(|word| !word.starts_with('-')) {
-        let Some(next) = at.find_subcommand(word) else { break };
+        // Other words are values: of a flag that stands before the command, or of the command itself.
+        let Some(next) = at.find_subcommand(word) else { continue };
         path.push(word);
         at = next;
     }
@@ -86,6 +87,7 @@ mod tests {
             ("run s --formt=csv", "'--format'"),
             ("stress s --senario x", "'--scenario'"),
             ("rules show --formt json", "'--format'"),
+            ("--log-format json run s --oot x", "'--out'"),
             ("wholly-unlike", ""),
             ("run s --wholly-unlike", ""),
         ] {

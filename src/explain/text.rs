@@ -172,8 +172,7 @@ impl UnitStep {
     }
 
     fn write_positions(&self, out: &mut String) -> fmt::Result {
-        let header =
-            ["instrument", "kind", "qty", "avg", "mark", "upl / value", "", "delta coin", "delta USD", "MR7 raw"];
+        let header = ["instrument", "kind", "qty", "avg", "mark", "upl / value", "delta coin", "delta USD", "MR7 raw"];
         let rows = self.positions.iter().map(|step| {
             vec![
                 step.inst_id.clone(),
@@ -181,8 +180,11 @@ impl UnitStep {
                 coin(step.qty),
                 price(step.avg_px),
                 price(step.mark_px),
-                coin(if step.option.is_some() { step.option_value_settle } else { step.upl_settle }),
-                step.settle_ccy.clone(),
+                format!(
+                    "{} {}",
+                    coin(if step.option.is_some() { step.option_value_settle } else { step.upl_settle }),
+                    step.settle_ccy
+                ),
                 coin(step.delta_coin),
                 usd(step.cash_delta),
                 usd(step.mr7_raw),
