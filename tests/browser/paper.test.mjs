@@ -111,6 +111,8 @@ test("a run is printed, with its label and what was assumed", async () => {
   const first = pages[0].words.map((word) => word.word).join(" ");
   assert.ok(first.includes(LABEL), first.slice(0, 300));
   const all = pages.map((page) => page.words.map((word) => word.word).join(" ")).join(" ");
+  // The table of risk units goes over two pages, with heads on both.
+  assert.ok(all.split("binds MR2 binds").length >= 3, "the heads of a table stand on each of its pages");
   for (const word of ["mr3.offset_charge", "expected shortfall", "To liquidation, fall"]) assert.ok(all.includes(word), word);
 });
 
@@ -186,6 +188,13 @@ test("assumptions add up, and words are explained", async () => {
   assert.ok(most > 0 && most <= trust.mmr_on_assumed * 1.0001 + 1, `${most} ${trust.mmr_on_assumed}`);
   assert.ok(rows.filter((row) => row[4].length > 1).length > rows.length / 2, "most say why");
   assert.ok((await page.locator("#words dt").count()) > 20);
+  await page.close();
+});
+
+test("millions are M, not m", async () => {
+  const { page } = await open(browser, at("run", "report.html"));
+  const text = await page.evaluate(() => document.body.innerText);
+  assert.ok(/\d\u202fM\b/.test(text) && !/\d\u202fm\b/.test(text), text.match(/\d\u202f\w+/g).join(" "));
   await page.close();
 });
 
