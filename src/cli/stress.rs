@@ -163,9 +163,9 @@ fn presets() -> Result<String> {
         let names = preset.names()?;
         let _ = writeln!(text, "{}: {} scenarios: {}", preset.name(), names.len(), preset.about());
         let few = if names.len() > NAMED { &[] } else { names.as_slice() };
-        few.iter().for_each(|name| {
+        for name in few {
             let _ = writeln!(text, "  {name}");
-        });
+        }
     }
     Ok(text)
 }

@@ -57,7 +57,9 @@ pub(super) fn trust(
             for ((charge, rests), keys) in terms(charges).into_iter().zip(rests).zip(keys) {
                 if rests.assumed && charge != 0.0 {
                     assumed += charge;
-                    keys.into_iter().for_each(|key| *by_key.entry(key).or_default() += charge);
+                    for key in keys {
+                        *by_key.entry(key).or_default() += charge;
+                    }
                 }
             }
         }
