@@ -1,6 +1,6 @@
 //! An explanation as text, from equity to status. Figures are rounded; JSON has them in full.
 
-use super::model::{Explanation, TierStep, UnitStep, WayStep};
+use super::model::{Explanation, TierStep, UnitStep};
 use crate::market::scenario::EVERY_COIN;
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt::{self, Write};
@@ -32,20 +32,20 @@ impl Explanation {
     fn write_distances(&self, out: &mut String) -> fmt::Result {
         let Some(distances) = &self.distances else { return Ok(()) };
         writeln!(out, "\n{}. Distances: the nearest move to the liquidation threshold", self.units.len() + 3)?;
-        let header = ["coin", "price USD", "fall", "to USD", "ratio there", "rise", "to USD", "ratio there"];
-        let rows = distances.iter().map(|step| {
-            let way = |way: &WayStep| {
+        let header = ["coin", "way", "move", "USD now", "USD there", "ratio there"];
+        let rows = distances.iter().flat_map(|step| {
+            let coin = if step.base == EVERY_COIN { "all coins" } else { &step.base };
+            [("fall", &step.down), ("rise", &step.up)].map(|(name, way)| {
                 let jump = if way.reach == "jump" { " (jump)" } else { "" };
-                let to = way.px_usd.map_or_else(String::new, price);
-                let ratio = way.margin_ratio.map_or_else(String::new, |ratio| format!("{ratio:.6}"));
-                [way.price_move.map_or_else(|| "none".to_owned(), |by| percent(by) + jump), to, ratio]
-            };
-            let coin = if step.base == EVERY_COIN { "all coins".to_owned() } else { step.base.clone() };
-            [coin, step.px_usd.map_or_else(String::new, price)]
-                .into_iter()
-                .chain(way(&step.down))
-                .chain(way(&step.up))
-                .collect()
+                vec![
+                    coin.to_owned(),
+                    name.to_owned(),
+                    way.price_move.map_or_else(|| "none".to_owned(), |by| percent(by) + jump),
+                    step.px_usd.map_or_else(String::new, price),
+                    way.px_usd.map_or_else(String::new, price),
+                    way.margin_ratio.map_or_else(String::new, |ratio| format!("{ratio:.6}")),
+                ]
+            })
         });
         out.push_str(&table(&header, rows));
         Ok(())

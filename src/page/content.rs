@@ -3,6 +3,7 @@
 //! Long lists are rows of plain arrays, rounded to what a person reads: money to cents below 100,000 USD and to
 //! dollars above, the rest to six digits. Every bit is in the tables, which the page names.
 
+use super::left_out::{Blame, LeftOut};
 use super::losses::Losses;
 use super::scenarios::Scenarios;
 use super::words::{cut, digits, money};
@@ -17,9 +18,7 @@ use crate::snapshot::InputFile;
 use crate::totals::at_risk::{AtRisk, Binding, Names};
 use crate::totals::reach::Reach;
 use crate::totals::spread::Distribution;
-use crate::totals::summary::{
-    AccountCounts, HedgeSaving, RejectSummary, Summary, TableSummary, Totals, UnitSummary, UnmarginedAccount,
-};
+use crate::totals::summary::{AccountCounts, HedgeSaving, RejectSummary, Summary, TableSummary, Totals, UnitSummary};
 use crate::totals::trust::Trust;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -34,10 +33,10 @@ const ACCOUNT_UNITS_SHOWN: usize = 12;
 /// thousand accounts with five units each take 700,000.
 const DRILL_BYTES: usize = 1_200_000;
 /// Accounts that were left out, files and changed parameters listed.
-const LISTED: usize = 100;
+pub(super) const LISTED: usize = 100;
 /// Characters of a path or a value, of an account id, and of the name of a risk unit.
 const LONGEST_TEXT: usize = 160;
-const LONGEST_ID: usize = 64;
+pub(super) const LONGEST_ID: usize = 64;
 /// Characters of why a figure is assumed, and of the label of a run.
 const LONGEST_NOTE: usize = 300;
 const LONGEST_LABEL: usize = 200;
@@ -60,7 +59,7 @@ pub(crate) struct Page {
     rejects: RejectSummary,
     unused_price_gaps: u64,
     /// The first of them.
-    unmargined: Vec<UnmarginedAccount>,
+    unmargined: Vec<LeftOut>,
     at_risk: Option<AtRiskTable>,
     scenarios: Option<Scenarios>,
     losses: Option<Losses>,
@@ -373,10 +372,12 @@ impl Page {
     pub(crate) fn new(identity: Identity, summary: &Summary, scenarios: Option<Scenarios>) -> Self {
         let mut units: Vec<&UnitSummary> = summary.risk_units.iter().collect();
         units.sort_by(|a, b| b.mmr.total_cmp(&a.mmr));
-        let unmargined = summary.unmargined.iter().take(LISTED).map(|account| UnmarginedAccount {
+        let unmargined = summary.unmargined.iter().take(LISTED).map(|account| LeftOut {
+            id: account.account_id.clone(),
             account_id: cut(&account.account_id, LONGEST_ID),
-            value: cut(&account.value, LONGEST_ID),
-            ..account.clone()
+            reason: account.reason.clone(),
+            broken_rows: account.broken_rows,
+            blame: None,
         });
         let mut distribution = summary.distribution.clone();
         for account in &mut distribution.largest {
@@ -400,6 +401,14 @@ impl Page {
             scenarios,
             losses: None,
         }
+    }
+
+    /// Adds the rows to blame for accounts that were left out.
+    pub(crate) fn with_blame(mut self, blames: &BTreeMap<String, Blame>) -> Self {
+        for account in &mut self.unmargined {
+            account.blame = blames.get(&account.id).cloned();
+        }
+        self
     }
 
     /// Adds how the book is distributed over the scenarios.

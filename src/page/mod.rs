@@ -13,12 +13,14 @@
 
 pub(crate) mod content;
 mod drill;
+pub(crate) mod left_out;
 pub(crate) mod losses;
 pub(crate) mod scenarios;
 mod words;
 
 pub(crate) use content::{AtRiskRow, Identity, Page};
 pub(crate) use drill::Drill;
+pub(crate) use left_out::Blame;
 pub(crate) use losses::Losses;
 pub(crate) use scenarios::Scenarios;
 

@@ -66,15 +66,7 @@ fn a_page_is_below_three_megabytes_whatever_the_book() {
         })
         .collect();
     summary.unmargined = (0..5000)
-        .map(|n| UnmarginedAccount {
-            account_id: id(n),
-            reason: "unknown_instrument".into(),
-            broken_rows: 1,
-            table: "positions".into(),
-            row: u64::MAX,
-            column: "inst_id".into(),
-            value: id(n),
-        })
+        .map(|n| UnmarginedAccount { account_id: id(n), reason: "unknown_instrument".into(), broken_rows: 1 })
         .collect();
     let file = |n: usize| PageFile { path: id(n), bytes: u64::MAX, rows: Some(u64::MAX), blake3: "f".repeat(64) };
     let files: Vec<PageFile> = (0..5000).map(file).collect();
@@ -93,7 +85,9 @@ fn a_page_is_below_three_megabytes_whatever_the_book() {
     let unit = UnitEntry { name: id(1), figures: figures.with(UnitFigure::mr1_vol, 1.0) };
     let units: UnitsByAccount = (0..AT_RISK_SHOWN).map(|n| (id(n), vec![unit.clone(); 50])).collect();
     let rows = (0..AT_RISK_SHOWN).map(row).collect();
-    let page = Page::new(identity, &summary, None).with_rows(rows, Some(units));
+    let blame = |n: usize| Blame { table: "positions".into(), row: u64::MAX, column: "inst_id".into(), value: id(n) };
+    let blames = (0..5000).map(|n| (id(n), blame(n))).collect();
+    let page = Page::new(identity, &summary, None).with_blame(&blames).with_rows(rows, Some(units));
     let bytes = render(&page).unwrap().len();
     assert!(bytes < 3_000_000, "{bytes} bytes");
     assert_eq!(cut(&id(1), 3), "1é<…");

@@ -165,18 +165,6 @@ pub struct UnmarginedAccount {
     pub reason: String,
     /// Number of its broken rows.
     pub broken_rows: u64,
-    /// Table of its first row that is broken for that reason.
-    #[serde(default)]
-    pub table: String,
-    /// Number of that row, from 1, over all parts of the table.
-    #[serde(default)]
-    pub row: u64,
-    /// The column at fault.
-    #[serde(default)]
-    pub column: String,
-    /// What stands there; empty if it is missing.
-    #[serde(default)]
-    pub value: String,
 }
 
 impl Summary {
@@ -384,10 +372,6 @@ fn unmargined(snapshot: &Snapshot) -> Vec<UnmarginedAccount> {
         account_id: account.account_id.clone(),
         reason: account.reason.code().to_owned(),
         broken_rows: account.broken_rows,
-        table: account.table.name().to_owned(),
-        row: account.row,
-        column: account.column.to_owned(),
-        value: account.value.clone(),
     });
     entries.collect()
 }

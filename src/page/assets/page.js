@@ -170,10 +170,11 @@ function quality(data) {
   });
   if (data.accounts.unmargined > 0) {
     const all = data.accounts.unmargined;
+    const blame = (field) => (row) => (row.blame ? row.blame[field] : null);
     table(byId("table-unmargined"), [{ label: "Account", value: (row) => row.account_id, kind: "id" }, { label: "Reason", value: (row) => row.reason },
-      { label: "Table", value: (row) => row.table, about: "Of the first row that is broken for this reason" }, number("Row", "row"),
-      { label: "Column", value: (row) => row.column }, { label: "Value", value: (row) => row.value, kind: "id", about: "What stands there; empty if it is missing" }, number("Broken rows", "broken_rows")],
-      data.unmargined, { title: "Accounts left out", about: data.unmargined.length < all ? `the first ${count(data.unmargined.length)} of ${count(all)}; all of them in summary.json` : "not margined, since a row of theirs is broken", search: (row) => [row.account_id, row.reason, row.value].join(" "), placeholder: "Search account, reason, value" });
+      { label: "Table", value: blame("table"), about: "Of the first row that is broken for this reason" }, { label: "Row", num: true, value: blame("row"), show: count },
+      { label: "Column", value: blame("column") }, { label: "Value", value: blame("value"), kind: "id", about: "What stands there; empty if it is missing" }, number("Broken rows", "broken_rows")],
+      data.unmargined, { title: "Accounts left out", about: data.unmargined.length < all ? `the first ${count(data.unmargined.length)} of ${count(all)}; all of them in summary.json` : "not margined, since a row of theirs is broken", search: (row) => [row.account_id, row.reason, blame("value")(row)].join(" "), placeholder: "Search account, reason, value" });
   }
   const run = data.identity;
   if (run.changed_total > 0) {
