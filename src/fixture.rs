@@ -114,7 +114,15 @@ pub(crate) fn snapshot(accounts: usize) -> Snapshot {
             broken(3, Some("z"), Reason::UnknownInstrument, Table::Positions, "X-Y, \"Z\""),
             broken(9, None, Reason::UnknownInstrument, Table::Marks, "é"),
         ],
-        unmargined: vec![Unmargined { account_id: "z".into(), reason: Reason::UnknownInstrument, broken_rows: 1 }],
+        unmargined: vec![Unmargined {
+            account_id: "z".into(),
+            reason: Reason::UnknownInstrument,
+            broken_rows: 1,
+            table: Table::Positions,
+            row: 7,
+            column: "inst_id",
+            value: "NO-SUCH".into(),
+        }],
         tables: vec![
             count(Table::Marks, 50, 1, 0),
             count(Table::Positions, 100, 1, 1),

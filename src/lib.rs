@@ -52,7 +52,8 @@
 //!     [`mod@compare`]: two rule sets over one book, or two finished runs: what changed, for whom, and why.
 //! 11. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers;
 //!     [`mod@partition`]: a snapshot cut into buckets of whole accounts, for more than one machine.
-//! 12. [`error`], [`progress`]: how work fails, and how it says how far it is.
+//! 12. [`error`], [`progress`]: how work fails, and how it says how far it is;
+//!     [`mod@schema`]: the columns of every table, and the JSON Schemas of the JSON answers.
 //!
 //! # Numbers
 //!
@@ -134,6 +135,7 @@ pub mod results;
 pub mod rules;
 pub mod run;
 pub mod scenarios;
+pub mod schema;
 #[cfg(feature = "cli")]
 pub mod signature;
 pub mod simulate;

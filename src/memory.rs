@@ -246,9 +246,9 @@ impl FromStr for MemoryLimit {
     /// A number with a unit: `512MiB`, `4GiB` (powers of 1024, also `512M`, `4G`), `800MB`, `2GB` (powers of 1000).
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = || format!("`{text}` is no size: expected a number and a unit, such as `512MiB` or `4GB`");
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| expected())?;
+        let number: u64 = number.replace('_', "").parse().map_err(|_| expected())?;
         let factor = match unit.trim().to_ascii_lowercase().as_str() {
             "b" => 1,
             "k" | "kib" => 1 << 10,

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Whose distances a report holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DistanceScope {
     /// Every account's.
@@ -106,6 +107,8 @@ pub struct OutputRequest {
     pub force: bool,
     /// Write `report.html` as well, where there is one; at first so.
     pub report: bool,
+    /// What the user calls the run: shown in `summary.json`, in the manifest and on the page; at first nothing.
+    pub label: Option<String>,
     /// For the manifest; at first empty.
     pub command_line: Vec<String>,
 }
@@ -113,7 +116,21 @@ pub struct OutputRequest {
 impl OutputRequest {
     /// A new folder of Parquet tables, with a page.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), format: Format::Parquet, force: false, report: true, command_line: Vec::new() }
+        Self {
+            dir: dir.into(),
+            format: Format::Parquet,
+            force: false,
+            report: true,
+            label: None,
+            command_line: Vec::new(),
+        }
+    }
+
+    /// Says what the run is called.
+    #[must_use]
+    pub fn with_label(mut self, label: Option<String>) -> Self {
+        self.label = label;
+        self
     }
 
     /// Says how tables are written.

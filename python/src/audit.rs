@@ -32,7 +32,7 @@ pub fn check<'py>(
     let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     let request = request::snapshot(py, snapshot, allow_rules_date, mark_check, "0", memory_limit)?;
     let found = work::run(py, threads, progress, |progress| checking::check(&request, &rules, progress))?;
-    answer(py, Ok(found.to_json()))
+    answer(py, found.to_json())
 }
 
 /// `sample` is a number of accounts instead of the whole run; `all` derives every account again.

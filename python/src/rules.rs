@@ -6,7 +6,7 @@ use crate::request::choose;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use remargin::rules;
-use remargin::rules::{LoadedRules, Mark, RuleValue};
+use remargin::rules::{LoadedRules, Mark, RuleValue, Shown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -132,9 +132,9 @@ impl Rules {
     #[pyo3(signature = (format = "text"))]
     fn show<'py>(&self, py: Python<'py>, format: &str) -> PyResult<Bound<'py, PyAny>> {
         if choose("format", format, &[("text", false), ("json", true)])? {
-            return json(py, &rules::to_json(&self.0).to_string());
+            return json(py, &rules::to_json(&self.0, Shown::All).to_string());
         }
-        Ok(rules::show(&self.0).into_pyobject(py)?.into_any())
+        Ok(rules::show(&self.0, Shown::All).into_pyobject(py)?.into_any())
     }
 
     /// Where each value comes from.

@@ -6,6 +6,7 @@
 // What comes from outside must end in an error, not in a panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub(crate) mod answer;
 mod text;
 
 use crate::Result;

@@ -1,9 +1,11 @@
 //! Findings as text and JSON.
 
+use super::answer::{Answer, BrokenRow, LeftOut, RejectedFor, TableRows, UnusedColumn};
 use super::{Findings, Group};
 use crate::snapshot::{Reject, Unused};
 use crate::wording::count;
-use serde_json::{Value, json};
+use crate::{Error, Result};
+use serde_json::Value;
 use std::fmt::Write;
 
 impl Findings {
@@ -67,54 +69,55 @@ impl Findings {
         text
     }
 
-    /// For programs.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let row = |reject: &Reject| {
-            json!({
-                "table": reject.table.name(), "row": reject.row, "account_id": reject.account_id,
-                "place": self.snapshot.place(reject.table, reject.row),
-                "column": reject.column, "value": reject.value, "expected": reject.expected(),
-            })
-        };
-        let tables: Vec<Value> = self
-            .snapshot
-            .tables
-            .iter()
-            .map(|count| {
-                json!({
-                    "table": count.table.name(), "rows_in": count.rows_in, "rows_used": count.rows_used,
-                    "rows_rejected": count.rows_rejected, "rows_broken": count.rows_broken,
-                    "rows_left_out": count.rows_left_out,
-                })
-            })
-            .collect();
-        let rejected: Vec<Value> = self
-            .by_reason()
-            .iter()
-            .map(|Group { reason, rows, first }| {
-                let first: Vec<Value> = first.iter().map(|reject| row(reject)).collect();
-                json!({ "reason": reason.code(), "rows": rows, "expected": reason.expected(), "first": first })
-            })
-            .collect();
-        let unmargined: Vec<Value> = self
-            .snapshot
-            .unmargined
-            .iter()
-            .map(|account| {
-                let (reason, broken_rows) = (account.reason.code(), account.broken_rows);
-                json!({ "account_id": account.account_id, "reason": reason, "broken_rows": broken_rows })
-            })
-            .collect();
+    fn broken_row<'a>(&self, reject: &'a Reject) -> BrokenRow<'a> {
+        BrokenRow {
+            table: reject.table.name(),
+            row: reject.row,
+            account_id: reject.account_id.as_deref(),
+            place: self.snapshot.place(reject.table, reject.row),
+            column: reject.column,
+            value: &reject.value,
+            expected: reject.expected(),
+        }
+    }
+
+    /// For programs, as its published schema says.
+    ///
+    /// # Errors
+    /// None that is known: the answer is plain.
+    pub fn to_json(&self) -> Result<Value> {
+        let rejected = self.by_reason().into_iter().map(|Group { reason, rows, first }| RejectedFor {
+            reason: reason.code(),
+            rows,
+            expected: reason.expected(),
+            first: first.into_iter().map(|reject| self.broken_row(reject)).collect(),
+        });
+        let unmargined = self.snapshot.unmargined.iter().map(|account| LeftOut {
+            account_id: &account.account_id,
+            reason: account.reason.code(),
+            broken_rows: account.broken_rows,
+            table: account.table.name(),
+            row: account.row,
+            column: account.column,
+            value: &account.value,
+        });
         let Unused { files, columns } = &self.snapshot.unused;
-        let unused_files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-        let unused_columns: Vec<Value> =
-            columns.iter().map(|(table, column)| json!({ "table": table.name(), "column": column })).collect();
-        json!({
-            "snapshot": self.dir.display().to_string(), "as_of": self.as_of, "hash": self.hash,
-            "accounts": self.accounts, "tables": tables, "rejected": rejected,
-            "unmargined": unmargined, "unused_price_gaps": self.snapshot.unused_price_gaps,
-            "warnings": self.snapshot.warnings, "unused_files": unused_files, "unused_columns": unused_columns,
-        })
+        let answer = Answer {
+            snapshot: self.dir.display().to_string(),
+            as_of: &self.as_of,
+            hash: &self.hash,
+            accounts: self.accounts,
+            tables: self.snapshot.tables.iter().map(TableRows::of).collect(),
+            rejected: rejected.collect(),
+            unmargined: unmargined.collect(),
+            unused_price_gaps: self.snapshot.unused_price_gaps,
+            warnings: &self.snapshot.warnings,
+            unused_files: files.iter().map(|file| file.display().to_string()).collect(),
+            unused_columns: columns
+                .iter()
+                .map(|(table, column)| UnusedColumn { table: table.name(), column })
+                .collect(),
+        };
+        serde_json::to_value(&answer).map_err(|err| Error::Runtime(format!("cannot form the answer: {err}")))
     }
 }

@@ -17,10 +17,11 @@ use std::time::Duration;
 const AFTER_HELP: &str = "\
 Examples:
   remargin bench                                         about a minute
-  remargin bench --budget 300 --max-positions 50000000 --plot capacity.svg
-  remargin bench --format json --window 30m --set risk_unit=merged > capacity.json
-  remargin bench --stress --scenarios 64                 the cost of one more price scenario
-  remargin bench --simulate                              order and transfer checks per second
+  remargin bench --budget 300 --max-positions 50_000_000 --plot capacity.svg      five minutes
+  remargin bench --format json --window 30m --set risk_unit=merged > capacity.json   about a minute
+  remargin bench --budget 2 --max-positions 100_000      a first look, in seconds
+  remargin bench --stress --scenarios 64                 about a minute: the cost of one more price scenario
+  remargin bench --simulate                              about a minute: order and transfer checks per second
 
 Books are generated (always the same ones) in a temporary folder that is removed at the end. Every run has its own
 process. It reads, checks, computes, encodes and writes everything that `remargin run` does.";
@@ -188,7 +189,7 @@ fn parse_window(text: &str) -> Result<Duration, String> {
     let units = [('h', 3600.0), ('m', 60.0), ('s', 1.0)];
     let parts = units.iter().find_map(|&(unit, seconds)| text.strip_suffix(unit).map(|number| (number, seconds)));
     let (number, seconds) = parts.ok_or_else(expected)?;
-    let number: f64 = number.parse().map_err(|_| expected())?;
+    let number: f64 = parse_number(number).map_err(|_| expected())?;
     let window = Duration::try_from_secs_f64(number * seconds).map_err(|_| expected())?;
     if window.is_zero() { Err(expected()) } else { Ok(window) }
 }

@@ -45,7 +45,7 @@ impl CheckArgs {
         terminal.finish();
         terminal::print(&match self.format {
             TextFormat::Text => findings.to_text(),
-            TextFormat::Json => format!("{:#}\n", findings.to_json()),
+            TextFormat::Json => format!("{:#}\n", findings.to_json()?),
         })?;
         if findings.too_many_rejects {
             return Ok(exit::TOO_MANY_REJECTS);

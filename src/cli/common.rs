@@ -220,8 +220,21 @@ pub fn flag(remedy: Remedy) -> &'static str {
     }
 }
 
+/// Characters of a label.
+const LONGEST_LABEL: usize = 200;
+
+/// A label: one line of text.
+pub fn parse_label(text: &str) -> Result<String, String> {
+    let label = text.trim();
+    if label.is_empty() || label.chars().count() > LONGEST_LABEL || label.chars().any(char::is_control) {
+        return Err(format!("expected one line of 1 to {LONGEST_LABEL} characters"));
+    }
+    Ok(label.to_owned())
+}
+
 fn parse_age(text: &str) -> Result<Duration, String> {
-    let age: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    let age: jiff::SignedDuration =
+        without_underscores(text).parse().map_err(|error: jiff::Error| error.to_string())?;
     Duration::try_from(age).map_err(|_| "an age cannot be negative".to_owned())
 }
 

@@ -15,10 +15,12 @@ use std::path::PathBuf;
 const AFTER_HELP: &str = "\
 Examples:
   remargin compare data/sample --b risk_unit=merged
-  remargin compare data/sample --rules okx-pm2-2025-01 --rules proposed.toml --out impact
+  remargin compare data/sample --rules okx-pm2-2025-01 --rules examples/proposed.toml --out impact
   remargin compare data/sample --a spot_offset=none --format json | jq .breaches
+  remargin run examples/yesterday --out yesterday
+  remargin run examples/today --out today
   remargin compare yesterday today --out change
-  remargin compare yesterday today --snapshot-a archive/2026-04-26
+  remargin compare yesterday today --snapshot-a examples/yesterday
 
 Two rule sets on one snapshot: --rules given twice sets the files of A and B (or names of built-in sets);
 given once, it is for both. --set changes a parameter of both, --a one of A, --b one of B. --a and --b also accept

@@ -4,14 +4,16 @@ use super::common::{DateArgs, MemoryArgs, RulesArgs};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
-use remargin::{Result, explain};
+use remargin::Result;
+use remargin::explain::{self, ExplainRequest};
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Examples:
-  remargin explain data/sample --account ID
-  remargin explain data/sample --account ID --set risk_unit=merged --format json
-  remargin explain data/sample --account ID --format okx | jq '.data[0].riskUnitData[].mr1Scenarios'";
+  remargin explain data/sample --account A00000130
+  remargin explain data/sample --account A00000130 --distance
+  remargin explain data/sample --account A00000130 --set risk_unit=merged --format json
+  remargin explain data/sample --account A00000130 --format okx | jq '.data[0].riskUnitData[].mr1Scenarios'";
 
 /// Shows every step of one account's margin, for checking by hand
 #[derive(Args)]
@@ -25,6 +27,9 @@ pub struct ExplainArgs {
     /// Format of the result on stdout
     #[arg(long, default_value = "text")]
     format: ExplainFormat,
+    /// Search the price moves that bring the account into liquidation too: of each coin, and of all together
+    #[arg(long)]
+    distance: bool,
     #[command(flatten)]
     pub memory: MemoryArgs,
     #[command(flatten)]
@@ -46,11 +51,17 @@ enum ExplainFormat {
 impl ExplainArgs {
     pub fn execute(&self, terminal: &Terminal) -> Result<u8> {
         let rules = self.rules.load_for(&self.snapshot, terminal)?;
-        let date = self.date.allow_rules_date;
         let expectations = self.date.known.expectations();
-        let limit = self.memory.limit();
-        let explanation =
-            explain::explain(&self.snapshot, &self.account, &rules, date, &expectations, limit, terminal)?;
+        let request = ExplainRequest {
+            snapshot: &self.snapshot,
+            account_id: &self.account,
+            rules: &rules,
+            allow_rules_date: self.date.allow_rules_date,
+            expectations: &expectations,
+            memory_limit: self.memory.limit(),
+            distances: self.distance,
+        };
+        let explanation = explain::explain_as(&request, terminal)?;
         terminal.finish();
         terminal::print(&match self.format {
             ExplainFormat::Text => explanation.to_text(),

@@ -18,6 +18,7 @@ mod generate;
 mod import;
 mod init;
 mod man;
+mod nearest;
 mod partition;
 mod reconcile;
 mod replay;
@@ -25,6 +26,7 @@ mod report;
 mod rules;
 mod run;
 mod scenarios;
+mod schema;
 mod shown;
 mod sign;
 mod signals;
@@ -60,7 +62,7 @@ Exit codes:
   1    runtime failure; `reconcile`: figures differ from the exchange's; `compare`: change not attributed to causes;
        `verify` and `replay`: the run differs from its manifest
   2    usage
-  3    the snapshot or the rules are invalid; nothing was written
+  3    the snapshot, the rules or another input are invalid or not there; nothing was written
   4    more rejected rows than allowed; the reports are written
   5    done, but accounts are in liquidation (with --fail-on liquidation)
   6    the memory limit is too small
@@ -90,6 +92,7 @@ enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Rules(rules::RulesCommand),
+    Schema(schema::SchemaArgs),
     Generate(generate::GenerateArgs),
     Bench(bench::BenchArgs),
     Compare(compare::CompareArgs),
@@ -147,7 +150,8 @@ fn run(args: &[OsString]) -> u8 {
     let parser = Cli::command().color(terminal::help_colour(args));
     let cli = match parser.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            nearest::suggest(&mut error, &mut Cli::command(), args);
             terminal::print_usage(&error, args);
             return if error.use_stderr() { exit::USAGE } else { exit::DONE };
         }
@@ -183,6 +187,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Check(command) => command.execute(terminal),
         Command::Explain(command) => command.execute(terminal),
         Command::Rules(command) => command.execute(),
+        Command::Schema(command) => command.execute(),
         Command::Generate(command) => command.execute(terminal),
         Command::Compare(command) => command.execute(args, terminal),
         Command::Bench(command) => command.execute(terminal),

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Example:
-  remargin partition snapshot --buckets 64 --out buckets
-  remargin run buckets/bucket-00007 --out out-00007
+  remargin partition data/sample --buckets 8 --out buckets
+  remargin run buckets/bucket-00003 --out out-00003
 
 Each bucket is a complete snapshot. The bucket of an account is `pmod(xxhash64(account_id), N)` as in Spark SQL. This
 layout never changes; its version is in `buckets/manifest.json`.";

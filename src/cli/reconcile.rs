@@ -1,6 +1,6 @@
 //! `remargin reconcile`: compares a finished run with the exchange's own figures.
 
-use super::common::TextFormat;
+use super::common::{TextFormat, parse_number};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::Args;
@@ -10,8 +10,10 @@ use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Examples:
+  remargin import okx data/okx-sample --out snapshot
+  remargin run snapshot --out out
   remargin reconcile out --against data/okx-sample
-  remargin reconcile out --against responses --tolerance 1e-6 --format json | jq '.comparisons[] | select(.is_break)'
+  remargin reconcile out --against data/okx-sample --tolerance 1e-6 --format json | jq .comparisons
 
 FILE is a saved response of account/position-builder, account/account-position-risk or account/balance, or a folder of
 them as `remargin import okx` reads it, with one sub-folder per account.
@@ -42,7 +44,7 @@ pub struct ReconcileArgs {
 }
 
 fn parse_tolerance(text: &str) -> Result<f64, String> {
-    match text.parse() {
+    match parse_number::<f64>(text) {
         Ok(tolerance) if (0.0..f64::INFINITY).contains(&tolerance) => Ok(tolerance),
         _ => Err("expected a number of 0 or more, such as 1e-9".to_owned()),
     }

@@ -10,8 +10,9 @@ use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Examples:
+  remargin run data/sample --out out
   remargin replay out/manifest.json
-  remargin replay archive/out/manifest.json --snapshot archive/book --temp-dir /scratch
+  remargin replay out/manifest.json --snapshot data/sample --temp-dir /tmp
 
 Repeats the run with the recorded rules and flags on the same inputs, and compares every output except the manifest with
 the file beside the manifest (or with its recorded hash, if the file is missing). Only the same version is guaranteed to

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 const AFTER_HELP: &str = "\
 Examples:
+  remargin run data/sample --out out --no-report
   remargin report out                          writes out/report.html
   remargin report out --open
   remargin report out --out monday.html

@@ -3,7 +3,9 @@
 use super::common::{RulesArgs, TextFormat};
 use super::{exit, terminal};
 use clap::{Args, Subcommand};
-use remargin::rules::{self, BUILT_IN_NAME, BUILT_INS, BuiltIn, Difference, LoadedRules, RuleValue};
+use remargin::rules::{
+    self, BUILT_IN_NAME, BUILT_INS, BuiltIn, Difference, LoadedRules, RuleValue, Shown,
+};
 use remargin::{Error, Result};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -12,13 +14,20 @@ const AFTER_HELP: &str = "\
 Examples:
   remargin rules                                     the built-in set
   remargin rules show --set risk_unit=merged         the set of a run with this flag
-  remargin rules check desk.toml
+  remargin rules check examples/desk.toml
+  remargin rules show --assumed                      the figures that are assumed, and why
   remargin rules list                                the built-in sets
-  remargin rules diff okx-pm2-2025-01 desk.toml      what two sets differ in";
+  remargin rules diff okx-pm2-2025-01 examples/desk.toml      what two sets differ in
+
+A rules file is a full set, or an overlay, which changes some keys of a built-in set:
+  extends = \"okx-pm2-2025-01\"
+  name = \"desk\"
+  mr4.floor.other = 0.02      # [M] measured on 2026-10-01
+The mark in a comment says what a figure rests on: [P] published, [M] measured, [A] assumed.";
 
 const SHOW_HELP: &str = "\
 Example:
-  remargin rules show --rules desk.toml --set mr4.floor.major=0.012 --format json";
+  remargin rules show --rules examples/desk.toml --set mr4.floor.major=0.012 --format json";
 
 const LIST_HELP: &str = "\
 Example:
@@ -30,7 +39,7 @@ Example:
 
 const CHECK_HELP: &str = "\
 Example:
-  remargin rules check desk.toml      exit code 0 if it is valid, 3 if it is not";
+  remargin rules check examples/desk.toml      exit code 0 if it is valid, 3 if it is not";
 
 /// Shows the parameters in force and the source of each
 #[derive(Args)]
@@ -56,6 +65,9 @@ enum Action {
 struct ShowArgs {
     #[command(flatten)]
     rules: RulesArgs,
+    /// Show only the figures that are assumed, in parts at least
+    #[arg(long)]
+    assumed: bool,
     /// Format of the result on stdout [default: text]
     #[arg(long)]
     format: Option<TextFormat>,
@@ -111,14 +123,15 @@ impl RulesCommand {
 
 impl ShowArgs {
     fn is_given(&self) -> bool {
-        self.format.is_some() || self.rules.rules.is_some() || !self.rules.set.is_empty()
+        self.assumed || self.format.is_some() || self.rules.rules.is_some() || !self.rules.set.is_empty()
     }
 
     fn execute(&self) -> Result<u8> {
         let loaded = self.rules.load()?;
+        let which = if self.assumed { Shown::Assumed } else { Shown::All };
         terminal::print(&match self.format.unwrap_or(TextFormat::Text) {
-            TextFormat::Text => rules::show(&loaded),
-            TextFormat::Json => format!("{:#}\n", rules::to_json(&loaded)),
+            TextFormat::Text => rules::show(&loaded, which),
+            TextFormat::Json => format!("{:#}\n", rules::to_json(&loaded, which)),
         })?;
         Ok(exit::DONE)
     }

@@ -1,6 +1,8 @@
 //! `remargin run`: computes the margin of every account and writes it to a folder.
 
-use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, piped};
+use super::common::{
+    DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label, piped,
+};
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
@@ -14,10 +16,11 @@ const AFTER_HELP: &str = "\
 Examples:
   remargin run data/sample --out out
   remargin run data/sample --out merged --set risk_unit=merged --format csv
-  remargin run data/sample --out out --shocks scenarios.csv
-  remargin run data/sample --out out --distance at-risk
+  remargin run data/sample --out shocked --shocks examples/scenarios.csv
+  remargin run data/sample --out near --distance at-risk
+  remargin run data/sample --out desk-b --label 'EOD 2026-11-28, desk B'
   remargin run data/sample --out out --force --summary json | jq .accounts.by_status
-  remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation
+  remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation   # exit code 5
 
 `out` is published complete or not at all; its manifest.json is written last.";
 
@@ -52,6 +55,9 @@ pub struct RunArgs {
     /// Format of the summary: a table on stderr, or summary.json on stdout
     #[arg(long, value_name = "FORM", default_value = "text")]
     summary: TextFormat,
+    /// What to call the run, such as `EOD 2026-11-28, desk B`: in summary.json, in manifest.json and on the page
+    #[arg(long, value_name = "TEXT", value_parser = parse_label)]
+    label: Option<String>,
     /// Do not write `report.html`
     #[arg(long)]
     no_report: bool,
@@ -82,6 +88,7 @@ impl RunArgs {
             .with_format(self.format.into())
             .with_force(self.force)
             .with_report(!self.no_report)
+            .with_label(self.label.clone())
             .with_command_line(command_line(args));
         let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
         let mut request = RunRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)

@@ -22,15 +22,15 @@ The table that is written is what `remargin stress --shocks` reads; its column `
 
 const HISTORY_AFTER_HELP: &str = "\
 Examples:
-  remargin scenarios history prices.parquet --out shocks.parquet
-  remargin scenarios history prices.parquet --out shocks.csv --horizon 1w --overlapping --filtered
-  remargin scenarios history candles --out shocks.csv --proxy SOL=BTC:1.4 --proxy '*=BTC:1'
+  remargin scenarios history data/scenarios/crypto-daily.csv --out shocks.parquet
+  remargin scenarios history data/scenarios/crypto-daily.csv --out weekly.csv --horizon 1w --overlapping --filtered
+  remargin scenarios history data/scenarios/crypto-daily.csv --out wide.csv --proxy SOL=BTC:1.4 --proxy '*=BTC:1'
 ";
 
 const MONTECARLO_AFTER_HELP: &str = "\
 Examples:
-  remargin scenarios montecarlo prices.parquet --count 10000 --seed 7 --out drawn.parquet
-  remargin scenarios montecarlo prices.parquet --count 10000 --seed 7 --df 4 --filtered --out drawn.parquet
+  remargin scenarios montecarlo data/scenarios/crypto-daily.csv --count 10_000 --seed 7 --out drawn.parquet
+  remargin scenarios montecarlo data/scenarios/crypto-daily.csv --count 10_000 --seed 7 --df 4 --filtered --out t.csv
 
 The same prices, flags and seed give the same scenarios on every machine. What PRICES may be, and what is written:
 see `remargin scenarios history --help`.";

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Examples:
+  remargin run data/sample --out out
   remargin sign --generate-key risk.key           writes risk.key (secret) and risk.key.pub
   remargin sign out --key risk.key                writes out/manifest.json.minisig
   remargin verify out --pubkey risk.key.pub

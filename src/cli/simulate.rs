@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 const AFTER_HELP: &str = "\
 Examples:
-  remargin simulate data/sample --ops ops.csv --out checks
+  remargin simulate data/sample --ops examples/ops.csv --out checks
   remargin simulate data/sample --out limits --max-withdraw --max-order BTC-USDT-SWAP
   echo '{\"op_id\":1,\"account_id\":\"A00000001\",\"kind\":\"transfer_out\",\"ccy\":\"USDT\",\"qty\":100}' |
     remargin simulate data/sample --ops -

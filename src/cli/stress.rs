@@ -1,6 +1,8 @@
 //! `remargin stress`: price scenarios for every account, or the price move after which a statement holds.
 
-use super::common::{DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, piped};
+use super::common::{
+    DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label, piped,
+};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, ValueEnum};
@@ -10,16 +12,18 @@ use remargin::request::OutputRequest;
 use remargin::stress::{self, Axis, Detail, Distributed, Preset, ScenarioSources, StressRequest};
 use remargin::{Error, Result};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 const AFTER_HELP: &str = "\
 Examples:
   remargin stress data/sample --out out --preset crypto-historical
-  remargin stress data/sample --out out --grid 'BTC=-50%..50%/10%,ETH=-50%..50%/10%'
-  remargin stress data/sample --out out --grid '*=-50%..0%/5%' --grid 'vol=0%..100%/50%'
-  remargin stress data/sample --out out --scenario 'depeg USDT=-5%' --scenario 'crash: *=-40% BTC=-30% vol +50% days 1'
-  remargin stress data/sample --out out --shocks scenarios.csv --detail all
-  remargin stress data/sample --out out --preset history-1d --fund 50_000 --distribution accounts
+  remargin stress data/sample --out grid --grid 'BTC=-50%..50%/10%,ETH=-50%..50%/10%'
+  remargin stress data/sample --out falls --grid '*=-50%..0%/5%' --grid 'vol=0%..100%/50%'
+  remargin stress data/sample --out moves --scenario 'depeg USDT=-5%' --scenario 'crash: *=-40% vol +50% days 1'
+  remargin stress data/sample --out desk --shocks examples/scenarios.csv --detail all --label 'desk B'
+  remargin stress data/sample --out fund --preset crypto-historical --fund 50_000 --distribution accounts
+  remargin stress --list-presets
   remargin stress data/sample --reverse 'BTC, accounts in liquidation > 5%'
 
 A scenario moves the market and revalues every account. `*` moves every coin without a move of its own; USDT and USDC
@@ -34,9 +38,10 @@ at_risk, rejects, summary.json, report.html and, last, manifest.json.";
 #[command(after_help = AFTER_HELP)]
 pub struct StressArgs {
     /// Folder with `snapshot.toml` and one file per table
-    snapshot: PathBuf,
+    #[arg(required_unless_present = "list_presets")]
+    snapshot: Option<PathBuf>,
     /// Folder to write; must not exist unless --force
-    #[arg(short, long, value_name = "DIR", required_unless_present = "reverse")]
+    #[arg(short, long, value_name = "DIR", required_unless_present_any = ["reverse", "list_presets"])]
     out: Option<PathBuf>,
     /// Table of scenarios, as CSV, Parquet or Arrow: `scenario, base, price, vol, fx_ccy, fx, days, weight`; `-` for
     /// standard input
@@ -50,6 +55,9 @@ pub struct StressArgs {
     /// One scenario, such as `BTC=-30% vol +50%`, `depeg USDT=-5%`, `days 1`, `name: *=-20%`; repeatable
     #[arg(long, value_name = "MOVES", value_parser = parse_scenario)]
     scenario: Vec<Scenario>,
+    /// Show the named sets of scenarios, and end
+    #[arg(long, exclusive = true)]
+    list_presets: bool,
     /// A named set of scenarios: `crypto-historical`, or `history-1d` (every day of BTC and ETH since 2017)
     #[arg(long, value_name = "NAME", value_parser = parse_preset)]
     preset: Vec<Preset>,
@@ -77,7 +85,7 @@ pub struct StressArgs {
     /// together. Searches from -99 % to +300 % with full revaluations of the book, to 0.0001 %. Writes no folder.
     #[arg(long, value_name = "STATEMENT", value_parser = parse_statement,
           conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distribution", "fund",
-                                "distance", "force", "no_report", "summary"])]
+                                "distance", "force", "no_report", "summary", "label"])]
     reverse: Vec<Statement>,
     /// Format of the answers to --reverse, on stdout
     #[arg(long, default_value = "text", conflicts_with = "out")]
@@ -91,6 +99,9 @@ pub struct StressArgs {
     /// Format of the summary: a table on stderr, or summary.json on stdout
     #[arg(long, value_name = "FORM", default_value = "text")]
     summary: TextFormat,
+    /// What to call the run, such as `EOD 2026-11-28, desk B`: in summary.json, in manifest.json and on the page
+    #[arg(long, value_name = "TEXT", value_parser = parse_label)]
+    label: Option<String>,
     /// Do not write `report.html`
     #[arg(long)]
     no_report: bool,
@@ -142,18 +153,44 @@ fn parse_statement(text: &str) -> Result<Statement, String> {
     text.parse().map_err(|error: Error| error.to_string())
 }
 
+/// Scenarios of a preset that are named one by one.
+const NAMED: usize = 12;
+
+/// Each preset: its name, how many scenarios it has, what they are, and the names of few.
+fn presets() -> Result<String> {
+    let mut text = String::new();
+    for preset in Preset::ALL {
+        let names = preset.names()?;
+        let _ = writeln!(text, "{}: {} scenarios: {}", preset.name(), names.len(), preset.about());
+        let few = if names.len() > NAMED { &[] } else { names.as_slice() };
+        for name in few {
+            let _ = writeln!(text, "  {name}");
+        }
+    }
+    Ok(text)
+}
+
 impl StressArgs {
+    fn snapshot(&self) -> Result<&Path> {
+        self.snapshot.as_deref().ok_or_else(|| Error::Usage("a stress needs a snapshot".to_owned()))
+    }
+
     /// True if the result is JSON on stdout.
     pub fn answers_json(&self) -> bool {
         self.summary == TextFormat::Json || self.answer == TextFormat::Json
     }
 
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
+        if self.list_presets {
+            terminal::print(&presets()?)?;
+            return Ok(exit::DONE);
+        }
         let Some(out) = &self.out else { return self.answer(terminal) };
         let output = OutputRequest::new(out)
             .with_format(self.format.into())
             .with_force(self.force)
             .with_report(!self.no_report)
+            .with_label(self.label.clone())
             .with_command_line(command_line(args));
         let sources = ScenarioSources {
             shocks: self.shocks.as_deref().map(piped),
@@ -171,8 +208,8 @@ impl StressArgs {
             DistributionArg::Book => Distributed::Book,
             DistributionArg::None => Distributed::None,
         };
-        let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
-        let mut request = StressRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)
+        let snapshot = self.strict.of(self.snapshot()?).with_memory_limit(self.memory.limit());
+        let mut request = StressRequest::new(snapshot, output, self.rules.load_for(self.snapshot()?, terminal)?)
             .with_sources(sources)
             .with_detail(detail)
             .with_distribution(distribution)
@@ -194,9 +231,9 @@ impl StressArgs {
 
     /// The answers to `--reverse`.
     fn answer(&self, terminal: &Terminal) -> Result<u8> {
-        let snapshot = self.strict.of(&self.snapshot);
+        let snapshot = self.strict.of(self.snapshot()?);
         let request =
-            ReverseRequest::new(snapshot, self.rules.load_for(&self.snapshot, terminal)?, self.reverse.clone());
+            ReverseRequest::new(snapshot, self.rules.load_for(self.snapshot()?, terminal)?, self.reverse.clone());
         let outcome = reverse::run(&request, terminal)?;
         terminal.finish();
         terminal::print(&match self.answer {

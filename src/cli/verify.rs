@@ -11,9 +11,12 @@ use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Examples:
+  remargin run data/sample --out out
   remargin verify out
   remargin verify out --all --format json | jq .differences
-  remargin verify archive/out --snapshot archive/book --sample 10000 --seed 7
+  remargin verify out --snapshot data/sample --sample 100 --seed 7
+  remargin sign --generate-key risk.key
+  remargin sign out --key risk.key
   remargin verify out --pubkey risk.key.pub
 
 Hashes every output and every input that still exists, and names files that do not belong to the run. Computes the whole

@@ -142,20 +142,32 @@ pub fn for_each(
 ) -> Result<()> {
     /// Accounts of one task: each costs up to milliseconds.
     const TASK: usize = 64;
-    progress.stage("distance", "accounts", accounts.len() as u64);
     let ladders = match way {
         Way::Alone => None,
-        Way::OnLadders(width) => Some(Ladders::new(market, rules, width)),
+        Way::OnLadders(width) => {
+            progress.stage("price", "ladders", 0);
+            Some(Ladders::new(market, rules, width))
+        }
     };
+    // After the ladders, so that the time left is that of the searches.
+    progress.stage("distance", "accounts", accounts.len() as u64);
     let task = |number: usize| {
         progress.check()?;
         let few = &accounts[number * TASK..accounts.len().min((number + 1) * TASK)];
-        let found = match &ladders {
-            Some(ladders) => in_lanes::of_many(ladders, book, few)?,
-            None => few.iter().map(|&account| distances(market, rules, book, account)).collect::<Result<Vec<_>>>()?,
+        let alone = |&account: &usize| {
+            progress.check()?;
+            let found = distances(market, rules, book, account);
+            progress.advance(1);
+            found
         };
-        progress.advance(few.len() as u64);
-        Ok(found)
+        match &ladders {
+            Some(ladders) => {
+                let found = in_lanes::of_many(ladders, book, few)?;
+                progress.advance(few.len() as u64);
+                Ok(found)
+            }
+            None => few.iter().map(alone).collect(),
+        }
     };
     let window = rayon::current_num_threads() * 4;
     parallel::in_order(accounts.len().div_ceil(TASK), window, task, |found| found.into_iter().try_for_each(&mut sink))

@@ -11,12 +11,13 @@ mod unit;
 pub use model::*;
 
 use crate::book::{Book, BookBuilder};
+use crate::distance::{Distance, Reach};
 use crate::engine::{CHUNK_ACCOUNTS, Memory, OpenBook, account_of, price};
 use crate::margin::account::{Account, NotFinite};
 use crate::margin::ledgers::Ledger;
 use crate::margin::priced::{CurrencyParams, PricedMarket};
 use crate::margin::requirement::{Workspace, evaluate};
-use crate::margin::rules::RiskUnitMode;
+use crate::margin::rules::{RiskUnitMode, Rules};
 use crate::margin::{AccountMargin, borrowing, equity, orders};
 use crate::market::Market;
 use crate::memory::{MemoryLimit, Need};
@@ -29,13 +30,31 @@ use crate::totals::footprint::bear;
 use crate::{Error, Invalid, Result};
 use std::path::Path;
 
-/// Reads a snapshot and explains one of its accounts.
+/// What to explain.
+#[derive(Debug, Clone)]
+pub struct ExplainRequest<'a> {
+    /// Folder of the snapshot.
+    pub snapshot: &'a Path,
+    /// Whose margin.
+    pub account_id: &'a str,
+    /// Under which rules.
+    pub rules: &'a LoadedRules,
+    /// Accept a snapshot that is older than the rules.
+    pub allow_rules_date: bool,
+    /// What is known of the snapshot beforehand.
+    pub expectations: &'a Expectations,
+    /// How much memory may be resident.
+    pub memory_limit: MemoryLimit,
+    /// Search the distances from liquidation too.
+    pub distances: bool,
+}
+
+/// Reads a snapshot and explains one of its accounts, without its distances from liquidation.
 ///
 /// Every table is read to its end: a broken row further on may be of the same account, and files are checked whole.
 ///
 /// # Errors
-/// Those of reading the snapshot, [`Error::Memory`] among them; [`Error::Invalid`] if the account is unknown or
-/// unmargined, with the reason.
+/// Those of [`explain_as`].
 pub fn explain(
     snapshot: &Path,
     account_id: &str,
@@ -45,6 +64,20 @@ pub fn explain(
     memory_limit: MemoryLimit,
     progress: &dyn Progress,
 ) -> Result<Explanation> {
+    let distances = false;
+    let request =
+        ExplainRequest { snapshot, account_id, rules, allow_rules_date, expectations, memory_limit, distances };
+    explain_as(&request, progress)
+}
+
+/// Reads a snapshot and explains one of its accounts as asked for.
+///
+/// # Errors
+/// Those of reading the snapshot, [`Error::Memory`] among them; [`Error::Invalid`] if the account is unknown or
+/// unmargined, with the reason.
+pub fn explain_as(request: &ExplainRequest, progress: &dyn Progress) -> Result<Explanation> {
+    let &ExplainRequest { snapshot, account_id, rules, allow_rules_date, expectations, memory_limit, distances } =
+        request;
     let mut expectations = expectations.clone();
     expectations.read_before.extend(rules.file.clone());
     let expectations = &expectations;
@@ -83,8 +116,32 @@ pub fn explain(
                 .hint("ids are compared byte by byte, leading zeros included"),
         )
     })?;
-    let explanation = explain_account(&loaded.market, &own, &price(&loaded.market, &rules.rules), 0)?;
+    let mut explanation = explain_account(&loaded.market, &own, &price(&loaded.market, &rules.rules), 0)?;
+    if distances {
+        explanation.distances = Some(distance_steps(&loaded.market, &own, &rules.rules)?);
+    }
     Ok(explanation.with_marks(rules))
+}
+
+/// The distances of the only account of a book.
+fn distance_steps(market: &Market, book: &Book, rules: &Rules) -> Result<Vec<DistanceStep>> {
+    let way = |reach: &Reach| {
+        let found = reach.found();
+        WayStep {
+            reach: reach.name(),
+            price_move: found.map(|found| found.price_move),
+            px_usd: found.and_then(|found| found.price_usd),
+            margin_ratio: found.and_then(|found| found.margin_ratio),
+        }
+    };
+    let found = crate::distance::distances(market, rules, book, 0)?;
+    let step = |row: &Distance| DistanceStep {
+        base: row.base.clone(),
+        px_usd: row.price_usd,
+        down: way(&row.down),
+        up: way(&row.up),
+    };
+    Ok(found.rows.iter().map(step).collect())
 }
 
 /// Explains the account with this index in the book.
@@ -140,6 +197,7 @@ pub fn explain_account(market: &Market, book: &Book, priced: &PricedMarket, inde
             order_loss: deducted(priced, &account).map_err(|_| not_finite(&account_id))?,
             ..totals(&margin)
         },
+        distances: None,
         account_id,
     })
 }

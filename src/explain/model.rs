@@ -22,6 +22,35 @@ pub struct Explanation {
     pub units: Vec<UnitStep>,
     /// The account's totals.
     pub totals: Totals,
+    /// How far prices are from a liquidation, all coins together first; left out if that was not searched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distances: Option<Vec<DistanceStep>>,
+}
+
+/// The nearest moves of a coin at which the margin ratio reaches the liquidation threshold.
+#[derive(Debug, Clone, Serialize)]
+pub struct DistanceStep {
+    /// `BTC`, or `*` for all coins together.
+    pub base: String,
+    /// Its price now; `null` for all coins together.
+    pub px_usd: Option<f64>,
+    /// The nearest fall.
+    pub down: WayStep,
+    /// The nearest rise.
+    pub up: WayStep,
+}
+
+/// A fall or a rise. Without one all figures are `null`.
+#[derive(Debug, Clone, Serialize)]
+pub struct WayStep {
+    /// `crossed`, `jump` or `none`.
+    pub reach: &'static str,
+    /// The move, a fraction.
+    pub price_move: Option<f64>,
+    /// The price of the coin there.
+    pub px_usd: Option<f64>,
+    /// The margin ratio there.
+    pub margin_ratio: Option<f64>,
 }
 
 /// Equity of one currency. Amounts are in the currency unless the name ends in `_usd`.

@@ -1,6 +1,7 @@
 //! An explanation as text, from equity to status. Figures are rounded; JSON has them in full.
 
 use super::model::{Explanation, TierStep, UnitStep};
+use crate::market::scenario::EVERY_COIN;
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt::{self, Write};
 
@@ -11,7 +12,7 @@ impl Explanation {
         let mut out = String::new();
         // Writing to a String does not fail.
         let _ = self.write(&mut out);
-        out
+        wrapped(&out)
     }
 
     fn write(&self, out: &mut String) -> fmt::Result {
@@ -23,7 +24,31 @@ impl Explanation {
             writeln!(out, "\n{}. Risk unit {}", number + 2, unit.risk_unit)?;
             unit.write(out)?;
         }
-        self.write_totals(out)
+        self.write_totals(out)?;
+        self.write_distances(out)
+    }
+
+    /// How far prices are from a liquidation, if that was searched.
+    fn write_distances(&self, out: &mut String) -> fmt::Result {
+        let Some(distances) = &self.distances else { return Ok(()) };
+        writeln!(out, "\n{}. Distances: the nearest move to the liquidation threshold", self.units.len() + 3)?;
+        let header = ["coin", "way", "move", "USD now", "USD there", "ratio there"];
+        let rows = distances.iter().flat_map(|step| {
+            let coin = if step.base == EVERY_COIN { "all coins" } else { &step.base };
+            [("fall", &step.down), ("rise", &step.up)].map(|(name, way)| {
+                let jump = if way.reach == "jump" { " (jump)" } else { "" };
+                vec![
+                    coin.to_owned(),
+                    name.to_owned(),
+                    way.price_move.map_or_else(|| "none".to_owned(), |by| percent(by) + jump),
+                    step.px_usd.map_or_else(String::new, price),
+                    way.px_usd.map_or_else(String::new, price),
+                    way.margin_ratio.map_or_else(String::new, |ratio| format!("{ratio:.6}")),
+                ]
+            })
+        });
+        out.push_str(&table(&header, rows));
+        Ok(())
     }
 
     /// The result first: the account's status, and the largest unit.
@@ -147,8 +172,7 @@ impl UnitStep {
     }
 
     fn write_positions(&self, out: &mut String) -> fmt::Result {
-        let header =
-            ["instrument", "kind", "qty", "avg", "mark", "upl / value", "", "delta coin", "delta USD", "MR7 raw"];
+        let header = ["instrument", "kind", "qty", "avg", "mark", "upl / value", "delta coin", "delta USD", "MR7 raw"];
         let rows = self.positions.iter().map(|step| {
             vec![
                 step.inst_id.clone(),
@@ -156,8 +180,11 @@ impl UnitStep {
                 coin(step.qty),
                 price(step.avg_px),
                 price(step.mark_px),
-                coin(if step.option.is_some() { step.option_value_settle } else { step.upl_settle }),
-                step.settle_ccy.clone(),
+                format!(
+                    "{} {}",
+                    coin(if step.option.is_some() { step.option_value_settle } else { step.upl_settle }),
+                    step.settle_ccy
+                ),
                 coin(step.delta_coin),
                 usd(step.cash_delta),
                 usd(step.mr7_raw),
@@ -270,14 +297,83 @@ fn tiers(steps: &[TierStep], amount: impl Fn(f64) -> String) -> String {
     joined(steps.iter().map(|step| format!("{} x {}", amount(step.amount), step.rate)))
 }
 
+/// Widest line.
+const WIDTH: usize = 80;
+
+/// A table of at most [`WIDTH`]: of a wider one the columns that fit, then the others below, behind the first again.
 fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = rows.collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(header.get(column).map(|name| name.chars().count())).max().unwrap_or(0) + 2
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let fewest = parts(&widths, WIDTH).len();
+    // As many parts as are needed, and these of like width.
+    let narrowest = (1..=WIDTH).find(|&limit| parts(&widths, limit).len() == fewest).unwrap_or(WIDTH);
+    parts(&widths, narrowest).iter().map(|columns| table_of(columns, header, &rows)).collect()
+}
+
+/// The columns of each part, the first in all of them.
+fn parts(widths: &[usize], limit: usize) -> Vec<Vec<usize>> {
+    let first = widths.first().map_or(0, |first| first + 2);
+    let mut parts: Vec<Vec<usize>> = vec![vec![0]];
+    let mut taken = first;
+    for (column, width) in widths.iter().enumerate().skip(1) {
+        if taken + width > limit && taken > first {
+            parts.push(vec![0]);
+            taken = first;
+        }
+        taken += width;
+        if let Some(part) = parts.last_mut() {
+            part.push(column);
+        }
+    }
+    parts
+}
+
+fn table_of(columns: &[usize], header: &[&str], rows: &[Vec<String>]) -> String {
+    let chosen = |cells: &[String]| columns.iter().filter_map(|&column| cells.get(column).cloned()).collect::<Vec<_>>();
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header.to_vec());
-    table.add_rows(rows);
+    table.load_style(presets::NOTHING);
+    table.set_header(columns.iter().filter_map(|&column| header.get(column).copied()));
+    table.add_rows(rows.iter().map(|row| chosen(row)));
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.lines().fold(String::new(), |text, line| text + "  " + line.trim_end() + "\n")
+}
+
+/// Lines of at most [`WIDTH`], broken between words, what is left further in. Longer words stay whole.
+fn wrapped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        wrap_line(line, &mut out);
+    }
+    out
+}
+
+fn wrap_line(line: &str, out: &mut String) {
+    let indent = line.len() - line.trim_start().len();
+    let mut width = 0;
+    let mut rest = line;
+    while rest.chars().count() + width > WIDTH {
+        let room: String = rest.chars().take(WIDTH - width + 1).collect();
+        let begins = if width == 0 { indent } else { 0 };
+        // Not a blank between a number and its unit: what follows would be alone.
+        let breaks = room.rmatch_indices(' ').map(|(at, _)| at).find(|&at| {
+            let after = rest.get(at + 1..).unwrap_or_default();
+            at > begins && !after.starts_with(['%', ' ', '='])
+        });
+        let Some(at) = breaks else { break };
+        out.push_str(rest.get(..at).unwrap_or_default().trim_end());
+        out.push('\n');
+        rest = rest.get(at..).unwrap_or_default().trim_start();
+        width = indent + 4;
+        out.extend(std::iter::repeat_n(' ', width));
+    }
+    out.push_str(rest);
+    out.push('\n');
 }
 
 /// USD with cents and thousands separators.
@@ -322,6 +418,26 @@ fn grouped(number: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        let text = format!("   a: {}, b 12 % of it\nshort\n  {}\n", "word ".repeat(14).trim_end(), "x".repeat(90));
+        let wrapped = wrapped(&text);
+        let lines: Vec<&str> = wrapped.lines().collect();
+        assert_eq!(lines.len(), 4, "{wrapped}");
+        assert!(lines[1].starts_with("       ") && lines[3].len() == 92, "{wrapped}");
+        assert!(lines[..2].iter().all(|line| line.chars().count() <= WIDTH), "{wrapped}");
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&wrapped), words(&text));
+    }
+
+    #[test]
+    fn wide_tables_continue_below() {
+        let cell = "1,234,567,890.12".to_owned();
+        let text = table(&["name", "a", "b", "c", "d", "e"], std::iter::once(vec![cell; 6]));
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+    }
 
     #[test]
     fn numbers_for_people() {

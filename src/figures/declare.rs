@@ -149,6 +149,7 @@ macro_rules! figures {
     (@totals [$($doc:tt)*] $totals:ident $margin:ty; [$([$($meaning:tt)*] $name:ident)+];) => {
         $($doc)*
         #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         pub struct $totals {
             $($($meaning)* pub $name: f64),+
         }

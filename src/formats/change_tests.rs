@@ -17,10 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const COLUMNS: &[Column] = &[
-    Column { name: "account_id", kind: Kind::Id, required: true },
-    Column { name: "qty", kind: Kind::Number, required: true },
-];
+const COLUMNS: &[Column] = &[Column::new("account_id", Kind::Id), Column::new("qty", Kind::Number)];
 const ROWS: usize = 60;
 
 type Change = Box<dyn Fn() + Send + Sync>;

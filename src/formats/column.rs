@@ -32,4 +32,26 @@ pub(crate) struct Column {
     pub name: &'static str,
     pub kind: Kind,
     pub required: bool,
+    /// What it is measured in, a value as an example, and what it means: for people. Empty where the program reads its
+    /// own tables.
+    pub unit: &'static str,
+    pub example: &'static str,
+    pub meaning: &'static str,
+}
+
+impl Column {
+    /// A column that must be there.
+    pub const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, required: true, unit: "", example: "", meaning: "" }
+    }
+
+    pub const fn optional(mut self) -> Self {
+        self.required = false;
+        self
+    }
+
+    pub const fn means(mut self, unit: &'static str, example: &'static str, meaning: &'static str) -> Self {
+        (self.unit, self.example, self.meaning) = (unit, example, meaning);
+        self
+    }
 }

@@ -32,6 +32,7 @@ const DAY_NS: f64 = 86_400.0 * 1e9;
 
 /// One price scenario (section 11 of the model). All moves are relative: -0.3 is a fall of 30 %.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scenario {
     /// Its name in the tables.
     pub name: String,
@@ -57,6 +58,7 @@ pub const LARGEST_WEIGHT: f64 = 1e15;
 
 /// The moves of one base currency. A missing field is taken from [`EVERY_COIN`], else it is zero.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shock {
     /// `BTC`, or [`EVERY_COIN`].
     pub base: String,

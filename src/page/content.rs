@@ -3,6 +3,7 @@
 //! Long lists are rows of plain arrays, rounded to what a person reads: money to cents below 100,000 USD and to
 //! dollars above, the rest to six digits. Every bit is in the tables, which the page names.
 
+use super::left_out::{Blame, LeftOut};
 use super::losses::Losses;
 use super::scenarios::Scenarios;
 use super::words::{cut, digits, money};
@@ -17,9 +18,7 @@ use crate::snapshot::InputFile;
 use crate::totals::at_risk::{AtRisk, Binding, Names};
 use crate::totals::reach::Reach;
 use crate::totals::spread::Distribution;
-use crate::totals::summary::{
-    AccountCounts, HedgeSaving, RejectSummary, Summary, TableSummary, Totals, UnitSummary, UnmarginedAccount,
-};
+use crate::totals::summary::{AccountCounts, HedgeSaving, RejectSummary, Summary, TableSummary, Totals, UnitSummary};
 use crate::totals::trust::Trust;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -34,10 +33,13 @@ const ACCOUNT_UNITS_SHOWN: usize = 12;
 /// thousand accounts with five units each take 700,000.
 const DRILL_BYTES: usize = 1_200_000;
 /// Accounts that were left out, files and changed parameters listed.
-const LISTED: usize = 100;
+pub(super) const LISTED: usize = 100;
 /// Characters of a path or a value, of an account id, and of the name of a risk unit.
 const LONGEST_TEXT: usize = 160;
-const LONGEST_ID: usize = 64;
+pub(super) const LONGEST_ID: usize = 64;
+/// Characters of why a figure is assumed, and of the label of a run.
+const LONGEST_NOTE: usize = 300;
+const LONGEST_LABEL: usize = 200;
 const LONGEST_UNIT: usize = 24;
 
 /// Everything that a page shows.
@@ -57,7 +59,7 @@ pub(crate) struct Page {
     rejects: RejectSummary,
     unused_price_gaps: u64,
     /// The first of them.
-    unmargined: Vec<UnmarginedAccount>,
+    unmargined: Vec<LeftOut>,
     at_risk: Option<AtRiskTable>,
     scenarios: Option<Scenarios>,
     losses: Option<Losses>,
@@ -66,6 +68,8 @@ pub(crate) struct Page {
 /// Which run this is.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Identity {
+    /// What the user called the run.
+    label: Option<String>,
     as_of: String,
     /// Version of remargin that ran.
     remargin: String,
@@ -77,6 +81,8 @@ pub(crate) struct Identity {
     /// Parameters that are not those of the built-in set.
     changed: Vec<[String; 3]>,
     changed_total: usize,
+    /// Parameters that are assumed, in parts at least: key, value, and why.
+    assumed: Vec<[String; 3]>,
     inputs: Vec<PageFile>,
     inputs_total: usize,
     outputs: Vec<PageFile>,
@@ -128,6 +134,11 @@ impl Identity {
             .iter()
             .take(LISTED)
             .map(|value| [&value.key, &value.value, &value.source].map(|text| cut(text, LONGEST_TEXT)));
+        let assumed = values.iter().filter_map(|value| {
+            let mark = value.mark.as_ref().filter(|mark| mark.is_assumed())?;
+            Some([(&value.key, LONGEST_TEXT), (&value.value, LONGEST_TEXT), (&mark.note, LONGEST_NOTE)])
+        });
+        let assumed = assumed.take(LISTED).map(|texts| texts.map(|(text, longest)| cut(text, longest)));
         let inputs_total = inputs.len();
         inputs.truncate(LISTED);
         outputs.retain(|file| file.path != REPORT);
@@ -136,6 +147,7 @@ impl Identity {
             file.path = cut(&file.path, LONGEST_TEXT);
         }
         Self {
+            label: None,
             as_of: as_of.to_owned(),
             remargin: remargin.to_owned(),
             rules,
@@ -144,10 +156,17 @@ impl Identity {
             rule_values: values.len(),
             changed: listed.collect(),
             changed_total: changed.len(),
+            assumed: assumed.collect(),
             inputs,
             inputs_total,
             outputs,
         }
+    }
+
+    /// With what the user called the run.
+    pub(crate) fn labelled(mut self, label: Option<&str>) -> Self {
+        self.label = label.map(|label| cut(label, LONGEST_LABEL));
+        self
     }
 }
 
@@ -353,11 +372,13 @@ impl Page {
     pub(crate) fn new(identity: Identity, summary: &Summary, scenarios: Option<Scenarios>) -> Self {
         let mut units: Vec<&UnitSummary> = summary.risk_units.iter().collect();
         units.sort_by(|a, b| b.mmr.total_cmp(&a.mmr));
-        let unmargined = summary
-            .unmargined
-            .iter()
-            .take(LISTED)
-            .map(|account| UnmarginedAccount { account_id: cut(&account.account_id, LONGEST_ID), ..account.clone() });
+        let unmargined = summary.unmargined.iter().take(LISTED).map(|account| LeftOut {
+            id: account.account_id.clone(),
+            account_id: cut(&account.account_id, LONGEST_ID),
+            reason: account.reason.clone(),
+            broken_rows: account.broken_rows,
+            blame: None,
+        });
         let mut distribution = summary.distribution.clone();
         for account in &mut distribution.largest {
             account.account_id = cut(&account.account_id, LONGEST_ID);
@@ -380,6 +401,14 @@ impl Page {
             scenarios,
             losses: None,
         }
+    }
+
+    /// Adds the rows to blame for accounts that were left out.
+    pub(crate) fn with_blame(mut self, blames: &BTreeMap<String, Blame>) -> Self {
+        for account in &mut self.unmargined {
+            account.blame = blames.get(&account.id).cloned();
+        }
+        self
     }
 
     /// Adds how the book is distributed over the scenarios.

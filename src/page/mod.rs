@@ -13,12 +13,14 @@
 
 pub(crate) mod content;
 mod drill;
+pub(crate) mod left_out;
 pub(crate) mod losses;
 pub(crate) mod scenarios;
 mod words;
 
 pub(crate) use content::{AtRiskRow, Identity, Page};
 pub(crate) use drill::Drill;
+pub(crate) use left_out::Blame;
 pub(crate) use losses::Losses;
 pub(crate) use scenarios::Scenarios;
 
@@ -33,7 +35,7 @@ pub const REPORT: &str = "report.html";
 /// Rows of `at_risk` that a page shows.
 pub const AT_RISK_SHOWN: usize = 1000;
 
-const FRAME: [&str; 10] = [
+const FRAME: [&str; 11] = [
     include_str!("assets/head.html"),
     include_str!("assets/page.css"),
     include_str!("assets/body.html"),
@@ -43,13 +45,14 @@ const FRAME: [&str; 10] = [
     include_str!("assets/tables.js"),
     include_str!("assets/charts.js"),
     include_str!("assets/losses.js"),
+    include_str!("assets/words.js"),
     include_str!("assets/page.js"),
 ];
 
 /// The bytes of a page.
 pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
     let data = serde_json::to_string(page).map_err(|err| Error::Runtime(format!("cannot form `{REPORT}`: {err}")))?;
-    let [head, style, body, d3, plot, text, tables, charts, losses, assembly] = FRAME;
+    let [head, style, body, d3, plot, text, tables, charts, losses, words, assembly] = FRAME;
     let parts = [
         head,
         "<style>\n",
@@ -67,6 +70,7 @@ pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
         tables,
         charts,
         losses,
+        words,
         assembly,
         "</script>\n</body>\n</html>\n",
     ];

@@ -6,7 +6,7 @@ use super::*;
 use crate::figures::{UnitFigure, UnitRow};
 use crate::fixture;
 use crate::results::ResultRow;
-use crate::rules::{RuleValue, RulesId};
+use crate::rules::{Mark, RuleValue, RulesId};
 use crate::totals::spread::{Charges, Floor, Spread};
 use crate::totals::summary::{BindingCounts, Tally, UnitSummary, UnmarginedAccount};
 use serde_json::{Value, json};
@@ -70,10 +70,11 @@ fn a_page_is_below_three_megabytes_whatever_the_book() {
         .collect();
     let file = |n: usize| PageFile { path: id(n), bytes: u64::MAX, rows: Some(u64::MAX), blake3: "f".repeat(64) };
     let files: Vec<PageFile> = (0..5000).map(file).collect();
-    let value = |n: usize| RuleValue { key: id(n), value: id(n), source: "--set".into(), mark: None };
+    let mark = Mark { mark: "A".into(), note: id(2) };
+    let value = |n: usize| RuleValue { key: id(n), value: id(n), source: "--set".into(), mark: Some(mark.clone()) };
     let values: Vec<RuleValue> = (0..5000).map(value).collect();
     let rules = RulesId { name: "rules".into(), hash: "f".repeat(64) };
-    let identity = Identity::new(&summary.as_of, "0.1.0", rules, &values, files, Vec::new());
+    let identity = Identity::new(&summary.as_of, "0.1.0", rules, &values, files, Vec::new()).labelled(Some(&id(1)));
     let row = |n: usize| {
         let names =
             vec![id(n), "base".into(), "near_liquidation".into(), id(1), "mr1".into(), "crossed".into(), "none".into()];
@@ -84,7 +85,9 @@ fn a_page_is_below_three_megabytes_whatever_the_book() {
     let unit = UnitEntry { name: id(1), figures: figures.with(UnitFigure::mr1_vol, 1.0) };
     let units: UnitsByAccount = (0..AT_RISK_SHOWN).map(|n| (id(n), vec![unit.clone(); 50])).collect();
     let rows = (0..AT_RISK_SHOWN).map(row).collect();
-    let page = Page::new(identity, &summary, None).with_rows(rows, Some(units));
+    let blame = |n: usize| Blame { table: "positions".into(), row: u64::MAX, column: "inst_id".into(), value: id(n) };
+    let blames = (0..5000).map(|n| (id(n), blame(n))).collect();
+    let page = Page::new(identity, &summary, None).with_blame(&blames).with_rows(rows, Some(units));
     let bytes = render(&page).unwrap().len();
     assert!(bytes < 3_000_000, "{bytes} bytes");
     assert_eq!(cut(&id(1), 3), "1é<…");

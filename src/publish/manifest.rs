@@ -41,6 +41,7 @@ impl Timings {
 
 /// The content of the manifest besides the outputs.
 pub(crate) struct Provenance<'a> {
+    pub(crate) label: Option<&'a str>,
     pub(crate) command_line: &'a [String],
     pub(crate) snapshot_dir: &'a Path,
     pub(crate) snapshot: &'a Snapshot,
@@ -59,54 +60,83 @@ impl<'a> Provenance<'a> {
         timings: &'a Timings,
         request: Option<Request>,
     ) -> Self {
-        Self { command_line: &output.command_line, snapshot_dir: &asked.dir, snapshot, rules, timings, request }
+        let (label, command_line) = (output.label.as_deref(), &output.command_line);
+        Self { label, command_line, snapshot_dir: &asked.dir, snapshot, rules, timings, request }
     }
 }
 
 #[derive(Serialize)]
-struct Manifest<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Manifest<'a> {
+    /// Version of the program.
     remargin: &'static str,
+    /// What the user called the run; absent if nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
+    /// How the program was called; empty if a library wrote the run.
     command_line: &'a [String],
+    /// Valuation time, RFC 3339 in UTC.
     as_of: String,
+    /// Folder of the snapshot, as it was given.
     snapshot: String,
+    /// The rules, complete.
     rules: ManifestRules<'a>,
+    /// Every file that was read.
     inputs: Vec<ManifestFile<'a>>,
+    /// Every file that was written, the manifest apart.
     outputs: Vec<ManifestFile<'a>>,
+    /// Threads that computed.
     threads: usize,
+    /// Wall time of each stage, seconds.
     timings_seconds: ManifestTimings,
+    /// The request, for a replay; absent of a simulation.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<&'a Request>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ManifestRules<'a> {
     #[serde(flatten)]
     id: RulesId,
+    /// Every value, in the order of the set.
     values: Vec<ManifestValue<'a>>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ManifestValue<'a> {
+    /// Dotted key.
     key: &'a str,
+    /// The value as TOML.
     value: &'a str,
+    /// `built-in NAME`, `file PATH` or `--set`.
     source: &'a str,
+    /// How far the figure is to be trusted; absent of one of the user's own without a mark.
     #[serde(skip_serializing_if = "Option::is_none")]
     mark: Option<&'a Mark>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ManifestFile<'a> {
+    /// Name of an output; path of an input, relative to the folder of the snapshot or absolute.
     path: String,
+    /// Its size.
     bytes: u64,
+    /// Its rows, if it is a table.
     rows: Option<u64>,
+    /// Its hash, hex.
     blake3: &'a str,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ManifestTimings {
     read: f64,
     price: f64,
     compute: f64,
+    /// The part of `compute` spent on appending to files.
     compute_of_which_append: f64,
     finish: f64,
     total: f64,
@@ -130,6 +160,7 @@ impl From<&Timings> for ManifestTimings {
 pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputFile]) -> Result<()> {
     let manifest = Manifest {
         remargin: env!("CARGO_PKG_VERSION"),
+        label: from.label,
         command_line: from.command_line,
         as_of: timestamp(from.snapshot.as_of_ns)?,
         snapshot: from.snapshot_dir.display().to_string(),

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// The request of a run or a stress: everything that determines its results, except the rules. Paths are absolute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// Folder of the snapshot.
@@ -28,6 +29,9 @@ pub struct Request {
     /// Whether `report.html` was written.
     #[serde(default)]
     pub report: bool,
+    /// What the run is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Expected properties of the snapshot.
     #[serde(default)]
     pub expectations: Expectations,
@@ -47,7 +51,7 @@ impl Request {
         stress: Option<StressPart>,
     ) -> Result<Self> {
         let SnapshotRequest { dir, expectations, allow_rules_date, max_rejects: _, memory_limit: _ } = snapshot;
-        let OutputRequest { dir: _, format, force: _, report, command_line: _ } = output;
+        let OutputRequest { dir: _, format, force: _, report, label, command_line: _ } = output;
         Ok(Self {
             snapshot: absolute(dir)?,
             shocks: shocks.map(absolute).transpose()?,
@@ -55,6 +59,7 @@ impl Request {
             distance,
             allow_rules_date: *allow_rules_date,
             report: *report,
+            label: label.clone(),
             expectations: expectations.clone(),
             stress,
         })
@@ -69,12 +74,13 @@ impl Request {
 
     /// The output that was asked for, in another folder, which must not exist.
     pub(crate) fn output_request(&self, dir: PathBuf) -> OutputRequest {
-        OutputRequest::new(dir).with_format(self.format).with_report(self.report)
+        OutputRequest::new(dir).with_format(self.format).with_report(self.report).with_label(self.label.clone())
     }
 }
 
 /// The part of the request that only a stress has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StressPart {
     /// How much is written of each account, as on the command line.

@@ -3,7 +3,7 @@
 use crate::figures::{Layout, UNIT, UnitRow};
 use crate::market::scenario::BASE;
 use crate::page::content::{AtRiskRow, FIGURES, Identity, NAMES, Page, PageFile, UnitEntry, UnitsByAccount};
-use crate::page::{AT_RISK_SHOWN, Losses, Scenarios, render};
+use crate::page::{AT_RISK_SHOWN, Blame, Losses, Scenarios, render};
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::{check_replaceable, write_file};
@@ -23,6 +23,8 @@ const SUMMARY: &str = "summary.json";
 #[derive(Deserialize)]
 struct Manifest {
     remargin: String,
+    #[serde(default)]
+    label: Option<String>,
     rules: Rules,
     inputs: Vec<PageFile>,
     outputs: Vec<PageFile>,
@@ -102,11 +104,13 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
         .map(|Parameter { key, value, source, mark }| RuleValue { key, value, source, mark })
         .collect();
     let rules = RulesId { name, hash };
-    let identity = Identity::new(&summary.as_of, &manifest.remargin, rules, &values, manifest.inputs, manifest.outputs);
+    let identity = Identity::new(&summary.as_of, &manifest.remargin, rules, &values, manifest.inputs, manifest.outputs)
+        .labelled(manifest.label.as_deref());
     let scenarios = Scenarios::read(dir, progress)?;
     let is_stress = scenarios.is_some();
     let losses = Losses::read(dir, over.as_ref(), progress)?;
-    let page = Page::new(identity, &summary, scenarios).with_losses(losses);
+    let blames = Blame::read(dir, &summary, progress)?;
+    let page = Page::new(identity, &summary, scenarios).with_blame(&blames).with_losses(losses);
     let is_base = |names: &[&str]| names.get(1) == Some(&BASE);
     let Some(mut rows) = read_table(dir, "at_risk", &NAMES, &FIGURES, is_base, progress)? else { return Ok(page) };
     rows.truncate(AT_RISK_SHOWN);

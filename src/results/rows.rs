@@ -119,7 +119,7 @@ pub fn scan_result<T: Default + Send + 'static>(
         return Err(no_run().into());
     }
     let found = source::find(dir, table)?.ok_or_else(no_run)?.open()?;
-    let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
+    let column = |kind| move |name: &&'static str| Column::new(name, kind);
     let columns: Vec<Column> = names
         .iter()
         .map(column(Kind::Id))

@@ -55,7 +55,7 @@ pub(crate) fn scan_table<T: Default + Send + 'static>(
     let Some(file) = find(dir, table)? else { return Ok(false) };
     let found = source::at(&file)?.open()?;
     let is_csv = found.format == Format::Csv;
-    let column = |kind| move |name: &&'static str| Column { name, kind, required: true };
+    let column = |kind| move |name: &&'static str| Column::new(name, kind);
     let columns: Vec<Column> =
         names.iter().map(column(Kind::Id)).chain(figures.iter().map(column(Kind::Number))).collect();
     let read = |local: &mut T, batch: &crate::formats::batch::Batch| {

@@ -16,6 +16,7 @@ use super::key::Path;
 
 /// Whether a figure is the exchange's. A table of tiers may have parts of several kinds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Mark {
     /// `P` published by the exchange, `M` measured from its answers, `A` assumed; more than one letter if parts differ.
     pub mark: String,

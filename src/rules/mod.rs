@@ -26,7 +26,7 @@ use crate::error::{Invalid, Remedy, Result};
 use crate::margin::rules::Rules;
 pub use crate::rules::marks::Mark;
 pub use crate::rules::sets::{BUILT_IN, BUILT_IN_NAME, BUILT_INS, BuiltIn, built_in};
-pub use crate::rules::show::{show, to_json};
+pub use crate::rules::show::{Shown, show, to_json};
 use crate::source::ReadFile;
 use layers::{Resolved, UserRules};
 
@@ -60,6 +60,7 @@ pub struct LoadedRules {
 
 /// Name and hash of a rule set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RulesId {
     /// Its name.
     pub name: String,
@@ -109,6 +110,7 @@ pub fn diff<'a>(a: &'a LoadedRules, b: &'a LoadedRules) -> Vec<Difference<'a>> {
 
 /// How many figures of a set have which mark.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FigureCounts {
     /// Published by the exchange.
     pub published: u64,

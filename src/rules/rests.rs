@@ -64,11 +64,27 @@ impl RestsOn {
 /// What each of [`COMPONENTS`] rests on, in a unit of these classes for MR1 and for MR4, MR6 and MR7.
 #[must_use]
 pub fn rests_on(loaded: &LoadedRules, class_mr1: Class, class_mr467: Class, has_options: bool) -> [RestsOn; 8] {
+    keys_behind(class_mr1, class_mr467, has_options).map(|keys| RestsOn::of(loaded, keys.iter().map(String::as_str)))
+}
+
+/// The assumed figures behind each of [`COMPONENTS`], in such a unit.
+#[must_use]
+pub fn assumed_behind(
+    loaded: &LoadedRules,
+    class_mr1: Class,
+    class_mr467: Class,
+    has_options: bool,
+) -> [Vec<String>; 8] {
+    keys_behind(class_mr1, class_mr467, has_options).map(|mut keys| {
+        keys.retain(|key| RestsOn::of(loaded, std::iter::once(key.as_str())).assumed);
+        keys
+    })
+}
+
+fn keys_behind(class_mr1: Class, class_mr467: Class, has_options: bool) -> [Vec<String>; 8] {
     FIGURES.map(|(always, of_options)| {
         let keys = always.iter().chain(of_options.iter().filter(|_| has_options));
-        let keys: Vec<String> =
-            keys.map(|key| key.replace("{1}", class_mr1.name()).replace("{4}", class_mr467.name())).collect();
-        RestsOn::of(loaded, keys.iter().map(String::as_str))
+        keys.map(|key| key.replace("{1}", class_mr1.name()).replace("{4}", class_mr467.name())).collect()
     })
 }
 
@@ -83,8 +99,16 @@ pub fn borrowing_rests_on(loaded: &LoadedRules, ccy: &str) -> RestsOn {
 /// What borrowing rests on over all currencies.
 #[must_use]
 pub fn all_borrowing_rests_on(loaded: &LoadedRules) -> RestsOn {
-    let keys = loaded.values.iter().map(|value| value.key.as_str()).filter(|key| key.starts_with("mr8.tiers."));
-    RestsOn::of(loaded, keys)
+    RestsOn::of(loaded, of_borrowing(loaded))
+}
+
+/// The assumed figures behind borrowing, over all currencies.
+pub fn assumed_of_borrowing(loaded: &LoadedRules) -> impl Iterator<Item = &str> {
+    of_borrowing(loaded).filter(|key| RestsOn::of(loaded, std::iter::once(*key)).assumed)
+}
+
+fn of_borrowing(loaded: &LoadedRules) -> impl Iterator<Item = &str> {
+    loaded.values.iter().map(|value| value.key.as_str()).filter(|key| key.starts_with("mr8.tiers."))
 }
 
 #[cfg(test)]

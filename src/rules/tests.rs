@@ -385,7 +385,7 @@ fn rules_hold_from_midnight_utc_of_their_day() {
 #[test]
 fn shown_as_text_and_as_json() {
     let loaded = set(&["mr4.floor.major=0.012"]).unwrap();
-    let text = show(&loaded);
+    let text = show(&loaded, Shown::All);
     assert!(text.starts_with(&format!("# okx-pm2-2025-01, hash {}\n# figures: ", loaded.hash)), "{text}");
     assert!(text.lines().nth(1).unwrap().ends_with(" assumed, 1 of your own"), "{text}");
     let line = text.lines().find(|line| line.starts_with("mr4.floor.major ")).unwrap();
@@ -394,7 +394,7 @@ fn shown_as_text_and_as_json() {
     assert_eq!(text.lines().count(), loaded.values.len() + 2);
     assert_eq!(load_text(&text, &[]).unwrap().hash, loaded.hash);
 
-    let json = to_json(&loaded);
+    let json = to_json(&loaded, Shown::All);
     assert_eq!(json["hash"], loaded.hash.as_str());
     let values = json["values"].as_array().unwrap();
     assert_eq!(values.len(), loaded.values.len());

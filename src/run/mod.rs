@@ -24,7 +24,7 @@ use crate::kept::Kept;
 use crate::market::Market;
 use crate::market::scenario::Scenario;
 use crate::memory::{BOOK_ROW, Need};
-use crate::page::{self, AtRiskRow, Drill, Identity, Page};
+use crate::page::{self, AtRiskRow, Blame, Drill, Identity, Page};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance};
@@ -282,6 +282,7 @@ impl<'a> Job<'a> {
         progress.check()?;
         let mut summary = tally.summary(&snapshot, &request.rules, unit_names, at_risk.len(), &spread)?;
         summary.scenarios = scenarios.len() as u64;
+        summary.label.clone_from(&request.output.label);
         let names = Names { units: unit_names, scenarios };
         at_risk::sort(&mut at_risk);
         // The large files wait for the disk, the others compute.
@@ -300,9 +301,12 @@ impl<'a> Job<'a> {
         let mut outputs = vec![large?, more?];
         outputs.extend(small?);
         if request.output.report {
-            let identity = Identity::of_run(&summary.as_of, &request.rules, &snapshot.inputs, &outputs);
+            let identity = Identity::of_run(&summary.as_of, &request.rules, &snapshot.inputs, &outputs)
+                .labelled(request.output.label.as_deref());
             let rows = AtRiskRow::head(&at_risk, &flagged, names);
-            let page = Page::new(identity, &summary, None).with_at_risk(rows, Some(drill.by_account()), unit_names);
+            let page = Page::new(identity, &summary, None)
+                .with_blame(&Blame::of_run(&snapshot.unmargined))
+                .with_at_risk(rows, Some(drill.by_account()), unit_names);
             outputs.push(page::write(folder.path(), &page)?);
         }
         progress.check()?;

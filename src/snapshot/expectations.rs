@@ -8,6 +8,7 @@ use std::time::Duration;
 
 /// What the caller knows of a snapshot beforehand. What is not said is not checked.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Expectations {
     /// The hash of the whole snapshot, see [`super::snapshot_hash`].

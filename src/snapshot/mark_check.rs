@@ -1,5 +1,6 @@
 //! How far a price may lie from what other prices of the snapshot say of it.
 
+use super::without_underscores;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -15,6 +16,7 @@ use std::str::FromStr;
 /// # Ok::<(), remargin::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(into = "String", try_from = "String")]
 pub enum MarkCheck {
     /// Prices are taken as they are.
@@ -76,7 +78,7 @@ impl FromStr for MarkCheck {
         if text == "off" {
             return Ok(Self::Off);
         }
-        let percent = text.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
+        let percent = text.strip_suffix('%').and_then(|number| without_underscores(number).parse::<f64>().ok());
         match percent.filter(|percent| percent.is_finite() && *percent > 0.0) {
             Some(percent) => Ok(Self::Within(percent / 100.0)),
             None => Err(Error::Usage(format!("no bound of prices `{text}`: expected `off` or a share such as `50%`"))),

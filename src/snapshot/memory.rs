@@ -2,8 +2,8 @@
 //!
 //! Such a table has no file: where an error of a file names one, an error here names the table.
 
+use super::declared::SHOCKS;
 use super::market_rows::{MarketRows, name_table};
-use super::schema::SHOCKS;
 use super::stream::Stream;
 use super::{LoadOptions, Snapshot, Table, shocks, whole};
 use crate::Result;

@@ -1,7 +1,7 @@
 //! The table of operations that `simulate` checks: rows handed on as they stand, one by one.
 
 use super::InputFile;
-use super::schema::OPERATIONS;
+use super::declared::OPERATIONS;
 use super::unused::refuse_columns;
 use crate::cells::number::{NumberError, Numbers, parse};
 use crate::cells::text::cut;

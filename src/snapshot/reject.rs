@@ -210,6 +210,14 @@ pub struct Unmargined {
     pub reason: Reason,
     /// How many of its rows are broken themselves.
     pub broken_rows: u64,
+    /// The table of its first row that is broken for that reason.
+    pub table: Table,
+    /// The number of that row, from 1, over all parts of the table.
+    pub row: u64,
+    /// The column of it that is at fault.
+    pub column: &'static str,
+    /// What stands there; empty if it is missing. Long values are cut.
+    pub value: String,
 }
 
 /// What became of the rows of a table: `rows_in = rows_used + rows_rejected`.

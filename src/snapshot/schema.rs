@@ -1,5 +1,8 @@
 //! The tables of a snapshot: their names, and the columns that are read of each.
 
+use super::declared::{
+    ACCOUNTS, BALANCES, INDICES, INSTRUMENTS, MARKS, OPERATIONS, ORDERS, POSITIONS, PRICES, SHOCKS, SPOT_PAIRS,
+};
 use crate::formats::{Column, Kind};
 
 /// The column that tells the number of a row in the table that it came from, from 1.
@@ -73,13 +76,47 @@ impl Table {
     }
 }
 
-/// Every column that is read of an input table: table, column, type, whether it must be there. For the test of the
-/// documents.
-#[doc(hidden)]
+/// A column that is read of an input table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputColumn {
+    /// The table.
+    pub table: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds: `id`, `number`, `time` or `date`.
+    pub kind: &'static str,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What it is measured in.
+    pub unit: &'static str,
+    /// A value as it may stand there.
+    pub example: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// What one row of an input table is.
+fn row_of(table: &str) -> &'static str {
+    match table {
+        "instruments" => "a contract that exists",
+        "marks" => "a contract with its price",
+        "indices" => "an index price",
+        "spot_pairs" => "a spot pair with its order sizes",
+        "positions" => "a position of an account",
+        "balances" => "an account in a currency",
+        "accounts" => "an account with settings of its own",
+        "orders" => "a pending order",
+        "shocks" => "a move of a scenario",
+        "operations" => "an operation to check",
+        _ => "a price of a coin at a time",
+    }
+}
+
+/// Every input table: its name, what a row is, whether a snapshot may lack it, and its columns.
 #[must_use]
-pub fn input_columns() -> Vec<(&'static str, &'static str, &'static str, bool)> {
-    let book = Table::ALL.map(|table| (table.name(), table.columns()));
-    let tables = book.into_iter().chain([("shocks", SHOCKS), ("operations", OPERATIONS), ("prices", PRICES)]);
+pub fn input_tables() -> Vec<(&'static str, &'static str, bool, Vec<InputColumn>)> {
+    let book = Table::ALL.map(|table| (table.name(), table.optional(), table.columns()));
+    let more = [("shocks", true, SHOCKS), ("operations", true, OPERATIONS), ("prices", true, PRICES)];
     let kind = |kind| match kind {
         Kind::Id => "id",
         Kind::Number => "number",
@@ -87,96 +124,18 @@ pub fn input_columns() -> Vec<(&'static str, &'static str, &'static str, bool)> 
         Kind::Date => "date",
         Kind::Flag => "flag",
     };
-    let columns = |(table, columns): (&'static str, &'static [Column])| {
-        columns.iter().map(move |column| (table, column.name, kind(column.kind), column.required))
+    let column = |table: &'static str, column: &'static Column| InputColumn {
+        table,
+        name: column.name,
+        kind: kind(column.kind),
+        required: column.required,
+        unit: column.unit,
+        example: column.example,
+        meaning: column.meaning,
     };
-    tables.flat_map(columns).collect()
+    let tables = book.into_iter().chain(more);
+    let described = |(table, optional, columns): (&'static str, bool, &'static [Column])| {
+        (table, row_of(table), optional, columns.iter().map(|of| column(table, of)).collect())
+    };
+    tables.map(described).collect()
 }
-
-const fn id(name: &'static str) -> Column {
-    Column { name, kind: Kind::Id, required: true }
-}
-
-const fn number(name: &'static str) -> Column {
-    Column { name, kind: Kind::Number, required: true }
-}
-
-const INSTRUMENTS: &[Column] = &[
-    id("inst_id"),
-    id("inst_type"),
-    id("uly"),
-    id("settle_ccy"),
-    id("ct_type"),
-    number("ct_val"),
-    number("ct_mult"),
-    Column { name: "expiry", kind: Kind::Time, required: true },
-    number("strike"),
-    id("opt_type"),
-    Column { name: "lot_sz", kind: Kind::Number, required: false },
-];
-/// The time of a price, which only `--max-mark-age` asks for.
-const TS: Column = Column { name: "ts", kind: Kind::Time, required: false };
-const MARKS: &[Column] = &[
-    id("inst_id"),
-    number("mark_px"),
-    number("mark_vol"),
-    number("fwd_px"),
-    Column { name: "bid_px", kind: Kind::Number, required: false },
-    Column { name: "ask_px", kind: Kind::Number, required: false },
-    TS,
-];
-const INDICES: &[Column] = &[id("index_id"), number("px"), TS];
-const SPOT_PAIRS: &[Column] =
-    &[id("inst_id"), number("lot_sz"), Column { name: "min_sz", kind: Kind::Number, required: false }];
-const POSITIONS: &[Column] = &[id("account_id"), id("inst_id"), number("qty"), number("avg_px")];
-const BALANCES: &[Column] = &[
-    id("account_id"),
-    id("ccy"),
-    number("cash"),
-    Column { name: "interest", kind: Kind::Number, required: false },
-    Column { name: "spot_in_use_cap", kind: Kind::Number, required: false },
-    Column { name: "col_res", kind: Kind::Number, required: false },
-];
-const ACCOUNTS: &[Column] = &[
-    id("account_id"),
-    id("spot_offset"),
-    optional_id("unmarginable"),
-    Column { name: "fee_rate", kind: Kind::Number, required: false },
-];
-const ORDERS: &[Column] = &[id("account_id"), id("inst_id"), id("side"), number("qty"), number("px")];
-const fn optional_id(name: &'static str) -> Column {
-    Column { name, kind: Kind::Id, required: false }
-}
-
-/// Of the operations that `simulate` checks: see [`super::operations`].
-pub(super) const OPERATIONS: &[Column] = &[
-    id("op_id"),
-    id("account_id"),
-    id("kind"),
-    optional_id("inst_id"),
-    optional_id("ccy"),
-    optional_id("side"),
-    Column { name: "qty", kind: Kind::Number, required: false },
-    Column { name: "px", kind: Kind::Number, required: false },
-    optional_id("spot_offset"),
-    optional_id("group"),
-];
-/// Of `shocks`, which is no part of the book: see [`super::shocks`].
-pub(super) const SHOCKS: &[Column] = &[
-    id("scenario"),
-    Column { name: "base", kind: Kind::Id, required: false },
-    Column { name: "price", kind: Kind::Number, required: false },
-    Column { name: "vol", kind: Kind::Number, required: false },
-    Column { name: "fx_ccy", kind: Kind::Id, required: false },
-    Column { name: "fx", kind: Kind::Number, required: false },
-    Column { name: "days", kind: Kind::Number, required: false },
-    optional_id("origin"),
-    Column { name: "weight", kind: Kind::Number, required: false },
-];
-/// Of prices by time and coin, of which scenarios are made: no table of a snapshot.
-pub(crate) const PRICES: &[Column] = &[
-    Column { name: "time", kind: Kind::Date, required: true },
-    id("base"),
-    number("price"),
-    Column { name: "vol", kind: Kind::Number, required: false },
-];

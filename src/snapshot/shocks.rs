@@ -3,7 +3,7 @@
 //! Unlike the rows of accounts, a broken row here is an error: a scenario that lacks one of its moves would be
 //! another scenario.
 
-use super::schema::SHOCKS;
+use super::declared::SHOCKS;
 use super::unused::refuse_columns;
 use super::{InputFile, checksums};
 use crate::cells::number::{NumberError, Numbers};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something odd about a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Warning {
     /// What kind: a stable code.
     pub code: String,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a table is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Parquet.

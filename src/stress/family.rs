@@ -249,7 +249,7 @@ const CRYPTO_HISTORICAL: &str = include_str!("../../data/scenarios/crypto-histor
 
 impl Preset {
     /// All of them.
-    const ALL: [Self; 2] = [Self::CryptoHistorical, Self::History1d];
+    pub const ALL: [Self; 2] = [Self::CryptoHistorical, Self::History1d];
 
     /// Its name on the command line.
     #[must_use]
@@ -260,21 +260,42 @@ impl Preset {
         }
     }
 
+    /// What it is, in a few words.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::CryptoHistorical => "days on which the crypto market fell, and a stablecoin lost its peg, since 2020",
+            Self::History1d => "every day of BTC and ETH since 2017; other coins move as BTC",
+        }
+    }
+
+    /// The names of its scenarios.
+    ///
+    /// # Errors
+    /// As [`Preset::scenarios`].
+    pub fn names(self) -> Result<Vec<String>> {
+        Ok(self.all()?.into_iter().map(|scenario| scenario.name).collect())
+    }
+
     /// Its scenarios, without the moves of currencies that the market lacks: those reach nobody.
     ///
     /// # Errors
     /// [`Error::Runtime`] or [`Error::Invalid`] if its table is damaged, which a test excludes.
     pub fn scenarios(self, market: &Market) -> Result<Vec<Scenario>> {
         let known = |ccy: &str| ccy == EVERY_COIN || market.currencies.iter().any(|currency| currency.name == ccy);
-        let mut scenarios = match self {
-            Self::CryptoHistorical => self.events()?,
-            Self::History1d => scenarios::history_1d()?,
-        };
+        let mut scenarios = self.all()?;
         for scenario in &mut scenarios {
             scenario.shocks.retain(|shock| known(&shock.base));
             scenario.fx.retain(|(ccy, _)| known(ccy));
         }
         Ok(scenarios)
+    }
+
+    fn all(self) -> Result<Vec<Scenario>> {
+        match self {
+            Self::CryptoHistorical => self.events(),
+            Self::History1d => scenarios::history_1d(),
+        }
     }
 
     /// The scenarios of [`CRYPTO_HISTORICAL`].

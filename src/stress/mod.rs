@@ -43,7 +43,7 @@ use crate::market::Market;
 use crate::market::scenario::with_base;
 use crate::market::scenario::{self, Scenario};
 use crate::memory::Need;
-use crate::page::{self, AtRiskRow, Identity, Losses, Page, Scenarios};
+use crate::page::{self, AtRiskRow, Blame, Identity, Losses, Page, Scenarios};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance, Timings};
@@ -299,18 +299,22 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
 
     let weights = distribution::weights(&scenarios)?;
     let work = Work { request, market: &market, scenarios: &scenarios, weights: &weights, folder: &folder, progress };
-    let Written { mut snapshot, summary, mut outputs, at_risk } = work.write(&mut book, plan, &mut timings)?;
+    let Written { mut snapshot, mut summary, mut outputs, at_risk } = work.write(&mut book, plan, &mut timings)?;
     drop(book);
     snapshot.inputs.extend(more_inputs);
+    summary.label.clone_from(&request.output.label);
 
     let clock = Instant::now();
     progress.stage("write", "files", 0);
     outputs.extend(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
     outputs.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
     if request.output.report {
-        let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs);
+        let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs)
+            .labelled(request.output.label.as_deref());
         let losses = Losses::read(folder.path(), summary.distribution.as_ref(), progress)?;
-        let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?).with_losses(losses);
+        let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?)
+            .with_blame(&Blame::of_run(&snapshot.unmargined))
+            .with_losses(losses);
         let page = if let Some(rows) = at_risk { page.with_at_risk(rows, None, &[]) } else { page };
         outputs.push(page::write(folder.path(), &page)?);
     }

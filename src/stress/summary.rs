@@ -13,7 +13,11 @@ const LISTED: usize = 10;
 
 /// What a stress found, as a whole. All money in USD.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StressSummary {
+    /// What the user called the stress; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Number of scenarios, the base case included.
     pub scenarios: u64,
     /// The base case, as a run would sum it up.
@@ -30,6 +34,7 @@ pub struct StressSummary {
 
 /// One scenario over all accounts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct ScenarioSummary {
     pub scenario: String,
@@ -72,6 +77,7 @@ pub(crate) fn of(
     }
     base.scenarios = rows.len() as u64;
     Ok(StressSummary {
+        label: None,
         scenarios: rows.len() as u64,
         base,
         most_liquidations: worst(scenarios, rows, |a, b| {

@@ -111,7 +111,14 @@ mod tests {
             fund: Some(Fund { usd: 999_999_999_999.0, sufficient: 1.0 - 1e-12 }),
         });
         let largest_shortfalls = Vec::new();
-        let stress = StressSummary { scenarios: 100_000, base, most_liquidations, largest_shortfalls, distribution };
+        let stress = StressSummary {
+            label: None,
+            scenarios: 100_000,
+            base,
+            most_liquidations,
+            largest_shortfalls,
+            distribution,
+        };
         for line in stress_table(&stress).lines() {
             assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
         }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Margined accounts by status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct StatusCounts {
     pub liquidation: u64,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The book over all scenarios but the base case, each with its weight. All money in USD; losses are positive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ScenarioDistribution {
     /// Scenarios that weigh something.
     pub scenarios: u64,
@@ -24,6 +25,7 @@ pub struct ScenarioDistribution {
 
 /// One figure of the book.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FigureDistribution {
     /// In the base case, which is no part of the distribution.
     pub base: f64,
@@ -34,6 +36,7 @@ pub struct FigureDistribution {
 
 /// A guarantee fund.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fund {
     /// Its size, USD.
     pub usd: f64,

@@ -20,6 +20,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// How the accounts lie: margin ratios, what they lack, and how much of the margin is whose.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Distribution {
     /// Accounts by margin ratio, ascending, from the first bin that holds one to the last.
     pub margin_ratios: Vec<RatioBin>,
@@ -35,6 +36,7 @@ pub struct Distribution {
 
 /// Accounts with a margin ratio above `above` and up to `to`. Thresholds of the status are bounds of bins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RatioBin {
     /// Null for the lowest bin.
     pub above: Option<f64>,
@@ -47,6 +49,7 @@ pub struct RatioBin {
 
 /// The share of the largest accounts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Concentration {
     /// So many accounts, or all if there are fewer.
     pub accounts: u64,
@@ -58,6 +61,7 @@ pub struct Concentration {
 
 /// One of the accounts with the largest MMR.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct LargeAccount {
     pub account_id: String,
@@ -71,6 +75,7 @@ pub struct LargeAccount {
 /// What each term adds to a unit's MMR, in USD: of MR1, MR2 and MR6 only the largest, and MR7 alone where it exceeds
 /// all others together. They sum up to the MMR.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct Charges {
     pub mr1: f64,

@@ -22,7 +22,11 @@ pub use crate::figures::Totals;
 
 /// What a run found, as a whole. All money in USD.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
+    /// What the user called the run; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Valuation time, RFC 3339 in UTC.
     pub as_of: String,
     /// Which rules.
@@ -57,6 +61,7 @@ pub struct Summary {
 
 /// Accounts by where they stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AccountCounts {
     /// Accounts in the tables.
     pub margined: u64,
@@ -74,6 +79,7 @@ pub struct AccountCounts {
 
 /// Margin with spot hedging off, less margin with it on. Negative where hedging by delta costs more than it saves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 pub struct HedgeSaving {
     pub mmr: f64,
@@ -82,6 +88,7 @@ pub struct HedgeSaving {
 
 /// One risk unit over all accounts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnitSummary {
     /// Its name.
     pub risk_unit: String,
@@ -101,6 +108,7 @@ pub struct UnitSummary {
 
 /// How often each term decides a unit's margin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BindingCounts {
     /// Spot and volatility shock.
     pub mr1: u64,
@@ -116,6 +124,7 @@ pub struct BindingCounts {
 
 /// Rows of one input table: `rows_in = rows_used + rows_rejected`, `rows_rejected = rows_broken + rows_left_out`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TableSummary {
     /// Its name.
     pub table: String,
@@ -133,6 +142,7 @@ pub struct TableSummary {
 
 /// Rows set aside over all tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RejectSummary {
     /// Rows of `rejects`.
     pub rows: u64,
@@ -147,6 +157,7 @@ pub struct RejectSummary {
 
 /// An account that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnmarginedAccount {
     /// Its id.
     pub account_id: String,
@@ -249,6 +260,7 @@ impl Tally {
         let totals = self.totals();
         let unmargined = unmargined(snapshot);
         Ok(Summary {
+            label: None,
             as_of: timestamp(snapshot.as_of_ns)?,
             rules: RulesId { name: rules.rules.name.clone(), hash: rules.hash.clone() },
             trust: trust(rules, snapshot.as_of_ns, unit_names, spread, &totals),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 /// A sample over scenarios, summed up; all in the unit of its values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Statistics {
     /// Weighted mean.
     pub mean: f64,

@@ -151,11 +151,7 @@ fn kind(of: columns::Kind) -> Kind {
 }
 
 fn open(file: &Path, table: &'static TableSpec) -> Result<Opened> {
-    let column = |column: &'static columns::Column| Column {
-        name: column.name.as_ref(),
-        kind: kind(column.kind),
-        required: true,
-    };
+    let column = |column: &'static columns::Column| Column::new(column.name.as_ref(), kind(column.kind));
     let wanted: Vec<Column> = table.columns.iter().map(column).collect();
     Opened::written(&source::at(file)?.open()?, &wanted)
 }

@@ -152,7 +152,7 @@ fn common_flags_stand_before_or_behind_the_command() {
         &["rules", "check", "no-such-file.toml", "--color", "never"],
     ] {
         let output = remargin(args);
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {}", stderr(&output));
         assert!(stderr(&output).starts_with("error: cannot read `no-such-file.toml`"), "{}", stderr(&output));
     }
 }

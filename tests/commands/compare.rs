@@ -260,7 +260,7 @@ fn what_is_wrong_is_said_and_leaves_nothing() {
         (vec!["day1", "--rules", "x", "--rules", "y", "--rules", "z"], 2, "more than twice"),
         (vec!["day1", "--b", "spot_offset=all"], 2, "not a spot hedging mode"),
         (vec!["day1", "--b", "mr4.flor=1"], 3, "unknown key"),
-        (vec!["day1", "--rules", "missing.toml", "--rules", "okx-pm2-2025-01"], 1, "missing.toml"),
+        (vec!["day1", "--rules", "missing.toml", "--rules", "okx-pm2-2025-01"], 3, "missing.toml"),
         (vec!["day1", "--b", "rate=0.1", "--format", "csv"], 2, "--out"),
         (vec!["day1", "--b", "rate=0.1", "--format", "json", "--out", "out"], 2, "`parquet`, `arrow` or `csv`"),
         (vec!["day1", "--b", "rate=0.1", "--force"], 2, "--out"),

@@ -7,6 +7,8 @@ mod common;
 mod compare;
 mod distance;
 mod documents;
+mod edges;
+mod examples;
 mod force;
 mod init;
 #[cfg(unix)]

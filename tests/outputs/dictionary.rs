@@ -1,11 +1,10 @@
 //! The data dictionary: `docs/reference/outputs.md` and the docstrings of the Python stubs say of each output column
 //! what its declaration says. `REMARGIN_BLESS=1 cargo test --test outputs dictionary` writes them anew.
 
+use crate::common::e2e::remargin;
 use remargin::compare::tables as compare;
-use remargin::distance::tables::DISTANCES;
 use remargin::figures::Unit;
-use remargin::simulate::columns as simulate;
-use remargin::stress::columns as stress;
+use remargin::schema::outputs;
 use remargin::tables::at_risk::AT_RISK;
 use remargin::tables::columns::{ACCOUNTS, Column, RISK_UNITS, TableSpec};
 use remargin::tables::rejects::REJECTS;
@@ -39,40 +38,9 @@ Every column of every output table. Which command writes which file is in [Outpu
 *Null* says whether a cell may be empty. Columns keep their order, and new ones go to the end.
 ";
 
-fn commands() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
-    vec![
-        ("run", vec![&ACCOUNTS, &RISK_UNITS, &AT_RISK, &DISTANCES, &REJECTS]),
-        (
-            "stress",
-            vec![
-                &stress::SCENARIOS,
-                &stress::MIGRATION,
-                &stress::LARGEST,
-                &stress::HEDGES,
-                &stress::WORST,
-                &stress::DISTRIBUTION,
-                &stress::TAIL,
-                &stress::ACCOUNTS_DISTRIBUTION,
-            ],
-        ),
-        ("simulate", vec![&simulate::CHECKS, &simulate::CHECK_UNITS, &simulate::MAX_WITHDRAW, &simulate::MAX_ORDER]),
-        (
-            "compare",
-            vec![
-                &compare::RUNS_CHANGES,
-                &compare::UNIT_CHANGES,
-                &compare::MIGRATION,
-                &compare::BREACHES,
-                &compare::LARGEST,
-                &compare::UNMARGINED,
-            ],
-        ),
-    ]
-}
-
 fn dictionary() -> String {
     let mut text = HEAD.to_owned();
-    for (command, tables) in commands() {
+    for (command, tables) in outputs() {
         let _ = writeln!(text, "\n## {command}");
         for table in tables {
             let _ = writeln!(text, "\n### {command}: {}\n\nOne row is: {}.\n", table.name, table.row);
@@ -177,7 +145,7 @@ fn the_python_stubs_are_up_to_date() {
 
 #[test]
 fn every_column_says_what_it_means() {
-    for (command, tables) in commands() {
+    for (command, tables) in outputs() {
         for table in tables {
             for column in table.columns {
                 let Column { name, meaning, .. } = column;
@@ -189,4 +157,89 @@ fn every_column_says_what_it_means() {
             }
         }
     }
+}
+
+const EXAMPLES: &str = "data/schemas/examples.csv";
+
+/// Characters of an example.
+const LONGEST: usize = 80;
+
+/// The first value of every column of every table that the commands write over the sample and the examples.
+fn examples() -> String {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let at = |path: &str| root.join(path).to_str().unwrap().to_owned();
+    // A day with an account that is left out.
+    std::fs::create_dir(dir.join("today")).unwrap();
+    for entry in std::fs::read_dir(root.join("examples/today")).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), dir.join("today").join(entry.file_name())).unwrap();
+    }
+    let positions = dir.join("today/positions.csv");
+    let broken = std::fs::read_to_string(&positions).unwrap() + "puts,NO-SUCH-SWAP,1,2\n";
+    std::fs::write(&positions, broken).unwrap();
+    let (sample, ops, yesterday) = (at("data/sample"), at("examples/ops.csv"), at("examples/yesterday"));
+    let csv = ["--format", "csv", "--quiet"];
+    let lines: [(i32, Vec<&str>); 6] = [
+        (0, vec!["run", &sample, "--out", "run", "--distance", "at-risk"]),
+        (0, vec!["run", &yesterday, "--out", "a"]),
+        (4, vec!["run", "today", "--out", "b"]),
+        (0, vec!["stress", &sample, "--out", "stress", "--preset", "crypto-historical", "--distribution", "accounts"]),
+        (
+            0,
+            vec![
+                "simulate",
+                &sample,
+                "--out",
+                "simulate",
+                "--ops",
+                &ops,
+                "--max-withdraw",
+                "--max-order",
+                "BTC-USDT-SWAP",
+            ],
+        ),
+        (0, vec!["compare", "a", "b", "--out", "compare"]),
+    ];
+    for (code, mut line) in lines {
+        line.extend(csv);
+        let outcome = remargin(dir, &line);
+        assert_eq!(outcome.code, Some(code), "{line:?}: {}", outcome.stderr);
+    }
+    let mut text = String::from("table,column,example\n");
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for (command, tables) in outputs() {
+        for table in tables {
+            let file = dir.join(command).join(format!("{}.csv", table.name));
+            let file = if table.name == "rejects" { dir.join("b/rejects.csv") } else { file };
+            let mut reader = csv::Reader::from_path(&file).unwrap_or_else(|err| panic!("{}: {err}", file.display()));
+            let head = reader.headers().unwrap().clone();
+            let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+            for column in table.columns {
+                let place = head.iter().position(|name| name == column.name);
+                let mut values = rows.iter().filter_map(|row| row.get(place?));
+                let Some(value) = values.find(|value| !value.is_empty()) else { continue };
+                let value = value.trim_start_matches('\'');
+                let value = match value.char_indices().nth(LONGEST) {
+                    Some((end, _)) => format!("{}...", &value[..end]),
+                    None => value.to_owned(),
+                };
+                writer.write_record([&format!("{command}.{}", table.name), column.name.as_ref(), &value]).unwrap();
+            }
+        }
+    }
+    text += std::str::from_utf8(&writer.into_inner().unwrap()).unwrap();
+    text
+}
+
+/// The examples of `remargin schema` are values that the commands write.
+#[test]
+fn examples_of_columns_are_values_that_stand_there() {
+    let expected = examples();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLES);
+    if std::env::var_os("REMARGIN_BLESS").is_some() {
+        return std::fs::write(file, expected).unwrap();
+    }
+    let found = std::fs::read_to_string(file).unwrap();
+    assert!(found == expected, "{EXAMPLES} is stale: REMARGIN_BLESS=1 writes it anew");
 }

@@ -310,6 +310,7 @@ fn check_text(text: &str, explanation: &Value, account: &Row, units: &[Row]) {
         ));
     }
     sections.push(account["status"].clone());
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "a line is wider than a terminal:\n{text}");
     let mut rest = text;
     for section in sections {
         let Some(found) = rest.find(&section) else { panic!("`{section}` is missing, or not in order, in:\n{text}") };
@@ -375,4 +376,41 @@ fn an_account_that_cannot_be_explained_says_why() {
             assert!(outcome.stderr.contains(part), "`{part}` in:\n{}", outcome.stderr);
         }
     }
+}
+
+#[test]
+fn distances_of_an_explanation_are_those_of_a_run() {
+    let place = tempfile::tempdir().unwrap();
+    generate(place.path(), 12, 6.0, 41, "parquet");
+    let run = ["run", "snapshot", "--out", "run", "--distance", "all", "--format", "csv", "--quiet"];
+    succeeds(place.path(), &run);
+    let mut reader = csv::Reader::from_path(place.path().join("run/distances.csv")).unwrap();
+    let head = reader.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let cell = |row: &csv::StringRecord, name: &str| row[head.iter().position(|of| of == name).unwrap()].to_owned();
+    let id = cell(&rows[0], "account_id");
+    let mut compared = 0;
+    for account in rows.iter().map(|row| cell(row, "account_id")).collect::<std::collections::BTreeSet<_>>() {
+        let own: Vec<_> = rows.iter().filter(|row| cell(row, "account_id") == account).collect();
+        let args = ["explain", "snapshot", "--account", &account, "--distance", "--format", "json"];
+        let answer: Value = serde_json::from_str(&succeeds(place.path(), &args).stdout).unwrap();
+        let steps = answer["distances"].as_array().unwrap();
+        assert_eq!(steps.len(), own.len(), "{account}");
+        for (step, row) in steps.iter().zip(own) {
+            assert_eq!(step["base"], cell(row, "base"), "{account}");
+            for way in ["down", "up"] {
+                assert_eq!(step[way]["reach"], cell(row, &format!("{way}_reach")), "{account}");
+                for (field, column) in [("price_move", "move"), ("px_usd", "px_usd"), ("margin_ratio", "ratio")] {
+                    let expected = cell(row, &format!("{way}_{column}")).parse::<f64>().ok();
+                    assert_eq!(step[way][field].as_f64(), expected, "{account}, {}: {way} {field}", step["base"]);
+                    compared += usize::from(expected.is_some());
+                }
+            }
+        }
+    }
+    assert!(compared > 10, "{compared}");
+    let text = succeeds(place.path(), &["explain", "snapshot", "--account", &id, "--distance"]).stdout;
+    assert!(text.contains("Distances: the nearest move") && text.contains("all coins"), "{text}");
+    let text = succeeds(place.path(), &["explain", "snapshot", "--account", &id, "--format", "json"]).stdout;
+    assert!(!text.contains("\"distances\""), "nothing is searched unless it is asked for");
 }

@@ -93,10 +93,23 @@ fn other_text_has_no_stray_spaces() {
         assert!(files.len() > found, "{folder} is not where this test looks");
     }
     files_below(&root().join("python/src"), "rs", &mut files);
-    let page = ["head.html", "body.html", "page.css", "text.js", "tables.js", "charts.js", "page.js", "README.md"];
+    let page = [
+        "head.html",
+        "body.html",
+        "page.css",
+        "text.js",
+        "tables.js",
+        "charts.js",
+        "losses.js",
+        "words.js",
+        "page.js",
+        "README.md",
+    ];
     files.extend(page.map(|name| root().join("src/page/assets").join(name)));
-    files
-        .extend(["browser.mjs", "report.test.mjs", "package.json"].map(|name| root().join("tests/browser").join(name)));
+    files.extend(
+        ["browser.mjs", "report.test.mjs", "paper.test.mjs", "package.json"]
+            .map(|name| root().join("tests/browser").join(name)),
+    );
     for file in files {
         assert_clean(&check_spaces(&file.to_string_lossy(), &fs::read_to_string(&file).unwrap()));
     }

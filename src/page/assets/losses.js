@@ -30,7 +30,9 @@ function lossSection(data) {
 /** A histogram, the tail beyond the 99 % quantile in another colour. */
 function lossChart(figure, losses, initial, tools) {
   let chosen = initial;
-  let scale = "log";
+  // Shares that hardly differ need no logarithm.
+  const range = d3.extent(initial.bars, ([, share]) => share);
+  let scale = range[1] > 10 * range[0] ? "log" : "linear";
   const scales = choice(["log", "linear"], scale, (name) => { scale = name; draw(); });
   tools.append(...scales.children);
   const about = h("span", {});
@@ -41,6 +43,7 @@ function lossChart(figure, losses, initial, tools) {
     const { statistics, bars, width: step } = chosen;
     const at = (name) => statistics[STATISTIC[name]];
     const log = scale === "log";
+    const decimals = (x) => Math.max(0, Math.ceil(-Math.log10(x * 100) - 1e-9));
     const shares = bars.map(([, share]) => share);
     const least = log ? 10 ** Math.floor(Math.log10(d3.min(shares)) - 0.05) : 0;
     const most = d3.max(shares) * (log ? 1.3 : 1.05);
@@ -50,11 +53,11 @@ function lossChart(figure, losses, initial, tools) {
     const [low, high] = [d3.min(rects, (bar) => bar.from), d3.max(rects, (bar) => bar.to)];
     const left = (line) => (line.x - low) / (high - low) > 0.5;
     return plotted({
-      width, height: 300, marginLeft: 62, marginTop: 62, marginBottom: 40,
+      width, height: 306, marginLeft: 62, marginTop: 68, marginBottom: 40,
       ariaLabel: `Histogram of ${LOSS_NAMES[chosen.figure]} over the scenarios`,
       x: { domain: [low, high], tickFormat: tick, label: `${LOSS_NAMES[chosen.figure]}, USD \u2192` },
-      y: { type: log ? "log" : "linear", domain: [least, most], tickFormat: (x) => percent(x, x < 0.001 ? 2 : x < 0.01 ? 1 : 0), label: log ? "share (log)" : "share", grid: true,
-        ticks: log ? d3.range(Math.round(Math.log10(least)), Math.floor(Math.log10(most)) + 1).map((power) => 10 ** power) : 5 },
+      y: { type: log ? "log" : "linear", domain: [least, most], tickFormat: (x) => percent(x, x > 0 ? decimals(x) : 0), label: log ? "share (log)" : "share", grid: true,
+        ticks: log ? logTicks(least, most) : 5 },
       color: { type: "ordinal", domain: [false, true], range: colors.map(([, color]) => color) },
       marks: [
         Plot.rect(rects, { x1: "from", x2: "to", y1: least, y2: "share", fill: "tail", insetLeft: 0.5, insetRight: 0.5,
@@ -103,7 +106,7 @@ function tailTable(data, figure) {
   const more = figure.tail_total - figure.tail.length;
   const quantile = figure.statistics[STATISTIC.q99];
   table(byId("table-tail"), [
-    { label: "Scenario", value: (row) => row[0], kind: "id" },
+    { label: "Scenario", value: (row) => row[0], kind: "id", show: shortName },
     { label: LOSS_NAMES[figure.figure], num: true, value: (row) => row[1], show: usd },
     { label: "Weight", num: true, value: (row) => row[2], show: (x) => percent(x, 2), about: "Share of the weight of all scenarios" },
     { label: "Worst so far", num: true, value: (row) => row[3], show: (x) => percent(x, 2), about: "Weight of this scenario and of the worse ones" },
@@ -121,7 +124,7 @@ function probabilityChart(figure, accounts) {
   const rows = accounts.bands.map(([, found], place) => ({ band: names[place], accounts: found })).reverse();
   const all = accounts.never + d3.sum(rows, (row) => row.accounts);
   chart(figure, "Accounts by probability of liquidation", `share of the scenarios, by weight, in which an account is in liquidation; ${count(accounts.never)} of ${count(all)} accounts never are`, null, (width) => plotted({
-    width, height: 200, marginTop: 6, marginBottom: 6, marginLeft: 110, marginRight: 110,
+    width, height: 200, marginTop: 6, marginBottom: 6, ...beside(width, 110, 110),
     ariaLabel: "Accounts by probability of liquidation",
     x: { axis: null }, y: { domain: rows.map((row) => row.band), label: null, tickSize: 0 },
     marks: [
@@ -139,7 +142,7 @@ function probabilityTable(data) {
     { label: "Probability", num: true, value: (row) => row[1], show: (x) => percent(x, 2), about: "Share of the scenarios, by weight, in which the account is in liquidation" },
     { label: "Now", value: (row) => row[2], show: statusCell, about: "Status in the base case", order: (row) => STATUSES.indexOf(row[2]) },
     { label: "Ratio now", num: true, value: (row) => row[3], show: ratio, about: "Margin ratio in the base case" },
-    { label: "Worst scenario", value: (row) => row[4], kind: "id" },
+    { label: "Worst scenario", value: (row) => row[4], kind: "id", show: shortName },
     { label: "Shortfall there", num: true, value: (row) => row[5], show: usd, about: "USD that the account owes beyond all it has" },
   ], accounts.rows, {
     title: "Most likely to be liquidated", search: (row) => row[0] + " " + row[4], placeholder: "Search account, scenario",

@@ -4,7 +4,7 @@ function headline(data) {
   const { accounts, totals, distribution, hedge_saving: saving } = data;
   const share = (x) => percent(accounts.margined ? x / accounts.margined : null, 2) + " of accounts";
   const required = totals.mmr + totals.liquidation_fee;
-  const worst = (row) => ["In liquidation in the worst scenario", count(row.figures[FIGURE.liquidation]), row.scenario, "var(--liquidation)"];
+  const worst = (row) => ["In liquidation in the worst scenario", count(row.figures[FIGURE.liquidation]), clipped(row.scenario, 60), "var(--liquidation)"];
   const money = (x) => [short(x), h("small", {}, "USD")];
   const ten = distribution.concentration.find((row) => row.accounts === 10);
   const status = (name) => [statusName(name), count(accounts.by_status[name]), share(accounts.by_status[name]), statusColor(name)];
@@ -33,7 +33,8 @@ function identity(data) {
   const time = run.as_of.replace("T", " ").replace(/(:\d\d)(:00)?Z$/, "$1 UTC");
   byId("kind").textContent = kind;
   byId("as-of").textContent = time;
-  document.title = `remargin ${data.scenarios ? "stress" : "margin"} ${time}`;
+  byId("label").textContent = run.label || "";
+  document.title = [`remargin ${data.scenarios ? "stress" : "margin"} ${time}`, ...(run.label ? [run.label] : [])].join(", ");
   const sum = (field) => data.tables.reduce((total, row) => total + row[field], 0);
   const [rows, used, aside] = ["rows_in", "rows_used", "rows_rejected"].map(sum);
   const reconciled = data.tables.every((row) => row.rows_in === row.rows_used + row.rows_rejected);
@@ -42,7 +43,7 @@ function identity(data) {
     ["Rules", [run.rules.name, run.effective_from ? ` in force from ${run.effective_from}` : ""]],
     ["Rules hash", [hash(run.rules.hash)]],
     ["Parameters", [run.changed_total ? h("a", { href: "#table-changed" }, `${count(run.changed_total)} of ${count(run.rule_values)} changed`) : `${count(run.rule_values)}, none changed`]],
-    ["Assumed", [`${count(data.trust.figures.assumed)} of them` + (data.trust.mmr_on_assumed_share === null ? "" : `, ${percent(data.trust.mmr_on_assumed_share, 1)} of MMR rests on these`)]],
+    ["Assumed", [h("a", { href: "#table-assumed" }, `${count(data.trust.figures.assumed)} of them`), data.trust.mmr_on_assumed_share === null ? "" : `, ${percent(data.trust.mmr_on_assumed_share, 1)} of MMR rests on these`]],
     ...(data.trust.newer ? [["Newer rules", [`${data.trust.newer} is in force`]]] : []),
     ["Input rows", [h("span", { class: reconciled ? "good" : "bad" }, reconciled ? "\u2713 " : "\u2717 "), `${count(rows)} = ${count(used)} used + ${count(aside)} set aside`]],
     ["Rows broken", [h("span", { class: data.rejects.broken ? "bad" : "good" }, count(data.rejects.broken))]],
@@ -145,7 +146,7 @@ function scenarioTable(data) {
   const figure = (name) => (row) => row.figures[FIGURE[name]];
   const number = (label, name, show, about) => ({ label, num: true, value: figure(name), show, about });
   table(byId("table-scenarios"), [
-    { label: "Scenario", value: (row) => row.scenario, kind: "id" },
+    { label: "Scenario", value: (row) => row.scenario, kind: "id", show: shortName },
     number("In liquidation", "liquidation", count), number("Newly", "newly_liquidation", count, "In liquidation, and not so in the base case"),
     number("Near", "near_liquidation", count), number("Below IMR", "im_deficit", count),
     number("Shortfall", "shortfall", usd, "USD that accounts owe beyond all they have"), number("Accounts short", "shortfall_accounts", count),
@@ -169,8 +170,11 @@ function quality(data) {
   });
   if (data.accounts.unmargined > 0) {
     const all = data.accounts.unmargined;
-    table(byId("table-unmargined"), [{ label: "Account", value: (row) => row.account_id, kind: "id" }, { label: "Reason", value: (row) => row.reason }, number("Broken rows", "broken_rows")],
-      data.unmargined, { title: "Accounts left out", about: data.unmargined.length < all ? `the first ${count(data.unmargined.length)} of ${count(all)}; all of them in summary.json` : "not margined, since a row of theirs is broken", search: (row) => row.account_id + " " + row.reason });
+    const blame = (field) => (row) => (row.blame ? row.blame[field] : null);
+    table(byId("table-unmargined"), [{ label: "Account", value: (row) => row.account_id, kind: "id" }, { label: "Reason", value: (row) => row.reason },
+      { label: "Table", value: blame("table"), about: "Of the first row that is broken for this reason" }, { label: "Row", num: true, value: blame("row"), show: count },
+      { label: "Column", value: blame("column") }, { label: "Value", value: blame("value"), kind: "id", about: "What stands there; empty if it is missing" }, number("Broken rows", "broken_rows")],
+      data.unmargined, { title: "Accounts left out", about: data.unmargined.length < all ? `the first ${count(data.unmargined.length)} of ${count(all)}; all of them in summary.json` : "not margined, since a row of theirs is broken", search: (row) => [row.account_id, row.reason, blame("value")(row)].join(" "), placeholder: "Search account, reason, value" });
   }
   const run = data.identity;
   if (run.changed_total > 0) {
@@ -183,6 +187,33 @@ function quality(data) {
     { label: "Rows", num: true, value: (row) => row.rows, show: count }, { label: "Bytes", num: true, value: (row) => row.bytes, show: count },
     { label: "BLAKE3", value: (row) => row.blake3, show: (text) => h("code", { title: text }, text) },
   ], files, { title: "Files", about: run.inputs.length < run.inputs_total ? `the first ${count(run.inputs.length)} of ${count(run.inputs_total)} inputs; all of them in manifest.json` : "read and written, with their hashes" });
+}
+
+/** Which figures of the rules are assumed, and how much MMR rests on each. */
+function assumptions(data) {
+  const { trust, identity: { assumed } } = data;
+  const resting = new Map(trust.assumed.map((one) => [one.key, one.mmr]));
+  const rows = assumed.map(([key, value, note]) => ({ key, value, note, mmr: resting.has(key) ? resting.get(key) : null }));
+  rows.sort((a, b) => (b.mmr === null ? -1 : b.mmr) - (a.mmr === null ? -1 : a.mmr));
+  const share = trust.mmr_on_assumed_share;
+  const all = trust.figures.published + trust.figures.measured + trust.figures.assumed + trust.figures.own;
+  const rests = share === null ? "" : `; ${percent(share)} of MMR (${short(trust.mmr_on_assumed)} USD) rests on at least one of them`;
+  table(byId("table-assumed"), [
+    { label: "Parameter", value: (row) => row.key, kind: "path" },
+    { label: "Value", value: (row) => row.value, kind: "long" },
+    { label: "MMR on it", num: true, value: (row) => row.mmr, show: usd, about: "USD of the components that the figure is behind; a component may rest on several figures" },
+    { label: "Share", num: true, value: (row) => (row.mmr === null || !data.totals.mmr ? null : row.mmr / data.totals.mmr), show: (x) => percent(x) },
+    { label: "Why", value: (row) => row.note, kind: "long" },
+  ], rows, {
+    title: "Assumed figures of the rules",
+    about: `${count(trust.figures.assumed)} of ${count(all)} figures are marked [A]: the exchange does not publish them, in parts at least${rests}; none where a figure is behind no component`,
+    search: (row) => row.key + " " + row.note, placeholder: "Search parameter",
+    empty: "No figure of the rules is assumed.",
+  });
+}
+
+function words() {
+  byId("words").replaceChildren(...GLOSSARY.map(([term, meaning]) => h("div", {}, h("dt", {}, term), h("dd", {}, meaning))));
 }
 
 function start() {
@@ -210,6 +241,8 @@ function start() {
   largestTable(data);
   unitTable(data);
   quality(data);
+  assumptions(data);
+  words();
   byId("footer").textContent = `remargin ${data.identity.remargin}. Figures are rounded for people; the tables hold every bit. Charts: Observable Plot 0.6.17 and D3 7.9.0, \u00a9 Observable, Inc. and Mike Bostock, ISC licence.`;
   document.documentElement.dataset.ready = "true";
 }

@@ -8,6 +8,11 @@ function compare(a, b, descending) {
   return descending ? -order : order;
 }
 
+/** Rows of a table on paper, as in the style sheet, and columns from which on a table has small type there. */
+const ON_PAGE = 40;
+const BROAD = 9;
+const BROADER = 14;
+
 /**
  * Fills `mount` with a table.
  *
@@ -92,7 +97,7 @@ function table(mount, columns, rows, options) {
     tools.append(select);
   }
   if (options.search) {
-    const input = h("input", { type: "search", placeholder: options.placeholder || "Search", "aria-label": options.placeholder || "Search", input: () => { state.text = input.value.trim().toLowerCase(); draw(); } });
+    const input = h("input", { type: "search", size: Math.max(14, (options.placeholder || "").length + 2), placeholder: options.placeholder || "Search", "aria-label": options.placeholder || "Search", input: () => { state.text = input.value.trim().toLowerCase(); draw(); } });
     tools.append(input);
   }
 
@@ -104,8 +109,9 @@ function table(mount, columns, rows, options) {
   }
   const lead = options.drill ? [h("th", { scope: "col" }, h("span", { class: "unseen" }, "Units"))] : [];
   const scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": options.title },
-    h("table", {}, h("thead", {}, h("tr", {}, lead, heads)), body));
+    h("table", columns.length > BROAD ? { class: columns.length > BROADER ? "broad broader" : "broad" } : {}, h("thead", {}, h("tr", {}, lead, heads)), body));
   mount.append(scroll);
+  if (rows.length > ON_PAGE) mount.append(h("p", { class: "about paper" }, `On paper the first ${ON_PAGE} rows; ${count(rows.length)} are on the page and all in the tables.`));
   draw();
 }
 

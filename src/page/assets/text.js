@@ -29,7 +29,7 @@ const usd = (x) => (x === null ? NONE : signed((Math.abs(x) < 1000 && x % 1 !== 
 /** 1.23 bn */
 function short(x) {
   if (x === null) return NONE;
-  const units = [[1e15, "e15"], [1e12, "tn"], [1e9, "bn"], [1e6, "m"], [1e3, "k"]];
+  const units = [[1e15, "e15"], [1e12, "tn"], [1e9, "bn"], [1e6, "M"], [1e3, "k"]];
   const [size, unit] = units.find(([size]) => Math.abs(x) >= size * 0.9995) || [1, ""];
   const scaled = x / size;
   const decimals = unit === "" ? (scaled % 1 === 0 ? 0 : 2) : Math.abs(scaled) < 9.995 ? 2 : Math.abs(scaled) < 99.95 ? 1 : 0;
@@ -50,9 +50,20 @@ const ratio = (x) => (x === null ? NONE : signed(Math.abs(x) >= 1000 ? grouping.
 const plain = (x) => (x === null ? NONE : signed(Number(x.toPrecision(6)).toLocaleString("en-US", { maximumSignificantDigits: 6 })));
 const move = (x) => (x === null ? NONE : (x > 0 ? "+" : "") + percent(x));
 
+/** A text of at most so many characters: of a longer one the beginning and the end, by which names differ. */
+function clipped(text, most) {
+  if (text.length <= most) return text;
+  const head = Math.ceil((most - 1) * 0.6);
+  return text.slice(0, head) + "\u2026" + text.slice(text.length - (most - 1 - head));
+}
+
+/** A name in a table, whose tip has all of it. */
+const shortName = (text) => clipped(text, 48);
+
 const STATUSES = ["liquidation", "near_liquidation", "warning", "healthy", "no_risk"];
 const STATUS_NAMES = { liquidation: "Liquidation", near_liquidation: "Near liquidation", warning: "Warning", healthy: "Healthy", no_risk: "No risk" };
 const statusColor = (status) => `var(--${STATUSES.includes(status) ? status : "no_risk"})`;
+const SHORT_NAMES = { liquidation: "Liq.", near_liquidation: "Near", warning: "Warn", healthy: "OK", no_risk: "None" };
 const statusName = (status) => STATUS_NAMES[status] || status;
 const TERMS = ["mr1", "mr2", "mr6", "mr3", "mr4", "mr5", "mr9", "mr7"];
 const TERM_COLORS = { mr1: "#4a78d6", mr2: "#e8ab17", mr6: "#f0684f", mr3: "#9a6b4b", mr4: "#45b39d", mr5: "#e77fb3", mr9: "#9a63e0", mr7: "#8693a1", none: "#c6ced6" };

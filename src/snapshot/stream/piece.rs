@@ -209,17 +209,17 @@ impl<'a> Account<'a> {
     /// Looks at every row. An account with a broken one is set aside whole, and false returned.
     fn judge(&self, aside: &mut Aside) -> bool {
         let tables = [judge_all(self.positions), self.judge_balances(), self.judge_settings(), judge_all(self.orders)];
-        let faults = || tables.iter().flatten().filter_map(|(_, fault)| fault.as_ref());
-        let Some(reason) = faults().map(|fault| fault.reason).min() else { return true };
-        let blame = tables.iter().zip(OF_ACCOUNTS).find_map(|(rows, table)| {
-            let to_blame = rows.iter().filter(|(_, fault)| fault.as_ref().is_some_and(|fault| fault.reason == reason));
-            // The lowest row alone: which of several rows is broken how must not depend on their order.
-            let (row, _) = to_blame.min_by_key(|(row, _)| *row)?;
-            Some(format!("{} row {row}: {}", table.name(), reason.code()))
-        });
-        let blame = blame.unwrap_or_default();
-        let broken_rows = faults().count() as u64;
-        aside.unmargined.push(Unmargined { account_id: self.id.to_owned(), reason, broken_rows });
+        let mut broken = Vec::new();
+        for (rows, table) in tables.iter().zip(OF_ACCOUNTS) {
+            broken.extend(rows.iter().filter_map(|(row, fault)| Some((table, *row, fault.as_ref()?))));
+        }
+        // The lowest row alone: which of several rows is broken how must not depend on their order.
+        let to_blame = broken.iter().min_by_key(|(table, row, fault)| (fault.reason, *table as usize, *row));
+        let Some(&(table, row, &Fault { reason, column, ref value })) = to_blame else { return true };
+        let blame = format!("{} row {row}: {}", table.name(), reason.code());
+        let broken_rows = broken.len() as u64;
+        let (account_id, value) = (self.id.to_owned(), value.clone());
+        aside.unmargined.push(Unmargined { account_id, reason, broken_rows, table, row, column, value });
         for (table, rows) in tables.into_iter().enumerate() {
             for (row, fault) in rows {
                 let counter = if fault.is_some() { &mut aside.broken } else { &mut aside.left_out };
