@@ -6,7 +6,7 @@
 use super::left_out::{Blame, LeftOut};
 use super::losses::Losses;
 use super::scenarios::Scenarios;
-use super::words::{cut, digits, money};
+use super::words::{LISTED, LONGEST_ID, cut, digits, money};
 use super::{AT_RISK_SHOWN, REPORT, escaped};
 use crate::book::Book;
 use crate::figures::{Unit, UnitFigure, UnitRow};
@@ -32,11 +32,8 @@ const ACCOUNT_UNITS_SHOWN: usize = 12;
 /// Bytes for the risk units of all accounts at risk together: what keeps the page below three megabytes. Those of a
 /// thousand accounts with five units each take 700,000.
 const DRILL_BYTES: usize = 1_200_000;
-/// Accounts that were left out, files and changed parameters listed.
-pub(super) const LISTED: usize = 100;
-/// Characters of a path or a value, of an account id, and of the name of a risk unit.
+/// Characters of a path or a value, and of the name of a risk unit.
 const LONGEST_TEXT: usize = 160;
-pub(super) const LONGEST_ID: usize = 64;
 /// Characters of why a figure is assumed, and of the label of a run.
 const LONGEST_NOTE: usize = 300;
 const LONGEST_LABEL: usize = 200;
@@ -406,7 +403,7 @@ impl Page {
     /// Adds the rows to blame for accounts that were left out.
     pub(crate) fn with_blame(mut self, blames: &BTreeMap<String, Blame>) -> Self {
         for account in &mut self.unmargined {
-            account.blame = blames.get(&account.id).cloned();
+            account.blame = blames.get(&account.id).map(Blame::shown);
         }
         self
     }

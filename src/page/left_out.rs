@@ -1,7 +1,6 @@
 //! The accounts that were left out, as the page lists them, each with the row to blame.
 
-use super::content::{LISTED, LONGEST_ID};
-use super::words::cut;
+use super::words::{LISTED, LONGEST_ID, cut};
 use crate::Result;
 use crate::progress::Progress;
 use crate::results::{ResultRow, read_table};
@@ -35,7 +34,12 @@ pub(crate) struct Blame {
 
 impl Blame {
     fn new(table: &str, row: u64, column: &str, value: &str) -> Self {
-        Self { table: table.to_owned(), row, column: column.to_owned(), value: cut(value, LONGEST_ID) }
+        Self { table: table.to_owned(), row, column: column.to_owned(), value: value.to_owned() }
+    }
+
+    /// As the page shows it.
+    pub(super) fn shown(&self) -> Self {
+        Self { value: cut(&self.value, LONGEST_ID), ..self.clone() }
     }
 
     /// Of a run that is being written.

@@ -2,6 +2,11 @@
 
 use serde_json::{Value, json};
 
+/// Accounts that were left out, files and changed parameters listed.
+pub(super) const LISTED: usize = 100;
+/// Characters of an account id.
+pub(super) const LONGEST_ID: usize = 64;
+
 /// Text of a length that a page can bear.
 pub(crate) fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {

@@ -66,7 +66,7 @@ fn every_form_has_every_column() {
             let name = &column.name;
             let lines = text.lines().filter(|line| line.trim_start().split("  ").next() == Some(name)).count();
             assert_eq!(lines, 1, "{}, {name}: {text}", table.key());
-            assert_eq!(markdown.matches(&format!("| `{name}` |")).count(), 1, "{}, {name}", table.key());
+            assert_eq!(markdown.matches(&format!("\n| `{name}` |")).count(), 1, "{}, {name}", table.key());
             assert_eq!(properties[name]["unit"], column.unit);
         }
     }

@@ -245,7 +245,8 @@ test("ids with markup, script and formulas are text", async () => {
   await page.getByRole("searchbox", { name: "Search account, unit, status" }).fill("<img");
   assert.deepEqual(await cells(page, "#table-at-risk", 2), [PAYLOADS[0]]);
   assert.equal(await page.$$eval("main img, main script, main svg[onload]", (found) => found.length), 0);
-  assert.ok((await page.textContent("#table-unmargined")).includes("<script>window.hacked=4</script>"));
+  const [, reason, table, , column, value] = await page.$$eval("#table-unmargined tbody tr", (found) => [...found.find((row) => row.textContent.includes("<script>window.hacked=4</script>")).cells].map((cell) => cell.textContent));
+  assert.deepEqual([reason, table, column, value], ["unknown_instrument", "positions", "inst_id", "=1+1"], "the row to blame");
   await page.mouse.move(400, 500);
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   await page.close();

@@ -109,8 +109,8 @@ fn a_label_stands_where_people_look() {
     }
 }
 
-/// Of an account that is left out the page and `check` say which row is to blame, and what stands in it. The summary does
-/// not: it does not depend on the order of rows.
+/// Of an account that is left out the page and `check` say which row is to blame, and what stands in it. The summary
+/// does not: it does not depend on the order of rows.
 #[test]
 fn an_account_that_is_left_out_names_its_row() {
     let place = tempfile::tempdir().unwrap();
