@@ -126,6 +126,7 @@ fn wrong(found: &Calibration, hidden: &LoadedRules) -> Vec<String> {
                     (a - b).abs() <= SHARP * b
                 })
             }
+            (_, key) if key.starts_with("classes") => coins(&measured) == coins(&truth),
             (_, "mr9.tiers") => near(&last_rates(&measured), &last_rates(&truth), SHARP),
             (Status::Measured, _) => near(&measured, &truth, SHARP),
             // Rates are sharp, bounds lie within a step of the ladder.
@@ -144,11 +145,22 @@ fn wrong(found: &Calibration, hidden: &LoadedRules) -> Vec<String> {
 }
 
 fn found_days() -> Vec<f64> {
-    let days = market_of(&listing(0.0, 0.2)).instruments.iter().filter_map(|it| {
+    let market = market_of(&listing(0.0, 0.2));
+    let days = market.instruments.iter().filter_map(|it| {
         let is_option = matches!(it.kind, remargin::market::InstrumentKind::Option { .. });
         it.expiry_ns.filter(|_| is_option).map(|ns| (ns / 1_000_000 - AS_OF_MS) as f64 / 86_400_000.0)
     });
     days.collect()
+}
+
+/// The coins of a class that are listed here; the others are as in the set below.
+fn coins(class: &Value) -> Vec<String> {
+    let listing = listing(0.0, 0.2);
+    let bases = listing.bases();
+    let names = class.as_array().unwrap().iter().filter_map(Value::as_str);
+    let mut coins: Vec<String> = names.filter(|coin| *coin == "*" || bases.contains(coin)).map(str::to_owned).collect();
+    coins.sort();
+    coins
 }
 
 /// Bound and last rate of each tier.
