@@ -1,11 +1,12 @@
 //! Parameters that single currencies tell: tiers of borrowing and of discounts, and what their bounds count.
 
-use super::delta_one::{neat, ratio};
+use super::delta_one::{neat, ratio, widest};
 use super::found::{Found, Parameter, Status, number, table};
 use super::ladder::{Ladder, Piece, Point, pieces, sorted};
 use super::printed::{Printed, simplest};
 use super::read::fx_told;
 use super::world::World;
+use crate::margin::tiers::Tiers;
 use crate::rules::LoadedRules;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -250,21 +251,29 @@ pub(super) fn discounts(world: &World, found: &mut Found) {
                 continue;
             }
         };
-        let answers: BTreeSet<String> = points.iter().map(|point| point.answer.clone()).collect();
-        match pieces(&points) {
-            Ladder::Whole(pieces) if own => found.put(of_pieces(key, &pieces, points.len(), 1.0, &answers)),
-            Ladder::Whole(pieces) => {
-                let fx = world.listing.fx(&ccy).unwrap_or(1.0);
-                others.push((fx, ccy, pieces, answers));
-            }
-            Ladder::Broken(why) => {
-                let agree = agree(world.base, &ccy, &points, world.listing.fx(&ccy).unwrap_or(1.0));
-                let note = format!("{why}; {agree} of {} points are as the set has them", points.len());
-                found.put(Parameter::new(key, Status::Undetermined).from(&answers).note(note));
-            }
+        let fx = world.listing.fx(&ccy).unwrap_or(1.0);
+        if !own {
+            others.push(Held { ccy, fx, points });
+            continue;
         }
+        let answers: BTreeSet<String> = points.iter().map(|point| point.answer.clone()).collect();
+        found.put(match pieces(&points) {
+            Ladder::Whole(pieces) => of_pieces(key, &pieces, points.len(), 1.0, &answers),
+            Ladder::Broken(why) => {
+                let agree = agree(world.base, &ccy, &points, fx);
+                let note = format!("{why}; {agree} of {} points are as the set has them", points.len());
+                Parameter::new(key, Status::Undetermined).from(&answers).note(note)
+            }
+        });
     }
-    other_discounts(others, found);
+    other_discounts(&others, found);
+}
+
+/// A coin without a table of its own, and what counts of its amounts.
+struct Held {
+    ccy: String,
+    fx: f64,
+    points: Vec<Point>,
 }
 
 /// How many points the table of the set explains.
@@ -285,44 +294,56 @@ fn of_pieces(key: String, pieces: &[Piece], count: usize, scale: f64, answers: &
         vec![neat(bound, 1e-15), neat(piece.rate, 0.0)]
     };
     let rows: Vec<Vec<f64>> = pieces.iter().map(row).collect();
-    Parameter::measured(key, table(&rows), answers).note(format!("{count} points"))
+    Parameter::measured(key, table(&rows), answers).note(format!("{count} points")).known_to(widest(pieces))
 }
 
-/// Coins without a table of their own: the same bounds in coins, or in USD.
-fn other_discounts(others: Vec<(f64, String, Vec<Piece>, BTreeSet<String>)>, found: &mut Found) {
+/// Coins without a table of their own: one table, with bounds in coins or in USD. The ladder of one coin gives the
+/// table, and those of the others say which it is.
+fn other_discounts(others: &[Held], found: &mut Found) {
     const KEY: &str = "discount.\"*\"";
-    const NEAR: f64 = 1e-6;
-    let mut others = others.into_iter();
-    let Some((fx, first, pieces, mut answers)) = others.next() else { return };
-    let Some((other_fx, second, other, more)) = others.next() else {
-        if pieces.len() == 1 {
-            found.put(of_pieces(KEY.to_owned(), &pieces, answers.len(), 1.0, &answers));
-        } else {
-            let note = format!("only {first} was asked for: bounds in coins and in USD look the same");
-            found.put(Parameter::new(KEY, Status::Undetermined).from(&answers).note(note));
+    let answers: BTreeSet<String> = others.iter().flat_map(|it| it.points.iter().map(|it| it.answer.clone())).collect();
+    let names: Vec<&str> = others.iter().map(|held| held.ccy.as_str()).collect();
+    let open = |note: String| Parameter::new(KEY, Status::Undetermined).from(&answers).note(note);
+    let mut fitting: Vec<(bool, Vec<Piece>, f64)> = Vec::new();
+    let mut broken = Vec::new();
+    for held in others {
+        match pieces(&held.points) {
+            Ladder::Whole(found) => {
+                for in_usd in [false, true] {
+                    if others.iter().all(|other| explains(&found, held.fx, other, in_usd)) {
+                        fitting.push((in_usd, found.clone(), if in_usd { held.fx } else { 1.0 }));
+                    }
+                }
+            }
+            Ladder::Broken(why) => broken.push(format!("{}: {why}", held.ccy)),
+        }
+    }
+    let modes: BTreeSet<bool> = fitting.iter().map(|(in_usd, ..)| *in_usd).collect();
+    let Some((in_usd, pieces, scale)) = fitting.into_iter().next() else {
+        if !others.is_empty() {
+            let why = if broken.len() == others.len() { broken.join("; ") } else { "tables of their own".to_owned() };
+            found.put(open(format!("no one table explains {}: {why}", names.join(" and "))));
         }
         return;
     };
-    answers.extend(more);
-    let near = |a: f64, b: f64| a == b || (a - b).abs() <= NEAR * a.abs().max(b.abs());
-    let fits = |a: f64, b: f64| {
-        let same =
-            |(x, y): (&Piece, &Piece)| near(x.bound.value * a, y.bound.value * b) && near(x.rate.value, y.rate.value);
-        pieces.len() == other.len() && pieces.iter().zip(&other).all(same)
-    };
-    let scale = match (fits(1.0, 1.0), fits(fx, other_fx)) {
-        (true, _) => 1.0,
-        (false, true) => fx,
-        (false, false) => {
-            let note = format!(
-                "{first} and {second} count differently: they have tables of their own, or the ladders see different tiers"
-            );
-            found.put(Parameter::new(KEY, Status::Undetermined).from(&answers).note(note));
-            return;
-        }
-    };
+    if pieces.len() > 1 && modes.len() > 1 {
+        found.put(open(format!("bounds in coins and in USD look the same for {}", names.join(" and "))));
+        return;
+    }
     if pieces.len() > 1 {
-        other_bounds(scale != 1.0, &answers, found);
+        other_bounds(in_usd, &answers, found);
     }
     found.put(of_pieces(KEY.to_owned(), &pieces, answers.len(), scale, &answers));
+}
+
+/// True if the table of a coin of price `fx` explains every point of another one.
+fn explains(pieces: &[Piece], fx: f64, other: &Held, in_usd: bool) -> bool {
+    const NEAR: f64 = 1e-8;
+    let scale = if in_usd { fx / other.fx } else { 1.0 };
+    let rows = pieces.iter().map(|piece| (piece.bound.value * scale, piece.rate.value.max(0.0)));
+    let Ok(tiers) = Tiers::new(rows.collect()) else { return false };
+    other.points.iter().all(|point| {
+        let ours = tiers.apply(point.x.value);
+        (ours - point.y.value).abs() <= point.y.half + NEAR * ours
+    })
 }

@@ -1,7 +1,7 @@
 //! Parameters that swaps and futures tell: units, moves, classes, basis, extreme move, minimum charge, fee.
 
 use super::found::{Found, Parameter, Status};
-use super::ladder::{Ladder, Point, pieces, sorted};
+use super::ladder::{Ladder, Piece, Point, pieces, sorted};
 use super::printed::{Printed, estimate, simplest};
 use super::read::{Answer, Leg, MS_A_YEAR, Unit};
 use super::world::World;
@@ -305,13 +305,13 @@ pub(super) fn minimum_charge(world: &World, found: &mut Found) {
                 let rate = Printed { value: lowest.value / first, half: lowest.half / first };
                 let name = points.first().map(|point| point.answer.as_str()).unwrap_or_default();
                 found.observe(rate_key, Some(rate), name);
-                let row = |piece: &super::ladder::Piece| {
+                let row = |piece: &Piece| {
                     let bound = Printed { value: piece.bound.value * rate.value, half: piece.bound.half * rate.value };
                     vec![neat(bound, rate.relative()), neat(ratio(piece.rate, rate).unwrap_or(piece.rate), 0.0)]
                 };
                 let rows: Vec<Vec<f64>> = pieces.iter().map(row).collect();
                 let note = format!("{} points; the first multiplier is that of the set", points.len());
-                found.put(Parameter::measured(tiers_key, super::found::table(&rows), &answers).note(note));
+                found.put(Parameter::measured(tiers_key, super::found::table(&rows), &answers).note(note).known_to(widest(&pieces)));
             }
             Ladder::Broken(why) => {
                 found.put(Parameter::new(tiers_key, Status::Undetermined).from(&answers).note(why));
@@ -327,6 +327,11 @@ pub(super) fn minimum_charge(world: &World, found: &mut Found) {
             }
         }
     }
+}
+
+/// The widest range of a table, in parts of the value.
+pub(super) fn widest(pieces: &[Piece]) -> f64 {
+    pieces.iter().map(Piece::relative).fold(0.0, f64::max)
 }
 
 /// The simplest number in a range that is widened by a relative error.

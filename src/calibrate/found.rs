@@ -73,6 +73,15 @@ impl Parameter {
         self
     }
 
+    /// In part, if digits leave a range as wide as this, in parts of the value.
+    pub(super) fn known_to(mut self, relative: f64) -> Self {
+        if relative > SHARP {
+            self.status = Status::Partly;
+            self.note = format!("{}; figures known to {relative:.0e} of themselves", self.note);
+        }
+        self
+    }
+
     pub(super) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
@@ -132,13 +141,13 @@ fn of_observations(key: &str, observed: &[(Printed, String)]) -> Parameter {
     let (low, high) = bounds(observed);
     let answers: BTreeSet<String> = observed.iter().map(|(_, answer)| answer.clone()).collect();
     if low > high {
-        let of = |wanted: f64, edge: fn(Printed) -> f64| {
-            let found = observed.iter().find(|(value, _)| edge(*value) == wanted);
-            found.map(|(value, answer)| format!("{answer} says {}", simplest(value.low(), value.high())))
-        };
-        let sides: Vec<String> = [of(low, Printed::low), of(high, Printed::high)].into_iter().flatten().collect();
-        let named = observed.iter().filter(|(value, _)| value.low() == low || value.high() == high);
-        let named: BTreeSet<String> = named.map(|(_, answer)| answer.clone()).collect();
+        // The two answers that are furthest apart.
+        let highest = observed.iter().find(|(value, _)| value.low() == low);
+        let lowest = observed.iter().find(|(value, _)| value.high() == high);
+        let sides: Vec<&(Printed, String)> = [highest, lowest].into_iter().flatten().collect();
+        let named: BTreeSet<String> = sides.iter().map(|(_, answer)| answer.clone()).collect();
+        let says = |(value, answer): &&(Printed, String)| format!("{answer} says {}", simplest(value.low(), value.high()));
+        let sides: Vec<String> = sides.iter().map(says).collect();
         let parameter = Parameter::new(key, Status::Contradiction).from(&named).note(sides.join(", "));
         return Parameter { count: answers.len(), ..parameter };
     }

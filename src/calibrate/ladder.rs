@@ -17,6 +17,16 @@ pub(super) struct Piece {
     pub rate: Printed,
 }
 
+impl Piece {
+    /// The wider of both ranges, in parts of the value.
+    pub fn relative(&self) -> f64 {
+        let of_bound = if self.bound.value.is_finite() { self.bound.relative() } else { 0.0 };
+        // A rate of zero is known by what it adds.
+        let of_rate = if self.rate.value.abs() <= self.rate.half { self.rate.half } else { self.rate.relative() };
+        of_bound.max(of_rate)
+    }
+}
+
 /// What a ladder tells.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Ladder {

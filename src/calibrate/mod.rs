@@ -254,6 +254,10 @@ fn estimates(world: &mut World) -> Found {
     delta_one::fees(world, &mut found);
     if merged.unwrap_or(world.base.rules.risk_unit == RiskUnitMode::Merged) {
         stablecoins::hedges(world, &mut found);
+    } else {
+        for key in ["mr9.pairs", "mr9.tiers"] {
+            found.put(Parameter::new(key, Status::Undetermined).note("separate units have no MR9"));
+        }
     }
     options::rate(world, &mut found);
     world.rate = found.range("rate").map_or(world.base.rules.rate, |rate| rate.value);

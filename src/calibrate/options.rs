@@ -105,7 +105,9 @@ pub(super) fn numeraire(world: &World, found: &mut Found) {
     for book in books(world) {
         let Some(options) = book.now(world.rate) else { continue };
         let Some((step, target)) = book.widest() else { continue };
-        if !options.iter().all(|option| option.in_coin) || book.expiries().len() != 1 {
+        // Marks of few digits explain nothing to the accuracy that is asked for.
+        let is_fine = book.unit.legs.iter().all(|leg| leg.mark.relative() < 1e-9);
+        if !is_fine || !options.iter().all(|option| option.in_coin) || book.expiries().len() != 1 {
             continue;
         }
         let scale: f64 = book.unit.grid[1].iter().map(|pnl| pnl.value.abs()).fold(0.0, f64::max);

@@ -11,43 +11,26 @@ pub struct Printed {
 
 /// Relative error of a figure that the exchange computes in doubles: a few operations of `2^-53` each.
 const DOUBLE: f64 = 1e-15;
-/// A text of so many significant digits is a double in full.
-const FULL: usize = 15;
-
-/// How an answer prints its figures.
+/// The most decimals of any figure of an answer. Zeros at the end are not printed, so that a figure with fewer decimals
+/// is known as well as the others. Doubles in full have so many decimals that they bound nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Digits {
-    /// All digits of a double.
-    Full,
-    /// So many decimals at most.
-    Decimals(i32),
-}
+pub struct Digits(i32);
 
 impl Digits {
-    /// From all figures of an answer: one with 15 digits or more shows that nothing is rounded. Otherwise the most
-    /// decimals of any figure are those of all, since zeros at the end are not printed.
+    /// From all figures of an answer.
     pub fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
-        let mut decimals = 0;
-        for text in texts {
-            let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
-            let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-            if digits.trim_start_matches('0').len() >= FULL {
-                return Self::Full;
-            }
+        let decimals = |text: &str| {
+            let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
             let behind = mantissa.split_once('.').map_or(0, |(_, behind)| behind.len());
-            decimals = decimals.max(i32::try_from(behind).unwrap_or(0));
-        }
-        Self::Decimals(decimals)
+            i32::try_from(behind).unwrap_or(0) - exponent.parse::<i32>().unwrap_or(0)
+        };
+        Self(texts.map(decimals).max().unwrap_or(0))
     }
 
     /// A figure of the answer; `None` if it is no number.
     pub fn read(self, text: &str) -> Option<Printed> {
         let value: f64 = text.parse().ok().filter(|value: &f64| value.is_finite())?;
-        let rounding = match self {
-            Self::Full => 0.0,
-            Self::Decimals(decimals) => 0.5 * 10f64.powi(-decimals),
-        };
-        Some(Printed { value, half: rounding + DOUBLE * value.abs() })
+        Some(Printed { value, half: 0.5 * 10f64.powi(-self.0) + DOUBLE * value.abs() })
     }
 }
 
@@ -126,10 +109,9 @@ mod tests {
     #[test]
     fn digits_say_how_far_a_figure_is_known() {
         let full = Digits::of(["0", "-776.2739496480004"].into_iter());
-        assert_eq!(full, Digits::Full);
-        assert_eq!(full.read("0"), Some(Printed::exact(0.0)));
+        assert!(full.read("0").unwrap().half < 1e-13);
         let rounded = Digits::of(["0", "12.5", "0.0025"].into_iter());
-        assert_eq!(rounded, Digits::Decimals(4));
+        assert_eq!(rounded, Digits(4));
         assert!((rounded.read("12.5").unwrap().half - 5e-5).abs() < 1e-10);
         assert_eq!(rounded.read("x"), None);
     }

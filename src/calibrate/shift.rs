@@ -35,6 +35,8 @@ struct Level {
 }
 
 const SAME: f64 = 1e-9;
+/// A shift that is known to this part of itself.
+const SHARP: f64 = 1e-6;
 
 /// The levels of each expiry. Two straddles of different volatility with the same shift show that points bind; two
 /// with the same share of their volatility show that the share binds.
@@ -189,7 +191,16 @@ fn lines(points: &[(f64, f64)], scale: f64) -> Option<Vec<Line>> {
 /// The keys of the table, and the floor of a falling volatility.
 pub(super) fn table(base: &LoadedRules, shifts: &[ShiftAt], found: &mut Found) {
     floor(shifts, found);
-    let levels = levels(shifts);
+    // Marks of few digits tell too little.
+    let sharp: Vec<ShiftAt> = shifts.iter().filter(|at| at.width.relative() <= SHARP).cloned().collect();
+    if sharp.is_empty() && !shifts.is_empty() {
+        let note = "the digits of the marks leave a shift open by more than a millionth";
+        for key in ["mr1.vol_days", "mr1.vol_points", "mr1.vol_relative"] {
+            found.put(Parameter::new(key, Status::Undetermined).note(note));
+        }
+        return;
+    }
+    let (shifts, levels) = (sharp.as_slice(), levels(&sharp));
     if levels.is_empty() {
         return;
     }

@@ -1,6 +1,6 @@
 //! MR9: tiers of hedged sizes at the price of the stablecoin, and the order of pairs.
 
-use super::delta_one::neat;
+use super::delta_one::{neat, widest};
 use super::found::{Found, Parameter, Status, table};
 use super::ladder::{Ladder, Piece, Point, pieces, sorted};
 use super::printed::{Printed, estimate};
@@ -70,7 +70,7 @@ fn tiers(world: &World, pieces: &[Piece], price: f64, answers: &BTreeSet<String>
     let seen = format!("at a price of {price} USD of USDT, {} tiers", pieces.len());
     let Some(highest) = base.prices.last() else {
         let note = format!("{seen}; rates at other prices are not to be seen");
-        return Parameter::measured(KEY, table(&rows), answers).note(note);
+        return Parameter::measured(KEY, table(&rows), answers).note(note).known_to(widest(pieces));
     };
     if price < *highest {
         let shown: Vec<String> = rows.iter().map(|row| super::found::list(row)).collect();

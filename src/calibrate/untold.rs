@@ -6,7 +6,7 @@ use crate::rules::LoadedRules;
 use std::collections::BTreeMap;
 
 /// Keys that no answer of the position builder can tell.
-const NEVER: [(&str, &str); 8] = [
+const NEVER: [(&str, &str); 9] = [
     ("effective_from", "a date of the set"),
     ("min_net_equity", "no answer shows eligibility"),
     ("default_spot_offset", "a setting of the account"),
@@ -14,6 +14,7 @@ const NEVER: [(&str, &str); 8] = [
     ("status.liquidation", "no answer shows a status"),
     ("status.near", "no answer shows a status"),
     ("status.warning", "no answer shows a status"),
+    ("mr9.prices", "answers show the rates at the price of today alone"),
     ("orders.deduct_loss", "the position builder knows no orders"),
 ];
 
@@ -43,7 +44,7 @@ pub(super) fn complete(
         if parameter.note.is_empty() {
             parameter.note = match (listing.probes.is_empty(), of_key().next().is_some(), absent.is_empty()) {
                 (true, ..) => "no answer tells it; `remargin probe` has the portfolios that do".to_owned(),
-                (_, false, _) => "no listed contract tells it".to_owned(),
+                (_, false, _) => "no probe of these contracts tells it".to_owned(),
                 (.., true) => "all its probes are answered, and the answers leave it open".to_owned(),
                 (.., false) => "its probes have no answer".to_owned(),
             };

@@ -168,13 +168,14 @@ pub(super) fn stablecoins(listing: &Listing) -> Vec<Probe> {
         Some([swap(listing, base, "USDT")?, swap(listing, base, "USDC")?, swap(listing, base, "coin")?])
     });
     let Some(swaps) = found else { return Vec::new() };
+    // The larger of two hedges leaves next to nothing for the other one: which goes first shows in the tiers.
     let sides: [[f64; 3]; 6] = [
         [3e6, -3e6, 0.0],
         [3e6, 0.0, -3e6],
         [0.0, 3e6, -3e6],
-        [4e7, -2.3e7, -3.1e7],
-        [-2.3e7, 4e7, -3.1e7],
-        [-2.3e7, -3.1e7, 4e7],
+        [4e7, -3e7, -3.95e7],
+        [-3e7, 4e7, -3.95e7],
+        [-3e7, -3.95e7, 4e7],
     ];
     let of = |sides: [f64; 3]| {
         let what = "swaps settled in USDT, USDC and coin against each other";

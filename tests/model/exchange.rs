@@ -155,6 +155,8 @@ fn options(coin: &str, usd: f64, days: f64, rate: f64, wings: f64) -> Vec<Contra
 pub struct Exchange {
     pub market: Market,
     pub rules: Rules,
+    /// Figures are rounded to so many decimals; `None` prints doubles in full.
+    pub decimals: Option<usize>,
 }
 
 impl Exchange {
@@ -200,17 +202,17 @@ impl Exchange {
                 .map(|it| it.spot_in_use)
                 .sum();
             json!({
-                "availEq": figure(equity.eq), "borrowImr": figure(debt * equity.fx * imr), "borrowMmr": "",
-                "ccy": equity.ccy, "spotInUse": figure(spot),
+                "availEq": self.figure(equity.eq), "borrowImr": self.figure(debt * equity.fx * imr), "borrowMmr": "",
+                "ccy": equity.ccy, "spotInUse": self.figure(spot),
             })
         };
         let data = json!({
             "acctLever": "", "assets": margin.equity.iter().map(asset).collect::<Vec<_>>(),
-            "borrowMmr": figure(margin.borrow_mmr), "derivMmr": figure(margin.deriv_mmr), "eq": figure(margin.adj_eq),
-            "marginRatio": margin.margin_ratio.map(figure).unwrap_or_default(), "positions": [],
+            "borrowMmr": self.figure(margin.borrow_mmr), "derivMmr": self.figure(margin.deriv_mmr), "eq": self.figure(margin.adj_eq),
+            "marginRatio": margin.margin_ratio.map(|x| self.figure(x)).unwrap_or_default(), "positions": [],
             "riskUnitData": margin.units.iter().map(|unit| self.unit(legs, unit, margin)).collect::<Vec<_>>(),
-            "totalImr": figure(margin.imr), "totalMmr": figure(margin.mmr),
-            "ts": (self.market.as_of_ns / 1_000_000).to_string(), "upl": figure(margin.upl),
+            "totalImr": self.figure(margin.imr), "totalMmr": self.figure(margin.mmr),
+            "ts": (self.market.as_of_ns / 1_000_000).to_string(), "upl": self.figure(margin.upl),
         });
         json!({ "code": "0", "data": [data], "msg": "" })
     }
@@ -218,7 +220,7 @@ impl Exchange {
     fn unit(&self, legs: &[Position], unit: &Unit, margin: &Margin) -> Value {
         let column = |state: usize| {
             let cells = unit.grid_prices.iter().zip(&unit.grid);
-            cells.map(|(step, pnl)| (figure(*step), json!(figure(pnl[state])))).collect::<Map<String, Value>>()
+            cells.map(|(step, pnl)| (figure(*step), json!(self.figure(pnl[state])))).collect::<Map<String, Value>>()
         };
         let worst = usize::from(unit.mr6_price > 0.0);
         let parts = &unit.parts;
@@ -228,16 +230,16 @@ impl Exchange {
             unit.name == underlying.name || unit.name == *base
         };
         json!({
-            "delta": figure(unit.cash_delta), "gamma": figure(unit.gamma), "imr": figure(unit.imr),
-            "mmr": figure(unit.mmr), "mr1": figure(parts.mr1),
-            "mr1FinalResult": { "pnl": figure(-parts.mr1), "spotShock": figure(unit.mr1_price), "volShock": "up" },
+            "delta": self.figure(unit.cash_delta), "gamma": self.figure(unit.gamma), "imr": self.figure(unit.imr),
+            "mmr": self.figure(unit.mmr), "mr1": self.figure(parts.mr1),
+            "mr1FinalResult": { "pnl": self.figure(-parts.mr1), "spotShock": self.figure(unit.mr1_price), "volShock": "up" },
             "mr1Scenarios": { "volSame": column(1), "volShockDown": column(2), "volShockUp": column(0) },
-            "mr2": figure(parts.mr2), "mr3": figure(parts.mr3), "mr4": figure(parts.mr4), "mr5": figure(parts.mr5),
-            "mr6": figure(parts.mr6),
-            "mr6FinalResult": { "pnl": figure(unit.mr6_pnl[worst]), "spotShock": figure(unit.mr6_price) },
-            "mr7": figure(parts.mr7), "mr8": figure(margin.borrow_mmr), "mr9": figure(parts.mr9),
+            "mr2": self.figure(parts.mr2), "mr3": self.figure(parts.mr3), "mr4": self.figure(parts.mr4), "mr5": self.figure(parts.mr5),
+            "mr6": self.figure(parts.mr6),
+            "mr6FinalResult": { "pnl": self.figure(unit.mr6_pnl[worst]), "spotShock": self.figure(unit.mr6_price) },
+            "mr7": self.figure(parts.mr7), "mr8": self.figure(margin.borrow_mmr), "mr9": self.figure(parts.mr9),
             "portfolios": legs.iter().filter(of_unit).map(|leg| self.leg(leg)).collect::<Vec<_>>(),
-            "riskUnit": unit.name, "theta": figure(unit.theta), "upl": figure(unit.upl), "vega": figure(unit.vega),
+            "riskUnit": unit.name, "theta": self.figure(unit.theta), "upl": self.figure(unit.upl), "vega": self.figure(unit.vega),
         })
     }
 
@@ -252,10 +254,18 @@ impl Exchange {
             InstrumentKind::Option { .. } => (0.0, size * (mark - leg.avg_px), "OPTION"),
         };
         json!({
-            "amt": figure(leg.qty), "avgPx": figure(leg.avg_px), "delta": figure(delta), "floatPnl": figure(pnl),
+            "amt": figure(leg.qty), "avgPx": figure(leg.avg_px), "delta": self.figure(delta), "floatPnl": self.figure(pnl),
             "gamma": "0", "instId": instrument.inst_id, "instType": kind, "isRealPos": false,
             "markPx": figure(mark), "notionalUsd": "", "posSide": "net", "theta": "0", "vega": "0",
         })
+    }
+
+    /// A figure as the exchange prints it.
+    fn figure(&self, number: f64) -> String {
+        let Some(decimals) = self.decimals else { return figure(number) };
+        let text = format!("{number:.decimals$}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        if text == "-0" { "0".to_owned() } else { text.to_owned() }
     }
 }
 
