@@ -115,7 +115,7 @@ pub(super) fn classes(world: &mut World, found: &mut Found) {
         let (Some(floor), Some(charge)) = (ratio(mr4, delta), ratio(mr7, notional)) else { continue };
         let held = Seen {
             notional: notional.value,
-            figures: [Printed::exact(shock.abs()), floor, charge],
+            figures: [size(shock), floor, charge],
             answer: answer.name.clone(),
         };
         match seen.get(unit.base()) {
@@ -154,7 +154,7 @@ pub(super) fn basis_and_extreme(world: &World, found: &mut Found) {
         if let (Some((shock, pnl)), Some(mr6)) = (unit.extreme, unit.figure("mr6"))
             && pnl.value < 0.0
         {
-            found.observe(format!("mr6.price.{class}"), Some(exact(shock.abs())), &answer.name);
+            found.observe(format!("mr6.price.{class}"), Some(size(shock)), &answer.name);
             found.observe("mr6.charge", ratio(mr6, Printed { value: -pnl.value, ..pnl }), &answer.name);
         }
         if let (Some(mr4), Some(delta)) = (unit.figure("mr4"), of_swaps(world, answer, unit)) {
@@ -165,9 +165,9 @@ pub(super) fn basis_and_extreme(world: &World, found: &mut Found) {
     spot_bucket(world, found);
 }
 
-/// A figure that the exchange has as a parameter and prints as it is.
-fn exact(value: f64) -> Printed {
-    Printed { value, half: 1e-15 * value.abs() }
+/// Without its sign.
+fn size(figure: Printed) -> Printed {
+    Printed { value: figure.value.abs(), ..figure }
 }
 
 /// `mr4.annualized` from futures above the floor, and whether some are perpetuals.

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const SHARP: f64 = 1e-6;
 /// The same for a value of zero.
 const SHARP_ZERO: f64 = 1e-9;
+/// A table whose figures are open by more than this has no value.
+const COARSE: f64 = 1e-3;
 
 /// How far a parameter is determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -75,7 +77,11 @@ impl Parameter {
 
     /// In part, if digits leave a range as wide as this, in parts of the value.
     pub(super) fn known_to(mut self, relative: f64) -> Self {
-        if relative > SHARP {
+        if relative > COARSE {
+            self.status = Status::Undetermined;
+            self.value = None;
+            self.note = format!("{}; the digits leave its figures open by {relative:.0e} of themselves", self.note);
+        } else if relative > SHARP {
             self.status = Status::Partly;
             self.note = format!("{}; figures known to {relative:.0e} of themselves", self.note);
         }
@@ -146,7 +152,9 @@ fn of_observations(key: &str, observed: &[(Printed, String)]) -> Parameter {
         let lowest = observed.iter().find(|(value, _)| value.high() == high);
         let sides: Vec<&(Printed, String)> = [highest, lowest].into_iter().flatten().collect();
         let named: BTreeSet<String> = sides.iter().map(|(_, answer)| answer.clone()).collect();
-        let says = |(value, answer): &&(Printed, String)| format!("{answer} says {}", simplest(value.low(), value.high()));
+        let says = |(value, answer): &&(Printed, String)| {
+            format!("{answer} says {}", simplest(value.low(), value.high()))
+        };
         let sides: Vec<String> = sides.iter().map(says).collect();
         let parameter = Parameter::new(key, Status::Contradiction).from(&named).note(sides.join(", "));
         return Parameter { count: answers.len(), ..parameter };

@@ -263,11 +263,14 @@ fn estimates(world: &mut World) -> Found {
     world.rate = found.range("rate").map_or(world.base.rules.rate, |rate| rate.value);
     options::numeraire(world, &mut found);
     world.in_coin = found.word("coin_option_pnl") == Some("\"coin\"");
-    let shifts = options::shifts(world);
-    shift::table(world.base, &shifts, &mut found);
-    options::time_and_rate(world, &mut found);
-    options::term_structure(world, &shifts, &mut found);
-    options::minimum_charge(world, &mut found);
+    // Whether P&L counts in coins decides what every other figure of an option means.
+    if found.word("coin_option_pnl").is_some() {
+        let shifts = options::shifts(world);
+        shift::table(world.base, &shifts, &mut found);
+        options::time_and_rate(world, &mut found);
+        options::term_structure(world, &shifts, &mut found);
+        options::minimum_charge(world, &mut found);
+    }
     currencies::borrowing(world, &mut found);
     currencies::discounts(world, &mut found);
     found

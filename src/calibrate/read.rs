@@ -52,7 +52,7 @@ pub(super) struct Unit {
     /// P&L at each move: volatility up, same, down.
     pub grid: [Vec<Printed>; 3],
     /// The worse move of MR6 and its P&L.
-    pub extreme: Option<(f64, Printed)>,
+    pub extreme: Option<(Printed, Printed)>,
 }
 
 impl Unit {
@@ -241,7 +241,7 @@ fn unit_of(row: Row, digits: Digits, listing: &Listing) -> Result<Unit, String> 
         if cells.len() == moves.len() { cells.into_values().map(|cell| cell.1).collect() } else { Vec::new() }
     });
     let extreme =
-        object("mr6FinalResult").and_then(|result| Some((read(result, "spotShock")?.value, read(result, "pnl")?)));
+        object("mr6FinalResult").and_then(|result| Some((read(result, "spotShock")?, read(result, "pnl")?)));
     let figures = UNIT.iter().filter_map(|field| Some((*field, read(row, field)?))).collect();
     Ok(Unit { name, legs, figures, moves, grid, extreme })
 }
