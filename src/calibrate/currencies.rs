@@ -169,7 +169,7 @@ fn other_borrowing(world: &World, others: Vec<Other>, found: &mut Found) {
     let same_rates = steps.len() == other.len() && steps.iter().zip(&other).all(|(a, b)| a.rates == b.rates);
     if !same_rates {
         let note = format!(
-            "{first} and {second} bear different rates: they have tables of their own, or the ladders see different tiers"
+            "{first} and {second} bear different rates: tables of their own, or ladders that see different tiers"
         );
         found.put(Parameter::new(KEY, Status::Undetermined).from(&answers).note(note));
         return;

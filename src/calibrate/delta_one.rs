@@ -311,7 +311,8 @@ pub(super) fn minimum_charge(world: &World, found: &mut Found) {
                 };
                 let rows: Vec<Vec<f64>> = pieces.iter().map(row).collect();
                 let note = format!("{} points; the first multiplier is that of the set", points.len());
-                found.put(Parameter::measured(tiers_key, super::found::table(&rows), &answers).note(note).known_to(widest(&pieces)));
+                let parameter = Parameter::measured(tiers_key, super::found::table(&rows), &answers);
+                found.put(parameter.note(note).known_to(widest(&pieces)));
             }
             Ladder::Broken(why) => {
                 found.put(Parameter::new(tiers_key, Status::Undetermined).from(&answers).note(why));

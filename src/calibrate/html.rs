@@ -14,7 +14,8 @@ pub const BEGIN: &str =
 
 const HEAD: &str = "\
 <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>remargin: calibration</title>\n<style>\n\
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+<title>remargin: calibration</title>\n<style>\n\
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1c2330; }\n\
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n\
 th, td { border-bottom: 1px solid #d8dde6; padding: .3rem .6rem; text-align: left; vertical-align: top; }\n\

@@ -58,7 +58,7 @@ impl Calibration {
             let place = if unit.is_empty() { String::new() } else { format!(" {unit}") };
             let _ = writeln!(
                 text,
-                "  {answer}{place} {figure}: exchange {exchange}, ours {ours}, difference {difference:.3e} ({relative:.1e})"
+                "  {answer}{place} {figure}: exchange {exchange}, ours {ours}, by {difference:.3e} ({relative:.1e})"
             );
         }
         if self.breaks > SHOWN {

@@ -11,7 +11,8 @@ pub(super) fn readme(notes: &[ProbeNote]) -> String {
     let mut text = format!(
         "# What-if portfolios for the exchange's position builder\n\n\
          Each numbered file is the body of one request, `POST /api/v5/account/position-builder`. No position is opened \
-         and nothing is ordered. {} requests take about {minutes} min at the exchange's limit of two in two seconds.\n\n\
+         and nothing is ordered. {} requests take about {minutes} min at the exchange's limit of two in two seconds.\n\
+         \n\
          ```sh\n\
          python -m remargin.okx capture --out saved --probes .\n\
          remargin calibrate okx . --out rules.toml\n\

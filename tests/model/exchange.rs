@@ -208,7 +208,8 @@ impl Exchange {
         };
         let data = json!({
             "acctLever": "", "assets": margin.equity.iter().map(asset).collect::<Vec<_>>(),
-            "borrowMmr": self.figure(margin.borrow_mmr), "derivMmr": self.figure(margin.deriv_mmr), "eq": self.figure(margin.adj_eq),
+            "borrowMmr": self.figure(margin.borrow_mmr), "derivMmr": self.figure(margin.deriv_mmr),
+            "eq": self.figure(margin.adj_eq),
             "marginRatio": margin.margin_ratio.map(|x| self.figure(x)).unwrap_or_default(), "positions": [],
             "riskUnitData": margin.units.iter().map(|unit| self.unit(legs, unit, margin)).collect::<Vec<_>>(),
             "totalImr": self.figure(margin.imr), "totalMmr": self.figure(margin.mmr),
@@ -232,14 +233,18 @@ impl Exchange {
         json!({
             "delta": self.figure(unit.cash_delta), "gamma": self.figure(unit.gamma), "imr": self.figure(unit.imr),
             "mmr": self.figure(unit.mmr), "mr1": self.figure(parts.mr1),
-            "mr1FinalResult": { "pnl": self.figure(-parts.mr1), "spotShock": self.figure(unit.mr1_price), "volShock": "up" },
+            "mr1FinalResult": {
+                "pnl": self.figure(-parts.mr1), "spotShock": self.figure(unit.mr1_price), "volShock": "up",
+            },
             "mr1Scenarios": { "volSame": column(1), "volShockDown": column(2), "volShockUp": column(0) },
-            "mr2": self.figure(parts.mr2), "mr3": self.figure(parts.mr3), "mr4": self.figure(parts.mr4), "mr5": self.figure(parts.mr5),
+            "mr2": self.figure(parts.mr2), "mr3": self.figure(parts.mr3), "mr4": self.figure(parts.mr4),
+            "mr5": self.figure(parts.mr5),
             "mr6": self.figure(parts.mr6),
             "mr6FinalResult": { "pnl": self.figure(unit.mr6_pnl[worst]), "spotShock": self.figure(unit.mr6_price) },
             "mr7": self.figure(parts.mr7), "mr8": self.figure(margin.borrow_mmr), "mr9": self.figure(parts.mr9),
             "portfolios": legs.iter().filter(of_unit).map(|leg| self.leg(leg)).collect::<Vec<_>>(),
-            "riskUnit": unit.name, "theta": self.figure(unit.theta), "upl": self.figure(unit.upl), "vega": self.figure(unit.vega),
+            "riskUnit": unit.name, "theta": self.figure(unit.theta), "upl": self.figure(unit.upl),
+            "vega": self.figure(unit.vega),
         })
     }
 
@@ -254,7 +259,8 @@ impl Exchange {
             InstrumentKind::Option { .. } => (0.0, size * (mark - leg.avg_px), "OPTION"),
         };
         json!({
-            "amt": figure(leg.qty), "avgPx": figure(leg.avg_px), "delta": self.figure(delta), "floatPnl": self.figure(pnl),
+            "amt": figure(leg.qty), "avgPx": figure(leg.avg_px), "delta": self.figure(delta),
+            "floatPnl": self.figure(pnl),
             "gamma": "0", "instId": instrument.inst_id, "instType": kind, "isRealPos": false,
             "markPx": figure(mark), "notionalUsd": "", "posSide": "net", "theta": "0", "vega": "0",
         })
