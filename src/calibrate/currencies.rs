@@ -62,7 +62,7 @@ pub(super) fn borrowing(world: &World, found: &mut Found) {
         let own = rules.lists(&ccy);
         match steps(debts) {
             Ok((steps, answers)) if own => {
-                found.put(of_steps(world.base, key("mr8.tiers", &ccy, true), &steps, &answers, 1.0))
+                found.put(of_steps(world.base, key("mr8.tiers", &ccy, true), &steps, &answers, 1.0));
             }
             Ok((steps, answers)) => others.push((world.listing.fx(&ccy).unwrap_or(1.0), ccy, steps, answers)),
             Err((a, b)) => {
@@ -236,7 +236,7 @@ pub(super) fn discounts(world: &World, found: &mut Found) {
         points.entry(asset.ccy.clone()).or_default().push(Point { x: asset.eq, y, answer: answer.name.clone() });
     }
     for counted in &world.counted {
-        let point = Point { x: counted.eq, y: counted.counted, answer: counted.answer.clone() };
+        let point = Point { x: counted.eq, y: counted.amount, answer: counted.answer.clone() };
         points.entry(counted.ccy.clone()).or_default().push(point);
     }
     let mut others = Vec::new();

@@ -157,7 +157,7 @@ pub fn calibrate(request: &CalibrateRequest) -> Result<Calibration> {
         })?,
     };
     let read = read::read(&request.folder, &listing)?;
-    if read.answers.is_empty() {
+    if read.built.is_empty() {
         let problem = format!("`{}` holds no answer of account/position-builder", request.folder.display());
         return Err(Error::Usage(problem).hint(match read.passed_over.first() {
             Some((file, why)) => format!("{file}: {why}"),
@@ -173,10 +173,10 @@ fn measure(
     listing: &Listing,
     read: read::Answers,
 ) -> Result<Calibration> {
-    let named: Vec<String> = read.answers.iter().map(|answer| answer.name.clone()).collect();
+    let named: Vec<String> = read.built.iter().map(|answer| answer.name.clone()).collect();
     let missing = listing.probes.iter().filter(|probe| !named.contains(&probe.file));
     let missing: Vec<String> = missing.map(|probe| probe.file.clone()).collect();
-    let kept = times::keep(read.answers, read.counted, request.span_hours);
+    let kept = times::keep(read.built, read.counted, request.span_hours);
     let mut world = World {
         listing,
         base,

@@ -113,13 +113,13 @@ pub(super) struct Counted {
     pub ccy: String,
     pub eq: Printed,
     /// In the currency.
-    pub counted: Printed,
+    pub amount: Printed,
 }
 
 /// All answers of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    pub answers: Vec<Answer>,
+    pub built: Vec<Answer>,
     pub counted: Vec<Counted>,
     /// Files or parts that tell nothing, and why.
     pub passed_over: Vec<(String, String)>,
@@ -154,7 +154,7 @@ impl Answers {
             let Ok(row) = Row::of(value) else { continue };
             match response.endpoint {
                 Endpoint::PositionBuilder => match builder(&name, row, listing) {
-                    Ok(answer) => self.answers.push(answer),
+                    Ok(answer) => self.built.push(answer),
                     Err(why) => self.passed_over.push((name.clone(), why)),
                 },
                 Endpoint::Balance => self.counted.extend(balance(&name, row)),
@@ -285,7 +285,7 @@ fn balance(name: &str, row: Row) -> Vec<Counted> {
             [eq, counted, usd] => Some(counted * eq / usd),
             _ => None,
         })?;
-        Some(Counted { answer: name.to_owned(), ts_ms, ccy: detail.text(&["ccy"]).ok()??, eq, counted })
+        Some(Counted { answer: name.to_owned(), ts_ms, ccy: detail.text(&["ccy"]).ok()??, eq, amount: counted })
     };
     row.list("details").iter().filter_map(detail).collect()
 }

@@ -2,7 +2,7 @@
 //! difference.
 
 use super::options::books;
-use super::read::{Answer, Unit, fx_told};
+use super::read::{Answer, Leg, Unit, fx_told};
 use super::smile::{Implied, Terms, index, widest};
 use super::world::World;
 use crate::Result;
@@ -180,7 +180,7 @@ fn told_index(listing: &Listing, answer: &Answer, unit: &Unit) -> Option<(String
         return None;
     }
     let coins: f64 = linear.iter().map(|leg| leg.size()).sum();
-    let inverse: f64 = unit.legs.iter().filter(|leg| leg.contract.kind == Kind::Inverse).map(|leg| leg.size()).sum();
+    let inverse: f64 = unit.legs.iter().filter(|leg| leg.contract.kind == Kind::Inverse).map(Leg::size).sum();
     let slope = unit.grid.get(1)?.last()?.value / unit.moves.last()?;
     let phi = listing.fx(&first.contract.quote)?;
     let price = (slope - inverse) / (coins * phi);

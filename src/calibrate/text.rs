@@ -40,7 +40,9 @@ impl Calibration {
             let listed: Vec<&Parameter> = self.parameters.iter().filter(|it| it.status == status).collect();
             if !listed.is_empty() {
                 let _ = writeln!(text, "\n{title}");
-                listed.iter().for_each(|parameter| line(&mut text, parameter));
+                for parameter in listed {
+                    line(&mut text, parameter);
+                }
             }
         }
         self.residual_text(&mut text);

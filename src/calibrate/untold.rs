@@ -18,6 +18,9 @@ const NEVER: [(&str, &str); 9] = [
     ("orders.deduct_loss", "the position builder knows no orders"),
 ];
 
+/// Probes that are named for a parameter.
+const SHOWN: usize = 3;
+
 /// Adds every key of the set that has no word yet, and names probes for what is not measured.
 pub(super) fn complete(
     base: &LoadedRules,
@@ -38,7 +41,6 @@ pub(super) fn complete(
                 || parameter.key.strip_prefix(tell.as_str()).is_some_and(|rest| rest.starts_with('.'))
         };
         let of_key = || listing.probes.iter().filter(|probe| probe.tells.iter().any(tells));
-        const SHOWN: usize = 3;
         let absent: Vec<String> =
             of_key().map(|probe| probe.file.clone()).filter(|file| missing.contains(file)).take(SHOWN).collect();
         if parameter.note.is_empty() {
