@@ -119,8 +119,7 @@ fn wrong(found: &Calibration, hidden: &LoadedRules) -> Vec<String> {
         let (Some(measured), Some(truth)) = (value(&ours, key), value(hidden, key)) else { continue };
         let is_right = match (parameter.status, key) {
             (Status::Contradiction, _) => false,
-            (Status::Undetermined, _) => true,
-            (_, "mr1.vol_days") => true,
+            (Status::Undetermined, _) | (_, "mr1.vol_days") => true,
             (status, "mr1.vol_points" | "mr1.vol_relative") => {
                 let whole = (0..4000).map(|n| f64::from(n) / 10.0).collect();
                 let expiries = found_days();
@@ -210,7 +209,9 @@ fn hidden_rules_are_found_or_said_to_be_open() {
     let wrong: Vec<String> = wrong.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
     if std::env::var_os("REMARGIN_HIDDEN_TEXT").is_some() {
-        found.iter().for_each(|found| println!("{}", found.to_text()));
+        for found in &found {
+            println!("{}", found.to_text());
+        }
     }
     if std::env::var_os("REMARGIN_HIDDEN_SETS").is_some() {
         println!("partly {:#?}\nopen {:#?}", count(Status::Partly, &found), count(Status::Undetermined, &found));
@@ -245,7 +246,9 @@ fn missing_answers_are_named() {
     let mut draws = Draws(7);
     let gone: Vec<usize> = (0..asked.probes.len()).filter(|_| draws.chance(0.01)).collect();
     assert!(gone.len() > 3);
-    gone.iter().for_each(|number| fs::remove_file(asked.file(*number)).unwrap());
+    for number in &gone {
+        fs::remove_file(asked.file(*number)).unwrap();
+    }
     let found = asked.calibrate();
     assert_eq!(wrong(&found, &hidden), Vec::<String>::new());
     let names: Vec<&str> = gone.iter().map(|number| asked.listing.probes[*number].file.as_str()).collect();

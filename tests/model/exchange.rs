@@ -8,7 +8,7 @@ use remargin::market::{InstrumentKind, Market};
 use remargin::reference::{Account, Balance, Margin, Position, Unit, margin};
 use serde_json::{Map, Value, json};
 
-/// Numbers drawn one after another (SplitMix64).
+/// Numbers drawn one after another (`SplitMix64`).
 pub struct Draws(pub u64);
 
 impl Draws {

@@ -152,7 +152,7 @@ fn currencies(draws: &mut Draws, line: &mut impl FnMut(&str, String)) {
 }
 
 fn stablecoins(draws: &mut Draws, line: &mut impl FnMut(&str, String)) {
-    let mut pairs = vec!["[\"USDT\", \"USD\"]", "[\"USDT\", \"USDC\"]", "[\"USDC\", \"USD\"]"];
+    let mut pairs = ["[\"USDT\", \"USD\"]", "[\"USDT\", \"USDC\"]", "[\"USDC\", \"USD\"]"];
     for place in (1..pairs.len()).rev() {
         pairs.swap(place, draws.below(place + 1));
     }
