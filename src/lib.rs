@@ -51,6 +51,7 @@
 //!     [`mod@signature`]: who vouches for it;
 //!     [`mod@compare`]: two rule sets over one book, or two finished runs: what changed, for whom, and why.
 //! 11. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers;
+//!     [`mod@probe`] and [`mod@calibrate`]: its parameters out of what-if portfolios, over one [`mod@listing`];
 //!     [`mod@partition`]: a snapshot cut into buckets of whole accounts, for more than one machine.
 //! 12. [`error`], [`progress`]: how work fails, and how it says how far it is.
 //!

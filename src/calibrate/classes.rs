@@ -45,10 +45,15 @@ pub(super) fn assign(
         let coins = lists.remove(&class).unwrap_or_default();
         let texts: Vec<String> = coins.iter().map(|coin| format!("{coin:?}")).collect();
         let has_measured = coins.iter().any(|coin| measured.contains(coin));
-        let note =
-            if has_measured { "coins that no answer holds are as in the set" } else { "no answer holds a coin of it" };
-        let parameter = Parameter::measured(key(class), format!("[{}]", texts.join(", ")), answers).note(note);
-        found.put(Parameter { mark: if has_measured { "M" } else { "A" }, ..parameter });
+        let of_set = known.listed.iter().filter(|(_, of)| *of == class).map(|(coin, _)| coin.clone());
+        let of_set: BTreeSet<String> = of_set.chain((known.rest == class).then(|| "*".to_owned())).collect();
+        // What no answer touches keeps the mark that it has in the set.
+        if !has_measured && coins == of_set {
+            found.put(Parameter::new(key(class), Status::Undetermined).note("no answer holds a coin of it"));
+            continue;
+        }
+        let note = "coins that no answer holds are as in the set";
+        found.put(Parameter::measured(key(class), format!("[{}]", texts.join(", ")), answers).note(note));
     }
     Some(labels)
 }

@@ -20,6 +20,11 @@ fn currencies<'a>(listing: &'a Listing, rules: &'a Rules) -> Vec<&'a str> {
     let mut all: BTreeSet<&str> = tables.filter(|ccy| *ccy != "USD" && listing.fx(ccy).is_some()).collect();
     let others = listing.bases().into_iter().filter(|ccy| !has_table(ccy) && listing.fx(ccy).is_some());
     let others: Vec<&str> = others.collect();
+    // Coins that the classes name are money; a swap may be on a share as well.
+    let classes = [&rules.mr1_classes, &rules.mr467_classes];
+    let is_named = |ccy: &&str| classes.iter().any(|classes| classes.listed.iter().any(|(name, _)| name == ccy));
+    let named: Vec<&str> = others.iter().copied().filter(is_named).collect();
+    let others = if named.len() > 1 { named } else { others };
     all.extend(two_of(listing, &others));
     all.into_iter().collect()
 }
