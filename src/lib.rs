@@ -51,6 +51,7 @@
 //!     or replayed from its manifest; [`mod@signature`]: who vouches for it;
 //!     [`mod@compare`]: two rule sets over one book, or two finished runs: what changed, for whom, and why.
 //! 11. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers;
+//!     [`mod@probe`] and [`mod@calibrate`]: its parameters out of what-if portfolios, over one [`mod@listing`];
 //!     [`mod@partition`]: a snapshot cut into buckets of whole accounts, for more than one machine.
 //! 12. [`error`], [`progress`]: how work fails, and how it says how far it is;
 //!     [`mod@schema`]: the columns of every table, and the JSON Schemas of the JSON answers.
@@ -103,6 +104,7 @@ pub mod batches;
 #[cfg(feature = "cli")]
 pub mod bench;
 pub mod book;
+pub mod calibrate;
 pub(crate) mod cells;
 pub mod check;
 mod checksum;
@@ -119,12 +121,14 @@ pub(crate) mod formats;
 pub mod generate;
 pub mod import;
 pub mod kept;
+pub mod listing;
 pub mod margin;
 pub mod market;
 pub mod memory;
 pub mod page;
 pub mod parallel;
 pub mod partition;
+pub mod probe;
 pub mod progress;
 pub mod publish;
 pub mod reconcile;

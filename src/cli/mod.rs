@@ -8,6 +8,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod bench;
+mod calibrate;
 mod check;
 mod common;
 mod compare;
@@ -20,6 +21,7 @@ mod init;
 mod man;
 mod nearest;
 mod partition;
+mod probe;
 mod reconcile;
 mod replay;
 mod report;
@@ -59,7 +61,7 @@ Example:
 
 Exit codes:
   0    done
-  1    runtime failure; `reconcile`: figures differ from the exchange's; `compare`: change not attributed to causes;
+  1    runtime failure; `reconcile`, `calibrate`: figures differ from the exchange's; `compare`: change not attributed to causes;
        `verify` and `replay`: the run differs from its manifest
   2    usage
   3    the snapshot, the rules or another input are invalid or not there; nothing was written
@@ -98,6 +100,8 @@ enum Command {
     Compare(compare::CompareArgs),
     Import(import::ImportCommand),
     Reconcile(reconcile::ReconcileArgs),
+    Probe(probe::ProbeCommand),
+    Calibrate(calibrate::CalibrateCommand),
     Verify(verify::VerifyArgs),
     Sign(sign::SignArgs),
     Replay(replay::ReplayArgs),
@@ -129,6 +133,7 @@ impl Command {
             Self::Stress(command) => command.answers_json(),
             Self::Check(command) => command.answers_json(),
             Self::Reconcile(command) => command.answers_json(),
+            Self::Calibrate(command) => command.answers_json(),
             Self::Verify(command) => command.answers_json(),
             Self::Replay(command) => command.answers_json(),
             _ => false,
@@ -193,6 +198,8 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Bench(command) => command.execute(terminal),
         Command::Import(command) => command.execute(terminal),
         Command::Reconcile(command) => command.execute(terminal),
+        Command::Probe(command) => command.execute(terminal),
+        Command::Calibrate(command) => command.execute(terminal),
         Command::Verify(command) => command.execute(terminal),
         Command::Sign(command) => command.execute(terminal),
         Command::Replay(command) => command.execute(terminal),

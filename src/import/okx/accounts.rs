@@ -17,6 +17,8 @@ pub(super) struct Balance {
     pub cash: Option<String>,
     pub interest: Option<String>,
     pub cap: Option<String>,
+    /// `colRes`: 2 if it may not back new orders.
+    pub col_res: Option<String>,
 }
 
 impl Fields for Balance {
@@ -25,6 +27,7 @@ impl Fields for Balance {
             ("cashBal", self.cash.as_deref()),
             ("interest", self.interest.as_deref()),
             ("clSpotInUseAmt", self.cap.as_deref()),
+            ("colRes", self.col_res.as_deref()),
         ]
     }
 }
@@ -295,6 +298,7 @@ impl Reader<'_> {
             cash: row.text(&["cashBal"])?,
             interest: row.text(&["interest"])?,
             cap: row.text(&["clSpotInUseAmt"])?,
+            col_res: row.text(&["colRes"])?,
         };
         self.public.saw(time);
         self.account.saw(time, row.time_ms(&["uTime"]));

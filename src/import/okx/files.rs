@@ -69,6 +69,27 @@ pub(crate) fn read(place: &Path, kept: &Kept) -> Result<Found> {
     Ok(found)
 }
 
+/// A file, and the answers in it.
+pub(crate) type FileRead = (PathBuf, Result<Vec<Response>>);
+
+/// Reads every file of a folder for itself, or a single one: no answer replaces another. A file that cannot be read as
+/// an answer has its error beside its name.
+///
+/// # Errors
+/// [`Error::Io`] if the folder cannot be listed.
+pub(crate) fn read_each(place: &Path, kept: &Kept) -> Result<Vec<FileRead>> {
+    let is_folder = std::fs::metadata(place).map_err(|err| Error::io("read", place, err))?.is_dir();
+    let files = if is_folder { responses_below(place)? } else { vec![place.to_path_buf()] };
+    let read = |file: PathBuf| {
+        let path = file.strip_prefix(place).ok().filter(|path| path.file_name().is_some());
+        let path = path.map_or_else(|| file.file_name().map_or_else(PathBuf::new, PathBuf::from), Path::to_path_buf);
+        let responses = parse(&file, &path, kept);
+        let responses = responses.map(|found| found.into_iter().map(|(response, _)| response).collect());
+        (path, responses)
+    };
+    Ok(files.into_iter().map(read).collect())
+}
+
 fn read_folder(place: &Path, found: &mut Found, kept: &Kept) -> Result<()> {
     let listed = Listed::below(place)?;
     let relative = |path: &Path| path.strip_prefix(place).unwrap_or(path).to_path_buf();

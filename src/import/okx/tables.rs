@@ -140,6 +140,8 @@ fn marks_table(marks: &BTreeMap<String, MarkRow>) -> TextTable {
 fn account_tables(accounts: &Accounts) -> Vec<TextTable> {
     let (mut positions, mut balances, mut settings, mut orders) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let all_suffice = accounts.by_id.values().all(|account| account.unmarginable().is_none());
+    // The column is there only if an answer states it.
+    let has_col_res = accounts.by_id.values().flat_map(|it| it.balances.iter()).any(|(_, it)| it.col_res.is_some());
     for (id, account) in &accounts.by_id {
         let id = || Some(id.clone());
         let offset = account.settings().and_then(|settings| settings.spot_offset);
@@ -153,7 +155,11 @@ fn account_tables(accounts: &Accounts) -> Vec<TextTable> {
         }
         for (ccy, balance) in account.balances.iter() {
             let balance = balance.clone();
-            balances.push(vec![id(), Some(ccy.clone()), balance.cash, balance.interest, balance.cap]);
+            let mut row = vec![id(), Some(ccy.clone()), balance.cash, balance.interest, balance.cap];
+            if has_col_res {
+                row.push(balance.col_res);
+            }
+            balances.push(row);
         }
         for (_, order) in account.orders.iter() {
             let order = order.clone();
@@ -164,7 +170,11 @@ fn account_tables(accounts: &Accounts) -> Vec<TextTable> {
         TextTable { name: "positions", columns: &["account_id", "inst_id", "qty", "avg_px"], rows: positions },
         TextTable {
             name: "balances",
-            columns: &["account_id", "ccy", "cash", "interest", "spot_in_use_cap"],
+            columns: if has_col_res {
+                &["account_id", "ccy", "cash", "interest", "spot_in_use_cap", "col_res"]
+            } else {
+                &["account_id", "ccy", "cash", "interest", "spot_in_use_cap"]
+            },
             rows: balances,
         },
         TextTable {

@@ -133,7 +133,7 @@ fn accounts_keep_every_digit_and_every_oddity() {
             "account_balance/a.json",
             &json!([{"totalEq": "", "uTime": "1777276800000", "details": [
                 {"ccy": "BTC", "cashBal": "3.2960824157473905", "interest": "", "clSpotInUseAmt": "1.5",
-                 "maxSpotInUse": "9", "coinUsdPrice": "64435", "stgyEq": "150"},
+                 "maxSpotInUse": "9", "colRes": "2", "coinUsdPrice": "64435", "stgyEq": "150"},
                 {"ccy": "USDT", "cashBal": "-1000000.0000000000000000", "interest": "0.1", "stgyEq": ""},
             ]}]),
         )
@@ -163,8 +163,8 @@ fn accounts_keep_every_digit_and_every_oddity() {
     assert_eq!(imported.totals(), (11, 7, 4));
     let line = |table: &str, row: usize| place.table(table)[row].join(",");
     for (table, row, expected) in [
-        ("balances", 1, "77,BTC,3.2960824157473905,,1.5"),
-        ("balances", 2, "77,USDT,-1000000.0000000000000000,0.1,"),
+        ("balances", 1, "77,BTC,3.2960824157473905,,1.5,2"),
+        ("balances", 2, "77,USDT,-1000000.0000000000000000,0.1,,"),
         ("positions", 1, "77,BTC-USD-300101-1-C,-1.5,"),
         ("positions", 2, "77,X-USDT-SWAP,3,1"),
         ("positions", 3, "77,X-USDT-SWAP,-3,2.66E-7"),
