@@ -59,8 +59,8 @@ Example:
 
 Exit codes:
   0    done
-  1    runtime failure; `reconcile`, `calibrate`: figures differ from the exchange's; `compare`: change not attributed to causes;
-       `verify` and `replay`: the run differs from its manifest
+  1    runtime failure; `reconcile`, `calibrate`: figures differ from the exchange's; `compare`: change not attributed
+       to causes; `verify` and `replay`: the run differs from its manifest
   2    usage
   3    the snapshot or the rules are invalid; nothing was written
   4    more rejected rows than allowed; the reports are written
