@@ -28,9 +28,9 @@ from remargin.okx.keys import Account, Credentials, accounts
 from remargin.okx.limits import Limiter
 from remargin.okx.store import Store
 
-#: Answers of a capture without accounts: 2 of contracts, 1 of discounts, 1 of borrow tiers (3 are refused), 3 of marks,
+#: Answers of a capture without accounts: 3 of contracts, 1 of discounts, 1 of borrow tiers (3 are refused), 3 of marks,
 #: 2 of indices, and 2 of the one family of options.
-PUBLIC = 11
+PUBLIC = 12
 #: Answers of an account with fewer than 100 orders.
 PRIVATE = 6
 REFUSED_CURRENCIES = ["BTC", "USD"]

@@ -135,7 +135,11 @@ fn of_steps(base: &LoadedRules, key: String, steps: &[Step], answers: &BTreeSet<
         rows.push(vec![bound, step.rates[0], step.rates[1]]);
     }
     let most = steps.last().map_or(0.0, |step| step.low * scale);
-    let reach = format!("rates of {} tiers, up to a debt of {}", steps.len(), number(most));
+    let reach = format!(
+        "rates of {} tiers, up to a debt of {}; a tier between two debts that were asked for is not seen",
+        steps.len(),
+        number(most)
+    );
     let parameter = Parameter::measured(key, table(&rows), answers);
     if open.is_empty() {
         return parameter.note(reach);

@@ -113,11 +113,8 @@ pub(super) fn classes(world: &mut World, found: &mut Found) {
             continue;
         };
         let (Some(floor), Some(charge)) = (ratio(mr4, delta), ratio(mr7, notional)) else { continue };
-        let held = Seen {
-            notional: notional.value,
-            figures: [size(shock), floor, charge],
-            answer: answer.name.clone(),
-        };
+        let held =
+            Seen { notional: notional.value, figures: [size(shock), floor, charge], answer: answer.name.clone() };
         match seen.get(unit.base()) {
             Some(before) if before.notional <= held.notional => {}
             _ => {

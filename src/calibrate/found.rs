@@ -152,9 +152,8 @@ fn of_observations(key: &str, observed: &[(Printed, String)]) -> Parameter {
         let lowest = observed.iter().find(|(value, _)| value.high() == high);
         let sides: Vec<&(Printed, String)> = [highest, lowest].into_iter().flatten().collect();
         let named: BTreeSet<String> = sides.iter().map(|(_, answer)| answer.clone()).collect();
-        let says = |(value, answer): &&(Printed, String)| {
-            format!("{answer} says {}", simplest(value.low(), value.high()))
-        };
+        let says =
+            |(value, answer): &&(Printed, String)| format!("{answer} says {}", simplest(value.low(), value.high()));
         let sides: Vec<String> = sides.iter().map(says).collect();
         let parameter = Parameter::new(key, Status::Contradiction).from(&named).note(sides.join(", "));
         return Parameter { count: answers.len(), ..parameter };

@@ -115,7 +115,8 @@ pub(super) fn numeraire(world: &World, found: &mut Found) {
             let terms = Terms { rate: world.rate, in_coin };
             let Some(index) = index(&options, step, target.value, terms) else { return false };
             let near = |(step, printed): (&f64, &Printed)| {
-                (pnl(&options, index, *step, |option| option.vol, terms) - printed.value).abs() <= 1e-6 * scale + 10.0 * printed.half
+                (pnl(&options, index, *step, |option| option.vol, terms) - printed.value).abs()
+                    <= 1e-6 * scale + 10.0 * printed.half
             };
             book.unit.moves.iter().zip(&book.unit.grid[1]).all(near)
         };

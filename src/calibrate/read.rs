@@ -240,8 +240,7 @@ fn unit_of(row: Row, digits: Digits, listing: &Listing) -> Result<Unit, String> 
     let grid = columns.map(|cells| {
         if cells.len() == moves.len() { cells.into_values().map(|cell| cell.1).collect() } else { Vec::new() }
     });
-    let extreme =
-        object("mr6FinalResult").and_then(|result| Some((read(result, "spotShock")?, read(result, "pnl")?)));
+    let extreme = object("mr6FinalResult").and_then(|result| Some((read(result, "spotShock")?, read(result, "pnl")?)));
     let figures = UNIT.iter().filter_map(|field| Some((*field, read(row, field)?))).collect();
     Ok(Unit { name, legs, figures, moves, grid, extreme })
 }

@@ -61,8 +61,8 @@ Example:
 
 Exit codes:
   0    done
-  1    runtime failure; `reconcile`, `calibrate`: figures differ from the exchange's; `compare`: change not attributed to causes;
-       `verify` and `replay`: the run differs from its manifest
+  1    runtime failure; `reconcile`, `calibrate`: figures differ from the exchange's; `compare`: change not attributed
+       to causes; `verify` and `replay`: the run differs from its manifest
   2    usage
   3    the snapshot, the rules or another input are invalid or not there; nothing was written
   4    more rejected rows than allowed; the reports are written

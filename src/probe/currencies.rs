@@ -3,7 +3,7 @@
 use super::delta_one::swap;
 use super::portfolio::{Probe, ladder, rounded};
 use crate::listing::Listing;
-use crate::margin::rules::Rules;
+use crate::margin::rules::{OtherBounds, Rules};
 use std::collections::BTreeSet;
 
 /// Worth of the smallest and largest amount, USD.
@@ -11,6 +11,8 @@ const LADDER_USD: (f64, f64) = (1e4, 4e8);
 /// A tier of discounts that is twice as high as the one before holds three steps.
 const DISCOUNT_RATIO: f64 = 1.2;
 const BORROW_RATIO: f64 = 1.3;
+/// Three places inside a tier: a line is seen through three points.
+const INSIDE: [f64; 3] = [0.2, 0.5, 0.8];
 
 /// The currencies that are asked for: those that have a table, and two that have none.
 fn currencies<'a>(listing: &'a Listing, rules: &'a Rules) -> Vec<&'a str> {
@@ -59,7 +61,7 @@ pub(super) fn amounts(listing: &Listing, rules: &Rules) -> Vec<Probe> {
             probes.push(Probe::new(format!("borrow-{ccy}"), what, &tells).cash(ccy, -amount));
         }
         let discount = key("discount", rules.discount.lists(ccy));
-        for amount in ladder(LADDER_USD.0 / fx, LADDER_USD.1 / fx, DISCOUNT_RATIO, 4) {
+        for amount in held(rules, ccy, fx) {
             let what = format!("{amount} {ccy} and nothing else of value");
             let tells = [discount.as_str(), "other_bounds"];
             let probe = Probe::new(format!("discount-{ccy}"), what, &tells).cash(ccy, amount);
@@ -67,6 +69,22 @@ pub(super) fn amounts(listing: &Listing, rules: &Rules) -> Vec<Probe> {
         }
     }
     probes
+}
+
+/// A ladder of amounts, and three in each tier that is thought to be there.
+fn held(rules: &Rules, ccy: &str, fx: f64) -> Vec<f64> {
+    let mut amounts = ladder(LADDER_USD.0 / fx, LADDER_USD.1 / fx, DISCOUNT_RATIO, 4);
+    let in_usd = rules.other_bounds == OtherBounds::Usd && !rules.discount.lists(ccy);
+    let scale = if in_usd { fx } else { 1.0 };
+    let mut below = 0.0;
+    for &(bound, _) in rules.discount.get(ccy).rows() {
+        let top = if bound.is_finite() { bound / scale } else { below * 2.0 };
+        amounts.extend(INSIDE.iter().map(|share| rounded(below + share * (top - below), 7)).filter(|it| *it > 0.0));
+        below = top;
+    }
+    amounts.sort_by(f64::total_cmp);
+    amounts.dedup();
+    amounts
 }
 
 /// A ladder of debts, and both sides of each bound that is thought to be there.

@@ -3,7 +3,7 @@
 
 use super::portfolio::Probe;
 use crate::listing::{Contract, Kind, Listing};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A call and a put of one strike.
 #[derive(Clone, Copy)]
@@ -36,6 +36,11 @@ fn smiles(listing: &Listing) -> BTreeMap<(String, String), BTreeMap<i64, Smile<'
             smiles.entry((base, settle)).or_default().entry(expiry_ms).or_default().push(Straddle { call, put });
         }
     }
+    // One family a coin: two of them would meet in one risk unit. The one that settles in the coin comes first.
+    let in_coin: BTreeSet<String> =
+        smiles.keys().filter(|(base, settle)| base == settle).map(|(base, _)| base.clone()).collect();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    smiles.retain(|(base, settle), _| (base == settle || !in_coin.contains(base)) && taken.insert(base.clone()));
     for smile in smiles.values_mut().flat_map(BTreeMap::values_mut) {
         smile.sort_by(|a, b| a.call.mark_vol.total_cmp(&b.call.mark_vol));
     }

@@ -99,6 +99,8 @@ class _Capture:
         """What changes least first, so that positions and prices are as close in time as can be."""
         self._log("contracts, discounts and borrow tiers")
         contracts = [*self._contracts("SWAP"), *self._contracts("FUTURES")]
+        # The lot sizes of spot pairs.
+        self._contracts("SPOT")
         self._rules(contracts)
         uids: dict[str, str] = {}
         for account in accounts:
