@@ -3,9 +3,7 @@
 use super::common::{RulesArgs, TextFormat};
 use super::{exit, terminal};
 use clap::{Args, Subcommand};
-use remargin::rules::{
-    self, BUILT_IN_NAME, BUILT_INS, BuiltIn, Difference, LoadedRules, RuleValue, Shown,
-};
+use remargin::rules::{self, BUILT_IN_NAME, BUILT_INS, BuiltIn, Difference, LoadedRules, RuleValue, Shown};
 use remargin::{Error, Result};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The distances of an account: on the rungs of ladders in lanes, and between rungs on the account's own market.
 
 use super::account::{OneAccount, exposed};
-use super::ladders::{Ladders, LaddersIn, Markets};
+use super::ladders::{Ladders, LaddersIn};
 use super::search::{self, Point, Revalued};
 use super::submarket::Submarket;
 use super::{AccountDistances, Distance, Reach};
@@ -19,6 +19,7 @@ use crate::margin::{AccountMargin, UnitMargin};
 use crate::market::Market;
 use crate::market::scenario::{EVERY_COIN, PriceMoves};
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 
 /// Whose distances, by its number in a book.
 #[derive(Clone, Copy)]
@@ -40,8 +41,9 @@ pub(super) enum Scope {
 pub(super) fn of_many(ladders: &Ladders<'_>, book: &Book, accounts: &[usize]) -> Result<Vec<AccountDistances>> {
     fn search<R: Real>(ladders: &LaddersIn<'_, R>, book: &Book, accounts: &[usize]) -> Result<Vec<AccountDistances>> {
         let mut searched = Searched::new(ladders);
-        let each = |&number: &usize| searched.one(Who { book, number }, &account_of(book, number), Scope::EveryRow);
-        accounts.iter().map(each).collect()
+        let known = |&number: &usize| searched.known(Who { book, number }, &account_of(book, number), Scope::EveryRow);
+        let known = accounts.iter().map(known).collect::<Result<Vec<_>>>()?;
+        searched.distances(&known)
     }
     match ladders {
         Ladders::One(ladders) => search(ladders, book, accounts),
@@ -54,7 +56,21 @@ pub(super) fn of_many(ladders: &Ladders<'_>, book: &Book, accounts: &[usize]) ->
 pub(super) fn of_one(market: &Market, rules: &Rules, who: Who<'_>, scope: Scope) -> Result<AccountDistances> {
     let own = OneAccount::new(market, who.book, who.number);
     let ladders = LaddersIn::<f64>::new(&own.market, rules, Width::ONE);
-    Searched::new(&ladders).one(who, &own.account(who.book, who.number), scope)
+    let mut searched = Searched::new(&ladders);
+    let known = searched.known(who, &own.account(who.book, who.number), scope)?;
+    let found = searched.distances(&[known])?.pop();
+    found.ok_or_else(|| Error::Runtime("a search found no account".to_owned()))
+}
+
+/// An account without a move, and what moves reach of it.
+struct Known<'b> {
+    who: Who<'b>,
+    now: AccountMargin,
+    start: Point,
+    /// Its orders may be for what it does not hold: with them it is revalued alone.
+    is_alone: bool,
+    /// By what moves, in ascending order: a currency, all coins without one.
+    parts: Vec<(Option<u32>, Part)>,
 }
 
 struct Searched<'l, R: Real> {
@@ -71,65 +87,112 @@ impl<'l, R: Real> Searched<'l, R> {
         Self { ladders, work, alone, units: Vec::new() }
     }
 
-    fn one(&mut self, who: Who<'_>, account: &Account<'_>, scope: Scope) -> Result<AccountDistances> {
+    fn known<'b>(&mut self, who: Who<'b>, account: &Account<'_>, scope: Scope) -> Result<Known<'b>> {
         let ladders = self.ladders;
         let failed = |_: NotFinite| not_finite(who, 0.0);
         self.units.clear();
         let now = evaluate(ladders.now(), account, &mut self.alone, &mut self.units).map_err(failed)?;
-        // Orders may be for what the account does not hold: with them it is revalued alone.
-        let deducts_orders = ladders.rules().orders_deduct_loss && !account.orders.is_empty();
-        let whole = Part::whole(account, deducts_orders);
-        let of_all = Moved {
-            markets: Some(ladders.all()).filter(|_| !deducts_orders),
-            market: ladders.market(),
-            coin: None,
-            part: &whole,
-        };
-        let mut rows = vec![self.row(who, EVERY_COIN, None, of_all, &now)?];
+        let is_alone = ladders.rules().orders_deduct_loss && !account.orders.is_empty();
+        let mut parts = vec![(None, Part::whole(account, is_alone))];
         if scope == Scope::EveryRow {
             for ccy in exposed(ladders.market(), account).number().entries() {
                 let Some(coin) = ladders.coin(ccy) else { continue };
-                let currency = &ladders.market().currencies[ccy as usize];
-                let part;
-                let moved = if deducts_orders {
-                    Moved { coin: Some(ccy), ..of_all }
+                let part = if is_alone {
+                    Part::whole(account, is_alone)
                 } else {
                     let values = (self.units.as_slice(), &self.alone);
-                    part = Part::reached(ladders.now(), account, values, coin.reached()).map_err(failed)?;
-                    let (market, coin_there) = coin.markets.unmoved();
-                    Moved { markets: Some(&coin.markets), market, coin: coin_there, part: &part }
+                    Part::reached(ladders.now(), account, values, coin.reached()).map_err(failed)?
                 };
-                rows.push(self.row(who, &currency.name, currency.fx, moved, &now)?);
+                parts.push((Some(ccy), part));
             }
         }
-        Ok(AccountDistances { account: who.number, margin: now, rows })
+        let required_usd = now.mmr + now.liquidation_fee;
+        let threshold = ladders.rules().status.liquidation;
+        let start = Point::new(0.0, now.margin_ratio, [now.adj_eq, required_usd], threshold);
+        Ok(Known { who, now, start, is_alone, parts })
     }
 
-    fn row(
-        &mut self,
-        who: Who<'_>,
-        base: &str,
-        price_usd: Option<f64>,
-        moved: Moved<'_, R>,
-        now: &AccountMargin,
-    ) -> Result<Distance> {
+    /// One coin after the other, and rung after rung for all accounts: the market on a few rungs stays in the
+    /// processor's cache.
+    fn distances(&mut self, accounts: &[Known<'_>]) -> Result<Vec<AccountDistances>> {
+        let mut rows: Vec<Vec<Distance>> = accounts.iter().map(|of| Vec::with_capacity(of.parts.len())).collect();
+        let moved: BTreeSet<_> = accounts.iter().flat_map(|of| of.parts.iter().map(|(ccy, _)| *ccy)).collect();
+        for ccy in moved {
+            let part = |of: &Known<'_>| of.parts.iter().position(|(moved, _)| *moved == ccy);
+            let held: Vec<_> = (0..).zip(accounts).filter_map(|(number, of)| Some((number, of, part(of)?))).collect();
+            let together: Vec<_> = held
+                .iter()
+                .filter(|(_, of, _)| !of.is_alone)
+                .map(|(_, of, part)| (of.start, &of.parts[*part].1))
+                .collect();
+            let on_rungs = [self.on_rungs(ccy, 0, &together)?, self.on_rungs(ccy, 1, &together)?];
+            let mut on_rungs = on_rungs.map(Vec::into_iter);
+            for (number, of, part) in held {
+                let rungs = if of.is_alone {
+                    None
+                } else {
+                    Some(on_rungs.each_mut().map(|way| way.next().unwrap_or_default()))
+                };
+                rows[number].push(self.row(of, ccy, &of.parts[part].1, rungs.unwrap_or_default())?);
+            }
+        }
+        let found = accounts.iter().zip(rows);
+        Ok(found.map(|(of, rows)| AccountDistances { account: of.who.number, margin: of.now, rows }).collect())
+    }
+
+    /// Accounts on the rungs of one way, outward, each until its state changes. A point is missing where a figure is
+    /// not finite.
+    fn on_rungs(&mut self, ccy: Option<u32>, way: usize, accounts: &[(Point, &Part)]) -> Result<Vec<Points>> {
+        let ladders = self.ladders;
+        let (threshold, markets) = (ladders.rules().status.liquidation, ladders.markets(ccy));
+        let mut points = vec![Points::new(); accounts.len()];
+        let mut open: Vec<usize> = (0..accounts.len()).collect();
+        for (group, moves) in ladders.rungs(way).chunks(R::LANES).enumerate() {
+            if open.is_empty() {
+                break;
+            }
+            let priced = markets.group(ladders, way, group)?;
+            open.retain(|&one| {
+                let (start, part) = accounts[one];
+                let figures = ladders.width().part(priced, part, &mut self.work).ok();
+                let on_rung =
+                    |(lane, &rung): (usize, &f64)| figures.as_ref().map(|of| point(rung, of, lane, threshold));
+                let new = points[one].len();
+                points[one].extend(moves.iter().enumerate().map(on_rung));
+                points[one][new..].iter().flatten().all(|point| point.liquidated == start.liquidated)
+            });
+        }
+        Ok(points)
+    }
+
+    fn row(&self, of: &Known<'_>, ccy: Option<u32>, part: &Part, points: [Points; 2]) -> Result<Distance> {
         let (ladders, threshold) = (self.ladders, self.ladders.rules().status.liquidation);
-        let work = &mut self.work;
-        let mut on_rungs =
-            OnRungs { who, ladders, moved, work, between: None, groups: [None, None], way: 0, threshold };
-        let required_usd = now.mmr + now.liquidation_fee;
-        let start = Point::new(0.0, now.margin_ratio, [now.adj_eq, required_usd], threshold);
+        let (market, coin) = if of.is_alone { (ladders.market(), ccy) } else { ladders.markets(ccy).unmoved() };
+        let moved = Moved { market, coin, part };
+        let mut on_rungs = OnRungs { who: of.who, rules: ladders.rules(), moved, points, between: None, way: 0 };
         // No move has a neighbour on either side.
-        let sides = [on_rungs.first(0)?, on_rungs.first(1)?];
+        let sides = [on_rungs.first(ladders, 0)?, on_rungs.first(ladders, 1)?];
+        let currency = ccy.map(|ccy| &ladders.market().currencies[ccy as usize]);
+        let price_usd = currency.and_then(|currency| currency.fx);
         let mut reaches = [Reach::None, Reach::None];
         for (way, reach) in reaches.iter_mut().enumerate() {
             on_rungs.way = way;
-            let found = search::nearest([sides[1 - way], start], ladders.rungs(way), threshold, &mut on_rungs)?;
+            let found = search::nearest([sides[1 - way], of.start], ladders.rungs(way), threshold, &mut on_rungs)?;
             *reach = super::reach(found, price_usd);
         }
         let [down, up] = reaches;
-        Ok(Distance { base: base.to_owned(), price_usd, down, up })
+        let base = currency.map_or(EVERY_COIN, |currency| currency.name.as_str()).to_owned();
+        Ok(Distance { base, price_usd, down, up })
     }
+}
+
+/// The points of an account on the rungs of one way, from the first rung on.
+type Points = Vec<Option<Point>>;
+
+fn point<L: Real>(price_move: f64, figures: &AccountFigures<L>, lane: usize, threshold: f64) -> Point {
+    let ratio = Some(figures.margin_ratio.lane(lane)).filter(|ratio| *ratio < f64::INFINITY);
+    let required_usd = figures.mmr.lane(lane) + figures.liquidation_fee.lane(lane);
+    Point::new(price_move, ratio, [figures.adj_eq.lane(lane), required_usd], threshold)
 }
 
 fn not_finite(who: Who<'_>, price_move: f64) -> Error {
@@ -139,64 +202,44 @@ fn not_finite(who: Who<'_>, price_move: f64) -> Error {
 
 /// What moves, and what it reaches of an account.
 #[derive(Clone, Copy)]
-struct Moved<'s, R: Real> {
-    /// The rungs; `None` if the account is revalued alone.
-    markets: Option<&'s Markets<R>>,
+struct Moved<'s> {
     /// The market without a move, and the coin in it; all coins without one.
     market: &'s Market,
     coin: Option<u32>,
     part: &'s Part,
 }
 
-/// One account on the rungs of the two ways of a ladder.
-struct OnRungs<'s, R: Real> {
+/// One account on the rungs of the two ways of a ladder, and between them.
+struct OnRungs<'s> {
     who: Who<'s>,
-    ladders: &'s LaddersIn<'s, R>,
-    moved: Moved<'s, R>,
-    work: &'s mut Workspace<R>,
+    rules: &'s Rules,
+    moved: Moved<'s>,
+    /// By way; rungs without a point are revalued alone.
+    points: [Points; 2],
     /// Made when a move between rungs is asked for.
     between: Option<Between>,
-    /// By way, the rungs that were evaluated last; without figures if one is not finite.
-    groups: [Option<(usize, Option<AccountFigures<R>>)>; 2],
     way: usize,
-    threshold: f64,
 }
 
-impl<R: Real> OnRungs<'_, R> {
+impl OnRungs<'_> {
     /// The first rung of a way.
-    fn first(&mut self, way: usize) -> Result<Point> {
+    fn first<R: Real>(&mut self, ladders: &LaddersIn<'_, R>, way: usize) -> Result<Point> {
         self.way = way;
-        self.on_rung(0, self.ladders.rungs(way)[0])
-    }
-
-    fn point<L: Real>(&self, price_move: f64, figures: &AccountFigures<L>, lane: usize) -> Point {
-        let ratio = Some(figures.margin_ratio.lane(lane)).filter(|ratio| *ratio < f64::INFINITY);
-        let required_usd = figures.mmr.lane(lane) + figures.liquidation_fee.lane(lane);
-        Point::new(price_move, ratio, [figures.adj_eq.lane(lane), required_usd], self.threshold)
+        self.on_rung(0, ladders.rungs(way)[0])
     }
 }
 
-impl<R: Real> Revalued for OnRungs<'_, R> {
+impl Revalued for OnRungs<'_> {
     fn at(&mut self, price_move: f64) -> Result<Point> {
-        let (rules, Moved { market, coin, part, .. }) = (self.ladders.rules(), self.moved);
+        let (rules, Moved { market, coin, part }) = (self.rules, self.moved);
         let between = self.between.get_or_insert_with(|| Between::new(market, coin, rules, part));
         let figures = between.at(price_move, rules).map_err(|_| not_finite(self.who, price_move))?;
-        Ok(self.point(price_move, &figures, 0))
+        Ok(point(price_move, &figures, 0, rules.status.liquidation))
     }
 
     fn on_rung(&mut self, rung: usize, price_move: f64) -> Result<Point> {
-        let Some(markets) = self.moved.markets else { return self.at(price_move) };
-        let (group, lane) = (rung / R::LANES, rung % R::LANES);
-        if self.groups[self.way].as_ref().is_none_or(|(known, _)| *known != group) {
-            let priced = markets.group(self.ladders, self.way, group)?;
-            let figures = self.ladders.width().part(priced, self.moved.part, self.work).ok();
-            self.groups[self.way] = Some((group, figures));
-        }
-        match &self.groups[self.way] {
-            Some((_, Some(figures))) => Ok(self.point(price_move, figures, lane)),
-            // A rung that is not finite may lie behind the one that is searched; alone it is an error if it is reached.
-            _ => self.at(price_move),
-        }
+        // A rung that is not finite may lie behind the one that is searched; alone it is an error if it is reached.
+        self.points[self.way].get(rung).copied().flatten().map_or_else(|| self.at(price_move), Ok)
     }
 }
 

@@ -110,9 +110,9 @@ impl<'m, R: Real> LaddersIn<'m, R> {
         &self.rungs[way]
     }
 
-    /// The markets of all coins together.
-    pub(super) fn all(&self) -> &Markets<R> {
-        &self.all
+    /// The markets of a coin, or of all coins together.
+    pub(super) fn markets(&self, ccy: Option<u32>) -> &Markets<R> {
+        ccy.and_then(|ccy| self.coin(ccy)).map_or(&self.all, |coin| &coin.markets)
     }
 
     /// The ladders of a currency, if it is a coin.

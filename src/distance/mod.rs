@@ -140,8 +140,6 @@ pub fn for_each(
     progress: &dyn Progress,
     mut sink: impl FnMut(AccountDistances) -> Result<()>,
 ) -> Result<()> {
-    /// Accounts of one task: each costs up to milliseconds.
-    const TASK: usize = 64;
     let ladders = match way {
         Way::Alone => None,
         Way::OnLadders(width) => {
@@ -151,9 +149,11 @@ pub fn for_each(
     };
     // After the ladders, so that the time left is that of the searches.
     progress.stage("distance", "accounts", accounts.len() as u64);
+    // Accounts of one task share the rungs that a thread has in its cache; every thread has some tasks.
+    let size = accounts.len().div_ceil(rayon::current_num_threads() * 4).clamp(1, 256);
     let task = |number: usize| {
         progress.check()?;
-        let few = &accounts[number * TASK..accounts.len().min((number + 1) * TASK)];
+        let few = &accounts[number * size..accounts.len().min((number + 1) * size)];
         let alone = |&account: &usize| {
             progress.check()?;
             let found = distances(market, rules, book, account);
@@ -170,7 +170,7 @@ pub fn for_each(
         }
     };
     let window = rayon::current_num_threads() * 4;
-    parallel::in_order(accounts.len().div_ceil(TASK), window, task, |found| found.into_iter().try_for_each(&mut sink))
+    parallel::in_order(accounts.len().div_ceil(size), window, task, |found| found.into_iter().try_for_each(&mut sink))
 }
 
 /// What a search found, of a coin with this price now.

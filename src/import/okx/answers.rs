@@ -197,7 +197,13 @@ impl Holdings {
         for (place, ccy, equity) in self.equity {
             let rest = beside.get(&ccy).copied().unwrap_or(Some(Decimal::ZERO)).filter(|_| unknown.is_empty());
             let cash = equity.and_then(|equity| Some(decimal(&equity)?.checked_sub(rest?)?.normalize().to_string()));
-            account.balances.put(ccy, time, place, Balance { cash, interest: None, cap: None, col_res: None }, tally)?;
+            account.balances.put(
+                ccy,
+                time,
+                place,
+                Balance { cash, interest: None, cap: None, col_res: None },
+                tally,
+            )?;
         }
         Ok(())
     }
