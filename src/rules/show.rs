@@ -46,8 +46,8 @@ pub fn show(loaded: &LoadedRules, which: Shown) -> String {
     text
 }
 
-/// The set as JSON: `name`, `hash`, counts of all `figures` by mark, and under `values` a list of `key`, `value` (as TOML),
-/// `source` and `mark`.
+/// The set as JSON: `name`, `hash`, counts of all `figures` by mark, and under `values` a list of `key`, `value` (as
+/// TOML), `source` and `mark`.
 #[must_use]
 pub fn to_json(loaded: &LoadedRules, which: Shown) -> Json {
     let values: Vec<_> = which
