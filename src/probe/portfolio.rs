@@ -88,6 +88,9 @@ pub(super) fn ladder(first: f64, last: f64, ratio: f64, digits: i32) -> Vec<f64>
 
 /// To so many significant digits.
 pub(super) fn rounded(amount: f64, digits: i32) -> f64 {
+    if amount == 0.0 || !amount.is_finite() {
+        return amount;
+    }
     let places = digits - 1 - amount.abs().log10().floor() as i32;
     // The text gives the nearest double of the decimal, which a product with a power of ten does not.
     let text = if places >= 0 {
@@ -107,6 +110,7 @@ mod tests {
     fn amounts_are_short() {
         assert_eq!(rounded(123_456.0, 3), 123_000.0);
         assert_eq!(rounded(0.012_345, 3), 0.0123);
+        assert_eq!(rounded(0.0, 3), 0.0);
         assert_eq!(ladder(1.0, 2.0, 1.5, 3), [1.0, 1.5, 2.25]);
     }
 }

@@ -65,7 +65,7 @@ fn wrap(words: &str, indent: &str, text: &mut String) {
     for word in words.split(' ') {
         if line.len() > indent.len() && line.chars().count() + word.chars().count() > WIDTH {
             let _ = writeln!(text, "{}", line.trim_end());
-            line = indent.to_owned();
+            indent.clone_into(&mut line);
         }
         line += word;
         line.push(' ');

@@ -131,7 +131,7 @@ fn usage_errors_exit_2_and_leave_stdout_empty() {
         (&["reconcile", "out"], "--against"),
         (&["probe", "okx", "s"], "--out"),
         (&["calibrate", "okx", "f"], "--out"),
-        (&["calibrate", "okx", "f", "--out", "o", "--tolerance", "-1"], "0 or more"),
+        (&["calibrate", "okx", "f", "--out", "o", "--tolerance=-1"], "0 or more"),
         (&["report"], "DIR"),
         (&["completions", "cmd"], "cmd"),
         (&["stress", "s", "--reverse", "BTC, shortfall > 1", "--summary", "json"], "--summary"),

@@ -271,7 +271,7 @@ fn compare(root: &Value, schema: &Value, value: &Value, path: &str, faults: &mut
             match known.filter(|known| known.is_object()) {
                 Some(known) => compare(root, known, member, &format!("{path}.{name}"), faults),
                 None if schema["properties"].is_object() => {
-                    faults.push(format!("{path}: `{name}` is not in the schema"))
+                    faults.push(format!("{path}: `{name}` is not in the schema"));
                 }
                 None => {}
             }
