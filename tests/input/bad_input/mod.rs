@@ -404,7 +404,7 @@ fn rules_that_cannot_hold_end_the_run() {
             3,
             &["rules.toml", "discount", "BTC"],
         ),
-        ("", &["--rules", "no-such.toml"], 1, &["no-such.toml"]),
+        ("", &["--rules", "no-such.toml"], 3, &["no-such.toml"]),
     ] {
         let place = place(&[]);
         fs::write(place.path().join("rules.toml"), text).unwrap();
