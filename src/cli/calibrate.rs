@@ -20,7 +20,8 @@ Examples:
   remargin run data/sample --rules rules.toml --out out
 
 FOLDER is one of `remargin probe` with the answers in `FOLDER/answers`, which needs no --snapshot, or any folder of
-saved answers of account/position-builder and account/balance. Contracts come from the listing that `probe` wrote, or from --snapshot.
+saved answers of account/position-builder and account/balance. Contracts come from the listing that `probe` wrote, or
+from --snapshot.
 
 The overlay holds what is measured, with mark [M], the range that the printed digits allow, and the answers. What the
 answers do not determine is listed with the probe that would tell it. Answers that contradict each other are named,
