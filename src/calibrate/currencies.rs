@@ -141,11 +141,13 @@ fn of_steps(base: &LoadedRules, key: String, steps: &[Step], answers: &BTreeSet<
         number(most)
     );
     let parameter = Parameter::measured(key, table(&rows), answers);
-    if open.is_empty() {
-        return parameter.note(reach);
-    }
-    let note = format!("{reach}; assumed within what the answers allow: {}", open.join(", "));
-    Parameter { status: Status::Partly, mark: "M/A", ..parameter }.note(note)
+    let parameter = if open.is_empty() {
+        parameter.note(reach)
+    } else {
+        let note = format!("{reach}; assumed within what the answers allow: {}", open.join(", "));
+        Parameter { status: Status::Partly, mark: "M/A", ..parameter }.note(note)
+    };
+    parameter.reaches(most, known.into_iter())
 }
 
 fn bounds_of_base(base: &LoadedRules, key: &str) -> Vec<f64> {
@@ -262,7 +264,11 @@ pub(super) fn discounts(world: &World, found: &mut Found) {
         }
         let answers: BTreeSet<String> = points.iter().map(|point| point.answer.clone()).collect();
         found.put(match pieces(&points) {
-            Ladder::Whole(pieces) => of_pieces(key, &pieces, points.len(), 1.0, &answers),
+            Ladder::Whole(pieces) => {
+                let largest = points.last().map_or(0.0, |point| point.x.value);
+                let bounds = world.base.rules.discount.get(&ccy).rows().iter().map(|row| row.0);
+                of_pieces(key, &pieces, points.len(), 1.0, &answers).reaches(largest, bounds)
+            }
             Ladder::Broken(why) => {
                 let agree = agree(world.base, &ccy, &points, fx);
                 let note = format!("{why}; {agree} of {} points are as the set has them", points.len());
@@ -270,7 +276,7 @@ pub(super) fn discounts(world: &World, found: &mut Found) {
             }
         });
     }
-    other_discounts(&others, found);
+    other_discounts(world.base, &others, found);
 }
 
 /// A coin without a table of its own, and what counts of its amounts.
@@ -303,7 +309,7 @@ fn of_pieces(key: String, pieces: &[Piece], count: usize, scale: f64, answers: &
 
 /// Coins without a table of their own: one table, with bounds in coins or in USD. The ladder of one coin gives the
 /// table, and those of the others say which it is.
-fn other_discounts(others: &[Held], found: &mut Found) {
+fn other_discounts(base: &LoadedRules, others: &[Held], found: &mut Found) {
     const KEY: &str = "discount.\"*\"";
     let answers: BTreeSet<String> = others.iter().flat_map(|it| it.points.iter().map(|it| it.answer.clone())).collect();
     let names: Vec<&str> = others.iter().map(|held| held.ccy.as_str()).collect();
@@ -337,7 +343,11 @@ fn other_discounts(others: &[Held], found: &mut Found) {
     if pieces.len() > 1 {
         other_bounds(in_usd, &answers, found);
     }
-    found.put(of_pieces(KEY.to_owned(), &pieces, answers.len(), scale, &answers));
+    let in_unit =
+        |held: &Held| held.points.last().map_or(0.0, |point| point.x.value * if in_usd { held.fx } else { 1.0 });
+    let largest = others.iter().map(in_unit).fold(0.0, f64::max);
+    let bounds = base.rules.discount.get("*").rows().iter().map(|row| row.0);
+    found.put(of_pieces(KEY.to_owned(), &pieces, answers.len(), scale, &answers).reaches(largest, bounds));
 }
 
 /// True if the table of a coin of price `fx` explains every point of another one.

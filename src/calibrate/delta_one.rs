@@ -309,7 +309,9 @@ pub(super) fn minimum_charge(world: &World, found: &mut Found) {
                 let rows: Vec<Vec<f64>> = pieces.iter().map(row).collect();
                 let note = format!("{} points; the first multiplier is that of the set", points.len());
                 let parameter = Parameter::measured(tiers_key, super::found::table(&rows), &answers);
-                found.put(parameter.note(note).known_to(widest(&pieces)));
+                let largest = points.last().map_or(0.0, |point| point.x.value) * rate.value;
+                let bounds = world.base.rules.mr7.tiers.get(class).rows().iter().map(|row| row.0);
+                found.put(parameter.note(note).known_to(widest(&pieces)).reaches(largest, bounds));
             }
             Ladder::Broken(why) => {
                 found.put(Parameter::new(tiers_key, Status::Undetermined).from(&answers).note(why));

@@ -88,6 +88,20 @@ impl Parameter {
         self
     }
 
+    /// No table, unless the answers reach beyond its last bound in the set: above the largest amount that was asked
+    /// for another tier may begin.
+    pub(super) fn reaches(mut self, largest: f64, bounds: impl Iterator<Item = f64>) -> Self {
+        let last = bounds.filter(|bound| bound.is_finite()).fold(0.0, f64::max);
+        // A bound that was asked for exactly may have been rounded.
+        if largest <= last * (1.0 - SHARP) {
+            self.status = Status::Undetermined;
+            self.value = None;
+            let (largest, last) = (number(largest), number(last));
+            self.note = format!("{}; seen up to {largest} only, and the set has a bound at {last}", self.note);
+        }
+        self
+    }
+
     pub(super) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self

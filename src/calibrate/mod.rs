@@ -107,6 +107,8 @@ pub struct Calibration {
     pub set_aside: Vec<(String, String)>,
     /// Files or parts that tell nothing, and why.
     pub passed_over: Vec<(String, String)>,
+    /// Answers that ours could not be computed beside.
+    pub not_computed: usize,
     /// Probes without an answer.
     pub missing: Vec<String>,
     /// Relative tolerance of residuals.
@@ -196,11 +198,14 @@ fn measure(
     let (overlay, rules) = settle(&request.extends, &name, &mut ordered)?;
     let tolerance = Tolerance { relative: request.tolerance, absolute: request.abs_tolerance };
     let mut residuals = Vec::new();
-    let mut passed_over = read.passed_over;
+    let (mut passed_over, mut not_computed) = (read.passed_over, 0);
     for answer in &world.answers {
         match recheck::recheck(&world, answer, &rules.rules, tolerance) {
             Ok(rows) => residuals.extend(rows),
-            Err(error) => passed_over.push((answer.name.clone(), format!("not computed again: {error}"))),
+            Err(error) => {
+                not_computed += 1;
+                passed_over.push((answer.name.clone(), format!("not computed again: {error}")));
+            }
         }
     }
     residuals.sort_by(|a, b| {
@@ -214,6 +219,7 @@ fn measure(
         parameters: ordered,
         set_aside: kept.set_aside,
         passed_over,
+        not_computed,
         missing,
         tolerance: request.tolerance,
         breaks: residuals.iter().filter(|residual| residual.is_break).count(),

@@ -195,8 +195,23 @@ fn builder(name: &str, row: Row, listing: &Listing) -> Result<Answer, String> {
         ts_ms,
         units,
         assets: row.list("assets").iter().filter_map(asset).collect(),
-        figures: ACCOUNT.iter().filter_map(|field| Some((*field, read(row, field)?))).collect(),
+        figures: figures(row, &ACCOUNT, digits)?,
     })
+}
+
+/// The figures of these names that are there. An empty text is none.
+fn figures(row: Row, names: &[&'static str], digits: Digits) -> Result<BTreeMap<&'static str, Printed>, String> {
+    let mut found = BTreeMap::new();
+    for &name in names {
+        let Some(text) = row.text(&[name]).ok().flatten().filter(|text| !text.is_empty()) else { continue };
+        found.insert(name, digits.read(&text).ok_or_else(|| format!("`{name}` is `{text}`, which is no number"))?);
+    }
+    Ok(found)
+}
+
+/// A number of a size that the model takes, or zero.
+fn sound(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| *number == 0.0 || (1e-18..=1e18).contains(&number.abs()))
 }
 
 /// Every text of an answer that may be a figure, except contracts, entries and marks, which are inputs.
@@ -241,7 +256,7 @@ fn unit_of(row: Row, digits: Digits, listing: &Listing) -> Result<Unit, String> 
         if cells.len() == moves.len() { cells.into_values().map(|cell| cell.1).collect() } else { Vec::new() }
     });
     let extreme = object("mr6FinalResult").and_then(|result| Some((read(result, "spotShock")?, read(result, "pnl")?)));
-    let figures = UNIT.iter().filter_map(|field| Some((*field, read(row, field)?))).collect();
+    let figures = figures(row, &UNIT, digits)?;
     Ok(Unit { name, legs, figures, moves, grid, extreme })
 }
 
@@ -250,7 +265,8 @@ fn leg_of(row: Row, digits: Digits, listing: &Listing) -> Result<Leg, String> {
     let contract = listing.contracts.get(&inst_id).ok_or_else(|| format!("`{inst_id}` is not in the listing"))?;
     let text = |names: &[&str]| row.text(names).ok().flatten();
     let read = |names: &[&str]| text(names).and_then(|text| digits.read(&text));
-    let qty: f64 = text(&["amt", "pos"]).and_then(|text| text.parse().ok()).ok_or("a position without a size")?;
+    let size = text(&["amt", "pos"]).ok_or("a position without a size")?;
+    let qty = sound(&size).ok_or_else(|| format!("the size of `{inst_id}` is `{size}`"))?;
     // Options are net, and so is what the builder gives; a side is there for real positions in two directions.
     let qty = if text(&["posSide"]).as_deref() == Some("short") { -qty.abs() } else { qty };
     let mark = text(&["markPx"]).ok_or_else(|| format!("`{inst_id}` has no mark"))?;
@@ -260,8 +276,13 @@ fn leg_of(row: Row, digits: Digits, listing: &Listing) -> Result<Leg, String> {
     } else {
         mark.parse().ok().map(Printed::exact)
     };
-    let mark = mark.filter(|mark| mark.value > 0.0).ok_or_else(|| format!("the mark of `{inst_id}` is no price"))?;
-    let avg_px = text(&["avgPx"]).and_then(|text| text.parse().ok()).unwrap_or(mark.value);
+    let mark = mark
+        .filter(|mark| (1e-18..=1e18).contains(&mark.value))
+        .ok_or_else(|| format!("the mark of `{inst_id}` is no price"))?;
+    let avg_px = match text(&["avgPx"]).filter(|text| !text.is_empty()) {
+        Some(text) => sound(&text).ok_or_else(|| format!("the entry of `{inst_id}` is `{text}`"))?,
+        None => mark.value,
+    };
     let zero = Printed::exact(0.0);
     let delta = read(&["delta"]).unwrap_or(zero);
     let float_pnl = read(&["floatPnl"]).unwrap_or(zero);

@@ -55,7 +55,10 @@ pub(super) fn hedges(world: &World, found: &mut Found) {
         Ladder::Broken(why) => found.put(Parameter::new(KEY, Status::Undetermined).from(&answers).note(why)),
         Ladder::Whole(pieces) => {
             let price = price.unwrap_or(1.0);
-            found.put(tiers(world, &pieces, price, &answers));
+            let largest = points.last().map_or(0.0, |point| point.x.value);
+            let bounds =
+                world.base.rules.mr9.tiers.last().map_or(&[][..], |tiers| tiers.rows()).iter().map(|row| row.0);
+            found.put(tiers(world, &pieces, price, &answers).reaches(largest, bounds));
             pairs(world, &pieces, price, found);
         }
     }

@@ -4,11 +4,11 @@ use super::common::TextFormat;
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::{Args, Subcommand};
-use remargin::Result;
 use remargin::calibrate::{self, CalibrateRequest, Status};
 use remargin::publish::{check_replaceable, write_file};
 use remargin::rules::BUILT_IN_NAME;
-use std::path::PathBuf;
+use remargin::{Error, Result};
+use std::path::{Path, PathBuf};
 
 const AFTER_HELP: &str = "\
 Example:
@@ -27,8 +27,8 @@ The overlay holds what is measured, with mark [M], the range that the printed di
 answers do not determine is listed with the probe that would tell it. Answers that contradict each other are named,
 and give no value.
 
-Exit code 1: figures of the answers differ from ours under the measured rules by more than the tolerance, or answers
-contradict each other. The overlay is written all the same.";
+Exit code 1: figures of the answers differ from ours under the measured rules by more than the tolerance, an answer
+cannot be computed again, or answers contradict each other. The overlay is written all the same.";
 
 /// Measures the exchange's parameters from its answers
 #[derive(Args)]
@@ -93,6 +93,11 @@ impl CalibrateCommand {
         let Exchange::Okx(args) = &self.exchange;
         check_replaceable(&args.out, calibrate::OVERLAY_BEGIN.as_bytes())?;
         if let Some(page) = &args.html {
+            let is_same =
+                |a: &Path, b: &Path| a == b || a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
+            if is_same(page, &args.out) {
+                return Err(Error::Usage("--out and --html name the same file".to_owned()));
+            }
             check_replaceable(page, calibrate::PAGE_BEGIN.as_bytes())?;
         }
         let request = CalibrateRequest {
@@ -116,6 +121,9 @@ impl CalibrateCommand {
         let mut faults = Vec::new();
         if found.breaks > 0 {
             faults.push(format!("{} figure(s) differ from the exchange's", found.breaks));
+        }
+        if found.not_computed > 0 {
+            faults.push(format!("{} answer(s) could not be computed again", found.not_computed));
         }
         if found.is_contradictory() {
             let (aside, keys) = (found.set_aside.len(), found.count(Status::Contradiction));
