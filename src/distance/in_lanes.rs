@@ -114,26 +114,16 @@ impl<'l, R: Real> Searched<'l, R> {
 
     /// One coin after the other, and rung after rung for all accounts: the market on a few rungs stays in the
     /// processor's cache.
-    fn distances(&mut self, accounts: &[Known<'_>]) -> Result<Vec<AccountDistances>> {
+    fn distances<'a>(&mut self, accounts: &'a [Known<'a>]) -> Result<Vec<AccountDistances>> {
         let mut rows: Vec<Vec<Distance>> = accounts.iter().map(|of| Vec::with_capacity(of.parts.len())).collect();
         let moved: BTreeSet<_> = accounts.iter().flat_map(|of| of.parts.iter().map(|(ccy, _)| *ccy)).collect();
         for ccy in moved {
-            let part = |of: &Known<'_>| of.parts.iter().position(|(moved, _)| *moved == ccy);
-            let held: Vec<_> = (0..).zip(accounts).filter_map(|(number, of)| Some((number, of, part(of)?))).collect();
-            let together: Vec<_> = held
-                .iter()
-                .filter(|(_, of, _)| !of.is_alone)
-                .map(|(_, of, part)| (of.start, &of.parts[*part].1))
-                .collect();
-            let on_rungs = [self.on_rungs(ccy, 0, &together)?, self.on_rungs(ccy, 1, &together)?];
-            let mut on_rungs = on_rungs.map(Vec::into_iter);
-            for (number, of, part) in held {
-                let rungs = if of.is_alone {
-                    None
-                } else {
-                    Some(on_rungs.each_mut().map(|way| way.next().unwrap_or_default()))
-                };
-                rows[number].push(self.row(of, ccy, &of.parts[part].1, rungs.unwrap_or_default())?);
+            let part = |of: &'a Known<'a>| of.parts.iter().find(|(moved, _)| *moved == ccy).map(|(_, part)| (of, part));
+            let (numbers, held): (Vec<usize>, Vec<_>) =
+                accounts.iter().enumerate().filter_map(|(number, of)| Some((number, part(of)?))).unzip();
+            let (falls, rises) = (self.on_rungs(ccy, 0, &held)?, self.on_rungs(ccy, 1, &held)?);
+            for ((number, (of, part)), points) in numbers.into_iter().zip(held).zip(falls.into_iter().zip(rises)) {
+                rows[number].push(self.row(of, ccy, part, points.into())?);
             }
         }
         let found = accounts.iter().zip(rows);
@@ -141,25 +131,25 @@ impl<'l, R: Real> Searched<'l, R> {
     }
 
     /// Accounts on the rungs of one way, outward, each until its state changes. A point is missing where a figure is
-    /// not finite.
-    fn on_rungs(&mut self, ccy: Option<u32>, way: usize, accounts: &[(Point, &Part)]) -> Result<Vec<Points>> {
+    /// not finite; all are where an account is revalued alone.
+    fn on_rungs(&mut self, ccy: Option<u32>, way: usize, accounts: &[(&Known<'_>, &Part)]) -> Result<Vec<Points>> {
         let ladders = self.ladders;
         let (threshold, markets) = (ladders.rules().status.liquidation, ladders.markets(ccy));
         let mut points = vec![Points::new(); accounts.len()];
-        let mut open: Vec<usize> = (0..accounts.len()).collect();
+        let mut open: Vec<usize> = (0..accounts.len()).filter(|one| !accounts[*one].0.is_alone).collect();
         for (group, moves) in ladders.rungs(way).chunks(R::LANES).enumerate() {
             if open.is_empty() {
                 break;
             }
             let priced = markets.group(ladders, way, group)?;
             open.retain(|&one| {
-                let (start, part) = accounts[one];
+                let (of, part) = accounts[one];
                 let figures = ladders.width().part(priced, part, &mut self.work).ok();
                 let on_rung =
-                    |(lane, &rung): (usize, &f64)| figures.as_ref().map(|of| point(rung, of, lane, threshold));
+                    |(lane, &rung): (usize, &f64)| figures.as_ref().map(|it| point(rung, it, lane, threshold));
                 let new = points[one].len();
                 points[one].extend(moves.iter().enumerate().map(on_rung));
-                points[one][new..].iter().flatten().all(|point| point.liquidated == start.liquidated)
+                points[one][new..].iter().flatten().all(|point| point.liquidated == of.start.liquidated)
             });
         }
         Ok(points)
