@@ -195,3 +195,18 @@ pub(super) fn list(values: &[f64]) -> String {
 pub(super) fn table(rows: &[Vec<f64>]) -> String {
     format!("[{}]", rows.iter().map(|row| list(row)).collect::<Vec<_>>().join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_ends_where_the_answers_end() {
+        let table = || Parameter::measured("mr7.tiers.major", "[[\"inf\", 1.0]]", &BTreeSet::new()).note("36 points");
+        let bounds = [250_000.0, 4e6, f64::INFINITY];
+        let short = table().reaches(3_229.7, bounds.into_iter());
+        assert_eq!((short.status, short.value), (Status::Undetermined, None));
+        assert!(short.note.contains("3229.7") && short.note.contains("4000000.0"), "{}", short.note);
+        assert_eq!(table().reaches(4.1e6, bounds.into_iter()), table());
+    }
+}
