@@ -1,5 +1,6 @@
 //! Flags that several commands share, converted for the library.
 
+use super::shown::is_hidden;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
 use remargin::error::Remedy;
@@ -226,7 +227,7 @@ const LONGEST_LABEL: usize = 200;
 /// A label: one line of text.
 pub fn parse_label(text: &str) -> Result<String, String> {
     let label = text.trim();
-    if label.is_empty() || label.chars().count() > LONGEST_LABEL || label.chars().any(char::is_control) {
+    if label.is_empty() || label.chars().count() > LONGEST_LABEL || label.chars().any(|character| character.is_control() || is_hidden(character)) {
         return Err(format!("expected one line of 1 to {LONGEST_LABEL} characters"));
     }
     Ok(label.to_owned())
@@ -291,7 +292,8 @@ fn parse_max_rejects(text: &str) -> Result<MaxRejects, String> {
 
 /// A number in which underscores may divide digits, as in `10_000_000`.
 pub fn parse_number<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
-    without_underscores(text).parse().map_err(|error: T::Err| error.to_string())
+    let expected = "expected a number such as `250` or `1_000_000`";
+    without_underscores(text).parse().map_err(|error: T::Err| format!("{error}; {expected}"))
 }
 
 /// Threads that a machine with so many cores is given at most, whatever is asked for.
