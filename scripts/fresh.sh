@@ -39,6 +39,8 @@ mounted /proc /proc
 mounted /dev /dev
 cp -a "$cargo_home/bin" "$root/root/.cargo/bin"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
+# A proxy of this machine may have a certificate of its own.
+cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 git clone --quiet . "$root/root/remargin"
 
 # block TITLE: the shell commands of a section of the README.
