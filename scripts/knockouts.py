@@ -279,7 +279,8 @@ def manifest():
     lines = ["[package]", 'name = "remargin"', 'version = "0.0.0"', 'edition = "2024"', "[lib]", "doctest = false",
              "[workspace]", "[dependencies]"]
     lines += [re.search(rf"^{name} = .*$", ours, re.M).group() for name in NEEDED]
-    lines += ["[dev-dependencies]", re.search(r"^proptest = .*$", ours, re.M).group()]
+    lines += ["[dev-dependencies]"]
+    lines += [re.search(rf"^{name} = .*$", ours, re.M).group() for name in ("proptest", "schemars")]
     lines += ["[profile.dev]", "debug = false", "opt-level = 1", '[profile.dev.package."*"]', "opt-level = 0"]
     for name in ("rust_decimal", "libm"):
         lines += [f"[profile.dev.package.{name}]", "opt-level = 2"]

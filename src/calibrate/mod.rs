@@ -50,7 +50,7 @@ use crate::listing::{LISTING, Listing};
 use crate::margin::rules::RiskUnitMode;
 use crate::rules::{self, LoadedRules};
 use crate::snapshot::{self, LoadOptions};
-use crate::{Error, Result};
+use crate::{Error, Invalid, Result};
 use found::Found;
 use recheck::Tolerance;
 use serde::Serialize;
@@ -148,8 +148,8 @@ impl Calibration {
 /// Measures what the answers of a folder determine.
 ///
 /// # Errors
-/// [`Error::Usage`] if the folder has no answer of the position builder, or the set is not a built-in one;
-/// [`Error::Invalid`] for a listing that is none; [`Error::Io`].
+/// [`Error::Invalid`] if the folder has no answer of the position builder, or a listing that is none;
+/// [`Error::Usage`] if the set is not a built-in one; [`Error::Io`].
 pub fn calibrate(request: &CalibrateRequest) -> Result<Calibration> {
     let base = rules::load_text(&format!("extends = {:?}\nname = \"below\"\n", request.extends), &[])?;
     let listing = match &request.snapshot {
@@ -160,11 +160,12 @@ pub fn calibrate(request: &CalibrateRequest) -> Result<Calibration> {
     };
     let read = read::read(&request.folder, &listing)?;
     if read.built.is_empty() {
-        let problem = format!("`{}` holds no answer of account/position-builder", request.folder.display());
-        return Err(Error::Usage(problem).hint(match read.passed_over.first() {
+        let hint = match read.passed_over.first() {
             Some((file, why)) => format!("{file}: {why}"),
             None => "`python -m remargin.okx capture --probes` fetches them".to_owned(),
-        }));
+        };
+        let problem = Invalid::new("the folder holds no answer of account/position-builder");
+        return Err(problem.file(&request.folder).hint(hint).into());
     }
     measure(request, &base, &listing, read)
 }
