@@ -46,6 +46,11 @@ impl Kept {
         .hint("raise --memory-limit, or use fewer --threads"))
     }
 
+    /// Gives back what is kept no longer.
+    pub fn give_back(&self, bytes: u64) {
+        let _ = self.bytes.fetch_update(Relaxed, Relaxed, |kept| Some(kept.saturating_sub(bytes)));
+    }
+
     /// True if more was added than may be kept.
     #[must_use]
     pub fn is_exceeded(&self) -> bool {
@@ -63,6 +68,8 @@ mod tests {
         assert!(kept.add(u64::MAX / 2, "rows").is_ok());
         kept.begin(100 << 20, 20 << 20);
         assert!(kept.add(20 << 20, "rows").is_ok() && !kept.is_exceeded());
+        kept.give_back(1 << 20);
+        assert!(kept.add(1 << 20, "rows").is_ok() && !kept.is_exceeded());
         let error = kept.add(1, "broken rows").unwrap_err();
         assert!(kept.is_exceeded() && error.exit_code() == 6);
         assert!(error.to_string().contains("limit of 100 MiB does not suffice: broken rows"), "{error}");

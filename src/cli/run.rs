@@ -1,7 +1,7 @@
 //! `remargin run`: computes the margin of every account and writes it to a folder.
 
 use super::common::{
-    DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label, piped,
+    DistanceArg, GroupArgs, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label, piped,
 };
 use super::exit;
 use super::terminal::Terminal;
@@ -18,6 +18,7 @@ Examples:
   remargin run data/sample --out merged --set risk_unit=merged --format csv
   remargin run data/sample --out shocked --shocks examples/scenarios.csv
   remargin run data/sample --out near --distance at-risk
+  remargin run examples/today --out desks --by desk --by desk,region
   remargin run data/sample --out desk-b --label 'EOD 2026-11-28, desk B'
   remargin run data/sample --out out --force --summary json | jq .accounts.by_status
   remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation   # exit code 5
@@ -46,6 +47,8 @@ pub struct RunArgs {
     /// columns of `at_risk`.
     #[arg(long, value_name = "ACCOUNTS", default_value = "none")]
     distance: DistanceArg,
+    #[command(flatten)]
+    groups: GroupArgs,
     /// Format of the tables
     #[arg(long, default_value = "parquet")]
     format: OutputFormat,
@@ -92,7 +95,8 @@ impl RunArgs {
             .with_command_line(command_line(args));
         let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
         let mut request = RunRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)
-            .with_distance(self.distance.into());
+            .with_distance(self.distance.into())
+            .with_groups(self.groups.by.iter().cloned());
         request.shocks = self.shocks.as_deref().map(piped);
         let outcome = run::run(&request, terminal)?;
         match self.summary {

@@ -16,6 +16,7 @@ use crate::snapshot::{InputColumn, input_tables};
 use crate::stress::columns as stress;
 use crate::tables::at_risk::AT_RISK;
 use crate::tables::columns::{ACCOUNTS, Column, RISK_UNITS, TableSpec};
+use crate::tables::groups::{ACCOUNT_GROUPS, GROUP_UNITS, GROUPS};
 use crate::tables::rejects::REJECTS;
 use std::collections::BTreeMap;
 
@@ -72,7 +73,7 @@ const EXAMPLES: &str = include_str!("../../data/schemas/examples.csv");
 #[must_use]
 pub fn outputs() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
     vec![
-        ("run", vec![&ACCOUNTS, &RISK_UNITS, &AT_RISK, &DISTANCES, &REJECTS]),
+        ("run", vec![&ACCOUNTS, &RISK_UNITS, &AT_RISK, &DISTANCES, &REJECTS, &GROUPS, &GROUP_UNITS, &ACCOUNT_GROUPS]),
         (
             "stress",
             vec![

@@ -65,7 +65,7 @@ impl StressRequest {
             scenarios: scenarios.clone(),
             presets: presets.iter().map(|preset| preset.name().to_owned()).collect(),
         };
-        Request::of(snapshot, output, shocks.as_deref(), *distance, Some(part))
+        Request::of(snapshot, output, shocks.as_deref(), *distance, &[], Some(part))
     }
 
     /// The request that was recorded, to be run again: `out` must not exist.

@@ -6,6 +6,7 @@ pub mod counts;
 pub(crate) mod first;
 pub(crate) mod flagged;
 pub mod footprint;
+pub(crate) mod groups;
 pub mod losses;
 pub mod reach;
 pub mod spread;

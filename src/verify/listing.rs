@@ -38,6 +38,9 @@ pub(super) fn written(request: &Request) -> Result<BTreeSet<String>> {
     if request.distance != DistanceScope::None {
         files.insert(table("distances"));
     }
+    if !request.by.is_empty() {
+        files.extend(["groups", "group_units", "account_groups"].map(table));
+    }
     if request.report {
         files.insert(REPORT.to_owned());
     }
