@@ -17,8 +17,8 @@ use std::path::PathBuf;
 
 #[pyfunction]
 #[pyo3(signature = (
-    snapshot, out, *, rules = None, shocks = None, distance = "none", format = "parquet", force = false,
-    max_rejects = "0", memory_limit = None, allow_rules_date = false, mark_check = "50%", report = true,
+    snapshot, out, *, rules = None, shocks = None, distance = "none", by = Vec::new(), format = "parquet",
+    force = false, max_rejects = "0", memory_limit = None, allow_rules_date = false, mark_check = "50%", report = true,
     threads = None, progress = None
 ))]
 pub fn run<'py>(
@@ -28,6 +28,7 @@ pub fn run<'py>(
     rules: Option<&Bound<'py, Rules>>,
     shocks: Option<PathBuf>,
     distance: &str,
+    by: Vec<String>,
     format: &str,
     force: bool,
     max_rejects: &str,
@@ -42,7 +43,9 @@ pub fn run<'py>(
     let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     let snapshot = request::snapshot(py, snapshot, allow_rules_date, mark_check, max_rejects, memory_limit)?;
     let distance = request::distance(distance)?;
-    let mut request = RunRequest::new(snapshot, output, rules.as_ref().clone()).with_distance(distance);
+    let mut request = RunRequest::new(snapshot, output, rules.as_ref().clone())
+        .with_distance(distance)
+        .with_groups(request::groups(py, &by)?);
     request.shocks = shocks;
     let outcome = work::run(py, threads, progress, |progress| remargin::run::run(&request, progress))?;
     if outcome.too_many_rejects {

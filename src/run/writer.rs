@@ -4,7 +4,7 @@
 use super::RunRequest;
 use crate::Result;
 use crate::book::{Book, IdTable};
-use crate::kept::Kept;
+use crate::kept::{AtWork, Kept};
 use crate::page::Drill;
 use crate::publish::OutputFile;
 use crate::snapshot::Snapshot;
@@ -13,15 +13,12 @@ use crate::tables::encode::{self, Encoded, Encoder, TableFile};
 use crate::tables::groups::AccountGroups;
 use crate::totals::at_risk::AtRisk;
 use crate::totals::flagged::Flagged;
-use crate::totals::groups::{GroupTally, ScenarioGroups, group_names};
+use crate::totals::groups::{GROUPS, GroupTally, ScenarioGroups, group_names};
 use crate::totals::spread::Spread;
 use crate::totals::summary::Tally;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// What groups and accounts at risk are called in an error of the memory limit.
-pub(crate) const GROUPS: &str = "the groups of accounts";
 
 /// What became of some consecutive accounts, ready to be appended.
 pub(super) struct Part {
@@ -51,7 +48,8 @@ pub(super) struct Encoders {
     pub accounts: Encoder,
     pub risk_units: Encoder,
     groups: Option<AccountGroups>,
-    budget: Arc<Kept>,
+    /// The groups of pieces at work.
+    at_work: Arc<AtWork>,
 }
 
 impl Encoders {
@@ -59,7 +57,7 @@ impl Encoders {
     pub fn groups(&self, book: &Book, scenarios: Vec<ScenarioGroups>) -> Result<Option<GroupsPart>> {
         let Some(table) = &self.groups else { return Ok(None) };
         let bytes = scenarios.iter().map(ScenarioGroups::bytes).sum::<usize>() as u64;
-        self.budget.add(bytes, GROUPS)?;
+        self.at_work.add(bytes, GROUPS)?;
         Ok(Some(GroupsPart { names: group_names(book), scenarios, rows: table.encode(book)?, bytes }))
     }
 }
@@ -108,6 +106,7 @@ pub(super) struct Writer {
     groups: GroupTally,
     append: Duration,
     budget: Arc<Kept>,
+    at_work: Arc<AtWork>,
 }
 
 impl Writer {
@@ -120,6 +119,7 @@ impl Writer {
             let (encoder, file) = AccountGroups::create(folder, &request.groups, format)?;
             (groups, account_groups) = (Some(encoder), Some(file));
         }
+        let at_work = Arc::new(AtWork::of(budget));
         let writer = Self {
             tables: Tables { accounts, risk_units, account_groups },
             flagged: Flagged::default(),
@@ -129,9 +129,9 @@ impl Writer {
             groups: GroupTally::default(),
             append: Duration::ZERO,
             budget: Arc::clone(budget),
+            at_work: Arc::clone(&at_work),
         };
-        let budget = Arc::clone(budget);
-        Ok((Encoders { accounts: accounts_encoder, risk_units: units_encoder, groups, budget }, writer))
+        Ok((Encoders { accounts: accounts_encoder, risk_units: units_encoder, groups, at_work }, writer))
     }
 
     pub fn append(&mut self, part: Part) -> Result<()> {
@@ -156,9 +156,8 @@ impl Writer {
         }
         let before = self.groups.bytes();
         self.groups.merge(&part.names, &part.scenarios);
-        self.budget.give_back(part.bytes);
-        // Lists are copied when they grow.
-        self.budget.add(2 * (self.groups.bytes() - before), GROUPS)
+        self.at_work.give_back(part.bytes);
+        self.budget.add(self.groups.bytes() - before, GROUPS)
     }
 
     pub fn finish(self, snapshot: Snapshot, clock: Instant) -> Result<Margined> {

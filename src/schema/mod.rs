@@ -9,6 +9,7 @@ mod tests;
 
 pub use render::{json, list, markdown, text};
 
+use crate::compare::by_group::GROUP_CHANGES;
 use crate::compare::tables as compare;
 use crate::distance::tables::DISTANCES;
 use crate::simulate::columns as simulate;
@@ -97,6 +98,7 @@ pub fn outputs() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
                 &compare::BREACHES,
                 &compare::LARGEST,
                 &compare::UNMARGINED,
+                &GROUP_CHANGES,
             ],
         ),
     ]

@@ -209,7 +209,19 @@ impl ScenarioGroups {
         }
     }
 
-    /// Bytes that it takes.
+    /// Without room for more.
+    fn fitted(mut self) -> Self {
+        for grouped in &mut self.by {
+            grouped.groups.shrink_to_fit();
+            let Units { places, hasher, keys, sums } = &mut grouped.units;
+            keys.shrink_to_fit();
+            sums.shrink_to_fit();
+            places.shrink_to_fit(|&place| hasher.hash_one(keys[place as usize]));
+        }
+        self
+    }
+
+    /// Bytes that it takes; a list that grows has room for as many again.
     pub fn bytes(&self) -> usize {
         // An id is an allocation of its own.
         const ID_BYTES: usize = 32;
@@ -220,6 +232,9 @@ impl ScenarioGroups {
         self.by.iter().map(of).sum()
     }
 }
+
+/// What they are called in an error of the memory limit.
+pub(crate) const GROUPS: &str = "the groups of accounts";
 
 /// The names of the groups of a book, one table for each grouping.
 pub(crate) fn group_names(book: &Book) -> Vec<IdTable> {
@@ -246,15 +261,19 @@ impl GroupTally {
         }
     }
 
+    /// Adds what the same accounts come to in the scenarios that follow.
+    pub fn then(&mut self, later: Self) {
+        // Groups are numbered in order of their first accounts: alike in every pass.
+        if self.names.is_empty() {
+            self.names = later.names;
+        }
+        self.scenarios.extend(later.scenarios.into_iter().map(ScenarioGroups::fitted));
+    }
+
     /// Bytes that it takes.
     pub fn bytes(&self) -> u64 {
         let names: usize = self.names.iter().map(Interner::bytes).sum();
         (names + self.scenarios.iter().map(ScenarioGroups::bytes).sum::<usize>()) as u64
-    }
-
-    /// Number of groups of each grouping.
-    pub fn counts(&self) -> impl Iterator<Item = usize> {
-        self.names.iter().map(Interner::len)
     }
 
     /// The groups in order.
@@ -334,18 +353,12 @@ impl<'a> GroupTotals<'a> {
         &self.by
     }
 
-    /// Groups of a grouping.
-    pub fn count(&self, by: usize) -> usize {
-        self.order.get(by).map_or(0, Vec::len)
-    }
-
-    /// All groups of one grouping in one scenario, in order.
+    /// All groups of one grouping in the base case, in order.
     ///
     /// # Errors
     /// Those of [`GroupTotals::rows`].
-    pub fn rows_of(&self, by: usize, scenario: usize) -> impl Iterator<Item = Result<GroupRow<'_>>> {
-        let groups = self.order.get(by).into_iter().flatten();
-        groups.filter_map(move |&group| self.row(by, group, scenario))
+    pub fn base_rows(&self, by: usize) -> impl Iterator<Item = Result<GroupRow<'_>>> {
+        self.order.get(by).into_iter().flatten().filter_map(move |&group| self.row(by, group, 0))
     }
 
     /// All rows in order.

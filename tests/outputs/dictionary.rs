@@ -182,8 +182,8 @@ fn examples() -> String {
     let csv = ["--format", "csv", "--quiet"];
     let lines: [(i32, Vec<&str>); 6] = [
         (0, vec!["run", &sample, "--out", "run", "--distance", "at-risk", "--by", "spot_offset"]),
-        (0, vec!["run", &yesterday, "--out", "a"]),
-        (4, vec!["run", "today", "--out", "b"]),
+        (0, vec!["run", &yesterday, "--out", "a", "--by", "desk"]),
+        (4, vec!["run", "today", "--out", "b", "--by", "desk"]),
         (0, vec!["stress", &sample, "--out", "stress", "--preset", "crypto-historical", "--distribution", "accounts"]),
         (
             0,
