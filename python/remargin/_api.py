@@ -90,6 +90,7 @@ def run(
     shocks: Path | None = None,
     distance: Literal["all", "at-risk", "none"] = "none",
     by: str | Sequence[str | Sequence[str]] = (),
+    net_by: str | Sequence[str] | None = None,
     format: Format = "parquet",
     force: bool = False,
     max_rejects: int | str = 0,
@@ -106,7 +107,8 @@ def run(
     ``memory_limit`` is a size such as ``"512MiB"``; ``mark_check`` is how far prices may contradict each other,
     ``"off"`` or a share; ``by`` puts accounts together by columns of the table ``accounts``: ``"desk"``,
     ``["desk", "desk,region"]`` or ``["desk", ("desk", "region")]``, each of which is one grouping. Then
-    ``Outputs(out)`` also has the tables ``groups``, ``group_units`` and ``account_groups``. ``report`` tells whether ``report.html`` is written. ``out`` is published complete or not at
+    ``Outputs(out)`` also has the tables ``groups``, ``group_units`` and ``account_groups``. ``net_by`` is one grouping
+    whose groups are also margined as one account each: the table ``netting``. ``report`` tells whether ``report.html`` is written. ``out`` is published complete or not at
     all.
 
     Raises ``UsageError`` if ``out`` exists and ``force`` is not set, ``InvalidInput`` if the snapshot cannot be used,
@@ -119,6 +121,7 @@ def run(
         shocks=optional(shocks),
         distance=distance,
         by=groupings(by),
+        net_by=None if net_by is None else groupings([net_by])[0],
         format=format,
         force=force,
         max_rejects=str(max_rejects),

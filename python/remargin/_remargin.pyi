@@ -233,6 +233,7 @@ def run(
     shocks: str | None = None,
     distance: str = "none",
     by: list[str] = ...,
+    net_by: str | None = None,
     format: str = "parquet",
     force: bool = False,
     max_rejects: str = "0",

@@ -89,3 +89,18 @@ def test_a_column_that_is_not_there_is_named(desks: Path, tmp_path: Path) -> Non
         remargin.run(desks, tmp_path / "out", by="dsk")
     with pytest.raises(remargin.UsageError, match="grouped by `desk` twice"):
         remargin.run(desks, tmp_path / "out", by=["desk", "desk"])
+
+
+def test_a_group_is_margined_as_one(desks: Path, tmp_path: Path) -> None:
+    file = desks / "accounts.parquet"
+    table = pq.read_table(file)
+    place = table.column_names.index("spot_offset")
+    same = pa.array(["usdt"] * table.num_rows, pa.string())
+    pq.write_table(table.set_column(place, "spot_offset", same), file)
+    remargin.run(desks, tmp_path / "out", net_by="desk")
+    outputs = remargin.Outputs(tmp_path / "out")
+    netting, groups = outputs["netting"].to_pyarrow(), outputs["groups"].to_pyarrow()
+    known = [row for row in groups.to_pylist() if row["group"]]
+    assert netting["group"].to_pylist() == [row["group"] for row in known]
+    assert netting["mmr_sum"].to_pylist() == [row["mmr"] for row in known]
+    assert sum(netting["mmr_benefit"].to_pylist()) > 0

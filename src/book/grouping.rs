@@ -89,6 +89,12 @@ impl Grouping {
         name
     }
 
+    /// True if no value of the group is missing.
+    #[must_use]
+    pub fn is_known(group: &str) -> bool {
+        values(group).iter().all(|value| !value.is_empty())
+    }
+
     /// The name of the group of an account of which no attribute is known.
     #[must_use]
     pub fn group_of_none(&self) -> String {
@@ -99,22 +105,23 @@ impl Grouping {
 /// The name of a group for people: `(none)` for each value that is missing.
 #[must_use]
 pub fn shown(group: &str) -> String {
-    let (mut shown, mut value, mut is_escaped) = (String::new(), String::new(), false);
-    let end = |shown: &mut String, value: &mut String| {
-        shown.push_str(if value.is_empty() { NONE } else { value });
-        value.clear();
-    };
+    let values = values(group).into_iter().map(|value| if value.is_empty() { NONE.to_owned() } else { value });
+    values.collect::<Vec<_>>().join(&BETWEEN.to_string())
+}
+
+/// The values in the name of a group, as they stand there.
+fn values(group: &str) -> Vec<String> {
+    let (mut values, mut value, mut is_escaped) = (Vec::new(), String::new(), false);
     for letter in group.chars() {
         if letter == BETWEEN && !is_escaped {
-            end(&mut shown, &mut value);
-            shown.push(BETWEEN);
+            values.push(std::mem::take(&mut value));
             continue;
         }
         value.push(letter);
         is_escaped = letter == ESCAPE && !is_escaped;
     }
-    end(&mut shown, &mut value);
-    shown
+    values.push(value);
+    values
 }
 
 fn first_repeated<T: PartialEq>(all: &[T]) -> Option<&T> {
@@ -238,6 +245,7 @@ mod tests {
         ] {
             let group = grouping.group(values);
             assert_eq!((group.as_str(), shown(&group).as_str()), (name, people));
+            assert_eq!(Grouping::is_known(&group), !people.contains("(none)"));
             assert!(names.insert(group), "{values:?}");
         }
         assert_eq!(grouping.group_of_none(), "/");

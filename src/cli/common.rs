@@ -102,7 +102,7 @@ pub struct GroupArgs {
     pub by: Vec<Grouping>,
 }
 
-fn parse_grouping(text: &str) -> Result<Grouping, String> {
+pub fn parse_grouping(text: &str) -> Result<Grouping, String> {
     text.parse::<Grouping>().map_err(|error| error.to_string())
 }
 

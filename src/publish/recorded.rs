@@ -39,6 +39,9 @@ pub struct Request {
     /// How accounts are put together, as on the command line; absent if not at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by: Vec<String>,
+    /// The grouping whose groups are also margined as one account each, one of `by`; absent if none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net_by: Option<String>,
     /// The part of the request that only a stress has; absent for a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stress: Option<StressPart>,
@@ -67,6 +70,7 @@ impl Request {
             label: label.clone(),
             expectations: expectations.clone(),
             by: groups.iter().map(ToString::to_string).collect(),
+            net_by: None,
             stress,
         })
     }

@@ -44,9 +44,10 @@ use crate::totals::spread::{Floor, Spread};
 use margins::{Margins, Rows};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use writer::{Encoders, Margined, Part, Writer};
+use writer::{Encoders, Margined, Part, Writer, whole};
 
 pub(crate) mod margins;
+pub mod netting;
 mod recorded;
 mod writer;
 
@@ -70,13 +71,16 @@ pub struct RunRequest {
     pub distance: DistanceScope,
     /// How accounts are put together, by attributes in the table `accounts`; at first not at all.
     pub groups: Vec<Grouping>,
+    /// The accounts of each group of this grouping are also margined as one: it is one of `groups`, or is added to them.
+    /// At first none.
+    pub net_by: Option<Grouping>,
 }
 
 impl RunRequest {
     /// A run of a snapshot into a folder under these rules.
     pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
         let (snapshot, output) = (snapshot.into().under(&rules), output.into());
-        Self { snapshot, output, rules, shocks: None, distance: DistanceScope::None, groups: Vec::new() }
+        Self { snapshot, output, rules, shocks: None, distance: DistanceScope::None, groups: Vec::new(), net_by: None }
     }
 
     /// Adds the scenarios of a table `shocks`.
@@ -97,6 +101,13 @@ impl RunRequest {
     #[must_use]
     pub fn with_groups(mut self, groups: impl IntoIterator<Item = Grouping>) -> Self {
         self.groups = groups.into_iter().collect();
+        self
+    }
+
+    /// Margins the accounts of each group also as one: the table `netting` is written.
+    #[must_use]
+    pub fn with_net_by(mut self, grouping: Option<Grouping>) -> Self {
+        self.net_by = grouping;
         self
     }
 }
@@ -133,6 +144,11 @@ pub struct RunOutcome {
 /// rules; [`Error::Io`](crate::Error::Io) and [`Error::Runtime`](crate::Error::Runtime) if writing fails;
 /// [`Error::Interrupted`](crate::Error::Interrupted). With an error nothing is left behind.
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> {
+    if let Some(net_by) = request.net_by.as_ref().filter(|net_by| !request.groups.contains(net_by)) {
+        let mut with_groups = request.clone();
+        with_groups.groups.push(net_by.clone());
+        return run(&with_groups, progress);
+    }
     Grouping::check_distinct(&request.groups)?;
     let inputs: Vec<&Path> =
         std::iter::once(&request.snapshot.dir).chain(&request.shocks).map(PathBuf::as_path).collect();
@@ -162,8 +178,8 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
 /// Tells the book what else is in memory. All scenarios are priced at once, so that an account's rows stand together.
 fn bound(request: &RunRequest, book: &mut OpenBook, scenarios: usize) -> Result<()> {
     let mut need = Need::ROWS;
-    if request.distance == DistanceScope::All {
-        // Distances are searched when all is margined: the book is kept until then.
+    if request.distance == DistanceScope::All || request.net_by.is_some() {
+        // Distances are searched, and groups netted, when all is margined: the book is kept until then.
         need = need.keeping(book.rows().saturating_mul(BOOK_ROW));
     }
     bear(book, need, scenarios, "; `remargin stress` takes a few at a time")
@@ -230,6 +246,7 @@ impl<'a> Job<'a> {
             risk_units: encoders.risk_units.encode(&risk_units)?,
             at_risk,
             flagged,
+            whole: self.request.net_by.is_some().then(|| whole(book)).transpose()?,
             tally,
             spread,
             drill,
@@ -239,8 +256,19 @@ impl<'a> Job<'a> {
 
     /// Everything after the accounts.
     fn finish(&self, margined: Margined, folder: OutputFolder) -> Result<RunOutcome> {
-        let Margined { mut snapshot, tables, mut at_risk, flagged, tally, spread, drill, groups, compute, append } =
-            margined;
+        let Margined {
+            mut snapshot,
+            tables,
+            mut at_risk,
+            flagged,
+            whole,
+            tally,
+            spread,
+            drill,
+            groups,
+            compute,
+            append,
+        } = margined;
         let Self { request, margins, progress, .. } = self;
         let (unit_names, scenarios) = (margins.unit_names(), margins.scenarios());
         snapshot.inputs.extend(self.more_inputs.iter().cloned());
@@ -279,6 +307,10 @@ impl<'a> Job<'a> {
                 files.extend(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
                 if !request.groups.is_empty() {
                     files.extend(tables::groups::write(folder.path(), &groups, request.output.format)?);
+                    if let (Some(by), Some(book)) = (&request.net_by, &whole) {
+                        let netted = (&snapshot.market, book);
+                        files.push(netting::write(folder.path(), request, by, netted, &groups)?);
+                    }
                 }
                 files.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
                 Ok(files)

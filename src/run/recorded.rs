@@ -9,8 +9,9 @@ use std::path::PathBuf;
 impl RunRequest {
     /// What the manifest holds of the request, its rules apart.
     pub(super) fn recorded(&self) -> Result<Request> {
-        let Self { snapshot, output, rules: _, shocks, distance, groups } = self;
-        Request::of(snapshot, output, shocks.as_deref(), *distance, groups, None)
+        let Self { snapshot, output, rules: _, shocks, distance, groups, net_by } = self;
+        let recorded = Request::of(snapshot, output, shocks.as_deref(), *distance, groups, None)?;
+        Ok(Request { net_by: net_by.as_ref().map(ToString::to_string), ..recorded })
     }
 
     /// The request that was recorded, to be run again: `out` must not exist.
@@ -25,6 +26,7 @@ impl RunRequest {
             shocks: recorded.shocks.as_ref().map(PathBuf::from),
             distance: recorded.distance,
             groups: recorded.groups()?,
+            net_by: recorded.net_by.as_ref().map(|by| by.parse()).transpose()?,
         })
     }
 }

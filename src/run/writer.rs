@@ -3,7 +3,7 @@
 
 use super::RunRequest;
 use crate::Result;
-use crate::book::{Book, IdTable};
+use crate::book::{Book, BookBuilder, IdTable};
 use crate::kept::{AtWork, Kept};
 use crate::page::Drill;
 use crate::publish::OutputFile;
@@ -12,7 +12,7 @@ use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
 use crate::tables::encode::{self, Encoded, Encoder, TableFile};
 use crate::tables::groups::AccountGroups;
 use crate::totals::at_risk::AtRisk;
-use crate::totals::flagged::Flagged;
+use crate::totals::flagged::{Flagged, bytes_of};
 use crate::totals::groups::{GROUPS, GroupTally, ScenarioGroups, group_names};
 use crate::totals::spread::Spread;
 use crate::totals::summary::Tally;
@@ -27,6 +27,8 @@ pub(super) struct Part {
     /// Their accounts are those of `flagged`.
     pub at_risk: Vec<AtRisk>,
     pub flagged: Book,
+    /// All accounts, if groups are netted.
+    pub whole: Option<Book>,
     pub tally: Tally,
     pub spread: Spread,
     pub drill: Drill,
@@ -70,12 +72,21 @@ pub(super) struct Margined {
     pub tables: Tables,
     pub at_risk: Vec<AtRisk>,
     pub flagged: Book,
+    /// All accounts, if groups are netted.
+    pub whole: Option<Book>,
     pub tally: Tally,
     pub spread: Spread,
     pub drill: Drill,
     pub groups: GroupTally,
     pub compute: Duration,
     pub append: Duration,
+}
+
+/// A copy of a piece.
+pub(super) fn whole(book: &Book) -> Result<Book> {
+    let mut copy = BookBuilder::default();
+    copy.append(book);
+    copy.build()
 }
 
 /// The tables that are written while accounts go by.
@@ -100,6 +111,7 @@ impl Tables {
 pub(super) struct Writer {
     tables: Tables,
     flagged: Flagged,
+    whole: Option<BookBuilder>,
     tally: Tally,
     spread: Spread,
     drill: Drill,
@@ -123,6 +135,7 @@ impl Writer {
         let writer = Self {
             tables: Tables { accounts, risk_units, account_groups },
             flagged: Flagged::default(),
+            whole: request.net_by.is_some().then(BookBuilder::default),
             tally: Tally::default(),
             spread: Spread::default(),
             drill: Drill::default(),
@@ -140,6 +153,10 @@ impl Writer {
         self.tables.risk_units.append(part.risk_units)?;
         self.budget.add(Flagged::bytes(&part.flagged, &part.at_risk), "the accounts at risk")?;
         self.flagged.add(&part.flagged, part.at_risk);
+        if let (Some(all), Some(book)) = (&mut self.whole, &part.whole) {
+            self.budget.add(2 * bytes_of(book) as u64, "the book, which is netted in memory,")?;
+            all.append(book);
+        }
         self.tally.merge(&part.tally);
         self.spread.merge(&part.spread);
         self.drill.merge(part.drill);
@@ -162,11 +179,13 @@ impl Writer {
 
     pub fn finish(self, snapshot: Snapshot, clock: Instant) -> Result<Margined> {
         let (flagged, at_risk) = self.flagged.build()?;
+        let whole = self.whole.map(BookBuilder::build).transpose()?;
         Ok(Margined {
             snapshot,
             tables: self.tables,
             at_risk,
             flagged,
+            whole,
             tally: self.tally,
             spread: self.spread,
             drill: self.drill,

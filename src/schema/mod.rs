@@ -12,6 +12,7 @@ pub use render::{json, list, markdown, text};
 use crate::compare::by_group::GROUP_CHANGES;
 use crate::compare::tables as compare;
 use crate::distance::tables::DISTANCES;
+use crate::run::netting::NETTING;
 use crate::simulate::columns as simulate;
 use crate::snapshot::{InputColumn, input_tables};
 use crate::stress::columns as stress;
@@ -74,7 +75,7 @@ const EXAMPLES: &str = include_str!("../../data/schemas/examples.csv");
 #[must_use]
 pub fn outputs() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
     vec![
-        ("run", vec![&ACCOUNTS, &RISK_UNITS, &AT_RISK, &DISTANCES, &REJECTS, &GROUPS, &GROUP_UNITS, &ACCOUNT_GROUPS]),
+        ("run", vec![&ACCOUNTS, &RISK_UNITS, &AT_RISK, &DISTANCES, &REJECTS, &GROUPS, &GROUP_UNITS, &ACCOUNT_GROUPS, &NETTING]),
         (
             "stress",
             vec![

@@ -41,6 +41,9 @@ pub(super) fn written(request: &Request) -> Result<BTreeSet<String>> {
     if !request.by.is_empty() {
         files.extend(["groups", "group_units", "account_groups"].map(table));
     }
+    if request.net_by.is_some() {
+        files.insert(table("netting"));
+    }
     if request.report {
         files.insert(REPORT.to_owned());
     }

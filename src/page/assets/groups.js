@@ -23,15 +23,17 @@ function groupTable(mount, grouping, data) {
   const columns = [
     { label: "Group", value: (row) => row.group, kind: "id", show: shortName },
     number("Accounts", "accounts", count), number("In liquidation", "liquidation", count), number("At risk", "at_risk", count, "In liquidation, near it, or below IMR"),
-    number("Adj. equity", "adj_eq", usd), number("MMR", "mmr", usd), number("Share", "mmr_share", (x) => percent(x), "Share of the MMR of the book"), number("IMR", "imr", usd),
-    number("Short of MMR", "shortfall_mmr", usd, "USD of equity that accounts are short of MMR and liquidation fee"),
-    number("Hedging saves", "hedge_saving", usd, "USD of MMR that spot hedging saves"),
-    { label: "Worst account", value: (row) => row.worst_account, kind: "id", about: "The account with the lowest margin ratio" },
-    number("Its ratio", "worst_ratio", ratio),
+    number("Adj. equity", "adj_eq", usd), number("MMR", "mmr", usd), number("Share", "mmr_share", (x) => percent(x), "Share of the MMR of the book"),
     ...(scenarios ? [
       { label: "Worst scenario", value: (row) => (row.scenario ? row.scenario[0] : null), kind: "id", show: (name) => (name === null ? NONE : shortName(name)), about: "Most accounts in liquidation, of equals the largest shortfall, then the least equity" },
       worst("In liquidation there", 0, count), worst("Shortfall there", 1, usd, "USD that accounts owe beyond all they have"), worst("MMR there", 3, usd),
-    ] : []),
+    ] : [
+      number("IMR", "imr", usd),
+      number("Short of MMR", "shortfall_mmr", usd, "USD of equity that accounts are short of MMR and liquidation fee"),
+      number("Hedging saves", "hedge_saving", usd, "USD of MMR that spot hedging saves"),
+    ]),
+    { label: "Worst account", value: (row) => row.worst_account, kind: "id", about: "The account with the lowest margin ratio" },
+    number("Its ratio", "worst_ratio", ratio),
   ];
   const left = total - rows.length;
   const file = data.identity.outputs.map((output) => output.path).find((path) => path.startsWith("groups.")) || "groups";

@@ -1,7 +1,11 @@
 //! Accounts put together by attributes: the tables of groups beside a group-by over the written tables of accounts, on
 //! every way through a book.
 
-use super::determinism::{Form, rewrite};
+mod changes;
+mod netting;
+mod over;
+
+use crate::determinism::{Form, rewrite};
 use crate::common::e2e::{Row, files, generate, json, read_parquet, remargin, rows, succeeds};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema};
@@ -282,7 +286,7 @@ fn groups_do_not_depend_on_the_way_through_the_book() {
 #[test]
 fn many_groups_are_written_or_refused() {
     let place = tempfile::tempdir().unwrap();
-    let accounts = 60_000;
+    let accounts = 150_000;
     generate(place.path(), 30, 2.0, 4, "csv");
     let mut text = String::from("account_id,ccy,cash\n");
     let mut attributes = String::from("account_id,spot_offset,client\n");
@@ -340,185 +344,4 @@ fn what_cannot_be_grouped_is_said() {
         assert!(outcome.stderr.contains(word), "`{word}` in {}", outcome.stderr);
     }
     assert!(!place.path().join("out").exists());
-}
-
-/// A stress of the snapshot in `root`, as bytes by file.
-fn stressed(root: &Path, out: &str, flags: &[&str]) -> BTreeMap<String, Vec<u8>> {
-    let scenarios = ["--grid", "*=-40%..40%/20%", "--scenario", "fall: BTC=-30% vol +50%", "--force"];
-    succeeds(root, &[&["stress", "snapshot", "--out", out], &scenarios[..], flags].concat());
-    let mut found = files(&root.join(out));
-    found.remove("manifest.json");
-    found
-}
-
-#[test]
-fn a_stress_has_the_groups_in_every_scenario() {
-    let place = tempfile::tempdir().unwrap();
-    let known = book(place.path(), 300, 5.0);
-    let by = ["--by", "desk", "--by", "region,desk"];
-    stressed(place.path(), "out", &[&by[..], &["--detail", "all"]].concat());
-    let out = place.path().join("out");
-    let scenarios = rows(&out.join("scenarios.parquet"));
-    let names: Vec<&str> = scenarios.iter().map(|row| row["scenario"].as_str()).collect();
-    assert!(names.len() == 7 && names[0] == "base", "{names:?}");
-    check_groups(&out, &known, &["desk", "region,desk"], &names);
-    // What a scenario does to the book is what it does to its groups.
-    let groups = rows(&out.join("groups.parquet"));
-    for scenario in &scenarios {
-        for column in ["liquidation", "at_risk", "im_deficit", "mmr", "total_eq", "shortfall"] {
-            let is_there = |row: &&Row| row["by"] == "desk" && row["scenario"] == scenario["scenario"];
-            let sum: f64 = groups.iter().filter(is_there).map(|row| number(row, column)).sum();
-            if column != "at_risk" {
-                assert_near(sum, number(scenario, column), sum.abs(), &format!("{} {column}", scenario["scenario"]));
-            }
-        }
-    }
-    let summary = json(&out.join("summary.json"));
-    assert_eq!(summary["base"]["groups"][0]["groups"], 6);
-    assert_eq!(summary["base"]["groups"][1]["by"], "region,desk");
-}
-
-/// Several scenarios side by side, several passes, less memory, more threads: the same bytes.
-#[test]
-fn groups_of_a_stress_do_not_depend_on_the_passes() {
-    let place = tempfile::tempdir().unwrap();
-    book(place.path(), 3000, 4.0);
-    let by = ["--by", "desk", "--by", "tier,region"];
-    let with = |flags: &[&'static str]| [&by[..], flags].concat();
-    let expected = stressed(place.path(), "out", &with(&["--threads", "2", "--memory-limit", "4GiB"]));
-    assert!(expected.contains_key("group_units.parquet"));
-    for flags in [
-        &["--threads", "1", "--memory-limit", "4GiB"][..],
-        &["--threads", "3", "--memory-limit", "320MiB"],
-        &["--threads", "1", "--memory-limit", "200MiB"],
-    ] {
-        let found = stressed(place.path(), "again", &with(flags));
-        for (name, bytes) in &expected {
-            assert!(*bytes == found[name], "`{name}` {flags:?}");
-        }
-    }
-    // Beside the groups nothing is another than without them.
-    let plain = stressed(place.path(), "plain", &["--threads", "2"]);
-    for (name, bytes) in plain.iter().filter(|(name, _)| name.ends_with(".parquet")) {
-        assert!(*bytes == expected[name], "`{name}`");
-    }
-}
-
-#[test]
-fn runs_with_groups_verify_replay_and_draw_their_page_again() {
-    let place = tempfile::tempdir().unwrap();
-    book(place.path(), 200, 4.0);
-    let by = ["--by", "desk", "--by", "region,desk"];
-    succeeds(place.path(), &[&["run", "snapshot", "--out", "run"][..], &by].concat());
-    let scenario = ["--scenario", "crash: *=-40%", "--format", "csv"];
-    succeeds(place.path(), &[&["stress", "snapshot", "--out", "stress"], &scenario[..], &by].concat());
-    for run in ["run", "stress"] {
-        let manifest = json(&place.path().join(run).join("manifest.json"));
-        assert_eq!(manifest["request"]["by"], serde_json::json!(["desk", "region,desk"]));
-        succeeds(place.path(), &["verify", run, "--sample", "20"]);
-        succeeds(place.path(), &["replay", run]);
-        let page = fs::read(place.path().join(run).join("report.html")).unwrap();
-        succeeds(place.path(), &["report", run, "--out", "page.html"]);
-        assert!(fs::read(place.path().join("page.html")).unwrap() == page, "{run}");
-        assert!(String::from_utf8(page).unwrap().contains("\"groups\":{\"by\":[{\"by\":\"desk\",\"total\":6"), "{run}");
-    }
-    // An edited cell is found, with its manifest or without.
-    let file = place.path().join("stress/groups.csv");
-    let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, text.replacen("crash", "crush", 1)).unwrap();
-    let found = remargin(place.path(), &["verify", "stress"]);
-    assert_eq!(found.code, Some(1), "{}", found.stdout);
-    assert!(found.stdout.contains("groups.csv"), "{}", found.stdout);
-}
-
-/// The desks of an account in two runs, by account.
-fn members(run: &Path, by: &str) -> BTreeMap<String, String> {
-    let all = rows(&run.join("account_groups.parquet"));
-    all.into_iter().filter(|row| row["by"] == by).map(|row| (row["account_id"].clone(), row["group"].clone())).collect()
-}
-
-const CAUSES: [&str; 5] = ["positions", "prices", "vols", "time", "parameters"];
-
-#[test]
-fn changes_of_groups_are_those_of_their_accounts() {
-    let place = tempfile::tempdir().unwrap();
-    let root = place.path();
-    book(root, 300, 5.0);
-    succeeds(root, &["run", "snapshot", "--out", "a", "--by", "desk", "--by", "region"]);
-    // The next day: another price, some accounts at another desk, one that is gone, another rule.
-    let path = root.join("snapshot/accounts.parquet");
-    let table = read_parquet(&path);
-    let desk = table.schema().index_of("desk").unwrap();
-    let mut columns = table.columns().to_vec();
-    let moved = columns[desk].as_string::<i32>().iter().enumerate();
-    let moved = moved.map(|(row, desk)| if row % 17 == 3 { Some("new desk") } else { desk });
-    columns[desk] = Arc::new(moved.collect::<StringArray>());
-    let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), table.schema(), None).unwrap();
-    writer.write(&RecordBatch::try_new(table.schema(), columns).unwrap()).unwrap();
-    writer.close().unwrap();
-    for name in ["positions", "balances", "accounts"] {
-        let path = root.join(format!("snapshot/{name}.parquet"));
-        let table = read_parquet(&path);
-        let ids = table.column_by_name("account_id").unwrap().as_string::<i32>();
-        let keep: BooleanArray = ids.iter().map(|id| Some(!id.unwrap().ends_with('7'))).collect();
-        let table = arrow::compute::filter_record_batch(&table, &keep).unwrap();
-        let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), table.schema(), None).unwrap();
-        writer.write(&table).unwrap();
-        writer.close().unwrap();
-    }
-    let b = ["run", "snapshot", "--out", "b", "--set", "mr4.floor.major=0.02", "--by", "vip", "--by", "desk"];
-    succeeds(root, &b);
-    // The snapshot of A is another now: what the runs have written is compared, without causes.
-    succeeds(root, &["compare", "a", "b", "--out", "plain", "--plain"]);
-    let changes = rows(&root.join("plain/changes.parquet"));
-    let found = rows(&root.join("plain/group_changes.parquet"));
-    let (of_a, of_b) = (members(&root.join("a"), "desk"), members(&root.join("b"), "desk"));
-    assert!(of_a.len() > of_b.len());
-    let names: std::collections::BTreeSet<&String> = of_a.values().chain(of_b.values()).collect();
-    assert_eq!(found.iter().map(|row| &row["group"]).collect::<Vec<_>>(), names.into_iter().collect::<Vec<_>>());
-    let mut all_moved = 0.0;
-    for row in &found {
-        let group = &row["group"];
-        assert_eq!(row["by"], "desk", "a grouping of one run alone is not compared");
-        let is_of = |members: &BTreeMap<String, String>, id: &str| members.get(id) == Some(group);
-        let sum = |column: &str, members: &BTreeMap<String, String>| -> f64 {
-            changes.iter().filter(|row| is_of(members, &row["account_id"])).map(|row| number(row, column)).sum()
-        };
-        for figure in ["mmr", "imr", "adj_eq", "total_eq"] {
-            let [a, b] = [sum(&format!("{figure}_a"), &of_a), sum(&format!("{figure}_b"), &of_b)];
-            assert_near(number(row, &format!("{figure}_a")), a, a.abs(), &format!("{group} {figure}"));
-            assert_near(number(row, &format!("{figure}_b")), b, b.abs(), &format!("{group} {figure}"));
-            assert_near(number(row, &format!("{figure}_change")), b - a, a.abs() + b.abs(), &format!("{group} {figure}"));
-        }
-        let count = |is: &dyn Fn(&str) -> bool| changes.iter().filter(|row| is(&row["account_id"])).count().to_string();
-        assert_eq!(row["accounts_a"], count(&|id| is_of(&of_a, id)));
-        assert_eq!(row["accounts_b"], count(&|id| is_of(&of_b, id)));
-        assert_eq!(row["accounts_joined"], count(&|id| is_of(&of_b, id) && !is_of(&of_a, id)));
-        assert_eq!(row["accounts_left"], count(&|id| is_of(&of_a, id) && !is_of(&of_b, id)));
-        assert!(row["mmr_prices"].is_empty() && row["mmr_main_cause"].is_empty());
-        all_moved += number(row, "mmr_moved");
-    }
-    assert_near(all_moved, 0.0, 1e6, "what moves from one desk to another");
-    // With causes: two rule sets over one snapshot.
-    succeeds(root, &["run", "snapshot", "--out", "c", "--by", "desk"]);
-    succeeds(root, &["compare", "b", "c", "--out", "why"]);
-    let (changes, found) = (rows(&root.join("why/changes.parquet")), rows(&root.join("why/group_changes.parquet")));
-    for row in &found {
-        for of in ["mmr", "excess"] {
-            let causes = CAUSES.map(|cause| number(row, &format!("{of}_{cause}")));
-            let whole = number(row, &format!("{of}_change"));
-            assert_near(causes.iter().sum::<f64>() + number(row, &format!("{of}_moved")), whole, whole.abs(), of);
-            for cause in CAUSES {
-                let of_group = changes.iter().filter(|change| of_b.get(&change["account_id"]) == Some(&row["group"]));
-                let sum: f64 = of_group.map(|change| number(change, &format!("{of}_{cause}"))).sum();
-                assert_near(number(row, &format!("{of}_{cause}")), sum, sum.abs(), &format!("{of}_{cause}"));
-            }
-        }
-        assert!(["", "parameters"].contains(&row["mmr_main_cause"].as_str()), "{row:?}");
-    }
-    assert!(found.iter().any(|row| row["mmr_main_cause"] == "parameters"));
-    // Runs without a grouping in common have no such table.
-    succeeds(root, &["run", "snapshot", "--out", "d"]);
-    succeeds(root, &["compare", "c", "d", "--out", "none"]);
-    assert!(!root.join("none/group_changes.parquet").exists());
 }
