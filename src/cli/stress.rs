@@ -1,7 +1,8 @@
 //! `remargin stress`: price scenarios for every account, or the price move after which a statement holds.
 
 use super::common::{
-    DistanceArg, GroupArgs, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label, piped,
+    DistanceArg, GroupArgs, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label,
+    piped,
 };
 use super::exit;
 use super::terminal::{self, Terminal};

@@ -3,9 +3,8 @@
 //! An account may be of another group in B than it was in A. Its figures in A then count in the one and those in B in
 //! the other; what it brought from one to the other is told apart, as `moved`, and what causes did to it counts in B's.
 
-use super::change::{CAUSES, Causes, Change, excess_usd, mmr_usd};
+use super::change::{CAUSES, Causes, Change, excess_usd, main_of, mmr_usd};
 use super::recorded::{Accounts, Room};
-use super::tables::main_of;
 use crate::book::{IdTable, Interner};
 use crate::figures::{AccountFigure, AccountRow};
 use crate::margin::Status;
@@ -80,22 +79,29 @@ impl<'a> Membership<'a> {
             run.by.iter().map(|of_run| by.iter().position(|known| known == of_run)).collect();
         let mut row_number = 0;
         let columns = ResultColumns { names: &["account_id", "by", "group"], flags: &[], figures: &[] };
-        each_result(&run.dir, "account_groups", columns, |_| true, progress, |row| {
-            let (account, grouping) = (row_number / run.by.len(), row_number % run.by.len());
-            row_number += 1;
-            let [id, of, group] = row.names.as_slice() else { return Err(broken("")) };
-            if account >= accounts.ids.len() || accounts.ids.get(account) != id || *of != run.by[grouping] {
-                return Err(broken(id));
-            }
-            if grouping == 0 {
-                codes.resize(codes.len() + by.len(), 0);
-                room.check(accounts.bytes() + (codes.len() * size_of::<u32>()) as u64)?;
-            }
-            if let Some(place) = places[grouping] {
-                codes[account * by.len() + place] = names[place].intern(group);
-            }
-            Ok(())
-        })?;
+        each_result(
+            &run.dir,
+            "account_groups",
+            columns,
+            |_| true,
+            progress,
+            |row| {
+                let (account, grouping) = (row_number / run.by.len(), row_number % run.by.len());
+                row_number += 1;
+                let [id, of, group] = row.names.as_slice() else { return Err(broken("")) };
+                if account >= accounts.ids.len() || accounts.ids.get(account) != id || *of != run.by[grouping] {
+                    return Err(broken(id));
+                }
+                if grouping == 0 {
+                    codes.resize(codes.len() + by.len(), 0);
+                    room.check(accounts.bytes() + (codes.len() * size_of::<u32>()) as u64)?;
+                }
+                if let Some(place) = places[grouping] {
+                    codes[account * by.len() + place] = names[place].intern(group);
+                }
+                Ok(())
+            },
+        )?;
         if row_number == accounts.ids.len() * run.by.len() { Ok(()) } else { Err(broken("")) }
     }
 

@@ -116,10 +116,9 @@ fn accepts(kind: Kind, found: &DataType) -> bool {
     match (kind, found) {
         (_, DataType::Dictionary(_, values)) => accepts(kind, values),
         (Kind::Time, found) => matches!(found, DataType::Timestamp(..)) || is_text(found) || found.is_integer(),
-        (Kind::Date, DataType::Date32) => true,
+        (Kind::Date, DataType::Date32) | (Kind::Attribute, DataType::Boolean) => true,
         (Kind::Date, found) => accepts(Kind::Time, found),
         (Kind::Flag, found) => is_text(found) || *found == DataType::Boolean,
-        (Kind::Attribute, DataType::Boolean) => true,
         (Kind::Id | Kind::Attribute, found) => is_text(found) || found.is_integer() || is_whole(found),
         (Kind::Number, found) => {
             let decimal = matches!(found, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..));

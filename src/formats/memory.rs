@@ -1,7 +1,7 @@
 //! Tables that a caller holds as record batches, read like those of files.
 
-use super::batch::{Batch, project};
 use super::Column;
+use super::batch::{Batch, project};
 use crate::cells::text::is_text;
 use crate::{Error, Invalid, Result};
 use arrow::array::RecordBatch;

@@ -1,9 +1,9 @@
 //! Parquet parts, read one row group at a time.
 
+use super::Column;
 use super::batch::{Batch, project};
 use super::guard::{guarded, row_limit};
 use super::pages::{self, Chunk};
-use super::Column;
 use crate::cells::text::is_text;
 use crate::source::Input;
 use crate::{Error, Invalid, Result};

@@ -210,6 +210,11 @@ pub(crate) const FIGURES: [&str; 10] = [
 ];
 
 impl AtRiskRow {
+    /// The accounts of some rows.
+    pub(crate) fn ids(rows: &[Self]) -> Vec<String> {
+        rows.iter().map(|row| row.account_id.clone()).collect()
+    }
+
     /// The head of a run's rows at risk, which are sorted.
     pub(crate) fn head(rows: &[AtRisk], book: &Book, names: Names) -> Vec<Self> {
         rows.iter()

@@ -3,7 +3,6 @@
 //! Of each grouping the groups with the largest MMR in the base case are shown, each with its largest risk units and
 //! with the accounts at risk that the page lists; of a stress also the scenario that is worst for the group.
 
-use super::content::AtRiskRow;
 use super::escaped;
 use super::words::{LONGEST_ID, cut, digits, money};
 use crate::Result;
@@ -111,11 +110,11 @@ type Key = (String, String);
 pub(crate) type Members = BTreeMap<(String, String), String>;
 
 /// The groups of the head of a run's rows at risk.
-pub(crate) fn members(rows: &[AtRiskRow], found: &[AtRisk], book: &Book, by: &[Grouping]) -> Members {
+pub(crate) fn members(ids: &[String], found: &[AtRisk], book: &Book, by: &[Grouping]) -> Members {
     let mut members = Members::new();
-    for (row, at_risk) in rows.iter().zip(found) {
+    for (id, at_risk) in ids.iter().zip(found) {
         for (grouping, groups) in by.iter().zip(book.groups()) {
-            let key = (row.account_id.clone(), grouping.to_string());
+            let key = (id.clone(), grouping.to_string());
             members.insert(key, groups.name(at_risk.account).to_owned());
         }
     }
@@ -170,11 +169,11 @@ fn figure(row: &ResultRow, place: usize) -> f64 {
 }
 
 impl Groups {
-    /// Reads them; `None` if the folder has no table `groups`. `at_risk` are the accounts at risk that the page lists;
+    /// Reads them; `None` if the folder has no table `groups`. `at_risk` are the ids of the accounts at risk that the page lists;
     /// their `members` are read if they are not at hand.
     pub(crate) fn read(
         folder: &Path,
-        at_risk: &[AtRiskRow],
+        at_risk: &[String],
         members: Option<Members>,
         progress: &dyn Progress,
     ) -> Result<Option<Self>> {
@@ -186,20 +185,23 @@ impl Groups {
         }
         let total = largest.0.len();
         largest.0.truncate(GROUPINGS_SHOWN);
-        let keys: BTreeSet<Key> = largest.0.iter().flat_map(|(_, _, rows)| rows.iter().filter_map(key_of)).collect();
+        let mut wanted = Wanted(BTreeMap::new());
+        for (by, group) in largest.0.iter().flat_map(|(_, _, rows)| rows.iter().filter_map(key_of)) {
+            wanted.0.entry(by).or_default().insert(group);
+        }
         let members = match members {
             Some(members) => members,
             None => read_members(folder, at_risk, progress)?,
         };
         let mut accounts: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
-        for (place, row) in at_risk.iter().enumerate() {
+        for (place, id) in at_risk.iter().enumerate() {
             for (by, ..) in &largest.0 {
-                let Some(group) = members.get(&(row.account_id.clone(), by.clone())) else { continue };
+                let Some(group) = members.get(&(id.clone(), by.clone())) else { continue };
                 accounts.entry((by.clone(), group.clone())).or_default().push(place);
             }
         }
-        let mut units = read_units(folder, &keys, progress)?;
-        let mut scenarios = worst_scenarios(folder, &keys, progress)?;
+        let mut units = read_units(folder, &wanted, progress)?;
+        let mut scenarios = worst_scenarios(folder, &wanted, progress)?;
         let mut left = UNIT_BYTES;
         let mut row = |row: ResultRow| {
             let key = key_of(&row).unwrap_or_default();
@@ -238,8 +240,8 @@ fn cells(figures: &[Option<f64>], ratios: usize) -> Vec<Value> {
     figures.iter().enumerate().map(cell).collect()
 }
 
-fn read_members(folder: &Path, at_risk: &[AtRiskRow], progress: &dyn Progress) -> Result<Members> {
-    let wanted: BTreeSet<&str> = at_risk.iter().map(|row| row.account_id.as_str()).collect();
+fn read_members(folder: &Path, at_risk: &[String], progress: &dyn Progress) -> Result<Members> {
+    let wanted: BTreeSet<&str> = at_risk.iter().map(String::as_str).collect();
     if wanted.is_empty() {
         return Ok(Members::new());
     }
@@ -252,15 +254,20 @@ fn read_members(folder: &Path, at_risk: &[AtRiskRow], progress: &dyn Progress) -
     Ok(rows.unwrap_or_default().into_iter().filter_map(member).collect())
 }
 
-fn is_wanted(names: &[&str], keys: &BTreeSet<Key>) -> bool {
-    match names {
-        [by, group, ..] => keys.contains(&((*by).to_owned(), (*group).to_owned())),
-        _ => false,
+/// The groups that are shown, by grouping.
+struct Wanted(BTreeMap<String, BTreeSet<String>>);
+
+impl Wanted {
+    fn contains(&self, names: &[&str]) -> bool {
+        match names {
+            [by, group, ..] => self.0.get(*by).is_some_and(|groups| groups.contains(*group)),
+            _ => false,
+        }
     }
 }
 
-fn read_units(folder: &Path, keys: &BTreeSet<Key>, progress: &dyn Progress) -> Result<BTreeMap<Key, Vec<ResultRow>>> {
-    let keep = |names: &[&str]| names.get(2) == Some(&BASE) && is_wanted(names, keys);
+fn read_units(folder: &Path, wanted: &Wanted, progress: &dyn Progress) -> Result<BTreeMap<Key, Vec<ResultRow>>> {
+    let keep = |names: &[&str]| names.get(2) == Some(&BASE) && wanted.contains(names);
     let names = ["by", "group", "scenario", "risk_unit"];
     let mut units: BTreeMap<Key, Vec<ResultRow>> = BTreeMap::new();
     for row in read_table(folder, "group_units", &names, &UNIT_FIGURES, keep, progress)?.unwrap_or_default() {
@@ -293,11 +300,7 @@ fn unit_cells(mut units: Vec<ResultRow>, left: &mut usize) -> (Vec<Value>, usize
 }
 
 /// Of each group the scenario that is worst for it, the first of equals; of a run without scenarios none.
-fn worst_scenarios(
-    folder: &Path,
-    keys: &BTreeSet<Key>,
-    progress: &dyn Progress,
-) -> Result<BTreeMap<Key, ResultRow>> {
+fn worst_scenarios(folder: &Path, wanted: &Wanted, progress: &dyn Progress) -> Result<BTreeMap<Key, ResultRow>> {
     fn take(all: &mut BTreeMap<Key, ResultRow>, key: Key, row: ResultRow) {
         let place = |a: &ResultRow, b: &ResultRow, place| figure(a, place).total_cmp(&figure(b, place));
         let is_worse = |now: &ResultRow, before: &ResultRow| {
@@ -312,7 +315,7 @@ fn worst_scenarios(
     }
     let mut worst: BTreeMap<Key, ResultRow> = BTreeMap::new();
     let fold = |local: &mut BTreeMap<Key, ResultRow>, names: &[&str], figures: &[Option<f64>]| {
-        if names.get(2) != Some(&BASE) && is_wanted(names, keys) {
+        if names.get(2) != Some(&BASE) && wanted.contains(names) {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
             let row = ResultRow { names, figures: figures.to_vec() };
             if let Some(key) = key_of(&row) {

@@ -117,7 +117,7 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
     };
     rows.truncate(AT_RISK_SHOWN);
     let rows: Vec<AtRiskRow> = rows.into_iter().map(AtRiskRow::read).collect::<Result<_>>()?;
-    let page = page.with_groups(Groups::read(dir, &rows, None, progress)?);
+    let page = page.with_groups(Groups::read(dir, &AtRiskRow::ids(&rows), None, progress)?);
     // A stress has this table only with `--detail all`. Its page does not depend on it.
     let units = if is_stress { None } else { units(dir, &rows, progress)? };
     Ok(page.with_rows(rows, units))

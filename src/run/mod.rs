@@ -39,7 +39,7 @@ use crate::totals::Summary;
 use crate::totals::at_risk::{self, Names};
 use crate::totals::flagged::flag;
 use crate::totals::footprint::bear;
-use crate::totals::group_summary;
+use crate::totals::group_list;
 use crate::totals::spread::{Floor, Spread};
 use margins::{Margins, Rows};
 use std::path::{Path, PathBuf};
@@ -296,7 +296,7 @@ impl<'a> Job<'a> {
         let names = Names { units: unit_names, scenarios };
         at_risk::sort(&mut at_risk);
         let groups = groups.totals(&request.groups, names);
-        summary.groups = group_summary::of(&groups)?;
+        summary.groups = group_list::of(&groups)?;
         // The large files wait for the disk, the others compute.
         let (large, small) = rayon::join(
             || tables.finish(),
@@ -322,8 +322,9 @@ impl<'a> Job<'a> {
             let identity = Identity::of_run(&summary.as_of, &request.rules, &snapshot.inputs, &outputs)
                 .labelled(request.output.label.as_deref());
             let rows = AtRiskRow::head(&at_risk, &flagged, names);
-            let members = page::groups::members(&rows, &at_risk, &flagged, &request.groups);
-            let groups = Groups::read(folder.path(), &rows, Some(members), *progress)?;
+            let ids = AtRiskRow::ids(&rows);
+            let members = page::groups::members(&ids, &at_risk, &flagged, &request.groups);
+            let groups = Groups::read(folder.path(), &ids, Some(members), *progress)?;
             let page = Page::new(identity, &summary, None)
                 .with_groups(groups)
                 .with_blame(&Blame::of_run(&snapshot.unmargined))

@@ -87,8 +87,12 @@ pub(super) fn write(
     }
     let by = by.to_string();
     let groups = netted.accounts().iter().zip(accounts).zip(margins);
-    let row = |((group, accounts), netted)| {
-        Row { by: &by, group, accounts, sums: sums.get(group).copied().unwrap_or([f64::NAN; 3]), netted }
+    let row = |((group, accounts), netted)| Row {
+        by: &by,
+        group,
+        accounts,
+        sums: sums.get(group).copied().unwrap_or([f64::NAN; 3]),
+        netted,
     };
     let rows: Vec<Row> = groups.map(row).collect();
     write_table(folder, &NETTING, request.output.format, rows.len(), |range| {
@@ -169,14 +173,7 @@ fn add(builder: &mut BookBuilder, by: &Grouping, group: &str, book: &Book, accou
 }
 
 /// The error of two accounts that no one account can stand for.
-fn differ(
-    by: &Grouping,
-    group: &str,
-    column: &str,
-    book: &Book,
-    accounts: [usize; 2],
-    values: [String; 2],
-) -> Invalid {
+fn differ(by: &Grouping, group: &str, column: &str, book: &Book, accounts: [usize; 2], values: [String; 2]) -> Invalid {
     let [first, other] = accounts.map(|account| book.accounts().get(account));
     let [of_first, of_other] = values;
     Invalid::new("accounts of one group cannot be margined as one")

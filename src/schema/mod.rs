@@ -75,7 +75,20 @@ const EXAMPLES: &str = include_str!("../../data/schemas/examples.csv");
 #[must_use]
 pub fn outputs() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
     vec![
-        ("run", vec![&ACCOUNTS, &RISK_UNITS, &AT_RISK, &DISTANCES, &REJECTS, &GROUPS, &GROUP_UNITS, &ACCOUNT_GROUPS, &NETTING]),
+        (
+            "run",
+            vec![
+                &ACCOUNTS,
+                &RISK_UNITS,
+                &AT_RISK,
+                &DISTANCES,
+                &REJECTS,
+                &GROUPS,
+                &GROUP_UNITS,
+                &ACCOUNT_GROUPS,
+                &NETTING,
+            ],
+        ),
         (
             "stress",
             vec![

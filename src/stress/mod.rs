@@ -322,11 +322,12 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     if request.output.report {
         let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs)
             .labelled(request.output.label.as_deref());
+        let ids = AtRiskRow::ids(at_risk.as_deref().unwrap_or_default());
         let losses = Losses::read(folder.path(), summary.distribution.as_ref(), progress)?;
         let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?)
             .with_blame(&Blame::of_run(&snapshot.unmargined))
             .with_losses(losses)
-            .with_groups(Groups::read(folder.path(), at_risk.as_deref().unwrap_or_default(), None, progress)?);
+            .with_groups(Groups::read(folder.path(), &ids, None, progress)?);
         let page = if let Some(rows) = at_risk { page.with_at_risk(rows, None, &[]) } else { page };
         outputs.push(page::write(folder.path(), &page)?);
     }

@@ -343,7 +343,12 @@ impl Work for InLanes<'_> {
         let mut groups = groups.finish(&encoders.at_work)?;
         for (lane, (mut at_risk, count)) in at_risk.into_iter().zip(counts).enumerate() {
             at_risk.shrink_to_fit();
-            left.outcomes.push(Outcome { stats: counting.lane(lane, &base.sums), count, at_risk, groups: groups.next() });
+            left.outcomes.push(Outcome {
+                stats: counting.lane(lane, &base.sums),
+                count,
+                at_risk,
+                groups: groups.next(),
+            });
         }
         left.chunks.extend(chunks);
         left.beside.extend(beside);

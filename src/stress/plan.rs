@@ -9,8 +9,8 @@ use super::worst::WorstTable;
 use super::{Detail, Distributed, StressRequest, Work};
 use crate::engine::lanes::SideBySide;
 use crate::engine::{CHUNK_ACCOUNTS, OpenBook};
-use crate::margin::priced::PricedMarket;
 use crate::kept::AtWork;
+use crate::margin::priced::PricedMarket;
 use crate::memory::{MemoryLimit, Need};
 use crate::publish::OutputFile;
 use crate::publish::manifest::Timings;
@@ -21,7 +21,8 @@ use crate::tables::encode::{self, TableFile};
 use crate::tables::groups::{self, AccountGroups};
 use crate::totals::at_risk::Names;
 use crate::totals::footprint::{priced_bytes, with_market};
-use crate::totals::group_summary::{self, GroupingSummary};
+use crate::totals::group_list;
+use crate::totals::group_summary::GroupingSummary;
 use crate::totals::groups::GroupTally;
 use crate::totals::spread::Floor;
 use crate::{Error, Result};
@@ -130,7 +131,7 @@ impl<'a, 'w> Passes<'a, 'w> {
         let totals = self.groups.totals(&request.groups, self.names);
         let mut files: Vec<OutputFile> = groups::write(folder.path(), &totals, request.output.format)?.into();
         files.push(account_groups);
-        Ok((files, group_summary::of(&totals)?))
+        Ok((files, group_list::of(&totals)?))
     }
 
     /// What a pass brought of groups.
@@ -199,12 +200,7 @@ impl<'a, 'w> Passes<'a, 'w> {
         }
     }
 
-    fn pass(
-        &mut self,
-        book: &mut OpenBook,
-        first: usize,
-        worst: &[Worst],
-    ) -> Result<(Gathered<'a>, Option<Snapshot>)> {
+    fn pass(&mut self, book: &mut OpenBook, first: usize, worst: &[Worst]) -> Result<(Gathered<'a>, Option<Snapshot>)> {
         let Work { request, scenarios, folder, progress, weights, .. } = *self.work;
         let of_accounts = request.distribution == Distributed::Accounts;
         let end = scenarios.len().min(first.saturating_add(self.plan.group));

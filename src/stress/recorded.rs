@@ -55,7 +55,8 @@ impl StressRequest {
     /// What the manifest holds of the request, its rules apart.
     pub(super) fn recorded(&self) -> Result<Request> {
         // Results do not depend on the width.
-        let Self { snapshot, output, rules: _, sources, detail, distribution, fund_usd, distance, groups, width: _ } = self;
+        let Self { snapshot, output, rules: _, sources, detail, distribution, fund_usd, distance, groups, width: _ } =
+            self;
         let ScenarioSources { shocks, axes, scenarios, presets } = sources;
         let part = StressPart {
             detail: detail.name().to_owned(),

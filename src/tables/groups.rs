@@ -1,9 +1,7 @@
 //! The tables of groups of accounts: what each comes to, by scenario and risk unit, and who belongs to it.
 
-use super::columns::{
-    Column, RISK_UNIT, SCENARIO, Table, TableSpec, account_keys, count, label, ratio, text, usd,
-};
-use super::encode::{Encoded, Encoder, GROUP_ROWS, TableFile, create};
+use super::columns::{Column, RISK_UNIT, SCENARIO, Table, TableSpec, account_keys, count, label, ratio, text, usd};
+use super::encode::{Encoded, Encoder, TableFile, create};
 use super::filled::{self, Filled, columns_of};
 use super::parquet::labels::Labels;
 use crate::Result;
@@ -14,6 +12,8 @@ use crate::source::Format;
 use crate::totals::groups::{GroupRow, GroupTotals, UnitRow};
 use crate::totals::spread::Charges;
 use arrow::array::RecordBatch;
+use rayon::prelude::*;
+use std::ops::Range;
 use std::path::Path;
 
 /// Groups of accounts in each scenario.
@@ -35,7 +35,8 @@ pub static ACCOUNT_GROUPS: Table = Table::new(|| {
     TableSpec::new("account_groups", "account x grouping, in the order in which they were asked for", columns).sorted()
 });
 
-pub(crate) const BY: &str = "The grouping: the attributes by which accounts are put together, with commas between them.";
+pub(crate) const BY: &str =
+    "The grouping: the attributes by which accounts are put together, with commas between them.";
 pub(crate) const GROUP: &str = "The group: the values of the attributes with `/` between them, a `/` or `\\` in a value behind a \
                      `\\`; empty where a value is missing.";
 
@@ -56,9 +57,9 @@ const TERMS: Terms = [
 fn groups<'a>() -> Vec<Filled<'a, GroupRow<'a>>> {
     type Row<'a> = GroupRow<'a>;
     let mut columns = vec![
-        label("by", BY).text(|row: &Row| row.by),
-        text("group", GROUP).repeated().with_statistics().text(|row: &Row| row.group),
-        label("scenario", SCENARIO).text(|row: &Row| row.scenario),
+        label("by", BY).labels(|row: &Row| row.by),
+        text("group", GROUP).repeated().with_statistics().labels(|row: &Row| row.group),
+        label("scenario", SCENARIO).labels(|row: &Row| row.scenario),
         count("accounts", "Accounts with a margin.").count(|row: &Row| row.counts.margined),
         count("liquidation", "Accounts in `liquidation`.").count(|row: &Row| row.counts.by_status.liquidation),
         count("near_liquidation", "Accounts in `near_liquidation`.")
@@ -100,7 +101,8 @@ fn groups<'a>() -> Vec<Filled<'a, GroupRow<'a>>> {
     columns.extend([
         text("worst_account", "The account with the lowest margin ratio, the first by id of equals; null without one.")
             .optional_text(|row: &Row| row.worst.map(|worst| &*worst.account_id)),
-        ratio("worst_margin_ratio", "Its margin ratio.").optional(|row: &Row| row.worst.map(|worst| worst.margin_ratio)),
+        ratio("worst_margin_ratio", "Its margin ratio.")
+            .optional(|row: &Row| row.worst.map(|worst| worst.margin_ratio)),
     ]);
     columns
 }
@@ -108,10 +110,10 @@ fn groups<'a>() -> Vec<Filled<'a, GroupRow<'a>>> {
 fn group_units<'a>() -> Vec<Filled<'a, UnitRow<'a>>> {
     type Row<'a> = UnitRow<'a>;
     let mut columns = vec![
-        label("by", BY).text(|row: &Row| row.by),
-        text("group", GROUP).repeated().with_statistics().text(|row: &Row| row.group),
-        label("scenario", SCENARIO).text(|row: &Row| row.scenario),
-        label("risk_unit", RISK_UNIT).with_statistics().text(|row: &Row| row.risk_unit),
+        label("by", BY).labels(|row: &Row| row.by),
+        text("group", GROUP).repeated().with_statistics().labels(|row: &Row| row.group),
+        label("scenario", SCENARIO).labels(|row: &Row| row.scenario),
+        label("risk_unit", RISK_UNIT).with_statistics().labels(|row: &Row| row.risk_unit),
         count("accounts", "Accounts of the group that have the risk unit.").count(|row: &Row| row.accounts),
         usd("mmr", "Sum over accounts: Maintenance margin.").number(|row: &Row| row.mmr),
         usd("imr", "Sum over accounts: Initial margin, with what pending orders add.").number(|row: &Row| row.imr),
@@ -127,7 +129,8 @@ fn group_units<'a>() -> Vec<Filled<'a, UnitRow<'a>>> {
     ];
     columns.extend(TERMS.map(|(name, meaning, of)| usd(name, meaning).number(move |row: &Row| of(&row.charges))));
     columns.extend([
-        count("binding_mr1", "Accounts in which MR1 decides the margin of the unit.").count(|row: &Row| row.binding.mr1),
+        count("binding_mr1", "Accounts in which MR1 decides the margin of the unit.")
+            .count(|row: &Row| row.binding.mr1),
         count("binding_mr2", "Accounts in which MR2 does.").count(|row: &Row| row.binding.mr2),
         count("binding_mr6", "Accounts in which MR6 does.").count(|row: &Row| row.binding.mr6),
         count("binding_mr7", "Accounts in which MR7 does.").count(|row: &Row| row.binding.mr7),
@@ -136,35 +139,38 @@ fn group_units<'a>() -> Vec<Filled<'a, UnitRow<'a>>> {
     columns
 }
 
+/// Rows of a row group.
+const PIECE_ROWS: usize = 1 << 14;
+
 /// Writes `groups` and `group_units`.
 ///
 /// # Errors
 /// Those of writing; [`crate::Error::Runtime`] for a total that is not finite.
 pub(crate) fn write(folder: &Path, totals: &GroupTotals, format: Format) -> Result<[OutputFile; 2]> {
+    let (of_groups, of_units) = (totals.pieces(PIECE_ROWS), totals.unit_pieces(PIECE_ROWS));
+    let rows = |cells| filled::batch(&GROUPS, &groups(), &totals.rows(cells).collect::<Result<Vec<_>>>()?);
+    let units = |cells| filled::batch(&GROUP_UNITS, &group_units(), &totals.units(cells).collect::<Result<Vec<_>>>()?);
     Ok([
-        write_rows(folder, &GROUPS, format, &groups(), totals.rows())?,
-        write_rows(folder, &GROUP_UNITS, format, &group_units(), totals.units())?,
+        write_pieces(folder, &GROUPS, format, &of_groups, rows)?,
+        write_pieces(folder, &GROUP_UNITS, format, &of_units, units)?,
     ])
 }
 
-/// Writes rows as they come, without keeping more than a row group of them.
-fn write_rows<R>(
+/// Writes a table whose pieces `batch` makes, a few at a time on all threads.
+fn write_pieces(
     folder: &Path,
     spec: &TableSpec,
     format: Format,
-    columns: &[Filled<R>],
-    rows: impl Iterator<Item = Result<R>>,
+    pieces: &[Range<usize>],
+    batch: impl Fn(Range<usize>) -> Result<RecordBatch> + Sync,
 ) -> Result<OutputFile> {
     let (encoder, mut file) = create(folder, spec, format)?;
-    let mut waiting = Vec::new();
-    for row in rows {
-        waiting.push(row?);
-        if waiting.len() == GROUP_ROWS {
-            file.append(encoder.encode(&filled::batch(spec, columns, &waiting)?)?)?;
-            waiting.clear();
+    for few in pieces.chunks(rayon::current_num_threads()) {
+        let encoded = few.par_iter().map(|piece| encoder.encode(&batch(piece.clone())?));
+        for encoded in encoded.collect::<Result<Vec<Encoded>>>()? {
+            file.append(encoded)?;
         }
     }
-    file.append(encoder.encode(&filled::batch(spec, columns, &waiting)?)?)?;
     file.finish()
 }
 

@@ -22,6 +22,7 @@ use crate::margin::{AccountMargin, Status, UnitMargin};
 use crate::{Error, Result};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 /// Sums over the accounts of a group in one scenario.
 #[derive(Debug, Clone, Default)]
@@ -361,27 +362,56 @@ impl<'a> GroupTotals<'a> {
         self.order.get(by).into_iter().flatten().filter_map(move |&group| self.row(by, group, 0))
     }
 
-    /// All rows in order.
+    /// The rows of some cells, in order.
     ///
     /// # Errors
     /// [`Error::Runtime`] for a figure that is not finite.
-    pub fn rows(&self) -> impl Iterator<Item = Result<GroupRow<'_>>> {
-        self.cells().filter_map(|(by, group, scenario)| self.row(by, group, scenario))
+    pub fn rows(&self, cells: Range<usize>) -> impl Iterator<Item = Result<GroupRow<'_>>> {
+        cells.filter_map(|cell| self.cell(cell)).filter_map(|(by, group, scenario)| self.row(by, group, scenario))
     }
 
-    /// All risk units in order.
+    /// The risk units of some cells, in order.
     ///
     /// # Errors
     /// Those of [`GroupTotals::rows`].
-    pub fn units(&self) -> impl Iterator<Item = Result<UnitRow<'_>>> {
-        self.cells().flat_map(|(by, group, scenario)| self.units_of(by, group, scenario))
+    pub fn units(&self, cells: Range<usize>) -> impl Iterator<Item = Result<UnitRow<'_>>> {
+        cells.filter_map(|cell| self.cell(cell)).flat_map(|(by, group, scenario)| self.units_of(by, group, scenario))
+    }
+
+    /// All cells, each a group in a scenario, in pieces of about so many rows of [`GroupTotals::rows`].
+    pub fn pieces(&self, rows: usize) -> Vec<Range<usize>> {
+        self.pieces_of(rows, |_| 1)
+    }
+
+    /// The same by rows of [`GroupTotals::units`].
+    pub fn unit_pieces(&self, rows: usize) -> Vec<Range<usize>> {
+        self.pieces_of(rows, |(by, group, scenario)| self.sums_of(by, group, scenario).count())
+    }
+
+    fn pieces_of(&self, most: usize, rows_of: impl Fn((usize, u32, usize)) -> usize) -> Vec<Range<usize>> {
+        let cells = self.order.iter().map(Vec::len).sum::<usize>() * self.tally.scenarios.len();
+        let (mut pieces, mut start, mut rows) = (Vec::new(), 0, 0);
+        for cell in 0..cells {
+            rows += self.cell(cell).map_or(0, &rows_of);
+            if rows >= most || cell + 1 == cells {
+                pieces.push(start..cell + 1);
+                (start, rows) = (cell + 1, 0);
+            }
+        }
+        pieces
     }
 
     /// Grouping, number of the group, scenario.
-    fn cells(&self) -> impl Iterator<Item = (usize, u32, usize)> {
-        let scenarios = self.tally.scenarios.len();
-        let groups = self.order.iter().enumerate().flat_map(|(by, order)| order.iter().map(move |&group| (by, group)));
-        groups.flat_map(move |(by, group)| (0..scenarios).map(move |scenario| (by, group, scenario)))
+    fn cell(&self, cell: usize) -> Option<(usize, u32, usize)> {
+        let scenarios = self.tally.scenarios.len().max(1);
+        let (mut place, scenario) = (cell / scenarios, cell % scenarios);
+        for (by, order) in self.order.iter().enumerate() {
+            if let Some(&group) = order.get(place) {
+                return Some((by, group, scenario));
+            }
+            place -= order.len();
+        }
+        None
     }
 
     fn scenario(&self, scenario: usize) -> &'a str {

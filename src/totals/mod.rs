@@ -6,6 +6,7 @@ pub mod counts;
 pub(crate) mod first;
 pub(crate) mod flagged;
 pub mod footprint;
+pub(crate) mod group_list;
 pub mod group_summary;
 pub(crate) mod groups;
 pub mod losses;

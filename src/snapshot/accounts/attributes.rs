@@ -25,9 +25,12 @@ struct Combined {
     codes: Vec<u32>,
 }
 
+/// The column of an attribute, and the number of each of its values that was seen.
+type Attribute = (Text, Memo<u32>);
+
 /// The attributes of a batch, by grouping.
 pub(crate) struct Attributes<'g> {
-    by: Vec<(&'g Grouping, Vec<(Text, Memo<u32>)>)>,
+    by: Vec<(&'g Grouping, Vec<Attribute>)>,
     buffer: Vec<u32>,
 }
 

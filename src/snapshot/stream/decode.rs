@@ -26,12 +26,7 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    pub fn new(
-        listings: &'a Listings,
-        market: &'a Market,
-        groups: &'a [Grouping],
-        options: &LoadOptions<'a>,
-    ) -> Self {
+    pub fn new(listings: &'a Listings, market: &'a Market, groups: &'a [Grouping], options: &LoadOptions<'a>) -> Self {
         let named = market.currencies.iter().zip(0..);
         let most = |fx| options.expectations.most_held(fx);
         let currencies = named.map(|(currency, index)| (currency.name.as_str(), (index, currency.fx.map(most))));

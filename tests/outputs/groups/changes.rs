@@ -66,7 +66,12 @@ fn changes_of_groups_are_those_of_their_accounts() {
             let [a, b] = [sum(&format!("{figure}_a"), &of_a), sum(&format!("{figure}_b"), &of_b)];
             assert_near(number(row, &format!("{figure}_a")), a, a.abs(), &format!("{group} {figure}"));
             assert_near(number(row, &format!("{figure}_b")), b, b.abs(), &format!("{group} {figure}"));
-            assert_near(number(row, &format!("{figure}_change")), b - a, a.abs() + b.abs(), &format!("{group} {figure}"));
+            assert_near(
+                number(row, &format!("{figure}_change")),
+                b - a,
+                a.abs() + b.abs(),
+                &format!("{group} {figure}"),
+            );
         }
         let count = |is: &dyn Fn(&str) -> bool| changes.iter().filter(|row| is(&row["account_id"])).count().to_string();
         assert_eq!(row["accounts_a"], count(&|id| is_of(&of_a, id)));

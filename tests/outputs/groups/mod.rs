@@ -5,8 +5,8 @@ mod changes;
 mod netting;
 mod over;
 
-use crate::determinism::{Form, rewrite};
 use crate::common::e2e::{Row, files, generate, json, read_parquet, remargin, rows, succeeds};
+use crate::determinism::{Form, rewrite};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema};
 use parquet::arrow::ArrowWriter;

@@ -82,7 +82,10 @@ fn netted_groups_are_a_run_over_a_book_that_was_merged() {
         }
         assert_eq!(row["status"], of["status"]);
         let group = groups.iter().find(|group| group["group"] == row["group"]).unwrap();
-        assert_eq!((&row["accounts"], &row["mmr_sum"], &row["imr_sum"]), (&group["accounts"], &group["mmr"], &group["imr"]));
+        assert_eq!(
+            (&row["accounts"], &row["mmr_sum"], &row["imr_sum"]),
+            (&group["accounts"], &group["mmr"], &group["imr"])
+        );
         assert_near(number(row, "mmr_benefit"), number(row, "mmr_sum") - number(row, "mmr_netted"), 1.0, "benefit");
         benefits += number(row, "mmr_benefit");
     }
