@@ -169,8 +169,8 @@ fn figure(row: &ResultRow, place: usize) -> f64 {
 }
 
 impl Groups {
-    /// Reads them; `None` if the folder has no table `groups`. `at_risk` are the ids of the accounts at risk that the page lists;
-    /// their `members` are read if they are not at hand.
+    /// Reads them; `None` if the folder has no table `groups`. `at_risk` are the ids of the accounts at risk that the
+    /// page lists; their `members` are read if they are not at hand.
     pub(crate) fn read(
         folder: &Path,
         at_risk: &[String],

@@ -71,8 +71,8 @@ pub struct RunRequest {
     pub distance: DistanceScope,
     /// How accounts are put together, by attributes in the table `accounts`; at first not at all.
     pub groups: Vec<Grouping>,
-    /// The accounts of each group of this grouping are also margined as one: it is one of `groups`, or is added to them.
-    /// At first none.
+    /// The accounts of each group of this grouping are also margined as one: it is one of `groups`, or is added to
+    /// them. At first none.
     pub net_by: Option<Grouping>,
 }
 

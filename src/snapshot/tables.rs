@@ -190,7 +190,8 @@ impl Pending {
         for (table, _, opened) in &self.0 {
             for (file, names) in opened.names() {
                 let of_model = |name: &String| table.columns().iter().any(|column| column.name == name);
-                let is_left = |name: &&String| *table != Table::Accounts || of_model(name) || !is_attribute(groups, name);
+                let is_left =
+                    |name: &&String| *table != Table::Accounts || of_model(name) || !is_attribute(groups, name);
                 let names: Vec<String> = names.iter().filter(is_left).cloned().collect();
                 for name in super::unused::columns(*table, file, &names, allowed)? {
                     if !unused.iter().any(|known| (known.0, &known.1) == (*table, &name)) {
