@@ -2,6 +2,7 @@
 //! they will be, so that they are counted against the memory limit as they come.
 
 use crate::{Error, Result};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What a pass over a book may keep, and what it has kept so far.
@@ -46,6 +47,11 @@ impl Kept {
         .hint("raise --memory-limit, or use fewer --threads"))
     }
 
+    /// Gives back what is kept no longer.
+    fn give_back(&self, bytes: u64) {
+        let _ = self.bytes.fetch_update(Relaxed, Relaxed, |kept| Some(kept.saturating_sub(bytes)));
+    }
+
     /// True if more was added than may be kept.
     #[must_use]
     pub fn is_exceeded(&self) -> bool {
@@ -53,9 +59,58 @@ impl Kept {
     }
 }
 
+/// What is kept for a while: bytes of pieces at work, which are given back when a piece is done. What is left is given
+/// back with this value.
+#[derive(Debug, Default)]
+pub struct AtWork {
+    kept: Arc<Kept>,
+    bytes: AtomicU64,
+}
+
+impl AtWork {
+    /// Counts in `kept`.
+    #[must_use]
+    pub fn of(kept: &Arc<Kept>) -> Self {
+        Self { kept: Arc::clone(kept), bytes: AtomicU64::new(0) }
+    }
+
+    /// Adds what is kept.
+    ///
+    /// # Errors
+    /// Those of [`Kept::add`].
+    pub fn add(&self, bytes: u64, what: &str) -> Result<()> {
+        self.bytes.fetch_add(bytes, Relaxed);
+        self.kept.add(bytes, what)
+    }
+
+    /// Gives back what was added.
+    pub fn give_back(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Relaxed);
+        self.kept.give_back(bytes);
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.kept.give_back(self.bytes.load(Relaxed));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_at_work_is_given_back() {
+        let kept = Arc::new(Kept::default());
+        kept.begin(100, 10);
+        let work = AtWork::of(&kept);
+        assert!(work.add(8, "groups").is_ok());
+        work.give_back(5);
+        assert!(work.add(7, "groups").is_ok() && work.add(1, "groups").is_err());
+        drop(work);
+        assert!(!kept.is_exceeded() && kept.add(10, "rows").is_ok());
+    }
 
     #[test]
     fn what_is_kept_has_a_bound() {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from typing import Any, Literal, overload
 
 from . import _remargin
 from ._remargin import Market, Result, Rules
-from ._types import Format, Path, Progress, TableLike, optional
+from ._types import Format, Path, Progress, TableLike, groupings, optional
 
 
 def recalculate(
@@ -88,6 +89,8 @@ def run(
     rules: Rules | None = None,
     shocks: Path | None = None,
     distance: Literal["all", "at-risk", "none"] = "none",
+    by: str | Sequence[str | Sequence[str]] = (),
+    net_by: str | Sequence[str] | None = None,
     format: Format = "parquet",
     force: bool = False,
     max_rejects: int | str = 0,
@@ -102,7 +105,10 @@ def run(
 
     Returns the content of ``summary.json``. ``max_rejects`` is a number of broken rows, or a share such as ``"0.1%"``;
     ``memory_limit`` is a size such as ``"512MiB"``; ``mark_check`` is how far prices may contradict each other,
-    ``"off"`` or a share; ``report`` tells whether ``report.html`` is written. ``out`` is published complete or not at
+    ``"off"`` or a share; ``by`` puts accounts together by columns of the table ``accounts``: ``"desk"``,
+    ``["desk", "desk,region"]`` or ``["desk", ("desk", "region")]``, each of which is one grouping. Then
+    ``Outputs(out)`` also has the tables ``groups``, ``group_units`` and ``account_groups``. ``net_by`` is one grouping
+    whose groups are also margined as one account each: the table ``netting``. ``report`` tells whether ``report.html`` is written. ``out`` is published complete or not at
     all.
 
     Raises ``UsageError`` if ``out`` exists and ``force`` is not set, ``InvalidInput`` if the snapshot cannot be used,
@@ -114,6 +120,8 @@ def run(
         rules=rules,
         shocks=optional(shocks),
         distance=distance,
+        by=groupings(by),
+        net_by=None if net_by is None else groupings([net_by])[0],
         format=format,
         force=force,
         max_rejects=str(max_rejects),

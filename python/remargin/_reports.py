@@ -9,7 +9,7 @@ from typing import Any, Literal
 from . import _remargin
 from ._outputs import Folder, Outputs
 from ._remargin import Rules, Table
-from ._types import Format, Path, Progress, TableLike, optional
+from ._types import Format, Path, Progress, TableLike, groupings, optional
 from .errors import TooManyRejects, UsageError
 
 
@@ -32,6 +32,7 @@ def stress(
     distribution: Literal["accounts", "book", "none"] = "book",
     fund_usd: float | None = None,
     distance: Literal["all", "at-risk", "none"] = "at-risk",
+    by: str | Sequence[str | Sequence[str]] = (),
     format: Format = "parquet",
     force: bool = False,
     max_rejects: int | str = 0,
@@ -54,7 +55,8 @@ def stress(
     and ``distance`` ask for. Their bytes are those of the command. ``out`` is the folder to write, published complete
     or not at all; without it the folder is temporary and goes with the outputs. ``report`` tells whether
     ``report.html`` is written: if not said, where there is an ``out``. ``fund_usd``: in which share of the scenarios a
-    guarantee fund of that size suffices.
+    guarantee fund of that size suffices. ``by`` puts accounts together as in ``run``: the tables ``groups``,
+    ``group_units`` and ``account_groups`` have every group in every scenario.
 
     Raises ``UsageError`` if there is no scenario or ``out`` exists and ``force`` is not set, ``InvalidInput`` if the
     snapshot or a scenario cannot be used, ``TooManyRejects`` if more rows are broken than allowed; its ``outputs`` are
@@ -71,6 +73,7 @@ def stress(
         distribution=distribution,
         fund_usd=fund_usd,
         distance=distance,
+        by=groupings(by),
         format=format,
         force=force,
         max_rejects=str(max_rejects),

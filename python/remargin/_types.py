@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, Union
 
 if TYPE_CHECKING:
@@ -28,6 +28,13 @@ Path: TypeAlias = Union[str, os.PathLike[str]]
 
 #: How tables are written.
 Format: TypeAlias = Literal["parquet", "arrow", "csv"]
+
+
+def groupings(by: str | Sequence[str | Sequence[str]]) -> list[str]:
+    """Groupings for the extension module: each is a text, or a sequence of the names of columns."""
+    if isinstance(by, str):
+        return [by]
+    return [one if isinstance(one, str) else ",".join(one) for one in by]
 
 
 def optional(path: Path | None) -> str | None:

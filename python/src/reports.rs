@@ -20,8 +20,8 @@ use std::path::PathBuf;
 #[pyfunction]
 #[pyo3(signature = (
     snapshot, out, *, rules = None, scenarios = None, shocks = None, detail = "at-risk", distribution = "book",
-    fund_usd = None, distance = "at-risk", format = "parquet", force = false, max_rejects = "0", memory_limit = None,
-    allow_rules_date = false, mark_check = "50%", report = true, threads = None, progress = None
+    fund_usd = None, distance = "at-risk", by = Vec::new(), format = "parquet", force = false, max_rejects = "0",
+    memory_limit = None, allow_rules_date = false, mark_check = "50%", report = true, threads = None, progress = None
 ))]
 pub fn stress<'py>(
     py: Python<'py>,
@@ -34,6 +34,7 @@ pub fn stress<'py>(
     distribution: &str,
     fund_usd: Option<f64>,
     distance: &str,
+    by: Vec<String>,
     format: &str,
     force: bool,
     max_rejects: &str,
@@ -56,7 +57,8 @@ pub fn stress<'py>(
     let mut request = StressRequest::new(snapshot, output, rules.as_ref().clone())
         .with_detail(detail)
         .with_distribution(whose)
-        .with_distance(request::distance(distance)?);
+        .with_distance(request::distance(distance)?)
+        .with_groups(request::groups(py, &by)?);
     request.fund_usd = fund_usd;
     let outcome = work::run(py, threads, progress, move |progress| {
         let Given { shocks: table, axes, single: mut scenarios, presets } = given.read()?;

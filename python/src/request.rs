@@ -4,6 +4,7 @@ use crate::errors;
 use crate::market::mark_check as mark_check_of;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use remargin::book::Grouping;
 use remargin::memory::MemoryLimit;
 use remargin::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use remargin::snapshot::{Expectations, MaxRejects};
@@ -23,6 +24,11 @@ pub fn choose<T: Copy>(name: &str, word: &str, choices: &[(&str, T)]) -> PyResul
 pub fn distance(word: &str) -> PyResult<DistanceScope> {
     let choices = [("all", DistanceScope::All), ("at-risk", DistanceScope::AtRisk), ("none", DistanceScope::None)];
     choose("distance", word, &choices)
+}
+
+/// Groupings, each a text such as `desk` or `desk,region`.
+pub fn groups(py: Python<'_>, by: &[String]) -> PyResult<Vec<Grouping>> {
+    by.iter().map(|text| text.parse().map_err(|error| errors::raise(py, &error))).collect()
 }
 
 /// `parquet`, `arrow` or `csv`.

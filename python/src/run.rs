@@ -17,9 +17,9 @@ use std::path::PathBuf;
 
 #[pyfunction]
 #[pyo3(signature = (
-    snapshot, out, *, rules = None, shocks = None, distance = "none", format = "parquet", force = false,
-    max_rejects = "0", memory_limit = None, allow_rules_date = false, mark_check = "50%", report = true,
-    threads = None, progress = None
+    snapshot, out, *, rules = None, shocks = None, distance = "none", by = Vec::new(), net_by = None,
+    format = "parquet", force = false, max_rejects = "0", memory_limit = None, allow_rules_date = false,
+    mark_check = "50%", report = true, threads = None, progress = None
 ))]
 pub fn run<'py>(
     py: Python<'py>,
@@ -28,6 +28,8 @@ pub fn run<'py>(
     rules: Option<&Bound<'py, Rules>>,
     shocks: Option<PathBuf>,
     distance: &str,
+    by: Vec<String>,
+    net_by: Option<String>,
     format: &str,
     force: bool,
     max_rejects: &str,
@@ -42,7 +44,10 @@ pub fn run<'py>(
     let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     let snapshot = request::snapshot(py, snapshot, allow_rules_date, mark_check, max_rejects, memory_limit)?;
     let distance = request::distance(distance)?;
-    let mut request = RunRequest::new(snapshot, output, rules.as_ref().clone()).with_distance(distance);
+    let mut request = RunRequest::new(snapshot, output, rules.as_ref().clone())
+        .with_distance(distance)
+        .with_groups(request::groups(py, &by)?)
+        .with_net_by(request::groups(py, net_by.as_slice())?.pop());
     request.shocks = shocks;
     let outcome = work::run(py, threads, progress, |progress| remargin::run::run(&request, progress))?;
     if outcome.too_many_rejects {

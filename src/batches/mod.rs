@@ -276,7 +276,7 @@ impl Gathered {
     }
 
     fn add(&mut self, (rows, flagged, spread): (margins::Rows, Book, Spread)) {
-        let margins::Rows { accounts, risk_units, at_risk, tally } = rows;
+        let margins::Rows { accounts, risk_units, at_risk, tally, groups: _ } = rows;
         self.accounts.push(accounts);
         self.risk_units.push(risk_units);
         self.flagged.add(&flagged, at_risk);

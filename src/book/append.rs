@@ -1,6 +1,7 @@
 //! A book made account by account, in order of their ids.
 
-use super::Book;
+use super::grouping::GroupsMade;
+use super::{Book, broken};
 use crate::Result;
 use crate::margin::account::Order;
 use crate::margin::rules::SpotOffset;
@@ -9,7 +10,7 @@ use crate::margin::rules::SpotOffset;
 /// [`BookBuilder::finish_account`], or at any time before the book is built if their number is told to
 /// [`BookBuilder::finish_account_of`].
 #[derive(Debug)]
-pub struct BookBuilder(Book);
+pub struct BookBuilder(Book, Vec<GroupsMade>);
 
 impl Default for BookBuilder {
     fn default() -> Self {
@@ -35,7 +36,7 @@ impl BookBuilder {
         book.interest.reserve_exact(balances);
         book.spot_in_use_cap.reserve_exact(balances);
         book.order_start.push(0);
-        Self(book)
+        Self(book, Vec::new())
     }
 
     /// Positions of the account at hand: indices of instruments, signed contracts, average entry prices.
@@ -85,6 +86,21 @@ impl BookBuilder {
         }
     }
 
+    /// The groups of the account at hand, one for each grouping; the same number for each account.
+    pub fn groups<'g>(&mut self, names: impl IntoIterator<Item = &'g str>) {
+        for (place, name) in names.into_iter().enumerate() {
+            if place == self.1.len() {
+                self.1.push(GroupsMade::default());
+            }
+            self.1[place].push(name);
+        }
+    }
+
+    /// The groups of an account of another book become those of the account at hand.
+    pub fn copy_groups(&mut self, book: &Book, account: usize) {
+        self.groups(book.groups.iter().map(|groups| groups.name(account)));
+    }
+
     /// Pending orders of the account at hand.
     pub fn orders(&mut self, orders: &[Order]) {
         self.0.orders.extend_from_slice(orders);
@@ -122,6 +138,7 @@ impl BookBuilder {
         );
         self.fee_rate(book.fee_rate(account));
         self.orders(book.orders_of(account));
+        self.copy_groups(book, account);
         self.finish_account(book.accounts().get(account), book.spot_offset[account]);
     }
 
@@ -146,6 +163,10 @@ impl BookBuilder {
         for id in book.accounts.iter() {
             all.accounts.push(id);
         }
+        if !book.is_empty() {
+            self.1.resize_with(self.1.len().max(book.groups.len()), GroupsMade::default);
+            self.1.iter_mut().zip(&book.groups).for_each(|(made, groups)| made.append(groups));
+        }
         all.spot_offset.extend_from_slice(&book.spot_offset);
         later(&mut all.position_start, &book.position_start);
         later(&mut all.balance_start, &book.balance_start);
@@ -164,9 +185,14 @@ impl BookBuilder {
     ///
     /// # Errors
     /// If other numbers of rows came than were announced, if accounts are not in byte order of their ids or one comes
-    /// twice, if an account has a currency twice, or if a number is not finite.
+    /// twice, if an account has a currency twice, if some accounts have groups and others none, or if a number is not
+    /// finite.
     pub fn build(self) -> Result<Book> {
-        let mut book = self.0;
+        let Self(mut book, groups) = self;
+        if let Some(made) = groups.iter().find(|made| made.len() != book.accounts.len()) {
+            return Err(broken(format!("{} accounts of {} have a group", made.len(), book.accounts.len())));
+        }
+        book.groups = groups.into_iter().map(GroupsMade::build).collect();
         if !book.fee_rate.is_empty() {
             book.fee_rate.resize(book.accounts.len(), f64::NAN);
         }
@@ -208,6 +234,28 @@ mod tests {
         assert_eq!(format!("{built:?}"), format!("{:?}", book(&[("a", &[]), ("b", &[order]), ("c", &[])])));
         assert_eq!(built.restricted, [false, true, false]);
         assert_eq!([0, 1, 2].map(|account| built.fee_rate(account)), [None, Some(0.5), None]);
+    }
+
+    #[test]
+    fn groups_follow_one_another() {
+        let book = |accounts: &[(&str, [&str; 2])]| {
+            let mut builder = BookBuilder::default();
+            for (id, groups) in accounts {
+                builder.groups(*groups);
+                builder.finish_account(id, SpotOffset::Usdt);
+            }
+            builder.build().unwrap()
+        };
+        let (first, second) = (book(&[("a", ["x", "1"]), ("b", ["y", "1"])]), book(&[("c", ["y", "2"])]));
+        let mut builder = BookBuilder::default();
+        for part in [&first, &Book::default(), &second] {
+            builder.append(part);
+        }
+        builder.copy_account(&book(&[("d", ["x", "2"])]), 0);
+        let built = builder.build().unwrap();
+        let names = |groups: usize| [0, 1, 2, 3].map(|account| built.groups()[groups].name(account));
+        assert_eq!((names(0), names(1)), (["x", "y", "y", "x"], ["1", "1", "2", "2"]));
+        assert_eq!(built.groups()[0].names().iter().collect::<Vec<_>>(), ["x", "y"]);
     }
 
     #[test]
@@ -262,6 +310,12 @@ mod tests {
         }
         let twice = built(&|builder| balance(builder, &[3, 1, 3], &[1.0, 2.0, 3.0]));
         assert!(twice.contains("account `a` has a currency twice"), "{twice}");
+        let some = built(&|builder| {
+            builder.groups(["x"]);
+            builder.finish_account("a", SpotOffset::Usdt);
+            builder.finish_account("b", SpotOffset::Usdt);
+        });
+        assert!(some.contains("1 accounts of 2 have a group"), "{some}");
         let nan = built(&|builder| balance(builder, &[3], &[f64::NAN]));
         assert!(nan.contains("a number is not finite"), "{nan}");
     }

@@ -57,6 +57,12 @@ impl IdTable {
         &self.bytes[start..self.ends[index]]
     }
 
+    /// Bytes that it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>()
+    }
+
     /// All ids in order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         (0..self.len()).map(|index| self.get(index))
@@ -109,10 +115,22 @@ impl Interner {
         self.numbers.find(hash, |&number| self.ids.get(number as usize) == id).copied()
     }
 
+    /// Bytes that it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.ids.bytes() + self.numbers.capacity() * 2 * size_of::<u32>()
+    }
+
     /// All ids seen, by number.
     #[must_use]
     pub fn ids(&self) -> &IdTable {
         &self.ids
+    }
+
+    /// All ids seen, by number, without what finds them.
+    #[must_use]
+    pub fn into_ids(self) -> IdTable {
+        self.ids
     }
 
     /// Number of distinct ids.

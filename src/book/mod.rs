@@ -12,10 +12,12 @@
 mod append;
 mod build;
 mod check;
+mod grouping;
 mod ids;
 
 pub use append::BookBuilder;
 pub use build::{BalanceRows, OrderRows, PositionRows};
+pub use grouping::{Grouping, Groups, shown as shown_group};
 pub use ids::{IdTable, Interner};
 
 use crate::margin::account::Order;
@@ -49,6 +51,8 @@ pub struct Book {
     /// Account `a` owns orders `order_start[a]..order_start[a + 1]`; empty if no account has any.
     order_start: Vec<usize>,
     orders: Vec<Order>,
+    /// One for each grouping that was asked for.
+    groups: Vec<Groups>,
     reach: Reach,
 }
 
@@ -78,6 +82,7 @@ impl Default for Book {
             fee_rate: Vec::new(),
             order_start: Vec::new(),
             orders: Vec::new(),
+            groups: Vec::new(),
             reach: Reach::default(),
         }
     }
@@ -174,6 +179,13 @@ impl Book {
     #[inline]
     pub fn fee_rate(&self, account: usize) -> Option<f64> {
         self.fee_rate.get(account).copied().filter(|rate| !rate.is_nan())
+    }
+
+    /// The groups of the accounts, one entry for each grouping that was asked for.
+    #[must_use]
+    #[inline]
+    pub fn groups(&self) -> &[Groups] {
+        &self.groups
     }
 
     /// The pending orders of an account, in the order of [`Order::canonical`].

@@ -3,6 +3,7 @@
 use super::shown::is_hidden;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
+use remargin::book::Grouping;
 use remargin::error::Remedy;
 use remargin::memory::MemoryLimit;
 use remargin::request::{DistanceScope, SnapshotRequest};
@@ -89,6 +90,21 @@ pub fn named_rules(snapshot: &Path, terminal: &Terminal) -> Result<Option<PathBu
         ));
     }
     Ok(named)
+}
+
+/// How to put accounts together.
+#[derive(Args)]
+pub struct GroupArgs {
+    /// Columns of the table `accounts` to group accounts by, such as `desk` or `desk,region`; repeatable
+    ///
+    /// Writes the tables `groups`, `group_units` and `account_groups`, and a section of the page. A missing value, and
+    /// an account without a row in `accounts`, is a group of its own.
+    #[arg(long = "by", value_name = "COLUMNS", value_parser = parse_grouping)]
+    pub by: Vec<Grouping>,
+}
+
+pub fn parse_grouping(text: &str) -> Result<Grouping, String> {
+    text.parse::<Grouping>().map_err(|error| error.to_string())
 }
 
 /// How many broken rows to accept.

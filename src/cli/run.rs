@@ -1,11 +1,13 @@
 //! `remargin run`: computes the margin of every account and writes it to a folder.
 
 use super::common::{
-    DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label, piped,
+    DistanceArg, GroupArgs, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_grouping,
+    parse_label, piped,
 };
 use super::exit;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
+use remargin::book::Grouping;
 use remargin::request::OutputRequest;
 use remargin::run::{self, RunRequest};
 use remargin::{Result, totals};
@@ -18,6 +20,8 @@ Examples:
   remargin run data/sample --out merged --set risk_unit=merged --format csv
   remargin run data/sample --out shocked --shocks examples/scenarios.csv
   remargin run data/sample --out near --distance at-risk
+  remargin run examples/today --out desks --by desk --by desk,region
+  remargin run examples/today --out netted --net-by client
   remargin run data/sample --out desk-b --label 'EOD 2026-11-28, desk B'
   remargin run data/sample --out out --force --summary json | jq .accounts.by_status
   remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation   # exit code 5
@@ -46,6 +50,15 @@ pub struct RunArgs {
     /// columns of `at_risk`.
     #[arg(long, value_name = "ACCOUNTS", default_value = "none")]
     distance: DistanceArg,
+    #[command(flatten)]
+    groups: GroupArgs,
+    /// Margin the accounts of each group also as one, such as `client`: positions, balances and orders added up
+    ///
+    /// Writes the table `netting`, with the sum of their margins beside it, and groups by these columns as `--by` does.
+    /// The book must fit the memory limit. Accounts with a missing value are not netted. All accounts of a group must
+    /// have the same `spot_offset` and `fee_rate`.
+    #[arg(long, value_name = "COLUMNS", value_parser = parse_grouping)]
+    net_by: Option<Grouping>,
     /// Format of the tables
     #[arg(long, default_value = "parquet")]
     format: OutputFormat,
@@ -92,7 +105,9 @@ impl RunArgs {
             .with_command_line(command_line(args));
         let snapshot = self.strict.of(&self.snapshot).with_memory_limit(self.memory.limit());
         let mut request = RunRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)
-            .with_distance(self.distance.into());
+            .with_distance(self.distance.into())
+            .with_groups(self.groups.by.iter().cloned())
+            .with_net_by(self.net_by.clone());
         request.shocks = self.shocks.as_deref().map(piped);
         let outcome = run::run(&request, terminal)?;
         match self.summary {

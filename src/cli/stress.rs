@@ -1,7 +1,8 @@
 //! `remargin stress`: price scenarios for every account, or the price move after which a statement holds.
 
 use super::common::{
-    DistanceArg, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label, piped,
+    DistanceArg, GroupArgs, MemoryArgs, OutputFormat, RulesArgs, StrictArgs, TextFormat, command_line, parse_label,
+    piped,
 };
 use super::exit;
 use super::terminal::{self, Terminal};
@@ -23,6 +24,7 @@ Examples:
   remargin stress data/sample --out moves --scenario 'depeg USDT=-5%' --scenario 'crash: *=-40% vol +50% days 1'
   remargin stress data/sample --out desk --shocks examples/scenarios.csv --detail all --label 'desk B'
   remargin stress data/sample --out fund --preset crypto-historical --fund 50_000 --distribution accounts
+  remargin stress examples/today --out desks --shocks examples/scenarios.csv --by desk
   remargin stress --list-presets
   remargin stress data/sample --reverse 'BTC, accounts in liquidation > 5%'
 
@@ -79,13 +81,15 @@ pub struct StressArgs {
     /// last columns of `at_risk`.
     #[arg(long, value_name = "ACCOUNTS", default_value = "at-risk")]
     distance: DistanceArg,
+    #[command(flatten)]
+    groups: GroupArgs,
     /// Instead of scenarios: search the smallest price move after which a statement holds; repeatable
     ///
     /// `COIN, accounts in liquidation > N`, `COIN, accounts at risk > P%`, `COIN, shortfall > USD`; `*` is all coins
     /// together. Searches from -99 % to +300 % with full revaluations of the book, to 0.0001 %. Writes no folder.
     #[arg(long, value_name = "STATEMENT", value_parser = parse_statement,
           conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distribution", "fund",
-                                "distance", "force", "no_report", "summary", "label"])]
+                                "distance", "by", "force", "no_report", "summary", "label"])]
     reverse: Vec<Statement>,
     /// Format of the answers to --reverse, on stdout
     #[arg(long, default_value = "text", conflicts_with = "out")]
@@ -213,7 +217,8 @@ impl StressArgs {
             .with_sources(sources)
             .with_detail(detail)
             .with_distribution(distribution)
-            .with_distance(self.distance.into());
+            .with_distance(self.distance.into())
+            .with_groups(self.groups.by.iter().cloned());
         request.fund_usd = self.fund;
         let outcome = stress::run(&request, terminal)?;
         let summary = &outcome.summary;

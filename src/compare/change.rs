@@ -32,6 +32,13 @@ pub fn mmr_usd(row: &AccountRow) -> f64 {
     row.number(AccountFigure::mmr)
 }
 
+/// The cause with the largest contribution either way, the first of equals; none if nothing changed.
+pub(crate) fn main_of(causes: &Causes) -> Option<&'static str> {
+    let larger = |best: (usize, f64), next: (usize, f64)| if next.1.abs() > best.1.abs() { next } else { best };
+    let (place, size) = causes.iter().copied().enumerate().reduce(larger)?;
+    (size != 0.0).then_some(CAUSES[place])
+}
+
 /// A risk unit of an account.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UnitFigures {

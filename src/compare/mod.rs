@@ -10,6 +10,7 @@
 //! in order (`pass.rs`). [`attribution`] makes the markets between, `recorded.rs` reads what runs have written.
 
 pub mod attribution;
+pub mod by_group;
 pub mod change;
 mod groups;
 pub mod manifest;

@@ -1,5 +1,6 @@
 //! Accounts of two sides beside one another, compared in pieces on all threads and written in order.
 
+use super::by_group::Membership;
 use super::change::{Change, UnitFigures};
 use super::stats::Stats;
 use super::tables::changes_batch;
@@ -94,6 +95,8 @@ pub(super) struct Comparer<'a> {
     /// Of the table `changes`, if it is written.
     encoder: Option<Encoder>,
     with_why: bool,
+    /// The groups of the accounts, if both runs have groups.
+    members: Option<&'a Membership<'a>>,
     progress: &'a dyn Progress,
 }
 
@@ -104,14 +107,15 @@ pub(super) struct Compared {
 }
 
 /// To compare pairs, and what comes out.
-pub(super) fn start(
+pub(super) fn start<'a>(
     units: usize,
     table: Option<(Encoder, TableFile)>,
     with_why: bool,
-    progress: &dyn Progress,
-) -> (Comparer<'_>, Compared) {
+    members: Option<&'a Membership<'a>>,
+    progress: &'a dyn Progress,
+) -> (Comparer<'a>, Compared) {
     let (encoder, file) = table.unzip();
-    (Comparer { units, encoder, with_why, progress }, Compared { stats: Stats::new(units), file })
+    (Comparer { units, encoder, with_why, members, progress }, Compared { stats: Stats::new(units), file })
 }
 
 impl Comparer<'_> {
@@ -130,6 +134,10 @@ impl Comparer<'_> {
             let slice = compute(block.clone())?;
             stats.add(&slice.changes, |at| pairs.id(start + at));
             stats.add_units(&slice.units);
+            if let Some(members) = self.members {
+                let changes = slice.changes.iter().enumerate();
+                changes.for_each(|(at, change)| stats.groups.add(members, pairs.id(start + at), change));
+            }
             if self.encoder.is_some() {
                 changes.extend(slice.changes);
             }

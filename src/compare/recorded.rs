@@ -50,7 +50,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    fn check(self, bytes: u64) -> Result<()> {
+    pub fn check(self, bytes: u64) -> Result<()> {
         if bytes <= self.bytes {
             return Ok(());
         }

@@ -114,7 +114,7 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
             }
             _ => None,
         };
-        Ok(pass::start(groups.names.len(), table, false, progress))
+        Ok(pass::start(groups.names.len(), table, false, None, progress))
     };
     let work = |comparer: &Comparer, piece: &Piece| {
         let ids = piece.book.accounts();

@@ -1,6 +1,7 @@
 //! Two finished runs: what changed from A to B and, where both snapshots are still there, why.
 
 use super::attribution::between;
+use super::by_group::{self, Membership};
 use super::change::{Change, UnitFigures};
 use super::groups::Groups;
 use super::manifest::{self, Side, write_tables};
@@ -176,7 +177,9 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
     let [about_a, about_b] = abouts;
     let runs = [Run::read(about_a, room, progress)?, Run::read(about_b, room, progress)?];
     let output = folder.as_ref();
-    let work = Work { request, runs: &runs, output, folder: output.map(OutputFolder::path), progress };
+    let members = Membership::read(runs.each_ref().map(|run| (&run.about, &run.accounts)), room, progress)?;
+    let members = members.as_ref();
+    let work = Work { request, runs: &runs, output, folder: output.map(OutputFolder::path), members, progress };
     let (compared, not_attributed) = if request.plain {
         (work.plain()?, None)
     } else {
@@ -209,6 +212,9 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
         progress.stage("write", "files", 0);
         let mut outputs: Vec<_> = changes.into_iter().collect();
         outputs.extend(write_tables(folder.path(), target.format, &stats, &units, &unmargined, &summary)?);
+        if let Some(members) = members {
+            outputs.push(by_group::write(folder.path(), target.format, members, &stats.groups)?);
+        }
         progress.check()?;
         let side = |side: usize| Side {
             run: Some(&runs[side].about.dir),
@@ -235,6 +241,8 @@ struct Work<'a> {
     runs: &'a [Run; 2],
     output: Option<&'a OutputFolder>,
     folder: Option<&'a Path>,
+    /// The groups of the accounts, if the runs have a grouping in common.
+    members: Option<&'a Membership<'a>>,
     progress: &'a dyn Progress,
 }
 
@@ -300,7 +308,7 @@ impl Work<'_> {
             let units = vec![side(0), side(1)];
             Ok(Slice { changes: range.clone().map(change).collect(), units })
         };
-        let started = pass::start(groups.names.len(), self.table()?, true, self.progress);
+        let started = pass::start(groups.names.len(), self.table()?, true, self.members, self.progress);
         let (stats, changes) = pass::run(&pairs, compute, started)?;
         let snapshots = [&a.about, &b.about].map(|about| about.snapshot.clone());
         Ok(Compared { stats, units: groups.names, changes, snapshots })
@@ -360,7 +368,7 @@ impl Work<'_> {
         let start = || {
             self.progress.stage("compare", "accounts", 0);
             self.clear()?;
-            Ok(pass::start(groups.names.len(), self.table()?, true, self.progress))
+            Ok(pass::start(groups.names.len(), self.table()?, true, self.members, self.progress))
         };
         let met = [Cell::new(0), Cell::new(0)];
         let want = |id: &str, numbers: [Option<usize>; 2]| {

@@ -1,5 +1,6 @@
 //! Counts and sums of a comparison, merged in order of the accounts, so that they do not depend on threads.
 
+use super::by_group::ByGroup;
 use super::change::{CAUSES, Causes, Change, UnitFigures, mmr_usd};
 use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Totals, UnitTotals};
 use crate::margin::Status;
@@ -118,6 +119,8 @@ pub struct Stats {
     pub(crate) rises: Vec<Moved>,
     pub(crate) falls: Vec<Moved>,
     pub(crate) breaches: Vec<Moved>,
+    /// By the groupings that both runs have.
+    pub(crate) groups: ByGroup,
 }
 
 /// The place among [`Status::ALL`]; behind them that of an account that is not there.
@@ -219,6 +222,7 @@ impl Stats {
 
     /// Adds the accounts that follow.
     pub fn merge(&mut self, later: Self) {
+        self.groups.merge(&later.groups);
         self.kept += later.kept;
         self.new += later.new;
         self.closed += later.closed;

@@ -1,8 +1,7 @@
 //! `summary.json` of a comparison: what changed over the whole book.
 
-use super::change::{Breach, CAUSES, Causes, Change, mmr_usd};
+use super::change::{Breach, CAUSES, Causes, Change, main_of, mmr_usd};
 use super::stats::{Moved, Stats};
-use super::tables::main_of;
 use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Figure, UnitFigure, UnitTotals};
 use crate::margin::Status;
 use crate::rules::RulesId;

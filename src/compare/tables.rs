@@ -1,6 +1,6 @@
 //! The tables of a comparison. All money is USD; `_a` is before, `_b` after, `_change` is B less A.
 
-use super::change::{Breach, CAUSES, Causes, Change, excess_usd, mmr_usd};
+use super::change::{Breach, CAUSES, Causes, Change, excess_usd, main_of, mmr_usd};
 use super::stats::{Moved, UnitStats};
 use crate::Result;
 use crate::figures::{AccountFigure, AccountRow, Get, UnitFigure, UnitTotals};
@@ -120,13 +120,6 @@ impl Sight {
             Self::Unmargined(_) | Self::Absent => None,
         }
     }
-}
-
-/// The cause with the largest contribution either way, the first of equals; none if nothing changed.
-pub(crate) fn main_of(causes: &Causes) -> Option<&'static str> {
-    let larger = |best: (usize, f64), next: (usize, f64)| if next.1.abs() > best.1.abs() { next } else { best };
-    let (place, size) = causes.iter().copied().enumerate().reduce(larger)?;
-    (size != 0.0).then_some(CAUSES[place])
 }
 
 /// The column of the change of a figure; of one that may be missing null where a side lacks it.

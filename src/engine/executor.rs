@@ -9,6 +9,7 @@
 //! Whether Parquet is sorted shows on the way. If it is not, the next source is taken, and the command begins anew: it
 //! says how it begins in a function. The pieces are the same from every source.
 
+use crate::book::Grouping;
 use crate::kept::Kept;
 use crate::market::Market;
 use crate::memory::{BOOK_ROW, MemoryLimit, NARROWEST, Need, Rows};
@@ -64,7 +65,21 @@ impl<'a> OpenBook<'a> {
     /// # Errors
     /// Those of [`crate::snapshot::load`] that concern the market and the columns of the tables.
     pub fn open(dir: &Path, currencies: Currencies, memory: Memory, options: &LoadOptions<'a>) -> Result<Self> {
-        Ok(Self::new(Stream::open(dir, currencies, options)?, memory, options))
+        Self::open_grouped(dir, currencies, &[], memory, options)
+    }
+
+    /// As [`OpenBook::open`]; the book of each piece says the groups of its accounts.
+    ///
+    /// # Errors
+    /// Those of [`OpenBook::open`]; [`Error::Invalid`] for an attribute that the table `accounts` does not have.
+    pub fn open_grouped(
+        dir: &Path,
+        currencies: Currencies,
+        groups: &[Grouping],
+        memory: Memory,
+        options: &LoadOptions<'a>,
+    ) -> Result<Self> {
+        Ok(Self::new(Stream::open_grouped(dir, currencies, groups, options)?, memory, options))
     }
 
     /// A book of tables that the caller holds.

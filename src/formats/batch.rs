@@ -9,6 +9,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use std::path::Path;
 use std::sync::Arc;
+use strsim::damerau_levenshtein;
 
 /// Consecutive rows of a table.
 pub(crate) struct Batch {
@@ -62,13 +63,7 @@ pub(crate) fn project(file: &Path, columns: &[Column], found: &[(&str, &DataType
         let mut matches = found.iter().enumerate().filter(|(_, (name, _))| *name == column.name);
         let Some((place, (_, kind))) = matches.next() else {
             if column.required {
-                let names: Vec<_> = found.iter().map(|(name, _)| format!("`{name}`")).collect();
-                return Err(Invalid::new("missing column")
-                    .file(file)
-                    .column(column.name)
-                    .expected(format!("a column of {}", column.kind.expected()))
-                    .hint(format!("the file has {}", if names.is_empty() { "none".into() } else { names.join(", ") }))
-                    .into());
+                return Err(missing(file, column, found).into());
             }
             continue;
         };
@@ -93,6 +88,26 @@ pub(crate) fn project(file: &Path, columns: &[Column], found: &[(&str, &DataType
     Ok(places)
 }
 
+/// A column that is not there, and what there is instead.
+fn missing(file: &Path, column: &Column, found: &[(&str, &DataType)]) -> Invalid {
+    let names: Vec<_> = found.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let has = format!("the file has {}", if names.is_empty() { "none".into() } else { names.join(", ") });
+    let near = nearest(column.name, found.iter().map(|(name, _)| *name));
+    let hint = near.map_or(has.clone(), |near| format!("is it `{near}`? {has}"));
+    Invalid::new("missing column")
+        .file(file)
+        .column(column.name)
+        .expected(format!("a column of {}", column.kind.expected()))
+        .hint(hint)
+}
+
+/// The name that differs least from one that is not there, in few letters.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let edits = |known: &str| damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
+    let most = (name.chars().count() / 3).clamp(1, 3);
+    names.map(|known| (edits(known), known)).filter(|(edits, _)| *edits <= most).min().map(|(_, known)| known)
+}
+
 pub(crate) fn duplicate(file: &Path, column: &str) -> Invalid {
     Invalid::new("duplicate column").file(file).column(column).expected("each name once")
 }
@@ -101,10 +116,10 @@ fn accepts(kind: Kind, found: &DataType) -> bool {
     match (kind, found) {
         (_, DataType::Dictionary(_, values)) => accepts(kind, values),
         (Kind::Time, found) => matches!(found, DataType::Timestamp(..)) || is_text(found) || found.is_integer(),
-        (Kind::Date, DataType::Date32) => true,
+        (Kind::Date, DataType::Date32) | (Kind::Attribute, DataType::Boolean) => true,
         (Kind::Date, found) => accepts(Kind::Time, found),
         (Kind::Flag, found) => is_text(found) || *found == DataType::Boolean,
-        (Kind::Id, found) => is_text(found) || found.is_integer() || is_whole(found),
+        (Kind::Id | Kind::Attribute, found) => is_text(found) || found.is_integer() || is_whole(found),
         (Kind::Number, found) => {
             let decimal = matches!(found, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..));
             *found == DataType::Float64 || decimal || is_text(found) || found.is_integer()

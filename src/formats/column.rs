@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Date,
     /// Booleans, or the strings `true` and `false`; only results have them.
     Flag,
+    /// As [`Kind::Id`], or booleans: what accounts are grouped by.
+    Attribute,
 }
 
 impl Kind {
@@ -23,13 +25,14 @@ impl Kind {
             Self::Time => "timestamps, strings such as `2026-03-27T08:00:00Z`, or whole numbers since 1970",
             Self::Date => "dates such as `2026-03-27`, timestamps, or whole numbers since 1970",
             Self::Flag => "booleans",
+            Self::Attribute => "strings, integers, decimals without a fraction, UUIDs or booleans",
         }
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct Column {
-    pub name: &'static str,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Column<'a> {
+    pub name: &'a str,
     pub kind: Kind,
     pub required: bool,
     /// What it is measured in, a value as an example, and what it means: for people. Empty where the program reads its
@@ -39,10 +42,15 @@ pub(crate) struct Column {
     pub meaning: &'static str,
 }
 
-impl Column {
+impl<'a> Column<'a> {
     /// A column that must be there.
-    pub const fn new(name: &'static str, kind: Kind) -> Self {
+    pub const fn new(name: &'a str, kind: Kind) -> Self {
         Self { name, kind, required: true, unit: "", example: "", meaning: "" }
+    }
+
+    /// True if it is read as text, of which most values repeat.
+    pub fn is_text(&self) -> bool {
+        matches!(self.kind, Kind::Id | Kind::Attribute)
     }
 
     pub const fn optional(mut self) -> Self {

@@ -1,7 +1,7 @@
 //! Tables that a caller holds as record batches, read like those of files.
 
+use super::Column;
 use super::batch::{Batch, project};
-use super::{Column, Kind};
 use crate::cells::text::is_text;
 use crate::{Error, Invalid, Result};
 use arrow::array::RecordBatch;
@@ -80,7 +80,7 @@ pub(crate) struct Slices {
     batches: Vec<(u64, RecordBatch)>,
     rows: u64,
     /// Columns of names that repeat.
-    repeating: Vec<&'static str>,
+    repeating: Vec<String>,
 }
 
 impl Slices {
@@ -100,8 +100,8 @@ impl Slices {
                 batches.push((first_row, slice));
             }
         }
-        let repeats = |column: &&Column| column.kind == Kind::Id && !UNIQUE.contains(&column.name);
-        let repeating = columns.iter().filter(repeats).map(|column| column.name).collect();
+        let repeats = |column: &&Column| column.is_text() && !UNIQUE.contains(&column.name);
+        let repeating = columns.iter().filter(repeats).map(|column| column.name.to_owned()).collect();
         Ok(Self { name, batches, rows, repeating })
     }
 
@@ -122,7 +122,7 @@ impl Slices {
         let columns = fields.map(|(field, array)| {
             let name = field.name().clone();
             let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            let encoded = if is_text(array.data_type()) && self.repeating.contains(&name.as_str()) {
+            let encoded = if is_text(array.data_type()) && self.repeating.contains(&name) {
                 cast(array, &dictionary).ok()
             } else {
                 None

@@ -1,9 +1,9 @@
 //! Parquet parts, read one row group at a time.
 
+use super::Column;
 use super::batch::{Batch, project};
 use super::guard::{guarded, row_limit};
 use super::pages::{self, Chunk};
-use super::{Column, Kind};
 use crate::cells::text::is_text;
 use crate::source::Input;
 use crate::{Error, Invalid, Result};
@@ -143,7 +143,7 @@ fn plain_timestamps(metadata: ArrowReaderMetadata) -> Result<ArrowReaderMetadata
 fn keep_dictionaries(columns: &[Column], metadata: ArrowReaderMetadata) -> ArrowReaderMetadata {
     let wanted = |field: &Field| {
         is_text(field.data_type())
-            && columns.iter().any(|column| column.kind == Kind::Id && column.name == field.name())
+            && columns.iter().any(|column| column.is_text() && column.name == field.name())
             && (field.name() != "account_id" || is_all_dictionary(metadata.metadata(), field.name()))
     };
     let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));

@@ -3,6 +3,7 @@
 //! Long lists are rows of plain arrays, rounded to what a person reads: money to cents below 100,000 USD and to
 //! dollars above, the rest to six digits. Every bit is in the tables, which the page names.
 
+use super::groups::Groups;
 use super::left_out::{Blame, LeftOut};
 use super::losses::Losses;
 use super::scenarios::Scenarios;
@@ -60,6 +61,7 @@ pub(crate) struct Page {
     at_risk: Option<AtRiskTable>,
     scenarios: Option<Scenarios>,
     losses: Option<Losses>,
+    groups: Option<Groups>,
 }
 
 /// Which run this is.
@@ -208,6 +210,11 @@ pub(crate) const FIGURES: [&str; 10] = [
 ];
 
 impl AtRiskRow {
+    /// The accounts of some rows.
+    pub(crate) fn ids(rows: &[Self]) -> Vec<String> {
+        rows.iter().map(|row| row.account_id.clone()).collect()
+    }
+
     /// The head of a run's rows at risk, which are sorted.
     pub(crate) fn head(rows: &[AtRisk], book: &Book, names: Names) -> Vec<Self> {
         rows.iter()
@@ -397,6 +404,7 @@ impl Page {
             at_risk: None,
             scenarios,
             losses: None,
+            groups: None,
         }
     }
 
@@ -411,6 +419,12 @@ impl Page {
     /// Adds how the book is distributed over the scenarios.
     pub(crate) fn with_losses(mut self, losses: Option<Losses>) -> Self {
         self.losses = losses;
+        self
+    }
+
+    /// Adds the groups of accounts.
+    pub(crate) fn with_groups(mut self, groups: Option<Groups>) -> Self {
+        self.groups = groups;
         self
     }
 

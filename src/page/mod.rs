@@ -13,6 +13,7 @@
 
 pub(crate) mod content;
 mod drill;
+pub(crate) mod groups;
 pub(crate) mod left_out;
 pub(crate) mod losses;
 pub(crate) mod scenarios;
@@ -20,6 +21,7 @@ mod words;
 
 pub(crate) use content::{AtRiskRow, Identity, Page};
 pub(crate) use drill::Drill;
+pub(crate) use groups::Groups;
 pub(crate) use left_out::Blame;
 pub(crate) use losses::Losses;
 pub(crate) use scenarios::Scenarios;
@@ -35,7 +37,7 @@ pub const REPORT: &str = "report.html";
 /// Rows of `at_risk` that a page shows.
 pub const AT_RISK_SHOWN: usize = 1000;
 
-const FRAME: [&str; 11] = [
+const FRAME: [&str; 12] = [
     include_str!("assets/head.html"),
     include_str!("assets/page.css"),
     include_str!("assets/body.html"),
@@ -45,6 +47,7 @@ const FRAME: [&str; 11] = [
     include_str!("assets/tables.js"),
     include_str!("assets/charts.js"),
     include_str!("assets/losses.js"),
+    include_str!("assets/groups.js"),
     include_str!("assets/words.js"),
     include_str!("assets/page.js"),
 ];
@@ -52,7 +55,7 @@ const FRAME: [&str; 11] = [
 /// The bytes of a page.
 pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
     let data = serde_json::to_string(page).map_err(|err| Error::Runtime(format!("cannot form `{REPORT}`: {err}")))?;
-    let [head, style, body, d3, plot, text, tables, charts, losses, words, assembly] = FRAME;
+    let [head, style, body, d3, plot, text, tables, charts, losses, groups, words, assembly] = FRAME;
     let parts = [
         head,
         "<style>\n",
@@ -70,6 +73,7 @@ pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
         tables,
         charts,
         losses,
+        groups,
         words,
         assembly,
         "</script>\n</body>\n</html>\n",

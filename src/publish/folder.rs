@@ -100,6 +100,18 @@ impl OutputFolder {
         Ok(())
     }
 
+    /// Removes a file, if it was written, so that it can be written anew.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be removed.
+    pub fn discard(&self, name: &str) -> Result<()> {
+        let path = self.path().join(name);
+        match disk::remove_file(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome.map_err(|err| Error::io("remove", &path, err)),
+        }
+    }
+
     /// Gives the folder its final name. Its files must already be synced to disk.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The manifest of a finished run and its request, read back.
 
 use super::MANIFEST;
+use crate::book::Grouping;
 use crate::market::scenario::Scenario;
 use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::{self, LoadedRules};
@@ -35,6 +36,12 @@ pub struct Request {
     /// Expected properties of the snapshot.
     #[serde(default)]
     pub expectations: Expectations,
+    /// How accounts are put together, as on the command line; absent if not at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+    /// The grouping whose groups are also margined as one account each, one of `by`; absent if none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net_by: Option<String>,
     /// The part of the request that only a stress has; absent for a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stress: Option<StressPart>,
@@ -48,6 +55,7 @@ impl Request {
         output: &OutputRequest,
         shocks: Option<&Path>,
         distance: DistanceScope,
+        groups: &[Grouping],
         stress: Option<StressPart>,
     ) -> Result<Self> {
         let SnapshotRequest { dir, expectations, allow_rules_date, max_rejects: _, memory_limit: _ } = snapshot;
@@ -61,6 +69,8 @@ impl Request {
             report: *report,
             label: label.clone(),
             expectations: expectations.clone(),
+            by: groups.iter().map(ToString::to_string).collect(),
+            net_by: None,
             stress,
         })
     }
@@ -70,6 +80,14 @@ impl Request {
         SnapshotRequest::new(&self.snapshot)
             .with_expectations(self.expectations.clone())
             .with_rules_date_allowed(self.allow_rules_date)
+    }
+
+    /// How accounts are put together.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if a grouping cannot be read.
+    pub fn groups(&self) -> Result<Vec<Grouping>> {
+        self.by.iter().map(|by| by.parse()).collect()
     }
 
     /// The output that was asked for, in another folder, which must not exist.

@@ -3,7 +3,7 @@
 use crate::figures::{Layout, UNIT, UnitRow};
 use crate::market::scenario::BASE;
 use crate::page::content::{AtRiskRow, FIGURES, Identity, NAMES, Page, PageFile, UnitEntry, UnitsByAccount};
-use crate::page::{AT_RISK_SHOWN, Blame, Losses, Scenarios, render};
+use crate::page::{AT_RISK_SHOWN, Blame, Groups, Losses, Scenarios, render};
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::{check_replaceable, write_file};
@@ -112,9 +112,12 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
     let blames = Blame::read(dir, &summary, progress)?;
     let page = Page::new(identity, &summary, scenarios).with_blame(&blames).with_losses(losses);
     let is_base = |names: &[&str]| names.get(1) == Some(&BASE);
-    let Some(mut rows) = read_table(dir, "at_risk", &NAMES, &FIGURES, is_base, progress)? else { return Ok(page) };
+    let Some(mut rows) = read_table(dir, "at_risk", &NAMES, &FIGURES, is_base, progress)? else {
+        return Ok(page.with_groups(Groups::read(dir, &[], None, progress)?));
+    };
     rows.truncate(AT_RISK_SHOWN);
     let rows: Vec<AtRiskRow> = rows.into_iter().map(AtRiskRow::read).collect::<Result<_>>()?;
+    let page = page.with_groups(Groups::read(dir, &AtRiskRow::ids(&rows), None, progress)?);
     // A stress has this table only with `--detail all`. Its page does not depend on it.
     let units = if is_stress { None } else { units(dir, &rows, progress)? };
     Ok(page.with_rows(rows, units))

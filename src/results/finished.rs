@@ -32,6 +32,8 @@ pub struct FinishedRun {
     pub unmargined: BTreeMap<String, String>,
     /// What its snapshot was held to.
     pub expectations: Expectations,
+    /// How its accounts are put together; empty if not at all.
+    pub by: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +51,8 @@ struct Manifest {
 struct Request {
     #[serde(default)]
     expectations: Expectations,
+    #[serde(default)]
+    by: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +96,8 @@ pub fn read_finished(dir: &Path) -> Result<FinishedRun> {
     let summary: Summary = read(dir, "summary.json")?;
     let line = |Value { key, value }: &Value| format!("{key} = {value}\n");
     let input = |Input { path, bytes, rows, blake3 }| InputFile { path, bytes, rows, blake3 };
+    let Request { expectations, by } =
+        manifest.request.unwrap_or_else(|| Request { expectations: Expectations::NONE, by: Vec::new() });
     Ok(FinishedRun {
         dir: dir.to_path_buf(),
         version: manifest.remargin,
@@ -101,7 +107,8 @@ pub fn read_finished(dir: &Path) -> Result<FinishedRun> {
         rules_hash: manifest.rules.hash,
         rules_text: manifest.rules.values.iter().map(line).collect(),
         inputs: manifest.inputs.into_iter().map(input).collect(),
-        expectations: manifest.request.map_or(Expectations::NONE, |request| request.expectations),
+        expectations,
+        by,
         unmargined: summary.unmargined.into_iter().map(|account| (account.account_id, account.reason)).collect(),
     })
 }

@@ -11,6 +11,7 @@ use crate::market::scenario::{self, Scenario};
 use crate::progress::Progress;
 use crate::tables::rows::{AccountRows, UnitRows, by_account};
 use crate::totals::at_risk::{self, AtRisk};
+use crate::totals::groups::ScenarioGroups;
 use crate::totals::summary::Tally;
 use crate::{Error, Result};
 use arrow::array::RecordBatch;
@@ -50,6 +51,8 @@ pub(crate) struct Rows {
     pub at_risk: Vec<AtRisk>,
     /// Of the base case.
     pub tally: Tally,
+    /// What the groups of the book come to, one entry a scenario; empty if the book has no groups.
+    pub groups: Vec<ScenarioGroups>,
 }
 
 impl<'a> Margins<'a> {
@@ -106,6 +109,8 @@ impl<'a> Margins<'a> {
         let mut accounts = AccountRows::with_capacity(book.len() * scenarios, &self.scenarios);
         let units = self.share.units_of(positions) * scenarios;
         let mut risk_units = UnitRows::with_capacity(units, &self.unit_names, &self.scenarios);
+        let grouped = if book.groups().is_empty() { 0 } else { scenarios };
+        let mut groups: Vec<ScenarioGroups> = (0..grouped).map(|_| ScenarioGroups::new(book)).collect();
         let (mut buffers, mut units) = (Buffers::default(), 0);
         for start in (0..book.len()).step_by(BLOCK_ACCOUNTS) {
             let block = start..book.len().min(start + BLOCK_ACCOUNTS);
@@ -118,13 +123,16 @@ impl<'a> Margins<'a> {
                     observe(chunk, &rows);
                 }
                 at_risk.extend(rows);
+                if let Some(groups) = groups.get_mut(scenario) {
+                    groups.count(book, chunk);
+                }
             }
             let rows = by_account(chunks);
             accounts.extend(&rows, book, scenarios)?;
             risk_units.extend(&rows, book, scenarios)?;
         }
         self.share.learn(positions, units);
-        Ok(Rows { accounts: accounts.finish()?, risk_units: risk_units.finish()?, at_risk, tally })
+        Ok(Rows { accounts: accounts.finish()?, risk_units: risk_units.finish()?, at_risk, tally, groups })
     }
 
     /// The margins of a block of accounts, one chunk a scenario.

@@ -16,15 +16,14 @@
 //! ascend by account id. Every file has the same bytes from every source and under every memory limit.
 
 use crate::Result;
-use crate::book::Book;
+use crate::book::{Book, Grouping};
 use crate::distance::tables::{self as distances, Searched};
 use crate::engine::lanes::Width;
 use crate::engine::{Memory, OpenBook};
-use crate::kept::Kept;
 use crate::market::Market;
 use crate::market::scenario::Scenario;
 use crate::memory::{BOOK_ROW, Need};
-use crate::page::{self, AtRiskRow, Blame, Drill, Identity, Page};
+use crate::page::{self, AtRiskRow, Blame, Drill, Groups, Identity, Page};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance};
@@ -33,30 +32,29 @@ use crate::publish::{OutputFile, OutputFolder};
 use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::{Currencies, Cut};
-use crate::snapshot::{self, InputFile, LoadOptions, Snapshot};
+use crate::snapshot::{self, InputFile, LoadOptions};
 use crate::tables;
-use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
-use crate::tables::encode::{self, Encoded, Encoder, TableFile};
 use crate::tables::rejects;
 use crate::totals::Summary;
-use crate::totals::at_risk::{self, AtRisk, Names};
-use crate::totals::flagged::{Flagged, flag};
+use crate::totals::at_risk::{self, Names};
+use crate::totals::flagged::flag;
 use crate::totals::footprint::bear;
+use crate::totals::group_list;
 use crate::totals::spread::{Floor, Spread};
-use crate::totals::summary::Tally;
 use margins::{Margins, Rows};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
+use writer::{Encoders, Margined, Part, Writer, whole};
 
 pub(crate) mod margins;
+pub mod netting;
 mod recorded;
+mod writer;
 
 pub use crate::publish::manifest::Timings;
 pub use crate::snapshot::Expectations;
 pub use crate::snapshot::MaxRejects;
 pub use crate::source::Format;
-
 /// What to run.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -71,13 +69,18 @@ pub struct RunRequest {
     pub shocks: Option<PathBuf>,
     /// Whose distances from liquidation to search, in the market as it is; at first nobody's.
     pub distance: DistanceScope,
+    /// How accounts are put together, by attributes in the table `accounts`; at first not at all.
+    pub groups: Vec<Grouping>,
+    /// The accounts of each group of this grouping are also margined as one: it is one of `groups`, or is added to
+    /// them. At first none.
+    pub net_by: Option<Grouping>,
 }
 
 impl RunRequest {
     /// A run of a snapshot into a folder under these rules.
     pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
         let (snapshot, output) = (snapshot.into().under(&rules), output.into());
-        Self { snapshot, output, rules, shocks: None, distance: DistanceScope::None }
+        Self { snapshot, output, rules, shocks: None, distance: DistanceScope::None, groups: Vec::new(), net_by: None }
     }
 
     /// Adds the scenarios of a table `shocks`.
@@ -91,6 +94,20 @@ impl RunRequest {
     #[must_use]
     pub fn with_distance(mut self, whose: DistanceScope) -> Self {
         self.distance = whose;
+        self
+    }
+
+    /// Says how accounts are put together: the tables `groups`, `group_units` and `account_groups` are written.
+    #[must_use]
+    pub fn with_groups(mut self, groups: impl IntoIterator<Item = Grouping>) -> Self {
+        self.groups = groups.into_iter().collect();
+        self
+    }
+
+    /// Margins the accounts of each group also as one: the table `netting` is written.
+    #[must_use]
+    pub fn with_net_by(mut self, grouping: Option<Grouping>) -> Self {
+        self.net_by = grouping;
         self
     }
 }
@@ -127,6 +144,12 @@ pub struct RunOutcome {
 /// rules; [`Error::Io`](crate::Error::Io) and [`Error::Runtime`](crate::Error::Runtime) if writing fails;
 /// [`Error::Interrupted`](crate::Error::Interrupted). With an error nothing is left behind.
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> {
+    if let Some(net_by) = request.net_by.as_ref().filter(|net_by| !request.groups.contains(net_by)) {
+        let mut with_groups = request.clone();
+        with_groups.groups.push(net_by.clone());
+        return run(&with_groups, progress);
+    }
+    Grouping::check_distinct(&request.groups)?;
     let inputs: Vec<&Path> =
         std::iter::once(&request.snapshot.dir).chain(&request.shocks).map(PathBuf::as_path).collect();
     let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
@@ -137,7 +160,8 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
         progress,
     };
     let memory = Memory::new(request.snapshot.memory_limit, Need::ROWS, Some(folder.path()));
-    let mut book = OpenBook::open(&request.snapshot.dir, Currencies::Priced, memory, &options)?;
+    let (dir, groups) = (&request.snapshot.dir, &request.groups);
+    let mut book = OpenBook::open_grouped(dir, Currencies::Priced, groups, memory, &options)?;
     if !request.snapshot.allow_rules_date {
         request.rules.check_date(book.as_of_ns())?;
     }
@@ -154,8 +178,8 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
 /// Tells the book what else is in memory. All scenarios are priced at once, so that an account's rows stand together.
 fn bound(request: &RunRequest, book: &mut OpenBook, scenarios: usize) -> Result<()> {
     let mut need = Need::ROWS;
-    if request.distance == DistanceScope::All {
-        // Distances are searched when all is margined: the book is kept until then.
+    if request.distance == DistanceScope::All || request.net_by.is_some() {
+        // Distances are searched, and groups netted, when all is margined: the book is kept until then.
         need = need.keeping(book.rows().saturating_mul(BOOK_ROW));
     }
     bear(book, need, scenarios, "; `remargin stress` takes a few at a time")
@@ -172,33 +196,6 @@ struct Job<'a> {
     /// What the spreads of all parts share.
     floor: Floor,
     progress: &'a dyn Progress,
-}
-
-/// What became of some consecutive accounts, ready to be appended.
-struct Part {
-    accounts: Encoded,
-    risk_units: Encoded,
-    /// Their accounts are those of `flagged`.
-    at_risk: Vec<AtRisk>,
-    flagged: Book,
-    tally: Tally,
-    spread: Spread,
-    drill: Drill,
-}
-
-/// All accounts, margined: the two large tables are written, the rest is gathered.
-struct Margined {
-    /// Its book is empty or not used any more.
-    snapshot: Snapshot,
-    /// Whole but for what comes at their ends.
-    tables: [TableFile; 2],
-    at_risk: Vec<AtRisk>,
-    flagged: Book,
-    tally: Tally,
-    spread: Spread,
-    drill: Drill,
-    compute: Duration,
-    append: Duration,
 }
 
 impl<'a> Job<'a> {
@@ -223,7 +220,7 @@ impl<'a> Job<'a> {
         let start = || {
             folder.clear()?;
             self.progress.stage("compute", "rows", rows);
-            Writer::create(folder.path(), self.request.output.format, &budget)
+            Writer::create(folder.path(), self.request, &budget)
         };
         let cut = Cut::Known(self.margins.piece_accounts());
         let (writer, snapshot) =
@@ -231,7 +228,7 @@ impl<'a> Job<'a> {
         writer.finish(snapshot, clock)
     }
 
-    fn part(&self, book: &Book, encoders: &[Encoder; 2]) -> Result<Part> {
+    fn part(&self, book: &Book, encoders: &Encoders) -> Result<Part> {
         let units = self.margins.unit_names().len();
         let mut spread = Spread::new(units, &self.request.rules.rules.status, &self.floor);
         let mut drill = Drill::default();
@@ -242,23 +239,36 @@ impl<'a> Job<'a> {
             }
         })?;
         spread.finish(book);
-        let Rows { accounts, risk_units, mut at_risk, tally } = rows;
+        let Rows { accounts, risk_units, mut at_risk, tally, groups } = rows;
         let flagged = flag(book, self.request.distance, &mut at_risk)?;
-        let [accounts_encoder, units_encoder] = encoders;
         Ok(Part {
-            accounts: accounts_encoder.encode(&accounts)?,
-            risk_units: units_encoder.encode(&risk_units)?,
+            accounts: encoders.accounts.encode(&accounts)?,
+            risk_units: encoders.risk_units.encode(&risk_units)?,
             at_risk,
             flagged,
+            whole: self.request.net_by.is_some().then(|| whole(book)).transpose()?,
             tally,
             spread,
             drill,
+            groups: encoders.groups(book, groups)?,
         })
     }
 
     /// Everything after the accounts.
     fn finish(&self, margined: Margined, folder: OutputFolder) -> Result<RunOutcome> {
-        let Margined { mut snapshot, tables, mut at_risk, flagged, tally, spread, drill, compute, append } = margined;
+        let Margined {
+            mut snapshot,
+            tables,
+            mut at_risk,
+            flagged,
+            whole,
+            tally,
+            spread,
+            drill,
+            groups,
+            compute,
+            append,
+        } = margined;
         let Self { request, margins, progress, .. } = self;
         let (unit_names, scenarios) = (margins.unit_names(), margins.scenarios());
         snapshot.inputs.extend(self.more_inputs.iter().cloned());
@@ -285,26 +295,38 @@ impl<'a> Job<'a> {
         summary.label.clone_from(&request.output.label);
         let names = Names { units: unit_names, scenarios };
         at_risk::sort(&mut at_risk);
+        let groups = groups.totals(&request.groups, names);
+        summary.groups = group_list::of(&groups)?;
         // The large files wait for the disk, the others compute.
-        let [accounts, risk_units] = tables;
-        let ((large, more), small) = rayon::join(
-            || rayon::join(|| accounts.finish(), || risk_units.finish()),
+        let (large, small) = rayon::join(
+            || tables.finish(),
             || -> Result<Vec<OutputFile>> {
                 let mut files =
                     tables::at_risk::write(folder.path(), &at_risk, &flagged, names, request.output.format)?;
                 files.extend(distances);
                 files.extend(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
+                if !request.groups.is_empty() {
+                    files.extend(tables::groups::write(folder.path(), &groups, request.output.format)?);
+                    if let (Some(by), Some(book)) = (&request.net_by, &whole) {
+                        let netted = (&snapshot.market, book);
+                        files.push(netting::write(folder.path(), request, by, netted, &groups)?);
+                    }
+                }
                 files.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
                 Ok(files)
             },
         );
-        let mut outputs = vec![large?, more?];
+        let mut outputs = large?;
         outputs.extend(small?);
         if request.output.report {
             let identity = Identity::of_run(&summary.as_of, &request.rules, &snapshot.inputs, &outputs)
                 .labelled(request.output.label.as_deref());
             let rows = AtRiskRow::head(&at_risk, &flagged, names);
+            let ids = AtRiskRow::ids(&rows);
+            let members = page::groups::members(&ids, &at_risk, &flagged, &request.groups);
+            let groups = Groups::read(folder.path(), &ids, Some(members), *progress)?;
             let page = Page::new(identity, &summary, None)
+                .with_groups(groups)
                 .with_blame(&Blame::of_run(&snapshot.unmargined))
                 .with_at_risk(rows, Some(drill.by_account()), unit_names);
             outputs.push(page::write(folder.path(), &page)?);
@@ -351,63 +373,6 @@ fn scenarios(
         input.path = absolute(&input.path)?.into();
     }
     Ok((crate::market::scenario::with_base(market, scenarios)?, inputs))
-}
-
-/// The two large tables while they are written, and what is gathered beside them.
-struct Writer {
-    tables: [TableFile; 2],
-    flagged: Flagged,
-    tally: Tally,
-    spread: Spread,
-    drill: Drill,
-    append: Duration,
-    budget: Arc<Kept>,
-}
-
-impl Writer {
-    fn create(folder: &Path, format: Format, budget: &Arc<Kept>) -> Result<([Encoder; 2], Self)> {
-        let (accounts_encoder, accounts) = encode::create(folder, &ACCOUNTS, format)?;
-        let (units_encoder, risk_units) = encode::create(folder, &RISK_UNITS, format)?;
-        let writer = Self {
-            tables: [accounts, risk_units],
-            flagged: Flagged::default(),
-            tally: Tally::default(),
-            spread: Spread::default(),
-            drill: Drill::default(),
-            append: Duration::ZERO,
-            budget: Arc::clone(budget),
-        };
-        Ok(([accounts_encoder, units_encoder], writer))
-    }
-
-    fn append(&mut self, part: Part) -> Result<()> {
-        let clock = Instant::now();
-        let [accounts, risk_units] = &mut self.tables;
-        accounts.append(part.accounts)?;
-        risk_units.append(part.risk_units)?;
-        self.budget.add(Flagged::bytes(&part.flagged, &part.at_risk), "the accounts at risk")?;
-        self.flagged.add(&part.flagged, part.at_risk);
-        self.tally.merge(&part.tally);
-        self.spread.merge(&part.spread);
-        self.drill.merge(part.drill);
-        self.append += clock.elapsed();
-        Ok(())
-    }
-
-    fn finish(self, snapshot: Snapshot, clock: Instant) -> Result<Margined> {
-        let (flagged, at_risk) = self.flagged.build()?;
-        Ok(Margined {
-            snapshot,
-            tables: self.tables,
-            at_risk,
-            flagged,
-            tally: self.tally,
-            spread: self.spread,
-            drill: self.drill,
-            compute: clock.elapsed(),
-            append: self.append,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn run_with(
         floor: Floor::default(),
         progress,
     };
-    let (encoders, mut writer) = Writer::create(folder.path(), request.output.format, &std::sync::Arc::default())?;
+    let (encoders, mut writer) = Writer::create(folder.path(), request, &std::sync::Arc::default())?;
     let size = job.margins.piece_accounts();
     let piece = |task: usize| {
         let mut builder = BookBuilder::default();

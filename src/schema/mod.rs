@@ -9,13 +9,16 @@ mod tests;
 
 pub use render::{json, list, markdown, text};
 
+use crate::compare::by_group::GROUP_CHANGES;
 use crate::compare::tables as compare;
 use crate::distance::tables::DISTANCES;
+use crate::run::netting::NETTING;
 use crate::simulate::columns as simulate;
 use crate::snapshot::{InputColumn, input_tables};
 use crate::stress::columns as stress;
 use crate::tables::at_risk::AT_RISK;
 use crate::tables::columns::{ACCOUNTS, Column, RISK_UNITS, TableSpec};
+use crate::tables::groups::{ACCOUNT_GROUPS, GROUP_UNITS, GROUPS};
 use crate::tables::rejects::REJECTS;
 use std::collections::BTreeMap;
 
@@ -72,7 +75,20 @@ const EXAMPLES: &str = include_str!("../../data/schemas/examples.csv");
 #[must_use]
 pub fn outputs() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
     vec![
-        ("run", vec![&ACCOUNTS, &RISK_UNITS, &AT_RISK, &DISTANCES, &REJECTS]),
+        (
+            "run",
+            vec![
+                &ACCOUNTS,
+                &RISK_UNITS,
+                &AT_RISK,
+                &DISTANCES,
+                &REJECTS,
+                &GROUPS,
+                &GROUP_UNITS,
+                &ACCOUNT_GROUPS,
+                &NETTING,
+            ],
+        ),
         (
             "stress",
             vec![
@@ -96,6 +112,7 @@ pub fn outputs() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
                 &compare::BREACHES,
                 &compare::LARGEST,
                 &compare::UNMARGINED,
+                &GROUP_CHANGES,
             ],
         ),
     ]

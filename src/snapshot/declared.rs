@@ -1,7 +1,9 @@
 //! The columns that are read of each input table: name, type, whether it must be there, unit, an example, and what it
 //! means. The pages of the documentation and `remargin schema` say what stands here.
 
-use crate::formats::{Column, Kind};
+use crate::formats::Kind;
+
+type Column = crate::formats::Column<'static>;
 
 const fn id(name: &'static str) -> Column {
     Column::new(name, Kind::Id)

@@ -3,6 +3,7 @@
 use super::declared::{
     ACCOUNTS, BALANCES, INDICES, INSTRUMENTS, MARKS, OPERATIONS, ORDERS, POSITIONS, PRICES, SHOCKS, SPOT_PAIRS,
 };
+use crate::book::Grouping;
 use crate::formats::{Column, Kind};
 
 /// The column that tells the number of a row in the table that it came from, from 1.
@@ -62,7 +63,7 @@ impl Table {
         matches!(self, Self::SpotPairs | Self::Accounts | Self::Orders)
     }
 
-    pub(super) fn columns(self) -> &'static [Column] {
+    pub(super) fn columns(self) -> &'static [Column<'static>] {
         match self {
             Self::Instruments => INSTRUMENTS,
             Self::Marks => MARKS,
@@ -73,6 +74,19 @@ impl Table {
             Self::Accounts => ACCOUNTS,
             Self::Orders => ORDERS,
         }
+    }
+
+    /// The columns that are read: of `accounts` also those by which accounts are grouped.
+    pub(super) fn columns_by(self, groups: &[Grouping]) -> Vec<Column<'_>> {
+        let mut columns = self.columns().to_vec();
+        if self == Self::Accounts {
+            for name in groups.iter().flat_map(Grouping::attributes) {
+                if columns.iter().all(|column| column.name != name) {
+                    columns.push(Column::new(name, Kind::Attribute));
+                }
+            }
+        }
+        columns
     }
 }
 
@@ -123,8 +137,9 @@ pub fn input_tables() -> Vec<(&'static str, &'static str, bool, Vec<InputColumn>
         Kind::Time => "time",
         Kind::Date => "date",
         Kind::Flag => "flag",
+        Kind::Attribute => "attribute",
     };
-    let column = |table: &'static str, column: &'static Column| InputColumn {
+    let column = |table: &'static str, column: &'static Column<'static>| InputColumn {
         table,
         name: column.name,
         kind: kind(column.kind),
@@ -134,7 +149,7 @@ pub fn input_tables() -> Vec<(&'static str, &'static str, bool, Vec<InputColumn>
         meaning: column.meaning,
     };
     let tables = book.into_iter().chain(more);
-    let described = |(table, optional, columns): (&'static str, bool, &'static [Column])| {
+    let described = |(table, optional, columns): (&'static str, bool, &'static [Column<'static>])| {
         (table, row_of(table), optional, columns.iter().map(|of| column(table, of)).collect())
     };
     tables.map(described).collect()

@@ -2,6 +2,7 @@
 
 use super::checksums::{self, CHECKSUMS};
 use super::{Expectations, InputFile, MANIFEST, Table, unused};
+use crate::book::Grouping;
 use crate::cells::time;
 use crate::progress::Progress;
 use crate::source::{self, Input, LARGEST_TOML, Located, Partition, Source, hash_all, settle};
@@ -70,6 +71,14 @@ impl Survey {
             unused::refuse_near_files(&self.dir, &files, &tables)?;
         }
         Ok(files)
+    }
+
+    /// The error of accounts that are to be grouped where no table says by what.
+    pub fn no_attributes(&self, grouping: &Grouping) -> Invalid {
+        Invalid::new("the snapshot has no table `accounts`, which has the columns to group by")
+            .file(&self.dir)
+            .value(format!("to be grouped by `{grouping}`"))
+            .expected(format!("{}, with the columns `account_id` and those to group by", unused::forms("accounts")))
     }
 
     /// Size and hash of each file.

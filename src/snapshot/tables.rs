@@ -10,6 +10,7 @@ use super::market::{self};
 use super::reject::{Reason, Reject, TableCount};
 use super::warning::{Warning, first_few};
 use super::{Expectations, LoadOptions, Table, relate};
+use crate::book::Grouping;
 use crate::cells::text::cut;
 use crate::formats::batch::Batch;
 use crate::formats::memory::{Rows, Slices};
@@ -156,11 +157,11 @@ fn broken_pair(row: &PairRow) -> Option<(Reason, &'static str, String)> {
 pub(super) struct Pending(Vec<(Table, Vec<PathBuf>, Opened)>);
 
 impl Pending {
-    /// Opens all tables, so that a broken one is found before any is read.
-    pub fn open(sources: &[(Table, Source)], options: &LoadOptions) -> Result<Self> {
+    /// Opens all tables, so that a broken one is found before any is read; accounts are put together by `groups`.
+    pub fn open(sources: &[(Table, Source)], groups: &[Grouping], options: &LoadOptions) -> Result<Self> {
         let mut tables = Vec::new();
         for (table, source) in sources {
-            tables.push((*table, source.paths(), Opened::new(source, table.columns())?));
+            tables.push((*table, source.paths(), Opened::new(source, &table.columns_by(groups))?));
         }
         Ok(Self::announce(tables, options))
     }
@@ -184,11 +185,15 @@ impl Pending {
     ///
     /// # Errors
     /// [`Invalid`] for one that is nearly called like one that is read, unless such are allowed.
-    pub fn unused(&self, allowed: bool) -> Result<Vec<(Table, String)>> {
+    pub fn unused(&self, allowed: bool, groups: &[Grouping]) -> Result<Vec<(Table, String)>> {
         let mut unused: Vec<(Table, String)> = Vec::new();
         for (table, _, opened) in &self.0 {
             for (file, names) in opened.names() {
-                for name in super::unused::columns(*table, file, names, allowed)? {
+                let of_model = |name: &String| table.columns().iter().any(|column| column.name == name);
+                let is_left =
+                    |name: &&String| *table != Table::Accounts || of_model(name) || !is_attribute(groups, name);
+                let names: Vec<String> = names.iter().filter(is_left).cloned().collect();
+                for name in super::unused::columns(*table, file, &names, allowed)? {
                     if !unused.iter().any(|known| (known.0, &known.1) == (*table, &name)) {
                         unused.push((*table, name));
                     }
@@ -208,6 +213,11 @@ impl Pending {
         let (_, files, opened) = self.0.swap_remove(found);
         Some((files, opened))
     }
+}
+
+/// True if accounts are grouped by the column, which is then read.
+fn is_attribute(groups: &[Grouping], column: &str) -> bool {
+    groups.iter().flat_map(Grouping::attributes).any(|name| name == column)
 }
 
 /// A table of the market, whole.

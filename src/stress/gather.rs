@@ -6,14 +6,17 @@ use super::stats::ScenarioStats;
 use super::worst::WorstTable;
 use crate::Result;
 use crate::book::{Book, IdTable};
+use crate::kept::AtWork;
 use crate::margin::AccountMargin;
 use crate::publish::OutputFile;
 use crate::tables::encode::{Encoded, TableFile};
 use crate::totals::at_risk::AtRisk;
 use crate::totals::flagged::{Flagged, bytes_of};
+use crate::totals::groups::{GroupTally, ScenarioGroups};
 use crate::totals::spread::Spread;
 use crate::totals::weighted::Weights;
 use std::mem::size_of;
+use std::sync::Arc;
 
 /// What a scenario did, and the accounts that are at risk in it.
 #[derive(Default)]
@@ -23,6 +26,8 @@ pub(super) struct Outcome {
     pub count: u64,
     /// Those accounts, if they are written; accounts are numbered over the whole book.
     pub at_risk: Vec<AtRisk>,
+    /// What the groups come to, if any were asked for. Of a piece alone.
+    pub groups: Option<ScenarioGroups>,
 }
 
 /// A piece in all scenarios of a pass.
@@ -39,6 +44,10 @@ pub(super) struct Part {
     /// The figures of the accounts, while there are passes to come; then what they come to over all scenarios.
     pub figures: Option<ByAccount>,
     pub statistics: Option<Vec<AccountStatistics>>,
+    /// The names of the groups of the piece, by grouping.
+    pub group_names: Vec<IdTable>,
+    /// In the pass of the base case, the rows of `account_groups`.
+    pub account_groups: Option<Encoded>,
 }
 
 /// The tables that are written in a pass, and what is kept on disk for the next.
@@ -51,6 +60,8 @@ pub(super) struct Written<'a> {
     /// In the passes before, if they are.
     pub keeping: Option<Keeping>,
     pub detail: Option<[TableFile; 2]>,
+    /// In the pass of the base case, if there are groups.
+    pub account_groups: Option<TableFile>,
 }
 
 /// Gathers the parts of a pass, in order.
@@ -64,8 +75,12 @@ pub(super) struct Gathered<'a> {
     pub flagged: Flagged,
     /// The worst scenario so far of every account, while there are passes to come.
     pub worst: Vec<Worst>,
+    /// What the groups come to in the scenarios of the pass.
+    pub groups: GroupTally,
     written: Written<'a>,
     weights: &'a Weights,
+    /// The groups of pieces at work.
+    at_work: Arc<AtWork>,
     /// Accounts so far.
     accounts: usize,
     /// Bytes that may be gathered.
@@ -78,7 +93,13 @@ const ID_BYTES: u64 = 40;
 
 impl<'a> Gathered<'a> {
     /// Nothing yet. `worst` is what the passes before have left.
-    pub fn new(scenarios: usize, worst: Vec<Worst>, written: Written<'a>, weights: &'a Weights, room: u64) -> Self {
+    pub fn new(
+        scenarios: usize,
+        worst: Vec<Worst>,
+        written: Written<'a>,
+        weights: &'a Weights,
+        (room, at_work): (u64, Arc<AtWork>),
+    ) -> Self {
         // They are there twice while a pass may have to begin again.
         let bytes = (2 * worst.len() * size_of::<Worst>()) as u64;
         Self {
@@ -87,8 +108,10 @@ impl<'a> Gathered<'a> {
             spread: Spread::default(),
             flagged: Flagged::default(),
             worst,
+            groups: GroupTally::default(),
             written,
             weights,
+            at_work,
             accounts: 0,
             room,
             bytes,
@@ -97,11 +120,13 @@ impl<'a> Gathered<'a> {
 
     /// Bytes that are missing to hold what the whole book brings; what came when none were left is counted alone.
     pub fn missing(&self) -> u64 {
-        self.bytes.saturating_sub(self.room)
+        self.bytes.saturating_add(self.groups.bytes()).saturating_sub(self.room)
     }
 
     /// Adds the accounts that follow.
     pub fn add(&mut self, part: Part) -> Result<()> {
+        let of_groups = part.outcomes.iter().filter_map(|outcome| outcome.groups.as_ref());
+        self.at_work.give_back(of_groups.map(ScenarioGroups::bytes).sum::<usize>() as u64);
         let rows: usize = part.outcomes.iter().map(|outcome| outcome.at_risk.len()).sum();
         let is_new = self.accounts >= self.worst.len() && self.written.worst.is_none();
         let kept = if is_new { part.worst.len() * size_of::<Worst>() } else { 0 };
@@ -111,10 +136,16 @@ impl<'a> Gathered<'a> {
             self.accounts += part.ids.len();
             return Ok(());
         }
+        let mut groups = Vec::new();
         for (all, more) in self.outcomes.iter_mut().zip(part.outcomes) {
+            groups.extend(more.groups);
             all.stats.merge(&more.stats);
             all.count += more.count;
             all.at_risk.extend(more.at_risk);
+        }
+        self.groups.merge(&part.group_names, &groups);
+        if let (Some(table), Some(rows)) = (&mut self.written.account_groups, part.account_groups) {
+            table.append(rows)?;
         }
         if let Some(spread) = part.spread {
             self.spread.merge(&spread);
@@ -155,7 +186,7 @@ impl<'a> Gathered<'a> {
     /// Finishes the tables that were written in this pass: `worst`; then `accounts`, `risk_units` and
     /// `accounts_distribution`.
     pub fn finish_tables(&mut self) -> Result<(Option<OutputFile>, Vec<OutputFile>)> {
-        let Written { worst, accounts, detail, keeping: _ } = std::mem::take(&mut self.written);
+        let Written { worst, accounts, detail, keeping: _, account_groups: _ } = std::mem::take(&mut self.written);
         let worst = worst.map(WorstTable::finish).transpose()?;
         let mut files = Vec::new();
         for table in detail.into_iter().flatten() {
@@ -163,6 +194,11 @@ impl<'a> Gathered<'a> {
         }
         files.extend(accounts.map(AccountsTable::finish).transpose()?);
         Ok((worst, files))
+    }
+
+    /// The table `account_groups`, after the pass that wrote it.
+    pub fn account_groups(&mut self) -> Result<Option<OutputFile>> {
+        self.written.account_groups.take().map(TableFile::finish).transpose()
     }
 
     /// The figures of all accounts in the scenarios of this pass, if they are kept for the last.

@@ -33,7 +33,7 @@ mod worst;
 pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenario};
 pub use text::stress_table;
 
-use crate::book::Book;
+use crate::book::{Book, Grouping};
 use crate::distance::tables::{self as distances, Searched};
 use crate::engine::lanes::Width;
 use crate::engine::{Memory, OpenBook};
@@ -43,7 +43,7 @@ use crate::market::Market;
 use crate::market::scenario::with_base;
 use crate::market::scenario::{self, Scenario};
 use crate::memory::Need;
-use crate::page::{self, AtRiskRow, Blame, Identity, Losses, Page, Scenarios};
+use crate::page::{self, AtRiskRow, Blame, Groups, Identity, Losses, Page, Scenarios};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance, Timings};
@@ -55,7 +55,6 @@ use crate::snapshot::stream::Currencies;
 use crate::snapshot::{self, InputFile, LoadOptions, Snapshot};
 use crate::tables::rejects;
 use crate::totals::at_risk::{self, Names};
-use crate::totals::spread::Floor;
 use crate::totals::weighted::Weights;
 use crate::{Error, Result, engine};
 use distribution::BookDistribution;
@@ -167,6 +166,8 @@ pub struct StressRequest {
     pub fund_usd: Option<f64>,
     /// Whose distances from liquidation to search, in the market as it is; at first nobody's.
     pub distance: DistanceScope,
+    /// How accounts are put together, by attributes in the table `accounts`; at first not at all.
+    pub groups: Vec<Grouping>,
     /// How many scenarios are computed side by side, and with which instructions: the results do not depend on it. At
     /// first what this processor does best.
     pub width: Width,
@@ -184,6 +185,7 @@ impl StressRequest {
             distribution: Distributed::default(),
             fund_usd: None,
             distance: DistanceScope::None,
+            groups: Vec::new(),
             width: Width::best(),
         }
     }
@@ -236,6 +238,13 @@ impl StressRequest {
         self
     }
 
+    /// Says how accounts are put together: `groups`, `group_units` and `account_groups` are written.
+    #[must_use]
+    pub fn with_groups(mut self, groups: impl IntoIterator<Item = Grouping>) -> Self {
+        self.groups = groups.into_iter().collect();
+        self
+    }
+
     /// Says how many scenarios are computed side by side.
     #[must_use]
     pub fn with_width(mut self, width: Width) -> Self {
@@ -275,6 +284,7 @@ pub struct StressOutcome {
 /// Those of [`crate::run::run`], and those of [`ScenarioSources::resolve`]. With an error nothing is left behind.
 pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOutcome> {
     request.check_fund()?;
+    Grouping::check_distinct(&request.groups)?;
     let shocks = request.sources.shocks.iter();
     let inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(shocks).map(PathBuf::as_path).collect();
     let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
@@ -287,7 +297,8 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
         progress,
     };
     let memory = Memory::new(request.snapshot.memory_limit, Need::STRESS, Some(folder.path()));
-    let mut book = OpenBook::open(&request.snapshot.dir, Currencies::Named, memory, &options)?;
+    let (dir, groups) = (&request.snapshot.dir, &request.groups);
+    let mut book = OpenBook::open_grouped(dir, Currencies::Named, groups, memory, &options)?;
     if !request.snapshot.allow_rules_date {
         request.rules.check_date(book.as_of_ns())?;
     }
@@ -311,10 +322,12 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     if request.output.report {
         let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs)
             .labelled(request.output.label.as_deref());
+        let ids = AtRiskRow::ids(at_risk.as_deref().unwrap_or_default());
         let losses = Losses::read(folder.path(), summary.distribution.as_ref(), progress)?;
         let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?)
             .with_blame(&Blame::of_run(&snapshot.unmargined))
-            .with_losses(losses);
+            .with_losses(losses)
+            .with_groups(Groups::read(folder.path(), &ids, None, progress)?);
         let page = if let Some(rows) = at_risk { page.with_at_risk(rows, None, &[]) } else { page };
         outputs.push(page::write(folder.path(), &page)?);
     }
@@ -366,8 +379,7 @@ impl Work<'_> {
         let units = base.unit_names();
         let names: Vec<String> = self.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
         let names = Names { units: &units, scenarios: &names };
-        let mut passes =
-            Passes { work: self, base: &base, names, floor: Floor::default(), plan, kept: Vec::new(), timings };
+        let mut passes = Passes::new(self, (&base, names), plan, timings);
         let (mut first, snapshot) = passes.first(book)?;
 
         let clock = Instant::now();
@@ -386,7 +398,7 @@ impl Work<'_> {
         let spread = std::mem::take(&mut first.spread);
         let mut last = first;
         loop {
-            for Outcome { stats, count, at_risk } in std::mem::take(&mut last.outcomes) {
+            for Outcome { stats, count, at_risk, groups: _ } in std::mem::take(&mut last.outcomes) {
                 let number = rows.len();
                 let Some(scenario) = self.scenarios.get(number) else { break };
                 rows.push(tables.add(number, scenario, &stats, count, at_risk)?);
@@ -409,9 +421,12 @@ impl Work<'_> {
         }
         outputs.extend(distances);
         outputs.extend(detail);
+        let (files, groups) = passes.write_groups()?;
+        outputs.extend(files);
         let at_risk = rows.first().map_or(0, |base: &ScenarioRow| base.accounts.at_risk);
         let tally = base_tally.unwrap_or_default();
-        let base = tally.summary(&snapshot, &self.request.rules, &units, at_risk as usize, &spread)?;
+        let mut base = tally.summary(&snapshot, &self.request.rules, &units, at_risk as usize, &spread)?;
+        base.groups = groups;
         passes.timings.finish += clock.elapsed();
         Ok(Written {
             snapshot,

@@ -9,28 +9,40 @@ use super::rows::Worst;
 use crate::book::Book;
 use crate::engine::lanes::{SideBySide, Work};
 use crate::engine::{self, Chunk, account_of};
+use crate::kept::AtWork;
 use crate::margin::account::{Account, NotFinite};
 use crate::margin::account_figures::AccountFigures;
 use crate::margin::priced::PricedMarket;
 use crate::margin::real::Real;
 use crate::margin::requirement::{Workspace, evaluate, evaluate_beside};
-use crate::margin::rules::StatusRules;
+use crate::margin::rules::{Rules, StatusRules};
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::progress::Progress;
 use crate::request::DistanceScope;
 use crate::snapshot::stream::Piece;
 use crate::tables::encode::{Encoded, Encoder};
+use crate::tables::groups::AccountGroups;
 use crate::tables::rows::{accounts_batch, by_account, risk_units_batch};
 use crate::totals::at_risk::{self, AtRisk, Names};
 use crate::totals::flagged::flag;
+use crate::totals::groups::{GROUPS, ScenarioGroups, group_names};
 use crate::totals::spread::{Floor, Spread};
 use crate::totals::weighted::Weights;
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Encoders of `accounts` and `risk_units`, if they are written.
-pub(super) type Encoders = Option<[Encoder; 2]>;
+/// Encoders of what is written in a pass.
+#[derive(Default)]
+pub(super) struct Encoders {
+    /// Of `accounts` and `risk_units`, if they are written.
+    pub detail: Option<[Encoder; 2]>,
+    /// Of `account_groups`, in the pass of the base case, if there are groups.
+    pub groups: Option<AccountGroups>,
+    /// The groups of pieces at work.
+    pub at_work: Arc<AtWork>,
+}
 
 /// A few consecutive scenarios.
 pub(super) struct Pass<'a> {
@@ -107,8 +119,8 @@ impl Pass<'_> {
         let book = &piece.book;
         let base = self.base(book)?;
         let is_first = self.first == 0;
-        let left = self.scenarios(piece, &base, encoders.is_some(), others)?;
-        let detail = encoders.as_ref().map(|encoders| self.detail(&left.chunks, book, encoders)).transpose()?;
+        let left = self.scenarios(piece, &base, encoders, others)?;
+        let detail = encoders.detail.as_ref().map(|encoders| self.detail(&left.chunks, book, encoders)).transpose()?;
         let spread = is_first.then(|| {
             let mut spread = Spread::new(self.names.units.len(), self.status, self.floor);
             spread.count(&base.chunk);
@@ -122,8 +134,21 @@ impl Pass<'_> {
         }
         let Left { outcomes, worst, beside, .. } = left;
         let (figures, statistics) = self.figures(piece, &base.chunk.accounts, beside)?;
-        let (ids, base) = (book.accounts().clone(), base.chunk.accounts);
-        Ok(Part { ids, outcomes, base, worst, spread, flagged, detail, figures, statistics })
+        let account_groups = encoders.groups.as_ref().map(|table| table.encode(book)).transpose()?;
+        let (ids, base, group_names) = (book.accounts().clone(), base.chunk.accounts, group_names(book));
+        Ok(Part {
+            ids,
+            outcomes,
+            base,
+            worst,
+            spread,
+            flagged,
+            detail,
+            figures,
+            statistics,
+            group_names,
+            account_groups,
+        })
     }
 
     /// The figures of the accounts of a piece, or what they come to if this is the last pass.
@@ -145,7 +170,7 @@ impl Pass<'_> {
 
     /// All scenarios of the pass. Threads that other pieces leave idle take some of them; what comes out does not
     /// depend on it.
-    fn scenarios(&self, piece: &Piece, base: &Base, keeps_margins: bool, others: usize) -> Result<Left> {
+    fn scenarios(&self, piece: &Piece, base: &Base, encoders: &Encoders, others: usize) -> Result<Left> {
         let width = (rayon::current_num_threads() / (others + 1)).max(1);
         let share = self.priced.len().div_ceil(width).max(1);
         let starts: Vec<usize> = self
@@ -161,7 +186,7 @@ impl Pass<'_> {
             let mut left = Left::default();
             for (beside, &scenario) in few.iter().zip(starts) {
                 self.progress.check()?;
-                let margined = InLanes { pass: self, piece, base, scenario, keeps_margins, left: &mut left };
+                let margined = InLanes { pass: self, piece, base, scenario, encoders, left: &mut left };
                 beside.work(margined)?;
                 self.progress.advance((piece.book.len() * beside.len()) as u64);
             }
@@ -221,7 +246,7 @@ struct InLanes<'a> {
     base: &'a Base,
     /// Number of the first.
     scenario: usize,
-    keeps_margins: bool,
+    encoders: &'a Encoders,
     /// What the scenarios before have left.
     left: &'a mut Left,
 }
@@ -239,16 +264,17 @@ impl Work for InLanes<'_> {
 
     #[inline(always)]
     fn work<R: Real>(self, priced: &PricedMarket<R>, alone: &[PricedMarket]) -> Result<()> {
-        let Self { pass, piece, base, scenario, keeps_margins, left } = self;
+        let Self { pass, piece, base, scenario, encoders, left } = self;
         let (book, used, rules) = (&piece.book, alone.len(), &priced.rules);
         let mut counting = Counting::<R>::new(pass.names.units.len());
         let mut work = Workspace::new(priced);
         let mut orders: Option<OneByOne> = None;
         let mut at_risk: Vec<Vec<AtRisk>> = vec![Vec::new(); used];
         let mut counts = vec![0; used];
-        let mut chunks = if keeps_margins { vec![Chunk::default(); used] } else { Vec::new() };
+        let mut chunks = if encoders.detail.is_some() { vec![Chunk::default(); used] } else { Vec::new() };
         let units: Vec<u64> = (scenario..scenario + used).map(|number| pass.weights.units(number)).collect();
         let mut beside = pass.kept.map(|_| Beside::new(used, book.len()));
+        let mut groups = LaneGroups::new(book, used);
         let mut before_units = base.chunk.units.iter().zip(&base.hedges);
         for (place, before) in base.chunk.accounts.iter().enumerate() {
             let account = account_of(book, place);
@@ -264,6 +290,7 @@ impl Work for InLanes<'_> {
                     for (lane, chunk) in chunks.iter_mut().enumerate() {
                         chunk.units.push(margin.lane(lane));
                     }
+                    groups.count_unit(&margin);
                 },
             );
             let figures = if account.orders.is_empty() {
@@ -304,6 +331,7 @@ impl Work for InLanes<'_> {
             if let Some(beside) = &mut beside {
                 (0..used).for_each(|lane| beside.push(figures.mmr.lane(lane), figures.total_eq.lane(lane)));
             }
+            groups.count_account(book, place, &figures, rules);
             for (lane, chunk) in chunks.iter_mut().enumerate() {
                 chunk.accounts.push(AccountMargin::of(&figures.lane(lane), rules));
                 chunk.unit_end.push(chunk.units.len());
@@ -312,13 +340,54 @@ impl Work for InLanes<'_> {
         if before_units.next().is_some() {
             return Err(other_units());
         }
+        let mut groups = groups.finish(&encoders.at_work)?;
         for (lane, (mut at_risk, count)) in at_risk.into_iter().zip(counts).enumerate() {
             at_risk.shrink_to_fit();
-            left.outcomes.push(Outcome { stats: counting.lane(lane, &base.sums), count, at_risk });
+            left.outcomes.push(Outcome {
+                stats: counting.lane(lane, &base.sums),
+                count,
+                at_risk,
+                groups: groups.next(),
+            });
         }
         left.chunks.extend(chunks);
         left.beside.extend(beside);
         Ok(())
+    }
+}
+
+/// What the groups of a piece come to in a few scenarios side by side; nothing without groups.
+struct LaneGroups {
+    lanes: Vec<ScenarioGroups>,
+    /// The risk units of the account at hand, one list a scenario.
+    units: Vec<Vec<UnitMargin>>,
+}
+
+impl LaneGroups {
+    fn new(book: &Book, scenarios: usize) -> Self {
+        let lanes = if book.groups().is_empty() { 0 } else { scenarios };
+        Self { lanes: (0..lanes).map(|_| ScenarioGroups::new(book)).collect(), units: vec![Vec::new(); lanes] }
+    }
+
+    #[inline(always)]
+    fn count_unit<R: Real>(&mut self, margin: &UnitMargin<R>) {
+        for (lane, units) in self.units.iter_mut().enumerate() {
+            units.push(margin.lane(lane));
+        }
+    }
+
+    #[inline(always)]
+    fn count_account<R: Real>(&mut self, book: &Book, account: usize, figures: &AccountFigures<R>, rules: &Rules) {
+        for (lane, (groups, units)) in self.lanes.iter_mut().zip(&mut self.units).enumerate() {
+            groups.count_account(book, account, &AccountMargin::of(&figures.lane(lane), rules), units);
+            units.clear();
+        }
+    }
+
+    fn finish(self, at_work: &AtWork) -> Result<impl Iterator<Item = ScenarioGroups>> {
+        let bytes: usize = self.lanes.iter().map(ScenarioGroups::bytes).sum();
+        at_work.add(bytes as u64, GROUPS)?;
+        Ok(self.lanes.into_iter())
     }
 }
 
@@ -378,7 +447,7 @@ fn take_worst<R: Real>(
     figures: &AccountFigures<R>,
     liquidation: R,
     (scenario, units): (usize, &[u64]),
-    rules: &crate::margin::rules::Rules,
+    rules: &Rules,
 ) {
     let of = |lane: usize| Worst {
         scenario: scenario + lane,

@@ -1,6 +1,7 @@
 //! How many scenarios a pass takes, and the passes.
 
 use super::accounts::{self, AccountsTable, Keeping, Kept};
+use super::columns::{ACCOUNTS_DISTRIBUTION, WORST};
 use super::gather::{Gathered, Written};
 use super::pass::{Encoders, Pass};
 use super::rows::Worst;
@@ -8,18 +9,25 @@ use super::worst::WorstTable;
 use super::{Detail, Distributed, StressRequest, Work};
 use crate::engine::lanes::SideBySide;
 use crate::engine::{CHUNK_ACCOUNTS, OpenBook};
+use crate::kept::AtWork;
 use crate::margin::priced::PricedMarket;
 use crate::memory::{MemoryLimit, Need};
+use crate::publish::OutputFile;
 use crate::publish::manifest::Timings;
 use crate::snapshot::Snapshot;
 use crate::snapshot::stream::{Cut, Piece};
 use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
 use crate::tables::encode::{self, TableFile};
+use crate::tables::groups::{self, AccountGroups};
 use crate::totals::at_risk::Names;
 use crate::totals::footprint::{priced_bytes, with_market};
+use crate::totals::group_list;
+use crate::totals::group_summary::GroupingSummary;
+use crate::totals::groups::GroupTally;
 use crate::totals::spread::Floor;
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
@@ -97,17 +105,76 @@ pub(super) struct Passes<'a, 'w> {
     pub plan: Plan,
     /// Figures of all accounts in the scenarios of the passes before, if their distributions are written.
     pub kept: Vec<Kept>,
+    /// What the groups come to in the scenarios of the passes before.
+    groups: GroupTally,
+    /// Written in the pass of the base case, if there are groups.
+    account_groups: Option<OutputFile>,
     pub timings: &'a mut Timings,
 }
 
-impl<'a> Passes<'a, '_> {
+impl<'a, 'w> Passes<'a, 'w> {
+    /// No pass yet over a book that is priced in the base case.
+    pub fn new(
+        work: &'a Work<'w>,
+        (base, names): (&'a PricedMarket, Names<'a>),
+        plan: Plan,
+        timings: &'a mut Timings,
+    ) -> Self {
+        let (floor, kept, groups) = (Floor::default(), Vec::new(), GroupTally::default());
+        Self { work, base, names, floor, plan, kept, groups, account_groups: None, timings }
+    }
+
+    /// The tables of groups after the last pass, and the groups in the base case; none if there are no groups.
+    pub fn write_groups(&mut self) -> Result<(Vec<OutputFile>, Vec<GroupingSummary>)> {
+        let Work { request, folder, .. } = *self.work;
+        let Some(account_groups) = self.account_groups.take() else { return Ok(Default::default()) };
+        let totals = self.groups.totals(&request.groups, self.names);
+        let mut files: Vec<OutputFile> = groups::write(folder.path(), &totals, request.output.format)?.into();
+        files.push(account_groups);
+        Ok((files, group_list::of(&totals)?))
+    }
+
+    /// What a pass brought of groups.
+    fn take(&mut self, gathered: &mut Gathered) -> Result<()> {
+        self.kept.extend(gathered.kept()?);
+        self.groups.then(std::mem::take(&mut gathered.groups));
+        if let Some(table) = gathered.account_groups()? {
+            self.account_groups = Some(table);
+        }
+        Ok(())
+    }
+
+    /// A pass that may take fewer scenarios, if its groups do not fit beside what is read.
+    fn fitting(
+        &mut self,
+        book: &mut OpenBook,
+        first: usize,
+        worst: &[Worst],
+    ) -> Result<(Gathered<'a>, Option<Snapshot>)> {
+        loop {
+            match self.pass(book, first, worst) {
+                Err(error) if error.is_memory() && self.may_be_narrower() => {
+                    self.plan = self.plan.less(0, self.work.request)?;
+                    if first == 0 {
+                        book.keep();
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn may_be_narrower(&self) -> bool {
+        !self.work.request.groups.is_empty() && self.plan.group > 1 && self.work.request.detail != Detail::All
+    }
+
     /// The pass of the base case and the first scenarios; of fewer, once more, if what they bring does not fit.
     pub fn first(&mut self, book: &mut OpenBook) -> Result<(Gathered<'a>, Snapshot)> {
         loop {
-            let (mut gathered, snapshot) = self.pass(book, 0, Vec::new())?;
+            let (mut gathered, snapshot) = self.fitting(book, 0, &[])?;
             match (gathered.missing(), snapshot) {
                 (0, Some(snapshot)) => {
-                    self.kept.extend(gathered.kept()?);
+                    self.take(&mut gathered)?;
                     return Ok((gathered, snapshot));
                 }
                 (0, None) => return Err(Error::Runtime("a first pass without a snapshot".to_owned())),
@@ -122,10 +189,10 @@ impl<'a> Passes<'a, '_> {
     /// A pass of the scenarios from number `first` on; of fewer, once more, if what they bring does not fit.
     pub fn next(&mut self, book: &mut OpenBook, first: usize, worst: &[Worst]) -> Result<Gathered<'a>> {
         loop {
-            let (mut gathered, _) = self.pass(book, first, worst.to_vec())?;
+            let (mut gathered, _) = self.fitting(book, first, worst)?;
             match gathered.missing() {
                 0 => {
-                    self.kept.extend(gathered.kept()?);
+                    self.take(&mut gathered)?;
                     return Ok(gathered);
                 }
                 missing => self.plan = self.plan.less(missing, self.work.request)?,
@@ -133,12 +200,7 @@ impl<'a> Passes<'a, '_> {
         }
     }
 
-    fn pass(
-        &mut self,
-        book: &mut OpenBook,
-        first: usize,
-        worst: Vec<Worst>,
-    ) -> Result<(Gathered<'a>, Option<Snapshot>)> {
+    fn pass(&mut self, book: &mut OpenBook, first: usize, worst: &[Worst]) -> Result<(Gathered<'a>, Option<Snapshot>)> {
         let Work { request, scenarios, folder, progress, weights, .. } = *self.work;
         let of_accounts = request.distribution == Distributed::Accounts;
         let end = scenarios.len().min(first.saturating_add(self.plan.group));
@@ -153,6 +215,7 @@ impl<'a> Passes<'a, '_> {
             .collect::<Result<_>>()?;
         self.timings.price += clock.elapsed();
         let clock = Instant::now();
+        let budget = book.budget();
         let pass = Pass {
             names: self.names,
             base: self.base,
@@ -167,24 +230,34 @@ impl<'a> Passes<'a, '_> {
             progress,
             active: AtomicUsize::new(0),
         };
-        let (is_last, names, room) = (end == scenarios.len(), self.names, self.plan.room);
-        let mut worst = Some(worst);
+        let (is_last, names) = (end == scenarios.len(), self.names);
+        // What the passes before brought of groups stays.
+        let room = self.plan.room.saturating_sub(self.groups.bytes());
         let start = || {
+            // An attempt before this one may have written some of it.
             if first == 0 {
                 folder.clear()?;
             }
+            for table in [&*WORST, &*ACCOUNTS_DISTRIBUTION] {
+                folder.discard(&format!("{}.{}", table.name, request.output.format.extension()))?;
+            }
             progress.stage("stress", "accounts x scenarios", 0);
-            let (encoders, detail) = detail_tables(request, folder.path())?;
+            let at_work = Arc::new(AtWork::of(&budget));
+            let (mut encoders, detail) = detail_tables(request, folder.path())?;
+            encoders.at_work = Arc::clone(&at_work);
             let (place, format) = (folder.path(), request.output.format);
             let mut written = Written { detail, ..Written::default() };
+            if first == 0 && !request.groups.is_empty() {
+                let (encoder, file) = AccountGroups::create(place, &request.groups, format)?;
+                (encoders.groups, written.account_groups) = (Some(encoder), Some(file));
+            }
             if is_last {
                 written.worst = Some(WorstTable::create(place, format, names)?);
                 written.accounts = of_accounts.then(|| AccountsTable::create(place, format)).transpose()?;
             } else {
                 written.keeping = of_accounts.then(|| Keeping::create(place, group.len())).transpose()?;
             }
-            let worst = worst.take().unwrap_or_default();
-            Ok((encoders, Gathered::new(group.len(), worst, written, weights, room)))
+            Ok((encoders, Gathered::new(group.len(), worst.to_vec(), written, weights, (room, at_work))))
         };
         let cut = Cut::Margined(piece_accounts(request, scenarios.len()));
         let (part, add) = (|encoders: &Encoders, piece: &Piece| pass.part(piece, encoders), Gathered::add);
@@ -213,9 +286,9 @@ fn piece_accounts(request: &StressRequest, scenarios: usize) -> usize {
 
 fn detail_tables(request: &StressRequest, folder: &std::path::Path) -> Result<(Encoders, Option<[TableFile; 2]>)> {
     if request.detail != Detail::All {
-        return Ok((None, None));
+        return Ok((Encoders::default(), None));
     }
     let (accounts, accounts_file) = encode::create(folder, &ACCOUNTS, request.output.format)?;
     let (units, units_file) = encode::create(folder, &RISK_UNITS, request.output.format)?;
-    Ok((Some([accounts, units]), Some([accounts_file, units_file])))
+    Ok((Encoders { detail: Some([accounts, units]), ..Encoders::default() }, Some([accounts_file, units_file])))
 }

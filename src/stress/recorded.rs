@@ -55,7 +55,8 @@ impl StressRequest {
     /// What the manifest holds of the request, its rules apart.
     pub(super) fn recorded(&self) -> Result<Request> {
         // Results do not depend on the width.
-        let Self { snapshot, output, rules: _, sources, detail, distribution, fund_usd, distance, width: _ } = self;
+        let Self { snapshot, output, rules: _, sources, detail, distribution, fund_usd, distance, groups, width: _ } =
+            self;
         let ScenarioSources { shocks, axes, scenarios, presets } = sources;
         let part = StressPart {
             detail: detail.name().to_owned(),
@@ -65,7 +66,7 @@ impl StressRequest {
             scenarios: scenarios.clone(),
             presets: presets.iter().map(|preset| preset.name().to_owned()).collect(),
         };
-        Request::of(snapshot, output, shocks.as_deref(), *distance, Some(part))
+        Request::of(snapshot, output, shocks.as_deref(), *distance, groups, Some(part))
     }
 
     /// The request that was recorded, to be run again: `out` must not exist.
@@ -82,6 +83,7 @@ impl StressRequest {
             distribution: part.distribution.parse()?,
             fund_usd: part.fund_usd,
             distance: recorded.distance,
+            groups: recorded.groups()?,
             width: Width::best(),
         })
     }

@@ -82,6 +82,12 @@ impl Column {
         self
     }
 
+    /// With a meaning that is put together.
+    pub(crate) fn meaning(mut self, meaning: impl Into<Cow<'static, str>>) -> Self {
+        self.meaning = meaning.into();
+        self
+    }
+
     /// Of text: the same stands in many rows.
     pub(crate) fn repeated(mut self) -> Self {
         self.kind = Kind::Label;

@@ -6,11 +6,13 @@
 use super::columns::{
     Column, Kind, TableSpec, counts, flags, numbers, optional_flags, optional_numbers, optional_texts, texts,
 };
+use super::parquet::labels::Labels;
 use crate::Result;
 use crate::figures::{AccountFigure, AccountRow, Get, UnitFigure};
 use crate::margin::{AccountMargin, UnitMargin};
 use arrow::array::{ArrayRef, RecordBatch};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// What makes a column of rows.
 type Fill<'a, R> = Box<dyn Fn(&[R]) -> Result<ArrayRef> + 'a>;
@@ -53,6 +55,19 @@ impl Column {
 
     pub(crate) fn text<'a, R: 'a>(self, get: for<'r> fn(&'r R) -> &'r str) -> Filled<'a, R> {
         self.filled(move |rows| texts(rows.iter().map(get)))
+    }
+
+    /// Text of which many rows have the same: each is put down once.
+    pub(crate) fn labels<'a, R: 'a>(self, get: for<'r> fn(&'r R) -> &'r str) -> Filled<'a, R> {
+        self.holding(Kind::Label, false).filled(move |rows| {
+            let (mut labels, mut keys) = (Labels::default(), HashMap::new());
+            labels.reserve(rows.len());
+            for text in rows.iter().map(get) {
+                let key = *keys.entry(text).or_insert_with(|| labels.value(text));
+                labels.push(key, 1);
+            }
+            labels.finish()
+        })
     }
 
     pub(crate) fn optional_text<'a, R: 'a>(mut self, get: for<'r> fn(&'r R) -> Option<&'r str>) -> Filled<'a, R> {

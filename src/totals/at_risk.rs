@@ -150,12 +150,17 @@ pub(crate) fn sort(rows: &mut [AtRisk]) {
     rows.sort_unstable_by(AtRisk::worse_first);
 }
 
+/// True if somebody should look at the account: in `liquidation`, `near_liquidation` or with an IM deficit.
+pub(crate) fn is_at_risk(margin: &AccountMargin) -> bool {
+    margin.im_deficit || matches!(margin.status, Status::Liquidation | Status::NearLiquidation)
+}
+
 /// The accounts of a chunk in `liquidation`, `near_liquidation` or with an IM deficit, in order of the book.
 #[must_use]
 pub fn select(chunk: &Chunk, scenario: usize) -> Vec<AtRisk> {
     let mut rows = Vec::new();
     for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
-        if margin.im_deficit || matches!(margin.status, Status::Liquidation | Status::NearLiquidation) {
+        if is_at_risk(margin) {
             let worst_unit = units.iter().reduce(|worst, unit| if unit.mmr > worst.mmr { unit } else { worst });
             let worst_unit =
                 worst_unit.map(|unit| WorstUnit { unit: unit.unit, mmr: unit.mmr, binding: Binding::of(unit) });

@@ -20,6 +20,7 @@ pub(crate) fn flag(book: &Book, whose: DistanceScope, at_risk: &mut [AtRisk]) ->
     };
     for &account in &accounts {
         if whose == DistanceScope::None {
+            builder.copy_groups(book, account);
             builder.finish_account(book.accounts().get(account), book.spot_offset()[account]);
         } else {
             builder.copy_account(book, account);
@@ -62,5 +63,6 @@ impl Flagged {
 /// Bytes of a book, its ids included.
 pub(crate) fn bytes_of(book: &Book) -> usize {
     let orders: usize = (0..book.len()).map(|account| book.orders_of(account).len()).sum();
-    book.instrument().len() * 20 + book.ccy().len() * 28 + orders * 24 + book.len() * 48
+    let groups: usize = book.groups().iter().map(|groups| groups.names().bytes() + 4 * book.len()).sum();
+    book.instrument().len() * 20 + book.ccy().len() * 28 + orders * 24 + book.len() * 48 + groups
 }

@@ -89,7 +89,7 @@ pub struct Charges {
 }
 
 /// Terms by place, as [`Charges`] has them.
-const TERMS: usize = 8;
+pub(super) const TERMS: usize = 8;
 const MR3: usize = 2;
 const MR4: usize = 3;
 const MR5: usize = 4;
@@ -254,7 +254,7 @@ impl UnitSpread {
 
 /// A branch on the binding term would be mispredicted: terms that do not count are added as zero, which leaves a sum as
 /// it is.
-fn add_terms(charges: &mut [Sum; TERMS], unit: &UnitMargin) {
+pub(super) fn add_terms(charges: &mut [Sum; TERMS], unit: &UnitMargin) {
     let place = Binding::place(unit);
     let charge = [unit.mr1, unit.mr2, unit.mr6, unit.mr7, 0.0][place];
     charges[TERM_OF[place]].add(charge);
@@ -268,7 +268,7 @@ fn add_terms(charges: &mut [Sum; TERMS], unit: &UnitMargin) {
     }
 }
 
-fn charges_of(sums: &[Sum; TERMS]) -> Charges {
+pub(super) fn charges_of(sums: &[Sum; TERMS]) -> Charges {
     let [mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9] = sums.map(Sum::value);
     Charges { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 }
 }

@@ -5,6 +5,7 @@
 
 use super::at_risk::Binding;
 use super::counts::{StatusCounts, share};
+use super::group_summary::GroupingSummary;
 use super::spread::{Charges, Distribution, Spread};
 use super::sum::Sum;
 use super::trust::{Trust, trust};
@@ -57,6 +58,9 @@ pub struct Summary {
     pub unmargined: Vec<UnmarginedAccount>,
     /// How the accounts lie.
     pub distribution: Distribution,
+    /// Accounts put together, by grouping as it was asked for; absent if nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupingSummary>,
 }
 
 /// Accounts by where they stand.
@@ -275,6 +279,7 @@ impl Tally {
             warnings: snapshot.warnings.clone(),
             unmargined,
             distribution: spread.distribution(totals.mmr),
+            groups: Vec::new(),
         })
         .and_then(finite)
     }

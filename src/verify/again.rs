@@ -38,7 +38,7 @@ impl Again {
             request.snapshot.memory_limit = limit;
             stress::run(&request, progress)?;
         } else {
-            let mut request = RunRequest::replay(asked, rules, dir.clone());
+            let mut request = RunRequest::replay(asked, rules, dir.clone())?;
             request.snapshot.memory_limit = limit;
             run::run(&request, progress)?;
         }

@@ -38,6 +38,12 @@ pub(super) fn written(request: &Request) -> Result<BTreeSet<String>> {
     if request.distance != DistanceScope::None {
         files.insert(table("distances"));
     }
+    if !request.by.is_empty() {
+        files.extend(["groups", "group_units", "account_groups"].map(table));
+    }
+    if request.net_by.is_some() {
+        files.insert(table("netting"));
+    }
     if request.report {
         files.insert(REPORT.to_owned());
     }

@@ -282,7 +282,7 @@ impl Origin {
         &self.snapshot.book
     }
 
-    /// Also returns the book, for a second look at the accounts of the sample.
+    /// Also returns the book, for a second look at the accounts of the sample; it has the groups that the run had.
     fn read<'a>(
         dir: &Path,
         request: &'a Request,
@@ -296,7 +296,7 @@ impl Origin {
             progress,
         };
         let memory = Memory::new(verify.memory_limit, Need::BOOK, None);
-        let book = OpenBook::open(dir, Currencies::Named, memory, &options)?;
+        let book = OpenBook::open_grouped(dir, Currencies::Named, &request.groups()?, memory, &options)?;
         let mut book = if verify.rebuild { book.told() } else { book };
         let (market, group_rows) = (book.market().clone(), book.group_rows());
         let (scenarios, more_inputs) = match (&request.stress, &request.shocks) {

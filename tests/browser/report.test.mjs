@@ -35,6 +35,14 @@ before(async () => {
   const moves = Array.from({ length: 400 }, (_, place) => `day ${place},*,${(((place * 7919) % 400) / 400) * 1.2 - 0.8}`);
   writeFileSync(at("moves.csv"), ["scenario,base,price", ...moves, ""].join("\n"));
   remargin("stress", "data/sample", "--out", at("history"), "--shocks", at("moves.csv"), "--fund", "20_000", "--distance", "none", "--quiet");
+  changedSample(at("desks"), (name, text) => {
+    if (name !== "accounts.csv") return text;
+    const desks = ["rates", "vol", "<b>basis", ""];
+    const lines = text.trimEnd().split("\n");
+    return [lines[0] + ",desk", ...lines.slice(1).map((line, place) => line + "," + desks[place % 4]), ""].join("\n");
+  });
+  remargin("run", at("desks"), "--out", at("groups"), "--by", "desk", "--by", "spot_offset,desk", "--quiet");
+  remargin("stress", at("desks"), "--out", at("stressed-groups"), "--by", "desk", "--grid", "*=-40%..40%/20%", "--quiet");
   hostile();
   browser = await launch(place);
 });
@@ -71,7 +79,7 @@ const rows = (page, table) => page.locator(`${table} .scroll > table > tbody > t
 const number = (text) => Number(text.replaceAll(",", "").replace("\u2212", "-"));
 
 test("the page draws itself without an error or a request, and stays below its size", async () => {
-  for (const run of ["run", "distances", "stress", "history", "hostile-run"]) {
+  for (const run of ["run", "distances", "stress", "history", "hostile-run", "groups", "stressed-groups"]) {
     for (const colorScheme of ["light", "dark"]) {
       const file = at(run, "report.html");
       assert.ok(statSync(file).size < 3_000_000, `${run}: ${statSync(file).size} bytes`);
@@ -353,6 +361,38 @@ test("losses: a histogram of every scenario, the tail in another colour and by n
   assert.ok(fund.includes(said), `${said}: ${fund}`);
   const likely = (await cells(page, "#table-probability", 2)).map((text) => Number.parseFloat(text.replace("<\u202f", "")));
   assert.ok(likely.length > 5 && likely.every((share, place) => place === 0 || share <= likely[place - 1]), likely.join(" "));
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("groups: a table for each grouping, whose rows open to units and accounts at risk", async () => {
+  const { page, faults } = await open(browser, at("groups", "report.html"));
+  const summary = JSON.parse(readFileSync(at("groups", "summary.json"), "utf8"));
+  assert.equal(await page.locator("#tables-groups .list").count(), 2);
+  const [desks] = summary.groups;
+  const first = "#tables-groups > div:nth-child(1)";
+  const shown = await cells(page, first, 2);
+  assert.equal(shown.length, desks.groups);
+  assert.deepEqual(shown.slice(0, 4), desks.largest.slice(0, 4).map((group) => group.group || "(none)"));
+  assert.ok(shown.includes("<b>basis") && shown.includes("(none)"), shown.join());
+  assert.deepEqual((await cells(page, first, 3)).map(number), desks.largest.map((group) => group.accounts));
+  const at_risk = (await cells(page, first, 5)).map(number);
+  await page.locator(`${first} button.drill`).first().click();
+  const opened = page.locator(`${first} tr.more table`);
+  assert.equal(await opened.count(), at_risk[0] > 0 ? 2 : 1);
+  if (at_risk[0] > 0) assert.equal(await opened.nth(1).locator("tbody tr").count(), Math.min(20, at_risk[0]));
+  assert.ok((await page.locator(`${first} tr.more p`).first().textContent()).includes("MMR in USD: "));
+  await page.locator(`${first} th button`, { hasText: "Accounts" }).first().click();
+  const sorted = (await cells(page, first, 3)).map(number);
+  assert.deepEqual(sorted, [...sorted].sort((a, b) => b - a));
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("groups of a stress name the scenario that is worst for each", async () => {
+  const { page, faults } = await open(browser, at("stressed-groups", "report.html"));
+  const worst = await cells(page, "#tables-groups > div:nth-child(1)", 9);
+  assert.ok(worst.length > 0 && worst.every((name) => /^\* [-+\u2212]\d+%$/.test(name)), worst.join());
   assert.deepEqual(faults, []);
   await page.close();
 });

@@ -83,7 +83,7 @@ fn assert_same_figures(expected: &Run, found: &Run) {
 
 /// A table in another form: rows in the given order, in pieces of so many rows.
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     /// A folder of so many Parquet parts.
     Parts { parts: usize, group_rows: usize },
     /// One IPC file.
@@ -91,7 +91,7 @@ enum Form {
 }
 
 /// Writes the Parquet snapshot `from` again, as `to`.
-fn rewrite(from: &Path, to: &Path, seed: Option<u64>, form: Form) {
+pub(super) fn rewrite(from: &Path, to: &Path, seed: Option<u64>, form: Form) {
     fs::create_dir_all(to).unwrap();
     fs::copy(from.join("snapshot.toml"), to.join("snapshot.toml")).unwrap();
     for (table, number) in TABLES.into_iter().zip(0..) {

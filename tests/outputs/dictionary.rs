@@ -181,9 +181,9 @@ fn examples() -> String {
     let (sample, ops, yesterday) = (at("data/sample"), at("examples/ops.csv"), at("examples/yesterday"));
     let csv = ["--format", "csv", "--quiet"];
     let lines: [(i32, Vec<&str>); 6] = [
-        (0, vec!["run", &sample, "--out", "run", "--distance", "at-risk"]),
-        (0, vec!["run", &yesterday, "--out", "a"]),
-        (4, vec!["run", "today", "--out", "b"]),
+        (0, vec!["run", &sample, "--out", "run", "--distance", "at-risk", "--net-by", "spot_offset"]),
+        (0, vec!["run", &yesterday, "--out", "a", "--by", "desk"]),
+        (4, vec!["run", "today", "--out", "b", "--by", "desk"]),
         (0, vec!["stress", &sample, "--out", "stress", "--preset", "crypto-historical", "--distribution", "accounts"]),
         (
             0,

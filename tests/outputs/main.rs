@@ -8,6 +8,7 @@ mod dictionary;
 mod distribution;
 mod draws;
 mod explain;
+mod groups;
 mod manifest;
 mod memory;
 mod partition;

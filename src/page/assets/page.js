@@ -235,6 +235,10 @@ function start() {
     lossSection(data);
   }
   atRiskTable(data);
+  if (data.groups) {
+    byId("groups").hidden = false;
+    groupSection(data);
+  }
   unitChart(byId("chart-units"), units);
   bindingChart(byId("chart-binding"), units);
   hedgingChart(byId("chart-hedging"), units, data.totals);

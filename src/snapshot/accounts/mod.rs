@@ -3,16 +3,18 @@
 // Indices are made in this module and in range; a checked lookup would hide a bug and slow down the hot loop.
 #![allow(clippy::indexing_slicing)]
 
+pub(crate) mod attributes;
 pub(crate) mod balances;
 pub(crate) mod orders;
 pub(crate) mod positions;
 
 use super::reject::{Broken, Reason};
-use crate::book::{IdTable, Interner};
+use crate::book::{Grouping, IdTable, Interner};
 use crate::cells::number::NumberError;
 use crate::formats::batch::Batch;
 use crate::margin::rules::SpotOffset;
 use crate::{Invalid, Result};
+use attributes::{Attributes, RowGroups};
 use std::ops::Range;
 
 /// Numbers of accounts in order of first appearance.
@@ -126,14 +128,18 @@ pub(crate) struct Settings {
     pub offset: Vec<Option<SpotOffset>>,
     /// Taker fee of each sound row, `None` for that of the rules.
     pub fee_rate: Vec<Option<f64>>,
+    /// Groups of each sound row, if any were asked for.
+    pub groups: RowGroups,
     pub broken: Vec<Broken>,
 }
 
 impl Settings {
-    pub fn read(&mut self, batch: &Batch) -> Result<()> {
+    /// Reads a batch; accounts are put together by `groups`.
+    pub fn read(&mut self, batch: &Batch, groups: &[Grouping]) -> Result<()> {
         let (ids, offsets) = (batch.text("account_id")?, batch.text("spot_offset")?);
         let unmarginable = batch.text("unmarginable")?;
         let fees = batch.numbers("fee_rate")?;
+        let mut attributes = if groups.is_empty() { None } else { Some(Attributes::of(batch, groups)?) };
         let mut memo = offsets.memo();
         for row in 0..batch.rows {
             let broken = |account, reason, column, value| Broken {
@@ -173,6 +179,9 @@ impl Settings {
             };
             self.offset.push(offset.flatten());
             self.fee_rate.push(fee_rate);
+            if let Some(attributes) = &mut attributes {
+                self.groups.push(attributes, row)?;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Row groups of each table, decoded: the rows of a batch judged and gathered.
 
 use crate::Result;
+use crate::book::Grouping;
 use crate::formats::batch::Batch;
 use crate::market::Market;
 use crate::progress::Progress;
@@ -19,16 +20,18 @@ pub(super) struct Decoder<'a> {
     /// Index, and the most that may be held if there is a price, by name.
     currencies: HashMap<&'a str, (u32, Option<f64>)>,
     priced: Priced<'a>,
+    /// How accounts are put together.
+    pub groups: &'a [Grouping],
     pub progress: &'a dyn Progress,
 }
 
 impl<'a> Decoder<'a> {
-    pub fn new(listings: &'a Listings, market: &'a Market, options: &LoadOptions<'a>) -> Self {
+    pub fn new(listings: &'a Listings, market: &'a Market, groups: &'a [Grouping], options: &LoadOptions<'a>) -> Self {
         let named = market.currencies.iter().zip(0..);
         let most = |fx| options.expectations.most_held(fx);
         let currencies = named.map(|(currency, index)| (currency.name.as_str(), (index, currency.fx.map(most))));
         let priced = Priced::new(market);
-        Self { listings, currencies: currencies.collect(), priced, progress: options.progress }
+        Self { listings, currencies: currencies.collect(), priced, groups, progress: options.progress }
     }
 }
 
@@ -86,8 +89,8 @@ impl Rows for NumberedBalances {
 }
 
 impl Rows for Settings {
-    fn read(&mut self, batch: &Batch, _: &Decoder) -> Result<()> {
-        Self::read(self, batch)
+    fn read(&mut self, batch: &Batch, decoder: &Decoder) -> Result<()> {
+        Self::read(self, batch, decoder.groups)
     }
     fn runs(&self) -> &AccountRuns {
         &self.runs

@@ -109,7 +109,7 @@ impl Reading<'_> {
     fn table<R: Rows + 'static>(&mut self, place: usize, mut see: impl FnMut(&Group<R>)) -> Result<Unordered<R>> {
         let table: Table = OF_ACCOUNTS[place];
         let mut read = Unordered { groups: Vec::new(), numbers: Vec::new() };
-        let Some(opened) = self.origin.open(table)? else { return Ok(read) };
+        let Some(opened) = self.origin.open(table, self.decoder.groups)? else { return Ok(read) };
         let (decoder, numbers) = (self.decoder, &mut *self.numbers);
         let rows = scan(
             opened,

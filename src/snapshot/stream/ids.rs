@@ -48,7 +48,7 @@ impl Stream {
             let place = columns.iter().position(|column| column.name == ID).unwrap_or_default();
             let opened = match self.origin.source(table) {
                 Some(source) => Some(Opened::new(source, &columns[place..=place])?),
-                None => self.origin.open(table)?,
+                None => self.origin.open(table, &[])?,
             };
             let Some(opened) = opened else { continue };
             scan(

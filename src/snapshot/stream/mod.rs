@@ -34,7 +34,7 @@ use super::reject::{Reason, Reject, TableCount, Unmargined};
 use super::tables::{MarketTables, Pending};
 use super::warning::first_few;
 use super::{LoadOptions, Snapshot, Survey, Table, Unused, Warning, rows_about};
-use crate::book::Book;
+use crate::book::{Book, Grouping};
 use crate::formats::memory::{Rows, Slices};
 use crate::formats::scan::{Opened, scan};
 use crate::kept::Kept;
@@ -89,6 +89,8 @@ pub struct Stream {
     store: Store,
     unused: Unused,
     kept: Arc<Kept>,
+    /// How accounts are put together.
+    groups: Vec<Grouping>,
 }
 
 /// Where the rows of the tables of accounts come from.
@@ -99,12 +101,13 @@ enum Origin {
 
 impl Origin {
     /// Opens a table, if there is one.
-    fn open(&self, table: Table) -> Result<Option<Opened>> {
+    fn open(&self, table: Table, groups: &[Grouping]) -> Result<Option<Opened>> {
+        let columns = table.columns_by(groups);
         match self {
-            Self::Folder(_) => self.source(table).map(|source| Opened::new(source, table.columns())).transpose(),
+            Self::Folder(_) => self.source(table).map(|source| Opened::new(source, &columns)).transpose(),
             Self::Memory(tables) => {
                 let rows = tables.iter().find(|(other, _)| *other == table).map(|(_, rows)| rows);
-                let slices = rows.map(|rows| Slices::new(table.name(), rows, table.columns())).transpose()?;
+                let slices = rows.map(|rows| Slices::new(table.name(), rows, &columns)).transpose()?;
                 Ok(slices.map(Opened::Memory))
             }
         }
@@ -139,16 +142,37 @@ impl Stream {
     /// # Errors
     /// Those of [`super::load`] that concern the market and the columns of the tables.
     pub fn open(dir: &Path, currencies: Currencies, options: &LoadOptions) -> Result<Self> {
+        Self::open_grouped(dir, currencies, &[], options)
+    }
+
+    /// As [`Stream::open`]; the book of each piece says the groups of its accounts.
+    ///
+    /// # Errors
+    /// Those of [`Stream::open`]; [`Error::Invalid`] for an attribute that the table `accounts` does not have.
+    pub fn open_grouped(
+        dir: &Path,
+        currencies: Currencies,
+        groups: &[Grouping],
+        options: &LoadOptions,
+    ) -> Result<Self> {
         options.expectations.check()?;
         let survey = Arc::new(Survey::new(dir)?);
-        let opened = Self::of_folder(Arc::clone(&survey), currencies, options);
+        let opened = Self::of_folder(Arc::clone(&survey), currencies, groups, options);
         survey.settle(opened, options.progress)
     }
 
-    fn of_folder(survey: Arc<Survey>, currencies: Currencies, options: &LoadOptions) -> Result<Self> {
-        let mut pending = Pending::open(&survey.sources, options)?;
+    fn of_folder(
+        survey: Arc<Survey>,
+        currencies: Currencies,
+        groups: &[Grouping],
+        options: &LoadOptions,
+    ) -> Result<Self> {
+        if let (Some(grouping), None) = (groups.first(), survey.source(Table::Accounts)) {
+            return Err(survey.no_attributes(grouping).into());
+        }
+        let mut pending = Pending::open(&survey.sources, groups, options)?;
         let allowed = options.expectations.allow_unknown;
-        let unused = Unused { files: survey.unused(allowed)?, columns: pending.unused(allowed)? };
+        let unused = Unused { files: survey.unused(allowed)?, columns: pending.unused(allowed, groups)? };
         let as_of_ns = survey.as_of_ns;
         let tables = Arc::new(MarketTables::read(&mut pending, as_of_ns, options)?);
         let mut flows = [None, None, None, None];
@@ -164,14 +188,14 @@ impl Stream {
         let origin = Origin::Folder(survey);
         let store = if is_parquet { Store::Flows(flows) } else { Store::Untouched };
         let stream = Self::of_tables(as_of_ns, tables, origin, store, currencies, options)?;
-        Ok(Self { unused, ..stream })
+        Ok(Self { unused, groups: groups.to_vec(), ..stream })
     }
 
     /// Tables of accounts in memory beside a market.
     pub(super) fn of_rows(market: &MarketRows, tables: Vec<(Table, Rows)>, options: &LoadOptions) -> Result<Self> {
         let origin = Origin::Memory(tables);
         for table in OF_ACCOUNTS {
-            origin.open(table)?;
+            origin.open(table, &[])?;
         }
         let tables = Arc::clone(&market.tables);
         Self::of_tables(market.as_of_ns(), tables, origin, Store::Untouched, Currencies::Named, options)
@@ -191,7 +215,7 @@ impl Stream {
         };
         let (market, listings) = tables.market(as_of_ns, options.expectations, names.iter().map(String::as_str))?;
         let unused = Unused::default();
-        Ok(Self { origin, as_of_ns, tables, market, listings, store, unused, kept: Arc::default() })
+        Ok(Self { origin, as_of_ns, tables, market, listings, store, unused, kept: Arc::default(), groups: Vec::new() })
     }
 
     /// Counts here what is set aside while the tables are read.
@@ -205,7 +229,7 @@ impl Stream {
     /// Those of [`super::load`].
     pub fn hold(&mut self, options: &LoadOptions) -> Result<()> {
         self.store = Store::Untouched;
-        let decoder = Decoder::new(&self.listings, &self.market, options);
+        let decoder = Decoder::new(&self.listings, &self.market, &self.groups, options);
         let held = self.settle(Held::read(&self.origin, &decoder), options)?;
         self.store = Store::Held(Box::new(held));
         Ok(())
@@ -220,7 +244,7 @@ impl Stream {
         let mut flows = [None, None, None, None];
         for (flow, table) in flows.iter_mut().zip(OF_ACCOUNTS) {
             if let Some(source) = self.origin.source(table) {
-                let spilled = Spilled::new(table, source, spill, options.progress);
+                let spilled = Spilled::new(table, source, spill, &self.groups, options.progress);
                 *flow = Some(Flow::Spilled(self.settle(spilled, options)?));
             }
         }
@@ -374,7 +398,7 @@ fn named_currencies(origin: &Origin, options: &LoadOptions) -> Result<BTreeSet<S
             let place = columns.iter().position(|column| column.name == CCY).unwrap_or_default();
             Some(Opened::new(source, &columns[place..=place])?)
         }
-        None => origin.open(Table::Balances)?,
+        None => origin.open(Table::Balances, &[])?,
     };
     let Some(opened) = opened else { return Ok(names) };
     scan(

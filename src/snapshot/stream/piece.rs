@@ -73,6 +73,8 @@ pub(super) struct Ranges {
 /// What a piece needs to become a book.
 pub(super) struct PieceContext {
     pub default_spot_offset: SpotOffset,
+    /// The groups of an account without a row in `accounts`, one for each grouping.
+    pub groups_of_none: Vec<String>,
 }
 
 /// A piece, built.
@@ -142,6 +144,9 @@ impl Ranges {
                 undecided.push(kept);
             }
             builder.fee_rate(account.fee_rate());
+            if !context.groups_of_none.is_empty() {
+                account.enter_groups(&mut builder, &context.groups_of_none);
+            }
             kept += 1;
             let mode = own_mode.unwrap_or(context.default_spot_offset);
             builder.finish_account_of(account.id, mode, account.position_rows(), account.balance_rows());
@@ -190,6 +195,15 @@ impl<'a> Account<'a> {
     fn fee_rate(&self) -> Option<f64> {
         let mut rows = self.settings.iter().flat_map(|run| run.rows().map(|row| run.group.rows.fee_rate[row]));
         rows.next().flatten()
+    }
+
+    /// Its groups; `of_none` are those of an account of which nothing is said.
+    fn enter_groups(&self, builder: &mut BookBuilder, of_none: &[String]) {
+        let mut rows = self.settings.iter().flat_map(|run| run.rows().map(|row| (&run.group.rows.groups, row)));
+        match rows.next() {
+            Some((groups, row)) => builder.groups(groups.of_row(row)),
+            None => builder.groups(of_none.iter().map(String::as_str)),
+        }
     }
 
     /// True if there is nothing to look at: no broken row, no currency twice, none that is unknown.

@@ -4,8 +4,9 @@
 //! with its number. The files have no name: whatever ends the process, they are gone.
 
 use super::decode::{Decoder, Rows};
+use crate::book::Grouping;
 use crate::cells::text::as_text;
-use crate::formats::Kind;
+use crate::formats::Column;
 use crate::formats::batch::Batch;
 use crate::formats::scan::{Opened, scan};
 use crate::progress::Progress;
@@ -60,7 +61,13 @@ fn failed(error: &ArrowError) -> Error {
 }
 
 impl Spilled {
-    pub fn new(table: Table, source: &Source, spill: Spill, progress: &dyn Progress) -> Result<Self> {
+    pub fn new(
+        table: Table,
+        source: &Source,
+        spill: Spill,
+        groups: &[Grouping],
+        progress: &dyn Progress,
+    ) -> Result<Self> {
         let cuts = cuts(table, source, spill.rows, progress)?;
         let mut writers: Vec<Writer> = Vec::new();
         for _ in 0..=cuts.len() {
@@ -68,11 +75,12 @@ impl Spilled {
                 tempfile::tempfile_in(spill.place).map_err(|err| Error::io("create a file in", spill.place, err))?;
             writers.push(Writer { file, stream: None, rows: 0 });
         }
+        let columns = table.columns_by(groups);
         let file_rows = scan(
-            Opened::new(source, table.columns())?,
+            Opened::new(source, &columns)?,
             progress,
             |pieces: &mut Vec<(usize, RecordBatch)>, batch| {
-                pieces.extend(distribute(table, batch, &cuts)?);
+                pieces.extend(distribute(&columns, batch, &cuts)?);
                 Ok(())
             },
             |pieces| pieces.iter().try_for_each(|(bucket, rows)| writers[*bucket].write(rows)),
@@ -110,14 +118,14 @@ fn cuts(table: Table, source: &Source, rows: u64, progress: &dyn Progress) -> Re
 }
 
 /// The rows of a batch by bucket, labels and ids as plain strings, each with its number.
-fn distribute(table: Table, batch: &Batch, cuts: &[String]) -> Result<Vec<(usize, RecordBatch)>> {
+fn distribute(columns: &[Column], batch: &Batch, cuts: &[String]) -> Result<Vec<(usize, RecordBatch)>> {
     let ids = batch.text(ACCOUNT_ID)?;
     let bucket = |row| ids.get(row).map_or(0, |id| cuts.partition_point(|cut| cut.as_str() <= id));
     let mut order: Vec<(u32, u32)> = (0..batch.rows).map(|row| (bucket(row) as u32, row as u32)).collect();
     order.sort_unstable();
     let indices = UInt32Array::from_iter_values(order.iter().map(|&(_, row)| row));
     let rows =
-        plain(table, batch).and_then(|rows| take_record_batch(&rows, &indices)).map_err(|error| failed(&error))?;
+        plain(columns, batch).and_then(|rows| take_record_batch(&rows, &indices)).map_err(|error| failed(&error))?;
     let mut start = 0;
     let pieces = order.chunk_by(|a, b| a.0 == b.0).map(|piece| {
         start += piece.len();
@@ -126,12 +134,12 @@ fn distribute(table: Table, batch: &Batch, cuts: &[String]) -> Result<Vec<(usize
     Ok(pieces.collect())
 }
 
-fn plain(table: Table, batch: &Batch) -> std::result::Result<RecordBatch, ArrowError> {
+fn plain(columns: &[Column], batch: &Batch) -> std::result::Result<RecordBatch, ArrowError> {
     let mut fields = vec![Field::new(ROW, DataType::UInt64, false)];
     let numbers = batch.first_row..batch.first_row + batch.rows as u64;
     let mut arrays: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from_iter_values(numbers))];
     for (name, array) in &batch.columns {
-        let is_id = table.columns().iter().any(|column| column.name == name && column.kind == Kind::Id);
+        let is_id = columns.iter().any(|column| column.name == name && column.is_text());
         let array = match array.data_type() {
             _ if is_id => as_text(array).map_err(ArrowError::CastError)?,
             DataType::Dictionary(_, values) => cast(array, values)?,

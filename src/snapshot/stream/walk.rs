@@ -5,7 +5,7 @@ use super::decode::Decoder;
 use super::merge::{Gathered, Merge, Next};
 use super::piece::{Built, PieceContext, Ranges};
 use super::{Found, Origin, Piece, Store, Stream, Window};
-use crate::book::BookBuilder;
+use crate::book::{BookBuilder, Grouping};
 use crate::parallel::{Bell, Running, pulled};
 use crate::snapshot::{LoadOptions, Snapshot};
 use crate::{Error, Result};
@@ -40,8 +40,9 @@ impl Stream {
     /// To walk over the pieces.
     #[must_use]
     pub fn reader<'a>(&'a self, options: &LoadOptions<'a>) -> Reader<'a> {
-        let decoder = Decoder::new(&self.listings, &self.market, options);
-        let context = PieceContext { default_spot_offset: options.default_spot_offset };
+        let decoder = Decoder::new(&self.listings, &self.market, &self.groups, options);
+        let groups_of_none = self.groups.iter().map(Grouping::group_of_none).collect();
+        let context = PieceContext { default_spot_offset: options.default_spot_offset, groups_of_none };
         Reader { stream: self, decoder, context, options: *options }
     }
 

@@ -1,0 +1,254 @@
+//! Groups of accounts: by which attributes they are formed, what each is called, and the group of each account.
+
+use super::{IdTable, Interner};
+use crate::{Error, Result};
+use std::fmt;
+use std::str::FromStr;
+
+/// Columns of the table `accounts` by whose values accounts are put together, in order.
+///
+/// ```
+/// use remargin::book::Grouping;
+/// let grouping: Grouping = "desk,region".parse()?;
+/// assert_eq!(grouping.attributes(), ["desk", "region"]);
+/// assert_eq!(grouping.group([Some("rates"), None]), "rates/");
+/// assert_eq!(grouping.group([Some("a/b"), Some("EU")]), r"a\/b/EU");
+/// assert!("desk,desk".parse::<Grouping>().is_err());
+/// # Ok::<(), remargin::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Grouping(Vec<String>);
+
+/// What stands between the values in the name of a group.
+const BETWEEN: char = '/';
+/// What stands before [`BETWEEN`] and itself inside a value.
+const ESCAPE: char = '\\';
+/// What stands between the attributes in the name of a grouping.
+const COMMA: &str = ",";
+/// The id of an account is no attribute: each group would be an account.
+const ACCOUNT_ID: &str = "account_id";
+/// What people are shown for a missing value.
+const NONE: &str = "(none)";
+
+impl Grouping {
+    /// By the values of these columns, in this order.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] without a column, for one without a name, one that comes twice, and for `account_id`.
+    pub fn new(attributes: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
+        let attributes: Vec<String> = attributes.into_iter().map(|name| name.into().trim().to_owned()).collect();
+        let usage = |problem: String| Err(Error::Usage(problem).hint("such as `desk` or `desk,region`"));
+        if attributes.is_empty() || attributes.iter().any(|name| name.is_empty() || name.contains(COMMA)) {
+            return usage(format!(
+                "`{}` names no attributes: expected columns of the table `accounts`, with commas between them",
+                attributes.join(COMMA)
+            ));
+        }
+        if attributes.iter().any(|name| name == ACCOUNT_ID) {
+            return usage(format!("accounts cannot be grouped by `{ACCOUNT_ID}`: each group would be one account"));
+        }
+        if let Some(twice) = first_repeated(&attributes) {
+            return usage(format!("the attribute `{twice}` stands twice in `{}`", attributes.join(COMMA)));
+        }
+        Ok(Self(attributes))
+    }
+
+    /// The columns, in order.
+    #[must_use]
+    pub fn attributes(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Refuses a grouping that is there twice: its rows would be there twice.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming it.
+    pub fn check_distinct(all: &[Self]) -> Result<()> {
+        match first_repeated(all) {
+            Some(twice) => Err(Error::Usage(format!("accounts are to be grouped by `{twice}` twice"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The name of the group of an account with these values of the attributes: the values with `/` between them, a
+    /// `/` or `\` in a value behind a `\`, nothing for a value that is missing.
+    #[must_use]
+    pub fn group<'v>(&self, values: impl IntoIterator<Item = Option<&'v str>>) -> String {
+        let mut name = String::new();
+        for (place, value) in values.into_iter().enumerate() {
+            if place > 0 {
+                name.push(BETWEEN);
+            }
+            for letter in value.unwrap_or_default().chars() {
+                if letter == BETWEEN || letter == ESCAPE {
+                    name.push(ESCAPE);
+                }
+                name.push(letter);
+            }
+        }
+        name
+    }
+
+    /// True if no value of the group is missing.
+    #[must_use]
+    pub fn is_known(group: &str) -> bool {
+        values(group).iter().all(|value| !value.is_empty())
+    }
+
+    /// The name of the group of an account of which no attribute is known.
+    #[must_use]
+    pub fn group_of_none(&self) -> String {
+        self.group(self.0.iter().map(|_| None))
+    }
+}
+
+/// The name of a group for people: `(none)` for each value that is missing.
+#[must_use]
+pub fn shown(group: &str) -> String {
+    let values = values(group).into_iter().map(|value| if value.is_empty() { NONE.to_owned() } else { value });
+    values.collect::<Vec<_>>().join(&BETWEEN.to_string())
+}
+
+/// The values in the name of a group, as they stand there.
+fn values(group: &str) -> Vec<String> {
+    let (mut values, mut value, mut is_escaped) = (Vec::new(), String::new(), false);
+    for letter in group.chars() {
+        if letter == BETWEEN && !is_escaped {
+            values.push(std::mem::take(&mut value));
+            continue;
+        }
+        value.push(letter);
+        is_escaped = letter == ESCAPE && !is_escaped;
+    }
+    values.push(value);
+    values
+}
+
+fn first_repeated<T: PartialEq>(all: &[T]) -> Option<&T> {
+    all.iter().enumerate().find(|(place, one)| all.iter().take(*place).any(|other| other == *one)).map(|(_, one)| one)
+}
+
+impl fmt::Display for Grouping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(COMMA))
+    }
+}
+
+impl FromStr for Grouping {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::new(text.split(COMMA))
+    }
+}
+
+/// The group of each account of a book, in one grouping.
+#[derive(Debug, Clone, Default)]
+pub struct Groups {
+    codes: Vec<u32>,
+    names: IdTable,
+}
+
+impl Groups {
+    /// The group of an account, by its place among [`Groups::names`].
+    #[must_use]
+    #[inline]
+    pub fn code(&self, account: usize) -> u32 {
+        self.codes[account]
+    }
+
+    /// The group of each account.
+    #[must_use]
+    pub fn codes(&self) -> &[u32] {
+        &self.codes
+    }
+
+    /// The groups that accounts of the book have, in order of their first account.
+    #[must_use]
+    pub fn names(&self) -> &IdTable {
+        &self.names
+    }
+
+    /// The name of the group of an account.
+    #[must_use]
+    pub fn name(&self, account: usize) -> &str {
+        self.names.get(self.code(account) as usize)
+    }
+}
+
+/// [`Groups`] in the making.
+#[derive(Debug, Default)]
+pub(super) struct GroupsMade {
+    codes: Vec<u32>,
+    names: Interner,
+}
+
+impl GroupsMade {
+    /// Adds an account; neighbours are often of one group.
+    pub fn push(&mut self, group: &str) {
+        let last = self.codes.last().copied();
+        let same = last.filter(|&code| self.names.ids().get(code as usize) == group);
+        self.codes.push(same.unwrap_or_else(|| self.names.intern(group)));
+    }
+
+    /// Adds all accounts of another book.
+    pub fn append(&mut self, later: &Groups) {
+        let translated: Vec<u32> = later.names.iter().map(|name| self.names.intern(name)).collect();
+        self.codes.extend(later.codes.iter().map(|&code| translated[code as usize]));
+    }
+
+    pub fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    pub fn build(self) -> Groups {
+        Groups { codes: self.codes, names: self.names.into_ids() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groupings_are_named_by_their_attributes() {
+        for (text, expected) in [
+            ("desk", Ok("desk")),
+            ("desk, region", Ok("desk,region")),
+            ("", Err("names no attributes")),
+            ("desk,", Err("names no attributes")),
+            ("desk,region,desk", Err("`desk` stands twice in `desk,region,desk`")),
+            ("account_id", Err("cannot be grouped by `account_id`")),
+        ] {
+            match (text.parse::<Grouping>(), expected) {
+                (Ok(grouping), Ok(name)) => assert_eq!(grouping.to_string(), name),
+                (Err(error), Err(part)) => assert!(error.exit_code() == 2 && error.to_string().contains(part)),
+                (other, _) => panic!("{text}: {other:?}"),
+            }
+        }
+        let [a, b] = ["desk", "desk,region"].map(|text| text.parse::<Grouping>().unwrap());
+        assert!(Grouping::check_distinct(&[a.clone(), b.clone()]).is_ok());
+        let twice = Grouping::check_distinct(&[a.clone(), b, a]).unwrap_err();
+        assert!(twice.to_string().contains("grouped by `desk` twice"), "{twice}");
+    }
+
+    #[test]
+    fn groups_of_different_values_have_different_names() {
+        let grouping: Grouping = "a,b".parse().unwrap();
+        let mut names = std::collections::BTreeSet::new();
+        for (values, name, people) in [
+            ([Some("x"), Some("y")], "x/y", "x/y"),
+            ([Some("x/y"), None], r"x\/y/", r"x\/y/(none)"),
+            ([Some(r"x\"), Some("y")], r"x\\/y", r"x\\/y"),
+            ([None, Some("x")], "/x", "(none)/x"),
+            ([None, None], "/", "(none)/(none)"),
+        ] {
+            let group = grouping.group(values);
+            assert_eq!((group.as_str(), shown(&group).as_str()), (name, people));
+            assert_eq!(Grouping::is_known(&group), !people.contains("(none)"));
+            assert!(names.insert(group), "{values:?}");
+        }
+        assert_eq!(grouping.group_of_none(), "/");
+        assert_eq!((shown(""), shown("x")), ("(none)".to_owned(), "x".to_owned()));
+    }
+}

@@ -1,0 +1,98 @@
+//! The groups of the rows of `accounts`, by the attributes that they are grouped by.
+
+use crate::Result;
+use crate::book::{Grouping, IdTable, Interner};
+use crate::cells::text::{Memo, Text};
+use crate::formats::batch::Batch;
+use std::collections::HashMap;
+
+/// The group of each sound row of a part of `accounts`, in each grouping.
+#[derive(Default)]
+pub(crate) struct RowGroups {
+    by: Vec<Combined>,
+}
+
+/// The groups of one grouping: a value is looked up once, and so is each combination of values.
+#[derive(Default)]
+struct Combined {
+    /// Of each attribute the values that were seen.
+    values: Vec<Interner>,
+    /// The group of each combination: by value, 0 if it is missing, else its number from 1 on.
+    known: HashMap<Vec<u32>, u32>,
+    last: Option<(Vec<u32>, u32)>,
+    names: IdTable,
+    /// One entry a row.
+    codes: Vec<u32>,
+}
+
+/// The column of an attribute, and the number of each of its values that was seen.
+type Attribute = (Text, Memo<u32>);
+
+/// The attributes of a batch, by grouping.
+pub(crate) struct Attributes<'g> {
+    by: Vec<(&'g Grouping, Vec<Attribute>)>,
+    buffer: Vec<u32>,
+}
+
+impl<'g> Attributes<'g> {
+    /// # Errors
+    /// [`crate::Invalid`] naming the column that holds no text.
+    pub fn of(batch: &Batch, groups: &'g [Grouping]) -> Result<Self> {
+        let column = |name: &String| {
+            let text = batch.text(name)?;
+            let memo = text.memo();
+            Ok((text, memo))
+        };
+        let of = |grouping: &'g Grouping| {
+            Ok((grouping, grouping.attributes().iter().map(column).collect::<Result<Vec<_>>>()?))
+        };
+        Ok(Self { by: groups.iter().map(of).collect::<Result<_>>()?, buffer: Vec::new() })
+    }
+}
+
+impl RowGroups {
+    /// Adds a row of a batch.
+    pub fn push(&mut self, attributes: &mut Attributes, row: usize) -> Result<()> {
+        let Attributes { by, buffer } = attributes;
+        self.by.resize_with(by.len(), Combined::default);
+        for (combined, (grouping, columns)) in self.by.iter_mut().zip(by) {
+            combined.values.resize_with(columns.len(), Interner::default);
+            buffer.clear();
+            for ((text, memo), values) in columns.iter_mut().zip(&mut combined.values) {
+                let number = memo.get(text, row, |value| Ok::<_, crate::Error>(values.intern(value) + 1))?;
+                buffer.push(number.unwrap_or(0));
+            }
+            let code = combined.code(grouping, buffer);
+            combined.codes.push(code);
+        }
+        Ok(())
+    }
+
+    /// The groups of a row, one for each grouping.
+    pub fn of_row(&self, row: usize) -> impl Iterator<Item = &str> {
+        self.by.iter().map(move |combined| combined.names.get(combined.codes[row] as usize))
+    }
+}
+
+impl Combined {
+    fn code(&mut self, grouping: &Grouping, numbers: &[u32]) -> u32 {
+        if let Some((last, code)) = &self.last
+            && last == numbers
+        {
+            return *code;
+        }
+        let code = if let Some(&code) = self.known.get(numbers) {
+            code
+        } else {
+            let value = |(number, values): (&u32, &'_ Interner)| {
+                number.checked_sub(1).map(|place| values.ids().get(place as usize).to_owned())
+            };
+            let values: Vec<Option<String>> = numbers.iter().zip(&self.values).map(value).collect();
+            let code = self.names.push(&grouping.group(values.iter().map(Option::as_deref)));
+            self.known.insert(numbers.to_vec(), code);
+            code
+        };
+        self.last = Some((numbers.to_vec(), code));
+        code
+    }
+}
