@@ -243,7 +243,10 @@ const LONGEST_LABEL: usize = 200;
 /// A label: one line of text.
 pub fn parse_label(text: &str) -> Result<String, String> {
     let label = text.trim();
-    if label.is_empty() || label.chars().count() > LONGEST_LABEL || label.chars().any(|character| character.is_control() || is_hidden(character)) {
+    if label.is_empty()
+        || label.chars().count() > LONGEST_LABEL
+        || label.chars().any(|character| character.is_control() || is_hidden(character))
+    {
         return Err(format!("expected one line of 1 to {LONGEST_LABEL} characters"));
     }
     Ok(label.to_owned())

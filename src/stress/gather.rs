@@ -86,6 +86,8 @@ pub(super) struct Gathered<'a> {
     /// Bytes that may be gathered.
     room: u64,
     bytes: u64,
+    /// Bytes of these that hold rows at risk.
+    rows_at_risk: u64,
 }
 
 /// Bytes of an account's id.
@@ -115,7 +117,23 @@ impl<'a> Gathered<'a> {
             accounts: 0,
             room,
             bytes,
+            rows_at_risk: 0,
         }
+    }
+
+    /// Bytes of what was gathered, but for groups.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes of the rows at risk of all its scenarios.
+    pub fn rows_at_risk(&self) -> u64 {
+        self.rows_at_risk
+    }
+
+    /// Bytes that a pass gathers beside them, if it follows this one.
+    pub fn beside_rows(&self) -> u64 {
+        (self.bytes - self.rows_at_risk).saturating_add((2 * self.accounts * size_of::<Worst>()) as u64)
     }
 
     /// Bytes that are missing to hold what the whole book brings; what came when none were left is counted alone.
@@ -131,18 +149,30 @@ impl<'a> Gathered<'a> {
         let is_new = self.accounts >= self.worst.len() && self.written.worst.is_none();
         let kept = if is_new { part.worst.len() * size_of::<Worst>() } else { 0 };
         let flagged = part.flagged.as_ref().map_or(0, |(book, rows)| bytes_of(book) + rows.len() * size_of::<AtRisk>());
-        self.bytes += (rows * size_of::<AtRisk>() + kept + flagged) as u64 + part.ids.len() as u64 * ID_BYTES;
-        if self.missing() > 0 {
+        self.bytes += (kept + flagged) as u64 + part.ids.len() as u64 * ID_BYTES;
+        let with_rows = self.bytes.saturating_add((rows * size_of::<AtRisk>()) as u64);
+        if with_rows.saturating_add(self.groups.bytes()) > self.room {
+            self.add_rows(rows);
             self.accounts += part.ids.len();
             return Ok(());
         }
+        let before: usize = self.outcomes.iter().map(|outcome| outcome.at_risk.capacity()).sum();
         let mut groups = Vec::new();
         for (all, more) in self.outcomes.iter_mut().zip(part.outcomes) {
             groups.extend(more.groups);
             all.stats.merge(&more.stats);
             all.count += more.count;
-            all.at_risk.extend(more.at_risk);
+            if all.at_risk.is_empty() {
+                all.at_risk = more.at_risk;
+            } else {
+                // By an eighth, and not to twice the room.
+                let lacks = more.at_risk.len().saturating_sub(all.at_risk.capacity() - all.at_risk.len());
+                all.at_risk.reserve_exact(if lacks == 0 { 0 } else { more.at_risk.len().max(all.at_risk.len() / 8) });
+                all.at_risk.extend(more.at_risk);
+            }
         }
+        let after: usize = self.outcomes.iter().map(|outcome| outcome.at_risk.capacity()).sum();
+        self.add_rows(after.saturating_sub(before));
         self.groups.merge(&part.group_names, &groups);
         if let (Some(table), Some(rows)) = (&mut self.written.account_groups, part.account_groups) {
             table.append(rows)?;
@@ -181,6 +211,12 @@ impl<'a> Gathered<'a> {
             units.append(unit_rows)?;
         }
         Ok(())
+    }
+
+    fn add_rows(&mut self, rows: usize) {
+        let bytes = (rows * size_of::<AtRisk>()) as u64;
+        self.bytes += bytes;
+        self.rows_at_risk += bytes;
     }
 
     /// Finishes the tables that were written in this pass: `worst`; then `accounts`, `risk_units` and

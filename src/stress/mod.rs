@@ -383,7 +383,8 @@ impl Work<'_> {
         let (mut first, snapshot) = passes.first(book)?;
 
         let clock = Instant::now();
-        let distances = self.distances(&mut first, passes.plan.for_ladders())?;
+        let room = passes.plan.for_ladders(&first);
+        let distances = self.distances(&mut first, room)?;
         let ids = Book::of_ids(std::mem::take(&mut first.ids));
         let with_at_risk = self.request.detail != Detail::None;
         let mut tables =

@@ -19,7 +19,7 @@ use crate::snapshot::stream::{Cut, Piece};
 use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
 use crate::tables::encode::{self, TableFile};
 use crate::tables::groups::{self, AccountGroups};
-use crate::totals::at_risk::Names;
+use crate::totals::at_risk::{AtRisk, Names};
 use crate::totals::footprint::{priced_bytes, with_market};
 use crate::totals::group_list;
 use crate::totals::group_summary::GroupingSummary;
@@ -31,6 +31,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
+/// Scenarios of the first pass, if the rows of accounts at risk may be too many: it shows how many they are.
+const FIRST_SCENARIOS: usize = 16;
+
 /// What memory allows.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
@@ -38,6 +41,10 @@ pub(super) struct Plan {
     pub group: usize,
     /// Bytes that may be gathered of the accounts.
     room: u64,
+    /// Scenarios whose priced tables leave that room.
+    most: usize,
+    /// Bytes of the rows at risk in a scenario, at most, as far as scenarios were computed.
+    rows_at_risk: u64,
     limit: MemoryLimit,
     rows: u64,
     priced: u64,
@@ -60,35 +67,61 @@ impl Plan {
         // Alone, and in its lane beside others.
         let priced = priced_bytes(book.market()) * if request.width.lanes() == 1 { 1 } else { 2 };
         let most = usize::try_from(spare / 2 / priced).unwrap_or(usize::MAX);
-        let group = if request.detail == Detail::All { scenarios } else { most.clamp(1, scenarios.max(1)) };
-        let tables = priced.saturating_mul(group as u64 + 1);
+        let most = if request.detail == Detail::All { scenarios } else { most.clamp(1, scenarios.max(1)) };
+        let tables = priced.saturating_mul(most as u64 + 1);
         if tables > spare {
-            let what = format!("it must hold the priced tables of {group} scenarios at once");
+            let what = format!("it must hold the priced tables of {most} scenarios at once");
             return Err(limit.exceeded(&what, rows, threads, need.keeping(tables)));
         }
         // A quarter is left for more pieces side by side, or for the book.
         let room = (spare - tables) / 4 * 3;
         book.need(need.keeping(tables + room));
+        let at_most = book.rows().saturating_mul(most as u64).saturating_mul(size_of::<AtRisk>() as u64);
+        let fits = request.detail != Detail::AtRisk || at_most <= room;
+        let group = if fits { most } else { most.min(FIRST_SCENARIOS) };
         if group < scenarios {
             book.keep();
         }
-        Ok(Self { group, room, limit, rows, priced, need })
+        Ok(Self { group, room, most, rows_at_risk: 0, limit, rows, priced, need })
     }
 
-    /// Bytes that may be taken between the passes, when no scenario is priced.
-    pub fn for_ladders(&self) -> u64 {
-        self.limit.spare(0, rayon::current_num_threads(), self.need).saturating_sub(self.room)
+    /// Bytes that may be gathered in a pass: more if fewer scenarios are priced.
+    fn room(&self) -> u64 {
+        self.room + self.most.saturating_sub(self.group) as u64 * self.priced
+    }
+
+    /// Learns from a pass how many accounts are at risk in a scenario, and sets the next to as many scenarios as fit.
+    fn learn(&mut self, gathered: &Gathered) {
+        let scenarios = gathered.outcomes.len().max(1) as u64;
+        self.rows_at_risk = self.rows_at_risk.max(gathered.rows_at_risk().div_ceil(scenarios));
+        if self.rows_at_risk == 0 {
+            return;
+        }
+        // A third more: scenarios differ, and pieces at work hold rows too.
+        let each = self.rows_at_risk.saturating_mul(4).div_ceil(3).saturating_add(self.priced);
+        let whole = self.room.saturating_add(self.most as u64 * self.priced);
+        let fit = whole.saturating_sub(gathered.beside_rows()) / each;
+        self.group = usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, self.most);
+    }
+
+    /// Bytes that may be taken between the passes, when no scenario is priced, beside what was gathered.
+    pub fn for_ladders(&self, gathered: &Gathered) -> u64 {
+        self.limit.spare(0, rayon::current_num_threads(), self.need).saturating_sub(gathered.bytes())
     }
 
     /// Of fewer scenarios, after what `group` of them brought did not fit by `missing` bytes.
-    fn less(self, missing: u64, request: &StressRequest) -> Result<Self> {
+    fn less(self, missing: u64, gathered: Option<&Gathered>, request: &StressRequest) -> Result<Self> {
         if self.group > 1 && request.detail != Detail::All {
-            let group = self.group.div_ceil(2);
-            let freed = (self.group - group) as u64 * self.priced;
-            tracing::info!(scenarios = group, "the rows at risk do not fit the memory limit: fewer scenarios a pass");
-            return Ok(Self { group, room: self.room + freed, ..self });
+            let mut less = self;
+            if let Some(gathered) = gathered {
+                less.learn(gathered);
+            }
+            less.group = less.group.min(self.group.div_ceil(2));
+            let scenarios = less.group;
+            tracing::info!(scenarios, "the rows at risk do not fit the memory limit: fewer scenarios a pass");
+            return Ok(less);
         }
-        let whole = self.priced.saturating_mul(self.group as u64 + 1).saturating_add(self.room);
+        let whole = self.priced.saturating_mul(self.group as u64 + 1).saturating_add(self.room());
         // As much again is what the reader got a quarter of.
         let kept = whole.saturating_add(missing.saturating_mul(4).div_ceil(3));
         let what = "what a stress keeps of every account and of the accounts at risk does not fit";
@@ -134,8 +167,11 @@ impl<'a, 'w> Passes<'a, 'w> {
         Ok((files, group_list::of(&totals)?))
     }
 
-    /// What a pass brought of groups.
+    /// What a pass brought: rows at risk are learnt of, groups and figures are kept.
     fn take(&mut self, gathered: &mut Gathered) -> Result<()> {
+        if self.work.request.detail == Detail::AtRisk {
+            self.plan.learn(gathered);
+        }
         self.kept.extend(gathered.kept()?);
         self.groups.then(std::mem::take(&mut gathered.groups));
         if let Some(table) = gathered.account_groups()? {
@@ -154,7 +190,7 @@ impl<'a, 'w> Passes<'a, 'w> {
         loop {
             match self.pass(book, first, worst) {
                 Err(error) if error.is_memory() && self.may_be_narrower() => {
-                    self.plan = self.plan.less(0, self.work.request)?;
+                    self.plan = self.plan.less(0, None, self.work.request)?;
                     if first == 0 {
                         book.keep();
                     }
@@ -179,7 +215,7 @@ impl<'a, 'w> Passes<'a, 'w> {
                 }
                 (0, None) => return Err(Error::Runtime("a first pass without a snapshot".to_owned())),
                 (missing, _) => {
-                    self.plan = self.plan.less(missing, self.work.request)?;
+                    self.plan = self.plan.less(missing, Some(&gathered), self.work.request)?;
                     book.keep();
                 }
             }
@@ -195,7 +231,7 @@ impl<'a, 'w> Passes<'a, 'w> {
                     self.take(&mut gathered)?;
                     return Ok(gathered);
                 }
-                missing => self.plan = self.plan.less(missing, self.work.request)?,
+                missing => self.plan = self.plan.less(missing, Some(&gathered), self.work.request)?,
             }
         }
     }
@@ -232,7 +268,7 @@ impl<'a, 'w> Passes<'a, 'w> {
         };
         let (is_last, names) = (end == scenarios.len(), self.names);
         // What the passes before brought of groups stays.
-        let room = self.plan.room.saturating_sub(self.groups.bytes());
+        let room = self.plan.room().saturating_sub(self.groups.bytes());
         let start = || {
             // An attempt before this one may have written some of it.
             if first == 0 {
