@@ -108,8 +108,8 @@ def run(
     ``"off"`` or a share; ``by`` puts accounts together by columns of the table ``accounts``: ``"desk"``,
     ``["desk", "desk,region"]`` or ``["desk", ("desk", "region")]``, each of which is one grouping. Then
     ``Outputs(out)`` also has the tables ``groups``, ``group_units`` and ``account_groups``. ``net_by`` is one grouping
-    whose groups are also margined as one account each: the table ``netting``. ``report`` tells whether ``report.html`` is written. ``out`` is published complete or not at
-    all.
+    whose groups are also margined as one account each: the table ``netting``. ``report`` tells whether ``report.html``
+    is written. ``out`` is published complete or not at all.
 
     Raises ``UsageError`` if ``out`` exists and ``force`` is not set, ``InvalidInput`` if the snapshot cannot be used,
     ``TooManyRejects`` if more rows are broken than allowed (all outputs are written).

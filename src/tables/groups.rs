@@ -37,8 +37,8 @@ pub static ACCOUNT_GROUPS: Table = Table::new(|| {
 
 pub(crate) const BY: &str =
     "The grouping: the attributes by which accounts are put together, with commas between them.";
-pub(crate) const GROUP: &str = "The group: the values of the attributes with `/` between them, a `/` or `\\` in a value behind \
-                                a `\\`; empty where a value is missing.";
+pub(crate) const GROUP: &str = "The group: the values of the attributes with `/` between them, a `/` or `\\` in a \
+                                value behind a `\\`; empty where a value is missing.";
 
 type Terms = [(&'static str, &'static str, fn(&Charges) -> f64); 8];
 

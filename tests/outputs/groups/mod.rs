@@ -22,7 +22,7 @@ const DESKS: [&str; 5] = ["rates", "vol", "a/b", r"back\slash", "Zürich"];
 fn attributes(row: usize) -> [String; 4] {
     let desk = if row % 11 == 3 { "" } else { DESKS[row * 7 % DESKS.len()] };
     let region = if row % 5 == 1 { "" } else { ["EU", "US", "AP"][row % 3] };
-    [desk.to_owned(), region.to_owned(), (row % 4 == 0).to_string(), (row % 3).to_string()]
+    [desk.to_owned(), region.to_owned(), row.is_multiple_of(4).to_string(), (row % 3).to_string()]
 }
 
 /// A generated book whose accounts have a desk, a region, a flag and a tier; every 13th has no row in `accounts`.
@@ -38,8 +38,8 @@ fn book(root: &Path, accounts: usize, positions: f64) -> BTreeMap<String, [Strin
         let of = |row: &[String; 4]| Some(row[place].clone()).filter(|text| !text.is_empty());
         Arc::new(all.iter().map(of).collect::<StringArray>())
     };
-    let vip: ArrayRef = Arc::new(BooleanArray::from_iter(all.iter().map(|row| Some(row[2] == "true"))));
-    let tier: ArrayRef = Arc::new(Int64Array::from_iter(all.iter().map(|row| row[3].parse::<i64>().ok())));
+    let vip: ArrayRef = Arc::new(all.iter().map(|row| Some(row[2] == "true")).collect::<BooleanArray>());
+    let tier: ArrayRef = Arc::new(all.iter().map(|row| row[3].parse::<i64>().ok()).collect::<Int64Array>());
     let (mut fields, mut columns) = (table.schema().fields().to_vec(), table.columns().to_vec());
     for (name, column) in [("desk", text(0)), ("region", text(1)), ("vip", vip), ("tier", tier)] {
         fields.push(Arc::new(Field::new(name, column.data_type().clone(), true)));
