@@ -53,7 +53,8 @@
 //! 11. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers;
 //!     [`mod@probe`] and [`mod@calibrate`]: its parameters out of what-if portfolios, over one [`mod@listing`];
 //!     [`mod@partition`]: a snapshot cut into buckets of whole accounts, for more than one machine.
-//! 12. [`error`], [`progress`]: how work fails, and how it says how far it is;
+//! 12. [`mod@ops`]: a run as metrics and as events of lineage.
+//! 13. [`error`], [`progress`]: how work fails, and how it says how far it is;
 //!     [`mod@schema`]: the columns of every table, and the JSON Schemas of the JSON answers.
 //!
 //! # Numbers
@@ -125,6 +126,7 @@ pub mod listing;
 pub mod margin;
 pub mod market;
 pub mod memory;
+pub mod ops;
 pub mod page;
 pub mod parallel;
 pub mod partition;

@@ -36,6 +36,7 @@ mod simulate;
 mod stress;
 mod terminal;
 mod verify;
+mod watch;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use common::GlobalArgs;

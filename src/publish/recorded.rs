@@ -1,6 +1,7 @@
 //! The manifest of a finished run and its request, read back.
 
 use super::MANIFEST;
+use super::identity::Parts;
 use crate::market::scenario::Scenario;
 use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::{self, LoadedRules};
@@ -108,6 +109,9 @@ fn no_distribution() -> String {
 pub struct Recorded {
     /// Version of the program.
     pub remargin: String,
+    /// What was computed, as one hash. Manifests of early versions have none.
+    #[serde(default)]
+    pub identity: Option<String>,
     /// How the program was called; empty if a library wrote the run.
     #[serde(default)]
     pub command_line: Vec<String>,
@@ -205,6 +209,23 @@ impl Recorded {
             .value(&self.rules.hash)
             .expected(format!("`{}`, the hash of the values in the manifest", loaded.hash))
             .into())
+    }
+
+    /// The identity of the run, from what else the manifest says; `None` without a request.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if the library fails.
+    pub fn identity_again(&self) -> Result<Option<String>> {
+        let Some(request) = &self.request else { return Ok(None) };
+        let parts = Parts {
+            remargin: &self.remargin,
+            as_of: &self.as_of,
+            rules: [&self.rules.name, &self.rules.hash],
+            values: self.rules.values.iter().map(|of| (of.key.as_str(), of.value.as_str(), of.mark.as_ref())).collect(),
+            request,
+            inputs: self.inputs.iter().map(|of| (of.path.as_str(), of.bytes, of.blake3.as_str())).collect(),
+        };
+        parts.identity().map(Some)
     }
 
     /// The current path of an input, if the snapshot is in the folder `snapshot`.

@@ -29,7 +29,7 @@ use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance};
 use crate::publish::recorded::absolute;
-use crate::publish::{OutputFile, OutputFolder};
+use crate::publish::{OutputFile, OutputFolder, Published};
 use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::{Currencies, Cut};
@@ -105,6 +105,8 @@ pub struct RunOutcome {
     pub too_many_rejects: bool,
     /// Wall time of each stage.
     pub timings: Timings,
+    /// What its manifest says: identity, inputs, outputs.
+    pub published: Published,
 }
 
 /// Margins every account of a snapshot and writes the output folder.
@@ -320,14 +322,14 @@ impl<'a> Job<'a> {
             &timings,
             Some(request.recorded()?),
         );
-        manifest::write(&folder, &provenance, &outputs)?;
+        let published = manifest::write(&folder, &provenance, &outputs)?;
         folder.publish()?;
         timings.finish = clock.elapsed();
         let accounts = summary.accounts.margined;
         tracing::info!(accounts, seconds = timings.total().as_secs_f64(), "the accounts are margined");
 
         let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
-        Ok(RunOutcome { summary, too_many_rejects, timings })
+        Ok(RunOutcome { summary, too_many_rejects, timings, published })
     }
 }
 

@@ -30,7 +30,10 @@ pub(super) fn read(manifest: &Path) -> Result<(Recorded, Request)> {
 }
 
 /// Compares what a manifest says twice.
-pub(super) fn check(recorded: &Recorded, request: &Request, findings: &mut Findings) {
+///
+/// # Errors
+/// [`Error::Runtime`] if the library fails.
+pub(super) fn check(recorded: &Recorded, request: &Request, findings: &mut Findings) -> Result<()> {
     if let Some(given) = &recorded.snapshot {
         // What was given may have been relative to a folder that nobody knows any more.
         let plain: PathBuf = Path::new(given).components().filter(|part| *part != Component::CurDir).collect();
@@ -42,6 +45,11 @@ pub(super) fn check(recorded: &Recorded, request: &Request, findings: &mut Findi
         let given = recorded.command_line.iter().any(|word| word == "--allow-rules-date");
         findings.equal(MANIFEST, "request.allow_rules_date", &request.allow_rules_date, &given);
     }
+    // Early versions wrote none.
+    if let (Some(found), Some(expected)) = (&recorded.identity, recorded.identity_again()?) {
+        findings.equal(MANIFEST, "identity", found, &expected);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -59,7 +67,7 @@ mod tests {
         });
         let recorded: Recorded = serde_json::from_value(recorded).unwrap();
         let mut findings = Findings::default();
-        check(&recorded, recorded.request.as_ref().unwrap(), &mut findings);
+        check(&recorded, recorded.request.as_ref().unwrap(), &mut findings).unwrap();
         findings.differences.into_iter().map(|difference| difference.column).collect()
     }
 

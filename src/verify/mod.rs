@@ -377,7 +377,7 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
     let damaged = findings.differing > 0;
     let inputs = files::inputs(&dir, &recorded, &mut findings, progress)?;
     let changed = findings.differing > 0;
-    manifest::check(&recorded, &asked, &mut findings);
+    manifest::check(&recorded, &asked, &mut findings)?;
     let contradicts = !changed && findings.differing > 0;
     outputs.not_named = listing::check(&request.run, &recorded, &mut findings)?;
 
