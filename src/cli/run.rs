@@ -23,6 +23,8 @@ Examples:
   remargin run data/sample --out desk-b --label 'EOD 2026-11-28, desk B'
   remargin run data/sample --out out --force --summary json | jq .accounts.by_status
   remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation   # exit code 5
+  remargin run examples/yesterday --out yesterday --history history.parquet
+  remargin run examples/today --out today --previous yesterday --history history.parquet
   remargin run data/sample --out out --force --metrics ops/night.prom --lineage ops/night.jsonl
 
 `out` is published complete or not at all; its manifest.json is written last.";
@@ -61,6 +63,17 @@ pub struct RunArgs {
     /// What to call the run, such as `EOD 2026-11-28, desk B`: in summary.json, in manifest.json and on the page
     #[arg(long, value_name = "TEXT", value_parser = parse_label)]
     label: Option<String>,
+    /// Folder of an earlier run: the page and summary.json show what has changed since, and why
+    ///
+    /// Both runs are recalculated from their snapshots, as `remargin compare` does it. If the earlier snapshot is
+    /// missing, the written results are compared, without causes.
+    #[arg(long, value_name = "DIR")]
+    previous: Option<PathBuf>,
+    /// History to add the run to: one row per run; the page shows the last 60
+    ///
+    /// The same run again, by its identity in manifest.json, replaces its row. Take one file for each book.
+    #[arg(long, value_name = "FILE.parquet")]
+    history: Option<PathBuf>,
     /// Do not write `report.html`
     #[arg(long)]
     no_report: bool,
@@ -126,6 +139,8 @@ impl RunArgs {
         let mut request = RunRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)
             .with_distance(self.distance.into());
         request.shocks = self.shocks.as_deref().map(piped);
+        request.previous.clone_from(&self.previous);
+        request.history.clone_from(&self.history);
         run::run(&request, terminal)
     }
 }

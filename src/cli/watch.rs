@@ -15,10 +15,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Flags of commands that are watched.
 #[derive(Args)]
 pub struct WatchArgs {
-    /// Write metrics of the run to a file, for the textfile collector of node_exporter
+    /// Write metrics of the run to a file, for the textfile collector of `node_exporter`
     ///
-    /// Success, exit code, duration by stage, rows, rejects, accounts by status, the book's margin, peak memory. The file
-    /// is replaced whole, after a failed run too; the figures are then still those of the last run that succeeded.
+    /// Success, exit code, duration by stage, rows, rejects, accounts by status, the book's margin, peak memory. The
+    /// file is replaced whole, after a failed run too; the figures are then still those of the last run that succeeded.
     #[arg(long, value_name = "FILE.prom")]
     metrics: Option<PathBuf>,
     /// Append events of OpenLineage to a file, one JSON object per line

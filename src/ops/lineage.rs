@@ -1,8 +1,8 @@
 //! A run as events of OpenLineage: what was read, what was written, and how it ended.
 //!
-//! One JSON object a line: `START`, and then `COMPLETE`, `FAIL` or, after a signal, `ABORT`. The two events of an attempt
-//! have the same `runId`. It is a UUID of version 7, made anew for every attempt: two attempts at the same work are two
-//! runs. What they have in common is the identity, in the facet `remargin_run`.
+//! One JSON object a line: `START`, and then `COMPLETE`, `FAIL` or, after a signal, `ABORT`. The two events of an
+//! attempt have the same `runId`. It is a UUID of version 7, made anew for every attempt: two attempts at the same work
+//! are two runs. What they have in common is the identity, in the facet `remargin_run`.
 
 use super::{Attempt, Finished};
 use crate::snapshot::InputFile;
@@ -15,7 +15,7 @@ const EVENT_SCHEMA: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/
 const RUN_FACET: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunFacet";
 const ENGINE: &str =
     "https://openlineage.io/spec/facets/1-1-1/ProcessingEngineRunFacet.json#/$defs/ProcessingEngineRunFacet";
-const ERROR: &str = "https://openlineage.io/spec/facets/1-0-0/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet";
+const ERROR: &str = "https://openlineage.io/spec/facets/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet";
 const VERSION: &str =
     "https://openlineage.io/spec/facets/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet";
 const READ: &str = "https://openlineage.io/spec/facets/1-0-0/InputStatisticsInputDatasetFacet.json#/$defs/\
@@ -43,7 +43,8 @@ pub struct Lineage {
     pub out: String,
 }
 
-/// A UUID of version 7: the time in milliseconds, and 74 bits of a hash over `seed`, which must differ between attempts.
+/// A UUID of version 7: the time in milliseconds, and 74 bits of a hash over `seed`, which must differ between
+/// attempts.
 #[must_use]
 pub fn run_id(started_ns: i64, seed: &[u8]) -> String {
     let ms = u64::try_from(started_ns / 1_000_000).unwrap_or(0);
@@ -53,7 +54,7 @@ pub fn run_id(started_ns: i64, seed: &[u8]) -> String {
     bytes[6..].copy_from_slice(&hash.as_bytes()[..10]);
     bytes[6] = 0x70 | (bytes[6] & 0x0f);
     bytes[8] = 0x80 | (bytes[8] & 0x3f);
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 

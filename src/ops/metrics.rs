@@ -1,12 +1,12 @@
-//! The last run as metrics, in the text format of Prometheus: a file for node_exporter's textfile collector.
+//! The last run as metrics, in the text format of Prometheus: a file for the textfile collector of `node_exporter`.
 //!
 //! Every metric is a gauge, and no sample has a time: the collector refuses samples with times. Every sample has the
 //! labels `job_name`, which is the name of the file, and `command`, so that several files in one folder share no
 //! series.
 //!
-//! A file has two parts. Metrics `remargin_last_run_...` say how the last attempt ended, whatever it was. All others are
-//! those of the run that is in the output folder: a failed attempt leaves the folder as it was, and these metrics too.
-//! `remargin_last_success_timestamp_seconds` says from when they are.
+//! A file has two parts. Metrics `remargin_last_run_...` say how the last attempt ended, whatever it was. All others
+//! are those of the run that is in the output folder: a failed attempt leaves the folder as it was, and these metrics
+//! too. `remargin_last_success_timestamp_seconds` says from when they are.
 
 use super::{Attempt, Finished};
 use crate::Result;
@@ -33,8 +33,8 @@ pub fn of_success(attempt: &Attempt, finished: &Finished) -> String {
     text.text
 }
 
-/// The metrics of an attempt that wrote no results. `before` is the file as it was, empty if there was none: the metrics
-/// of the results are taken from there.
+/// The metrics of an attempt that wrote no results. `before` is the file as it was, empty if there was none: the
+/// metrics of the results are taken from there.
 #[must_use]
 pub fn of_failure(attempt: &Attempt, before: &str) -> String {
     let mut text = Text::new(attempt);
@@ -196,8 +196,8 @@ fn label(labels: &mut String, name: &str, value: &str) {
     let _ = write!(labels, "{comma}{name}=\"{}\"", escaped(value, true));
 }
 
-/// Backslashes and line feeds are escaped everywhere, quotes in the values of labels. Other control characters, which the
-/// format has no form for, become blanks.
+/// Backslashes and line feeds are escaped everywhere, quotes in the values of labels. Other control characters, which
+/// the format has no form for, become blanks.
 fn escaped(text: &str, in_label: bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -7,7 +7,7 @@ use super::left_out::{Blame, LeftOut};
 use super::losses::Losses;
 use super::scenarios::Scenarios;
 use super::words::{LISTED, LONGEST_ID, cut, digits, money};
-use super::{AT_RISK_SHOWN, REPORT, escaped};
+use super::{AT_RISK_SHOWN, REPORT, before, escaped};
 use crate::book::Book;
 use crate::figures::{Unit, UnitFigure, UnitRow};
 use crate::margin::{UnitMargin, VolState};
@@ -60,6 +60,10 @@ pub(crate) struct Page {
     at_risk: Option<AtRiskTable>,
     scenarios: Option<Scenarios>,
     losses: Option<Losses>,
+    /// The change against an earlier run.
+    previous: Option<Value>,
+    /// The last runs of a history; empty without one.
+    trend: Value,
 }
 
 /// Which run this is.
@@ -397,6 +401,8 @@ impl Page {
             at_risk: None,
             scenarios,
             losses: None,
+            previous: summary.previous.as_deref().map(before::previous),
+            trend: before::trend(&summary.trend),
         }
     }
 

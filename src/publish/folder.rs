@@ -100,6 +100,15 @@ impl OutputFolder {
         Ok(())
     }
 
+    /// Removes a file written so far.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be removed.
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        let path = self.path().join(name);
+        disk::remove_file(&path).map_err(|err| Error::io("remove", &path, err))
+    }
+
     /// Gives the folder its final name. Its files must already be synced to disk.
     ///
     /// # Errors

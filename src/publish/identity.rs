@@ -3,9 +3,9 @@
 //! Equal identities mean equal requests: the same version, rules, inputs and flags that a byte of an output depends on.
 //! Paths, times, threads and memory limits are not part of it.
 
-use super::recorded::Request;
 use crate::rules::Mark;
 use crate::{Error, Result};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -19,10 +19,18 @@ pub(crate) struct Parts<'a> {
     pub rules: [&'a str; 2],
     /// Every value of the rules: its key, its text, its mark. Where it comes from may be a path.
     pub values: Vec<(&'a str, &'a str, Option<&'a Mark>)>,
-    /// What was asked for.
-    pub request: &'a Request,
+    /// What was asked for, as the manifest has it.
+    pub request: Value,
     /// The files that were read: path, size, hash.
     pub inputs: Vec<(&'a str, u64, &'a str)>,
+}
+
+/// A request as [`Parts`] take it.
+///
+/// # Errors
+/// [`Error::Runtime`] if the library fails.
+pub(crate) fn asked(request: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(request).map_err(|err| Error::Runtime(format!("cannot form the identity of the run: {err}")))
 }
 
 /// What stands for the path of a file outside the snapshot.
@@ -31,16 +39,15 @@ const OUTSIDE: &str = "outside the snapshot";
 impl Parts<'_> {
     /// The identity, 64 hexadecimal digits: BLAKE3 of a JSON text without blanks. Inputs are taken in byte order of
     /// their names, whatever the order in which they were read.
-    ///
-    /// # Errors
-    /// [`Error::Runtime`] if the library fails.
-    pub(crate) fn identity(&self) -> Result<String> {
-        let failed = |err| Error::Runtime(format!("cannot form the identity of the run: {err}"));
-        let mut request = serde_json::to_value(self.request).map_err(failed)?;
+    pub(crate) fn identity(&self) -> String {
+        let mut request = self.request.clone();
         if let Some(fields) = request.as_object_mut() {
             fields.remove("snapshot");
             let shocks = fields.get("shocks").is_some_and(Value::is_string);
             fields.insert("shocks".to_owned(), shocks.into());
+            if let Some(previous) = fields.get_mut("previous").and_then(Value::as_object_mut) {
+                previous.remove("run");
+            }
         }
         let mut inputs: Vec<_> = self.inputs.iter().map(|&(path, bytes, hash)| (place(path), bytes, hash)).collect();
         inputs.sort();
@@ -52,7 +59,7 @@ impl Parts<'_> {
             "request": request,
             "inputs": inputs,
         });
-        Ok(blake3::hash(text.to_string().as_bytes()).to_hex().to_string())
+        blake3::hash(text.to_string().as_bytes()).to_hex().to_string()
     }
 }
 
@@ -67,19 +74,18 @@ fn place(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
-    fn request(change: impl Fn(&mut Value)) -> Request {
+    fn request(change: impl Fn(&mut Value)) -> Value {
         let mut request = json!({
             "snapshot": "/a/book", "shocks": null, "format": "parquet", "distance": "none", "allow_rules_date": false,
         });
         change(&mut request);
-        serde_json::from_value(request).unwrap()
+        request
     }
 
-    fn of(request: &Request, inputs: Vec<(&str, u64, &str)>) -> String {
-        let (rules, values) = (["set", "ab"], vec![("mr4.rate", "0.1", None)]);
-        Parts { remargin: "1.0.0", as_of: "2026-01-15T08:00:00Z", rules, values, request, inputs }.identity().unwrap()
+    fn of(request: &Value, inputs: Vec<(&str, u64, &str)>) -> String {
+        let (rules, values, request) = (["set", "ab"], vec![("mr4.rate", "0.1", None)], request.clone());
+        Parts { remargin: "1.0.0", as_of: "2026-01-15T08:00:00Z", rules, values, request, inputs }.identity()
     }
 
     #[test]
@@ -100,6 +106,13 @@ mod tests {
         ] {
             assert_ne!(of(&request(|to| to[change.0] = change.1.clone()), inputs()), plain, "{}", change.0);
         }
+        let earlier = |run: &str, identity: &str| {
+            let part = json!({"run": run, "identity": identity});
+            of(&request(|to| to["previous"] = part.clone()), inputs())
+        };
+        assert_ne!(earlier("/a", "11"), plain);
+        assert_eq!(earlier("/a", "11"), earlier("/b", "11"));
+        assert_ne!(earlier("/a", "11"), earlier("/a", "22"));
         for other in [("marks.csv", 8, "aa"), ("marks.csv", 7, "ab"), ("marks.parquet", 7, "aa")] {
             assert_ne!(of(&request(|_| ()), vec![other, ("positions.csv", 9, "bb")]), plain, "{other:?}");
         }

@@ -4,7 +4,7 @@
 
 use super::MANIFEST;
 use super::hashed::write_bytes;
-use super::identity::Parts;
+use super::identity::{Parts, asked};
 use super::json::json;
 use super::recorded::Request;
 use super::{OutputFile, OutputFolder};
@@ -192,10 +192,10 @@ impl Provenance<'_> {
             as_of: &timestamp(self.snapshot.as_of_ns)?,
             rules: [&self.rules.rules.name, &self.rules.hash],
             values: self.rules.values.iter().map(|of| (of.key.as_str(), of.value.as_str(), of.mark.as_ref())).collect(),
-            request,
+            request: asked(request)?,
             inputs: inputs.iter().map(|(path, file)| (path.as_str(), file.bytes, file.blake3.as_str())).collect(),
         };
-        parts.identity().map(Some)
+        Ok(Some(parts.identity()))
     }
 }
 

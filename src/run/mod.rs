@@ -40,15 +40,18 @@ use crate::tables::encode::{self, Encoded, Encoder, TableFile};
 use crate::tables::rejects;
 use crate::totals::Summary;
 use crate::totals::at_risk::{self, AtRisk, Names};
+use crate::totals::before::{Previous, TrendPoint};
 use crate::totals::flagged::{Flagged, flag};
 use crate::totals::footprint::bear;
 use crate::totals::spread::{Floor, Spread};
 use crate::totals::summary::Tally;
+use before::SUMMARY;
 use margins::{Margins, Rows};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+mod before;
 pub(crate) mod margins;
 mod recorded;
 
@@ -71,19 +74,48 @@ pub struct RunRequest {
     pub shocks: Option<PathBuf>,
     /// Whose distances from liquidation to search, in the market as it is; at first nobody's.
     pub distance: DistanceScope,
+    /// Folder of an earlier run: the summary and the page say what has changed since, and why. At first none.
+    pub previous: Option<PathBuf>,
+    /// A history that the run is added to, `NAME.parquet`: the page shows the last runs in it. At first none.
+    pub history: Option<PathBuf>,
+    pub(crate) given: Given,
+}
+
+/// What a run that is computed again takes over from the first time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given {
+    /// The change against an earlier run, for where that run or its snapshot is not there any more.
+    pub previous: Option<Box<Previous>>,
+    /// The last runs of a history.
+    pub trend: Vec<TrendPoint>,
 }
 
 impl RunRequest {
     /// A run of a snapshot into a folder under these rules.
     pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
         let (snapshot, output) = (snapshot.into().under(&rules), output.into());
-        Self { snapshot, output, rules, shocks: None, distance: DistanceScope::None }
+        let (shocks, distance, given) = (None, DistanceScope::None, Given::default());
+        Self { snapshot, output, rules, shocks, distance, previous: None, history: None, given }
     }
 
     /// Adds the scenarios of a table `shocks`.
     #[must_use]
     pub fn with_shocks(mut self, table: impl Into<PathBuf>) -> Self {
         self.shocks = Some(table.into());
+        self
+    }
+
+    /// Compares with the run in a folder.
+    #[must_use]
+    pub fn with_previous(mut self, run: impl Into<PathBuf>) -> Self {
+        self.previous = Some(run.into());
+        self
+    }
+
+    /// Adds the run to a history.
+    #[must_use]
+    pub fn with_history(mut self, file: impl Into<PathBuf>) -> Self {
+        self.history = Some(file.into());
         self
     }
 
@@ -129,8 +161,9 @@ pub struct RunOutcome {
 /// rules; [`Error::Io`](crate::Error::Io) and [`Error::Runtime`](crate::Error::Runtime) if writing fails;
 /// [`Error::Interrupted`](crate::Error::Interrupted). With an error nothing is left behind.
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> {
-    let inputs: Vec<&Path> =
-        std::iter::once(&request.snapshot.dir).chain(&request.shocks).map(PathBuf::as_path).collect();
+    let others = request.shocks.iter().chain(&request.previous);
+    let inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(others).map(PathBuf::as_path).collect();
+    before::check(request)?;
     let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let clock = Instant::now();
     let options = LoadOptions {
@@ -296,12 +329,21 @@ impl<'a> Job<'a> {
                     tables::at_risk::write(folder.path(), &at_risk, &flagged, names, request.output.format)?;
                 files.extend(distances);
                 files.extend(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
-                files.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
                 Ok(files)
             },
         );
         let mut outputs = vec![large?, more?];
         outputs.extend(small?);
+        let provenance = Provenance::new(
+            &request.snapshot,
+            &request.output,
+            &request.rules,
+            &snapshot,
+            &timings,
+            Some(request.recorded()?),
+        );
+        let row = before::tell(request, &folder, &provenance, &mut summary, &outputs, *progress)?;
+        outputs.push(write_bytes(folder.path(), SUMMARY, &summary.to_json()?)?);
         if request.output.report {
             let identity = Identity::of_run(&summary.as_of, &request.rules, &snapshot.inputs, &outputs)
                 .labelled(request.output.label.as_deref());
@@ -312,18 +354,11 @@ impl<'a> Job<'a> {
             outputs.push(page::write(folder.path(), &page)?);
         }
         progress.check()?;
-        timings.finish = clock.elapsed();
-
-        let provenance = Provenance::new(
-            &request.snapshot,
-            &request.output,
-            &request.rules,
-            &snapshot,
-            &timings,
-            Some(request.recorded()?),
-        );
+        let written = Timings { finish: clock.elapsed(), ..timings };
+        let provenance = Provenance { timings: &written, ..provenance };
         let published = manifest::write(&folder, &provenance, &outputs)?;
         folder.publish()?;
+        before::add(request, &row)?;
         timings.finish = clock.elapsed();
         let accounts = summary.accounts.margined;
         tracing::info!(accounts, seconds = timings.total().as_secs_f64(), "the accounts are margined");

@@ -11,6 +11,7 @@ pub use render::{json, list, markdown, text};
 
 use crate::compare::tables as compare;
 use crate::distance::tables::DISTANCES;
+use crate::history::HISTORY;
 use crate::simulate::columns as simulate;
 use crate::snapshot::{InputColumn, input_tables};
 use crate::stress::columns as stress;
@@ -87,6 +88,7 @@ pub fn outputs() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
             ],
         ),
         ("simulate", vec![&simulate::CHECKS, &simulate::CHECK_UNITS, &simulate::MAX_WITHDRAW, &simulate::MAX_ORDER]),
+        ("history", vec![&HISTORY]),
         (
             "compare",
             vec![

@@ -4,6 +4,7 @@
 //! same bits for any number of threads. Nothing here knows of time, paths or the machine.
 
 use super::at_risk::Binding;
+use super::before::{Previous, TrendPoint};
 use super::counts::{StatusCounts, share};
 use super::spread::{Charges, Distribution, Spread};
 use super::sum::Sum;
@@ -57,6 +58,12 @@ pub struct Summary {
     pub unmargined: Vec<UnmarginedAccount>,
     /// How the accounts lie.
     pub distribution: Distribution,
+    /// The change against an earlier run; absent if none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<Previous>>,
+    /// The last runs of a history up to this one, the oldest first; absent without a history.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<TrendPoint>,
 }
 
 /// Accounts by where they stand.
@@ -275,6 +282,8 @@ impl Tally {
             warnings: snapshot.warnings.clone(),
             unmargined,
             distribution: spread.distribution(totals.mmr),
+            previous: None,
+            trend: Vec::new(),
         })
         .and_then(finite)
     }

@@ -74,8 +74,7 @@ impl VerifyRequest {
     /// Verifies the run in a folder against the snapshot where the run found it: computes it again, and derives 1,000
     /// accounts with the reference model.
     pub fn new(run: impl Into<PathBuf>) -> Self {
-        let memory_limit = MemoryLimit::of_machine();
-        let (run, temp) = (run.into(), std::env::temp_dir());
+        let (run, temp, memory_limit) = (run.into(), std::env::temp_dir(), MemoryLimit::of_machine());
         Self { run, snapshot: None, rebuild: true, sample: Sample::Accounts(1000), seed: 0, memory_limit, temp }
     }
 }
@@ -450,7 +449,8 @@ impl Found {
     ) -> Result<()> {
         let before = findings.differing;
         if request.rebuild {
-            let again = Again::compute(asked, rules.clone(), &request.temp, request.memory_limit, progress)?;
+            let again =
+                Again::compute(&request.run, asked, rules.clone(), &request.temp, request.memory_limit, progress)?;
             self.rebuilt = Some(rebuilt::compare(&request.run, recorded, &again, findings, progress)?);
         }
         rebuilt::page(&request.run, findings, progress)?;

@@ -35,6 +35,8 @@ before(async () => {
   const moves = Array.from({ length: 400 }, (_, place) => `day ${place},*,${(((place * 7919) % 400) / 400) * 1.2 - 0.8}`);
   writeFileSync(at("moves.csv"), ["scenario,base,price", ...moves, ""].join("\n"));
   remargin("stress", "data/sample", "--out", at("history"), "--shocks", at("moves.csv"), "--fund", "20_000", "--distance", "none", "--quiet");
+  remargin("run", "examples/yesterday", "--out", at("yesterday"), "--label", "<b>EOD</b>", "--history", at("history.parquet"), "--quiet");
+  remargin("run", "examples/today", "--out", at("today"), "--previous", at("yesterday"), "--history", at("history.parquet"), "--quiet");
   hostile();
   browser = await launch(place);
 });
@@ -71,7 +73,7 @@ const rows = (page, table) => page.locator(`${table} .scroll > table > tbody > t
 const number = (text) => Number(text.replaceAll(",", "").replace("\u2212", "-"));
 
 test("the page draws itself without an error or a request, and stays below its size", async () => {
-  for (const run of ["run", "distances", "stress", "history", "hostile-run"]) {
+  for (const run of ["run", "distances", "stress", "history", "hostile-run", "today"]) {
     for (const colorScheme of ["light", "dark"]) {
       const file = at(run, "report.html");
       assert.ok(statSync(file).size < 3_000_000, `${run}: ${statSync(file).size} bytes`);
@@ -355,6 +357,25 @@ test("losses: a histogram of every scenario, the tail in another colour and by n
   assert.ok(likely.length > 5 && likely.every((share, place) => place === 0 || share <= likely[place - 1]), likely.join(" "));
   assert.deepEqual(faults, []);
   await page.close();
+});
+
+test("the change against the run before: causes that add up, who moved, and the last runs", async () => {
+  const { previous, trend } = JSON.parse(readFileSync(at("today", "summary.json"), "utf8"));
+  const { page, faults } = await open(browser, at("today", "report.html"));
+  assert.ok(await page.locator("#before").isVisible() && await page.locator("#trend").isVisible());
+  assert.ok((await page.textContent("#before-notes")).includes("<b>EOD</b>"), "a label is text");
+  assert.deepEqual(await cells(page, "#table-movers", 1), [...previous.largest_rises, ...previous.largest_falls].map((one) => one.account_id));
+  const changes = (await cells(page, "#table-change", 4)).map((text) => number(text.replace("+", "")));
+  const mmr = previous.totals.find((one) => one.figure === "mmr");
+  assert.ok(Math.abs(changes[0] - mmr.change) <= 1, `${changes[0]} of ${mmr.change}`);
+  const moved = await page.$$eval("#table-migration tbody td.num", (found) => found.map((cell) => Number(cell.textContent.replaceAll(",", "")) || 0));
+  assert.equal(moved.reduce((sum, one) => sum + one, 0), previous.migration.reduce((sum, one) => sum + one.accounts, 0));
+  assert.equal(await page.locator("#chart-trend-margin circle").count(), 2 * trend.length);
+  assert.deepEqual(faults, []);
+  await page.close();
+  const { page: other } = await open(browser, at("run", "report.html"));
+  assert.ok(!(await other.locator("#before").isVisible()) && !(await other.locator("#trend").isVisible()));
+  await other.close();
 });
 
 test("the page fits narrow windows and paper", async () => {

@@ -16,8 +16,8 @@ fn is_name(text: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Reads the text format of Prometheus and accepts nothing that a collector might not: every family has HELP, then TYPE,
-/// then all of its samples; no time, no series twice, no value that is not a number.
+/// Reads the text format of Prometheus and accepts nothing that a collector might not: every family has HELP, then
+/// TYPE, then all of its samples; no time, no series twice, no value that is not a number.
 fn parse(text: &str) -> Metrics {
     assert!(text.ends_with('\n'), "the last line has no end");
     let (mut found, mut families) = (Metrics::new(), BTreeSet::new());
