@@ -370,13 +370,12 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
     let dir = request.snapshot.clone().unwrap_or_else(|| PathBuf::from(&asked.snapshot));
 
     let mut findings = Findings::default();
-    let total: u64 = recorded.outputs.iter().chain(&recorded.inputs).map(|file| file.bytes).sum();
-    progress.stage("hash", "bytes", total);
+    progress.stage("hash", "bytes", recorded.outputs.iter().chain(&recorded.inputs).map(|file| file.bytes).sum());
     let mut outputs = files::outputs(&request.run, &recorded, &mut findings, progress)?;
     let damaged = findings.differing > 0;
     let inputs = files::inputs(&dir, &recorded, &mut findings, progress)?;
     let changed = findings.differing > 0;
-    manifest::check(&recorded, &asked, &mut findings)?;
+    manifest::check(&recorded, &asked, &mut findings);
     let contradicts = !changed && findings.differing > 0;
     outputs.not_named = listing::check(&request.run, &recorded, &mut findings)?;
 
@@ -401,6 +400,7 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
         asked.snapshot = absolute(&dir)?;
         found.derive(request, &recorded, &asked, rules, &mut findings, progress)?;
     }
+    manifest::check_identity(&recorded, &mut findings)?;
     let Found { rebuilt, counts, derived, not_derived } = found;
     let Findings { differing, mut differences, .. } = findings;
     for difference in &mut differences {
