@@ -53,7 +53,9 @@
 //! 11. [`mod@import`]: snapshots from what an exchange answered; [`mod@reconcile`]: a finished run beside its answers;
 //!     [`mod@probe`] and [`mod@calibrate`]: its parameters out of what-if portfolios, over one [`mod@listing`];
 //!     [`mod@partition`]: a snapshot cut into buckets of whole accounts, for more than one machine.
-//! 12. [`error`], [`progress`]: how work fails, and how it says how far it is;
+//! 12. [`mod@ops`]: a run as metrics and as events of lineage; [`mod@history`]: a row of each run, for trends;
+//!     [`mod@export`]: tables for a warehouse.
+//! 13. [`error`], [`progress`]: how work fails, and how it says how far it is;
 //!     [`mod@schema`]: the columns of every table, and the JSON Schemas of the JSON answers.
 //!
 //! # Numbers
@@ -114,17 +116,20 @@ pub mod distance;
 pub mod engine;
 pub mod error;
 pub mod explain;
+pub mod export;
 pub mod figures;
 #[cfg(test)]
 mod fixture;
 pub(crate) mod formats;
 pub mod generate;
+pub mod history;
 pub mod import;
 pub mod kept;
 pub mod listing;
 pub mod margin;
 pub mod market;
 pub mod memory;
+pub mod ops;
 pub mod page;
 pub mod parallel;
 pub mod partition;

@@ -1,6 +1,6 @@
 //! How much memory a command may take, and what fits into it.
 //!
-//! Nothing here measures: the needs are estimates by what was seen to be resident, on the safe side.
+//! The needs are estimates by what was seen to be resident, on the safe side; what is measured is [`peak_bytes`].
 
 use crate::snapshot::stream::Window;
 use crate::{Error, Result, container};
@@ -263,6 +263,34 @@ impl FromStr for MemoryLimit {
         };
         number.checked_mul(factor).map(Self).ok_or_else(expected)
     }
+}
+
+/// Peak resident memory of this process, if the system tells. On Linux it is that of the program itself; on other
+/// systems it may include the process before it started the program.
+#[must_use]
+pub fn peak_bytes() -> Option<u64> {
+    let of_status = std::fs::read_to_string("/proc/self/status").ok();
+    of_status.and_then(|status| kibibytes(&status, "VmHWM:")).or_else(peak_of_usage)
+}
+
+/// The line `key  123 kB` in bytes.
+pub(crate) fn kibibytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Apple counts bytes, the others kibibytes.
+#[cfg(unix)]
+fn peak_of_usage() -> Option<u64> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
+    u64::try_from(usage.max_rss()).ok()?.checked_mul(unit)
+}
+
+#[cfg(not(unix))]
+fn peak_of_usage() -> Option<u64> {
+    None
 }
 
 #[cfg(target_os = "linux")]

@@ -1,5 +1,6 @@
 //! One end-of-day run, measured inside its process: wall time, CPU time and peak memory, per stage.
 
+use crate::memory::{self, kibibytes};
 use crate::progress::Progress;
 use crate::rules::LoadedRules;
 use crate::run::{self, RunRequest};
@@ -119,22 +120,14 @@ impl Progress for StageClock<'_> {
     }
 }
 
-/// Peak resident memory of this process. On Linux it is that of the program itself; on other systems it may include the
-/// process before it started the program.
+/// Peak resident memory of this process.
 fn peak_bytes() -> Result<u64> {
-    let of_status = std::fs::read_to_string("/proc/self/status").ok();
-    of_status.and_then(|status| kibibytes(&status, "VmHWM:")).map_or_else(usage::peak_bytes, Ok)
+    memory::peak_bytes().ok_or_else(|| Error::Runtime("the system does not tell the memory of this process".into()))
 }
 
 /// Memory of the machine, if known.
 pub(super) fn machine_memory_bytes() -> Option<u64> {
     kibibytes(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")
-}
-
-/// The line `key  123 kB` in bytes.
-fn kibibytes(text: &str, key: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 #[cfg(unix)]
@@ -154,12 +147,6 @@ pub(super) mod usage {
         let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
         Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
     }
-
-    /// Peak resident memory; Apple counts bytes, the others kibibytes.
-    pub(in crate::bench) fn peak_bytes() -> Result<u64> {
-        let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
-        Ok(u64::try_from(of_process()?.max_rss()).unwrap_or(0) * unit)
-    }
 }
 
 #[cfg(not(unix))]
@@ -175,10 +162,6 @@ pub(super) mod usage {
     }
 
     pub(in crate::bench) fn cpu_seconds() -> Result<f64> {
-        unknown()
-    }
-
-    pub(in crate::bench) fn peak_bytes() -> Result<u64> {
         unknown()
     }
 }

@@ -14,6 +14,7 @@ mod common;
 mod compare;
 mod completions;
 mod explain;
+mod export;
 mod failure;
 mod generate;
 mod import;
@@ -36,6 +37,7 @@ mod simulate;
 mod stress;
 mod terminal;
 mod verify;
+mod watch;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use common::GlobalArgs;
@@ -106,6 +108,7 @@ enum Command {
     Sign(sign::SignArgs),
     Replay(replay::ReplayArgs),
     Report(report::ReportArgs),
+    Export(export::ExportArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     Partition(partition::PartitionArgs),
@@ -204,6 +207,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Sign(command) => command.execute(terminal),
         Command::Replay(command) => command.execute(terminal),
         Command::Report(command) => command.execute(terminal),
+        Command::Export(command) => command.execute(terminal),
         Command::Completions(command) => command.execute(),
         Command::Man(command) => command.execute(terminal),
         Command::Partition(command) => command.execute(terminal),

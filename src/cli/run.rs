@@ -6,11 +6,13 @@ use super::common::{
 };
 use super::exit;
 use super::terminal::Terminal;
+use super::watch::WatchArgs;
 use clap::{Args, ValueEnum};
 use remargin::book::Grouping;
+use remargin::ops::Finished;
 use remargin::request::OutputRequest;
-use remargin::run::{self, RunRequest};
-use remargin::{Result, totals};
+use remargin::run::{self, RunOutcome, RunRequest};
+use remargin::{Result, memory, totals};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -25,6 +27,9 @@ Examples:
   remargin run data/sample --out desk-b --label 'EOD 2026-11-28, desk B'
   remargin run data/sample --out out --force --summary json | jq .accounts.by_status
   remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation   # exit code 5
+  remargin run examples/yesterday --out yesterday --history history.parquet
+  remargin run examples/today --out today --previous yesterday --history history.parquet
+  remargin run data/sample --out out --force --metrics ops/night.prom --lineage ops/night.jsonl
 
 `out` is published complete or not at all; its manifest.json is written last.";
 
@@ -71,6 +76,17 @@ pub struct RunArgs {
     /// What to call the run, such as `EOD 2026-11-28, desk B`: in summary.json, in manifest.json and on the page
     #[arg(long, value_name = "TEXT", value_parser = parse_label)]
     label: Option<String>,
+    /// Folder of an earlier run: the page and summary.json show what has changed since, and why
+    ///
+    /// Both runs are recalculated from their snapshots, as `remargin compare` does it. If the earlier snapshot is
+    /// missing, the written results are compared, without causes.
+    #[arg(long, value_name = "DIR")]
+    previous: Option<PathBuf>,
+    /// History to add the run to: one row per run; the page shows the last 60
+    ///
+    /// The same run again, by its identity in manifest.json, replaces its row. Take one file for each book.
+    #[arg(long, value_name = "FILE.parquet")]
+    history: Option<PathBuf>,
     /// Do not write `report.html`
     #[arg(long)]
     no_report: bool,
@@ -79,6 +95,8 @@ pub struct RunArgs {
     /// End with exit code 5 if accounts are in this status
     #[arg(long, value_name = "STATE")]
     fail_on: Option<FailOn>,
+    #[command(flatten)]
+    watch: WatchArgs,
     #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
@@ -97,6 +115,33 @@ impl RunArgs {
     }
 
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
+        let mut watch = self.watch.start("run", &self.snapshot, &self.out)?;
+        let outcome = watch.failed(self.margin(args, terminal), terminal)?;
+        // Both are said. Accounts in liquidation decide the exit code, since somebody asked for it.
+        let in_liquidation = outcome.summary.accounts.by_status.liquidation;
+        let fails = matches!(self.fail_on, Some(FailOn::Liquidation)) && in_liquidation > 0;
+        let code = match (fails, outcome.too_many_rejects) {
+            (true, _) => exit::IN_LIQUIDATION,
+            (false, true) => exit::TOO_MANY_REJECTS,
+            (false, false) => exit::DONE,
+        };
+        let told = watch.succeeded(&Finished::of_run(&outcome, memory::peak_bytes()), code);
+        match self.summary {
+            TextFormat::Text => terminal.summary(&totals::summary_table(&outcome.summary)),
+            TextFormat::Json => terminal.result(&outcome.summary.to_json()?)?,
+        }
+        terminal.note(format_args!("wrote {}", self.out.display()));
+        if outcome.too_many_rejects {
+            terminal.too_many_rejects(Some(&self.out));
+        }
+        if fails {
+            terminal.error(code, format_args!("accounts in `liquidation`: {in_liquidation}"));
+        }
+        told?;
+        Ok(code)
+    }
+
+    fn margin(&self, args: &[OsString], terminal: &Terminal) -> Result<RunOutcome> {
         let output = OutputRequest::new(&self.out)
             .with_format(self.format.into())
             .with_force(self.force)
@@ -109,23 +154,8 @@ impl RunArgs {
             .with_groups(self.groups.by.iter().cloned())
             .with_net_by(self.net_by.clone());
         request.shocks = self.shocks.as_deref().map(piped);
-        let outcome = run::run(&request, terminal)?;
-        match self.summary {
-            TextFormat::Text => terminal.summary(&totals::summary_table(&outcome.summary)),
-            TextFormat::Json => terminal.result(&outcome.summary.to_json()?)?,
-        }
-        terminal.note(format_args!("wrote {}", self.out.display()));
-        // Both are said. Accounts in liquidation decide the exit code, since somebody asked for it.
-        let mut code = exit::DONE;
-        if outcome.too_many_rejects {
-            terminal.too_many_rejects(Some(&self.out));
-            code = exit::TOO_MANY_REJECTS;
-        }
-        let in_liquidation = outcome.summary.accounts.by_status.liquidation;
-        if matches!(self.fail_on, Some(FailOn::Liquidation)) && in_liquidation > 0 {
-            code = exit::IN_LIQUIDATION;
-            terminal.error(code, format_args!("accounts in `liquidation`: {in_liquidation}"));
-        }
-        Ok(code)
+        request.previous.clone_from(&self.previous);
+        request.history.clone_from(&self.history);
+        run::run(&request, terminal)
     }
 }

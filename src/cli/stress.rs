@@ -6,12 +6,14 @@ use super::common::{
 };
 use super::exit;
 use super::terminal::{self, Terminal};
+use super::watch::WatchArgs;
 use clap::{Args, ValueEnum};
 use remargin::distance::reverse::{self, ReverseRequest, Statement};
 use remargin::market::scenario::Scenario;
+use remargin::ops::Finished;
 use remargin::request::OutputRequest;
-use remargin::stress::{self, Axis, Detail, Distributed, Preset, ScenarioSources, StressRequest};
-use remargin::{Error, Result};
+use remargin::stress::{self, Axis, Detail, Distributed, Preset, ScenarioSources, StressOutcome, StressRequest};
+use remargin::{Error, Result, memory};
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -89,7 +91,7 @@ pub struct StressArgs {
     /// together. Searches from -99 % to +300 % with full revaluations of the book, to 0.0001 %. Writes no folder.
     #[arg(long, value_name = "STATEMENT", value_parser = parse_statement,
           conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distribution", "fund",
-                                "distance", "by", "force", "no_report", "summary", "label"])]
+                                "distance", "by", "force", "no_report", "summary", "label", "metrics", "lineage"])]
     reverse: Vec<Statement>,
     /// Format of the answers to --reverse, on stdout
     #[arg(long, default_value = "text", conflicts_with = "out")]
@@ -111,6 +113,8 @@ pub struct StressArgs {
     no_report: bool,
     #[command(flatten)]
     pub memory: MemoryArgs,
+    #[command(flatten)]
+    watch: WatchArgs,
     #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
@@ -190,6 +194,24 @@ impl StressArgs {
             return Ok(exit::DONE);
         }
         let Some(out) = &self.out else { return self.answer(terminal) };
+        let mut watch = self.watch.start("stress", self.snapshot()?, out)?;
+        let outcome = watch.failed(self.stress(out, args, terminal), terminal)?;
+        let code = if outcome.too_many_rejects { exit::TOO_MANY_REJECTS } else { exit::DONE };
+        let told = watch.succeeded(&Finished::of_stress(&outcome, memory::peak_bytes()), code);
+        let summary = &outcome.summary;
+        match self.summary {
+            TextFormat::Text => terminal.summary(&stress::stress_table(summary)),
+            TextFormat::Json => terminal.result(&summary.to_json()?)?,
+        }
+        terminal.note(format_args!("wrote {}", out.display()));
+        if outcome.too_many_rejects {
+            terminal.too_many_rejects(Some(out));
+        }
+        told?;
+        Ok(code)
+    }
+
+    fn stress(&self, out: &Path, args: &[OsString], terminal: &Terminal) -> Result<StressOutcome> {
         let output = OutputRequest::new(out)
             .with_format(self.format.into())
             .with_force(self.force)
@@ -220,18 +242,7 @@ impl StressArgs {
             .with_distance(self.distance.into())
             .with_groups(self.groups.by.iter().cloned());
         request.fund_usd = self.fund;
-        let outcome = stress::run(&request, terminal)?;
-        let summary = &outcome.summary;
-        match self.summary {
-            TextFormat::Text => terminal.summary(&stress::stress_table(summary)),
-            TextFormat::Json => terminal.result(&summary.to_json()?)?,
-        }
-        terminal.note(format_args!("wrote {}", out.display()));
-        if outcome.too_many_rejects {
-            terminal.too_many_rejects(Some(out));
-            return Ok(exit::TOO_MANY_REJECTS);
-        }
-        Ok(exit::DONE)
+        stress::run(&request, terminal)
     }
 
     /// The answers to `--reverse`.

@@ -80,11 +80,16 @@ impl Terminal {
         self.signals.listen()
     }
 
+    /// The exit code of a command that fails so: after a signal that of the signal.
+    pub fn code_of(&self, error: &Error) -> u8 {
+        self.signals.received().map_or(error.exit_code(), |(_, code)| code)
+    }
+
     /// Says why the command failed, and returns its exit code. After a signal it is that of the signal. If the result
     /// would have been JSON on stdout, the failure stands there too.
     pub fn failed(&self, error: &Error, answers_json: bool) -> u8 {
         let received = self.signals.received();
-        let code = received.map_or(error.exit_code(), |(_, code)| code);
+        let code = self.code_of(error);
         let object = failure::object(error, code, received.map(|(signal, _)| signal));
         if answers_json {
             // If stdout is closed, stderr has it.

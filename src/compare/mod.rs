@@ -10,6 +10,7 @@
 //! in order (`pass.rs`). [`attribution`] makes the markets between, `recorded.rs` reads what runs have written.
 
 pub mod attribution;
+pub(crate) mod before;
 pub mod by_group;
 pub mod change;
 mod groups;
@@ -28,7 +29,7 @@ pub use rules::{Basis, RulesRequest, compare_rules};
 pub use runs::{RunsRequest, compare_runs};
 
 use crate::rules::{Difference, LoadedRules, RuleValue, diff};
-use summary::{CompareSummary, ParameterChange};
+use summary::{CompareSummary, NewBreach, ParameterChange};
 
 /// What a comparison brought.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct CompareOutcome {
     pub summary: CompareSummary,
     /// More rows of the snapshot are broken than the request tolerates (exit 4); everything is written all the same.
     pub too_many_rejects: bool,
+    /// Every account that breaches in B and did not in A: liquidation before IM deficit, the lowest ratio first.
+    pub new_breaches: Vec<NewBreach>,
     /// Why the changes of two runs are not attributed to causes, if so; what the runs say is compared all the same.
     pub not_attributed: Option<crate::Error>,
 }

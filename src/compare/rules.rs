@@ -166,7 +166,8 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
         folder.publish()?;
     }
     let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
-    Ok(CompareOutcome { summary, too_many_rejects, not_attributed: None })
+    let new_breaches = summary::new_breaches(&stats);
+    Ok(CompareOutcome { summary, too_many_rejects, new_breaches, not_attributed: None })
 }
 
 fn changes(a: &Chunk, b: &Chunk) -> Vec<Change> {

@@ -225,7 +225,8 @@ pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<Co
         manifest::write(&folder, &target.command_line, &[side(0), side(1)], &outputs, clock.elapsed())?;
         folder.publish()?;
     }
-    Ok(CompareOutcome { summary, too_many_rejects: false, not_attributed })
+    let new_breaches = summary::new_breaches(&stats);
+    Ok(CompareOutcome { summary, too_many_rejects: false, new_breaches, not_attributed })
 }
 
 /// Without the places that an error names: outputs know nothing of paths.

@@ -249,7 +249,7 @@ pub(crate) fn of(about: About, stats: &Stats, units: &[String]) -> Result<Compar
         risk_units: risk_units.collect(),
         largest_rises: stats.rises.iter().map(mover).collect(),
         largest_falls: stats.falls.iter().map(mover).collect(),
-        new_breaches: stats.breaches.iter().take(LISTED).filter_map(new_breach).collect(),
+        new_breaches: new_breaches(stats).into_iter().take(LISTED).collect(),
     })
 }
 
@@ -283,6 +283,11 @@ fn mover(moved: &Moved) -> Mover {
         mmr_change: moved.mmr_change(),
         mmr_main_cause: why.as_ref().and_then(|why| main_of(&why.mmr)),
     }
+}
+
+/// Every new breach, in order.
+pub(crate) fn new_breaches(stats: &Stats) -> Vec<NewBreach> {
+    stats.breaches.iter().filter_map(new_breach).collect()
 }
 
 fn new_breach(moved: &Moved) -> Option<NewBreach> {

@@ -6,6 +6,8 @@ use super::memory::Rows;
 use super::pages;
 use crate::source::{Format, Input};
 use crate::{Invalid, Result};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::reader::FileReader;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use std::io::BufReader;
@@ -17,9 +19,26 @@ const BATCH_ROWS: usize = 1 << 16;
 /// # Errors
 /// [`Invalid`] if it is damaged, or of a format that does not say the types of its columns.
 pub(crate) fn read(input: &Input, format: Format) -> Result<Rows> {
+    let (mut columns, mut batches) = (None, Vec::new());
+    each(input, format, &mut |schema, batch| {
+        columns.get_or_insert_with(|| schema.clone());
+        batches.extend(batch);
+        Ok(())
+    })?;
+    Rows::new(columns.unwrap_or_else(|| SchemaRef::new(Schema::empty())), batches)
+}
+
+/// What takes the columns of a file and one of its batches. It is called without a batch first.
+pub(crate) type Take<'a> = &'a mut dyn FnMut(&SchemaRef, Option<RecordBatch>) -> Result<()>;
+
+/// Reads a Parquet or Arrow file batch by batch.
+///
+/// # Errors
+/// Those of [`read`], and of `take`.
+pub(crate) fn each(input: &Input, format: Format, take: Take) -> Result<()> {
     match format {
-        Format::Parquet => parquet(input),
-        Format::Arrow => ipc(input),
+        Format::Parquet => parquet(input, take),
+        Format::Arrow => ipc(input, take),
         Format::Csv => Err(Invalid::new("a CSV file does not say the types of its columns")
             .file(input.path())
             .expected("a table in Parquet or Arrow")
@@ -27,25 +46,54 @@ pub(crate) fn read(input: &Input, format: Format) -> Result<Rows> {
     }
 }
 
-fn parquet(input: &Input) -> Result<Rows> {
-    let (file, bytes) = (input.path(), input.at_hand()?);
-    let end = pages::check_ends(&bytes)?;
-    let metadata = guarded(file, || ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new()))?;
-    let rows = metadata.metadata().file_metadata().num_rows();
-    row_limit(file, u64::try_from(rows).unwrap_or(u64::MAX), end)?;
-    let schema = metadata.schema().clone();
-    let batches = guarded(file, || {
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata);
-        let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| error.to_string())?;
-        reader.map(|batch| batch.map_err(|error| error.to_string())).collect::<std::result::Result<Vec<_>, _>>()
+/// The columns of a Parquet or Arrow file.
+///
+/// # Errors
+/// Those of [`read`].
+pub(crate) fn columns(input: &Input, format: Format) -> Result<SchemaRef> {
+    if format == Format::Parquet {
+        return Ok(footer(input, &input.at_hand()?)?.schema().clone());
+    }
+    let mut found = None;
+    each(input, format, &mut |schema, _| {
+        found.get_or_insert_with(|| schema.clone());
+        Ok(())
     })?;
-    Rows::new(schema, batches)
+    Ok(found.unwrap_or_else(|| SchemaRef::new(Schema::empty())))
 }
 
-fn ipc(input: &Input) -> Result<Rows> {
+/// The checked metadata of a Parquet file.
+fn footer(input: &Input, bytes: &Input) -> Result<ArrowReaderMetadata> {
+    let file = input.path();
+    let end = pages::check_ends(bytes)?;
+    let metadata = guarded(file, || ArrowReaderMetadata::load(bytes, ArrowReaderOptions::new()))?;
+    let rows = metadata.metadata().file_metadata().num_rows();
+    row_limit(file, u64::try_from(rows).unwrap_or(u64::MAX), end)?;
+    Ok(metadata)
+}
+
+fn parquet(input: &Input, take: Take) -> Result<()> {
+    let (file, bytes) = (input.path(), input.at_hand()?);
+    let metadata = footer(input, &bytes)?;
+    let schema = metadata.schema().clone();
+    take(&schema, None)?;
+    let mut reader = guarded(file, || {
+        ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata).with_batch_size(BATCH_ROWS).build()
+    })?;
+    while let Some(batch) = guarded(file, || reader.next().transpose())? {
+        take(&schema, Some(batch))?;
+    }
+    Ok(())
+}
+
+fn ipc(input: &Input, take: Take) -> Result<()> {
     let (file, bytes) = (input.path(), input.at_hand()?);
     row_limit(file, check_layout(&bytes)?, bytes.len())?;
-    let reader = guarded(file, || FileReader::try_new(BufReader::new(bytes.view(0)), None))?;
+    let mut reader = guarded(file, || FileReader::try_new(BufReader::new(bytes.view(0)), None))?;
     let schema = reader.schema();
-    Rows::new(schema, guarded(file, || reader.collect::<std::result::Result<Vec<_>, _>>())?)
+    take(&schema, None)?;
+    while let Some(batch) = guarded(file, || reader.next().transpose())? {
+        take(&schema, Some(batch))?;
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use super::left_out::{Blame, LeftOut};
 use super::losses::Losses;
 use super::scenarios::Scenarios;
 use super::words::{LISTED, LONGEST_ID, cut, digits, money};
-use super::{AT_RISK_SHOWN, REPORT, escaped};
+use super::{AT_RISK_SHOWN, REPORT, before, escaped};
 use crate::book::Book;
 use crate::figures::{Unit, UnitFigure, UnitRow};
 use crate::margin::{UnitMargin, VolState};
@@ -62,6 +62,10 @@ pub(crate) struct Page {
     scenarios: Option<Scenarios>,
     losses: Option<Losses>,
     groups: Option<Groups>,
+    /// The change against an earlier run.
+    previous: Option<Value>,
+    /// The last runs of a history; empty without one.
+    trend: Value,
 }
 
 /// Which run this is.
@@ -405,6 +409,8 @@ impl Page {
             scenarios,
             losses: None,
             groups: None,
+            previous: summary.previous.as_deref().map(before::previous),
+            trend: before::trend(&summary.trend),
         }
     }
 

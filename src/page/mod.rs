@@ -11,6 +11,7 @@
 //! `<script type="application/json">`, where nothing can end the element; the script shows them as text only. The
 //! page asks the network for nothing, and its `Content-Security-Policy` would not let it.
 
+mod before;
 pub(crate) mod content;
 mod drill;
 pub(crate) mod groups;
@@ -37,7 +38,7 @@ pub const REPORT: &str = "report.html";
 /// Rows of `at_risk` that a page shows.
 pub const AT_RISK_SHOWN: usize = 1000;
 
-const FRAME: [&str; 12] = [
+const FRAME: [&str; 13] = [
     include_str!("assets/head.html"),
     include_str!("assets/page.css"),
     include_str!("assets/body.html"),
@@ -48,6 +49,7 @@ const FRAME: [&str; 12] = [
     include_str!("assets/charts.js"),
     include_str!("assets/losses.js"),
     include_str!("assets/groups.js"),
+    include_str!("assets/before.js"),
     include_str!("assets/words.js"),
     include_str!("assets/page.js"),
 ];
@@ -55,7 +57,7 @@ const FRAME: [&str; 12] = [
 /// The bytes of a page.
 pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
     let data = serde_json::to_string(page).map_err(|err| Error::Runtime(format!("cannot form `{REPORT}`: {err}")))?;
-    let [head, style, body, d3, plot, text, tables, charts, losses, groups, words, assembly] = FRAME;
+    let [head, style, body, d3, plot, text, tables, charts, losses, groups, before, words, assembly] = FRAME;
     let parts = [
         head,
         "<style>\n",
@@ -74,6 +76,7 @@ pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
         charts,
         losses,
         groups,
+        before,
         words,
         assembly,
         "</script>\n</body>\n</html>\n",

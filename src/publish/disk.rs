@@ -8,7 +8,7 @@ pub(crate) mod fixture;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A file operation.
@@ -82,6 +82,27 @@ impl Write for NewFile {
 pub(crate) fn open_lock(path: &Path) -> io::Result<fs::File> {
     gate(Op::Create, path, 0)?;
     fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)
+}
+
+/// Appends a line to a file under a lock, and syncs it. If the last line there has no end, it gets one.
+pub(crate) fn append_line(path: &Path, line: &str) -> io::Result<()> {
+    gate(Op::Create, path, 0)?;
+    let mut file = fs::OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    match file.lock() {
+        Err(err) if err.kind() != io::ErrorKind::Unsupported => return Err(err),
+        _ => {}
+    }
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    let start = if last == [b'\n'] { "" } else { "\n" };
+    let text = format!("{start}{line}\n");
+    gate(Op::Write, path, text.len())?;
+    file.write_all(text.as_bytes())?;
+    gate(Op::Sync, path, 0)?;
+    file.sync_data()
 }
 
 /// The folder of a path, `.` for a bare name.

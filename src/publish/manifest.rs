@@ -4,6 +4,7 @@
 
 use super::MANIFEST;
 use super::hashed::write_bytes;
+use super::identity::{Parts, asked};
 use super::json::json;
 use super::recorded::Request;
 use super::{OutputFile, OutputFolder};
@@ -13,7 +14,7 @@ use crate::request::{OutputRequest, SnapshotRequest};
 use crate::rules::{LoadedRules, Mark, RuleValue, RulesId};
 use crate::snapshot::{InputFile, Snapshot};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Wall time of each stage of a run.
@@ -70,6 +71,10 @@ impl<'a> Provenance<'a> {
 pub(crate) struct Manifest<'a> {
     /// Version of the program.
     remargin: &'static str,
+    /// What was computed, as one hash over inputs, rules, request and version; the same on every machine. Absent of a
+    /// simulation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<&'a str>,
     /// What the user called the run; absent if nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<&'a str>,
@@ -156,13 +161,53 @@ impl From<&Timings> for ManifestTimings {
     }
 }
 
+/// What the manifest of a finished run says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// What was computed, as one hash; the same on every machine.
+    pub identity: String,
+    /// Valuation time, RFC 3339 in UTC.
+    pub as_of: String,
+    /// Which rules.
+    pub rules: RulesId,
+    /// Folder of the snapshot, as it was given.
+    pub snapshot: PathBuf,
+    /// Every file that was read.
+    pub inputs: Vec<InputFile>,
+    /// Every file that was written, the manifest apart.
+    pub outputs: Vec<OutputFile>,
+}
+
+impl Provenance<'_> {
+    /// The identity of the run; none of a simulation.
+    ///
+    /// # Errors
+    /// [`crate::Error::Runtime`] if the library fails.
+    pub(crate) fn identity(&self) -> Result<Option<String>> {
+        let Some(request) = &self.request else { return Ok(None) };
+        let inputs: Vec<(String, &InputFile)> =
+            self.snapshot.inputs.iter().map(|file| (file.path.display().to_string(), file)).collect();
+        let parts = Parts {
+            remargin: env!("CARGO_PKG_VERSION"),
+            as_of: &timestamp(self.snapshot.as_of_ns)?,
+            rules: [&self.rules.rules.name, &self.rules.hash],
+            values: self.rules.values.iter().map(|of| (of.key.as_str(), of.value.as_str(), of.mark.as_ref())).collect(),
+            request: asked(request)?,
+            inputs: inputs.iter().map(|(path, file)| (path.as_str(), file.bytes, file.blake3.as_str())).collect(),
+        };
+        Ok(Some(parts.identity()))
+    }
+}
+
 /// Writes the manifest of an otherwise complete folder.
-pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputFile]) -> Result<()> {
+pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputFile]) -> Result<Published> {
+    let (identity, as_of) = (from.identity()?, timestamp(from.snapshot.as_of_ns)?);
     let manifest = Manifest {
         remargin: env!("CARGO_PKG_VERSION"),
+        identity: identity.as_deref(),
         label: from.label,
         command_line: from.command_line,
-        as_of: timestamp(from.snapshot.as_of_ns)?,
+        as_of: as_of.clone(),
         snapshot: from.snapshot_dir.display().to_string(),
         rules: rules(from.rules),
         inputs: from.snapshot.inputs.iter().map(input).collect(),
@@ -171,7 +216,15 @@ pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputF
         timings_seconds: ManifestTimings::from(from.timings),
         request: from.request.as_ref(),
     };
-    write_bytes(folder.path(), MANIFEST, &json(MANIFEST, &manifest)?).map(drop)
+    write_bytes(folder.path(), MANIFEST, &json(MANIFEST, &manifest)?)?;
+    Ok(Published {
+        identity: identity.unwrap_or_default(),
+        as_of,
+        rules: RulesId { name: from.rules.rules.name.clone(), hash: from.rules.hash.clone() },
+        snapshot: from.snapshot_dir.to_path_buf(),
+        inputs: from.snapshot.inputs.clone(),
+        outputs: outputs.to_vec(),
+    })
 }
 
 pub(crate) fn rules<'a>(loaded: &'a LoadedRules) -> ManifestRules<'a> {

@@ -1,12 +1,15 @@
 //! Publishes outputs: a folder appears complete or not at all, with a manifest of its contents and of the request.
 //!
 //! [`folder`] (complete or not at all; uses `disk` and `lock`), `hashed` (files counted and hashed during writing),
-//! [`manifest`] (provenance), [`recorded`] (provenance read back), `scratch` (a temporary folder), `json`.
+//! [`manifest`] (provenance), `identity` (one hash of what was computed), [`recorded`] (provenance read back),
+//! `scratch` (a temporary folder), `lines` (a file that grows by lines), `json`.
 
 pub(crate) mod disk;
 pub mod folder;
 pub(crate) mod hashed;
+pub(crate) mod identity;
 pub(crate) mod json;
+mod lines;
 mod lock;
 pub mod manifest;
 pub(crate) mod owned;
@@ -16,7 +19,9 @@ mod whole_file;
 
 pub use folder::OutputFolder;
 pub use hashed::OutputFile;
-pub use whole_file::{check_replaceable, write_file, write_new_private_file};
+pub use lines::append_line;
+pub use manifest::Published;
+pub use whole_file::{check_replaceable, replace_file, write_file, write_new_private_file};
 
 /// The name of the manifest in the output folder.
 pub const MANIFEST: &str = "manifest.json";

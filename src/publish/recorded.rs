@@ -1,6 +1,7 @@
 //! The manifest of a finished run and its request, read back.
 
 use super::MANIFEST;
+use super::identity::{Parts, asked};
 use crate::book::Grouping;
 use crate::market::scenario::Scenario;
 use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
@@ -42,6 +43,9 @@ pub struct Request {
     /// The grouping whose groups are also margined as one account each, one of `by`; absent if none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub net_by: Option<String>,
+    /// The earlier run that a run is compared with; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousPart>,
     /// The part of the request that only a stress has; absent for a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stress: Option<StressPart>,
@@ -71,6 +75,7 @@ impl Request {
             expectations: expectations.clone(),
             by: groups.iter().map(ToString::to_string).collect(),
             net_by: None,
+            previous: None,
             stress,
         })
     }
@@ -93,6 +98,27 @@ impl Request {
     /// The output that was asked for, in another folder, which must not exist.
     pub(crate) fn output_request(&self, dir: PathBuf) -> OutputRequest {
         OutputRequest::new(dir).with_format(self.format).with_report(self.report).with_label(self.label.clone())
+    }
+}
+
+/// The earlier run that a run is compared with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PreviousPart {
+    /// Its folder.
+    pub run: String,
+    /// What it has computed; null of a run of an early version.
+    pub identity: Option<String>,
+}
+
+impl PreviousPart {
+    /// Its folder, if the run is there and is the same.
+    #[must_use]
+    pub fn find(&self) -> Option<PathBuf> {
+        let dir = PathBuf::from(&self.run);
+        let found = Recorded::of_run(&dir).ok()?;
+        (found.identity == self.identity).then_some(dir)
     }
 }
 
@@ -126,6 +152,12 @@ fn no_distribution() -> String {
 pub struct Recorded {
     /// Version of the program.
     pub remargin: String,
+    /// What was computed, as one hash. Manifests of early versions have none.
+    #[serde(default)]
+    pub identity: Option<String>,
+    /// What the user called the run.
+    #[serde(default)]
+    pub label: Option<String>,
     /// How the program was called; empty if a library wrote the run.
     #[serde(default)]
     pub command_line: Vec<String>,
@@ -223,6 +255,23 @@ impl Recorded {
             .value(&self.rules.hash)
             .expected(format!("`{}`, the hash of the values in the manifest", loaded.hash))
             .into())
+    }
+
+    /// The identity of the run, from what else the manifest says; `None` without a request.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if the library fails.
+    pub fn identity_again(&self) -> Result<Option<String>> {
+        let Some(request) = &self.request else { return Ok(None) };
+        let parts = Parts {
+            remargin: &self.remargin,
+            as_of: &self.as_of,
+            rules: [&self.rules.name, &self.rules.hash],
+            values: self.rules.values.iter().map(|of| (of.key.as_str(), of.value.as_str(), of.mark.as_ref())).collect(),
+            request: asked(request)?,
+            inputs: self.inputs.iter().map(|of| (of.path.as_str(), of.bytes, of.blake3.as_str())).collect(),
+        };
+        Ok(Some(parts.identity()))
     }
 
     /// The current path of an input, if the snapshot is in the folder `snapshot`.

@@ -8,6 +8,7 @@ use super::lock::Lock;
 use crate::{Error, Result};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Writes a file. Missing parents are created.
 ///
@@ -15,17 +16,43 @@ use std::path::Path;
 /// [`Error::Usage`] if the path has no name; [`Error::Runtime`] if another process writes the same file; [`Error::Io`]
 /// if the location cannot be written.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, Duration::ZERO, || Ok(bytes.to_vec()))
+}
+
+/// How long a process waits for another one that writes the same file.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it looks.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Writes a file whose new content depends on the old one, which `make` reads: nobody else writes it meanwhile. Waits
+/// for others who do.
+///
+/// # Errors
+/// Those of [`write_file`], and of `make`; the file is as it was then.
+pub fn replace_file(path: &Path, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+    replace(path, PATIENCE, make)
+}
+
+fn replace(path: &Path, patience: Duration, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
     let name = path.file_name();
     let name = name.ok_or_else(|| Error::Usage(format!("`{}` cannot be written: it has no name", path.display())))?;
     let folder = parent(path);
     std::fs::create_dir_all(folder).map_err(|err| Error::io("create", folder, err))?;
     let partial = beside(path, name, "partial");
-    let _lock = Lock::take(beside(path, name, "lock"), path)?;
+    let started = Instant::now();
+    let _lock = loop {
+        match Lock::take(beside(path, name, "lock"), path) {
+            // Another process has it.
+            Err(Error::Runtime(_)) if started.elapsed() < patience => std::thread::sleep(PAUSE),
+            taken => break taken?,
+        }
+    };
+    let bytes = make()?;
     match disk::remove_file(&partial) {
         Err(err) if err.kind() != ErrorKind::NotFound => return Err(Error::io("remove", &partial, err)),
         _ => {}
     }
-    let written = write(&partial, bytes).and_then(|()| disk::rename(&partial, path));
+    let written = write(&partial, &bytes).and_then(|()| disk::rename(&partial, path));
     written.map_err(|err| {
         let _ = disk::remove_file(&partial);
         Error::io("write", path, err)

@@ -28,7 +28,7 @@ use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance};
 use crate::publish::recorded::absolute;
-use crate::publish::{OutputFile, OutputFolder};
+use crate::publish::{OutputFile, OutputFolder, Published};
 use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::{Currencies, Cut};
@@ -37,15 +37,18 @@ use crate::tables;
 use crate::tables::rejects;
 use crate::totals::Summary;
 use crate::totals::at_risk::{self, Names};
+use crate::totals::before::{Previous, TrendPoint};
 use crate::totals::flagged::flag;
 use crate::totals::footprint::bear;
 use crate::totals::group_list;
 use crate::totals::spread::{Floor, Spread};
+use before::SUMMARY;
 use margins::{Margins, Rows};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use writer::{Encoders, Margined, Part, Writer, whole};
 
+mod before;
 pub(crate) mod margins;
 pub mod netting;
 mod recorded;
@@ -74,19 +77,49 @@ pub struct RunRequest {
     /// The accounts of each group of this grouping are also margined as one: it is one of `groups`, or is added to
     /// them. At first none.
     pub net_by: Option<Grouping>,
+    /// Folder of an earlier run: the summary and the page say what has changed since, and why. At first none.
+    pub previous: Option<PathBuf>,
+    /// A history that the run is added to, `NAME.parquet`: the page shows the last runs in it. At first none.
+    pub history: Option<PathBuf>,
+    pub(crate) given: Given,
+}
+
+/// What a run that is computed again takes over from the first time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given {
+    /// The change against an earlier run, for where that run or its snapshot is not there any more.
+    pub previous: Option<Box<Previous>>,
+    /// The last runs of a history.
+    pub trend: Vec<TrendPoint>,
 }
 
 impl RunRequest {
     /// A run of a snapshot into a folder under these rules.
     pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
         let (snapshot, output) = (snapshot.into().under(&rules), output.into());
-        Self { snapshot, output, rules, shocks: None, distance: DistanceScope::None, groups: Vec::new(), net_by: None }
+        let (shocks, distance, given) = (None, DistanceScope::None, Given::default());
+        let (groups, net_by, previous, history) = (Vec::new(), None, None, None);
+        Self { snapshot, output, rules, shocks, distance, groups, net_by, previous, history, given }
     }
 
     /// Adds the scenarios of a table `shocks`.
     #[must_use]
     pub fn with_shocks(mut self, table: impl Into<PathBuf>) -> Self {
         self.shocks = Some(table.into());
+        self
+    }
+
+    /// Compares with the run in a folder.
+    #[must_use]
+    pub fn with_previous(mut self, run: impl Into<PathBuf>) -> Self {
+        self.previous = Some(run.into());
+        self
+    }
+
+    /// Adds the run to a history.
+    #[must_use]
+    pub fn with_history(mut self, file: impl Into<PathBuf>) -> Self {
+        self.history = Some(file.into());
         self
     }
 
@@ -122,6 +155,8 @@ pub struct RunOutcome {
     pub too_many_rejects: bool,
     /// Wall time of each stage.
     pub timings: Timings,
+    /// What its manifest says: identity, inputs, outputs.
+    pub published: Published,
 }
 
 /// Margins every account of a snapshot and writes the output folder.
@@ -150,8 +185,9 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
         return run(&with_groups, progress);
     }
     Grouping::check_distinct(&request.groups)?;
-    let inputs: Vec<&Path> =
-        std::iter::once(&request.snapshot.dir).chain(&request.shocks).map(PathBuf::as_path).collect();
+    let others = request.shocks.iter().chain(&request.previous);
+    let inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(others).map(PathBuf::as_path).collect();
+    before::check(request)?;
     let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let clock = Instant::now();
     let options = LoadOptions {
@@ -312,12 +348,21 @@ impl<'a> Job<'a> {
                         files.push(netting::write(folder.path(), request, by, netted, &groups)?);
                     }
                 }
-                files.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
                 Ok(files)
             },
         );
         let mut outputs = large?;
         outputs.extend(small?);
+        let provenance = Provenance::new(
+            &request.snapshot,
+            &request.output,
+            &request.rules,
+            &snapshot,
+            &timings,
+            Some(request.recorded()?),
+        );
+        let row = before::tell(request, &folder, &provenance, &mut summary, &outputs, *progress)?;
+        outputs.push(write_bytes(folder.path(), SUMMARY, &summary.to_json()?)?);
         if request.output.report {
             let identity = Identity::of_run(&summary.as_of, &request.rules, &snapshot.inputs, &outputs)
                 .labelled(request.output.label.as_deref());
@@ -332,24 +377,17 @@ impl<'a> Job<'a> {
             outputs.push(page::write(folder.path(), &page)?);
         }
         progress.check()?;
-        timings.finish = clock.elapsed();
-
-        let provenance = Provenance::new(
-            &request.snapshot,
-            &request.output,
-            &request.rules,
-            &snapshot,
-            &timings,
-            Some(request.recorded()?),
-        );
-        manifest::write(&folder, &provenance, &outputs)?;
+        let written = Timings { finish: clock.elapsed(), ..timings };
+        let provenance = Provenance { timings: &written, ..provenance };
+        let published = manifest::write(&folder, &provenance, &outputs)?;
         folder.publish()?;
+        before::add(request, &row)?;
         timings.finish = clock.elapsed();
         let accounts = summary.accounts.margined;
         tracing::info!(accounts, seconds = timings.total().as_secs_f64(), "the accounts are margined");
 
         let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
-        Ok(RunOutcome { summary, too_many_rejects, timings })
+        Ok(RunOutcome { summary, too_many_rejects, timings, published })
     }
 }
 

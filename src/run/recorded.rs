@@ -1,24 +1,36 @@
 //! A run's request in its manifest, and back.
 
-use super::RunRequest;
+use super::{Given, RunRequest};
 use crate::Result;
-use crate::publish::recorded::Request;
+use crate::compare::before::earlier;
+use crate::publish::recorded::{PreviousPart, Request, absolute, read_json};
 use crate::rules::LoadedRules;
-use std::path::PathBuf;
+use crate::totals::Summary;
+use std::path::{Path, PathBuf};
 
 impl RunRequest {
     /// What the manifest holds of the request, its rules apart.
     pub(super) fn recorded(&self) -> Result<Request> {
-        let Self { snapshot, output, rules: _, shocks, distance, groups, net_by } = self;
+        // What a history holds is another matter than what is computed: a run in it knows its trend.
+        let Self { snapshot, output, rules: _, shocks, distance, groups, net_by, previous, history: _, given } = self;
+        let previous = match (previous, &given.previous) {
+            (Some(dir), _) => Some(PreviousPart { run: absolute(dir)?, identity: earlier(dir)?.identity }),
+            (None, Some(given)) => Some(PreviousPart { run: String::new(), identity: given.run.identity.clone() }),
+            (None, None) => None,
+        };
         let recorded = Request::of(snapshot, output, shocks.as_deref(), *distance, groups, None)?;
-        Ok(Request { net_by: net_by.as_ref().map(ToString::to_string), ..recorded })
+        Ok(Request { previous, net_by: net_by.as_ref().map(ToString::to_string), ..recorded })
     }
 
-    /// The request that was recorded, to be run again: `out` must not exist.
+    /// The request that was recorded, to be run again: `out` must not exist. What the run in the folder `run` says of
+    /// other runs is taken from there, as far as they are not there any more.
     ///
     /// # Errors
     /// [`crate::Error::Usage`] if a grouping cannot be read.
-    pub fn replay(recorded: &Request, rules: LoadedRules, out: PathBuf) -> Result<Self> {
+    pub fn replay(recorded: &Request, rules: LoadedRules, out: PathBuf, run: &Path) -> Result<Self> {
+        // A summary that cannot be read differs from the one that is computed again, which is said then.
+        let said = read_json::<Summary>(&run.join("summary.json"), "the `summary.json` of a run").ok();
+        let (previous, trend) = said.map(|said| (said.previous, said.trend)).unwrap_or_default();
         Ok(Self {
             snapshot: recorded.snapshot_request(),
             output: recorded.output_request(out),
@@ -27,6 +39,9 @@ impl RunRequest {
             distance: recorded.distance,
             groups: recorded.groups()?,
             net_by: recorded.net_by.as_ref().map(|by| by.parse()).transpose()?,
+            previous: recorded.previous.as_ref().and_then(PreviousPart::find),
+            history: None,
+            given: Given { previous: previous.filter(|_| recorded.previous.is_some()), trend },
         })
     }
 }

@@ -12,6 +12,7 @@ pub use render::{json, list, markdown, text};
 use crate::compare::by_group::GROUP_CHANGES;
 use crate::compare::tables as compare;
 use crate::distance::tables::DISTANCES;
+use crate::history::HISTORY;
 use crate::run::netting::NETTING;
 use crate::simulate::columns as simulate;
 use crate::snapshot::{InputColumn, input_tables};
@@ -103,6 +104,7 @@ pub fn outputs() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
             ],
         ),
         ("simulate", vec![&simulate::CHECKS, &simulate::CHECK_UNITS, &simulate::MAX_WITHDRAW, &simulate::MAX_ORDER]),
+        ("history", vec![&HISTORY]),
         (
             "compare",
             vec![

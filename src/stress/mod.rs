@@ -48,7 +48,7 @@ use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance, Timings};
 use crate::publish::recorded::absolute;
-use crate::publish::{OutputFile, OutputFolder};
+use crate::publish::{OutputFile, OutputFolder, Published};
 use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::Currencies;
@@ -263,6 +263,8 @@ pub struct StressOutcome {
     pub too_many_rejects: bool,
     /// Wall time of each stage.
     pub timings: Timings,
+    /// What its manifest says: identity, inputs, outputs.
+    pub published: Published,
 }
 
 /// Values every account of a snapshot in every scenario and writes the output folder.
@@ -341,11 +343,11 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
         &timings,
         Some(request.recorded()?),
     );
-    manifest::write(&folder, &provenance, &outputs)?;
+    let published = manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;
 
     let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
-    Ok(StressOutcome { summary, too_many_rejects, timings })
+    Ok(StressOutcome { summary, too_many_rejects, timings, published })
 }
 
 /// What there is before the last files.

@@ -1,6 +1,7 @@
 //! What a run adds up over all accounts: sums, distributions, the summary, and which accounts are at risk.
 
 pub mod at_risk;
+pub mod before;
 pub(crate) mod beside;
 pub mod counts;
 pub(crate) mod first;

@@ -4,6 +4,7 @@
 //! same bits for any number of threads. Nothing here knows of time, paths or the machine.
 
 use super::at_risk::Binding;
+use super::before::{Previous, TrendPoint};
 use super::counts::{StatusCounts, share};
 use super::group_summary::GroupingSummary;
 use super::spread::{Charges, Distribution, Spread};
@@ -61,6 +62,12 @@ pub struct Summary {
     /// Accounts put together, by grouping as it was asked for; absent if nothing was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupingSummary>,
+    /// The change against an earlier run; absent if none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<Previous>>,
+    /// The last runs of a history up to this one, the oldest first; absent without a history.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<TrendPoint>,
 }
 
 /// Accounts by where they stand.
@@ -280,6 +287,8 @@ impl Tally {
             unmargined,
             distribution: spread.distribution(totals.mmr),
             groups: Vec::new(),
+            previous: None,
+            trend: Vec::new(),
         })
         .and_then(finite)
     }

@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use crate::publish::recorded::{Recorded, Request};
 use crate::publish::scratch::Scratch;
 use crate::rules::LoadedRules;
-use crate::run::{self, RunRequest};
+use crate::run::{self as margins, RunRequest};
 use crate::stress::{self, StressRequest};
 use std::path::{Path, PathBuf};
 
@@ -20,11 +20,13 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// Computes what `asked` says under `rules`, in a new folder below `temp`.
+    /// Computes what `asked` says under `rules`, in a new folder below `temp`. What the run in the folder `run` says of
+    /// other runs is taken over, as far as they are not there any more.
     ///
     /// # Errors
-    /// [`crate::Error::Io`] if `temp` cannot be written to; those of [`run::run`] and [`stress::run`].
+    /// [`crate::Error::Io`] if `temp` cannot be written to; those of [`margins::run`] and [`stress::run`].
     pub fn compute(
+        run: &Path,
         asked: &Request,
         rules: LoadedRules,
         temp: &Path,
@@ -38,9 +40,9 @@ impl Again {
             request.snapshot.memory_limit = limit;
             stress::run(&request, progress)?;
         } else {
-            let mut request = RunRequest::replay(asked, rules, dir.clone())?;
+            let mut request = RunRequest::replay(asked, rules, dir.clone(), run)?;
             request.snapshot.memory_limit = limit;
-            run::run(&request, progress)?;
+            margins::run(&request, progress)?;
         }
         Ok(Self { written: Recorded::of_run(&dir)?, dir, _place: place })
     }

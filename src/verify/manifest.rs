@@ -44,6 +44,18 @@ pub(super) fn check(recorded: &Recorded, request: &Request, findings: &mut Findi
     }
 }
 
+/// Compares the identity with that of what else the manifest says. It follows from the rest, so it is looked at last:
+/// what was changed below it is named first. Early versions wrote none.
+///
+/// # Errors
+/// [`Error::Runtime`] if the library fails.
+pub(super) fn check_identity(recorded: &Recorded, findings: &mut Findings) -> Result<()> {
+    if let (Some(found), Some(expected)) = (&recorded.identity, recorded.identity_again()?) {
+        findings.equal(MANIFEST, "identity", found, &expected);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

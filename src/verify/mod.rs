@@ -74,8 +74,7 @@ impl VerifyRequest {
     /// Verifies the run in a folder against the snapshot where the run found it: computes it again, and derives 1,000
     /// accounts with the reference model.
     pub fn new(run: impl Into<PathBuf>) -> Self {
-        let memory_limit = MemoryLimit::of_machine();
-        let (run, temp) = (run.into(), std::env::temp_dir());
+        let (run, temp, memory_limit) = (run.into(), std::env::temp_dir(), MemoryLimit::of_machine());
         Self { run, snapshot: None, rebuild: true, sample: Sample::Accounts(1000), seed: 0, memory_limit, temp }
     }
 }
@@ -371,8 +370,7 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
     let dir = request.snapshot.clone().unwrap_or_else(|| PathBuf::from(&asked.snapshot));
 
     let mut findings = Findings::default();
-    let total: u64 = recorded.outputs.iter().chain(&recorded.inputs).map(|file| file.bytes).sum();
-    progress.stage("hash", "bytes", total);
+    progress.stage("hash", "bytes", recorded.outputs.iter().chain(&recorded.inputs).map(|file| file.bytes).sum());
     let mut outputs = files::outputs(&request.run, &recorded, &mut findings, progress)?;
     let damaged = findings.differing > 0;
     let inputs = files::inputs(&dir, &recorded, &mut findings, progress)?;
@@ -402,6 +400,7 @@ pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verifi
         asked.snapshot = absolute(&dir)?;
         found.derive(request, &recorded, &asked, rules, &mut findings, progress)?;
     }
+    manifest::check_identity(&recorded, &mut findings)?;
     let Found { rebuilt, counts, derived, not_derived } = found;
     let Findings { differing, mut differences, .. } = findings;
     for difference in &mut differences {
@@ -450,7 +449,8 @@ impl Found {
     ) -> Result<()> {
         let before = findings.differing;
         if request.rebuild {
-            let again = Again::compute(asked, rules.clone(), &request.temp, request.memory_limit, progress)?;
+            let again =
+                Again::compute(&request.run, asked, rules.clone(), &request.temp, request.memory_limit, progress)?;
             self.rebuilt = Some(rebuilt::compare(&request.run, recorded, &again, findings, progress)?);
         }
         rebuilt::page(&request.run, findings, progress)?;

@@ -72,9 +72,9 @@ pub fn replay(request: &ReplayRequest, progress: &dyn Progress) -> Result<Replay
     }
     check_inputs(&recorded, &asked, progress)?;
 
-    let again = Again::compute(&asked, rules, &request.temp, MemoryLimit::of_machine(), progress)?;
-    let written = &again.written;
     let folder = manifest.parent().unwrap_or(Path::new(""));
+    let again = Again::compute(folder, &asked, rules, &request.temp, MemoryLimit::of_machine(), progress)?;
+    let written = &again.written;
     let mut files = Vec::new();
     for now in &written.outputs {
         let then = recorded.outputs.iter().find(|file| file.path == now.path);

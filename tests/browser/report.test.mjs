@@ -43,6 +43,8 @@ before(async () => {
   });
   remargin("run", at("desks"), "--out", at("groups"), "--by", "desk", "--by", "spot_offset,desk", "--quiet");
   remargin("stress", at("desks"), "--out", at("stressed-groups"), "--by", "desk", "--grid", "*=-40%..40%/20%", "--quiet");
+  remargin("run", "examples/yesterday", "--out", at("yesterday"), "--label", "<b>EOD</b>", "--history", at("history.parquet"), "--quiet");
+  remargin("run", "examples/today", "--out", at("today"), "--previous", at("yesterday"), "--history", at("history.parquet"), "--quiet");
   hostile();
   browser = await launch(place);
 });
@@ -79,7 +81,7 @@ const rows = (page, table) => page.locator(`${table} .scroll > table > tbody > t
 const number = (text) => Number(text.replaceAll(",", "").replace("\u2212", "-"));
 
 test("the page draws itself without an error or a request, and stays below its size", async () => {
-  for (const run of ["run", "distances", "stress", "history", "hostile-run", "groups", "stressed-groups"]) {
+  for (const run of ["run", "distances", "stress", "history", "hostile-run", "groups", "stressed-groups", "today"]) {
     for (const colorScheme of ["light", "dark"]) {
       const file = at(run, "report.html");
       assert.ok(statSync(file).size < 3_000_000, `${run}: ${statSync(file).size} bytes`);
@@ -395,6 +397,25 @@ test("groups of a stress name the scenario that is worst for each", async () => 
   assert.ok(worst.length > 0 && worst.every((name) => /^\* [-+\u2212]\d+%$/.test(name)), worst.join());
   assert.deepEqual(faults, []);
   await page.close();
+});
+
+test("the change against the run before: causes that add up, who moved, and the last runs", async () => {
+  const { previous, trend } = JSON.parse(readFileSync(at("today", "summary.json"), "utf8"));
+  const { page, faults } = await open(browser, at("today", "report.html"));
+  assert.ok(await page.locator("#before").isVisible() && await page.locator("#trend").isVisible());
+  assert.ok((await page.textContent("#before-notes")).includes("<b>EOD</b>"), "a label is text");
+  assert.deepEqual(await cells(page, "#table-movers", 1), [...previous.largest_rises, ...previous.largest_falls].map((one) => one.account_id));
+  const changes = (await cells(page, "#table-change", 4)).map((text) => number(text.replace("+", "")));
+  const mmr = previous.totals.find((one) => one.figure === "mmr");
+  assert.ok(Math.abs(changes[0] - mmr.change) <= 1, `${changes[0]} of ${mmr.change}`);
+  const moved = await page.$$eval("#table-migration tbody td.num", (found) => found.map((cell) => Number(cell.textContent.replaceAll(",", "")) || 0));
+  assert.equal(moved.reduce((sum, one) => sum + one, 0), previous.migration.reduce((sum, one) => sum + one.accounts, 0));
+  assert.equal(await page.locator("#chart-trend-margin circle").count(), 2 * trend.length);
+  assert.deepEqual(faults, []);
+  await page.close();
+  const { page: other } = await open(browser, at("run", "report.html"));
+  assert.ok(!(await other.locator("#before").isVisible()) && !(await other.locator("#trend").isVisible()));
+  await other.close();
 });
 
 test("the page fits narrow windows and paper", async () => {

@@ -145,7 +145,13 @@ fn helps() -> Vec<(String, String)> {
 
 #[test]
 fn examples_of_pages_run_as_written() {
-    for (page, least) in [("README.md", 2), ("examples/README.md", 3)] {
+    for (page, least) in [
+        ("README.md", 2),
+        ("examples/README.md", 3),
+        ("docs/how-to/watch.md", 2),
+        ("docs/how-to/day-by-day.md", 4),
+        ("docs/how-to/warehouse.md", 3),
+    ] {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
         let examples = of_page(&text);
         assert!(examples.len() >= least, "{page}: {examples:?}");
@@ -220,6 +226,92 @@ fn the_notebook_runs() {
     }
     assert_eq!(run_all("notebook", &[Example { line: "python3 examples/notebook.py".to_owned(), code: 0 }]), 1);
 }
+
+/// The commands of `examples/ops`, as cron, systemd, Airflow and Dagster would start them.
+#[test]
+fn examples_of_operations_run_as_written() {
+    let place = tempfile::tempdir().unwrap();
+    let clone = clone(place.path());
+    let ops = clone.join("examples/ops");
+    let read = |name: &str| fs::read_to_string(ops.join(name)).unwrap();
+    let run = |name: &str, line: &str| {
+        let line =
+            line.replace("/srv/remargin", clone.to_str().unwrap()).replace("/usr/local/bin/remargin", "remargin");
+        bash(name, &clone, place.path(), &line, 0);
+        for file in ["out/manifest.json", "ops/night.prom", "ops/night.jsonl"] {
+            fs::remove_file(clone.join(file)).unwrap_or_else(|err| panic!("{name}, {file}: {err}"));
+        }
+        fs::remove_dir_all(clone.join("out")).unwrap();
+    };
+    let cron = read("remargin.cron");
+    let line = cron.lines().find(|line| !line.starts_with('#')).unwrap();
+    let parts: Vec<&str> = line.splitn(2, "  ").collect();
+    assert_eq!(parts[0].split(' ').count(), 5, "{line}");
+    assert!(!line.contains('%'), "cron takes it for the end of the line");
+    run("cron", parts[1]);
+    let service = read("remargin-night.service");
+    let line = service.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    run("systemd", line);
+
+    // The units, with the program where it is.
+    if Command::new("systemd-analyze").arg("--version").stdout(Stdio::null()).status().is_ok() {
+        let moved = service.replace("/usr/local/bin/remargin", env!("CARGO_BIN_EXE_remargin"));
+        fs::write(ops.join("remargin-night.service"), moved).unwrap();
+        let line = "systemd-analyze verify examples/ops/remargin-night.service examples/ops/remargin-night.timer";
+        let said = bash("systemd-analyze", &clone, place.path(), line, 0);
+        assert!(!said.contains("remargin-night"), "{said}");
+    } else {
+        eprintln!("skipped: there is no systemd-analyze");
+    }
+
+    if Command::new("python3").arg("--version").stdout(Stdio::null()).status().is_err() {
+        eprintln!("skipped: there is no python3");
+        return;
+    }
+    bash("python", &clone, place.path(), "python3 -m py_compile examples/ops/*.py", 0);
+    // What the two files take of Airflow and Dagster, as far as they need it to start their command.
+    let stubs = place.path().join("stubs");
+    for (file, text) in [
+        ("airflow/sdk.py", AIRFLOW),
+        ("airflow/providers/standard/operators/bash.py", "from airflow.sdk import BashOperator\n"),
+        ("dagster.py", DAGSTER),
+    ] {
+        fs::create_dir_all(stubs.join(file).parent().unwrap()).unwrap();
+        fs::write(stubs.join(file), text).unwrap();
+    }
+    let python = |script: &str| format!("PYTHONPATH={}:examples/ops python3 -c '{script}'", stubs.display());
+    run("Airflow", &python("import airflow_dag, airflow.sdk; airflow.sdk.run_all()"));
+    run("Dagster", &python("import dagster_asset; assert dagster_asset.margins().metadata[\"accounts\"] == 300"));
+}
+
+const AIRFLOW: &str = "\
+import subprocess
+
+TASKS = []
+
+class DAG:
+    def __init__(self, dag_id, schedule, start_date, catchup, max_active_runs): pass
+    def __enter__(self): return self
+    def __exit__(self, *of): pass
+
+def BashOperator(task_id, bash_command, cwd, append_env): TASKS.append(bash_command)
+
+def run_all():
+    assert TASKS
+    for task in TASKS: subprocess.run([\"bash\", \"-c\", task], check=True)
+";
+
+const DAGSTER: &str = "\
+class MaterializeResult:
+    def __init__(self, metadata): self.metadata = metadata
+
+class Failure(Exception): pass
+
+def asset(made): return made
+def define_asset_job(name, selection): return name
+def ScheduleDefinition(job, cron_schedule): return job
+def Definitions(assets, jobs, schedules): return assets
+";
 
 #[test]
 fn examples_are_read_as_they_stand() {

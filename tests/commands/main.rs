@@ -19,3 +19,4 @@ mod pipes;
 mod signals;
 mod simulate;
 mod spot_pairs;
+mod watch;

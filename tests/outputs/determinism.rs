@@ -67,6 +67,7 @@ fn without(manifest: &Value, keys: &[&str]) -> Value {
 fn assert_same(expected: &Run, found: &Run) {
     if expected.manifest["inputs"] == found.manifest["inputs"] {
         assert!(expected.files["report.html"] == found.files["report.html"], "the page differs: {}", found.what);
+        assert_eq!(expected.manifest["identity"], found.manifest["identity"], "{}", found.what);
     }
     assert_same_figures(&expected.clone().without_page(), &found.clone().without_page());
 }
@@ -77,7 +78,8 @@ fn assert_same_figures(expected: &Run, found: &Run) {
     for (name, bytes) in &expected.files {
         assert!(*bytes == found.files[name], "`{name}` differs:\n{}\n{}", expected.what, found.what);
     }
-    let volatile = ["timings_seconds", "command_line", "threads", "inputs", "request"];
+    // The identity is over the hashes of the inputs.
+    let volatile = ["timings_seconds", "command_line", "threads", "inputs", "request", "identity"];
     assert_eq!(without(&expected.manifest, &volatile), without(&found.manifest, &volatile), "{}", found.what);
 }
 

@@ -1,7 +1,7 @@
 //! The data dictionary: `docs/reference/outputs.md` and the docstrings of the Python stubs say of each output column
 //! what its declaration says. `REMARGIN_BLESS=1 cargo test --test outputs dictionary` writes them anew.
 
-use crate::common::e2e::remargin;
+use crate::common::e2e::{remargin, rows};
 use remargin::compare::tables as compare;
 use remargin::figures::Unit;
 use remargin::schema::outputs;
@@ -182,7 +182,7 @@ fn examples() -> String {
     let csv = ["--format", "csv", "--quiet"];
     let lines: [(i32, Vec<&str>); 6] = [
         (0, vec!["run", &sample, "--out", "run", "--distance", "at-risk", "--net-by", "spot_offset"]),
-        (0, vec!["run", &yesterday, "--out", "a", "--by", "desk"]),
+        (0, vec!["run", &yesterday, "--out", "a", "--by", "desk", "--label", "EOD", "--history", "history.parquet"]),
         (4, vec!["run", "today", "--out", "b", "--by", "desk"]),
         (0, vec!["stress", &sample, "--out", "stress", "--preset", "crypto-historical", "--distribution", "accounts"]),
         (
@@ -206,6 +206,13 @@ fn examples() -> String {
         let outcome = remargin(dir, &line);
         assert_eq!(outcome.code, Some(code), "{line:?}: {}", outcome.stderr);
     }
+    std::fs::create_dir(dir.join("history")).unwrap();
+    let history = &rows(&dir.join("history.parquet"))[0];
+    let (names, cells): (Vec<&String>, Vec<&String>) = history.iter().unzip();
+    let mut file = csv::Writer::from_path(dir.join("history/history.csv")).unwrap();
+    file.write_record(names).unwrap();
+    file.write_record(cells).unwrap();
+    file.flush().unwrap();
     let mut text = String::from("table,column,example\n");
     let mut writer = csv::Writer::from_writer(Vec::new());
     for (command, tables) in outputs() {

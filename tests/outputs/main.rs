@@ -1,5 +1,6 @@
 //! What a run leaves: the same bytes every time, figures that explain and verify themselves, runs compared.
 
+mod before;
 #[path = "../common/mod.rs"]
 mod common;
 mod compare;
@@ -8,6 +9,7 @@ mod dictionary;
 mod distribution;
 mod draws;
 mod explain;
+mod export;
 mod groups;
 mod manifest;
 mod memory;

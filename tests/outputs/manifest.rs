@@ -86,3 +86,64 @@ fn other_folders_and_scenarios_of_a_pipe_are_told_apart() {
     assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("give scenarios as a file"), "{}", outcome.stderr);
 }
+
+/// The identity is that of what was computed, wherever and however it was.
+#[test]
+fn equal_work_has_equal_identities() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    generate(dir, 12, 3.0, 8, "csv");
+    let other = tempfile::tempdir().unwrap();
+    std::fs::create_dir(other.path().join("elsewhere")).unwrap();
+    for name in crate::common::e2e::entries(&dir.join("snapshot")) {
+        fs::copy(dir.join("snapshot").join(&name), other.path().join("elsewhere").join(&name)).unwrap();
+    }
+    fs::write(dir.join("shocks.csv"), SHOCKS).unwrap();
+    fs::write(other.path().join("moves.csv"), SHOCKS).unwrap();
+    let identity = |root: &std::path::Path, args: &[&str]| {
+        succeeds(root, &[args, &["--out", "out", "--force", "--quiet"]].concat());
+        let manifest = json(&root.join("out/manifest.json"));
+        manifest["identity"].as_str().unwrap().to_owned()
+    };
+    let plain = identity(dir, &["run", "snapshot"]);
+    for flags in [
+        &["--threads", "1"][..],
+        &["--threads", "4", "--memory-limit", "600MiB"],
+        &["--max-rejects", "5", "--metrics", "m.prom"],
+    ] {
+        assert_eq!(identity(dir, &[&["run", "snapshot"], flags].concat()), plain, "{flags:?}");
+    }
+    assert_eq!(identity(other.path(), &["run", "elsewhere"]), plain, "another folder");
+    verify(dir, &["out", "--sample", "2"], 0);
+    let mut seen = vec![plain];
+    for flags in [
+        &["--set", "risk_unit=merged"][..],
+        &["--format", "csv"],
+        &["--label", "desk B"],
+        &["--no-report"],
+        &["--distance", "at-risk"],
+        &["--shocks", "shocks.csv"],
+        &["--mark-check", "60%"],
+    ] {
+        let found = identity(dir, &[&["run", "snapshot"], flags].concat());
+        assert!(!seen.contains(&found), "{flags:?}");
+        seen.push(found);
+    }
+    let stress = identity(dir, &["stress", "snapshot", "--shocks", "shocks.csv"]);
+    assert_eq!(identity(other.path(), &["stress", "elsewhere", "--shocks", "moves.csv"]), stress);
+    assert!(!seen.contains(&stress));
+
+    // An identity of something else is found, and so is a manifest that was changed below it.
+    for (pointer, value) in [("/identity", json!("ab".repeat(32))), ("/request/label", json!("another"))] {
+        let mut manifest = json(&dir.join("out/manifest.json"));
+        let bytes = fs::read(dir.join("out/manifest.json")).unwrap();
+        match manifest.pointer_mut(pointer) {
+            Some(found) => *found = value,
+            None => manifest["request"]["label"] = value,
+        }
+        fs::write(dir.join("out/manifest.json"), manifest.to_string()).unwrap();
+        let found = verify(dir, &["out", "--sample", "0"], 1);
+        assert_eq!(found["differences"][0]["column"], "identity", "{found:#}");
+        fs::write(dir.join("out/manifest.json"), bytes).unwrap();
+    }
+}

@@ -101,6 +101,7 @@ fn other_text_has_no_stray_spaces() {
         "tables.js",
         "charts.js",
         "losses.js",
+        "before.js",
         "words.js",
         "page.js",
         "README.md",

@@ -224,6 +224,14 @@ function start() {
   ratioChart(byId("chart-ratios"), data.distribution.margin_ratios, data.identity.thresholds);
   statusChart(byId("chart-status"), data.accounts);
   concentrationChart(byId("chart-concentration"), data.distribution.concentration, data.accounts.margined);
+  if (data.previous) {
+    byId("before").hidden = false;
+    beforeSection(data);
+  }
+  if (data.trend.length > 0) {
+    byId("trend").hidden = false;
+    trendSection(data);
+  }
   if (data.scenarios) {
     byId("scenarios").hidden = false;
     scenarioChart(byId("chart-scenarios"), data.scenarios.rows, data.scenarios.total);

@@ -1,0 +1,173 @@
+//! The file of a history: read, checked against its columns, and replaced whole.
+
+use super::{COUNTS, HISTORY, HistoryRow, MONEY, columns, with};
+use crate::publish::replace_file;
+use crate::results::read_rows;
+use crate::rules::RulesId;
+use crate::tables::filled::batch;
+use crate::{Error, Invalid, Result};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{Float64Type, Int64Type};
+use parquet::arrow::ArrowWriter;
+use std::path::Path;
+
+/// Refuses a path that is not a Parquet file's.
+///
+/// # Errors
+/// [`Error::Usage`] if the name does not end with `.parquet`.
+pub fn check(path: &Path) -> Result<()> {
+    if path.extension().is_some_and(|extension| extension == "parquet") && path.file_stem().is_some() {
+        return Ok(());
+    }
+    let problem = format!("`{}` is no name of a history: expected a file `NAME.parquet`", path.display());
+    Err(Error::Usage(problem))
+}
+
+/// Reads a history; no rows if the file does not exist.
+///
+/// # Errors
+/// [`Error::Invalid`] if it is damaged or has other columns; those of [`check`].
+pub fn read(path: &Path) -> Result<Vec<HistoryRow>> {
+    check(path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+    let Some(found) = read_rows(folder, &stem)? else { return Ok(Vec::new()) };
+    let listed = |schema: &arrow::datatypes::Schema| -> Vec<String> {
+        schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect()
+    };
+    let (columns, expected) = (listed(found.schema()), listed(&HISTORY.schema()));
+    if columns != expected {
+        let first = columns.iter().zip(&expected).find(|(found, expected)| found != expected);
+        let (value, wanted) = first.map_or_else(
+            || (format!("{} columns", columns.len()), format!("{} columns", expected.len())),
+            |(found, expected)| (found.clone(), expected.clone()),
+        );
+        return Err(Invalid::new("the file is not a history of this version: it has other columns")
+            .file(path)
+            .value(value)
+            .expected(format!("{wanted}; `remargin schema history` shows all columns"))
+            .hint("name a new file")
+            .into());
+    }
+    let mut rows = Vec::new();
+    for batch in found.batches() {
+        for row in 0..batch.num_rows() {
+            rows.push(row_of(batch, row).ok_or_else(|| {
+                Invalid::new("a cell of a history is missing, or is no figure").file(path).row(row as u64 + 1)
+            })?);
+        }
+    }
+    Ok(rows)
+}
+
+fn row_of(batch: &RecordBatch, row: usize) -> Option<HistoryRow> {
+    let cell = |name: &str| -> Option<&ArrayRef> { batch.column_by_name(name).filter(|column| !column.is_null(row)) };
+    let text = |name: &str| Some(cell(name)?.as_string_opt::<i32>()?.value(row).to_owned());
+    let count = |name: &str| u64::try_from(cell(name)?.as_primitive_opt::<Int64Type>()?.value(row)).ok();
+    let usd =
+        |name: &str| Some(cell(name)?.as_primitive_opt::<Float64Type>()?.value(row)).filter(|usd| usd.is_finite());
+    let (mut counts, mut money) = ([0; COUNTS.len()], [0.0; MONEY.len()]);
+    for (place, (name, _)) in counts.iter_mut().zip(COUNTS) {
+        *place = count(name)?;
+    }
+    for (place, (name, _)) in money.iter_mut().zip(MONEY) {
+        *place = usd(name)?;
+    }
+    Some(HistoryRow {
+        identity: text("identity")?,
+        as_of: text("as_of")?,
+        label: text("label"),
+        remargin: text("remargin")?,
+        rules: RulesId { name: text("rules")?, hash: text("rules_hash")? },
+        by: text("by")?,
+        group: text("group")?,
+        counts,
+        usd: money,
+    })
+}
+
+/// Adds the rows of a run; those that the file has of it already, by its identity, are replaced. The file appears
+/// whole, and two processes that add to it wait for each other.
+///
+/// # Errors
+/// Those of [`read`]; [`Error::Io`] if it cannot be written; [`Error::Runtime`] if another process holds it for long.
+pub fn add(path: &Path, run: &[HistoryRow]) -> Result<()> {
+    check(path)?;
+    replace_file(path, || bytes(&with(read(path)?, run)))
+}
+
+fn bytes(rows: &[HistoryRow]) -> Result<Vec<u8>> {
+    let failed = |err: parquet::errors::ParquetError| Error::Runtime(format!("cannot form a history: {err}"));
+    let batch = batch(&HISTORY, &columns(), rows)?;
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).map_err(failed)?;
+    writer.write(&batch).map_err(failed)?;
+    writer.into_inner().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::row;
+    use super::*;
+
+    #[test]
+    fn rows_read_back_and_a_run_stands_there_once() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("deep/history.parquet");
+        assert_eq!(read(&file).unwrap(), []);
+        let (a, b, c) = (row("2026-01-01", "a"), row("2026-01-02", "b"), row("2026-01-03", "c"));
+        for run in [&c, &a, &b] {
+            add(&file, std::slice::from_ref(run)).unwrap();
+        }
+        assert_eq!(read(&file).unwrap(), [a.clone(), b.clone(), c.clone()]);
+        let bytes = std::fs::read(&file).unwrap();
+        // The same run again, and in another order: the same file.
+        add(&file, std::slice::from_ref(&b)).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), bytes);
+        let other = place.path().join("other.parquet");
+        for run in [&b, &c, &a] {
+            add(&other, std::slice::from_ref(run)).unwrap();
+        }
+        assert_eq!(std::fs::read(&other).unwrap(), bytes);
+        assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn writers_wait_for_each_other() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("history.parquet");
+        std::thread::scope(|scope| {
+            for writer in 0..6 {
+                let file = &file;
+                scope.spawn(move || {
+                    for day in 0..5 {
+                        add(file, &[row("2026-01-01", &format!("{writer}{day}"))]).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(read(&file).unwrap().len(), 30);
+    }
+
+    #[test]
+    fn other_files_are_refused_and_stay() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("accounts.parquet");
+        let accounts = crate::tables::columns::ACCOUNTS.schema();
+        let empty = RecordBatch::new_empty(accounts.clone());
+        let mut writer = ArrowWriter::try_new(Vec::new(), accounts, None).unwrap();
+        writer.write(&empty).unwrap();
+        let bytes = writer.into_inner().unwrap();
+        std::fs::write(&file, &bytes).unwrap();
+        let error = add(&file, &[row("2026-01-01", "a")]).unwrap_err();
+        assert_eq!(error.exit_code(), 3, "{error}");
+        for words in ["account_id Utf8", "identity Utf8", "remargin schema history"] {
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), bytes);
+        std::fs::write(&file, "no Parquet").unwrap();
+        assert_eq!(add(&file, &[]).unwrap_err().exit_code(), 3);
+        for name in ["history.csv", "history", ".parquet"] {
+            assert_eq!(read(&place.path().join(name)).unwrap_err().exit_code(), 2, "{name}");
+        }
+    }
+}

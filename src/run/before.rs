@@ -1,0 +1,73 @@
+//! What a run says of the runs before it: the change against one of them, and its place in a history.
+
+use super::{Given, RunRequest};
+use crate::compare::before::{against, earlier};
+use crate::history::{self, HistoryRow};
+use crate::progress::Progress;
+use crate::publish::hashed::write_bytes;
+use crate::publish::manifest::{self, Provenance};
+use crate::publish::{OutputFile, OutputFolder};
+use crate::results::read_finished;
+use crate::totals::Summary;
+use crate::{Error, Result};
+
+pub(super) const SUMMARY: &str = "summary.json";
+
+/// Refuses what cannot be compared with, or added to, before anything is computed.
+///
+/// # Errors
+/// [`Error::Invalid`] if the earlier run is no finished run or the history is another file; [`Error::Usage`] if the
+/// name of the history is none.
+pub(super) fn check(request: &RunRequest) -> Result<()> {
+    if let Some(dir) = &request.previous {
+        earlier(dir)?;
+        read_finished(dir)?;
+    }
+    request.history.as_ref().map_or(Ok(()), |file| history::read(file).map(drop))
+}
+
+/// Puts into the summary what it says of other runs. The tables of the run, which are `outputs`, are written. Returns
+/// the row of the run in a history.
+pub(super) fn tell(
+    request: &RunRequest,
+    folder: &OutputFolder,
+    provenance: &Provenance,
+    summary: &mut Summary,
+    outputs: &[OutputFile],
+    progress: &dyn Progress,
+) -> Result<HistoryRow> {
+    let Given { previous, trend } = &request.given;
+    summary.previous.clone_from(previous);
+    if let Some(dir) = &request.previous {
+        // To compare, the run needs its last files; the final ones are written later.
+        let mut files = outputs.to_vec();
+        files.push(write_bytes(folder.path(), SUMMARY, &summary.to_json()?)?);
+        manifest::write(folder, provenance, &files)?;
+        let limit = request.snapshot.memory_limit;
+        let found = against(dir, folder.path(), &request.snapshot.dir, limit, progress)?;
+        folder.discard(SUMMARY)?;
+        folder.discard(crate::publish::MANIFEST)?;
+        let knew_causes = previous.as_ref().is_some_and(|given| given.not_attributed.is_none());
+        // What was known once stays known when the snapshot of the earlier run is gone.
+        if !knew_causes || found.not_attributed.is_none() {
+            summary.previous = Some(Box::new(found));
+        }
+        progress.stage("write", "files", 0);
+    }
+    let row = HistoryRow::of_book(&provenance.identity()?.unwrap_or_default(), summary);
+    summary.trend = match &request.history {
+        Some(file) => history::trend(history::read(file)?, &row),
+        None => trend.clone(),
+    };
+    Ok(row)
+}
+
+/// Adds a published run to the history that was asked for.
+///
+/// # Errors
+/// Those of [`history::add`].
+pub(super) fn add(request: &RunRequest, row: &HistoryRow) -> Result<()> {
+    let Some(file) = &request.history else { return Ok(()) };
+    let hint = |error: Error| error.hint("the run is written; only its row in the history is not");
+    history::add(file, std::slice::from_ref(row)).map_err(hint)
+}
