@@ -73,6 +73,15 @@ impl Error {
         }
     }
 
+    /// Of a command that replaces nothing: it never hints at a flag that it lacks.
+    #[must_use]
+    pub(crate) fn for_new_only(self) -> Self {
+        match self {
+            Self::Refused { problem, remedy: Remedy::Replace } => Self::Usage(problem).hint("name a new folder"),
+            other => other,
+        }
+    }
+
     /// The same, with what to do about it. [`Invalid::hint`] is that of data.
     ///
     /// ```

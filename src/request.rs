@@ -7,7 +7,30 @@ use crate::memory::MemoryLimit;
 use crate::rules::LoadedRules;
 use crate::snapshot::{Expectations, MaxRejects};
 use crate::source::Format;
+use crate::{Error, Result};
 use std::path::{Path, PathBuf};
+
+/// Characters of a label.
+const LONGEST_LABEL: usize = 200;
+
+/// True for a character that turns the direction of the text after it, so that a text reads as another.
+#[must_use]
+pub fn turns_text(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What a user calls a run: one line of text, without blanks around it.
+///
+/// # Errors
+/// [`Error::Usage`] if it is empty or too long, or has a character that is not shown.
+pub fn label(text: &str) -> Result<String> {
+    let label = text.trim();
+    let is_hidden = |character: char| character.is_control() || turns_text(character);
+    if label.is_empty() || label.chars().count() > LONGEST_LABEL || label.contains(is_hidden) {
+        return Err(Error::Usage(format!("expected a label of one line of 1 to {LONGEST_LABEL} characters")));
+    }
+    Ok(label.to_owned())
+}
 
 /// Whose distances a report holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

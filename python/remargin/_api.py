@@ -91,6 +91,9 @@ def run(
     distance: Literal["all", "at-risk", "none"] = "none",
     by: str | Sequence[str | Sequence[str]] = (),
     net_by: str | Sequence[str] | None = None,
+    previous: Path | None = None,
+    history: Path | None = None,
+    label: str | None = None,
     format: Format = "parquet",
     force: bool = False,
     max_rejects: int | str = 0,
@@ -108,8 +111,10 @@ def run(
     ``"off"`` or a share; ``by`` puts accounts together by columns of the table ``accounts``: ``"desk"``,
     ``["desk", "desk,region"]`` or ``["desk", ("desk", "region")]``, each of which is one grouping. Then
     ``Outputs(out)`` also has the tables ``groups``, ``group_units`` and ``account_groups``. ``net_by`` is one grouping
-    whose groups are also margined as one account each: the table ``netting``. ``report`` tells whether ``report.html``
-    is written. ``out`` is published complete or not at all.
+    whose groups are also margined as one account each: the table ``netting``. ``previous`` is the folder of an earlier
+    run: the summary and the page say what has changed since, and why. ``history`` is a Parquet file that gets one row
+    for the run. ``label`` is what you call the run. ``report`` tells whether ``report.html`` is written. ``out`` is
+    published complete or not at all.
 
     Raises ``UsageError`` if ``out`` exists and ``force`` is not set, ``InvalidInput`` if the snapshot cannot be used,
     ``TooManyRejects`` if more rows are broken than allowed (all outputs are written).
@@ -122,6 +127,9 @@ def run(
         distance=distance,
         by=groupings(by),
         net_by=None if net_by is None else groupings([net_by])[0],
+        previous=optional(previous),
+        history=optional(history),
+        label=label,
         format=format,
         force=force,
         max_rejects=str(max_rejects),

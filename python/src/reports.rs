@@ -20,7 +20,7 @@ use std::path::PathBuf;
 #[pyfunction]
 #[pyo3(signature = (
     snapshot, out, *, rules = None, scenarios = None, shocks = None, detail = "at-risk", distribution = "book",
-    fund_usd = None, distance = "at-risk", by = Vec::new(), format = "parquet", force = false, max_rejects = "0",
+    fund_usd = None, distance = "at-risk", by = Vec::new(), label = None, format = "parquet", force = false, max_rejects = "0",
     memory_limit = None, allow_rules_date = false, mark_check = "50%", report = true, threads = None, progress = None
 ))]
 pub fn stress<'py>(
@@ -35,6 +35,7 @@ pub fn stress<'py>(
     fund_usd: Option<f64>,
     distance: &str,
     by: Vec<String>,
+    label: Option<&str>,
     format: &str,
     force: bool,
     max_rejects: &str,
@@ -49,7 +50,8 @@ pub fn stress<'py>(
     let whose = [("accounts", Distributed::Accounts), ("book", Distributed::Book), ("none", Distributed::None)];
     let (detail, whose) = (choose("detail", detail, &details)?, choose("distribution", distribution, &whose)?);
     let given = Given::new(py, scenarios)?;
-    let output = request::output("stress", &snapshot, out, format, force)?.with_report(report);
+    let output = request::output("stress", &snapshot, out, format, force)?;
+    let output = output.with_report(report).with_label(request::label(py, label)?);
     let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     let dir = snapshot.clone();
     let snapshot = request::snapshot(py, snapshot, allow_rules_date, mark_check, max_rejects, memory_limit)?;

@@ -26,6 +26,11 @@ pub fn distance(word: &str) -> PyResult<DistanceScope> {
     choose("distance", word, &choices)
 }
 
+/// What the user calls the run.
+pub fn label(py: Python<'_>, label: Option<&str>) -> PyResult<Option<String>> {
+    label.map(remargin::request::label).transpose().map_err(|error| errors::raise(py, &error))
+}
+
 /// Groupings, each a text such as `desk` or `desk,region`.
 pub fn groups(py: Python<'_>, by: &[String]) -> PyResult<Vec<Grouping>> {
     by.iter().map(|text| text.parse().map_err(|error| errors::raise(py, &error))).collect()

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 #[pyfunction]
 #[pyo3(signature = (
     snapshot, out, *, rules = None, shocks = None, distance = "none", by = Vec::new(), net_by = None,
-    format = "parquet", force = false, max_rejects = "0", memory_limit = None, allow_rules_date = false,
+    previous = None, history = None, label = None, format = "parquet", force = false, max_rejects = "0", memory_limit = None, allow_rules_date = false,
     mark_check = "50%", report = true, threads = None, progress = None
 ))]
 pub fn run<'py>(
@@ -30,6 +30,9 @@ pub fn run<'py>(
     distance: &str,
     by: Vec<String>,
     net_by: Option<String>,
+    previous: Option<PathBuf>,
+    history: Option<PathBuf>,
+    label: Option<&str>,
     format: &str,
     force: bool,
     max_rejects: &str,
@@ -40,7 +43,8 @@ pub fn run<'py>(
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let output = request::output("run", &snapshot, out, format, force)?.with_report(report);
+    let output = request::output("run", &snapshot, out, format, force)?;
+    let output = output.with_report(report).with_label(request::label(py, label)?);
     let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     let snapshot = request::snapshot(py, snapshot, allow_rules_date, mark_check, max_rejects, memory_limit)?;
     let distance = request::distance(distance)?;
@@ -48,7 +52,7 @@ pub fn run<'py>(
         .with_distance(distance)
         .with_groups(request::groups(py, &by)?)
         .with_net_by(request::groups(py, net_by.as_slice())?.pop());
-    request.shocks = shocks;
+    (request.shocks, request.previous, request.history) = (shocks, previous, history);
     let outcome = work::run(py, threads, progress, |progress| remargin::run::run(&request, progress))?;
     if outcome.too_many_rejects {
         let message = format!(

@@ -29,6 +29,22 @@ def test_a_run_writes_the_files_of_the_command(snapshot: Snapshot, out: Path, tm
     assert (tmp_path / "run" / "accounts.csv").is_file()
 
 
+def test_a_run_says_what_it_is_called_and_what_changed_since_another(tmp_path: Path) -> None:
+    days, history = ROOT / "examples", tmp_path / "history.parquet"
+    first = remargin.run(days / "yesterday", tmp_path / "a", label="EOD, desk B", history=history)
+    assert first["label"] == "EOD, desk B" and len(first["trend"]) == 1
+    second = remargin.run(days / "today", tmp_path / "b", previous=tmp_path / "a", history=history)
+    assert "label" not in second and len(second["trend"]) == 2
+    change = {total["figure"]: total for total in second["previous"]["totals"]}["mmr"]
+    assert change["change"] == pytest.approx(change["now"] - change["before"], abs=1e-9)
+    assert change["before"] == first["totals"]["mmr"]
+    cli("run", days / "today", "--out", tmp_path / "c", "--previous", tmp_path / "a", "--history", history)
+    assert (tmp_path / "b" / "summary.json").read_bytes() == (tmp_path / "c" / "summary.json").read_bytes()
+    for label in ("two\nlines", "", "turned \u202e"):
+        with pytest.raises(remargin.UsageError, match="expected a label"):
+            remargin.run(days / "today", tmp_path / "d", label=label)
+
+
 def test_runs_fail_with_the_words_of_the_command(snapshot: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(remargin.InvalidInput) as caught:
         remargin.run(tmp_path / "nothing", tmp_path / "out")

@@ -1,6 +1,5 @@
 //! Flags that several commands share, converted for the library.
 
-use super::shown::is_hidden;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
 use remargin::book::Grouping;
@@ -237,19 +236,9 @@ pub fn flag(remedy: Remedy) -> &'static str {
     }
 }
 
-/// Characters of a label.
-const LONGEST_LABEL: usize = 200;
-
 /// A label: one line of text.
 pub fn parse_label(text: &str) -> Result<String, String> {
-    let label = text.trim();
-    if label.is_empty()
-        || label.chars().count() > LONGEST_LABEL
-        || label.chars().any(|character| character.is_control() || is_hidden(character))
-    {
-        return Err(format!("expected one line of 1 to {LONGEST_LABEL} characters"));
-    }
-    Ok(label.to_owned())
+    remargin::request::label(text).map_err(|error| error.to_string())
 }
 
 fn parse_age(text: &str) -> Result<Duration, String> {

@@ -1,5 +1,6 @@
 //! Text as it may reach a terminal. Ids come from files that others wrote, and a terminal obeys control characters.
 
+use remargin::request::turns_text;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -21,11 +22,8 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// A character that a terminal would obey rather than show, or that turns the direction of text.
-pub fn is_hidden(character: char) -> bool {
-    let turns =
-        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns || (character.is_control() && !matches!(character, '\n' | '\t'))
+fn is_hidden(character: char) -> bool {
+    turns_text(character) || (character.is_control() && !matches!(character, '\n' | '\t'))
 }
 
 /// Writes whole lines, each as [`shown`].

@@ -3,9 +3,9 @@
 use super::exit;
 use super::terminal::Terminal;
 use clap::Args;
-use remargin::ops::lineage::{Lineage, run_id};
+use remargin::ops::lineage::{self, Lineage, run_id};
 use remargin::ops::{Attempt, Finished, job_of, metrics};
-use remargin::publish::{append_line, check_replaceable, write_file};
+use remargin::publish::{append_line, check_appendable, check_outside, check_replaceable, write_file};
 use remargin::{Error, Result};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -55,17 +55,18 @@ impl WatchArgs {
     /// [`Error::Usage`] if a file is inside a folder that the command reads or writes, or is another one's;
     /// [`Error::Io`] if the event cannot be written.
     pub fn start(&self, command: &'static str, snapshot: &Path, out: &Path) -> Result<Watch<'_>> {
-        let (snapshot, out) = (absolute(snapshot)?, absolute(out)?);
         for (flag, file) in [("--metrics", &self.metrics), ("--lineage", &self.lineage)] {
-            let Some(file) = file else { continue };
-            let place = absolute(file)?;
-            if let Some(folder) = [&snapshot, &out].into_iter().find(|folder| place.starts_with(folder)) {
-                let problem = format!("`{flag} {}` is inside `{}`", file.display(), folder.display());
-                return Err(Error::Usage(problem).hint("name a file outside the snapshot and the output folder"));
-            }
+            file.as_ref().map_or(Ok(()), |file| check_outside(flag, file, &[snapshot, out]))?;
         }
+        let (snapshot, out) = (absolute(snapshot)?, absolute(out)?);
         if let Some(file) = &self.metrics {
             check_replaceable(file, metrics::BEGINS.as_bytes())?;
+        }
+        if let Some(file) = &self.lineage {
+            check_appendable(file, lineage::BEGINS.as_bytes())?;
+        }
+        if self.metrics.is_some() && self.metrics == self.lineage {
+            return Err(Error::Usage("`--metrics` and `--lineage` name the same file".to_owned()));
         }
         let mut watch = Watch { args: self, command, lineage: None, started: Instant::now(), is_told: false };
         if let Some(file) = &self.lineage {

@@ -8,13 +8,13 @@ use crate::memory::MemoryLimit;
 use crate::progress::Progress;
 use crate::publish::recorded::Recorded;
 use crate::totals::before::{
-    AccountsBefore, CauseBefore, CountBefore, MigrationBefore, MoverBefore, NewlyAtRisk, ParameterBefore, Previous,
+    AccountsBefore, CauseBefore, CountBefore, MigrationBefore, MoverBefore, NewlyBreached, ParameterBefore, Previous,
     PreviousRun, TotalBefore,
 };
 use crate::{Invalid, Result};
 use std::path::Path;
 
-/// Accounts newly at risk that are listed.
+/// Accounts newly breached that are listed.
 const LISTED: usize = 100;
 
 /// An earlier run, as far as its manifest tells.
@@ -100,15 +100,15 @@ fn previous(before: &Recorded, now: &Recorded, outcome: CompareOutcome) -> Previ
             causes.iter().map(cause).collect()
         }),
         not_attributed: summary.not_attributed,
-        newly_at_risk: new_breaches.len() as u64,
-        newly_at_risk_accounts: new_breaches.into_iter().take(LISTED).map(newly_at_risk).collect(),
+        newly_breached: new_breaches.len() as u64,
+        newly_breached_accounts: new_breaches.into_iter().take(LISTED).map(newly_breached).collect(),
         largest_rises: summary.largest_rises.into_iter().map(mover).collect(),
         largest_falls: summary.largest_falls.into_iter().map(mover).collect(),
     }
 }
 
-fn newly_at_risk(of: NewBreach) -> NewlyAtRisk {
-    NewlyAtRisk {
+fn newly_breached(of: NewBreach) -> NewlyBreached {
+    NewlyBreached {
         account_id: of.account_id,
         breach: of.breach.to_owned(),
         margin_ratio_before: of.margin_ratio_a,
@@ -138,6 +138,9 @@ fn notes(before: &Recorded, now: &Recorded, summary: &CompareSummary) -> Vec<Str
         } else if then == today {
             notes.push(format!("Both runs are of the same time, {}.", now.as_of));
         }
+    }
+    if summary.accounts.kept == 0 && summary.accounts.closed > 0 {
+        notes.push("No account is in both runs: the earlier one may be of another book.".to_owned());
     }
     if before.rules.hash != now.rules.hash {
         let (then, today) = (&before.rules.name, &now.rules.name);

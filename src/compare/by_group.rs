@@ -260,10 +260,20 @@ impl Row<'_> {
         self.change.sums[side][place].value()
     }
 
+    /// What changed MMR most: a cause, or accounts that came from other groups or went there.
+    fn main_cause(&self) -> Option<&'static str> {
+        let causes = self.causes(&self.change.mmr)?;
+        let largest = causes.iter().fold(0.0_f64, |largest, cause| largest.max(cause.abs()));
+        if self.change.mmr.moved.value().abs() > largest { Some("moved") } else { main_of(&causes) }
+    }
+
     fn causes(&self, of: &Attributed) -> Option<Causes> {
         self.with_causes.then(|| of.causes.map(Sum::value))
     }
 }
+
+const MAIN_CAUSE: &str = "What changed MMR most: a cause, or `moved`, accounts that came from other groups or went there; \
+                          null where causes are not told apart, and where nothing changed.";
 
 fn columns<'a>() -> Vec<Filled<'a, Row<'a>>> {
     let mut columns = vec![
@@ -292,10 +302,7 @@ fn columns<'a>() -> Vec<Filled<'a, Row<'a>>> {
         columns.push(column.number(move |row: &Row| row.sum(1, place) - row.sum(0, place)));
     }
     columns.extend(attributed("mmr", "the change of MMR", |change| &change.mmr));
-    columns.push(
-        label("mmr_main_cause", "The cause that changed MMR most; null where causes are not told apart.")
-            .optional_text(|row: &Row| row.causes(&row.change.mmr).as_ref().and_then(main_of)),
-    );
+    columns.push(label("mmr_main_cause", MAIN_CAUSE).optional_text(|row: &Row| row.main_cause()));
     columns.push(
         usd("excess_change", "B less A of the excess, `adj_eq - mmr - liquidation_fee`.")
             .number(|row: &Row| row.change.excess.change()),

@@ -18,7 +18,7 @@ use crate::formats::whole;
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::recorded::{RecordedFile, read_json};
-use crate::results::hash_file;
+use crate::results::check_output;
 use crate::schema::{self, ColumnSchema};
 use crate::source::{self, Format};
 use crate::{Error, Invalid, Result};
@@ -130,21 +130,6 @@ impl Found {
         Ok(Self { file, format, recorded, front })
     }
 
-    /// Checks that the file is the one that the folder was written with.
-    fn check(&self, progress: &dyn Progress) -> Result<()> {
-        let found = hash_file(&self.file, progress)?.map(|(_, hash)| hash);
-        if found.as_ref() == Some(&self.recorded.blake3) {
-            return Ok(());
-        }
-        let (problem, value) = match found {
-            None => ("the table is not there any more", String::new()),
-            Some(hash) => ("the table is not the file that the manifest lists", hash),
-        };
-        let invalid = Invalid::new(problem).file(&self.file);
-        let invalid = if value.is_empty() { invalid } else { invalid.value(value) };
-        Err(invalid.expected(format!("BLAKE3 {}", self.recorded.blake3)).into())
-    }
-
     /// The columns with those in front.
     fn schema(&self, of_file: &Schema) -> SchemaRef {
         let front = OF_RUN.iter().take(self.front.len()).map(|(name, _)| Field::new(*name, DataType::Utf8, false));
@@ -177,7 +162,7 @@ impl Found {
 pub fn export(request: &ExportRequest, format: RowFormat, to: &mut dyn Write, progress: &dyn Progress) -> Result<u64> {
     let found = Found::of(request)?;
     progress.stage("hash", "bytes", found.recorded.bytes);
-    found.check(progress)?;
+    check_output(&request.run, &found.recorded, progress)?;
     progress.stage("export", "rows", found.recorded.rows.unwrap_or(0));
     let (mut rows, mut is_begun) = (0, false);
     let failed = |err| Error::io("write to", "stdout", err);

@@ -31,7 +31,7 @@ const FILES: [(&str, &str); 10] = [
 /// # Errors
 /// [`Error::Usage`] if the folder exists; [`Error::Io`] if writing fails. In all cases nothing is left behind.
 pub fn write(dir: &Path) -> Result<Vec<&'static str>> {
-    let folder = OutputFolder::of_snapshot(dir, false, &[])?;
+    let folder = OutputFolder::of_snapshot(dir, false, &[]).map_err(Error::for_new_only)?;
     for (name, text) in FILES {
         let path = folder.path().join(name);
         std::fs::write(&path, text).map_err(|err| Error::io("write", &path, err))?;

@@ -4,6 +4,7 @@ use super::{COUNTS, HISTORY, HistoryRow, MONEY, columns, with};
 use crate::publish::replace_file;
 use crate::results::read_rows;
 use crate::rules::RulesId;
+use crate::source::CHANGED;
 use crate::tables::filled::batch;
 use crate::{Error, Invalid, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -31,7 +32,7 @@ pub fn read(path: &Path) -> Result<Vec<HistoryRow>> {
     check(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
-    let Some(found) = read_rows(folder, &stem)? else { return Ok(Vec::new()) };
+    let Some(found) = unchanged(|| read_rows(folder, &stem))? else { return Ok(Vec::new()) };
     let listed = |schema: &arrow::datatypes::Schema| -> Vec<String> {
         schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect()
     };
@@ -58,6 +59,21 @@ pub fn read(path: &Path) -> Result<Vec<HistoryRow>> {
         }
     }
     Ok(rows)
+}
+
+/// Reads again while another run replaces the file.
+fn unchanged<T>(read: impl Fn() -> Result<T>) -> Result<T> {
+    let mut outcome = read();
+    for _ in 0..20 {
+        match &outcome {
+            Err(Error::Invalid(invalid)) if invalid.problem == CHANGED => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                outcome = read();
+            }
+            _ => break,
+        }
+    }
+    outcome
 }
 
 fn row_of(batch: &RecordBatch, row: usize) -> Option<HistoryRow> {

@@ -154,6 +154,23 @@ pub fn trend(mut rows: Vec<HistoryRow>, run: &HistoryRow) -> Vec<TrendPoint> {
     rows.iter().skip(first).map(HistoryRow::point).collect()
 }
 
+/// What a run said of the runs before it, to which it adds itself anew: points of later times, or out of order, are
+/// left out.
+pub fn continued(said: &[TrendPoint], run: &HistoryRow) -> Vec<TrendPoint> {
+    if said.is_empty() {
+        return Vec::new();
+    }
+    let mut points: Vec<TrendPoint> = Vec::new();
+    for point in said.iter().filter(|point| point.as_of < run.as_of) {
+        let key = |point: &TrendPoint| (point.as_of.clone(), point.identity.clone());
+        if points.last().is_none_or(|last| key(last) < key(point)) {
+            points.push(point.clone());
+        }
+    }
+    points.push(run.point());
+    points
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,9 @@ const READ: &str = "https://openlineage.io/spec/facets/1-0-0/InputStatisticsInpu
 const WRITTEN: &str = "https://openlineage.io/spec/facets/1-0-2/OutputStatisticsOutputDatasetFacet.json#/$defs/\
                        OutputStatisticsOutputDatasetFacet";
 
+/// How each line begins.
+pub const BEGINS: &str = "{\"eventType\":";
+
 /// Namespace of the jobs.
 const NAMESPACE: &str = "remargin";
 /// Namespace of files, as the specification names it.

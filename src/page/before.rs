@@ -21,7 +21,7 @@ pub(super) fn previous(of: &Previous) -> Value {
         json!([cut(&one.key, LONGEST_VALUE), value(&one.before), value(&one.now)])
     });
     let totals = TOTALS.iter().filter_map(|name| of.totals.iter().find(|total| total.figure == *name));
-    let newly = of.newly_at_risk_accounts.iter().map(|one| {
+    let newly = of.newly_breached_accounts.iter().map(|one| {
         json!([
             cut(&one.account_id, LONGEST_ID),
             one.breach,
@@ -53,7 +53,7 @@ pub(super) fn previous(of: &Previous) -> Value {
             .collect::<Vec<_>>(),
         "migration": migration.collect::<Vec<_>>(),
         "causes": causes,
-        "newly_total": of.newly_at_risk,
+        "newly_total": of.newly_breached,
         "newly": newly.collect::<Vec<_>>(),
         "movers": of.largest_rises.iter().chain(&of.largest_falls).map(mover).collect::<Vec<_>>(),
     })

@@ -24,7 +24,6 @@ mod readme;
 
 pub use portfolio::{MOST_LEGS, Probe};
 
-use crate::error::Remedy;
 use crate::listing::{LISTING, Listing, ProbeNote};
 use crate::margin::rules::Rules;
 use crate::market::Market;
@@ -87,10 +86,7 @@ pub fn probe(request: &ProbeRequest) -> Result<usize> {
         return Err(Error::Usage(problem).hint("the snapshot needs contracts with prices, and their indices"));
     }
     // Nothing says that a folder of probes is one of ours, so none is ever replaced.
-    let folder = OutputFolder::create(&request.out, false, &[&request.snapshot]).map_err(|error| match error {
-        Error::Refused { problem, remedy: Remedy::Replace } => Error::Usage(problem).hint("name a new folder"),
-        other => other,
-    })?;
+    let folder = OutputFolder::create(&request.out, false, &[&request.snapshot]).map_err(Error::for_new_only)?;
     for (note, probe) in listing.probes.iter().zip(&probes) {
         write_bytes(folder.path(), &note.file, &json(&note.file, &probe.request())?)?;
     }

@@ -21,7 +21,9 @@ pub use folder::OutputFolder;
 pub use hashed::OutputFile;
 pub use lines::append_line;
 pub use manifest::Published;
-pub use whole_file::{check_replaceable, replace_file, write_file, write_new_private_file};
+pub use whole_file::{
+    check_appendable, check_outside, check_replaceable, replace_file, write_file, write_new_private_file,
+};
 
 /// The name of the manifest in the output folder.
 pub const MANIFEST: &str = "manifest.json";

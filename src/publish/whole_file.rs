@@ -7,7 +7,7 @@ use super::disk::{self, NewFile, beside, parent};
 use super::lock::Lock;
 use crate::{Error, Result};
 use std::io::{ErrorKind, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Writes a file. Missing parents are created.
@@ -59,6 +59,34 @@ fn replace(path: &Path, patience: Duration, make: impl FnOnce() -> Result<Vec<u8
     })
 }
 
+/// Refuses a file that a command writes beside its output, and that is inside a folder which it reads or writes.
+///
+/// # Errors
+/// [`Error::Usage`] that names the file and the folder; [`Error::Io`] if a place cannot be found.
+pub fn check_outside(what: &str, file: &Path, folders: &[&Path]) -> Result<()> {
+    let place = real(file)?;
+    for folder in folders {
+        if place.starts_with(real(folder)?) {
+            let problem = format!("{what} `{}` is inside `{}`", file.display(), folder.display());
+            return Err(Error::Usage(problem).hint("name a file outside the snapshot and the output folder"));
+        }
+    }
+    Ok(())
+}
+
+/// A path without links, as far as it is there.
+fn real(path: &Path) -> Result<PathBuf> {
+    let absolute = std::path::absolute(path).map_err(|err| Error::io("find", path, err))?;
+    let there = absolute.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    Ok(match there {
+        Some((above, found)) => match absolute.strip_prefix(above) {
+            Ok(below) if !below.as_os_str().is_empty() => found.join(below),
+            _ => found,
+        },
+        None => absolute,
+    })
+}
+
 /// Refuses to replace a file that does not begin as what will be written.
 ///
 /// # Errors
@@ -80,6 +108,17 @@ pub fn check_replaceable(path: &Path, begin: &[u8]) -> Result<()> {
     }
     let problem = format!("`{}` is not replaced: it is another file", path.display());
     Err(Error::Usage(problem).hint("name a new file, or remove it first"))
+}
+
+/// Refuses to append to a file that has something else in it than lines that begin with `begin`.
+///
+/// # Errors
+/// Those of [`check_replaceable`].
+pub fn check_appendable(path: &Path, begin: &[u8]) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() && found.len() == 0 => Ok(()),
+        _ => check_replaceable(path, begin),
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -118,6 +157,19 @@ mod tests {
         write_file(&path, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+
+        let folders = [place.path()];
+        for inside in ["x", "new/x", "pages/../x"] {
+            let refused = check_outside("--history", &place.path().join(inside), &folders).unwrap_err();
+            assert_eq!(refused.exit_code(), 2, "{refused}");
+        }
+        assert!(check_outside("--history", &place.path().with_extension("x"), &folders).is_ok());
+
+        fs::write(place.path().join("empty"), "").unwrap();
+        assert!(check_appendable(&place.path().join("empty"), b"x").is_ok());
+        assert!(check_appendable(&place.path().join("new"), b"x").is_ok());
+        assert_eq!(check_appendable(&path, b"x").unwrap_err().exit_code(), 2);
+        fs::remove_file(place.path().join("empty")).unwrap();
 
         assert!(check_replaceable(&path, b"second").is_ok());
         assert_eq!(check_replaceable(&path, b"other").unwrap_err().exit_code(), 2);

@@ -8,6 +8,6 @@ mod rows;
 mod written;
 
 pub use finished::{FinishedRun, read_finished};
-pub use rows::{ResultColumns, ResultRow, each_result, has_result, hash_file, read_result, scan_result};
+pub use rows::{ResultColumns, ResultRow, check_output, each_result, has_result, hash_file, read_result, scan_result};
 pub use written::read_rows;
 pub(crate) use written::{read_json, read_table, scan_table};

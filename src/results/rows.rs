@@ -3,6 +3,7 @@
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
 use crate::progress::Progress;
+use crate::publish::recorded::RecordedFile;
 use crate::source::{self, Format, Input};
 use crate::tables::unguarded;
 use crate::{Invalid, Result};
@@ -94,6 +95,22 @@ pub fn has_result(dir: &Path, table: &str) -> Result<bool> {
 /// [`crate::Error::Invalid`] if it cannot be read; [`crate::Error::Interrupted`].
 pub fn hash_file(file: &Path, progress: &dyn Progress) -> Result<Option<(u64, String)>> {
     if source::is_file(file)? { Input::open(file)?.hash(progress).map(Some) } else { Ok(None) }
+}
+
+/// Checks that an output of the run in `dir` is the file that its manifest lists.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] with the hashes if it is another one, or not there; those of [`hash_file`].
+pub fn check_output(dir: &Path, recorded: &RecordedFile, progress: &dyn Progress) -> Result<()> {
+    let file = dir.join(&recorded.path);
+    let (problem, value) = match hash_file(&file, progress)? {
+        Some((_, hash)) if hash == recorded.blake3 => return Ok(()),
+        Some((_, hash)) => ("the file is not the one that the manifest lists", hash),
+        None => ("the file is not there any more", String::new()),
+    };
+    let invalid = Invalid::new(problem).file(&file);
+    let invalid = if value.is_empty() { invalid } else { invalid.value(value) };
+    Err(invalid.expected(format!("BLAKE3 {}", recorded.blake3)).into())
 }
 
 /// Reads columns of a table of the run in `dir` on many threads. `fold` gets the number of each row (from 1), its names

@@ -6,10 +6,11 @@ use crate::history::{self, HistoryRow};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance};
+use crate::publish::recorded::RecordedFile;
 use crate::publish::{OutputFile, OutputFolder};
-use crate::results::read_finished;
+use crate::results::{check_output, read_finished};
 use crate::totals::Summary;
-use crate::{Error, Result};
+use crate::{Error, Invalid, Result, publish};
 
 pub(super) const SUMMARY: &str = "summary.json";
 
@@ -18,12 +19,27 @@ pub(super) const SUMMARY: &str = "summary.json";
 /// # Errors
 /// [`Error::Invalid`] if the earlier run is no finished run or the history is another file; [`Error::Usage`] if the
 /// name of the history is none.
-pub(super) fn check(request: &RunRequest) -> Result<()> {
+pub(super) fn check(request: &RunRequest, progress: &dyn Progress) -> Result<()> {
     if let Some(dir) = &request.previous {
-        earlier(dir)?;
+        let recorded = earlier(dir)?;
         read_finished(dir)?;
+        if recorded.identity.is_some()
+            && recorded.identity_again()?.is_some_and(|again| recorded.identity != Some(again))
+        {
+            let invalid = Invalid::new("the manifest of the earlier run contradicts its identity: it was edited");
+            return Err(invalid.file(dir.join(crate::publish::MANIFEST)).into());
+        }
+        let is_read = |file: &&RecordedFile| {
+            let stem = file.path.split('.').next().unwrap_or_default();
+            ["accounts", "risk_units", "summary"].contains(&stem)
+        };
+        recorded.outputs.iter().filter(is_read).try_for_each(|file| check_output(dir, file, progress))?;
     }
-    request.history.as_ref().map_or(Ok(()), |file| history::read(file).map(drop))
+    let Some(file) = &request.history else { return Ok(()) };
+    let mut folders = vec![request.snapshot.dir.as_path(), &request.output.dir];
+    folders.extend(request.previous.as_deref());
+    publish::check_outside("the history", file, &folders)?;
+    history::read(file).map(drop)
 }
 
 /// Puts into the summary what it says of other runs. The tables of the run, which are `outputs`, are written. Returns
@@ -44,9 +60,13 @@ pub(super) fn tell(
         files.push(write_bytes(folder.path(), SUMMARY, &summary.to_json()?)?);
         manifest::write(folder, provenance, &files)?;
         let limit = request.snapshot.memory_limit;
-        let found = against(dir, folder.path(), &request.snapshot.dir, limit, progress)?;
+        let mut found = against(dir, folder.path(), &request.snapshot.dir, limit, progress)?;
         folder.discard(SUMMARY)?;
         folder.discard(crate::publish::MANIFEST)?;
+        if let Some(given) = previous.as_ref().filter(|given| given.not_attributed.is_some()) {
+            // The snapshot of the earlier run is there again: the run did not know its causes.
+            found.forget_causes(given);
+        }
         let knew_causes = previous.as_ref().is_some_and(|given| given.not_attributed.is_none());
         // What was known once stays known when the snapshot of the earlier run is gone.
         if !knew_causes || found.not_attributed.is_none() {
@@ -57,7 +77,7 @@ pub(super) fn tell(
     let row = HistoryRow::of_book(&provenance.identity()?.unwrap_or_default(), summary);
     summary.trend = match &request.history {
         Some(file) => history::trend(history::read(file)?, &row),
-        None => trend.clone(),
+        None => history::continued(trend, &row),
     };
     Ok(row)
 }

@@ -187,7 +187,7 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
     Grouping::check_distinct(&request.groups)?;
     let others = request.shocks.iter().chain(&request.previous);
     let inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(others).map(PathBuf::as_path).collect();
-    before::check(request)?;
+    before::check(request, progress)?;
     let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let clock = Instant::now();
     let options = LoadOptions {

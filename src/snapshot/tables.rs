@@ -160,6 +160,11 @@ impl Pending {
     /// Opens all tables, so that a broken one is found before any is read; accounts are put together by `groups`.
     pub fn open(sources: &[(Table, Source)], groups: &[Grouping], options: &LoadOptions) -> Result<Self> {
         let mut tables = Vec::new();
+        let of_model = Table::Accounts.columns().iter().filter(|column| !column.is_text() || !column.required);
+        if let Some(column) = of_model.into_iter().find(|column| is_attribute(groups, column.name)) {
+            let problem = format!("accounts cannot be grouped by `{}`, which is no attribute", column.name);
+            return Err(Error::Usage(problem));
+        }
         for (table, source) in sources {
             tables.push((*table, source.paths(), Opened::new(source, &table.columns_by(groups))?));
         }

@@ -86,9 +86,12 @@ pub(crate) fn unreadable(file: &Path, error: &io::Error) -> Error {
     Invalid::new(format!("the file cannot be read: {error}")).file(file).into()
 }
 
+/// What is said of a file that is not the same at the end.
+pub(crate) const CHANGED: &str = "the file changed while it was read";
+
 /// An input that is not what it was when it was opened; `how` says what is different.
 pub(crate) fn changed(file: &Path, how: impl Into<String>) -> Invalid {
-    Invalid::new("the file changed while it was read")
+    Invalid::new(CHANGED)
         .file(file)
         .value(how)
         .expected("a file that stays as it is until the command ends")

@@ -28,13 +28,25 @@ pub struct Previous {
     /// Why causes could not be told apart, if so.
     pub not_attributed: Option<String>,
     /// How many accounts are newly in liquidation or have a new IM deficit.
-    pub newly_at_risk: u64,
+    pub newly_breached: u64,
     /// The first hundred of them: liquidation before IM deficit, the lowest margin ratio first.
-    pub newly_at_risk_accounts: Vec<NewlyAtRisk>,
+    pub newly_breached_accounts: Vec<NewlyBreached>,
     /// The ten accounts whose MMR rises most.
     pub largest_rises: Vec<MoverBefore>,
     /// The ten accounts whose MMR falls most.
     pub largest_falls: Vec<MoverBefore>,
+}
+
+impl Previous {
+    /// Says no more than `given`, which was told when causes could not be told apart.
+    pub(crate) fn forget_causes(&mut self, given: &Self) {
+        self.causes = None;
+        self.not_attributed.clone_from(&given.not_attributed);
+        self.notes.clone_from(&given.notes);
+        self.newly_breached_accounts.iter_mut().for_each(|account| account.main_cause = None);
+        let movers = self.largest_rises.iter_mut().chain(&mut self.largest_falls);
+        movers.for_each(|account| account.main_cause = None);
+    }
 }
 
 /// An earlier run.
@@ -127,7 +139,7 @@ pub struct CauseBefore {
 /// An account that is newly in liquidation, or has a new IM deficit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct NewlyAtRisk {
+pub struct NewlyBreached {
     /// Its id.
     pub account_id: String,
     /// `liquidation` or `im_deficit`.

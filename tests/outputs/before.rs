@@ -73,14 +73,14 @@ fn the_change_is_that_of_compare_and_adds_up() {
         ("parameters", "parameters"),
         ("largest_rises", "largest_rises"),
         ("largest_falls", "largest_falls"),
-        ("newly_at_risk_accounts", "new_breaches"),
+        ("newly_breached_accounts", "new_breaches"),
         ("not_attributed", "not_attributed"),
     ] {
         assert_eq!(previous[ours], in_words(&compared[theirs]), "{ours}");
     }
-    assert_eq!(previous["newly_at_risk"], json!(rows(&dir.join("change/breaches.parquet")).len()));
-    assert!(previous["newly_at_risk"].as_u64().unwrap() > 0 && previous["notes"] == json!([]), "{previous:#}");
-    assert!(previous["newly_at_risk_accounts"][0]["main_cause"].is_string(), "{previous:#}");
+    assert_eq!(previous["newly_breached"], json!(rows(&dir.join("change/breaches.parquet")).len()));
+    assert!(previous["newly_breached"].as_u64().unwrap() > 0 && previous["notes"] == json!([]), "{previous:#}");
+    assert!(previous["newly_breached_accounts"][0]["main_cause"].is_string(), "{previous:#}");
     assert_eq!(previous["run"]["label"], label[1]);
     let before = json(&dir.join("a/manifest.json"));
     assert_eq!(previous["run"]["identity"], before["identity"]);
@@ -129,15 +129,21 @@ fn such_a_run_verifies_after_the_earlier_one_is_gone() {
     whole(0);
     // A change that the runs do not give is found while both are there.
     let copy = files(&dir.join("b"));
-    forge(&dir.join("b"), "summary.json", |text| text.replacen("\"newly_at_risk\": ", "\"newly_at_risk\": 1", 1));
+    forge(&dir.join("b"), "summary.json", |text| text.replacen("\"newly_breached\": ", "\"newly_breached\": 1", 1));
     let found = verify(dir, &["b"], 1);
-    assert_eq!(found["differences"][0]["column"], "previous.newly_at_risk", "{found:#}");
+    assert_eq!(found["differences"][0]["column"], "previous.newly_breached", "{found:#}");
     for (name, bytes) in &copy {
         fs::write(dir.join("b").join(name), bytes).unwrap();
     }
     // Without the snapshot of the earlier run, and without that run, what it said is taken over.
     fs::rename(dir.join("yesterday"), dir.join("moved")).unwrap();
     whole(0);
+    // A run that was made without it stays what it is when the snapshot is there again.
+    succeeds(dir, &["run", "today", "--out", "c", "--quiet", "--previous", "a"]);
+    assert!(json(&dir.join("c/summary.json"))["previous"]["causes"].is_null());
+    fs::rename(dir.join("moved"), dir.join("yesterday")).unwrap();
+    verify(dir, &["c"], 0);
+    fs::rename(dir.join("yesterday"), dir.join("moved")).unwrap();
     fs::remove_dir_all(dir.join("a")).unwrap();
     whole(0);
     // A page is built of the summary.

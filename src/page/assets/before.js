@@ -69,7 +69,7 @@ function changeTable(before) {
   ];
   const text = (label, name) => ({ label, num: true, value: (row) => row[name] });
   table(byId("table-change"), [{ label: "Figure", value: (row) => row.name }, text("Before", "then"), text("Now", "now"), text("Change", "change"),
-    { label: "Share", num: true, value: (row) => row.share, show: (x) => (x === null ? NONE : move(x)), about: "Change over the figure before" }],
+    { label: "Relative", num: true, value: (row) => row.share, show: (x) => (x === null ? NONE : move(x)), about: "Change over the figure before" }],
   rows, { title: "Totals and accounts", about: "of the accounts that were compared; money in USD" });
 }
 
@@ -83,7 +83,7 @@ function newlyTable(before) {
     { label: "Change of MMR", num: true, value: (row) => row[4], show: gain },
     { label: "Main cause", value: (row) => row[5], show: causeName, about: "The cause that took most of what was left above the limit" },
   ], before.newly, {
-    title: "Newly at risk", about: total > before.newly.length ? `the first ${count(before.newly.length)} of ${count(total)}` : "newly in liquidation, or newly below IMR",
+    title: "Newly breached", about: total > before.newly.length ? `the first ${count(before.newly.length)} of ${count(total)}` : "newly in liquidation, or newly below IMR",
     search: (row) => row[0], placeholder: "Search account", empty: "No account is newly in liquidation or newly below its IMR.",
   });
 }
