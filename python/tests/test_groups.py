@@ -56,10 +56,10 @@ def test_groups_are_a_group_by(desks: Path, tmp_path: Path) -> None:
             select a.*, coalesce(t.desk, '') as desk, coalesce(t.region, '') as region
             from accounts a left join attributes t using (account_id)
         ), named as (
-            select 'desk' as by, desk as "group", * from known
+            select 'desk' as "by", desk as "group", * from known
             union all select 'desk,region', desk || '/' || region, * from known
         ), expected as (
-            select by, "group", count(*) as accounts, sum(mmr) as mmr, sum(adj_eq) as adj_eq, sum(imr) as imr,
+            select "by", "group", count(*) as accounts, sum(mmr) as mmr, sum(adj_eq) as adj_eq, sum(imr) as imr,
                 count(*) filter (status = 'liquidation') as liquidation, min(margin_ratio) as worst,
                 sum(greatest(0, imr - adj_eq)) as shortfall_imr
             from named group by all
@@ -68,7 +68,7 @@ def test_groups_are_a_group_by(desks: Path, tmp_path: Path) -> None:
             max(abs(g.shortfall_imr - e.shortfall_imr)),
             count(*) filter (g.accounts = e.accounts and g.liquidation = e.liquidation
                 and g.worst_margin_ratio is not distinct from e.worst)
-        from groups g join expected e using (by, "group")
+        from groups g join expected e using ("by", "group")
         """
     ).fetchone()
     assert found is not None

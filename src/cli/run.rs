@@ -57,7 +57,7 @@ pub struct RunArgs {
     distance: DistanceArg,
     #[command(flatten)]
     groups: GroupArgs,
-    /// Margin the accounts of each group also as one, such as `client`: positions and orders side by side, balances added up
+    /// Margin the accounts of each group also as one, such as `client`: positions side by side, balances added up
     ///
     /// Writes the table `netting`, with the sum of their margins beside it, and groups by these columns as `--by` does.
     /// The book must fit the memory limit. Accounts with a missing value are not netted. All accounts of a group must

@@ -272,8 +272,8 @@ impl Row<'_> {
     }
 }
 
-const MAIN_CAUSE: &str = "What changed MMR most: a cause, or `moved`, accounts that came from other groups or went there; \
-                          null where causes are not told apart, and where nothing changed.";
+const MAIN_CAUSE: &str = "What changed MMR most: a cause, or `moved`, accounts that came from other groups or went \
+                          there; null where causes are not told apart, and where nothing changed.";
 
 fn columns<'a>() -> Vec<Filled<'a, Row<'a>>> {
     let mut columns = vec![
