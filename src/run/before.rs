@@ -36,6 +36,7 @@ pub(super) fn check(request: &RunRequest, progress: &dyn Progress) -> Result<()>
         recorded.outputs.iter().filter(is_read).try_for_each(|file| check_output(dir, file, progress))?;
     }
     let Some(file) = &request.history else { return Ok(()) };
+    history::check(file)?;
     let mut folders = vec![request.snapshot.dir.as_path(), &request.output.dir];
     folders.extend(request.previous.as_deref());
     publish::check_outside("the history", file, &folders)?;

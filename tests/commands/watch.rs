@@ -220,14 +220,31 @@ fn files_of_others_and_files_in_the_way_are_refused() {
         (["--metrics", "folder"], "it is not a file"),
         (["--metrics", "out/run.prom"], "is inside"),
         (["--lineage", "snapshot/run.jsonl"], "name a file outside"),
+        (["--lineage", "notes.txt"], "it is another file"),
+        (["--lineage", "folder"], "it is not a file"),
+        (["--history", "snapshot/h.parquet"], "name a file outside"),
+        (["--history", "out/deep/h.parquet"], "name a file outside"),
     ] {
         let outcome = remargin(dir, &[&["run", "snapshot", "--out", "out", "--quiet"], &flags[..]].concat());
         assert_eq!(outcome.code, Some(2), "{flags:?}: {}", outcome.stderr);
         assert!(outcome.stderr.contains(words), "{flags:?}: {}", outcome.stderr);
     }
-    let outcome = remargin(dir, &["run", "snapshot", "--out", "out", "--quiet", "--lineage", "folder"]);
-    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    assert_eq!(fs::read_to_string(dir.join("notes.txt")).unwrap(), "mine");
     assert_eq!(entries(dir), ["folder", "notes.txt", "snapshot"]);
+    // A link leads into the snapshot all the same.
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("snapshot", dir.join("link")).unwrap();
+        std::os::unix::fs::symlink("snapshot/positions.csv", dir.join("file")).unwrap();
+        let before = fs::read(dir.join("snapshot/positions.csv")).unwrap();
+        for file in ["link/new.jsonl", "file"] {
+            let outcome = remargin(dir, &["run", "snapshot", "--out", "out", "--quiet", "--lineage", file]);
+            assert_eq!(outcome.code, Some(2), "{file}: {}", outcome.stderr);
+        }
+        assert!(
+            fs::read(dir.join("snapshot/positions.csv")).unwrap() == before && !dir.join("link/new.jsonl").exists()
+        );
+    }
     // The run is there, and only its metrics are not.
     let line = ["run", "snapshot", "--out", "out", "--quiet", "--metrics", "notes.txt/run.prom"];
     let outcome = remargin(dir, &line);

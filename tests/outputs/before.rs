@@ -135,6 +135,25 @@ fn such_a_run_verifies_after_the_earlier_one_is_gone() {
     for (name, bytes) in &copy {
         fs::write(dir.join("b").join(name), bytes).unwrap();
     }
+    // So is a trend that does not end with this run, or names later ones.
+    for (before, after) in [("\"accounts\": ", "\"accounts\": 1"), ("\"as_of\": \"20", "\"as_of\": \"30")] {
+        forge(&dir.join("b"), "summary.json", |text| {
+            let place = text.rfind(before).filter(|place| *place > text.find("\"trend\"").unwrap()).unwrap();
+            text[..place].to_owned() + &text[place..].replacen(before, after, 1)
+        });
+        let found = verify(dir, &["b"], 1);
+        assert!(found["differences"].to_string().contains("trend"), "{found:#}");
+        for (name, bytes) in &copy {
+            fs::write(dir.join("b").join(name), bytes).unwrap();
+        }
+    }
+    // An earlier run that is not what its manifest says is no basis.
+    let earlier = fs::read(dir.join("a/accounts.parquet")).unwrap();
+    fs::write(dir.join("a/accounts.parquet"), [&earlier[..], b"x"].concat()).unwrap();
+    let outcome = remargin(dir, &["run", "today", "--out", "d", "--quiet", "--previous", "a"]);
+    assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("not the one that the manifest lists") && !dir.join("d").exists());
+    fs::write(dir.join("a/accounts.parquet"), &earlier).unwrap();
     // Without the snapshot of the earlier run, and without that run, what it said is taken over.
     fs::rename(dir.join("yesterday"), dir.join("moved")).unwrap();
     whole(0);
