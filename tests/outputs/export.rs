@@ -184,7 +184,7 @@ fn what_cannot_be_exported_is_named() {
     fs::copy(dir.join("parquet/at_risk.parquet"), &file).unwrap();
     let outcome = remargin(dir, &["export", "parquet", "accounts"]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(3), ""), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("not the file that the manifest lists"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("not the one that the manifest lists"), "{}", outcome.stderr);
     fs::remove_file(file).unwrap();
     let outcome = remargin(dir, &["export", "parquet", "accounts"]);
     assert!(outcome.code == Some(3) && outcome.stderr.contains("not there any more"), "{}", outcome.stderr);
