@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs each artefact of scripts/release.sh where nothing else is, and margins the sample there:
 #   scripts/check_release.sh [DIR]
-# The tarball and the image run in an empty root. The .deb is installed by dpkg into a fresh minimal Debian if
+# The tarball and the image run in a root that has nothing else but /dev/random and /dev/urandom. The .deb is installed by dpkg into a fresh minimal Debian if
 # debootstrap is there, else unpacked into an empty root; the wheel into a fresh virtual environment, offline. All must
 # write the same tables. Needs root, or a kernel that lets users have namespaces of their own.
 set -euo pipefail
@@ -13,6 +13,8 @@ trap 'rm -rf "$work"' EXIT
 isolate=()
 [ "$(id -u)" = 0 ] || isolate=(unshare --map-root-user)
 
+# device ROOT: the devices that every container has, and that the command draws random numbers from.
+device() { mkdir -p "$1/dev" && cp -a /dev/random /dev/urandom "$1/dev"; }
 say() { printf '%-8s %s\n' "$1" "$2"; }
 # hashes DIR: of the tables of a run.
 hashes() { (cd "$1" && sha256sum accounts.* risk_units.* at_risk.* summary.json); }
@@ -30,6 +32,7 @@ say sums "as in SHA256SUMS"
 tarball=("$dist"/remargin-*-linux.tar.gz)
 mkdir "$work/tar"
 tar -xzf "${tarball[0]}" -C "$work/tar" --strip-components 1 --no-same-owner
+device "$work/tar"
 "${isolate[@]}" chroot "$work/tar" /remargin run /data/sample --out /out 2>"$work/log" || { cat "$work/log" && exit 1; }
 same tarball "$work/tar/out"
 if readelf --wide --program-headers "$work/tar/remargin" | grep -q INTERP; then
@@ -52,6 +55,7 @@ if [ "$(id -u)" = 0 ] && command -v debootstrap >/dev/null; then
     say deb "installed into a minimal Debian, and removed"
 else
     dpkg-deb --extract "${deb[0]}" "$work/deb"
+    device "$work/deb"
     "${isolate[@]}" chroot "$work/deb" /usr/bin/remargin run /usr/share/remargin/sample --out /out 2>/dev/null
     same deb "$work/deb/out"
     say deb "unpacked into an empty root: there is no debootstrap"
@@ -80,6 +84,7 @@ PYTHON
 )
 tar -xf "$work/layer.tar" -C "$work/image" --no-same-owner
 cp -r data/sample "$work/image/sample"
+device "$work/image"
 "${isolate[@]}" chroot "$work/image" "$entry" run /sample --out /out 2>/dev/null
 same image "$work/image/out"
 

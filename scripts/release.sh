@@ -72,10 +72,10 @@ RUSTFLAGS="-C target-feature=+crt-static $paths" \
 program=$work/remargin
 strip -o "$program" "$target/$triple/dist/remargin"
 
-# deterministic_tar FILE DIR: the same bytes for the same files.
+# deterministic_tar FILE DIR: the same bytes for the same files. No name in DIR has a blank.
 deterministic_tar() {
     tar --create --file "$1" --directory "$2" --sort=name --format=ustar --owner=0 --group=0 --numeric-owner \
-        --mtime="@$SOURCE_DATE_EPOCH" .
+        --mtime="@$SOURCE_DATE_EPOCH" -- $(ls -A "$2")
 }
 
 documents=(README.md CHANGELOG.md SECURITY.md LICENSE-APACHE LICENSE-MIT)
