@@ -1,7 +1,7 @@
 //! The accounts of each group margined as one, beside the sum of their margins: `run --net-by`.
 //!
-//! As for a client with several sub-accounts under one agreement: positions, balances and pending orders are added up,
-//! and what remains is one account under the same rules. The book is held in memory for it.
+//! As for a client with several sub-accounts under one agreement: positions and pending orders stand side by side,
+//! balances are added up, and what remains is one account under the same rules. The book is held in memory for it.
 
 use super::RunRequest;
 use crate::book::{Book, BookBuilder, Grouping, Groups};
