@@ -5,9 +5,9 @@
 
 mod common;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::concat_batches;
-use arrow::datatypes::DataType;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+use arrow_select::concat::concat_batches;
 use bytes::Bytes;
 use common::Generation;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -4,7 +4,7 @@
 //! target panics if a guarantee is broken: an error that is not an input error, counts that do not add up, a figure
 //! that is not finite, or two models that disagree.
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use remargin::Error;
 use remargin::distance::reverse::Statement;
 use remargin::engine::{chunk, price};

@@ -2,8 +2,8 @@
 
 use crate::table::{Source, Table};
 use crate::{errors, work};
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDateTime, PyType};
 use remargin::batches::{MarkCheck, MarketRows, Rows};

@@ -1,9 +1,11 @@
 //! Tables in and out through the Arrow `PyCapsule` interface.
 
 use crate::errors;
-use arrow::array::{Array, ArrayRef, AsArray, StructArray};
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
-use arrow::util::display::array_value_to_string;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, StructArray};
+use arrow_cast::display::array_value_to_string;
+use arrow_schema::{DataType, Field};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;

@@ -31,7 +31,7 @@ use crate::totals::flagged::{Flagged, flag};
 use crate::totals::spread::{Floor, Spread};
 use crate::totals::summary::{Summary, Tally};
 use crate::{Error, Result};
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use std::path::Path;
 
 pub use crate::formats::memory::Rows;
@@ -124,7 +124,7 @@ pub struct Recalculated {
 /// use remargin::progress::Silent;
 /// use std::path::Path;
 /// // Two record batches as an engine would hand them over.
-/// use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+/// use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 /// use std::sync::Arc;
 /// let text = |cell: &str| Arc::new(StringArray::from(vec![cell])) as ArrayRef;
 /// let number = |cell: f64| Arc::new(Float64Array::from(vec![cell])) as ArrayRef;

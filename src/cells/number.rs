@@ -1,9 +1,11 @@
 //! Converts every number once, whatever its type, to the nearest `f64`.
 
 use super::text::Text;
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, UInt64Array};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, UInt64Array};
+use arrow_cast::cast::cast;
+use arrow_schema::DataType;
 use std::io::Write;
 
 /// Why a value is not a usable number.
@@ -279,7 +281,7 @@ mod tests {
 
     #[test]
     fn columns_of_every_type_hold_the_same_number() {
-        use arrow::array::{Float32Array, Int8Array, NullArray, StringArray, UInt64Array};
+        use arrow_array::{Float32Array, Int8Array, NullArray, StringArray, UInt64Array};
         use std::sync::Arc;
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Float64Array::from(vec![Some(7.0), None])),

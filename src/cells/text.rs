@@ -1,8 +1,10 @@
 //! Columns of strings in any Arrow layout: plain, large, view or dictionary; integers as their decimal text.
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, LargeStringArray, StringArray, StringViewArray};
-use arrow::compute::{CastOptions, cast, cast_with_options};
-use arrow::datatypes::{DataType, Int32Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, Int32Array, LargeStringArray, StringArray, StringViewArray};
+use arrow_cast::cast::{CastOptions, cast, cast_with_options};
+use arrow_schema::DataType;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -226,8 +228,8 @@ pub(crate) fn in_a_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Float64Array, UInt64Array};
-    use arrow::datatypes::{Int8Type, UInt64Type};
+    use arrow_array::types::{Int8Type, UInt64Type};
+    use arrow_array::{Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Float64Array, UInt64Array};
 
     #[test]
     fn every_layout_reads_the_same() {

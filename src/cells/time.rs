@@ -3,9 +3,11 @@
 
 use super::text::Text;
 use crate::{Error, Invalid, Result};
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Date32Type, Int64Type, TimeUnit};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Int64Array};
+use arrow_cast::cast::cast;
+use arrow_schema::{DataType, TimeUnit};
 use std::path::Path;
 
 /// A timestamp that cannot be read or is outside 1677 to 2262, the range of 64-bit nanoseconds.
@@ -220,7 +222,7 @@ pub fn parse_time(text: &str) -> Result<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Date32Array, TimestampMillisecondArray, TimestampSecondArray};
+    use arrow_array::{Date32Array, TimestampMillisecondArray, TimestampSecondArray};
     use std::sync::Arc;
 
     #[test]

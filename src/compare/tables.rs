@@ -7,7 +7,7 @@ use crate::figures::{AccountFigure, AccountRow, Get, UnitFigure, UnitTotals};
 use crate::margin::Status;
 use crate::tables::columns::{ACCOUNT_ID, Column, RISK_UNIT, Table, TableSpec, count, flag, label, text, usd};
 use crate::tables::filled::{self, Filled, columns_of};
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 
 /// One row an account, of two rule sets over one book.
 pub static RULES_CHANGES: Table =

@@ -135,8 +135,8 @@ mod tests {
     use crate::rules;
     use crate::run::{self, RunRequest};
     use crate::source::Format;
-    use arrow::array::RecordBatch;
-    use arrow::compute::concat_batches;
+    use arrow_array::RecordBatch;
+    use arrow_select::concat::concat_batches;
 
     fn whole(rows: &Rows) -> RecordBatch {
         concat_batches(rows.schema(), rows.batches()).unwrap()
@@ -164,7 +164,7 @@ mod tests {
         let ids = |ids: &[&str]| Whose::Of(ids.iter().map(|&id| id.to_owned()).collect());
         let few = whole(&find(ids(&["A00000007", "A00000002", "A00000007"])).unwrap().distances);
         let of = |batch: &RecordBatch| {
-            let column = batch.column(0).as_any().downcast_ref::<arrow::array::StringArray>().unwrap();
+            let column = batch.column(0).as_any().downcast_ref::<arrow_array::StringArray>().unwrap();
             column.iter().flatten().map(str::to_owned).collect::<Vec<_>>()
         };
         let mut accounts = of(&few);

@@ -18,7 +18,7 @@ use crate::tables::filled::{self, Filled, account, columns_of};
 use crate::totals::at_risk::AtRisk;
 use crate::totals::reach::Move;
 use crate::{Error, Result, distance};
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use std::path::Path;
 
 /// Account x coin, `*` (all coins together) first. Prices are USD; `status` and `margin_ratio` are those of now.

@@ -5,9 +5,11 @@
 
 use super::strange;
 use crate::Result;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_cast::cast::cast;
+use arrow_schema::{DataType, Schema};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -91,8 +93,8 @@ fn texts<'a>(name: &str, column: &'a ArrayRef) -> Result<Cell<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{BooleanArray, Float64Array, StringArray};
-    use arrow::datatypes::Field;
+    use arrow_array::{BooleanArray, Float64Array, StringArray};
+    use arrow_schema::Field;
     use std::sync::Arc;
 
     #[test]

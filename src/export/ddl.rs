@@ -1,7 +1,7 @@
 //! The statement that creates a table in a warehouse.
 
 use crate::{Error, Result};
-use arrow::datatypes::{DataType, Schema};
+use arrow_schema::{DataType, Schema};
 use std::fmt::Write;
 use std::str::FromStr;
 
@@ -119,7 +119,7 @@ pub(super) fn create(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::datatypes::Field;
+    use arrow_schema::Field;
 
     #[test]
     fn each_dialect_has_its_types() {

@@ -14,6 +14,7 @@ mod pgcopy;
 
 pub use ddl::Dialect;
 
+use crate::formats::batch::nearest;
 use crate::formats::whole;
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
@@ -22,8 +23,8 @@ use crate::results::check_output;
 use crate::schema::{self, ColumnSchema};
 use crate::source::{self, Format};
 use crate::{Error, Invalid, Result};
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -93,10 +94,7 @@ impl Found {
             let mut names: Vec<String> = tables.iter().map(|file| stem(file)).collect();
             names.dedup();
             let invalid = Invalid::new("the folder has no such table").file(&manifest).value(&request.table);
-            let near = names.iter().max_by(|a, b| {
-                strsim::jaro_winkler(a, &request.table).total_cmp(&strsim::jaro_winkler(b, &request.table))
-            });
-            let near = near.filter(|name| strsim::jaro_winkler(name, &request.table) > 0.8).cloned();
+            let near = nearest(&request.table, names.iter().map(String::as_str)).map(str::to_owned);
             let invalid = invalid.expected(format!("one of `{}`", names.join("`, `")));
             return Err(match near {
                 Some(near) => invalid.hint(format!("`{near}` is nearly called so")).into(),

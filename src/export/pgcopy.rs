@@ -3,9 +3,11 @@
 
 use super::strange;
 use crate::{Invalid, Result};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_cast::cast::cast;
+use arrow_schema::DataType;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -91,7 +93,7 @@ pub(super) fn rows(batch: &RecordBatch, before: u64, file: &Path) -> Result<Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::datatypes::{Field, Schema};
+    use arrow_schema::{Field, Schema};
     use std::sync::Arc;
 
     fn batch(text: &str) -> RecordBatch {

@@ -6,7 +6,7 @@ use super::guard::{guarded, row_limit};
 use super::ipc_layout::check_layout;
 use crate::Result;
 use crate::source::{Input, View};
-use arrow::ipc::reader::FileReader;
+use arrow_ipc::reader::FileReader;
 use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 use super::guard::{LARGEST_FOOTER, damaged, guarded, read_exactly, unpacks_too_far};
 use crate::source::{Input, unreadable};
 use crate::{Invalid, Result};
-use arrow::ipc::{Block, Message, RecordBatch, root_as_footer, root_as_message};
+use arrow_ipc::{Block, Message, RecordBatch, root_as_footer, root_as_message};
 
 const MAGIC: &[u8] = b"ARROW1";
 /// Bytes that may stand in front of a message: a marker of four bytes, and its length.

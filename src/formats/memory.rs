@@ -4,9 +4,9 @@ use super::Column;
 use super::batch::{Batch, project};
 use crate::cells::text::is_text;
 use crate::{Error, Invalid, Result};
-use arrow::array::RecordBatch;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow_array::RecordBatch;
+use arrow_cast::cast::cast;
+use arrow_schema::{DataType, Schema, SchemaRef};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -4,10 +4,9 @@ use super::account::Account;
 use super::prices::Prices;
 use super::world::World;
 use crate::{Error, Result};
-use arrow::array::{
-    ArrayRef, Float64Array, Float64Builder, RecordBatch, StringArray, StringBuilder, TimestampMillisecondArray,
-};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_array::builder::{Float64Builder, StringBuilder};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::sync::Arc;
 
 fn schema(columns: &[(&str, DataType, bool)]) -> SchemaRef {

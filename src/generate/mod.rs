@@ -48,7 +48,7 @@ use crate::snapshot::{CHECKSUMS, form_checksums};
 use crate::source::Format;
 use crate::write::tables::TableFile;
 use crate::{Error, Result};
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use builder::Builder;
 use columns::{BookColumns, book_schemas, market_tables};
 use rng::Rng;

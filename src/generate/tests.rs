@@ -5,8 +5,9 @@ use super::strategies::{AccountKind, PROFILES};
 use super::*;
 use crate::progress::Silent;
 use crate::source::Format;
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::Float64Type;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{Array, RecordBatch};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
@@ -68,10 +69,10 @@ fn formats_hold_the_same_values() {
         let parquet = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file("parquet")).unwrap();
         let schema = parquet.schema().clone();
         let parquet: Vec<RecordBatch> = parquet.build().unwrap().map(Result::unwrap).collect();
-        let parquet = arrow::compute::concat_batches(&schema, &parquet).unwrap();
+        let parquet = arrow_select::concat::concat_batches(&schema, &parquet).unwrap();
         let arrow: Vec<RecordBatch> =
-            arrow::ipc::reader::FileReader::try_new(file("arrow"), None).unwrap().map(Result::unwrap).collect();
-        let arrow = arrow::compute::concat_batches(&schema, &arrow).unwrap();
+            arrow_ipc::reader::FileReader::try_new(file("arrow"), None).unwrap().map(Result::unwrap).collect();
+        let arrow = arrow_select::concat::concat_batches(&schema, &arrow).unwrap();
         assert_eq!(parquet, arrow, "{table}");
 
         let mut csv = csv::Reader::from_reader(file("csv"));

@@ -7,8 +7,9 @@ use crate::rules::RulesId;
 use crate::source::CHANGED;
 use crate::tables::filled::batch;
 use crate::{Error, Invalid, Result};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use parquet::arrow::ArrowWriter;
 use std::path::Path;
 
@@ -33,7 +34,7 @@ pub fn read(path: &Path) -> Result<Vec<HistoryRow>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
     let Some(found) = unchanged(|| read_rows(folder, &stem))? else { return Ok(Vec::new()) };
-    let listed = |schema: &arrow::datatypes::Schema| -> Vec<String> {
+    let listed = |schema: &arrow_schema::Schema| -> Vec<String> {
         schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect()
     };
     let (columns, expected) = (listed(found.schema()), listed(&HISTORY.schema()));

@@ -1,9 +1,11 @@
 //! Rows of a bucket that wait until a row group of them is complete.
 
 use crate::{Error, Result};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::DataType;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow_schema::DataType;
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
 use std::sync::Arc;
 
 /// Parts above which the waiting rows become one.
@@ -101,8 +103,8 @@ fn without_views(rows: &RecordBatch) -> Result<RecordBatch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Int64Array, StringArray, StringViewArray};
-    use arrow::datatypes::{Field, Schema};
+    use arrow_array::{Int64Array, StringArray, StringViewArray};
+    use arrow_schema::{Field, Schema};
 
     fn batch(rows: i64) -> RecordBatch {
         let text: Vec<String> = (0..rows).map(|row| format!("a text of more than twelve bytes {row}")).collect();

@@ -64,15 +64,16 @@ pub(super) fn tell(
         let mut found = against(dir, folder.path(), &request.snapshot.dir, limit, progress)?;
         folder.discard(SUMMARY)?;
         folder.discard(crate::publish::MANIFEST)?;
-        if let Some(given) = previous.as_ref().filter(|given| given.not_attributed.is_some()) {
+        summary.previous = Some(match previous {
             // The snapshot of the earlier run is there again: the run did not know its causes.
-            found.forget_causes(given);
-        }
-        let knew_causes = previous.as_ref().is_some_and(|given| given.not_attributed.is_none());
-        // What was known once stays known when the snapshot of the earlier run is gone.
-        if !knew_causes || found.not_attributed.is_none() {
-            summary.previous = Some(Box::new(found));
-        }
+            Some(given) if given.not_attributed.is_some() => {
+                found.forget_causes(given);
+                Box::new(found)
+            }
+            // It is gone: what the run knew stays known.
+            Some(given) if found.not_attributed.is_some() => given.clone(),
+            _ => Box::new(found),
+        });
         progress.stage("write", "files", 0);
     }
     let row = HistoryRow::of_book(&provenance.identity()?.unwrap_or_default(), summary);

@@ -14,7 +14,7 @@ use crate::totals::at_risk::{self, AtRisk};
 use crate::totals::groups::ScenarioGroups;
 use crate::totals::summary::Tally;
 use crate::{Error, Result};
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::AtomicUsize;

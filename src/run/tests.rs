@@ -12,9 +12,11 @@ use crate::market::scenario::BASE;
 use crate::parallel::in_order;
 use crate::progress::Silent;
 use crate::totals::at_risk::Binding;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+use arrow_select::concat::concat_batches;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::fs::{self, File};
 use std::ops::Range;
@@ -307,7 +309,7 @@ fn arrow_holds_what_parquet_holds() {
     run_fixture(&request(&parquet), CHUNK_ACCOUNTS + 5);
     for table in ["accounts", "risk_units", "at_risk", "rejects"] {
         let file = File::open(arrow.join(format!("{table}.arrow"))).unwrap();
-        let reader = arrow::ipc::reader::FileReader::try_new(file, None).unwrap();
+        let reader = arrow_ipc::reader::FileReader::try_new(file, None).unwrap();
         let schema = reader.schema();
         let batches: Vec<_> = reader.map(std::result::Result::unwrap).collect();
         assert_eq!(concat_batches(&schema, &batches).unwrap(), read(&parquet.join(format!("{table}.parquet"))));

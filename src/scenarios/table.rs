@@ -8,8 +8,8 @@ use crate::publish::write_file;
 use crate::source::{self, Format};
 use crate::write::tables::TableFile;
 use crate::{Error, Result};
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::path::Path;
 use std::sync::Arc;
 

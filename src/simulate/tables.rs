@@ -13,7 +13,7 @@ use crate::snapshot::Snapshot;
 use crate::source::Format;
 use crate::tables::encode::{Encoded, Encoder, TableFile, create};
 use crate::tables::filled;
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use std::path::Path;
 
 /// The two tables of checks, being written.

@@ -10,8 +10,8 @@ use crate::formats::scan::scan;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::{Error, Result};
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::path::Path;
 use std::sync::Arc;
 

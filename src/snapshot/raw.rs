@@ -8,9 +8,9 @@ use crate::formats::{Column, Kind};
 use crate::progress::Progress;
 use crate::source::{self, Input, Source};
 use crate::{Error, Invalid, Result};
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_cast::cast::cast;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@ use crate::tables::encode::{Encoder, GROUP_ROWS, TableFile, create, write_table}
 use crate::tables::filled;
 use crate::totals::at_risk::{AtRisk, Names};
 use crate::totals::summary::AccountCounts;
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use std::path::Path;
 
 type ToBatch<'a, R> = Box<dyn Fn(&[R]) -> Result<RecordBatch> + 'a>;

@@ -11,7 +11,7 @@ use crate::publish::OutputFile;
 use crate::source::Format;
 use crate::totals::at_risk::{AtRisk, Binding, Names, sort};
 use crate::totals::reach::Reach;
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use rayon::prelude::*;
 use std::path::Path;
 

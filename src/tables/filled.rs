@@ -10,7 +10,7 @@ use super::parquet::labels::Labels;
 use crate::Result;
 use crate::figures::{AccountFigure, AccountRow, Get, UnitFigure};
 use crate::margin::{AccountMargin, UnitMargin};
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch};
 use std::borrow::Cow;
 use std::collections::HashMap;
 

@@ -11,7 +11,7 @@ use crate::publish::OutputFile;
 use crate::source::Format;
 use crate::totals::groups::{GroupRow, GroupTotals, UnitRow};
 use crate::totals::spread::Charges;
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::path::Path;

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::publish::OutputFile;
 use crate::snapshot::Reject;
 use crate::source::Format;
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use std::path::Path;
 
 /// Input rows that were set aside.

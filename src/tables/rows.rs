@@ -10,7 +10,8 @@ use crate::engine::{Chunk, units_by_account};
 use crate::figures::{ACCOUNT, Figure, Get, UNIT};
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::{Error, Result};
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Float64Builder, RecordBatch, StringBuilder};
+use arrow_array::builder::{Float64Builder, StringBuilder};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
 use std::borrow::Cow;
 use std::sync::Arc;
 

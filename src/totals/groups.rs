@@ -18,7 +18,7 @@ use crate::book::{Book, Grouping, IdTable, Interner};
 use crate::engine::{Chunk, units_by_account};
 use crate::figures::Totals;
 use crate::margin::extremes::loss;
-use crate::margin::{AccountMargin, Status, UnitMargin};
+use crate::margin::{AccountMargin, UnitMargin};
 use crate::{Error, Result};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
@@ -63,11 +63,8 @@ const UNIT_FIGURES: usize = 7;
 
 impl GroupSums {
     fn count(&mut self, account_id: &str, margin: &AccountMargin) {
-        self.counts.margined += 1;
+        self.counts.count(margin);
         self.counts.at_risk += u64::from(is_at_risk(margin));
-        self.counts.im_deficit += u64::from(margin.im_deficit);
-        self.counts.ineligible += u64::from(margin.ineligible);
-        *self.counts.by_status.of(margin.status) += 1;
         for (sum, value) in self.totals.iter_mut().zip(Totals::of(margin)) {
             sum.add(value);
         }
@@ -85,14 +82,7 @@ impl GroupSums {
     }
 
     fn merge(&mut self, later: &Self) {
-        let (mine, theirs) = (&mut self.counts, &later.counts);
-        mine.margined += theirs.margined;
-        mine.at_risk += theirs.at_risk;
-        mine.im_deficit += theirs.im_deficit;
-        mine.ineligible += theirs.ineligible;
-        for status in Status::ALL {
-            *mine.by_status.of(status) += *theirs.by_status.clone().of(status);
-        }
+        self.counts.merge(&later.counts);
         for (sum, part) in self.totals.iter_mut().zip(&later.totals) {
             sum.merge(part);
         }

@@ -188,6 +188,29 @@ impl Summary {
     }
 }
 
+impl AccountCounts {
+    /// Counts a margined account. Whether it is at risk is counted where the rows of `at_risk` are.
+    pub(super) fn count(&mut self, margin: &AccountMargin) {
+        self.margined += 1;
+        self.im_deficit += u64::from(margin.im_deficit);
+        self.ineligible += u64::from(margin.ineligible);
+        *self.by_status.of(margin.status) += 1;
+    }
+
+    /// Adds the counts of other accounts.
+    pub(crate) fn merge(&mut self, others: &Self) {
+        self.margined += others.margined;
+        self.unmargined += others.unmargined;
+        self.at_risk += others.at_risk;
+        self.im_deficit += others.im_deficit;
+        self.ineligible += others.ineligible;
+        let mut by_status = others.by_status;
+        for status in Status::ALL {
+            *self.by_status.of(status) += *by_status.of(status);
+        }
+    }
+}
+
 /// Counts and sums of some consecutive chunks.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
@@ -225,10 +248,7 @@ impl Tally {
     }
 
     fn count_account(&mut self, margin: &AccountMargin) {
-        self.counts.margined += 1;
-        self.counts.im_deficit += u64::from(margin.im_deficit);
-        self.counts.ineligible += u64::from(margin.ineligible);
-        *self.counts.by_status.of(margin.status) += 1;
+        self.counts.count(margin);
         for (sum, value) in self.totals.iter_mut().zip(Totals::of(margin)) {
             sum.add(value);
         }
@@ -236,13 +256,7 @@ impl Tally {
 
     /// Adds the chunks that follow.
     pub fn merge(&mut self, later: &Self) {
-        let (mine, theirs) = (&mut self.counts, &later.counts);
-        mine.margined += theirs.margined;
-        mine.im_deficit += theirs.im_deficit;
-        mine.ineligible += theirs.ineligible;
-        for status in Status::ALL {
-            *mine.by_status.of(status) += *theirs.by_status.clone().of(status);
-        }
+        self.counts.merge(&later.counts);
         for (sum, part) in self.totals.iter_mut().zip(&later.totals) {
             sum.merge(part);
         }

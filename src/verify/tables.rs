@@ -123,13 +123,7 @@ impl AccountsPass {
         self.rows += later.rows;
         self.base_rows += later.base_rows;
         self.at_risk += later.at_risk;
-        self.counts.at_risk += later.counts.at_risk;
-        self.counts.im_deficit += later.counts.im_deficit;
-        self.counts.ineligible += later.counts.ineligible;
-        for status in Status::ALL {
-            let mut counts = later.counts.by_status;
-            *self.counts.by_status.of(status) += *counts.of(status);
-        }
+        self.counts.merge(&later.counts);
         for place in 0..SUMMED {
             self.sums[place].merge(&later.sums[place]);
             self.sizes[place] += later.sizes[place];

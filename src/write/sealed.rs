@@ -1,8 +1,8 @@
 //! A Parquet file with page checksums: the parquet crate writes row groups to memory, then checksums are added.
 
 use crate::checksum::seal::seal_row_group;
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::errors::Result;

@@ -3,8 +3,10 @@
 use super::sealed::SealedWriter;
 use crate::source::Format;
 use crate::{Error, Result};
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimestampMillisecondType};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampMillisecondType};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::{DataType, SchemaRef};
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::fs::File;
@@ -16,7 +18,7 @@ const ROW_GROUP: usize = 1 << 18;
 
 enum Sink<W: Write + Send> {
     Parquet(Box<SealedWriter<W>>),
-    Arrow(Box<arrow::ipc::writer::FileWriter<BufWriter<W>>>),
+    Arrow(Box<arrow_ipc::writer::FileWriter<BufWriter<W>>>),
     Csv(BufWriter<W>),
 }
 
@@ -53,7 +55,7 @@ impl<W: Write + Send> TableFile<W> {
                 Sink::Parquet(Box::new(writer.map_err(|err| failed(&err))?))
             }
             Format::Arrow => {
-                let writer = arrow::ipc::writer::FileWriter::try_new(BufWriter::new(file), schema);
+                let writer = arrow_ipc::writer::FileWriter::try_new(BufWriter::new(file), schema);
                 Sink::Arrow(Box::new(writer.map_err(|err| failed(&err))?))
             }
             Format::Csv => {

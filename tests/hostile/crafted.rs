@@ -3,10 +3,10 @@
 use crate::common::folder::Folder;
 use crate::snapshots::batch;
 use crate::{Outcome, assert_quiet, judge, prepare};
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::ipc::CompressionType;
-use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
+use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::FileReader;
@@ -100,7 +100,7 @@ fn arrow_files() {
     let fields = ["account_id", "inst_id", "qty", "avg_px"].map(|name| Field::new(name, DataType::Null, true));
     let schema = Arc::new(Schema::new(fields.to_vec()));
     let rows = 1 << 40;
-    let columns = schema.fields().iter().map(|_| Arc::new(arrow::array::NullArray::new(rows)) as ArrayRef).collect();
+    let columns = schema.fields().iter().map(|_| Arc::new(arrow_array::NullArray::new(rows)) as ArrayRef).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     let endless = RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options).unwrap();
     refuse("positions.arrow", &ipc(&endless, false), &["more rows than a file of this size may hold"]);

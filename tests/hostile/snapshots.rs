@@ -1,7 +1,7 @@
 //! The small snapshot in every format, its Parquet pages with checksums.
 
 use crate::common::folder::{Folder, TABLES, table};
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use remargin::generate::write_table;
 use remargin::progress::Silent;
 use remargin::snapshot::{CHECKSUMS, form_checksums};

@@ -1,9 +1,13 @@
 //! The Arrow boundary gives what the files of a run hold, bit for bit, whatever the layout of its columns.
 
 use crate::common::e2e::{generate, json, read_parquet, remargin, shuffled};
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
-use arrow::compute::{cast, concat_batches, take_record_batch};
-use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow_cast::cast::cast;
+use arrow_schema::{DataType, Field, Schema};
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
 use remargin::batches::{
     MarkCheck, MarketRows, Recalculated, Request, Rows, Scenarios, recalculate, recalculate_snapshot,
 };
@@ -122,7 +126,7 @@ fn batches_give_what_files_give() {
         check(book.recalculate(texts_as(kind), Scenarios::default()), &what);
     }
     let in_another_order = |batch: &RecordBatch| {
-        take_record_batch(batch, &arrow::array::UInt32Array::from(shuffled(batch.num_rows(), 5))).unwrap().into()
+        take_record_batch(batch, &arrow_array::UInt32Array::from(shuffled(batch.num_rows(), 5))).unwrap().into()
     };
     check(book.recalculate(in_another_order, Scenarios::default()), "shuffled");
 }

@@ -3,10 +3,11 @@
 use crate::common::e2e::{
     Row, TABLES, entries, files, generate, json, read_arrow, read_parquet, remargin, rows, rows_of, shuffled, succeeds,
 };
-use arrow::array::{AsArray, Float64Array, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
-use arrow::datatypes::Float64Type;
-use arrow::ipc::writer::FileWriter;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{Float64Array, RecordBatch, UInt32Array};
+use arrow_ipc::writer::FileWriter;
+use arrow_select::take::take_record_batch;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::FileReader;

@@ -3,8 +3,10 @@
 //! `REMARGIN_TAMPER=N` makes N edits of each table and of `summary.json`, where the default is a few.
 
 use crate::common::e2e::{entries, generate, json, read_parquet, succeeds};
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_schema::DataType;
 use parquet::arrow::ArrowWriter;
 use remargin::progress::Silent;
 use remargin::verify::{Sample, Verification, VerifyRequest, verify};

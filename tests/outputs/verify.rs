@@ -1,9 +1,10 @@
 //! `remargin verify` and `remargin replay`: what they accept, and that they find whatever is planted.
 
 use crate::common::e2e::{entries, generate, json, read_parquet, remargin, succeeds};
-use arrow::array::{AsArray, RecordBatch, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow_array::cast::AsArray;
+use arrow_array::{RecordBatch, StringArray};
+use arrow_cast::cast::cast;
+use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 use std::fs;

@@ -4,8 +4,10 @@
 use super::hybrid::hybrid;
 use super::pages::{Chunk, Codec, How};
 use super::pieces::Pieces;
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, StringArray, StringBuilder, UInt32Array};
-use arrow::datatypes::UInt32Type;
+use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{Array, ArrayRef, DictionaryArray, StringArray, UInt32Array};
 use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::column::writer::ColumnCloseResult;

@@ -12,9 +12,11 @@ mod pieces;
 
 use super::columns::{Kind, TableSpec};
 use crate::checksum::seal::seal_row_group;
-use arrow::array::{Array, AsArray, Float64Array, RecordBatch};
-use arrow::buffer::Buffer;
-use arrow::datatypes::{Float64Type, SchemaRef, UInt32Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, UInt32Type};
+use arrow_array::{Array, Float64Array, RecordBatch};
+use arrow_buffer::Buffer;
+use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use numbers::{Coded, SAMPLE};
 use pages::{Chunk, Codec, How};

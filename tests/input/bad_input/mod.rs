@@ -3,7 +3,7 @@
 mod cases;
 
 use crate::common::e2e::{Outcome, Row, TABLES, entries, files, json, remargin, rows};
-use arrow::array::{ArrayRef, Float32Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray};
 use cases::{BROKEN_ROWS, BROKEN_TABLES};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! Folders of tables: logs, partitions, empty tables, names that are nearly right.
 
 use super::{Place, Text};
-use arrow::array::{RecordBatch, UInt64Array};
-use arrow::compute::take_record_batch;
+use arrow_array::{RecordBatch, UInt64Array};
+use arrow_select::take::take_record_batch;
 use remargin::progress::Silent;
 use remargin::snapshot::Expectations;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Types, times and texts as databases, data frames and spreadsheets write them.
 
 use super::{Place, Text, reasons};
-use arrow::array::{
+use arrow_array::{
     ArrayRef, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray,
 };
 use flate2::Compression;
@@ -319,7 +319,7 @@ fn other_ends_of_names() {
     }
     place("positions.csv").assert_refused("Parquet called CSV", &["a Parquet file", "*.parquet"]);
     let mut arrow = Vec::new();
-    let mut writer = arrow::ipc::writer::FileWriter::try_new(&mut arrow, &batch.schema()).unwrap();
+    let mut writer = arrow_ipc::writer::FileWriter::try_new(&mut arrow, &batch.schema()).unwrap();
     writer.write(&batch).unwrap();
     writer.finish().unwrap();
     drop(writer);

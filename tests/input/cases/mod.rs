@@ -7,7 +7,7 @@ mod ids;
 mod property;
 mod units;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use remargin::progress::Silent;
 use remargin::snapshot::{Expectations, LoadOptions, Reason, Snapshot, load};

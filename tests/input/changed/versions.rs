@@ -1,7 +1,7 @@
 //! Two versions of one snapshot, in any format: the same accounts with other positions, cash and prices.
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
-use arrow::ipc::writer::FileWriter;
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow_ipc::writer::FileWriter;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use remargin::progress::Silent;

@@ -1,12 +1,12 @@
 //! The same snapshot in every format and type, and damaged files.
 
 use crate::common::folder::{Folder, TABLES, print, reconcile, table};
-use arrow::array::{
+use arrow_array::{
     Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
     StringViewArray, TimestampMicrosecondArray,
 };
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow_cast::cast::cast;
+use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use remargin::margin::rules::SpotOffset;
@@ -83,7 +83,7 @@ fn write_parquet(file: &Path, batch: &RecordBatch, group_rows: usize, dictionary
 }
 
 fn write_arrow(file: &Path, batch: &RecordBatch, batch_rows: usize) {
-    let mut writer = arrow::ipc::writer::FileWriter::try_new(File::create(file).unwrap(), &batch.schema()).unwrap();
+    let mut writer = arrow_ipc::writer::FileWriter::try_new(File::create(file).unwrap(), &batch.schema()).unwrap();
     for first in (0..batch.num_rows()).step_by(batch_rows) {
         writer.write(&batch.slice(first, batch_rows.min(batch.num_rows() - first))).unwrap();
     }
@@ -168,7 +168,7 @@ fn integer_ids_nulls_and_wrong_types() {
     folder.remove("balances.csv");
     let columns = |ids: ArrayRef, cash: ArrayRef| {
         let ccy: ArrayRef = Arc::new(StringViewArray::from(vec!["USDT"; ids.len()]));
-        let none: ArrayRef = Arc::new(arrow::array::NullArray::new(ids.len()));
+        let none: ArrayRef = Arc::new(arrow_array::NullArray::new(ids.len()));
         RecordBatch::try_from_iter_with_nullable(vec![
             ("account_id", ids, true),
             ("ccy", ccy, true),
@@ -184,8 +184,8 @@ fn integer_ids_nulls_and_wrong_types() {
     assert_eq!(snapshot.book.accounts().iter().collect::<Vec<_>>(), ["-70", "7", "a1", "a2", "a4"]);
     assert_eq!(snapshot.book.cash(), [-2.0, 9_007_199_254_740_992.0]);
 
-    let single: ArrayRef = Arc::new(arrow::array::Float32Array::from(vec![1.0, 2.0]));
-    let binary: ArrayRef = Arc::new(arrow::array::BinaryArray::from(vec![&b"a"[..], b"b"]));
+    let single: ArrayRef = Arc::new(arrow_array::Float32Array::from(vec![1.0, 2.0]));
+    let binary: ArrayRef = Arc::new(arrow_array::BinaryArray::from(vec![&b"a"[..], b"b"]));
     let float: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.0]));
     for (ids, cash, words) in [
         (&ids, &single, ["`cash`", "Float32", "Float64, integers", "7 digits"]),
@@ -246,7 +246,7 @@ fn large_ids_of_one_column_schema() {
         Field::new("spot_offset", DataType::Null, true),
     ]);
     let ids: ArrayRef = Arc::new(LargeStringArray::from(vec!["a9"]));
-    let none: ArrayRef = Arc::new(arrow::array::NullArray::new(1));
+    let none: ArrayRef = Arc::new(arrow_array::NullArray::new(1));
     let folder = Folder::new();
     folder.remove("accounts.csv");
     write_parquet(

@@ -2,7 +2,8 @@
 
 use super::{assert_near, book, number};
 use crate::common::e2e::{read_parquet, rows, succeeds};
-use arrow::array::{AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow_array::cast::AsArray;
+use arrow_array::{BooleanArray, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -39,7 +40,7 @@ fn changes_of_groups_are_those_of_their_accounts() {
         let table = read_parquet(&path);
         let ids = table.column_by_name("account_id").unwrap().as_string::<i32>();
         let keep: BooleanArray = ids.iter().map(|id| Some(!id.unwrap().ends_with('7'))).collect();
-        let table = arrow::compute::filter_record_batch(&table, &keep).unwrap();
+        let table = arrow_select::filter::filter_record_batch(&table, &keep).unwrap();
         let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), table.schema(), None).unwrap();
         writer.write(&table).unwrap();
         writer.close().unwrap();

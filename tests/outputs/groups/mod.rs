@@ -7,8 +7,9 @@ mod over;
 
 use crate::common::e2e::{Row, files, generate, json, read_parquet, remargin, rows, succeeds};
 use crate::determinism::{Form, rewrite};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{Field, Schema};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowWriter;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -32,7 +33,7 @@ fn book(root: &Path, accounts: usize, positions: f64) -> BTreeMap<String, [Strin
     let path = root.join("snapshot/accounts.parquet");
     let table = read_parquet(&path);
     let keep: BooleanArray = (0..table.num_rows()).map(|row| Some(row % 13 != 5)).collect();
-    let table = arrow::compute::filter_record_batch(&table, &keep).unwrap();
+    let table = arrow_select::filter::filter_record_batch(&table, &keep).unwrap();
     let all: Vec<[String; 4]> = (0..table.num_rows()).map(attributes).collect();
     let text = |place: usize| -> ArrayRef {
         let of = |row: &[String; 4]| Some(row[place].clone()).filter(|text| !text.is_empty());
