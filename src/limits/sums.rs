@@ -1,0 +1,155 @@
+//! Figures of the book and of its risk units, summed up over the written tables `accounts` and `risk_units`.
+//!
+//! Rows are added one after another in the order of the table, so that the sums are the same bits however the table is
+//! read.
+
+use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Layout, Totals};
+use crate::margin::extremes::positive_part;
+use crate::margin::{AccountMargin, Status};
+use crate::progress::Progress;
+use crate::results::{ResultColumns, scan_columns};
+use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
+use crate::tables::groups::batch_of;
+use crate::totals::groups::{GroupRow, Shortfalls, WorstAccount};
+use crate::totals::spread::Charges;
+use crate::totals::sum::Sum;
+use crate::totals::summary::AccountCounts;
+use crate::{Error, Result};
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Float64Type, Int64Type};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// All accounts of a scenario.
+#[derive(Default)]
+pub(super) struct OfBook {
+    counts: AccountCounts,
+    totals: [Sum; Totals::NAMES.len()],
+    shortfalls: Shortfalls<Sum>,
+    worst: Option<WorstAccount>,
+}
+
+impl OfBook {
+    fn add(&mut self, account: &AccountRow) {
+        let is = |figure| account.flag(figure) == Some(true);
+        let im_deficit = is(AccountFigure::im_deficit);
+        let status = account.status();
+        let in_danger = matches!(status, Some(Status::Liquidation | Status::NearLiquidation));
+        self.counts.margined += 1;
+        self.counts.at_risk += u64::from(im_deficit || in_danger);
+        self.counts.im_deficit += u64::from(im_deficit);
+        self.counts.ineligible += u64::from(is(AccountFigure::ineligible));
+        if let Some(status) = status {
+            *self.counts.by_status.of(status) += 1;
+        }
+        let summed = ACCOUNT.iter().zip(account.values()).filter(|(figure, _)| figure.sums);
+        self.totals.iter_mut().zip(summed).for_each(|(sum, (_, value))| sum.add(*value));
+        let [adj_eq, total_eq, mmr, imr, fee] = [
+            AccountFigure::adj_eq,
+            AccountFigure::total_eq,
+            AccountFigure::mmr,
+            AccountFigure::imr,
+            AccountFigure::liquidation_fee,
+        ]
+        .map(|figure| account.number(figure));
+        self.shortfalls.mmr.add(positive_part(mmr + fee - adj_eq));
+        self.shortfalls.imr.add(positive_part(imr - adj_eq));
+        self.shortfalls.equity.add(positive_part(-total_eq));
+        if let Some(margin_ratio) = account.optional(AccountFigure::margin_ratio)
+            && self.worst.as_ref().is_none_or(|worst| margin_ratio < worst.margin_ratio)
+        {
+            self.worst = Some(WorstAccount { margin_ratio, account_id: Box::default() });
+        }
+    }
+
+    /// The figure of this name, as a group of all accounts has it; `None` if it is null.
+    pub fn figure(&self, name: &str) -> Result<Option<f64>> {
+        let Shortfalls { mmr, imr, equity } = self.shortfalls;
+        let batch = batch_of(&GroupRow {
+            by: "",
+            group: "",
+            scenario: "",
+            counts: self.counts,
+            totals: Totals::new(self.totals.map(Sum::value)),
+            shortfalls: Shortfalls { mmr: mmr.value(), imr: imr.value(), equity: equity.value() },
+            mmr_share: None,
+            charges: Charges::default(),
+            worst: self.worst.as_ref(),
+        })?;
+        let column = batch.column_by_name(name).filter(|column| column.len() == 1);
+        let column = column.ok_or_else(|| Error::Runtime(format!("the book has no figure `{name}`")))?;
+        if column.is_null(0) {
+            return Ok(None);
+        }
+        let number = column.as_primitive_opt::<Float64Type>().map(|column| column.value(0));
+        let count = column.as_primitive_opt::<Int64Type>().map(|column| column.value(0) as f64);
+        number.or(count).map(Some).ok_or_else(|| Error::Runtime(format!("the figure `{name}` is no number")))
+    }
+}
+
+/// Sums up `accounts` in each scenario, in the order of the scenarios.
+///
+/// # Errors
+/// Those of reading the table.
+pub(super) fn over_accounts(folder: &Path, progress: &dyn Progress) -> Result<Vec<(String, OfBook)>> {
+    let layout: Layout<AccountMargin> = Layout::of(&["account_id", "scenario"], &ACCOUNT, |_| true);
+    let columns = ResultColumns { names: &layout.names, flags: &layout.flags, figures: &layout.numbers };
+    let fold = |local: &mut Vec<(Box<str>, AccountRow)>, names: &[&str], figures: &[Option<f64>]| {
+        let (account, _) = AccountRow::read(&layout, names, figures);
+        local.push((names.get(1).copied().unwrap_or_default().into(), account));
+    };
+    let (mut places, mut all): (HashMap<Box<str>, usize>, Vec<(String, OfBook)>) = (HashMap::new(), Vec::new());
+    let merge = |rows: Vec<(Box<str>, AccountRow)>| {
+        for (scenario, account) in rows {
+            let place = places.get(&scenario).copied().unwrap_or_else(|| {
+                places.insert(scenario.clone(), all.len());
+                all.push((scenario.to_string(), OfBook::default()));
+                all.len() - 1
+            });
+            if let Some((_, book)) = all.get_mut(place) {
+                book.add(&account);
+            }
+        }
+        Ok(())
+    };
+    scan_columns(folder, ACCOUNTS.name, columns, fold, merge, progress)?;
+    Ok(all)
+}
+
+/// Sums up one figure of `risk_units` in each scenario, in their order, and risk unit, in byte order.
+///
+/// # Errors
+/// Those of reading the table; [`Error::Runtime`] for a sum that is not finite.
+pub(super) fn over_units(
+    folder: &Path,
+    figure: &'static str,
+    progress: &dyn Progress,
+) -> Result<Vec<(String, String, f64)>> {
+    type Local = Vec<(Box<str>, Box<str>, f64)>;
+    let columns = ResultColumns { names: &["scenario", "risk_unit"], flags: &[], figures: &[figure] };
+    let fold = |local: &mut Local, names: &[&str], figures: &[Option<f64>]| {
+        if let (&[scenario, unit], &[Some(value)]) = (names, figures) {
+            local.push((scenario.into(), unit.into(), value));
+        }
+    };
+    let mut order: HashMap<Box<str>, usize> = HashMap::new();
+    let mut sums: BTreeMap<(usize, Box<str>), (Box<str>, Sum)> = BTreeMap::new();
+    let merge = |rows: Local| {
+        for (scenario, unit, value) in rows {
+            let next = order.len();
+            let place = *order.entry(scenario.clone()).or_insert(next);
+            sums.entry((place, unit)).or_insert_with(|| (scenario, Sum::default())).1.add(value);
+        }
+        Ok(())
+    };
+    scan_columns(folder, RISK_UNITS.name, columns, fold, merge, progress)?;
+    let sums = sums.into_iter().map(|((_, unit), (scenario, sum))| {
+        let sum = sum.value();
+        if sum.is_finite() {
+            return Ok((scenario.into_string(), unit.into_string(), sum));
+        }
+        let problem = format!("scenario `{scenario}`: the sum of `{figure}` of risk unit `{unit}` is not finite");
+        Err(Error::Runtime(problem))
+    });
+    sums.collect()
+}
