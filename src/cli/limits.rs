@@ -135,7 +135,8 @@ pub fn failures(asked: &[FailOn], in_liquidation: u64, limits: Option<&LimitsSum
         let (breaches, breached) = (limits.breaches.at_least(least), limits.breached.at_least(least));
         if breaches > 0 {
             let all = limits.each.iter().filter(|limit| limit.severity >= least).count();
-            let severity = if least == Severity::Info { String::new() } else { format!(" of severity `{least}` or above") };
+            let severity =
+                if least == Severity::Info { String::new() } else { format!(" of severity `{least}` or above") };
             found.push(format!("{breached} of {all} limits{severity} are breached: {breaches} breaches"));
         }
     }

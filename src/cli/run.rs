@@ -118,7 +118,8 @@ impl RunArgs {
         let mut watch = self.watch.start("run", &self.snapshot, &self.out)?;
         let outcome = watch.failed(self.margin(args, terminal), terminal)?;
         // All are said. What `--fail-on` names decides the exit code, since somebody asked for it.
-        let (limits, in_liquidation) = (outcome.summary.limits.as_ref(), outcome.summary.accounts.by_status.liquidation);
+        let (limits, in_liquidation) =
+            (outcome.summary.limits.as_ref(), outcome.summary.accounts.by_status.liquidation);
         let failures = failures(&self.fail_on, in_liquidation, limits);
         let code = match (failures.is_empty(), outcome.too_many_rejects) {
             (false, _) => exit::FAILED_ON,

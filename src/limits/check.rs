@@ -249,10 +249,9 @@ impl<'a> OneLimit<'a> {
             later.breaches.into_iter().try_for_each(|found| table.add(&self.limited, found))
         };
         match self.source {
-            Source::Table(_) => self.scan(
-                |seen: &mut Seen, names, value| self.filter.take(seen, names, value),
-                merge,
-            )?,
+            Source::Table(_) => {
+                self.scan(|seen: &mut Seen, names, value| self.filter.take(seen, names, value), merge)?
+            }
             Source::Distribution(of, column) => {
                 let columns = ResultColumns { names: &["figure"], flags: &[], figures: &[column] };
                 let fold = |seen: &mut Seen, names: &[&str], figures: &[Option<f64>]| {
@@ -361,9 +360,7 @@ impl<'a> OneLimit<'a> {
                 },
             )?,
             Source::OverUnits => {
-                for (scenario, unit, _) in
-                    over_units(self.written.folder, self.column()?, self.written.progress)?
-                {
+                for (scenario, unit, _) in over_units(self.written.folder, self.column()?, self.written.progress)? {
                     note(&mut near, &[&scenario, &unit]);
                 }
             }

@@ -1,8 +1,8 @@
 //! Limits in plain words, and as JSON.
 
-use super::figures::Command;
+use super::figures::{Command, Source};
 use super::file::{Limit, Limits};
-use super::rule::{Rule, Scope, Test, Which};
+use super::rule::{Rule, Scope, Test, Which, grouped};
 use crate::figures::Unit;
 use crate::{Error, Result};
 use serde_json::{Value, json};
@@ -81,7 +81,11 @@ fn means(limit: &Limit) -> String {
         Which::Each => "every risk unit".to_owned(),
         Which::Named(name) => format!("the risk unit `{name}`"),
     };
-    let every = |noun: &str| if only.is_empty() { format!("every {noun}") } else { format!("the {noun}s") };
+    let every = |noun: &str| match only.as_slice() {
+        [] => format!("every {noun}"),
+        [_] => format!("the {noun}"),
+        _ => format!("each of the {noun}s"),
+    };
     let named = if only.is_empty() { String::new() } else { format!(" {}", quoted(only)) };
     let whose = match &rule.scope {
         Scope::Account => format!("{}{named}", every("account")),
@@ -92,13 +96,14 @@ fn means(limit: &Limit) -> String {
         Scope::Unit(of) => format!("{} over all accounts", unit(of)),
         Scope::Book => "all accounts together".to_owned(),
     };
-    let is_over_scenarios = rule.figure.source(Command::Stress).is_some_and(|source| source.is_over_scenarios());
+    let is_over_scenarios = rule.figure.source(Command::Stress).is_some_and(Source::is_over_scenarios);
     let when = if is_over_scenarios || rule.scope == Scope::Worst && scenarios.is_empty() {
         String::new()
     } else if scenarios.is_empty() {
         ", in every scenario".to_owned()
     } else {
-        format!(", in the scenarios {}", quoted(scenarios))
+        let noun = if scenarios.len() == 1 { "scenario" } else { "scenarios" };
+        format!(", in the {noun} {}", quoted(scenarios))
     };
     format!("`{}` of {whose}{when}, must be {}", rule.figure.name, must(rule.test, rule.figure.unit))
 }
@@ -117,17 +122,7 @@ fn must(test: Test, unit: Unit) -> String {
     }
 }
 
-/// All digits of a number, with commas between the thousands of its whole part.
-pub(super) fn digits(value: f64) -> String {
-    let text = value.abs().to_string();
-    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut grouped = String::new();
-    for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    let sign = if value < 0.0 { "-" } else { "" };
-    format!("{sign}{grouped}{rest}")
+/// All digits of a number, with commas between its thousands.
+fn digits(value: f64) -> String {
+    grouped(value, ',')
 }

@@ -125,15 +125,19 @@ impl Limits {
     /// [`Error::Usage`] and [`Error::Refused`] naming the limit, and what has the figure.
     pub(crate) fn check_for(&self, command: Command, has: impl Fn(Source) -> bool) -> Result<()> {
         for Limit { name, rule, .. } in &self.all {
-            let figure = format!("limit `{name}`: `{rule}` is about a figure");
+            let figure = format!("limit `{name}`: `{rule}`");
             let Some(source) = rule.figure.source(command) else {
                 let others = Command::ALL.into_iter().filter(|other| rule.figure.source(*other).is_some());
                 let others: Vec<String> = others.map(|other| format!("`remargin {}`", other.name())).collect();
-                let problem = format!("{figure} that `remargin {}` does not have", command.name());
-                return Err(Error::Usage(problem).hint(format!("it is one of {}", others.join(" and "))));
+                let problem = format!("{figure} is about a figure that `remargin {}` does not have", command.name());
+                return Err(Error::Usage(problem).hint(format!("{} has it", others.join(" and "))));
             };
             if !has(source) {
-                let problem = format!("{figure} of the table `{}`, which this stress does not write", source.table());
+                let table = source.table();
+                let mut problem = format!("{figure} is about a figure of the table `{table}`, which is not written");
+                if rule.scope == Scope::Account {
+                    problem += "; a rule on `worst` is about each account in its worst scenario";
+                }
                 let remedy = if matches!(source, Source::Distribution(..)) {
                     Remedy::BookDistribution
                 } else {
@@ -205,7 +209,10 @@ fn limit_of(table: &Table) -> Result<Limit, Box<Invalid>> {
     let only = names_of(table, ONLY)?;
     if !only.is_empty() && matches!(rule.scope, Scope::Unit(_) | Scope::Book) {
         let invalid = Invalid::new("only a limit on groups or accounts can be for some of them").column(ONLY);
-        return Err(invalid.value(only.join(", ")).expected("a rule that begins with `group`, `account` or `worst`").into());
+        return Err(invalid
+            .value(only.join(", "))
+            .expected("a rule that begins with `group`, `account` or `worst`")
+            .into());
     }
     let scenarios = names_of(table, SCENARIOS)?;
     let is_over_scenarios = matches!(rule.figure.in_stress, Some(Source::Distribution(..)));

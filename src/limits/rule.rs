@@ -68,6 +68,19 @@ impl Scope {
         }
     }
 
+    /// As it begins in a rule.
+    fn path(&self) -> String {
+        match self {
+            Self::Account => "account".to_owned(),
+            Self::AccountUnit(unit) => format!("account.unit.{unit}"),
+            Self::Worst => "worst".to_owned(),
+            Self::Group(by) => format!("group.{}", Part(&by.to_string())),
+            Self::GroupUnit(by, unit) => format!("group.{}.unit.{unit}", Part(&by.to_string())),
+            Self::Unit(unit) => format!("unit.{unit}"),
+            Self::Book => "book".to_owned(),
+        }
+    }
+
     /// The grouping that it needs.
     #[must_use]
     pub fn grouping(&self) -> Option<&Grouping> {
@@ -233,8 +246,8 @@ fn scope_of(path: &[String]) -> Result<(Scope, &str), Box<Invalid>> {
     let which = |unit: &str| if unit == EACH { Which::Each } else { Which::Named(unit.to_owned()) };
     let by = |text: &str| {
         text.parse::<Grouping>().map_err(|error| match error {
-            Error::Hinted { error, hint } => Invalid::new(error.to_string()).hint(hint),
-            error => Invalid::new(error.to_string()),
+            Error::Hinted { error, hint } => Box::new(Invalid::new(error.to_string()).hint(hint)),
+            error => Box::new(Invalid::new(error.to_string())),
         })
     };
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -284,6 +297,12 @@ fn article(noun: &str) -> &'static str {
     if noun.starts_with('a') { "an" } else { "a" }
 }
 
+/// A test of one bound.
+type OfBound = fn(f64) -> Test;
+
+const OPERATORS: [(&str, OfBound); 4] =
+    [("<=", Test::AtMost), (">=", Test::AtLeast), ("<", Test::Below), (">", Test::Above)];
+
 const TESTS: &str = "`< NUMBER`, `<= NUMBER`, `> NUMBER`, `>= NUMBER` or `between NUMBER and NUMBER`";
 
 fn test_of(text: &str, unit: Unit) -> Result<Test, Box<Invalid>> {
@@ -298,9 +317,8 @@ fn test_of(text: &str, unit: Unit) -> Result<Test, Box<Invalid>> {
         }
         return Ok(Test::Between(least, most));
     }
-    let tests: [(&str, fn(f64) -> Test); 4] =
-        [("<=", Test::AtMost), (">=", Test::AtLeast), ("<", Test::Below), (">", Test::Above)];
-    for (operator, test) in tests {
+    // The longer ones first.
+    for (operator, test) in OPERATORS {
         if let Some(bound) = text.strip_prefix(operator) {
             return number_of(bound, unit).map(test);
         }
@@ -356,25 +374,33 @@ impl fmt::Display for Which {
 
 impl fmt::Display for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (*self, self.least().or(self.most())) {
-            (Self::Between(least, most), _) => write!(f, "between {least} and {most}"),
-            (_, bound) => write!(f, "{} {}", self.operator(), bound.unwrap_or(f64::NAN)),
+        let shown = |bound: f64| grouped(bound, '_');
+        match *self {
+            Self::Between(least, most) => write!(f, "between {} and {}", shown(least), shown(most)),
+            Self::Below(bound) | Self::AtMost(bound) | Self::Above(bound) | Self::AtLeast(bound) => {
+                write!(f, "{} {}", self.operator(), shown(bound))
+            }
         }
     }
 }
 
-/// The rule as it can be read again: names in full, numbers in plain digits.
+/// All digits of a number, with a sign between the thousands of its whole part.
+pub(super) fn grouped(value: f64, between: char) -> String {
+    let text = value.abs().to_string();
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut grouped = String::from(if value < 0.0 { "-" } else { "" });
+    for (place, digit) in whole.chars().enumerate() {
+        if place > 0 && (whole.len() - place).is_multiple_of(3) {
+            grouped.push(between);
+        }
+        grouped.push(digit);
+    }
+    grouped + rest
+}
+
+/// The rule as it can be read again: names in full, all digits of numbers.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.scope {
-            Scope::Account => write!(f, "account")?,
-            Scope::AccountUnit(unit) => write!(f, "account.unit.{unit}")?,
-            Scope::Worst => write!(f, "worst")?,
-            Scope::Group(by) => write!(f, "group.{}", Part(&by.to_string()))?,
-            Scope::GroupUnit(by, unit) => write!(f, "group.{}.unit.{unit}", Part(&by.to_string()))?,
-            Scope::Unit(unit) => write!(f, "unit.{unit}")?,
-            Scope::Book => write!(f, "book")?,
-        }
-        write!(f, ".{} {}", self.figure.name, self.test)
+        write!(f, "{}.{} {}", self.scope.path(), self.figure.name, self.test)
     }
 }

@@ -3,6 +3,7 @@
 //! Rows are added one after another in the order of the table, so that the sums are the same bits however the table is
 //! read.
 
+use crate::book::Interner;
 use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Layout, Totals};
 use crate::margin::extremes::positive_part;
 use crate::margin::{AccountMargin, Status};
@@ -17,7 +18,6 @@ use crate::totals::summary::AccountCounts;
 use crate::{Error, Result};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type};
-use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// All accounts of a scenario.
@@ -87,6 +87,13 @@ impl OfBook {
     }
 }
 
+/// Rows of some accounts, each with the number of its scenario.
+#[derive(Default)]
+struct AccountRows {
+    scenarios: Interner,
+    rows: Vec<(u32, AccountRow)>,
+}
+
 /// Sums up `accounts` in each scenario, in the order of the scenarios.
 ///
 /// # Errors
@@ -94,26 +101,36 @@ impl OfBook {
 pub(super) fn over_accounts(folder: &Path, progress: &dyn Progress) -> Result<Vec<(String, OfBook)>> {
     let layout: Layout<AccountMargin> = Layout::of(&["account_id", "scenario"], &ACCOUNT, |_| true);
     let columns = ResultColumns { names: &layout.names, flags: &layout.flags, figures: &layout.numbers };
-    let fold = |local: &mut Vec<(Box<str>, AccountRow)>, names: &[&str], figures: &[Option<f64>]| {
+    let fold = |local: &mut AccountRows, names: &[&str], figures: &[Option<f64>]| {
         let (account, _) = AccountRow::read(&layout, names, figures);
-        local.push((names.get(1).copied().unwrap_or_default().into(), account));
+        local.rows.push((local.scenarios.intern(names.get(1).copied().unwrap_or_default()), account));
     };
-    let (mut places, mut all): (HashMap<Box<str>, usize>, Vec<(String, OfBook)>) = (HashMap::new(), Vec::new());
-    let merge = |rows: Vec<(Box<str>, AccountRow)>| {
-        for (scenario, account) in rows {
-            let place = places.get(&scenario).copied().unwrap_or_else(|| {
-                places.insert(scenario.clone(), all.len());
-                all.push((scenario.to_string(), OfBook::default()));
-                all.len() - 1
-            });
-            if let Some((_, book)) = all.get_mut(place) {
+    let (mut scenarios, mut all): (Interner, Vec<OfBook>) = (Interner::default(), Vec::new());
+    let merge = |local: AccountRows| {
+        let places: Vec<usize> = numbers_in(&mut scenarios, &local.scenarios);
+        all.resize_with(scenarios.len(), OfBook::default);
+        for (scenario, account) in local.rows {
+            if let Some(book) = places.get(scenario as usize).and_then(|place| all.get_mut(*place)) {
                 book.add(&account);
             }
         }
         Ok(())
     };
     scan_columns(folder, ACCOUNTS.name, columns, fold, merge, progress)?;
-    Ok(all)
+    Ok(scenarios.ids().iter().map(str::to_owned).zip(all).collect())
+}
+
+/// The numbers of names of a part among all names so far.
+fn numbers_in(all: &mut Interner, part: &Interner) -> Vec<usize> {
+    part.ids().iter().map(|name| all.intern(name) as usize).collect()
+}
+
+/// Figures of some risk units of accounts, each with the numbers of its scenario and risk unit.
+#[derive(Default)]
+struct UnitRows {
+    scenarios: Interner,
+    units: Interner,
+    rows: Vec<(u32, u32, f64)>,
 }
 
 /// Sums up one figure of `risk_units` in each scenario, in their order, and risk unit, in byte order.
@@ -125,31 +142,45 @@ pub(super) fn over_units(
     figure: &'static str,
     progress: &dyn Progress,
 ) -> Result<Vec<(String, String, f64)>> {
-    type Local = Vec<(Box<str>, Box<str>, f64)>;
     let columns = ResultColumns { names: &["scenario", "risk_unit"], flags: &[], figures: &[figure] };
-    let fold = |local: &mut Local, names: &[&str], figures: &[Option<f64>]| {
+    let fold = |local: &mut UnitRows, names: &[&str], figures: &[Option<f64>]| {
         if let (&[scenario, unit], &[Some(value)]) = (names, figures) {
-            local.push((scenario.into(), unit.into(), value));
+            local.rows.push((local.scenarios.intern(scenario), local.units.intern(unit), value));
         }
     };
-    let mut order: HashMap<Box<str>, usize> = HashMap::new();
-    let mut sums: BTreeMap<(usize, Box<str>), (Box<str>, Sum)> = BTreeMap::new();
-    let merge = |rows: Local| {
-        for (scenario, unit, value) in rows {
-            let next = order.len();
-            let place = *order.entry(scenario.clone()).or_insert(next);
-            sums.entry((place, unit)).or_insert_with(|| (scenario, Sum::default())).1.add(value);
+    let (mut scenarios, mut units) = (Interner::default(), Interner::default());
+    let mut all: Vec<Vec<Option<Sum>>> = Vec::new();
+    let merge = |local: UnitRows| {
+        let of_scenario = numbers_in(&mut scenarios, &local.scenarios);
+        let of_unit = numbers_in(&mut units, &local.units);
+        all.resize_with(scenarios.len(), Vec::new);
+        for sums in &mut all {
+            sums.resize(units.len(), None);
+        }
+        for (scenario, unit, value) in local.rows {
+            let places = (of_scenario.get(scenario as usize), of_unit.get(unit as usize));
+            let (Some(&scenario), Some(&unit)) = places else { continue };
+            if let Some(sum) = all.get_mut(scenario).and_then(|sums| sums.get_mut(unit)) {
+                sum.get_or_insert_default().add(value);
+            }
         }
         Ok(())
     };
     scan_columns(folder, RISK_UNITS.name, columns, fold, merge, progress)?;
-    let sums = sums.into_iter().map(|((_, unit), (scenario, sum))| {
-        let sum = sum.value();
-        if sum.is_finite() {
-            return Ok((scenario.into_string(), unit.into_string(), sum));
+    let mut found = Vec::new();
+    for (scenario, sums) in scenarios.ids().iter().zip(&all) {
+        let first = found.len();
+        for (unit, sum) in units.ids().iter().zip(sums) {
+            let Some(sum) = sum.map(Sum::value) else { continue };
+            if !sum.is_finite() {
+                let problem = format!("scenario `{scenario}`: the sum of `{figure}` of `{unit}` is not finite");
+                return Err(Error::Runtime(problem));
+            }
+            found.push((scenario.to_owned(), unit.to_owned(), sum));
         }
-        let problem = format!("scenario `{scenario}`: the sum of `{figure}` of risk unit `{unit}` is not finite");
-        Err(Error::Runtime(problem))
-    });
-    sums.collect()
+        if let Some(of_scenario) = found.get_mut(first..) {
+            of_scenario.sort_by(|(_, a, _), (_, b, _)| a.cmp(b));
+        }
+    }
+    Ok(found)
 }

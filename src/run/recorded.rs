@@ -13,19 +13,8 @@ impl RunRequest {
     /// What the manifest holds of the request, its rules apart.
     pub(super) fn recorded(&self) -> Result<Request> {
         // What a history holds is another matter than what is computed: a run in it knows its trend.
-        let Self {
-            snapshot,
-            output,
-            rules: _,
-            shocks,
-            distance,
-            groups,
-            net_by,
-            limits,
-            previous,
-            history: _,
-            given,
-        } = self;
+        let Self { snapshot, output, rules: _, shocks, distance, groups, net_by, limits, previous, history: _, given } =
+            self;
         let previous = match (previous, &given.previous) {
             (Some(dir), _) => Some(PreviousPart { run: absolute(dir)?, identity: earlier(dir)?.identity }),
             (None, Some(given)) => Some(PreviousPart { run: String::new(), identity: given.run.identity.clone() }),

@@ -262,7 +262,9 @@ impl StressRequest {
         let has = |source: Source| match source {
             Source::Distribution(..) => self.distribution != Distributed::None,
             Source::OverAccounts | Source::OverUnits => self.detail == Detail::All,
-            Source::Table(table) => self.detail == Detail::All || ![ACCOUNTS.name, RISK_UNITS.name].contains(&table.name),
+            Source::Table(table) => {
+                self.detail == Detail::All || ![ACCOUNTS.name, RISK_UNITS.name].contains(&table.name)
+            }
         };
         self.limits.iter().try_for_each(|limits| limits.check_for(Command::Stress, has))
     }

@@ -87,13 +87,7 @@ impl StressRequest {
     /// # Errors
     /// [`Error::Usage`] if a scenario cannot be read; [`Error::Invalid`] if the limits cannot. Errors name the manifest in
     /// the folder `run`.
-    pub fn replay(
-        recorded: &Request,
-        part: &StressPart,
-        rules: LoadedRules,
-        out: PathBuf,
-        run: &Path,
-    ) -> Result<Self> {
+    pub fn replay(recorded: &Request, part: &StressPart, rules: LoadedRules, out: PathBuf, run: &Path) -> Result<Self> {
         Ok(Self {
             snapshot: recorded.snapshot_request(),
             output: recorded.output_request(out),

@@ -66,8 +66,12 @@ fn columns<'a>() -> Vec<Filled<'a, Row<'a>>> {
             .optional(|row: &Row| row.limited.least),
         number("most", "The most that is allowed; null without such a bound.", Unit::Amount)
             .optional(|row: &Row| row.limited.most),
-        number("excess", "How far the figure is beyond the bound; 0 at a bound that is not allowed itself.", Unit::Amount)
-            .number(|row: &Row| row.found.excess),
+        number(
+            "excess",
+            "How far the figure is beyond the bound; 0 at a bound that is not allowed itself.",
+            Unit::Amount,
+        )
+        .number(|row: &Row| row.found.excess),
         text("text", "What to do about it, as the file of limits says; null if it does not.")
             .repeated()
             .optional_text(|row: &Row| row.limited.text.as_deref()),
