@@ -93,7 +93,8 @@ pub struct StressArgs {
     /// together. Searches from -99 % to +300 % with full revaluations of the book, to 0.0001 %. Writes no folder.
     #[arg(long, value_name = "STATEMENT", value_parser = parse_statement,
           conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distribution", "fund",
-                                "distance", "by", "limits", "fail_on", "force", "no_report", "summary", "label", "metrics", "lineage"])]
+                                "distance", "by", "limits", "fail_on", "force", "no_report", "summary",
+                                "label", "metrics", "lineage"])]
     reverse: Vec<Statement>,
     /// Format of the answers to --reverse, on stdout
     #[arg(long, default_value = "text", conflicts_with = "out")]

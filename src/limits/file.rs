@@ -135,9 +135,11 @@ impl Limits {
             if !has(source) {
                 let table = source.table();
                 let mut problem = format!("{figure} is about a figure of the table `{table}`, which is not written");
-                if rule.scope == Scope::Account {
-                    problem += "; a rule on `worst` is about each account in its worst scenario";
-                }
+                problem += match rule.scope {
+                    Scope::Account => "; a rule on `worst` is about each account in its worst scenario",
+                    Scope::Unit(_) => "; a rule on `group.BY.unit.UNIT` is about the groups in every scenario",
+                    _ => "",
+                };
                 let remedy = if matches!(source, Source::Distribution(..)) {
                     Remedy::BookDistribution
                 } else {

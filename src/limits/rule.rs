@@ -68,6 +68,19 @@ impl Scope {
         }
     }
 
+    /// In words.
+    fn noun(&self) -> &'static str {
+        match self {
+            Self::Account => "an account",
+            Self::AccountUnit(_) => "a risk unit of an account",
+            Self::Worst => "an account in its worst scenario",
+            Self::Group(_) => "a group",
+            Self::GroupUnit(..) => "a risk unit of a group",
+            Self::Unit(_) => "a risk unit",
+            Self::Book => "the book",
+        }
+    }
+
     /// As it begins in a rule.
     fn path(&self) -> String {
         match self {
@@ -277,9 +290,8 @@ fn figure_of(scope: &Scope, name: &str) -> Result<Figure, Box<Invalid>> {
     if let Some(found) = known.iter().find(|figure| figure.name == name || figure.name == full) {
         return Ok(found.clone());
     }
-    let scope_name = scope.name().replace('_', " ");
     let names: Vec<String> = known.iter().map(|figure| format!("`{}`", figure.name)).collect();
-    let invalid = Invalid::new(format!("no such figure of {} {scope_name}", article(&scope_name)))
+    let invalid = Invalid::new(format!("no such figure of {}", scope.noun()))
         .value(name)
         .expected(format!("a column that is a number: {}", names.join(", ")));
     Err(hinted(invalid, nearest(&full, known.iter().map(|figure| figure.name.as_ref()))))
@@ -291,10 +303,6 @@ pub(super) fn hinted(invalid: Invalid, near: Option<&str>) -> Box<Invalid> {
         Some(near) => invalid.hint(format!("is it `{near}`?")).into(),
         None => invalid.into(),
     }
-}
-
-fn article(noun: &str) -> &'static str {
-    if noun.starts_with('a') { "an" } else { "a" }
 }
 
 /// A test of one bound.

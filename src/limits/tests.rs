@@ -43,13 +43,13 @@ fn what_is_wrong_with_a_rule_is_said_with_the_nearest_name() {
         ("group.desk.unti.BTC.mmr < 1", "does not say whose figure", ""),
         ("account.margin_rati > 1", "no such figure of an account", "is it `margin_ratio`?"),
         ("account.status > 1", "no such figure of an account", ""),
-        ("account.unit.BTC.cash_detla > 1", "no such figure of an account unit", "is it `cash_delta`?"),
-        ("worst.margin_rato > 1", "no such figure of a worst", "is it `margin_ratio`?"),
+        ("account.unit.BTC.cash_detla > 1", "no such figure of a risk unit of an account", "is it `cash_delta`?"),
+        ("worst.margin_rato > 1", "no such figure of an account in its worst scenario", "is it `margin_ratio`?"),
         ("group.desk.mrr > 1", "no such figure of a group", "is it `mmr`?"),
-        ("group.desk.unit.BTC.veg > 1", "no such figure of a group unit", "is it `vega`?"),
-        ("unit.BTC.thta > 1", "no such figure of a unit", "is it `theta`?"),
-        ("book.shortfal > 1", "no such figure of a book", "is it `shortfall`?"),
-        ("book.shortfall_es98 > 1", "no such figure of a book", "is it `shortfall_expected_shortfall_95`?"),
+        ("group.desk.unit.BTC.veg > 1", "no such figure of a risk unit of a group", "is it `vega`?"),
+        ("unit.BTC.thta > 1", "no such figure of a risk unit", "is it `theta`?"),
+        ("book.shortfal > 1", "no such figure of the book", "is it `shortfall`?"),
+        ("book.shortfall_es98 > 1", "no such figure of the book", "is it `shortfall_expected_shortfall_95`?"),
         ("account.mmr", "does not say what the figure must be", ""),
         ("account.mmr betwen 1 and 2", "does not say what the figure must be", "is it `between`?"),
         ("account.mmr = 1", "does not say what the figure must be", "give bounds"),
@@ -173,8 +173,8 @@ fn limits_in_words() {
         (
             "group.desk.unit.BTC.cash_delta between -1e3 and 1e3",
             "only = [\"a\", \"b\"]",
-            "`cash_delta` of the risk unit `BTC` of each of the groups `a`, `b` by `desk`, in every scenario, must be from \
-             -1,000 to 1,000 USD",
+            "`cash_delta` of the risk unit `BTC` of each of the groups `a`, `b` by `desk`, in every scenario, must be \
+             from -1,000 to 1,000 USD",
         ),
         (
             "unit.*.mmr < 7.5",
@@ -214,4 +214,29 @@ fn a_figure_of_the_other_command_is_refused() {
     let text = of("account.mmr < 1").check_for(Command::Stress, |_| false).unwrap_err().to_string();
     assert!(text.contains("table `accounts`, which is not written") && text.contains("`detail`"), "{text}");
     assert!(of("account.mmr < 1").check_for(Command::Stress, all).is_ok());
+}
+
+/// Whatever stands in a file, it is read or refused.
+#[test]
+fn random_text_is_read_or_refused() {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut pick = |most: usize| random.next_u64() as usize % most;
+    let words =
+        ["group", "unit", "*", "desk", ".", "\"", "<=", "between", " and ", "5e7", "%", "_", "-", "\u{e9}", "="];
+    let mut refused = 0;
+    for _ in 0..5000 {
+        let text: String = (0..pick(9)).map(|_| words[pick(words.len())]).collect();
+        refused += usize::from(Rule::read(&text).is_err());
+        let mut bytes = include_str!("../../examples/limits.toml").as_bytes().to_vec();
+        for _ in 0..3 {
+            let place = pick(bytes.len());
+            bytes[place] = pick(256) as u8;
+        }
+        if let Ok(limits) = Limits::parse(String::from_utf8_lossy(&bytes).into_owned(), Path::new("limits.toml")) {
+            assert!(!limits.explained(Path::new("limits.toml")).is_empty());
+        }
+    }
+    assert!(refused > 4000, "{refused}");
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 /// Limits listed; breaches of each, and of all together.
 const LIMITS_SHOWN: usize = 200;
 const OF_EACH: usize = 50;
-const BREACHES_SHOWN: usize = 1000;
+const BREACHES_SHOWN: usize = 500;
 /// Characters of names, rules and texts.
 const LONGEST_NAME: usize = 100;
 const LONGEST_TEXT: usize = 300;

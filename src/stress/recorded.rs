@@ -85,8 +85,8 @@ impl StressRequest {
     /// The request that was recorded, to be run again: `out` must not exist.
     ///
     /// # Errors
-    /// [`Error::Usage`] if a scenario cannot be read; [`Error::Invalid`] if the limits cannot. Errors name the manifest in
-    /// the folder `run`.
+    /// [`Error::Usage`] if a scenario cannot be read; [`Error::Invalid`] if the limits cannot. Errors name the manifest
+    /// in the folder `run`.
     pub fn replay(recorded: &Request, part: &StressPart, rules: LoadedRules, out: PathBuf, run: &Path) -> Result<Self> {
         Ok(Self {
             snapshot: recorded.snapshot_request(),
