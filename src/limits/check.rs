@@ -250,7 +250,7 @@ impl<'a> OneLimit<'a> {
         };
         match self.source {
             Source::Table(_) => {
-                self.scan(|seen: &mut Seen, names, value| self.filter.take(seen, names, value), merge)?
+                self.scan(|seen: &mut Seen, names, value| self.filter.take(seen, names, value), merge)?;
             }
             Source::Distribution(of, column) => {
                 let columns = ResultColumns { names: &["figure"], flags: &[], figures: &[column] };
