@@ -193,6 +193,10 @@ pub enum Remedy {
     Proxy,
     /// Take logarithmic returns.
     LogReturns,
+    /// Write every account in every scenario of a stress.
+    AllDetail,
+    /// Sum up the book over the scenarios.
+    BookDistribution,
 }
 
 impl fmt::Display for Remedy {
@@ -215,6 +219,8 @@ impl fmt::Display for Remedy {
             Self::StalePrices => "raise `stale_rows`, or let `stale` leave out or mark the windows",
             Self::Proxy => "name a coin in `proxies` whose moves it takes, or begin later with `from_ns`",
             Self::LogReturns => "take logarithmic returns, which stay above -100 %",
+            Self::AllDetail => "the `detail` of all writes it",
+            Self::BookDistribution => "the `distribution` of the book writes it",
         })
     }
 }

@@ -54,7 +54,7 @@
 //!     [`mod@probe`] and [`mod@calibrate`]: its parameters out of what-if portfolios, over one [`mod@listing`];
 //!     [`mod@partition`]: a snapshot cut into buckets of whole accounts, for more than one machine.
 //! 12. [`mod@ops`]: a run as metrics and as events of lineage; [`mod@history`]: a row of each run, for trends;
-//!     [`mod@export`]: tables for a warehouse.
+//!     [`mod@export`]: tables for a warehouse; [`mod@limits`]: rules over figures, and what is beyond them.
 //! 13. [`error`], [`progress`]: how work fails, and how it says how far it is;
 //!     [`mod@schema`]: the columns of every table, and the JSON Schemas of the JSON answers.
 //!
@@ -125,6 +125,7 @@ pub mod generate;
 pub mod history;
 pub mod import;
 pub mod kept;
+pub mod limits;
 pub mod listing;
 pub mod margin;
 pub mod market;

@@ -91,6 +91,7 @@ def run(
     distance: Literal["all", "at-risk", "none"] = "none",
     by: str | Sequence[str | Sequence[str]] = (),
     net_by: str | Sequence[str] | None = None,
+    limits: Path | None = None,
     previous: Path | None = None,
     history: Path | None = None,
     label: str | None = None,
@@ -111,8 +112,9 @@ def run(
     ``"off"`` or a share; ``by`` puts accounts together by columns of the table ``accounts``: ``"desk"``,
     ``["desk", "desk,region"]`` or ``["desk", ("desk", "region")]``, each of which is one grouping. Then
     ``Outputs(out)`` also has the tables ``groups``, ``group_units`` and ``account_groups``. ``net_by`` is one grouping
-    whose groups are also margined as one account each: the table ``netting``. ``previous`` is the folder of an earlier
-    run: the summary and the page say what has changed since, and why. ``history`` is a Parquet file that gets one row
+    whose groups are also margined as one account each: the table ``netting``. ``limits`` is a file of limits on figures:
+    the table ``breaches`` has every figure beyond one, and ``limits`` in the summary says which are breached.
+    ``previous`` is the folder of an earlier run: the summary and the page say what has changed since, and why. ``history`` is a Parquet file that gets one row
     for the run. ``label`` is what you call the run. ``report`` tells whether ``report.html`` is written. ``out`` is
     published complete or not at all.
 
@@ -127,6 +129,7 @@ def run(
         distance=distance,
         by=groupings(by),
         net_by=None if net_by is None else groupings([net_by])[0],
+        limits=optional(limits),
         previous=optional(previous),
         history=optional(history),
         label=label,

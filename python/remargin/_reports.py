@@ -33,6 +33,7 @@ def stress(
     fund_usd: float | None = None,
     distance: Literal["all", "at-risk", "none"] = "at-risk",
     by: str | Sequence[str | Sequence[str]] = (),
+    limits: Path | None = None,
     label: str | None = None,
     format: Format = "parquet",
     force: bool = False,
@@ -57,7 +58,8 @@ def stress(
     or not at all; without it the folder is temporary and goes with the outputs. ``report`` tells whether
     ``report.html`` is written: if not said, where there is an ``out``. ``fund_usd``: in which share of the scenarios a
     guarantee fund of that size suffices. ``by`` puts accounts together as in ``run``: the tables ``groups``,
-    ``group_units`` and ``account_groups`` have every group in every scenario. ``label`` is what you call the stress.
+    ``group_units`` and ``account_groups`` have every group in every scenario. ``limits`` is a file of limits, as in
+    ``run``. ``label`` is what you call the stress.
 
     Raises ``UsageError`` if there is no scenario or ``out`` exists and ``force`` is not set, ``InvalidInput`` if the
     snapshot or a scenario cannot be used, ``TooManyRejects`` if more rows are broken than allowed; its ``outputs`` are
@@ -75,6 +77,7 @@ def stress(
         fund_usd=fund_usd,
         distance=distance,
         by=groupings(by),
+        limits=optional(limits),
         label=label,
         format=format,
         force=force,

@@ -20,8 +20,8 @@ use std::path::PathBuf;
 #[pyfunction]
 #[pyo3(signature = (
     snapshot, out, *, rules = None, scenarios = None, shocks = None, detail = "at-risk", distribution = "book",
-    fund_usd = None, distance = "at-risk", by = Vec::new(), label = None, format = "parquet", force = false, max_rejects = "0",
-    memory_limit = None, allow_rules_date = false, mark_check = "50%", report = true, threads = None, progress = None
+    fund_usd = None, distance = "at-risk", by = Vec::new(), limits = None, label = None, format = "parquet", force = false,
+    max_rejects = "0", memory_limit = None, allow_rules_date = false, mark_check = "50%", report = true, threads = None, progress = None
 ))]
 pub fn stress<'py>(
     py: Python<'py>,
@@ -35,6 +35,7 @@ pub fn stress<'py>(
     fund_usd: Option<f64>,
     distance: &str,
     by: Vec<String>,
+    limits: Option<PathBuf>,
     label: Option<&str>,
     format: &str,
     force: bool,
@@ -60,7 +61,8 @@ pub fn stress<'py>(
         .with_detail(detail)
         .with_distribution(whose)
         .with_distance(request::distance(distance)?)
-        .with_groups(request::groups(py, &by)?);
+        .with_groups(request::groups(py, &by)?)
+        .with_limits(request::limits(py, limits)?);
     request.fund_usd = fund_usd;
     let outcome = work::run(py, threads, progress, move |progress| {
         let Given { shocks: table, axes, single: mut scenarios, presets } = given.read()?;

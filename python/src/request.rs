@@ -5,6 +5,7 @@ use crate::market::mark_check as mark_check_of;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use remargin::book::Grouping;
+use remargin::limits::Limits;
 use remargin::memory::MemoryLimit;
 use remargin::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use remargin::snapshot::{Expectations, MaxRejects};
@@ -34,6 +35,11 @@ pub fn label(py: Python<'_>, label: Option<&str>) -> PyResult<Option<String>> {
 /// Groupings, each a text such as `desk` or `desk,region`.
 pub fn groups(py: Python<'_>, by: &[String]) -> PyResult<Vec<Grouping>> {
     by.iter().map(|text| text.parse().map_err(|error| errors::raise(py, &error))).collect()
+}
+
+/// A file of limits.
+pub fn limits(py: Python<'_>, file: Option<PathBuf>) -> PyResult<Option<Limits>> {
+    file.map(Limits::read).transpose().map_err(|error| errors::raise(py, &error))
 }
 
 /// `parquet`, `arrow` or `csv`.

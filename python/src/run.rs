@@ -18,7 +18,7 @@ use std::path::PathBuf;
 #[pyfunction]
 #[pyo3(signature = (
     snapshot, out, *, rules = None, shocks = None, distance = "none", by = Vec::new(), net_by = None,
-    previous = None, history = None, label = None, format = "parquet", force = false, max_rejects = "0", memory_limit = None, allow_rules_date = false,
+    limits = None, previous = None, history = None, label = None, format = "parquet", force = false, max_rejects = "0", memory_limit = None, allow_rules_date = false,
     mark_check = "50%", report = true, threads = None, progress = None
 ))]
 pub fn run<'py>(
@@ -30,6 +30,7 @@ pub fn run<'py>(
     distance: &str,
     by: Vec<String>,
     net_by: Option<String>,
+    limits: Option<PathBuf>,
     previous: Option<PathBuf>,
     history: Option<PathBuf>,
     label: Option<&str>,
@@ -51,7 +52,8 @@ pub fn run<'py>(
     let mut request = RunRequest::new(snapshot, output, rules.as_ref().clone())
         .with_distance(distance)
         .with_groups(request::groups(py, &by)?)
-        .with_net_by(request::groups(py, net_by.as_slice())?.pop());
+        .with_net_by(request::groups(py, net_by.as_slice())?.pop())
+        .with_limits(request::limits(py, limits)?);
     (request.shocks, request.previous, request.history) = (shocks, previous, history);
     let outcome = work::run(py, threads, progress, |progress| remargin::run::run(&request, progress))?;
     if outcome.too_many_rejects {

@@ -232,6 +232,8 @@ pub fn flag(remedy: Remedy) -> &'static str {
         Remedy::StalePrices => "raise `--stale-rows`, or `--stale mark` or `skip`",
         Remedy::Proxy => "`--proxy COIN=BTC` takes its moves from BTC; `--from DATE` begins later",
         Remedy::LogReturns => "`--returns log`, which stay above -100 %",
+        Remedy::AllDetail => "`--detail all` writes it",
+        Remedy::BookDistribution => "`--distribution book` writes it",
         _ => "another request",
     }
 }

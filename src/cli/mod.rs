@@ -19,6 +19,7 @@ mod failure;
 mod generate;
 mod import;
 mod init;
+mod limits;
 mod man;
 mod nearest;
 mod partition;
@@ -54,7 +55,8 @@ mod exit {
     pub const NOT_ATTRIBUTED: u8 = 1;
     pub const USAGE: u8 = 2;
     pub const TOO_MANY_REJECTS: u8 = 4;
-    pub const IN_LIQUIDATION: u8 = 5;
+    /// What `--fail-on` names has happened.
+    pub const FAILED_ON: u8 = 5;
 }
 
 const AFTER_HELP: &str = "\
@@ -68,7 +70,7 @@ Exit codes:
   2    usage
   3    the snapshot, the rules or another input are invalid or not there; nothing was written
   4    more rejected rows than allowed; the reports are written
-  5    done, but accounts are in liquidation (with --fail-on liquidation)
+  5    done, but accounts are in liquidation or a limit is breached (with --fail-on)
   6    the memory limit is too small
   130  interrupted by Ctrl-C; nothing was written. After another signal: 128 plus its number, such as 143 (SIGTERM)
 
@@ -96,6 +98,7 @@ enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Rules(rules::RulesCommand),
+    Limits(limits::LimitsCommand),
     Schema(schema::SchemaArgs),
     Generate(generate::GenerateArgs),
     Bench(bench::BenchArgs),
@@ -139,6 +142,7 @@ impl Command {
             Self::Calibrate(command) => command.answers_json(),
             Self::Verify(command) => command.answers_json(),
             Self::Replay(command) => command.answers_json(),
+            Self::Limits(command) => command.answers_json(),
             _ => false,
         }
     }
@@ -183,7 +187,7 @@ fn prepare(cli: &Cli, terminal: &Terminal) -> Result<()> {
 }
 
 fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<u8> {
-    if !matches!(command, Command::Rules(_)) {
+    if !matches!(command, Command::Rules(_) | Command::Limits(_)) {
         terminal.watch_signals()?;
     }
     match command {
@@ -195,6 +199,7 @@ fn execute(command: &Command, args: &[OsString], terminal: &Terminal) -> Result<
         Command::Check(command) => command.execute(terminal),
         Command::Explain(command) => command.execute(terminal),
         Command::Rules(command) => command.execute(),
+        Command::Limits(command) => command.execute(),
         Command::Schema(command) => command.execute(),
         Command::Generate(command) => command.execute(terminal),
         Command::Compare(command) => command.execute(args, terminal),

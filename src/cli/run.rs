@@ -5,9 +5,10 @@ use super::common::{
     parse_label, piped,
 };
 use super::exit;
+use super::limits::{FailOn, LimitArgs, failures, in_short, parse_fail_on};
 use super::terminal::Terminal;
 use super::watch::WatchArgs;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use remargin::book::Grouping;
 use remargin::ops::Finished;
 use remargin::request::OutputRequest;
@@ -24,6 +25,7 @@ Examples:
   remargin run data/sample --out near --distance at-risk
   remargin run examples/today --out desks --by desk --by desk,region
   remargin run examples/today --out netted --net-by client
+  remargin run examples/today --out limited --limits examples/limits.toml --fail-on breach:hard
   remargin run data/sample --out desk-b --label 'EOD 2026-11-28, desk B'
   remargin run data/sample --out out --force --summary json | jq .accounts.by_status
   remargin run data/sample --out out --force --max-rejects 0.1% --fail-on liquidation   # exit code 5
@@ -92,20 +94,18 @@ pub struct RunArgs {
     no_report: bool,
     #[command(flatten)]
     pub memory: MemoryArgs,
-    /// End with exit code 5 if accounts are in this status
-    #[arg(long, value_name = "STATE")]
-    fail_on: Option<FailOn>,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// End with exit code 5 if accounts are in `liquidation`, or if a limit is breached: `breach`, or `breach:SEVERITY`
+    /// for that severity and above; repeatable
+    #[arg(long, value_name = "WHAT", value_parser = parse_fail_on)]
+    fail_on: Vec<FailOn>,
     #[command(flatten)]
     watch: WatchArgs,
     #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
     strict: StrictArgs,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FailOn {
-    Liquidation,
 }
 
 impl RunArgs {
@@ -117,25 +117,29 @@ impl RunArgs {
     pub fn execute(&self, args: &[OsString], terminal: &Terminal) -> Result<u8> {
         let mut watch = self.watch.start("run", &self.snapshot, &self.out)?;
         let outcome = watch.failed(self.margin(args, terminal), terminal)?;
-        // Both are said. Accounts in liquidation decide the exit code, since somebody asked for it.
-        let in_liquidation = outcome.summary.accounts.by_status.liquidation;
-        let fails = matches!(self.fail_on, Some(FailOn::Liquidation)) && in_liquidation > 0;
-        let code = match (fails, outcome.too_many_rejects) {
-            (true, _) => exit::IN_LIQUIDATION,
-            (false, true) => exit::TOO_MANY_REJECTS,
-            (false, false) => exit::DONE,
+        // All are said. What `--fail-on` names decides the exit code, since somebody asked for it.
+        let (limits, in_liquidation) =
+            (outcome.summary.limits.as_ref(), outcome.summary.accounts.by_status.liquidation);
+        let failures = failures(&self.fail_on, in_liquidation, limits);
+        let code = match (failures.is_empty(), outcome.too_many_rejects) {
+            (false, _) => exit::FAILED_ON,
+            (true, true) => exit::TOO_MANY_REJECTS,
+            (true, false) => exit::DONE,
         };
         let told = watch.succeeded(&Finished::of_run(&outcome, memory::peak_bytes()), code);
         match self.summary {
             TextFormat::Text => terminal.summary(&totals::summary_table(&outcome.summary)),
             TextFormat::Json => terminal.result(&outcome.summary.to_json()?)?,
         }
+        if let Some(limits) = limits {
+            terminal.note(in_short(limits));
+        }
         terminal.note(format_args!("wrote {}", self.out.display()));
         if outcome.too_many_rejects {
             terminal.too_many_rejects(Some(&self.out));
         }
-        if fails {
-            terminal.error(code, format_args!("accounts in `liquidation`: {in_liquidation}"));
+        for failure in failures {
+            terminal.error(code, failure);
         }
         told?;
         Ok(code)
@@ -152,7 +156,8 @@ impl RunArgs {
         let mut request = RunRequest::new(snapshot, output, self.rules.load_for(&self.snapshot, terminal)?)
             .with_distance(self.distance.into())
             .with_groups(self.groups.by.iter().cloned())
-            .with_net_by(self.net_by.clone());
+            .with_net_by(self.net_by.clone())
+            .with_limits(self.limits.load(&self.fail_on)?);
         request.shocks = self.shocks.as_deref().map(piped);
         request.previous.clone_from(&self.previous);
         request.history.clone_from(&self.history);

@@ -5,6 +5,7 @@ use super::common::{
     piped,
 };
 use super::exit;
+use super::limits::{FailOn, LimitArgs, failures, in_short, parse_breach};
 use super::terminal::{self, Terminal};
 use super::watch::WatchArgs;
 use clap::{Args, ValueEnum};
@@ -27,6 +28,7 @@ Examples:
   remargin stress data/sample --out desk --shocks examples/scenarios.csv --detail all --label 'desk B'
   remargin stress data/sample --out fund --preset crypto-historical --fund 50_000 --distribution accounts
   remargin stress examples/today --out desks --shocks examples/scenarios.csv --by desk
+  remargin stress examples/today --out limited --shocks examples/scenarios.csv --limits examples/stress-limits.toml
   remargin stress --list-presets
   remargin stress data/sample --reverse 'BTC, accounts in liquidation > 5%'
 
@@ -91,7 +93,8 @@ pub struct StressArgs {
     /// together. Searches from -99 % to +300 % with full revaluations of the book, to 0.0001 %. Writes no folder.
     #[arg(long, value_name = "STATEMENT", value_parser = parse_statement,
           conflicts_with_all = ["out", "shocks", "grid", "scenario", "preset", "detail", "distribution", "fund",
-                                "distance", "by", "force", "no_report", "summary", "label", "metrics", "lineage"])]
+                                "distance", "by", "limits", "fail_on", "force", "no_report", "summary",
+                                "label", "metrics", "lineage"])]
     reverse: Vec<Statement>,
     /// Format of the answers to --reverse, on stdout
     #[arg(long, default_value = "text", conflicts_with = "out")]
@@ -113,6 +116,11 @@ pub struct StressArgs {
     no_report: bool,
     #[command(flatten)]
     pub memory: MemoryArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// End with exit code 5 if a limit is breached: `breach`, or `breach:SEVERITY` for that severity and above
+    #[arg(long, value_name = "WHAT", value_parser = parse_breach)]
+    fail_on: Vec<FailOn>,
     #[command(flatten)]
     watch: WatchArgs,
     #[command(flatten)]
@@ -196,16 +204,28 @@ impl StressArgs {
         let Some(out) = &self.out else { return self.answer(terminal) };
         let mut watch = self.watch.start("stress", self.snapshot()?, out)?;
         let outcome = watch.failed(self.stress(out, args, terminal), terminal)?;
-        let code = if outcome.too_many_rejects { exit::TOO_MANY_REJECTS } else { exit::DONE };
+        let limits = outcome.summary.limits.as_ref();
+        let failures = failures(&self.fail_on, 0, limits);
+        let code = match (failures.is_empty(), outcome.too_many_rejects) {
+            (false, _) => exit::FAILED_ON,
+            (true, true) => exit::TOO_MANY_REJECTS,
+            (true, false) => exit::DONE,
+        };
         let told = watch.succeeded(&Finished::of_stress(&outcome, memory::peak_bytes()), code);
         let summary = &outcome.summary;
         match self.summary {
             TextFormat::Text => terminal.summary(&stress::stress_table(summary)),
             TextFormat::Json => terminal.result(&summary.to_json()?)?,
         }
+        if let Some(limits) = limits {
+            terminal.note(in_short(limits));
+        }
         terminal.note(format_args!("wrote {}", out.display()));
         if outcome.too_many_rejects {
             terminal.too_many_rejects(Some(out));
+        }
+        for failure in failures {
+            terminal.error(code, failure);
         }
         told?;
         Ok(code)
@@ -240,7 +260,8 @@ impl StressArgs {
             .with_detail(detail)
             .with_distribution(distribution)
             .with_distance(self.distance.into())
-            .with_groups(self.groups.by.iter().cloned());
+            .with_groups(self.groups.by.iter().cloned())
+            .with_limits(self.limits.load(&self.fail_on)?);
         request.fund_usd = self.fund;
         stress::run(&request, terminal)
     }

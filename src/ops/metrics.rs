@@ -12,6 +12,7 @@ use super::{Attempt, Finished};
 use crate::Result;
 use crate::margin::Status;
 use crate::source::{self, LARGEST_JSON};
+use crate::totals::limit_summary::{BySeverity, Severity};
 use crate::totals::summary::TableSummary;
 use std::fmt::Write;
 use std::path::Path;
@@ -137,6 +138,17 @@ impl Text {
         self.rows(finished);
         self.accounts(finished);
         self.book(finished);
+        self.limits(finished);
+    }
+
+    fn limits(&mut self, finished: &Finished) {
+        let Some(limits) = finished.limits else { return };
+        let of = |counts: BySeverity| -> Vec<Sample> {
+            Severity::ALL.map(|severity| (vec![("severity", severity.name())], counts.get(severity) as f64)).into()
+        };
+        self.gauge("limits", "Limits that were checked.", plain(limits.each.len() as f64));
+        self.gauge("breached_limits", "Limits that are breached, by severity.", of(limits.breached));
+        self.gauge("breaches", "Figures beyond a limit, by severity.", of(limits.breaches));
     }
 
     fn rows(&mut self, finished: &Finished) {

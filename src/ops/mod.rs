@@ -10,6 +10,7 @@ use crate::publish::Published;
 use crate::run::{RunOutcome, Timings};
 use crate::stress::StressOutcome;
 use crate::totals::Summary;
+use crate::totals::limit_summary::LimitsSummary;
 use std::path::Path;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Finished<'a> {
     pub summary: &'a Summary,
     /// Scenarios, the base case included.
     pub scenarios: u64,
+    /// Limits, if there are any.
+    pub limits: Option<&'a LimitsSummary>,
     /// Wall time of each stage.
     pub timings: &'a Timings,
     /// Identity, inputs, outputs.
@@ -48,14 +51,16 @@ impl<'a> Finished<'a> {
     #[must_use]
     pub fn of_run(outcome: &'a RunOutcome, peak_memory_bytes: Option<u64>) -> Self {
         let RunOutcome { summary, timings, published, .. } = outcome;
-        Self { summary, scenarios: summary.scenarios, timings, published, peak_memory_bytes }
+        let limits = summary.limits.as_ref();
+        Self { summary, scenarios: summary.scenarios, limits, timings, published, peak_memory_bytes }
     }
 
     /// Of a stress: the figures are those of the base case.
     #[must_use]
     pub fn of_stress(outcome: &'a StressOutcome, peak_memory_bytes: Option<u64>) -> Self {
         let StressOutcome { summary, timings, published, .. } = outcome;
-        Self { summary: &summary.base, scenarios: summary.scenarios, timings, published, peak_memory_bytes }
+        let limits = summary.limits.as_ref();
+        Self { summary: &summary.base, scenarios: summary.scenarios, limits, timings, published, peak_memory_bytes }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::groups::Groups;
 use super::left_out::{Blame, LeftOut};
+use super::limits::Limits;
 use super::losses::Losses;
 use super::scenarios::Scenarios;
 use super::words::{LISTED, LONGEST_ID, cut, digits, money};
@@ -62,6 +63,7 @@ pub(crate) struct Page {
     scenarios: Option<Scenarios>,
     losses: Option<Losses>,
     groups: Option<Groups>,
+    limits: Option<Limits>,
     /// The change against an earlier run.
     previous: Option<Value>,
     /// The last runs of a history; empty without one.
@@ -409,6 +411,7 @@ impl Page {
             scenarios,
             losses: None,
             groups: None,
+            limits: None,
             previous: summary.previous.as_deref().map(before::previous),
             trend: before::trend(&summary.trend),
         }
@@ -431,6 +434,12 @@ impl Page {
     /// Adds the groups of accounts.
     pub(crate) fn with_groups(mut self, groups: Option<Groups>) -> Self {
         self.groups = groups;
+        self
+    }
+
+    /// Adds the limits.
+    pub(crate) fn with_limits(mut self, limits: Option<Limits>) -> Self {
+        self.limits = limits;
         self
     }
 

@@ -16,6 +16,7 @@ pub(crate) mod content;
 mod drill;
 pub(crate) mod groups;
 pub(crate) mod left_out;
+pub(crate) mod limits;
 pub(crate) mod losses;
 pub(crate) mod scenarios;
 mod words;
@@ -24,6 +25,7 @@ pub(crate) use content::{AtRiskRow, Identity, Page};
 pub(crate) use drill::Drill;
 pub(crate) use groups::Groups;
 pub(crate) use left_out::Blame;
+pub(crate) use limits::Limits;
 pub(crate) use losses::Losses;
 pub(crate) use scenarios::Scenarios;
 
@@ -38,7 +40,7 @@ pub const REPORT: &str = "report.html";
 /// Rows of `at_risk` that a page shows.
 pub const AT_RISK_SHOWN: usize = 1000;
 
-const FRAME: [&str; 13] = [
+const FRAME: [&str; 14] = [
     include_str!("assets/head.html"),
     include_str!("assets/page.css"),
     include_str!("assets/body.html"),
@@ -50,6 +52,7 @@ const FRAME: [&str; 13] = [
     include_str!("assets/losses.js"),
     include_str!("assets/groups.js"),
     include_str!("assets/before.js"),
+    include_str!("assets/limits.js"),
     include_str!("assets/words.js"),
     include_str!("assets/page.js"),
 ];
@@ -57,7 +60,7 @@ const FRAME: [&str; 13] = [
 /// The bytes of a page.
 pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
     let data = serde_json::to_string(page).map_err(|err| Error::Runtime(format!("cannot form `{REPORT}`: {err}")))?;
-    let [head, style, body, d3, plot, text, tables, charts, losses, groups, before, words, assembly] = FRAME;
+    let [head, style, body, d3, plot, text, tables, charts, losses, groups, before, limits, words, assembly] = FRAME;
     let parts = [
         head,
         "<style>\n",
@@ -77,6 +80,7 @@ pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
         losses,
         groups,
         before,
+        limits,
         words,
         assembly,
         "</script>\n</body>\n</html>\n",

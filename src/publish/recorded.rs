@@ -43,6 +43,9 @@ pub struct Request {
     /// The grouping whose groups are also margined as one account each, one of `by`; absent if none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub net_by: Option<String>,
+    /// The file of limits, as it was read; absent if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<String>,
     /// The earlier run that a run is compared with; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousPart>,
@@ -75,6 +78,7 @@ impl Request {
             expectations: expectations.clone(),
             by: groups.iter().map(ToString::to_string).collect(),
             net_by: None,
+            limits: None,
             previous: None,
             stress,
         })

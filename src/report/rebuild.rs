@@ -3,7 +3,7 @@
 use crate::figures::{Layout, UNIT, UnitRow};
 use crate::market::scenario::BASE;
 use crate::page::content::{AtRiskRow, FIGURES, Identity, NAMES, Page, PageFile, UnitEntry, UnitsByAccount};
-use crate::page::{AT_RISK_SHOWN, Blame, Groups, Losses, Scenarios, render};
+use crate::page::{AT_RISK_SHOWN, Blame, Groups, Limits, Losses, Scenarios, render};
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::{check_replaceable, write_file};
@@ -92,11 +92,13 @@ pub(crate) fn page_of(dir: &Path, progress: &dyn Progress) -> Result<Vec<u8>> {
 
 fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page> {
     let kind: SummaryKind = read_json(dir, SUMMARY)?;
-    let (summary, over) = if kind.base.is_none() {
-        (read_json::<Summary>(dir, SUMMARY)?, None)
+    let (summary, over, limits) = if kind.base.is_none() {
+        let mut summary = read_json::<Summary>(dir, SUMMARY)?;
+        let limits = summary.limits.take();
+        (summary, None, limits)
     } else {
         let summary = read_json::<StressSummary>(dir, SUMMARY)?;
-        (summary.base, summary.distribution)
+        (summary.base, summary.distribution, summary.limits)
     };
     let Rules { name, hash, values } = manifest.rules;
     let values: Vec<RuleValue> = values
@@ -110,7 +112,8 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
     let is_stress = scenarios.is_some();
     let losses = Losses::read(dir, over.as_ref(), progress)?;
     let blames = Blame::read(dir, &summary, progress)?;
-    let page = Page::new(identity, &summary, scenarios).with_blame(&blames).with_losses(losses);
+    let limits = Limits::read(dir, limits.as_ref(), progress)?;
+    let page = Page::new(identity, &summary, scenarios).with_blame(&blames).with_losses(losses).with_limits(limits);
     let is_base = |names: &[&str]| names.get(1) == Some(&BASE);
     let Some(mut rows) = read_table(dir, "at_risk", &NAMES, &FIGURES, is_base, progress)? else {
         return Ok(page.with_groups(Groups::read(dir, &[], None, progress)?));

@@ -10,4 +10,4 @@ mod written;
 pub use finished::{FinishedRun, read_finished};
 pub use rows::{ResultColumns, ResultRow, check_output, each_result, has_result, hash_file, read_result, scan_result};
 pub use written::read_rows;
-pub(crate) use written::{read_json, read_table, scan_table};
+pub(crate) use written::{read_json, read_table, scan_columns, scan_table};

@@ -1,6 +1,6 @@
 //! Reads back the tables of a run for its page. The folder is finished or about to be.
 
-use super::ResultRow;
+use super::rows::{ResultColumns, ResultRow};
 use crate::formats::memory::Rows;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind, whole};
@@ -52,14 +52,38 @@ pub(crate) fn scan_table<T: Default + Send + 'static>(
     mut merge: impl FnMut(T),
     progress: &dyn Progress,
 ) -> Result<bool> {
+    let merge = |local| {
+        merge(local);
+        Ok(())
+    };
+    scan_columns(dir, table, ResultColumns { names, flags: &[], figures }, fold, merge, progress)
+}
+
+/// As [`scan_table`], with flags, which `fold` gets as `true` or `false` behind the names; `merge` may fail.
+///
+/// # Errors
+/// Those of [`scan_table`] and of `merge`.
+pub(crate) fn scan_columns<T: Default + Send + 'static>(
+    dir: &Path,
+    table: &str,
+    columns: ResultColumns,
+    fold: impl Fn(&mut T, &[&str], &[Option<f64>]) + Sync,
+    merge: impl FnMut(T) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<bool> {
+    let ResultColumns { names, flags, figures } = columns;
     let Some(file) = find(dir, table)? else { return Ok(false) };
     let found = source::at(&file)?.open()?;
     let is_csv = found.format == Format::Csv;
     let column = |kind| move |name: &&'static str| Column::new(name, kind);
-    let columns: Vec<Column> =
-        names.iter().map(column(Kind::Id)).chain(figures.iter().map(column(Kind::Number))).collect();
+    let columns: Vec<Column> = names
+        .iter()
+        .map(column(Kind::Id))
+        .chain(flags.iter().map(column(Kind::Flag)))
+        .chain(figures.iter().map(column(Kind::Number)))
+        .collect();
     let read = |local: &mut T, batch: &crate::formats::batch::Batch| {
-        let name_columns = names.iter().map(|name| batch.text(name)).collect::<Result<Vec<_>>>()?;
+        let name_columns = names.iter().chain(flags).map(|name| batch.text(name)).collect::<Result<Vec<_>>>()?;
         let figure_columns = figures.iter().map(|name| batch.numbers(name)).collect::<Result<Vec<_>>>()?;
         let mut of_row = Vec::with_capacity(figure_columns.len());
         for row in 0..batch.rows {
@@ -74,10 +98,7 @@ pub(crate) fn scan_table<T: Default + Send + 'static>(
         }
         Ok(())
     };
-    scan(Opened::written(&found, &columns)?, progress, read, |local| {
-        merge(local);
-        Ok(())
-    })?;
+    scan(Opened::written(&found, &columns)?, progress, read, merge)?;
     Ok(true)
 }
 

@@ -20,6 +20,7 @@ use crate::book::{Book, Grouping};
 use crate::distance::tables::{self as distances, Searched};
 use crate::engine::lanes::Width;
 use crate::engine::{Memory, OpenBook};
+use crate::limits::{self, Checked, Command, Limits, Written};
 use crate::market::Market;
 use crate::market::scenario::Scenario;
 use crate::memory::{BOOK_ROW, Need};
@@ -77,6 +78,9 @@ pub struct RunRequest {
     /// The accounts of each group of this grouping are also margined as one: it is one of `groups`, or is added to
     /// them. At first none.
     pub net_by: Option<Grouping>,
+    /// Limits that figures are compared with: the table `breaches` is written, and accounts are put together by the
+    /// groupings that rules name. At first none.
+    pub limits: Option<Limits>,
     /// Folder of an earlier run: the summary and the page say what has changed since, and why. At first none.
     pub previous: Option<PathBuf>,
     /// A history that the run is added to, `NAME.parquet`: the page shows the last runs in it. At first none.
@@ -98,8 +102,8 @@ impl RunRequest {
     pub fn new(snapshot: impl Into<SnapshotRequest>, output: impl Into<OutputRequest>, rules: LoadedRules) -> Self {
         let (snapshot, output) = (snapshot.into().under(&rules), output.into());
         let (shocks, distance, given) = (None, DistanceScope::None, Given::default());
-        let (groups, net_by, previous, history) = (Vec::new(), None, None, None);
-        Self { snapshot, output, rules, shocks, distance, groups, net_by, previous, history, given }
+        let (groups, net_by, limits, previous, history) = (Vec::new(), None, None, None, None);
+        Self { snapshot, output, rules, shocks, distance, groups, net_by, limits, previous, history, given }
     }
 
     /// Adds the scenarios of a table `shocks`.
@@ -143,6 +147,21 @@ impl RunRequest {
         self.net_by = grouping;
         self
     }
+
+    /// Compares figures with limits: the table `breaches` is written.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Option<Limits>) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The groupings: those that were asked for, then what is netted and what rules name.
+    fn all_groups(&self) -> Vec<Grouping> {
+        let mut groups = self.groups.clone();
+        groups.extend(self.net_by.iter().filter(|net_by| !self.groups.contains(net_by)).cloned());
+        self.limits.iter().for_each(|limits| limits.add_groupings(&mut groups));
+        groups
+    }
 }
 
 /// What a run brought.
@@ -179,12 +198,12 @@ pub struct RunOutcome {
 /// rules; [`Error::Io`](crate::Error::Io) and [`Error::Runtime`](crate::Error::Runtime) if writing fails;
 /// [`Error::Interrupted`](crate::Error::Interrupted). With an error nothing is left behind.
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> {
-    if let Some(net_by) = request.net_by.as_ref().filter(|net_by| !request.groups.contains(net_by)) {
-        let mut with_groups = request.clone();
-        with_groups.groups.push(net_by.clone());
-        return run(&with_groups, progress);
+    let groups = request.all_groups();
+    if groups.len() > request.groups.len() {
+        return run(&RunRequest { groups, ..request.clone() }, progress);
     }
     Grouping::check_distinct(&request.groups)?;
+    request.limits.iter().try_for_each(|limits| limits.check_for(Command::Run, |_| true))?;
     let others = request.shocks.iter().chain(&request.previous);
     let inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(others).map(PathBuf::as_path).collect();
     before::check(request, progress)?;
@@ -353,6 +372,13 @@ impl<'a> Job<'a> {
         );
         let mut outputs = large?;
         outputs.extend(small?);
+        if let Some(limits) = &request.limits {
+            let (folder, format, command) = (folder.path(), request.output.format, Command::Run);
+            let Checked { file, summary: of_limits } =
+                limits::check(limits, Written { folder, format, command, progress: *progress })?;
+            outputs.push(file);
+            summary.limits = Some(of_limits);
+        }
         let provenance = Provenance::new(
             &request.snapshot,
             &request.output,
@@ -370,8 +396,10 @@ impl<'a> Job<'a> {
             let ids = AtRiskRow::ids(&rows);
             let members = page::groups::members(&ids, &at_risk, &flagged, &request.groups);
             let groups = Groups::read(folder.path(), &ids, Some(members), *progress)?;
+            let limits = page::Limits::read(folder.path(), summary.limits.as_ref(), *progress)?;
             let page = Page::new(identity, &summary, None)
                 .with_groups(groups)
+                .with_limits(limits)
                 .with_blame(&Blame::of_run(&snapshot.unmargined))
                 .with_at_risk(rows, Some(drill.by_account()), unit_names);
             outputs.push(page::write(folder.path(), &page)?);

@@ -18,6 +18,7 @@ use crate::simulate::columns as simulate;
 use crate::snapshot::{InputColumn, input_tables};
 use crate::stress::columns as stress;
 use crate::tables::at_risk::AT_RISK;
+use crate::tables::breaches::BREACHES;
 use crate::tables::columns::{ACCOUNTS, Column, RISK_UNITS, TableSpec};
 use crate::tables::groups::{ACCOUNT_GROUPS, GROUP_UNITS, GROUPS};
 use crate::tables::rejects::REJECTS;
@@ -88,6 +89,7 @@ pub fn outputs() -> Vec<(&'static str, Vec<&'static TableSpec>)> {
                 &GROUP_UNITS,
                 &ACCOUNT_GROUPS,
                 &NETTING,
+                &BREACHES,
             ],
         ),
         (

@@ -15,7 +15,6 @@
 //! stand together, as in a run. Pieces are then smaller, so that totals may differ in their last bit.
 
 mod accounts;
-pub mod columns;
 mod counting;
 mod distribution;
 mod family;
@@ -23,13 +22,13 @@ mod gather;
 mod pass;
 mod plan;
 mod recorded;
-pub(crate) mod rows;
-pub(crate) mod stats;
 pub(crate) mod summary;
 pub(crate) mod tables;
 mod text;
 mod worst;
 
+pub use crate::tables::stress::columns;
+pub(crate) use crate::tables::stress::{rows, stats};
 pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenario};
 pub use text::stress_table;
 
@@ -38,6 +37,7 @@ use crate::distance::tables::{self as distances, Searched};
 use crate::engine::lanes::Width;
 use crate::engine::{Memory, OpenBook};
 use crate::error::Remedy;
+use crate::limits::{self, Checked, Command, Limits, Source};
 use crate::margin::priced::PricedMarket;
 use crate::market::Market;
 use crate::market::scenario::with_base;
@@ -53,6 +53,7 @@ use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::Currencies;
 use crate::snapshot::{self, InputFile, LoadOptions, Snapshot};
+use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
 use crate::tables::rejects;
 use crate::totals::at_risk::{self, Names};
 use crate::totals::weighted::Weights;
@@ -168,6 +169,9 @@ pub struct StressRequest {
     pub distance: DistanceScope,
     /// How accounts are put together, by attributes in the table `accounts`; at first not at all.
     pub groups: Vec<Grouping>,
+    /// Limits that figures are compared with: the table `breaches` is written, and accounts are put together by the
+    /// groupings that rules name. At first none.
+    pub limits: Option<Limits>,
     /// How many scenarios are computed side by side, and with which instructions: the results do not depend on it. At
     /// first what this processor does best.
     pub width: Width,
@@ -186,6 +190,7 @@ impl StressRequest {
             fund_usd: None,
             distance: DistanceScope::None,
             groups: Vec::new(),
+            limits: None,
             width: Width::best(),
         }
     }
@@ -245,6 +250,25 @@ impl StressRequest {
         self
     }
 
+    /// Compares figures with limits: the table `breaches` is written.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Option<Limits>) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Refuses limits on figures that this stress does not have.
+    fn check_limits(&self) -> Result<()> {
+        let has = |source: Source| match source {
+            Source::Distribution(..) => self.distribution != Distributed::None,
+            Source::OverAccounts | Source::OverUnits => self.detail == Detail::All,
+            Source::Table(table) => {
+                self.detail == Detail::All || ![ACCOUNTS.name, RISK_UNITS.name].contains(&table.name)
+            }
+        };
+        self.limits.iter().try_for_each(|limits| limits.check_for(Command::Stress, has))
+    }
+
     /// Says how many scenarios are computed side by side.
     #[must_use]
     pub fn with_width(mut self, width: Width) -> Self {
@@ -285,7 +309,13 @@ pub struct StressOutcome {
 /// # Errors
 /// Those of [`crate::run::run`], and those of [`ScenarioSources::resolve`]. With an error nothing is left behind.
 pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOutcome> {
+    let mut groups = request.groups.clone();
+    request.limits.iter().for_each(|limits| limits.add_groupings(&mut groups));
+    if groups.len() > request.groups.len() {
+        return run(&StressRequest { groups, ..request.clone() }, progress);
+    }
     request.check_fund()?;
+    request.check_limits()?;
     Grouping::check_distinct(&request.groups)?;
     let shocks = request.sources.shocks.iter();
     let inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(shocks).map(PathBuf::as_path).collect();
@@ -320,6 +350,13 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     let clock = Instant::now();
     progress.stage("write", "files", 0);
     outputs.extend(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
+    if let Some(limits) = &request.limits {
+        let (folder, format, command) = (folder.path(), request.output.format, Command::Stress);
+        let Checked { file, summary: of_limits } =
+            limits::check(limits, limits::Written { folder, format, command, progress })?;
+        outputs.push(file);
+        summary.limits = Some(of_limits);
+    }
     outputs.push(write_bytes(folder.path(), "summary.json", &summary.to_json()?)?);
     if request.output.report {
         let identity = Identity::of_run(&summary.base.as_of, &request.rules, &snapshot.inputs, &outputs)
@@ -329,6 +366,7 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
         let page = Page::new(identity, &summary.base, Scenarios::read(folder.path(), progress)?)
             .with_blame(&Blame::of_run(&snapshot.unmargined))
             .with_losses(losses)
+            .with_limits(page::Limits::read(folder.path(), summary.limits.as_ref(), progress)?)
             .with_groups(Groups::read(folder.path(), &ids, None, progress)?);
         let page = if let Some(rows) = at_risk { page.with_at_risk(rows, None, &[]) } else { page };
         outputs.push(page::write(folder.path(), &page)?);

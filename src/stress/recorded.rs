@@ -2,10 +2,11 @@
 
 use super::{Axis, Detail, Distributed, Preset, ScenarioSources, StressRequest};
 use crate::engine::lanes::Width;
+use crate::limits::Limits;
 use crate::publish::recorded::{Request, StressPart};
 use crate::rules::LoadedRules;
 use crate::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 impl Detail {
     /// Its name on the command line.
@@ -55,8 +56,19 @@ impl StressRequest {
     /// What the manifest holds of the request, its rules apart.
     pub(super) fn recorded(&self) -> Result<Request> {
         // Results do not depend on the width.
-        let Self { snapshot, output, rules: _, sources, detail, distribution, fund_usd, distance, groups, width: _ } =
-            self;
+        let Self {
+            snapshot,
+            output,
+            rules: _,
+            sources,
+            detail,
+            distribution,
+            fund_usd,
+            distance,
+            groups,
+            limits,
+            width: _,
+        } = self;
         let ScenarioSources { shocks, axes, scenarios, presets } = sources;
         let part = StressPart {
             detail: detail.name().to_owned(),
@@ -66,14 +78,16 @@ impl StressRequest {
             scenarios: scenarios.clone(),
             presets: presets.iter().map(|preset| preset.name().to_owned()).collect(),
         };
-        Request::of(snapshot, output, shocks.as_deref(), *distance, groups, Some(part))
+        let recorded = Request::of(snapshot, output, shocks.as_deref(), *distance, groups, Some(part))?;
+        Ok(Request { limits: limits.as_ref().map(|limits| limits.text().to_owned()), ..recorded })
     }
 
     /// The request that was recorded, to be run again: `out` must not exist.
     ///
     /// # Errors
-    /// [`Error::Usage`] if a scenario cannot be read.
-    pub fn replay(recorded: &Request, part: &StressPart, rules: LoadedRules, out: PathBuf) -> Result<Self> {
+    /// [`Error::Usage`] if a scenario cannot be read; [`Error::Invalid`] if the limits cannot. Errors name the manifest
+    /// in the folder `run`.
+    pub fn replay(recorded: &Request, part: &StressPart, rules: LoadedRules, out: PathBuf, run: &Path) -> Result<Self> {
         Ok(Self {
             snapshot: recorded.snapshot_request(),
             output: recorded.output_request(out),
@@ -84,6 +98,7 @@ impl StressRequest {
             fund_usd: part.fund_usd,
             distance: recorded.distance,
             groups: recorded.groups()?,
+            limits: Limits::recorded(recorded.limits.as_deref(), run)?,
             width: Width::best(),
         })
     }

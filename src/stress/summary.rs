@@ -3,6 +3,7 @@
 use super::rows::ScenarioRow;
 use crate::market::scenario::Scenario;
 use crate::totals::Summary;
+use crate::totals::limit_summary::LimitsSummary;
 use crate::totals::losses::ScenarioDistribution;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub struct StressSummary {
     /// scenario has a weight.
     #[serde(default)]
     pub distribution: Option<ScenarioDistribution>,
+    /// Limits, and how many figures are beyond them; absent without limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitsSummary>,
 }
 
 /// One scenario over all accounts.
@@ -85,6 +89,7 @@ pub(crate) fn of(
         }),
         largest_shortfalls: worst(scenarios, rows, |a, b| b.shortfall.total_cmp(&a.shortfall)),
         distribution,
+        limits: None,
     })
 }
 

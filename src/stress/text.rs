@@ -118,6 +118,7 @@ mod tests {
             most_liquidations,
             largest_shortfalls,
             distribution,
+            limits: None,
         };
         for line in stress_table(&stress).lines() {
             assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());

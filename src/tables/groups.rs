@@ -94,7 +94,7 @@ fn groups<'a>() -> Vec<Filled<'a, GroupRow<'a>>> {
             .number(|row: &Row| row.shortfalls.imr),
         usd("shortfall", "What accounts owe beyond all they have: the sum of `max(0, -total_eq)`.")
             .number(|row: &Row| row.shortfalls.equity),
-        ratio("mmr_share", "Share of the MMR of all accounts in the scenario; null where that is zero.")
+        ratio(MMR_SHARE, "Share of the MMR of all accounts in the scenario; null where that is zero.")
             .optional(|row: &Row| row.mmr_share),
     ]);
     columns.extend(TERMS.map(|(name, meaning, of)| usd(name, meaning).number(move |row: &Row| of(&row.charges))));
@@ -106,6 +106,20 @@ fn groups<'a>() -> Vec<Filled<'a, GroupRow<'a>>> {
     ]);
     columns
 }
+
+/// The columns of [`GROUPS`] that the book as a whole has too: not its share of itself, and not what terms add, which
+/// takes the risk units.
+pub(crate) fn book_columns() -> impl Iterator<Item = &'static Column> {
+    let is_of_groups = |name: &str| name == MMR_SHARE || TERMS.iter().any(|(term, ..)| *term == name);
+    GROUPS.columns.iter().filter(move |column| !is_of_groups(&column.name))
+}
+
+/// The columns of [`GROUPS`] of one row, as a batch.
+pub(crate) fn batch_of(row: &GroupRow) -> Result<RecordBatch> {
+    filled::batch(&GROUPS, &groups(), std::slice::from_ref(row))
+}
+
+const MMR_SHARE: &str = "mmr_share";
 
 fn group_units<'a>() -> Vec<Filled<'a, UnitRow<'a>>> {
     type Row<'a> = UnitRow<'a>;

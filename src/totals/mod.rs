@@ -10,6 +10,7 @@ pub mod footprint;
 pub(crate) mod group_list;
 pub mod group_summary;
 pub(crate) mod groups;
+pub mod limit_summary;
 pub mod losses;
 pub mod reach;
 pub mod spread;

@@ -7,6 +7,7 @@ use super::at_risk::Binding;
 use super::before::{Previous, TrendPoint};
 use super::counts::{StatusCounts, share};
 use super::group_summary::GroupingSummary;
+use super::limit_summary::LimitsSummary;
 use super::spread::{Charges, Distribution, Spread};
 use super::sum::Sum;
 use super::trust::{Trust, trust};
@@ -62,6 +63,9 @@ pub struct Summary {
     /// Accounts put together, by grouping as it was asked for; absent if nothing was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupingSummary>,
+    /// Limits, and how many figures are beyond them; absent without limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitsSummary>,
     /// The change against an earlier run; absent if none was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Box<Previous>>,
@@ -301,6 +305,7 @@ impl Tally {
             unmargined,
             distribution: spread.distribution(totals.mmr),
             groups: Vec::new(),
+            limits: None,
             previous: None,
             trend: Vec::new(),
         })

@@ -36,7 +36,7 @@ impl Again {
         let place = Scratch::create(temp, "replay")?;
         let dir = place.path().join("run");
         if let Some(part) = &asked.stress {
-            let mut request = StressRequest::replay(asked, part, rules, dir.clone())?;
+            let mut request = StressRequest::replay(asked, part, rules, dir.clone(), run)?;
             request.snapshot.memory_limit = limit;
             stress::run(&request, progress)?;
         } else {

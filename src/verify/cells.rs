@@ -15,6 +15,7 @@ use crate::progress::Progress;
 use crate::source;
 use crate::stress::columns as stress;
 use crate::tables::at_risk::AT_RISK;
+use crate::tables::breaches::BREACHES;
 use crate::tables::columns::{self, ACCOUNTS, RISK_UNITS, TableSpec};
 use crate::tables::rejects::REJECTS;
 use std::collections::BTreeMap;
@@ -31,12 +32,13 @@ const BLOCKS_SHOWN: usize = 16;
 /// The table that a file of a run or a stress holds.
 pub(super) fn table_of(file: &str) -> Option<&'static TableSpec> {
     let (stem, extension) = file.rsplit_once('.')?;
-    let tables: [&'static TableSpec; 13] = [
+    let tables: [&'static TableSpec; 14] = [
         &ACCOUNTS,
         &RISK_UNITS,
         &AT_RISK,
         &DISTANCES,
         &REJECTS,
+        &BREACHES,
         &stress::SCENARIOS,
         &stress::MIGRATION,
         &stress::LARGEST,

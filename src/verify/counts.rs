@@ -10,6 +10,7 @@ use crate::publish::recorded::{Recorded, read_json};
 use crate::results;
 use crate::snapshot::{Table, Warning};
 use crate::stress::StressSummary;
+use crate::totals::limit_summary::{LimitsSummary, Severity};
 use crate::totals::summary::{Summary, TableSummary};
 use std::path::Path;
 
@@ -29,14 +30,17 @@ pub(super) fn check(
     let path = run.join(SUMMARY);
     let expected = "the `summary.json` of a finished run";
     let is_stress = recorded.request.as_ref().is_some_and(|request| request.stress.is_some());
-    let (summary, scenarios, prefix) = if is_stress {
+    let (summary, scenarios, limits, prefix) = if is_stress {
         let summary: StressSummary = read_json(&path, expected)?;
-        (summary.base, summary.scenarios, "base.")
+        (summary.base, summary.scenarios, summary.limits, "base.")
     } else {
-        let summary: Summary = read_json(&path, expected)?;
-        let scenarios = summary.scenarios;
-        (summary, scenarios, "")
+        let mut summary: Summary = read_json(&path, expected)?;
+        let (scenarios, limits) = (summary.scenarios, summary.limits.take());
+        (summary, scenarios, limits, "")
     };
+    if let Some(limits) = &limits {
+        of_limits(limits, recorded, findings);
+    }
     let mut of = Summed { findings, prefix, recorded, summary: &summary, scenarios };
     of.itself();
     of.manifest(is_stress);
@@ -47,6 +51,25 @@ pub(super) fn check(
         of.tables(run, origin, progress)?;
     }
     Ok(())
+}
+
+/// What the summary says of limits twice, and what the manifest says as well.
+fn of_limits(limits: &LimitsSummary, recorded: &Recorded, findings: &mut Findings) {
+    for severity in Severity::ALL {
+        let each = || limits.each.iter().filter(|limit| limit.severity == severity);
+        let rows = each().fold(0u64, |sum, limit| sum.saturating_add(limit.breaches));
+        let breached = each().filter(|limit| limit.breaches > 0).count() as u64;
+        findings.equal(SUMMARY, &format!("limits.breaches.{severity}"), &limits.breaches.get(severity), &rows);
+        findings.equal(SUMMARY, &format!("limits.breached.{severity}"), &limits.breached.get(severity), &breached);
+    }
+    let breaches = recorded.outputs.iter().find(|file| file.path.starts_with("breaches."));
+    if let Some(rows) = breaches.and_then(|file| file.rows) {
+        findings.equal(SUMMARY, "limits.breaches", &limits.rows(), &rows);
+    }
+    if let Some(text) = recorded.request.as_ref().and_then(|request| request.limits.as_ref()) {
+        let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+        findings.equal(SUMMARY, "limits.blake3", &limits.blake3, &hash);
+    }
 }
 
 struct Summed<'a> {

@@ -44,6 +44,9 @@ pub(super) fn written(request: &Request) -> Result<BTreeSet<String>> {
     if request.net_by.is_some() {
         files.insert(table("netting"));
     }
+    if request.limits.is_some() {
+        files.insert(table("breaches"));
+    }
     if request.report {
         files.insert(REPORT.to_owned());
     }

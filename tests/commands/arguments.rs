@@ -8,7 +8,8 @@ use std::process::Command;
 /// Command lines tried.
 const LINES: u64 = 250;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
+    "limits check",
     "init",
     "run",
     "stress",
@@ -26,7 +27,8 @@ const COMMANDS: [&str; 15] = [
     "partition",
 ];
 
-const FLAGS: [&str; 40] = [
+const FLAGS: [&str; 41] = [
+    "--limits",
     "--out",
     "--shocks",
     "--distance",

@@ -164,6 +164,19 @@ const EXAMPLES: &str = "data/schemas/examples.csv";
 /// Characters of an example.
 const LONGEST: usize = 80;
 
+/// Limits of which some are breached in the sample: each column of `breaches` has a value.
+const LIMITS: &str = "\
+[[limit]]
+name = 'desk MMR'
+rule = 'group.spot_offset.unit.*.mmr <= 1'
+severity = 'hard'
+text = 'Call the head of desk'
+[[limit]]
+name = 'margin ratio'
+rule = 'account.margin_ratio >= 1.2'
+severity = 'soft'
+";
+
 /// The first value of every column of every table that the commands write over the sample and the examples.
 fn examples() -> String {
     let place = tempfile::tempdir().unwrap();
@@ -180,8 +193,23 @@ fn examples() -> String {
     std::fs::write(&positions, broken).unwrap();
     let (sample, ops, yesterday) = (at("data/sample"), at("examples/ops.csv"), at("examples/yesterday"));
     let csv = ["--format", "csv", "--quiet"];
+    std::fs::write(dir.join("limits.toml"), LIMITS).unwrap();
     let lines: [(i32, Vec<&str>); 6] = [
-        (0, vec!["run", &sample, "--out", "run", "--distance", "at-risk", "--net-by", "spot_offset"]),
+        (
+            0,
+            vec![
+                "run",
+                &sample,
+                "--out",
+                "run",
+                "--distance",
+                "at-risk",
+                "--net-by",
+                "spot_offset",
+                "--limits",
+                "limits.toml",
+            ],
+        ),
         (0, vec!["run", &yesterday, "--out", "a", "--by", "desk", "--label", "EOD", "--history", "history.parquet"]),
         (4, vec!["run", "today", "--out", "b", "--by", "desk"]),
         (0, vec!["stress", &sample, "--out", "stress", "--preset", "crypto-historical", "--distribution", "accounts"]),

@@ -11,6 +11,7 @@ mod draws;
 mod explain;
 mod export;
 mod groups;
+mod limits;
 mod manifest;
 mod memory;
 mod partition;

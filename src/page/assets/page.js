@@ -224,6 +224,10 @@ function start() {
   ratioChart(byId("chart-ratios"), data.distribution.margin_ratios, data.identity.thresholds);
   statusChart(byId("chart-status"), data.accounts);
   concentrationChart(byId("chart-concentration"), data.distribution.concentration, data.accounts.margined);
+  if (data.limits) {
+    byId("limits").hidden = false;
+    limitSection(data);
+  }
   if (data.previous) {
     byId("before").hidden = false;
     beforeSection(data);

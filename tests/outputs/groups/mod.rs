@@ -28,7 +28,7 @@ fn attributes(row: usize) -> [String; 4] {
 
 /// A generated book whose accounts have a desk, a region, a flag and a tier; every 13th has no row in `accounts`.
 /// Returns the attributes of each account that has a row.
-fn book(root: &Path, accounts: usize, positions: f64) -> BTreeMap<String, [String; 4]> {
+pub(crate) fn book(root: &Path, accounts: usize, positions: f64) -> BTreeMap<String, [String; 4]> {
     generate(root, accounts, positions, 17, "parquet");
     let path = root.join("snapshot/accounts.parquet");
     let table = read_parquet(&path);
@@ -55,7 +55,7 @@ fn book(root: &Path, accounts: usize, positions: f64) -> BTreeMap<String, [Strin
 }
 
 /// The same book with `accounts` in CSV, in the order of its rows backwards.
-fn as_csv(from: &Path, to: &Path) {
+pub(crate) fn as_csv(from: &Path, to: &Path) {
     fs::create_dir_all(to.join("snapshot")).unwrap();
     for (name, bytes) in files(&from.join("snapshot")) {
         fs::write(to.join("snapshot").join(name), bytes).unwrap();

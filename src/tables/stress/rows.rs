@@ -35,7 +35,7 @@ pub struct ScenarioRow {
 }
 
 /// A row of [`MIGRATION`].
-pub(super) struct MigrationRow {
+pub(crate) struct MigrationRow {
     pub scenario: usize,
     pub from: Status,
     pub to: Status,
@@ -43,7 +43,7 @@ pub(super) struct MigrationRow {
 }
 
 /// A row of [`LARGEST`].
-pub(super) struct LargestRow {
+pub(crate) struct LargestRow {
     pub scenario: usize,
     pub by: &'static str,
     pub rank: usize,
@@ -53,20 +53,20 @@ pub(super) struct LargestRow {
 }
 
 /// A row of [`HEDGES`].
-pub(super) struct HedgeRow {
+pub(crate) struct HedgeRow {
     pub scenario: usize,
     pub unit: usize,
     pub stats: HedgeStats,
 }
 
 /// A row of [`DISTRIBUTION`].
-pub(super) struct FigureRow {
+pub(crate) struct FigureRow {
     pub figure: &'static str,
     pub distribution: FigureDistribution,
 }
 
 /// A row of [`TAIL`].
-pub(super) struct TailRow {
+pub(crate) struct TailRow {
     pub figure: &'static str,
     pub rank: usize,
     pub scenario: usize,

@@ -59,14 +59,14 @@ pub static ACCOUNTS_DISTRIBUTION: Table = Table::new(|| {
 });
 
 /// A row, and what its numbers stand for.
-pub(super) struct Seen<'a, R> {
+pub(crate) struct Seen<'a, R> {
     pub row: &'a R,
     pub book: &'a Book,
     pub names: Names<'a>,
 }
 
 /// The rows with their book and names.
-pub(super) fn seen<'a, R>(rows: &'a [R], book: &'a Book, names: Names<'a>) -> Vec<Seen<'a, R>> {
+pub(crate) fn seen<'a, R>(rows: &'a [R], book: &'a Book, names: Names<'a>) -> Vec<Seen<'a, R>> {
     rows.iter().map(|row| Seen { row, book, names }).collect()
 }
 
@@ -77,7 +77,7 @@ impl<R> Seen<'_, R> {
 }
 
 /// A row of [`WORST`].
-pub(super) struct WorstRow<'a> {
+pub(crate) struct WorstRow<'a> {
     pub account_id: &'a str,
     pub base: &'a AccountMargin,
     pub worst: &'a Worst,
@@ -86,7 +86,7 @@ pub(super) struct WorstRow<'a> {
 }
 
 /// A row of [`ACCOUNTS_DISTRIBUTION`].
-pub(super) struct AccountRow<'a> {
+pub(crate) struct AccountRow<'a> {
     pub account_id: &'a str,
     pub liquidation_probability: Option<f64>,
     /// In the order of [`FIGURES`].
@@ -112,7 +112,7 @@ fn total<'a>(figure: &Figure<AccountMargin>) -> Filled<'a, Seen<'a, ScenarioRow>
     column.number(move |seen: &Seen<ScenarioRow>| value(&seen.row.totals).unwrap_or(f64::NAN))
 }
 
-pub(super) fn scenarios<'a>() -> Vec<Filled<'a, Seen<'a, ScenarioRow>>> {
+pub(crate) fn scenarios<'a>() -> Vec<Filled<'a, Seen<'a, ScenarioRow>>> {
     type Row<'a> = Seen<'a, ScenarioRow>;
     let mut columns = vec![
         text("scenario", SCENARIO).text(|seen: &Row| seen.scenario(seen.row.scenario)),
@@ -165,7 +165,7 @@ pub(super) fn scenarios<'a>() -> Vec<Filled<'a, Seen<'a, ScenarioRow>>> {
     columns
 }
 
-pub(super) fn distribution<'a>() -> Vec<Filled<'a, FigureRow>> {
+pub(crate) fn distribution<'a>() -> Vec<Filled<'a, FigureRow>> {
     let mut columns = vec![
         label(
             "figure",
@@ -182,7 +182,7 @@ pub(super) fn distribution<'a>() -> Vec<Filled<'a, FigureRow>> {
     columns
 }
 
-pub(super) fn tail<'a>() -> Vec<Filled<'a, Seen<'a, TailRow>>> {
+pub(crate) fn tail<'a>() -> Vec<Filled<'a, Seen<'a, TailRow>>> {
     type Row<'a> = Seen<'a, TailRow>;
     vec![
         label("figure", "`mmr`, `equity_loss` or `shortfall`.").text(|seen: &Row| seen.row.figure),
@@ -197,7 +197,7 @@ pub(super) fn tail<'a>() -> Vec<Filled<'a, Seen<'a, TailRow>>> {
     ]
 }
 
-pub(super) fn accounts_distribution<'a>() -> Vec<Filled<'a, AccountRow<'a>>> {
+pub(crate) fn accounts_distribution<'a>() -> Vec<Filled<'a, AccountRow<'a>>> {
     let mut columns = vec![
         text("account_id", ACCOUNT_ID).text(|row: &AccountRow| row.account_id),
         ratio("liquidation_probability", LIQUIDATION_PROBABILITY)
@@ -216,7 +216,7 @@ pub(super) fn accounts_distribution<'a>() -> Vec<Filled<'a, AccountRow<'a>>> {
 const LIQUIDATION_PROBABILITY: &str = "Share of the weight of the scenarios, the base case left out, in which the \
      account is in `liquidation`; null if none weighs anything.";
 
-pub(super) fn migration<'a>() -> Vec<Filled<'a, Seen<'a, MigrationRow>>> {
+pub(crate) fn migration<'a>() -> Vec<Filled<'a, Seen<'a, MigrationRow>>> {
     type Row<'a> = Seen<'a, MigrationRow>;
     vec![
         label("scenario", SCENARIO).text(|seen: &Row| seen.scenario(seen.row.scenario)),
@@ -226,7 +226,7 @@ pub(super) fn migration<'a>() -> Vec<Filled<'a, Seen<'a, MigrationRow>>> {
     ]
 }
 
-pub(super) fn largest<'a>() -> Vec<Filled<'a, Seen<'a, LargestRow>>> {
+pub(crate) fn largest<'a>() -> Vec<Filled<'a, Seen<'a, LargestRow>>> {
     type Row<'a> = Seen<'a, LargestRow>;
     vec![
         label("scenario", SCENARIO).text(|seen: &Row| seen.scenario(seen.row.scenario)),
@@ -239,7 +239,7 @@ pub(super) fn largest<'a>() -> Vec<Filled<'a, Seen<'a, LargestRow>>> {
     ]
 }
 
-pub(super) fn hedges<'a>() -> Vec<Filled<'a, Seen<'a, HedgeRow>>> {
+pub(crate) fn hedges<'a>() -> Vec<Filled<'a, Seen<'a, HedgeRow>>> {
     type Row<'a> = Seen<'a, HedgeRow>;
     fn stats<'r>(seen: &'r Row) -> &'r HedgeStats {
         &seen.row.stats
@@ -269,7 +269,7 @@ pub(super) fn hedges<'a>() -> Vec<Filled<'a, Seen<'a, HedgeRow>>> {
     ]
 }
 
-pub(super) fn worst<'a>() -> Vec<Filled<'a, WorstRow<'a>>> {
+pub(crate) fn worst<'a>() -> Vec<Filled<'a, WorstRow<'a>>> {
     fn margin<'r>(row: &'r WorstRow) -> &'r AccountMargin {
         &row.worst.margin
     }

@@ -14,11 +14,11 @@ pub(crate) struct Largest(pub(crate) Vec<(f64, usize)>);
 
 impl Largest {
     /// What an amount must exceed to be among them.
-    pub(super) fn least(&self) -> f64 {
+    pub(crate) fn least(&self) -> f64 {
         if self.0.len() == LARGEST_ACCOUNTS { self.0.last().map_or(0.0, |&(least, _)| least) } else { 0.0 }
     }
 
-    pub(super) fn offer(&mut self, amount: f64, account: usize) {
+    pub(crate) fn offer(&mut self, amount: f64, account: usize) {
         let full = self.0.len() == LARGEST_ACCOUNTS;
         if amount <= 0.0 || (full && self.0.last().is_some_and(|&(least, _)| amount <= least)) {
             return;
