@@ -23,11 +23,13 @@ mod gather;
 mod pass;
 mod plan;
 mod recorded;
+mod risk_table;
 pub(crate) mod rows;
 pub(crate) mod stats;
 pub(crate) mod summary;
 pub(crate) mod tables;
 mod text;
+mod words;
 mod worst;
 
 pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenario};
@@ -54,13 +56,14 @@ use crate::rules::LoadedRules;
 use crate::snapshot::stream::Currencies;
 use crate::snapshot::{self, InputFile, LoadOptions, Snapshot};
 use crate::tables::rejects;
-use crate::totals::at_risk::{self, Names};
+use crate::totals::at_risk::{self, AtRisk, Names};
 use crate::totals::weighted::Weights;
 use crate::{Error, Result, engine};
 use distribution::BookDistribution;
 use gather::Gathered;
 use gather::Outcome;
 use plan::{Passes, Plan};
+use risk_table::RiskTable;
 use rows::ScenarioRow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -386,40 +389,45 @@ impl Work<'_> {
 
         let clock = Instant::now();
         let room = passes.plan.for_ladders(&first);
-        let distances = self.distances(&mut first, room)?;
+        let mut base_rows = std::mem::take(&mut first.base_at_risk);
+        let distances = self.distances(&mut first, &mut base_rows, room)?;
         let ids = Book::of_ids(std::mem::take(&mut first.ids));
+        let (folder, format) = (self.folder.path(), self.request.output.format);
+        let mut tables = StressTables::create(folder, format, &ids, names)?;
+        at_risk::sort(&mut base_rows);
         let with_at_risk = self.request.detail != Detail::None;
-        let mut tables =
-            StressTables::create(self.folder.path(), self.request.output.format, &ids, names, with_at_risk)?;
-        let mut head = None;
-        if let Some(base) = first.outcomes.first_mut() {
-            at_risk::sort(&mut base.at_risk);
-            head = with_at_risk.then(|| AtRiskRow::head(&base.at_risk, &ids, names));
-        }
+        let head = with_at_risk.then(|| AtRiskRow::head(&base_rows, &ids, names));
+        let create = || RiskTable::create(folder, format, &ids, names, base_rows);
+        let mut at_risk_table = with_at_risk.then(create).transpose()?;
         passes.timings.compute += clock.elapsed();
         let (mut rows, mut base_tally) = (Vec::new(), None);
         let spread = std::mem::take(&mut first.spread);
         let mut last = first;
         loop {
+            let (number, mut lists) = (rows.len(), Vec::with_capacity(last.outcomes.len()));
             for Outcome { stats, count, at_risk, groups: _ } in std::mem::take(&mut last.outcomes) {
                 let number = rows.len();
                 let Some(scenario) = self.scenarios.get(number) else { break };
-                rows.push(tables.add(number, scenario, &stats, count, at_risk)?);
+                rows.push(tables.add(number, scenario, &stats, count)?);
                 base_tally.get_or_insert(stats.tally);
+                lists.push(at_risk);
+            }
+            if let Some(table) = &mut at_risk_table {
+                table.add(number, lists)?;
             }
             if rows.len() == self.scenarios.len() {
                 break;
             }
-            last = passes.next(book, rows.len(), &last.worst)?;
+            last = passes.next(book, rows.len())?;
         }
 
         let clock = Instant::now();
         let (worst, detail) = last.finish_tables()?;
         let mut outputs = tables.finish(worst)?;
+        outputs.extend(at_risk_table.map(RiskTable::finish).transpose()?);
         let mut found = BookDistribution::default();
         if self.request.distribution != Distributed::None {
             found = distribution::of(self.scenarios, &rows, self.weights, self.request.fund_usd);
-            let (folder, format) = (self.folder.path(), self.request.output.format);
             outputs.extend(tables::write_distribution(folder, format, &found, &ids, names)?);
         }
         outputs.extend(distances);
@@ -440,7 +448,7 @@ impl Work<'_> {
     }
 
     /// Distances from liquidation in the base case, noted in its rows at risk.
-    fn distances(&self, first: &mut Gathered, room: u64) -> Result<Option<OutputFile>> {
+    fn distances(&self, first: &mut Gathered, base: &mut [AtRisk], room: u64) -> Result<Option<OutputFile>> {
         let (request, market) = (self.request, self.market);
         let (book, mut flagged) = std::mem::take(&mut first.flagged).build()?;
         let (rules, progress, width) = (&request.rules.rules, self.progress, request.width);
@@ -448,8 +456,7 @@ impl Work<'_> {
         let folder = self.folder.path();
         let file = distances::write(folder, request.output.format, request.distance, searched, &mut flagged)?;
         // Both have the same rows in the same order; the accounts have other numbers.
-        let rows = first.outcomes.first_mut().map_or(&mut [][..], |base| base.at_risk.as_mut_slice());
-        for (row, found) in rows.iter_mut().zip(flagged) {
+        for (row, found) in base.iter_mut().zip(flagged) {
             row.all_coins = found.all_coins;
         }
         Ok(file)

@@ -14,6 +14,7 @@ mod groups;
 mod manifest;
 mod memory;
 mod partition;
+mod passes;
 mod report;
 mod scenarios;
 mod signature;
