@@ -8,6 +8,7 @@
 #![allow(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch on one lane")]
 
 use std::fmt::Debug;
+use std::hint::black_box;
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
 /// A number in one market, or one in each of several.
@@ -82,6 +83,11 @@ pub trait Real:
 
     /// Adds `n` times each cell of `row` to the one of `sums`.
     fn add_row<const N: usize>(sums: &mut [Self; N], n: f64, row: &[Self; N]);
+
+    /// The same place of a list, for a loop over numbers. In several markets the compiler does not see that it is one of
+    /// many: it would put the same lane of several numbers into one register, which takes a gather and a scatter for
+    /// each lane, and many times as long as number after number.
+    fn alone<T>(place: &mut T) -> &mut T;
 
     /// Calls `f`; in one market not inlined, where it would take registers from what is around it.
     fn apart<T>(f: impl FnOnce() -> T) -> T;
@@ -168,6 +174,11 @@ impl Real for f64 {
         for (sum, cell) in sums.iter_mut().zip(row) {
             *sum += n * cell;
         }
+    }
+
+    #[inline(always)]
+    fn alone<T>(place: &mut T) -> &mut T {
+        place
     }
 
     #[inline(never)]
@@ -393,8 +404,13 @@ where
     #[inline(always)]
     fn add_row<const N: usize>(sums: &mut [Self; N], n: f64, row: &[Self; N]) {
         for (sum, cell) in sums.iter_mut().zip(row) {
-            *sum += *cell * n;
+            *Self::alone(sum) += *cell * n;
         }
+    }
+
+    #[inline(always)]
+    fn alone<T>(place: &mut T) -> &mut T {
+        black_box(place)
     }
 
     #[inline(always)]

@@ -124,7 +124,7 @@ impl Plan {
             }
             less.group = less.group.min(self.group.div_ceil(2));
             let scenarios = less.group;
-            tracing::info!(scenarios, "the rows at risk do not fit the memory limit: fewer scenarios a pass");
+            tracing::info!(scenarios, "what a pass brings does not fit the memory limit: fewer scenarios a pass");
             return Ok(less);
         }
         let whole = self.priced.saturating_mul(self.group as u64 + 1).saturating_add(self.room());

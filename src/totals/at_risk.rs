@@ -28,6 +28,8 @@ impl Binding {
     /// All terms in order, and none.
     pub(crate) const ALL: [Option<Self>; 5] =
         [Some(Self::Mr1), Some(Self::Mr2), Some(Self::Mr6), Some(Self::Mr7), None];
+    /// Their places.
+    const PLACES: [f64; 5] = [0.0, 1.0, 2.0, 3.0, 4.0];
     /// Place of MR7 among [`Binding::ALL`]; what comes before is a stress.
     pub(crate) const PLACE_OF_MR7: usize = 3;
 
@@ -41,27 +43,25 @@ impl Binding {
     /// As [`Binding::of`], its place among [`Binding::ALL`].
     #[inline(always)]
     pub(crate) fn place(unit: &UnitMargin) -> usize {
-        Self::place_beside(unit) as usize
+        Self::number_beside(unit, Self::PLACES) as usize
     }
 
-    /// As [`Binding::of`], its place in several markets at once, as a number.
+    /// As [`Binding::of`], in several markets at once: what `numbers` have for it, in the order of [`Binding::ALL`].
     #[inline(always)]
-    pub(crate) fn place_beside<R: Real>(unit: &UnitMargin<R>) -> R {
-        Self::place_among(unit.mmr, unit.mr1, unit.mr2, unit.mr6, unit.mr7)
+    pub(crate) fn number_beside<R: Real>(unit: &UnitMargin<R>, numbers: [f64; Self::ALL.len()]) -> R {
+        Self::number_among([unit.mmr, unit.mr1, unit.mr2, unit.mr6, unit.mr7], numbers)
     }
 
     /// As [`Binding::of`], of figures that were read back.
     pub(crate) fn of_row(unit: &UnitRow) -> Option<Self> {
-        let [mmr, mr1, mr2, mr6, mr7] =
-            [UnitFigure::mmr, UnitFigure::mr1, UnitFigure::mr2, UnitFigure::mr6, UnitFigure::mr7]
-                .map(|figure| unit.number(figure));
-        Self::ALL[Self::place_among(mmr, mr1, mr2, mr6, mr7) as usize]
+        let figures = [UnitFigure::mmr, UnitFigure::mr1, UnitFigure::mr2, UnitFigure::mr6, UnitFigure::mr7];
+        Self::ALL[Self::number_among(figures.map(|figure| unit.number(figure)), Self::PLACES) as usize]
     }
 
     /// Computed without branches, which would be mispredicted: this is called for every unit.
     #[inline(always)]
-    fn place_among<R: Real>(mmr: R, mr1: R, mr2: R, mr6: R, mr7: R) -> R {
-        let [first, second, third, charged, none] = [0.0, 1.0, 2.0, 3.0, 4.0].map(R::splat);
+    fn number_among<R: Real>([mmr, mr1, mr2, mr6, mr7]: [R; 5], numbers: [f64; Self::ALL.len()]) -> R {
+        let [first, second, third, charged, none] = numbers.map(R::splat);
         let others = mr2.if_at_least(mr6, second, third);
         let stress = mr1.if_at_least(mr2, mr1.if_at_least(mr6, first, others), others);
         let of_all = mr7.if_at_least(mmr, charged, stress);

@@ -3,6 +3,7 @@
 
 use crate::common::e2e::{Outcome, files, generate, remargin};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -84,4 +85,66 @@ fn many_scenarios_stay_within_the_limit() {
         assert!(found.peak_bytes <= most, "{what}");
         assert_same(&found, &expected, &what);
     }
+}
+
+/// Accounts with nothing but coins and a debt, in the market of the sample; `client` says who owns account `n`.
+fn debtors(root: &Path, accounts: usize, client: fn(usize) -> usize) {
+    let snapshot = root.join("snapshot");
+    fs::create_dir_all(&snapshot).unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+    for name in ["snapshot.toml", "instruments.csv", "marks.csv", "indices.csv"] {
+        fs::copy(sample.join(name), snapshot.join(name)).unwrap();
+    }
+    let (mut cash, mut owners) = ("account_id,ccy,cash\n".to_owned(), "account_id,spot_offset,client\n".to_owned());
+    for account in 0..accounts {
+        let (coins, debt) = (1.0 + 0.125 * (account % 7) as f64, 60_000 + 3 * account);
+        write!(cash, "C{account:06},BTC,{coins}\nC{account:06},USDT,-{debt}\n").unwrap();
+        writeln!(owners, "C{account:06},,client-{:06}", client(account)).unwrap();
+    }
+    fs::write(snapshot.join("balances.csv"), cash).unwrap();
+    fs::write(snapshot.join("accounts.csv"), owners).unwrap();
+    fs::write(snapshot.join("positions.csv"), "account_id,inst_id,qty,avg_px\n").unwrap();
+}
+
+/// The scenarios of the two tests below: falls in which most debtors are at risk. With the base case 49.
+const FALLS: [&str; 6] = ["--grid", "*=-48%..-1%/1%", "--distance", "none", "--allow-similar-ids", "--allow-empty"];
+
+/// What the rows at risk of the first pass take shows only when it is there: it is computed again with fewer scenarios.
+#[test]
+fn a_pass_whose_rows_at_risk_do_not_fit_begins_again() {
+    let place = tempfile::tempdir().unwrap();
+    debtors(place.path(), 12_000, |account| account);
+    let with = |threads: &str, limit: &str| {
+        found(place.path(), &[&FALLS[..], &["--threads", threads, "--memory-limit", limit]].concat())
+    };
+    let expected = with("2", "2GiB");
+    assert_eq!((expected.passes.as_slice(), expected.narrowed), (&[(0, 49)][..], 0));
+    let (most, flag) = limit(140);
+    let found = with("1", &flag);
+    let what = format!("{:?}, {} bytes", found.passes, found.peak_bytes);
+    assert!(found.narrowed > 0 && found.passes[1].0 == 0 && found.passes[1].1 < found.passes[0].1, "{what}");
+    assert_complete(&found.passes, 49);
+    assert!(found.peak_bytes <= most, "{what}");
+    assert_same(&found, &expected, &what);
+}
+
+/// As many groups as there are clients, in each scenario: fewer scenarios a pass until they fit beside what is read.
+#[test]
+fn a_pass_whose_groups_do_not_fit_begins_again() {
+    let place = tempfile::tempdir().unwrap();
+    debtors(place.path(), 12_000, |account| account % 1_500);
+    let with = |threads: &str, limit: &str| {
+        let more = ["--detail", "none", "--by", "client", "--threads", threads, "--memory-limit", limit];
+        found(place.path(), &[&FALLS[..], &more].concat())
+    };
+    let expected = with("2", "2GiB");
+    assert_eq!((expected.passes.as_slice(), expected.narrowed), (&[(0, 49)][..], 0));
+    assert!(expected.files.contains_key("groups.parquet"));
+    let (most, flag) = limit(160);
+    let found = with("1", &flag);
+    let what = format!("{:?}, {} bytes", found.passes, found.peak_bytes);
+    assert!(found.narrowed > 0 && found.passes[1].0 == 0 && found.passes[1].1 < found.passes[0].1, "{what}");
+    assert_complete(&found.passes, 49);
+    assert!(found.peak_bytes <= most, "{what}");
+    assert_same(&found, &expected, &what);
 }
