@@ -8,6 +8,7 @@
 #![allow(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch on one lane")]
 
 use std::fmt::Debug;
+use std::hint::black_box;
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
 /// A number in one market, or one in each of several.
@@ -82,6 +83,11 @@ pub trait Real:
 
     /// Adds `n` times each cell of `row` to the one of `sums`.
     fn add_row<const N: usize>(sums: &mut [Self; N], n: f64, row: &[Self; N]);
+
+    /// The same place of a list, for a loop over numbers. In several markets the compiler does not see that it is one of
+    /// many: it would put the same lane of several numbers into one register, which takes a gather and a scatter for
+    /// each lane, and many times as long as number after number.
+    fn alone<T>(place: &mut T) -> &mut T;
 
     /// Calls `f`; in one market not inlined, where it would take registers from what is around it.
     fn apart<T>(f: impl FnOnce() -> T) -> T;
@@ -170,20 +176,63 @@ impl Real for f64 {
         }
     }
 
+    #[inline(always)]
+    fn alone<T>(place: &mut T) -> &mut T {
+        place
+    }
+
     #[inline(never)]
     fn apart<T>(f: impl FnOnce() -> T) -> T {
         f()
     }
 }
-/// A number in each of `L` markets.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[repr(C, align(32))]
-pub struct Lanes<const L: usize>(pub [f64; L]);
 
-impl<const L: usize> Default for Lanes<L> {
+/// How many numbers stand side by side.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Count<const L: usize>;
+
+/// How so many numbers lie in memory.
+pub trait Aligned {
+    /// Has the alignment that they need.
+    type Align: Copy + Debug + PartialEq + Send + Sync + 'static;
+}
+
+/// Four numbers are half a cache line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(align(32))]
+pub struct HalfLine;
+
+/// Eight numbers are a cache line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(align(64))]
+pub struct Line;
+
+impl Aligned for Count<4> {
+    type Align = HalfLine;
+}
+
+impl Aligned for Count<8> {
+    type Align = Line;
+}
+
+/// A number in each of `L` markets. It never lies across two cache lines: reading and writing it would take twice as
+/// long, and longer where it is read right after it was written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C)]
+pub struct Lanes<const L: usize>([f64; L], [<Count<L> as Aligned>::Align; 0])
+where
+    Count<L>: Aligned;
+
+const _: () = assert!(size_of::<Lanes<4>>() == 32 && align_of::<Lanes<4>>() == 32);
+const _: () = assert!(size_of::<Lanes<8>>() == 64 && align_of::<Lanes<8>>() == 64);
+
+impl<const L: usize> Default for Lanes<L>
+where
+    Count<L>: Aligned,
+{
     #[inline(always)]
     fn default() -> Self {
-        Self([0.0; L])
+        Self([0.0; L], [])
     }
 }
 
@@ -194,11 +243,14 @@ macro_rules! lane_by_lane {
         for $lane in 0..L {
             cells[$lane] = $cell;
         }
-        Lanes(cells)
+        Lanes(cells, [])
     }};
 }
 
-impl<const L: usize> Add for Lanes<L> {
+impl<const L: usize> Add for Lanes<L>
+where
+    Count<L>: Aligned,
+{
     type Output = Self;
 
     #[inline(always)]
@@ -207,7 +259,10 @@ impl<const L: usize> Add for Lanes<L> {
     }
 }
 
-impl<const L: usize> Sub for Lanes<L> {
+impl<const L: usize> Sub for Lanes<L>
+where
+    Count<L>: Aligned,
+{
     type Output = Self;
 
     #[inline(always)]
@@ -216,7 +271,10 @@ impl<const L: usize> Sub for Lanes<L> {
     }
 }
 
-impl<const L: usize> Mul for Lanes<L> {
+impl<const L: usize> Mul for Lanes<L>
+where
+    Count<L>: Aligned,
+{
     type Output = Self;
 
     #[inline(always)]
@@ -225,7 +283,10 @@ impl<const L: usize> Mul for Lanes<L> {
     }
 }
 
-impl<const L: usize> Mul<f64> for Lanes<L> {
+impl<const L: usize> Mul<f64> for Lanes<L>
+where
+    Count<L>: Aligned,
+{
     type Output = Self;
 
     #[inline(always)]
@@ -234,7 +295,10 @@ impl<const L: usize> Mul<f64> for Lanes<L> {
     }
 }
 
-impl<const L: usize> Neg for Lanes<L> {
+impl<const L: usize> Neg for Lanes<L>
+where
+    Count<L>: Aligned,
+{
     type Output = Self;
 
     #[inline(always)]
@@ -243,21 +307,27 @@ impl<const L: usize> Neg for Lanes<L> {
     }
 }
 
-impl<const L: usize> AddAssign for Lanes<L> {
+impl<const L: usize> AddAssign for Lanes<L>
+where
+    Count<L>: Aligned,
+{
     #[inline(always)]
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
 }
 
-impl<const L: usize> Real for Lanes<L> {
+impl<const L: usize> Real for Lanes<L>
+where
+    Count<L>: Aligned,
+{
     type Each<T: Copy + Debug + PartialEq> = [T; L];
 
     const LANES: usize = L;
 
     #[inline(always)]
     fn splat(x: f64) -> Self {
-        Self([x; L])
+        Self([x; L], [])
     }
 
     #[inline(always)]
@@ -317,7 +387,7 @@ impl<const L: usize> Real for Lanes<L> {
 
     #[inline(always)]
     fn by_lane(of: impl FnMut(usize) -> f64) -> Self {
-        Self(std::array::from_fn(of))
+        Self(std::array::from_fn(of), [])
     }
 
     #[inline(always)]
@@ -334,8 +404,13 @@ impl<const L: usize> Real for Lanes<L> {
     #[inline(always)]
     fn add_row<const N: usize>(sums: &mut [Self; N], n: f64, row: &[Self; N]) {
         for (sum, cell) in sums.iter_mut().zip(row) {
-            *sum += *cell * n;
+            *Self::alone(sum) += *cell * n;
         }
+    }
+
+    #[inline(always)]
+    fn alone<T>(place: &mut T) -> &mut T {
+        black_box(place)
     }
 
     #[inline(always)]

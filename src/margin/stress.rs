@@ -40,7 +40,8 @@ impl<R: Real> UnitSums<R> {
         let mut grid = [[R::splat(0.0); MR1_MOVES]; 3];
         for (state, row) in grid.iter_mut().enumerate() {
             for (column, cell) in row.iter_mut().enumerate() {
-                *cell = self.options[GRID + state * MR1_MOVES + column] + slope * params.figures.moves[column];
+                *R::alone(cell) =
+                    self.options[GRID + state * MR1_MOVES + column] + slope * params.figures.moves[column];
             }
         }
         grid

@@ -10,6 +10,7 @@
 //! values may take, which depends on the number of scenarios alone: the bytes do not depend on the passes.
 
 use super::columns::{self, ACCOUNTS_DISTRIBUTION, AccountRow};
+use super::words::{Writing, Written};
 use crate::book::IdTable;
 use crate::margin::AccountMargin;
 use crate::margin::extremes::positive_part;
@@ -20,10 +21,7 @@ use crate::tables::filled;
 use crate::totals::weighted::{Sampler, Statistics, Weights};
 use crate::{Error, Result};
 use rayon::prelude::*;
-use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 
 /// Figures of an account in a scenario: MMR and total equity.
 const FIGURES: usize = 2;
@@ -88,71 +86,26 @@ impl ByAccount {
         Self { scenarios, values }
     }
 
+    /// All of them, as they are kept on disk.
+    pub fn words(&self) -> impl Iterator<Item = u64> {
+        self.values.iter().map(|value| value.to_bits())
+    }
+
     fn of_account(&self, account: usize) -> &[f64] {
         let width = FIGURES * self.scenarios;
         self.values.get(account * width..(account + 1) * width).unwrap_or_default()
     }
 }
 
-/// A file without a name that takes the figures of a pass.
-pub(super) struct Keeping {
-    file: BufWriter<File>,
-    place: PathBuf,
-    scenarios: usize,
+/// Takes the figures of a pass.
+pub(super) fn keeping(place: &Path, scenarios: usize) -> Result<Writing> {
+    Writing::create(place, FIGURES * scenarios)
 }
 
-impl Keeping {
-    /// In a folder on whose disk there must be room for them.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if there can be no file.
-    pub fn create(place: &Path, scenarios: usize) -> Result<Self> {
-        let file = tempfile::tempfile_in(place).map_err(|err| Error::io("create a file in", place, err))?;
-        Ok(Self { file: BufWriter::new(file), place: place.to_path_buf(), scenarios })
-    }
-
-    /// Adds the accounts that follow.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if they cannot be written.
-    pub fn append(&mut self, figures: &ByAccount) -> Result<()> {
-        let mut bytes = figures.values.iter().map(|value| value.to_le_bytes());
-        let written = bytes.try_for_each(|value| self.file.write_all(&value));
-        written.map_err(|err| Error::io("keep figures of accounts in", &self.place, err))
-    }
-
-    /// All accounts are there.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if they cannot be written.
-    pub fn finish(self) -> Result<Kept> {
-        let Self { file, place, scenarios } = self;
-        let file = file.into_inner().map_err(|err| Error::io("keep figures of accounts in", &place, err.into()))?;
-        Ok(Kept { file: Mutex::new(file), place, scenarios })
-    }
-}
-
-/// The figures of all accounts in the scenarios of a pass.
-pub(super) struct Kept {
-    file: Mutex<File>,
-    place: PathBuf,
-    scenarios: usize,
-}
-
-impl Kept {
-    /// Those of some accounts, from number `first` on.
-    fn read(&self, first: usize, accounts: usize) -> Result<ByAccount> {
-        let account = FIGURES * self.scenarios * FIGURE_BYTES;
-        let mut bytes = vec![0; accounts * account];
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = file.seek(SeekFrom::Start((first * account) as u64)).and_then(|_| file.read_exact(&mut bytes));
-        read.map_err(|err| Error::io("read figures of accounts in", &self.place, err))?;
-        let (values, _) = bytes.as_chunks::<FIGURE_BYTES>();
-        Ok(ByAccount {
-            scenarios: self.scenarios,
-            values: values.iter().map(|value| f64::from_le_bytes(*value)).collect(),
-        })
-    }
+/// What a pass before left of some accounts, from number `first` on.
+fn read(kept: &Written, first: usize, accounts: usize) -> Result<ByAccount> {
+    let values = kept.read(first, accounts)?.into_iter().map(f64::from_bits).collect();
+    Ok(ByAccount { scenarios: kept.words() / FIGURES, values })
 }
 
 /// One account over the scenarios.
@@ -166,12 +119,12 @@ pub(super) struct AccountStatistics {
 /// Sums up the accounts of a piece, whose first is number `first`; none if no scenario weighs anything.
 pub(super) fn statistics(
     weights: &Weights,
-    earlier: &[Kept],
+    earlier: &[Written],
     own: ByAccount,
     base: &[AccountMargin],
     first: usize,
 ) -> Result<Vec<AccountStatistics>> {
-    let mut all: Vec<ByAccount> = earlier.iter().map(|kept| kept.read(first, base.len())).collect::<Result<_>>()?;
+    let mut all: Vec<ByAccount> = earlier.iter().map(|kept| read(kept, first, base.len())).collect::<Result<_>>()?;
     all.push(own);
     let missing = || Error::Runtime("an account without its figures in some scenario".to_owned());
     let of = |(sampler, values): &mut (Sampler, Vec<f64>), (account, base): (usize, &AccountMargin)| {

@@ -22,7 +22,7 @@ use crate::margin::rules::Rules;
 use crate::margin::sums::UnitSums;
 use crate::margin::{AccountMargin, Status, UnitMargin};
 use crate::totals::at_risk::{Binding, WorstUnit};
-use crate::totals::beside::TallyBeside;
+use crate::totals::beside::{TallyBeside, WEIGHTS, binding_of};
 use crate::totals::counts::StatusCounts;
 use crate::totals::sum::Sum;
 
@@ -158,7 +158,7 @@ impl<R: Real> Below<R> {
 #[derive(Debug, Clone, Copy)]
 struct LargestUnit<R> {
     mmr: R,
-    /// Index of the unit, and the place of the term that binds.
+    /// Index of the unit, and the weight of the term that binds, one of [`WEIGHTS`].
     unit: R,
     binding: R,
 }
@@ -173,7 +173,7 @@ impl<R: Real> LargestUnit<R> {
         (self.mmr.lane(lane) > f64::NEG_INFINITY).then(|| WorstUnit {
             unit: self.unit.lane(lane) as u32,
             mmr: self.mmr.lane(lane),
-            binding: Binding::ALL[self.binding.lane(lane) as usize],
+            binding: binding_of(self.binding.lane(lane)),
         })
     }
 }
@@ -231,7 +231,7 @@ impl<R: Real> Counting<R> {
     /// Counts a risk unit of the account, and its hedge beside that in the base case.
     #[inline(always)]
     pub fn count_unit(&mut self, margin: &UnitMargin<R>, base: &Hedge, now: &Hedge<R>) {
-        let binding = Binding::place_beside(margin);
+        let binding = Binding::number_beside(margin, WEIGHTS);
         self.tally.count_unit(margin, binding);
         self.hedges[margin.unit as usize].add(base, now);
         let LargestUnit { mmr, unit, binding: before } = self.largest_unit;

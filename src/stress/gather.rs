@@ -1,8 +1,10 @@
 //! What a pass over the book leaves: outcomes of its scenarios, the worst scenario of each account, rows on disk.
 
-use super::accounts::{AccountStatistics, AccountsTable, ByAccount, Keeping, Kept};
+use super::accounts::{AccountStatistics, AccountsTable, ByAccount};
+use super::risk_table::{ROW_BYTES, RiskLists};
 use super::rows::Worst;
 use super::stats::ScenarioStats;
+use super::words::{self, Writing};
 use super::worst::WorstTable;
 use crate::Result;
 use crate::book::{Book, IdTable};
@@ -25,7 +27,7 @@ pub(super) struct Outcome {
     /// How many are at risk.
     pub count: u64,
     /// Those accounts, if they are written; accounts are numbered over the whole book.
-    pub at_risk: Vec<AtRisk>,
+    pub at_risk: RiskLists,
     /// What the groups come to, if any were asked for. Of a piece alone.
     pub groups: Option<ScenarioGroups>,
 }
@@ -35,11 +37,14 @@ pub(super) struct Part {
     pub ids: IdTable,
     pub outcomes: Vec<Outcome>,
     pub base: Vec<AccountMargin>,
+    /// The worst scenario of each account so far, that of earlier passes included.
     pub worst: Vec<Worst>,
     /// In the pass of the base case.
     pub spread: Option<Spread>,
     /// The accounts whose distances will be searched, and their rows at risk.
     pub flagged: Option<(Book, Vec<AtRisk>)>,
+    /// In the pass of the base case its rows at risk, if they are written: with more figures than the table has.
+    pub base_at_risk: Vec<AtRisk>,
     pub detail: Option<[Encoded; 2]>,
     /// The figures of the accounts, while there are passes to come; then what they come to over all scenarios.
     pub figures: Option<ByAccount>,
@@ -58,7 +63,9 @@ pub(super) struct Written<'a> {
     /// In the last pass, if distributions of accounts are written.
     pub accounts: Option<AccountsTable>,
     /// In the passes before, if they are.
-    pub keeping: Option<Keeping>,
+    pub keeping: Option<Writing>,
+    /// The worst scenario of each account so far, in the passes before the last.
+    pub worst_so_far: Option<Writing>,
     pub detail: Option<[TableFile; 2]>,
     /// In the pass of the base case, if there are groups.
     pub account_groups: Option<TableFile>,
@@ -68,21 +75,21 @@ pub(super) struct Written<'a> {
 pub(super) struct Gathered<'a> {
     /// One a scenario of the pass.
     pub outcomes: Vec<Outcome>,
-    /// Of every account, from the first pass on.
+    /// Of every account, in the pass of the base case.
     pub ids: IdTable,
     /// How the accounts lie in the base case.
     pub spread: Spread,
     pub flagged: Flagged,
-    /// The worst scenario so far of every account, while there are passes to come.
-    pub worst: Vec<Worst>,
+    /// The rows at risk in the base case, in order of the book, if they are written.
+    pub base_at_risk: Vec<AtRisk>,
     /// What the groups come to in the scenarios of the pass.
     pub groups: GroupTally,
     written: Written<'a>,
     weights: &'a Weights,
     /// The groups of pieces at work.
     at_work: Arc<AtWork>,
-    /// Accounts so far.
-    accounts: usize,
+    /// The pass of the base case.
+    is_first: bool,
     /// Bytes that may be gathered.
     room: u64,
     bytes: u64,
@@ -94,29 +101,26 @@ pub(super) struct Gathered<'a> {
 const ID_BYTES: u64 = 40;
 
 impl<'a> Gathered<'a> {
-    /// Nothing yet. `worst` is what the passes before have left.
+    /// Nothing yet of so many scenarios.
     pub fn new(
-        scenarios: usize,
-        worst: Vec<Worst>,
+        (scenarios, is_first): (usize, bool),
         written: Written<'a>,
         weights: &'a Weights,
         (room, at_work): (u64, Arc<AtWork>),
     ) -> Self {
-        // They are there twice while a pass may have to begin again.
-        let bytes = (2 * worst.len() * size_of::<Worst>()) as u64;
         Self {
             outcomes: (0..scenarios).map(|_| Outcome::default()).collect(),
             ids: IdTable::default(),
             spread: Spread::default(),
             flagged: Flagged::default(),
-            worst,
+            base_at_risk: Vec::new(),
             groups: GroupTally::default(),
             written,
             weights,
             at_work,
-            accounts: 0,
+            is_first,
             room,
-            bytes,
+            bytes: 0,
             rows_at_risk: 0,
         }
     }
@@ -133,7 +137,7 @@ impl<'a> Gathered<'a> {
 
     /// Bytes that a pass gathers beside them, if it follows this one.
     pub fn beside_rows(&self) -> u64 {
-        (self.bytes - self.rows_at_risk).saturating_add((2 * self.accounts * size_of::<Worst>()) as u64)
+        self.bytes - self.rows_at_risk
     }
 
     /// Bytes that are missing to hold what the whole book brings; what came when none were left is counted alone.
@@ -146,33 +150,23 @@ impl<'a> Gathered<'a> {
         let of_groups = part.outcomes.iter().filter_map(|outcome| outcome.groups.as_ref());
         self.at_work.give_back(of_groups.map(ScenarioGroups::bytes).sum::<usize>() as u64);
         let rows: usize = part.outcomes.iter().map(|outcome| outcome.at_risk.len()).sum();
-        let is_new = self.accounts >= self.worst.len() && self.written.worst.is_none();
-        let kept = if is_new { part.worst.len() * size_of::<Worst>() } else { 0 };
         let flagged = part.flagged.as_ref().map_or(0, |(book, rows)| bytes_of(book) + rows.len() * size_of::<AtRisk>());
-        self.bytes += (kept + flagged) as u64 + part.ids.len() as u64 * ID_BYTES;
-        let with_rows = self.bytes.saturating_add((rows * size_of::<AtRisk>()) as u64);
+        // Twice: the list is copied when it grows.
+        let base = 2 * part.base_at_risk.len() * size_of::<AtRisk>();
+        self.bytes += (flagged + base) as u64 + part.ids.len() as u64 * ID_BYTES;
+        let with_rows = self.bytes.saturating_add(rows as u64 * ROW_BYTES);
         if with_rows.saturating_add(self.groups.bytes()) > self.room {
             self.add_rows(rows);
-            self.accounts += part.ids.len();
             return Ok(());
         }
-        let before: usize = self.outcomes.iter().map(|outcome| outcome.at_risk.capacity()).sum();
         let mut groups = Vec::new();
         for (all, more) in self.outcomes.iter_mut().zip(part.outcomes) {
             groups.extend(more.groups);
             all.stats.merge(&more.stats);
             all.count += more.count;
-            if all.at_risk.is_empty() {
-                all.at_risk = more.at_risk;
-            } else {
-                // By an eighth, and not to twice the room.
-                let lacks = more.at_risk.len().saturating_sub(all.at_risk.capacity() - all.at_risk.len());
-                all.at_risk.reserve_exact(if lacks == 0 { 0 } else { more.at_risk.len().max(all.at_risk.len() / 8) });
-                all.at_risk.extend(more.at_risk);
-            }
+            all.at_risk.append(more.at_risk);
         }
-        let after: usize = self.outcomes.iter().map(|outcome| outcome.at_risk.capacity()).sum();
-        self.add_rows(after.saturating_sub(before));
+        self.add_rows(rows);
         self.groups.merge(&part.group_names, &groups);
         if let (Some(table), Some(rows)) = (&mut self.written.account_groups, part.account_groups) {
             table.append(rows)?;
@@ -183,17 +177,15 @@ impl<'a> Gathered<'a> {
         if let Some((book, rows)) = part.flagged {
             self.flagged.add(&book, rows);
         }
+        self.base_at_risk.extend(part.base_at_risk);
         if let (Some(keeping), Some(figures)) = (&mut self.written.keeping, &part.figures) {
-            keeping.append(figures)?;
+            keeping.append(figures.words())?;
         }
         let mut statistics = part.statistics.unwrap_or_default().into_iter();
-        for (place, (mut worst, base)) in part.worst.into_iter().zip(part.base).enumerate() {
-            if let Some(before) = self.worst.get_mut(self.accounts) {
-                before.take(&worst);
-                worst = *before;
-            } else if self.written.worst.is_none() {
-                self.worst.push(worst);
-            }
+        if let Some(worst) = &mut self.written.worst_so_far {
+            worst.append(part.worst.iter().flat_map(Worst::words))?;
+        }
+        for (place, (worst, base)) in part.worst.into_iter().zip(part.base).enumerate() {
             let (id, probability) = (part.ids.get(place), self.weights.share(worst.liquidation_units));
             if let Some(table) = &mut self.written.worst {
                 table.add(id, base, worst, probability)?;
@@ -201,10 +193,12 @@ impl<'a> Gathered<'a> {
             if let (Some(table), Some(statistics)) = (&mut self.written.accounts, statistics.next()) {
                 table.add(id, probability, statistics)?;
             }
-            self.accounts += 1;
         }
-        for id in part.ids.iter() {
-            self.ids.push(id);
+        // They stay in memory from the first pass on.
+        if self.is_first {
+            for id in part.ids.iter() {
+                self.ids.push(id);
+            }
         }
         if let (Some([accounts, units]), Some([rows, unit_rows])) = (&mut self.written.detail, part.detail) {
             accounts.append(rows)?;
@@ -214,7 +208,7 @@ impl<'a> Gathered<'a> {
     }
 
     fn add_rows(&mut self, rows: usize) {
-        let bytes = (rows * size_of::<AtRisk>()) as u64;
+        let bytes = rows as u64 * ROW_BYTES;
         self.bytes += bytes;
         self.rows_at_risk += bytes;
     }
@@ -222,7 +216,7 @@ impl<'a> Gathered<'a> {
     /// Finishes the tables that were written in this pass: `worst`; then `accounts`, `risk_units` and
     /// `accounts_distribution`.
     pub fn finish_tables(&mut self) -> Result<(Option<OutputFile>, Vec<OutputFile>)> {
-        let Written { worst, accounts, detail, keeping: _, account_groups: _ } = std::mem::take(&mut self.written);
+        let Written { worst, accounts, detail, .. } = std::mem::take(&mut self.written);
         let worst = worst.map(WorstTable::finish).transpose()?;
         let mut files = Vec::new();
         for table in detail.into_iter().flatten() {
@@ -238,7 +232,12 @@ impl<'a> Gathered<'a> {
     }
 
     /// The figures of all accounts in the scenarios of this pass, if they are kept for the last.
-    pub fn kept(&mut self) -> Result<Option<Kept>> {
-        self.written.keeping.take().map(Keeping::finish).transpose()
+    pub fn kept(&mut self) -> Result<Option<words::Written>> {
+        self.written.keeping.take().map(Writing::finish).transpose()
+    }
+
+    /// The worst scenario of each account so far, if there are passes to come.
+    pub fn worst_so_far(&mut self) -> Result<Option<words::Written>> {
+        self.written.worst_so_far.take().map(Writing::finish).transpose()
     }
 }

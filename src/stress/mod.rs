@@ -22,46 +22,48 @@ mod gather;
 mod pass;
 mod plan;
 mod recorded;
+mod risk_table;
+mod sources;
 pub(crate) mod summary;
 pub(crate) mod tables;
 mod text;
+mod words;
 mod worst;
 
 pub use crate::tables::stress::columns;
 pub(crate) use crate::tables::stress::{rows, stats};
 pub use family::{Axis, MOST_GRID_POINTS, Preset, grid, parse_axes, parse_scenario};
+pub use sources::ScenarioSources;
 pub use text::stress_table;
 
 use crate::book::{Book, Grouping};
 use crate::distance::tables::{self as distances, Searched};
 use crate::engine::lanes::Width;
 use crate::engine::{Memory, OpenBook};
-use crate::error::Remedy;
 use crate::limits::{self, Checked, Command, Limits, Source};
 use crate::margin::priced::PricedMarket;
 use crate::market::Market;
-use crate::market::scenario::with_base;
 use crate::market::scenario::{self, Scenario};
 use crate::memory::Need;
 use crate::page::{self, AtRiskRow, Blame, Groups, Identity, Losses, Page, Scenarios};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance, Timings};
-use crate::publish::recorded::absolute;
 use crate::publish::{OutputFile, OutputFolder, Published};
 use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::Currencies;
-use crate::snapshot::{self, InputFile, LoadOptions, Snapshot};
+use crate::snapshot::{LoadOptions, Snapshot};
 use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
 use crate::tables::rejects;
-use crate::totals::at_risk::{self, Names};
+use crate::totals::at_risk::{self, AtRisk, Names};
 use crate::totals::weighted::Weights;
 use crate::{Error, Result, engine};
 use distribution::BookDistribution;
 use gather::Gathered;
 use gather::Outcome;
 use plan::{Passes, Plan};
+use risk_table::RiskTable;
 use rows::ScenarioRow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -93,58 +95,6 @@ pub enum Distributed {
     Book,
     /// Of nobody.
     None,
-}
-
-/// Where scenarios come from; those of all sources are taken, in this order. Without any the table `shocks` of the
-/// snapshot is taken.
-#[derive(Debug, Clone, Default)]
-pub struct ScenarioSources {
-    /// A table `shocks`.
-    pub shocks: Option<PathBuf>,
-    /// Every combination of these axes' points.
-    pub axes: Vec<Axis>,
-    /// Single scenarios.
-    pub scenarios: Vec<Scenario>,
-    /// Named sets.
-    pub presets: Vec<Preset>,
-}
-
-impl ScenarioSources {
-    /// The base case and all scenarios, in order, checked against the market, and the files that they come from.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] without a scenario; [`Error::Invalid`] for a table that cannot be used, two scenarios of one
-    /// name and a scenario that the market does not know the currencies of.
-    pub fn resolve(
-        &self,
-        dir: &Path,
-        market: &Market,
-        progress: &dyn Progress,
-    ) -> Result<(Vec<Scenario>, Vec<InputFile>)> {
-        let nothing = self.axes.is_empty() && self.scenarios.is_empty() && self.presets.is_empty();
-        let own = if nothing && self.shocks.is_none() { snapshot::find_shocks(dir)? } else { None };
-        let (mut all, mut files) = (Vec::new(), Vec::new());
-        if let Some(path) = self.shocks.as_ref().or(own.as_ref()) {
-            let (scenarios, mut inputs) = snapshot::read_shocks(path, market, progress)?;
-            for input in &mut inputs {
-                input.path = match input.path.strip_prefix(dir) {
-                    Ok(inside) if own.is_some() => inside.to_path_buf(),
-                    _ => absolute(&input.path)?.into(),
-                };
-            }
-            files = inputs;
-            all.extend(scenarios);
-        } else if nothing {
-            let problem = format!("there is no scenario: `{}` has no table `shocks`", dir.display());
-            return Err(Error::refused(problem, Remedy::Scenarios));
-        }
-        all.extend(grid(&self.axes)?);
-        all.extend(self.scenarios.iter().cloned());
-        for preset in &self.presets {
-            all.extend(preset.scenarios(market)?);
-        }
-        Ok((with_base(market, all)?, files))
-    }
 }
 
 /// What to stress.
@@ -424,40 +374,45 @@ impl Work<'_> {
 
         let clock = Instant::now();
         let room = passes.plan.for_ladders(&first);
-        let distances = self.distances(&mut first, room)?;
+        let mut base_rows = std::mem::take(&mut first.base_at_risk);
+        let distances = self.distances(&mut first, &mut base_rows, room)?;
         let ids = Book::of_ids(std::mem::take(&mut first.ids));
+        let (folder, format) = (self.folder.path(), self.request.output.format);
+        let mut tables = StressTables::create(folder, format, &ids, names)?;
+        at_risk::sort(&mut base_rows);
         let with_at_risk = self.request.detail != Detail::None;
-        let mut tables =
-            StressTables::create(self.folder.path(), self.request.output.format, &ids, names, with_at_risk)?;
-        let mut head = None;
-        if let Some(base) = first.outcomes.first_mut() {
-            at_risk::sort(&mut base.at_risk);
-            head = with_at_risk.then(|| AtRiskRow::head(&base.at_risk, &ids, names));
-        }
+        let head = with_at_risk.then(|| AtRiskRow::head(&base_rows, &ids, names));
+        let create = || RiskTable::create(folder, format, &ids, names, base_rows);
+        let mut at_risk_table = with_at_risk.then(create).transpose()?;
         passes.timings.compute += clock.elapsed();
         let (mut rows, mut base_tally) = (Vec::new(), None);
         let spread = std::mem::take(&mut first.spread);
         let mut last = first;
         loop {
+            let (number, mut lists) = (rows.len(), Vec::with_capacity(last.outcomes.len()));
             for Outcome { stats, count, at_risk, groups: _ } in std::mem::take(&mut last.outcomes) {
                 let number = rows.len();
                 let Some(scenario) = self.scenarios.get(number) else { break };
-                rows.push(tables.add(number, scenario, &stats, count, at_risk)?);
+                rows.push(tables.add(number, scenario, &stats, count)?);
                 base_tally.get_or_insert(stats.tally);
+                lists.push(at_risk);
+            }
+            if let Some(table) = &mut at_risk_table {
+                table.add(number, lists)?;
             }
             if rows.len() == self.scenarios.len() {
                 break;
             }
-            last = passes.next(book, rows.len(), &last.worst)?;
+            last = passes.next(book, rows.len())?;
         }
 
         let clock = Instant::now();
         let (worst, detail) = last.finish_tables()?;
         let mut outputs = tables.finish(worst)?;
+        outputs.extend(at_risk_table.map(RiskTable::finish).transpose()?);
         let mut found = BookDistribution::default();
         if self.request.distribution != Distributed::None {
             found = distribution::of(self.scenarios, &rows, self.weights, self.request.fund_usd);
-            let (folder, format) = (self.folder.path(), self.request.output.format);
             outputs.extend(tables::write_distribution(folder, format, &found, &ids, names)?);
         }
         outputs.extend(distances);
@@ -478,7 +433,7 @@ impl Work<'_> {
     }
 
     /// Distances from liquidation in the base case, noted in its rows at risk.
-    fn distances(&self, first: &mut Gathered, room: u64) -> Result<Option<OutputFile>> {
+    fn distances(&self, first: &mut Gathered, base: &mut [AtRisk], room: u64) -> Result<Option<OutputFile>> {
         let (request, market) = (self.request, self.market);
         let (book, mut flagged) = std::mem::take(&mut first.flagged).build()?;
         let (rules, progress, width) = (&request.rules.rules, self.progress, request.width);
@@ -486,8 +441,7 @@ impl Work<'_> {
         let folder = self.folder.path();
         let file = distances::write(folder, request.output.format, request.distance, searched, &mut flagged)?;
         // Both have the same rows in the same order; the accounts have other numbers.
-        let rows = first.outcomes.first_mut().map_or(&mut [][..], |base| base.at_risk.as_mut_slice());
-        for (row, found) in rows.iter_mut().zip(flagged) {
+        for (row, found) in base.iter_mut().zip(flagged) {
             row.all_coins = found.all_coins;
         }
         Ok(file)

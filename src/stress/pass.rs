@@ -2,10 +2,12 @@
 
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
-use super::accounts::{self, AccountStatistics, Beside, ByAccount, Kept};
+use super::accounts::{self, AccountStatistics, Beside, ByAccount};
 use super::counting::{Counting, Hedge, HedgeSums};
 use super::gather::{Outcome, Part};
+use super::risk_table::RiskLists;
 use super::rows::Worst;
+use super::words::Written;
 use crate::book::Book;
 use crate::engine::lanes::{SideBySide, Work};
 use crate::engine::{self, Chunk, account_of};
@@ -23,7 +25,7 @@ use crate::snapshot::stream::Piece;
 use crate::tables::encode::{Encoded, Encoder};
 use crate::tables::groups::AccountGroups;
 use crate::tables::rows::{accounts_batch, by_account, risk_units_batch};
-use crate::totals::at_risk::{self, AtRisk, Names};
+use crate::totals::at_risk::{self, Names, RiskRow};
 use crate::totals::flagged::flag;
 use crate::totals::groups::{GROUPS, ScenarioGroups, group_names};
 use crate::totals::spread::{Floor, Spread};
@@ -64,7 +66,9 @@ pub(super) struct Pass<'a> {
     /// What the scenarios weigh, all of them.
     pub weights: &'a Weights,
     /// Figures of all accounts in the scenarios of the passes before, if their distributions are written.
-    pub kept: Option<&'a [Kept]>,
+    pub kept: Option<&'a [Written]>,
+    /// The worst scenario of each account in the passes before, if there were any.
+    pub worst: Option<&'a Written>,
     pub progress: &'a dyn Progress,
     /// Pieces that are being worked on.
     pub active: AtomicUsize,
@@ -127,12 +131,19 @@ impl Pass<'_> {
             spread.finish(book);
             spread
         });
-        let mut flagged = None;
-        if is_first && self.distance != DistanceScope::None {
+        let (mut flagged, mut base_at_risk) = (None, Vec::new());
+        if is_first && (self.with_at_risk || self.distance != DistanceScope::None) {
             let mut rows = at_risk::select(&base.chunk, 0);
-            flagged = Some((flag(book, self.distance, &mut rows)?, rows));
+            if self.with_at_risk {
+                base_at_risk.clone_from(&rows);
+                base_at_risk.iter_mut().for_each(|row| row.account += piece.first);
+            }
+            if self.distance != DistanceScope::None {
+                flagged = Some((flag(book, self.distance, &mut rows)?, rows));
+            }
         }
         let Left { outcomes, worst, beside, .. } = left;
+        let worst = self.worst_so_far(piece, worst)?;
         let (figures, statistics) = self.figures(piece, &base.chunk.accounts, beside)?;
         let account_groups = encoders.groups.as_ref().map(|table| table.encode(book)).transpose()?;
         let (ids, base, group_names) = (book.accounts().clone(), base.chunk.accounts, group_names(book));
@@ -143,12 +154,26 @@ impl Pass<'_> {
             worst,
             spread,
             flagged,
+            base_at_risk,
             detail,
             figures,
             statistics,
             group_names,
             account_groups,
         })
+    }
+
+    /// The worst scenarios of the accounts of a piece, those of the passes before taken in.
+    fn worst_so_far(&self, piece: &Piece, later: Vec<Worst>) -> Result<Vec<Worst>> {
+        let Some(before) = self.worst else { return Ok(later) };
+        let words = before.read(piece.first, later.len())?;
+        let (before, _) = words.as_chunks::<{ Worst::WORDS }>();
+        let worst_of = |(before, later)| {
+            let mut worst = Worst::of_words(before, &self.base.rules);
+            worst.take(later);
+            worst
+        };
+        Ok(before.iter().zip(&later).map(worst_of).collect())
     }
 
     /// The figures of the accounts of a piece, or what they come to if this is the last pass.
@@ -269,7 +294,7 @@ impl Work for InLanes<'_> {
         let mut counting = Counting::<R>::new(pass.names.units.len());
         let mut work = Workspace::new(priced);
         let mut orders: Option<OneByOne> = None;
-        let mut at_risk: Vec<Vec<AtRisk>> = vec![Vec::new(); used];
+        let mut at_risk: Vec<Vec<RiskRow>> = vec![Vec::new(); used];
         let mut counts = vec![0; used];
         let mut chunks = if encoders.detail.is_some() { vec![Chunk::default(); used] } else { Vec::new() };
         let units: Vec<u64> = (scenario..scenario + used).map(|number| pass.weights.units(number)).collect();
@@ -317,13 +342,8 @@ impl Work for InLanes<'_> {
                 for lane in (0..used).filter(|&lane| standing.at_risk.lane(lane) > 0.0) {
                     counts[lane] += 1;
                     if pass.with_at_risk {
-                        at_risk[lane].push(AtRisk {
-                            account: number,
-                            scenario: scenario + lane,
-                            margin: AccountMargin::of(&figures.lane(lane), rules),
-                            worst_unit: counting.largest_unit(lane),
-                            all_coins: None,
-                        });
+                        let margin = AccountMargin::of(&figures.lane(lane), rules);
+                        at_risk[lane].push(RiskRow::new(number, &margin, counting.largest_unit(lane)));
                     }
                 }
             }
@@ -341,14 +361,12 @@ impl Work for InLanes<'_> {
             return Err(other_units());
         }
         let mut groups = groups.finish(&encoders.at_work)?;
-        for (lane, (mut at_risk, count)) in at_risk.into_iter().zip(counts).enumerate() {
-            at_risk.shrink_to_fit();
-            left.outcomes.push(Outcome {
-                stats: counting.lane(lane, &base.sums),
-                count,
-                at_risk,
-                groups: groups.next(),
-            });
+        for (lane, (mut rows, count)) in at_risk.into_iter().zip(counts).enumerate() {
+            rows.shrink_to_fit();
+            let mut at_risk = RiskLists::default();
+            at_risk.add(rows);
+            let (stats, groups) = (counting.lane(lane, &base.sums), groups.next());
+            left.outcomes.push(Outcome { stats, count, at_risk, groups });
         }
         left.chunks.extend(chunks);
         left.beside.extend(beside);

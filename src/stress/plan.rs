@@ -1,10 +1,12 @@
 //! How many scenarios a pass takes, and the passes.
 
-use super::accounts::{self, AccountsTable, Keeping, Kept};
+use super::accounts::{self, AccountsTable};
 use super::columns::{ACCOUNTS_DISTRIBUTION, WORST};
 use super::gather::{Gathered, Written};
 use super::pass::{Encoders, Pass};
+use super::risk_table::ROW_BYTES;
 use super::rows::Worst;
+use super::words::{self, Writing};
 use super::worst::WorstTable;
 use super::{Detail, Distributed, StressRequest, Work};
 use crate::engine::lanes::SideBySide;
@@ -19,7 +21,7 @@ use crate::snapshot::stream::{Cut, Piece};
 use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
 use crate::tables::encode::{self, TableFile};
 use crate::tables::groups::{self, AccountGroups};
-use crate::totals::at_risk::{AtRisk, Names};
+use crate::totals::at_risk::Names;
 use crate::totals::footprint::{priced_bytes, with_market};
 use crate::totals::group_list;
 use crate::totals::group_summary::GroupingSummary;
@@ -43,6 +45,8 @@ pub(super) struct Plan {
     room: u64,
     /// Scenarios whose priced tables leave that room.
     most: usize,
+    /// Scenarios that are computed side by side.
+    lanes: usize,
     /// Bytes of the rows at risk in a scenario, at most, as far as scenarios were computed.
     rows_at_risk: u64,
     limit: MemoryLimit,
@@ -76,13 +80,13 @@ impl Plan {
         // A quarter is left for more pieces side by side, or for the book.
         let room = (spare - tables) / 4 * 3;
         book.need(need.keeping(tables + room));
-        let at_most = book.rows().saturating_mul(most as u64).saturating_mul(size_of::<AtRisk>() as u64);
+        let at_most = book.rows().saturating_mul(most as u64).saturating_mul(ROW_BYTES);
         let fits = request.detail != Detail::AtRisk || at_most <= room;
         let group = if fits { most } else { most.min(FIRST_SCENARIOS) };
         if group < scenarios {
             book.keep();
         }
-        Ok(Self { group, room, most, rows_at_risk: 0, limit, rows, priced, need })
+        Ok(Self { group, room, most, lanes: request.width.lanes(), rows_at_risk: 0, limit, rows, priced, need })
     }
 
     /// Bytes that may be gathered in a pass: more if fewer scenarios are priced.
@@ -101,7 +105,9 @@ impl Plan {
         let each = self.rows_at_risk.saturating_mul(4).div_ceil(3).saturating_add(self.priced);
         let whole = self.room.saturating_add(self.most as u64 * self.priced);
         let fit = whole.saturating_sub(gathered.beside_rows()) / each;
-        self.group = usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, self.most);
+        let group = usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, self.most);
+        // Lanes that are left empty cost as much as full ones.
+        self.group = if group > self.lanes { group - group % self.lanes } else { group };
     }
 
     /// Bytes that may be taken between the passes, when no scenario is priced, beside what was gathered.
@@ -118,7 +124,7 @@ impl Plan {
             }
             less.group = less.group.min(self.group.div_ceil(2));
             let scenarios = less.group;
-            tracing::info!(scenarios, "the rows at risk do not fit the memory limit: fewer scenarios a pass");
+            tracing::info!(scenarios, "what a pass brings does not fit the memory limit: fewer scenarios a pass");
             return Ok(less);
         }
         let whole = self.priced.saturating_mul(self.group as u64 + 1).saturating_add(self.room());
@@ -137,7 +143,9 @@ pub(super) struct Passes<'a, 'w> {
     pub floor: Floor,
     pub plan: Plan,
     /// Figures of all accounts in the scenarios of the passes before, if their distributions are written.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<words::Written>,
+    /// The worst scenario of each account in the passes before.
+    worst: Option<words::Written>,
     /// What the groups come to in the scenarios of the passes before.
     groups: GroupTally,
     /// Written in the pass of the base case, if there are groups.
@@ -154,7 +162,7 @@ impl<'a, 'w> Passes<'a, 'w> {
         timings: &'a mut Timings,
     ) -> Self {
         let (floor, kept, groups) = (Floor::default(), Vec::new(), GroupTally::default());
-        Self { work, base, names, floor, plan, kept, groups, account_groups: None, timings }
+        Self { work, base, names, floor, plan, kept, worst: None, groups, account_groups: None, timings }
     }
 
     /// The tables of groups after the last pass, and the groups in the base case; none if there are no groups.
@@ -173,6 +181,7 @@ impl<'a, 'w> Passes<'a, 'w> {
             self.plan.learn(gathered);
         }
         self.kept.extend(gathered.kept()?);
+        self.worst = gathered.worst_so_far()?;
         self.groups.then(std::mem::take(&mut gathered.groups));
         if let Some(table) = gathered.account_groups()? {
             self.account_groups = Some(table);
@@ -181,14 +190,9 @@ impl<'a, 'w> Passes<'a, 'w> {
     }
 
     /// A pass that may take fewer scenarios, if its groups do not fit beside what is read.
-    fn fitting(
-        &mut self,
-        book: &mut OpenBook,
-        first: usize,
-        worst: &[Worst],
-    ) -> Result<(Gathered<'a>, Option<Snapshot>)> {
+    fn fitting(&mut self, book: &mut OpenBook, first: usize) -> Result<(Gathered<'a>, Option<Snapshot>)> {
         loop {
-            match self.pass(book, first, worst) {
+            match self.pass(book, first) {
                 Err(error) if error.is_memory() && self.may_be_narrower() => {
                     self.plan = self.plan.less(0, None, self.work.request)?;
                     if first == 0 {
@@ -207,7 +211,7 @@ impl<'a, 'w> Passes<'a, 'w> {
     /// The pass of the base case and the first scenarios; of fewer, once more, if what they bring does not fit.
     pub fn first(&mut self, book: &mut OpenBook) -> Result<(Gathered<'a>, Snapshot)> {
         loop {
-            let (mut gathered, snapshot) = self.fitting(book, 0, &[])?;
+            let (mut gathered, snapshot) = self.fitting(book, 0)?;
             match (gathered.missing(), snapshot) {
                 (0, Some(snapshot)) => {
                     self.take(&mut gathered)?;
@@ -223,9 +227,9 @@ impl<'a, 'w> Passes<'a, 'w> {
     }
 
     /// A pass of the scenarios from number `first` on; of fewer, once more, if what they bring does not fit.
-    pub fn next(&mut self, book: &mut OpenBook, first: usize, worst: &[Worst]) -> Result<Gathered<'a>> {
+    pub fn next(&mut self, book: &mut OpenBook, first: usize) -> Result<Gathered<'a>> {
         loop {
-            let (mut gathered, _) = self.fitting(book, first, worst)?;
+            let (mut gathered, _) = self.fitting(book, first)?;
             match gathered.missing() {
                 0 => {
                     self.take(&mut gathered)?;
@@ -236,7 +240,7 @@ impl<'a, 'w> Passes<'a, 'w> {
         }
     }
 
-    fn pass(&mut self, book: &mut OpenBook, first: usize, worst: &[Worst]) -> Result<(Gathered<'a>, Option<Snapshot>)> {
+    fn pass(&mut self, book: &mut OpenBook, first: usize) -> Result<(Gathered<'a>, Option<Snapshot>)> {
         let Work { request, scenarios, folder, progress, weights, .. } = *self.work;
         let of_accounts = request.distribution == Distributed::Accounts;
         let end = scenarios.len().min(first.saturating_add(self.plan.group));
@@ -250,6 +254,7 @@ impl<'a, 'w> Passes<'a, 'w> {
             })
             .collect::<Result<_>>()?;
         self.timings.price += clock.elapsed();
+        tracing::info!(first, scenarios = group.len(), "a pass over the book");
         let clock = Instant::now();
         let budget = book.budget();
         let pass = Pass {
@@ -263,6 +268,7 @@ impl<'a, 'w> Passes<'a, 'w> {
             with_at_risk: request.detail != Detail::None,
             weights,
             kept: of_accounts.then_some(&self.kept),
+            worst: self.worst.as_ref(),
             progress,
             active: AtomicUsize::new(0),
         };
@@ -291,9 +297,10 @@ impl<'a, 'w> Passes<'a, 'w> {
                 written.worst = Some(WorstTable::create(place, format, names)?);
                 written.accounts = of_accounts.then(|| AccountsTable::create(place, format)).transpose()?;
             } else {
-                written.keeping = of_accounts.then(|| Keeping::create(place, group.len())).transpose()?;
+                written.keeping = of_accounts.then(|| accounts::keeping(place, group.len())).transpose()?;
+                written.worst_so_far = Some(Writing::create(place, Worst::WORDS)?);
             }
-            Ok((encoders, Gathered::new(group.len(), worst.to_vec(), written, weights, (room, at_work))))
+            Ok((encoders, Gathered::new((group.len(), first == 0), written, weights, (room, at_work))))
         };
         let cut = Cut::Margined(piece_accounts(request, scenarios.len()));
         let (part, add) = (|encoders: &Encoders, piece: &Piece| pass.part(piece, encoders), Gathered::add);

@@ -13,11 +13,10 @@ use crate::margin::Status;
 use crate::market::scenario::Scenario;
 use crate::publish::OutputFile;
 use crate::source::Format;
-use crate::tables::at_risk::AT_RISK;
 use crate::tables::columns::TableSpec;
 use crate::tables::encode::{Encoder, GROUP_ROWS, TableFile, create, write_table};
 use crate::tables::filled;
-use crate::totals::at_risk::{AtRisk, Names};
+use crate::totals::at_risk::Names;
 use crate::totals::summary::AccountCounts;
 use arrow_array::RecordBatch;
 use std::path::Path;
@@ -71,24 +70,16 @@ pub struct StressTables<'a> {
     migration: Stream<'a, MigrationRow>,
     largest: Stream<'a, LargestRow>,
     hedges: Stream<'a, HedgeRow>,
-    at_risk: Option<Stream<'a, AtRisk>>,
     /// Total equity in the base case.
     base_total_eq: f64,
 }
 
 impl<'a> StressTables<'a> {
-    /// Starts the tables in a folder; `at_risk` among them if asked for.
+    /// Starts the tables in a folder.
     ///
     /// # Errors
     /// Those of [`create`].
-    pub(crate) fn create(
-        folder: &Path,
-        format: Format,
-        book: &'a Book,
-        names: Names<'a>,
-        with_at_risk: bool,
-    ) -> Result<Self> {
-        let at_risk = move |rows: &[AtRisk]| crate::tables::at_risk::batch(rows, book, names);
+    pub(crate) fn create(folder: &Path, format: Format, book: &'a Book, names: Names<'a>) -> Result<Self> {
         Ok(Self {
             scenarios: Stream::create(folder, &SCENARIOS, format, move |rows| {
                 filled::batch(&SCENARIOS, &columns::scenarios(), &seen(rows, book, names))
@@ -102,7 +93,6 @@ impl<'a> StressTables<'a> {
             hedges: Stream::create(folder, &HEDGES, format, move |rows| {
                 filled::batch(&HEDGES, &columns::hedges(), &seen(rows, book, names))
             })?,
-            at_risk: if with_at_risk { Some(Stream::create(folder, &AT_RISK, format, at_risk)?) } else { None },
             base_total_eq: 0.0,
         })
     }
@@ -117,7 +107,6 @@ impl<'a> StressTables<'a> {
         scenario: &Scenario,
         stats: &ScenarioStats,
         count: u64,
-        mut at_risk: Vec<AtRisk>,
     ) -> Result<ScenarioRow> {
         let totals = stats.tally.totals();
         if number == 0 {
@@ -159,10 +148,6 @@ impl<'a> StressTables<'a> {
         }
         let hedged = stats.hedges.iter().enumerate().filter(|(_, stats)| stats.hedged != [0, 0]);
         self.hedges.extend(hedged.map(|(unit, &stats)| HedgeRow { scenario: number, unit, stats }))?;
-        if let Some(table) = &mut self.at_risk {
-            at_risk.sort_unstable_by(AtRisk::worse_first);
-            table.extend(at_risk)?;
-        }
         Ok(row)
     }
 
@@ -174,7 +159,6 @@ impl<'a> StressTables<'a> {
         let mut files =
             vec![self.scenarios.finish()?, self.migration.finish()?, self.largest.finish()?, self.hedges.finish()?];
         files.extend(worst);
-        files.extend(self.at_risk.map(Stream::finish).transpose()?);
         Ok(files)
     }
 }

@@ -1,15 +1,14 @@
 //! The table `at_risk`: the accounts that need somebody's attention, worst first.
 
-use super::columns::{ACCOUNT_ID, SCENARIO, Table, TableSpec, label, ratio, text, usd};
+use super::columns::{ACCOUNT_ID, Column, SCENARIO, Table, TableSpec, label, ratio, text, usd};
 use super::encode::{GROUP_ROWS, write_table};
-use super::filled::{self, Filled, account, columns_of};
+use super::filled::{self, Filled, columns_of};
 use crate::Result;
 use crate::book::Book;
 use crate::figures::AccountFigure;
-use crate::margin::AccountMargin;
 use crate::publish::OutputFile;
 use crate::source::Format;
-use crate::totals::at_risk::{AtRisk, Binding, Names, sort};
+use crate::totals::at_risk::{AtRisk, Binding, Names, RiskRow, sort};
 use crate::totals::reach::Reach;
 use arrow_array::RecordBatch;
 use rayon::prelude::*;
@@ -21,48 +20,63 @@ pub static AT_RISK: Table = Table::new(|| {
     TableSpec::new("at_risk", row, columns_of(columns()))
 });
 
+/// What the numbers of accounts, risk units and scenarios stand for.
+#[derive(Clone, Copy)]
+pub(crate) struct Named<'a> {
+    pub book: &'a Book,
+    pub names: Names<'a>,
+}
+
 /// A row, and what its numbers stand for.
-struct Row<'a> {
-    found: &'a AtRisk,
-    book: &'a Book,
-    names: Names<'a>,
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub found: &'a RiskRow,
+    pub scenario: usize,
+    /// The fall and the rise of all coins, if they were searched.
+    pub all_coins: Option<&'a [Reach; 2]>,
+    pub named: &'a Named<'a>,
 }
 
 impl Row<'_> {
-    fn margin(&self) -> &AccountMargin {
-        &self.found.margin
-    }
-
     /// The fall (0) or the rise (1) of all coins.
     fn reach(&self, way: usize) -> Option<&Reach> {
-        self.found.all_coins.as_ref().and_then(|reach| reach.get(way))
+        self.all_coins.and_then(|reach| reach.get(way))
     }
 
     fn found_move(&self, way: usize) -> Option<f64> {
         self.reach(way)?.found().map(|found| found.price_move)
     }
+
+    fn worst_unit(&self) -> Option<&str> {
+        self.found.worst_unit().map(|unit| self.named.names.units[unit.unit as usize].as_str())
+    }
+}
+
+/// A column with a figure of an account. What Parquet knows of it holds for the large table only.
+fn figure(figure: AccountFigure) -> Column {
+    Column { statistics: false, ..Column::of(figure.figure()) }
 }
 
 fn columns<'a>() -> Vec<Filled<'a, Row<'a>>> {
     vec![
-        text("account_id", ACCOUNT_ID).text(|row: &Row| row.book.accounts().get(row.found.account)),
-        label("scenario", SCENARIO).text(|row: &Row| row.names.scenarios[row.found.scenario].as_str()),
-        account(AccountFigure::status, Row::margin),
-        account(AccountFigure::margin_ratio, Row::margin),
-        account(AccountFigure::adj_eq, Row::margin),
-        account(AccountFigure::mmr, Row::margin),
-        account(AccountFigure::imr, Row::margin),
-        account(AccountFigure::liquidation_fee, Row::margin),
+        text("account_id", ACCOUNT_ID).text(|row: &Row| row.named.book.accounts().get(row.found.account)),
+        label("scenario", SCENARIO).text(|row: &Row| row.named.names.scenarios[row.scenario].as_str()),
+        figure(AccountFigure::status).text(|row: &Row| row.found.status.name()),
+        figure(AccountFigure::margin_ratio).optional(|row: &Row| row.found.margin_ratio()),
+        figure(AccountFigure::adj_eq).number(|row: &Row| row.found.adj_eq),
+        figure(AccountFigure::mmr).number(|row: &Row| row.found.mmr),
+        figure(AccountFigure::imr).number(|row: &Row| row.found.imr),
+        figure(AccountFigure::liquidation_fee).number(|row: &Row| row.found.liquidation_fee),
         usd("shortfall_mmr", "Equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.")
             .number(|row: &Row| row.found.shortfall_mmr_usd()),
         usd("shortfall_imr", "Equity short of IMR, `max(0, imr - adj_eq)`.")
             .number(|row: &Row| row.found.shortfall_imr_usd()),
-        account(AccountFigure::im_deficit, Row::margin),
+        figure(AccountFigure::im_deficit).flag(|row: &Row| row.found.im_deficit),
         label("worst_unit", "The risk unit with the largest MMR; null without units.")
-            .optional_text(|row: &Row| row.found.worst_unit.map(|unit| row.names.units[unit.unit as usize].as_str())),
-        usd("worst_unit_mmr", "Its MMR.").optional(|row: &Row| row.found.worst_unit.map(|unit| unit.mmr)),
+            .optional_text(|row: &Row| row.worst_unit()),
+        usd("worst_unit_mmr", "Its MMR.").optional(|row: &Row| row.found.worst_unit().map(|unit| unit.mmr)),
         label("binding", "The term that decides it: `mr1`, `mr2`, `mr6` or `mr7`; null where it has no margin.")
-            .optional_text(|row: &Row| row.found.worst_unit.and_then(|unit| unit.binding).map(Binding::name)),
+            .optional_text(|row: &Row| row.found.worst_unit().and_then(|unit| unit.binding).map(Binding::name)),
         ratio(
             "all_coins_down_move",
             "The nearest fall of all coins together that ends in liquidation; null if not searched or not found.",
@@ -102,6 +116,18 @@ pub(crate) fn batches(mut rows: Vec<AtRisk>, book: &Book, names: Names) -> Resul
 }
 
 pub(crate) fn batch(rows: &[AtRisk], book: &Book, names: Names) -> Result<RecordBatch> {
-    let rows: Vec<Row> = rows.iter().map(|found| Row { found, book, names }).collect();
-    filled::batch(&AT_RISK, &columns(), &rows)
+    let named = Named { book, names };
+    let found: Vec<RiskRow> = rows.iter().map(RiskRow::of).collect();
+    let with_figures = rows.iter().zip(&found).map(|(row, found)| Row {
+        found,
+        scenario: row.scenario,
+        all_coins: row.all_coins.as_deref(),
+        named: &named,
+    });
+    batch_of(&with_figures.collect::<Vec<_>>())
+}
+
+/// A batch of these rows.
+pub(crate) fn batch_of(rows: &[Row]) -> Result<RecordBatch> {
+    filled::batch(&AT_RISK, &columns(), rows)
 }

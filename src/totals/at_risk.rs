@@ -28,6 +28,8 @@ impl Binding {
     /// All terms in order, and none.
     pub(crate) const ALL: [Option<Self>; 5] =
         [Some(Self::Mr1), Some(Self::Mr2), Some(Self::Mr6), Some(Self::Mr7), None];
+    /// Their places.
+    const PLACES: [f64; 5] = [0.0, 1.0, 2.0, 3.0, 4.0];
     /// Place of MR7 among [`Binding::ALL`]; what comes before is a stress.
     pub(crate) const PLACE_OF_MR7: usize = 3;
 
@@ -41,27 +43,25 @@ impl Binding {
     /// As [`Binding::of`], its place among [`Binding::ALL`].
     #[inline(always)]
     pub(crate) fn place(unit: &UnitMargin) -> usize {
-        Self::place_beside(unit) as usize
+        Self::number_beside(unit, Self::PLACES) as usize
     }
 
-    /// As [`Binding::of`], its place in several markets at once, as a number.
+    /// As [`Binding::of`], in several markets at once: what `numbers` have for it, in the order of [`Binding::ALL`].
     #[inline(always)]
-    pub(crate) fn place_beside<R: Real>(unit: &UnitMargin<R>) -> R {
-        Self::place_among(unit.mmr, unit.mr1, unit.mr2, unit.mr6, unit.mr7)
+    pub(crate) fn number_beside<R: Real>(unit: &UnitMargin<R>, numbers: [f64; Self::ALL.len()]) -> R {
+        Self::number_among([unit.mmr, unit.mr1, unit.mr2, unit.mr6, unit.mr7], numbers)
     }
 
     /// As [`Binding::of`], of figures that were read back.
     pub(crate) fn of_row(unit: &UnitRow) -> Option<Self> {
-        let [mmr, mr1, mr2, mr6, mr7] =
-            [UnitFigure::mmr, UnitFigure::mr1, UnitFigure::mr2, UnitFigure::mr6, UnitFigure::mr7]
-                .map(|figure| unit.number(figure));
-        Self::ALL[Self::place_among(mmr, mr1, mr2, mr6, mr7) as usize]
+        let figures = [UnitFigure::mmr, UnitFigure::mr1, UnitFigure::mr2, UnitFigure::mr6, UnitFigure::mr7];
+        Self::ALL[Self::number_among(figures.map(|figure| unit.number(figure)), Self::PLACES) as usize]
     }
 
     /// Computed without branches, which would be mispredicted: this is called for every unit.
     #[inline(always)]
-    fn place_among<R: Real>(mmr: R, mr1: R, mr2: R, mr6: R, mr7: R) -> R {
-        let [first, second, third, charged, none] = [0.0, 1.0, 2.0, 3.0, 4.0].map(R::splat);
+    fn number_among<R: Real>([mmr, mr1, mr2, mr6, mr7]: [R; 5], numbers: [f64; Self::ALL.len()]) -> R {
+        let [first, second, third, charged, none] = numbers.map(R::splat);
         let others = mr2.if_at_least(mr6, second, third);
         let stress = mr1.if_at_least(mr2, mr1.if_at_least(mr6, first, others), others);
         let of_all = mr7.if_at_least(mmr, charged, stress);
@@ -127,14 +127,97 @@ impl AtRisk {
     }
 }
 
+/// What the table `at_risk` says of an account in one scenario, and nothing else: a stress holds millions of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct RiskRow {
+    /// Index into the book.
+    pub account: usize,
+    pub adj_eq: f64,
+    pub mmr: f64,
+    pub imr: f64,
+    pub liquidation_fee: f64,
+    /// Infinite without a ratio.
+    ratio: f64,
+    worst_unit_mmr: f64,
+    /// [`NO_UNIT`] without units.
+    worst_unit: u32,
+    worst_binding: Option<Binding>,
+    pub status: Status,
+    pub im_deficit: bool,
+}
+
+const _: () = assert!(size_of::<RiskRow>() == 64, "a cache line");
+
+/// No risk unit has this number.
+const NO_UNIT: u32 = u32::MAX;
+
+impl RiskRow {
+    /// Account number `account` with this margin.
+    #[inline(always)]
+    pub fn new(account: usize, margin: &AccountMargin, worst: Option<WorstUnit>) -> Self {
+        Self {
+            account,
+            adj_eq: margin.adj_eq,
+            mmr: margin.mmr,
+            imr: margin.imr,
+            liquidation_fee: margin.liquidation_fee,
+            ratio: margin.margin_ratio.unwrap_or(f64::INFINITY),
+            worst_unit_mmr: worst.map_or(0.0, |unit| unit.mmr),
+            worst_unit: worst.map_or(NO_UNIT, |unit| unit.unit),
+            worst_binding: worst.and_then(|unit| unit.binding),
+            status: margin.status,
+            im_deficit: margin.im_deficit,
+        }
+    }
+
+    /// The row of an account whose margin is at hand.
+    pub fn of(row: &AtRisk) -> Self {
+        Self::new(row.account, &row.margin, row.worst_unit)
+    }
+
+    /// The margin ratio; `None` without a requirement.
+    pub fn margin_ratio(&self) -> Option<f64> {
+        (self.ratio < f64::INFINITY).then_some(self.ratio)
+    }
+
+    /// The unit with the largest MMR; `None` for an account without units.
+    pub fn worst_unit(&self) -> Option<WorstUnit> {
+        let binding = self.worst_binding;
+        (self.worst_unit != NO_UNIT).then_some(WorstUnit { unit: self.worst_unit, mmr: self.worst_unit_mmr, binding })
+    }
+
+    /// As [`AtRisk::shortfall_mmr_usd`].
+    pub fn shortfall_mmr_usd(&self) -> f64 {
+        short_usd(self.mmr + self.liquidation_fee, self.adj_eq)
+    }
+
+    /// As [`AtRisk::shortfall_imr_usd`].
+    pub fn shortfall_imr_usd(&self) -> f64 {
+        short_usd(self.imr, self.adj_eq)
+    }
+
+    /// Ascending with the margin ratio, none last: rows in order of this number, then of the account, stand as
+    /// [`AtRisk::worse_first`] has them.
+    pub fn order(&self) -> u64 {
+        let bits = self.ratio.to_bits();
+        // As `f64::total_cmp` orders, without a sign.
+        if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+    }
+}
+
 /// USD of equity short of MMR and liquidation fee, `max(0, mmr + liquidation_fee - adj_eq)`.
 pub(crate) fn shortfall_mmr_usd(margin: &AccountMargin) -> f64 {
-    positive_part(margin.mmr + margin.liquidation_fee - margin.adj_eq)
+    short_usd(margin.mmr + margin.liquidation_fee, margin.adj_eq)
 }
 
 /// USD of equity short of IMR, `max(0, imr - adj_eq)`.
 pub(crate) fn shortfall_imr_usd(margin: &AccountMargin) -> f64 {
-    positive_part(margin.imr - margin.adj_eq)
+    short_usd(margin.imr, margin.adj_eq)
+}
+
+/// USD of equity short of a requirement.
+fn short_usd(required_usd: f64, adj_eq_usd: f64) -> f64 {
+    positive_part(required_usd - adj_eq_usd)
 }
 
 /// Ascending margin ratio, accounts without one last.
@@ -181,4 +264,52 @@ pub fn select(chunk: &Chunk, scenario: usize) -> Vec<AtRisk> {
 pub(crate) struct Names<'a> {
     pub(crate) units: &'a [String],
     pub(crate) scenarios: &'a [String],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::margin::account_figures::AccountFigures;
+
+    fn row(account: usize, ratio: Option<f64>) -> AtRisk {
+        let rules = crate::rules::load(None, &[]).unwrap().rules;
+        let figures = AccountFigures {
+            adj_eq: 1.0,
+            total_eq: 2.0,
+            upl: 3.0,
+            mmr: 4.0,
+            imr: 5.0,
+            deriv_mmr: 6.0,
+            borrow_mmr: 7.0,
+            borrow_imr: 8.0,
+            liquidation_fee: 9.0,
+            margin_ratio: ratio.unwrap_or(f64::INFINITY),
+            mmr_no_hedge: 10.0,
+            imr_no_hedge: 11.0,
+            order_imr: 12.0,
+        };
+        let margin = AccountMargin::of(&figures, &rules);
+        AtRisk { account, scenario: 0, margin, worst_unit: None, all_coins: None }
+    }
+
+    #[test]
+    fn small_rows_have_the_order_of_whole_ones() {
+        let ratios = [Some(-3.5), Some(-0.0), Some(0.0), Some(1e-300), Some(0.5), Some(2.0), Some(-1e9), None];
+        let mut rows: Vec<AtRisk> = ratios.iter().cycle().take(24).enumerate().map(|(n, r)| row(n, *r)).collect();
+        rows.reverse();
+        let mut small: Vec<RiskRow> = rows.iter().map(RiskRow::of).collect();
+        sort(&mut rows);
+        small.sort_unstable_by_key(|row| (row.order(), row.account));
+        assert_eq!(small, rows.iter().map(RiskRow::of).collect::<Vec<_>>());
+        assert_eq!(small[0].margin_ratio(), Some(-1e9));
+        assert_eq!(small[23].margin_ratio(), None);
+    }
+
+    #[test]
+    fn small_rows_keep_the_worst_unit() {
+        for worst_unit in [None, Some(WorstUnit { unit: 7, mmr: 2.5, binding: Some(Binding::Mr6) })] {
+            let row = AtRisk { worst_unit, ..row(3, Some(0.5)) };
+            assert_eq!(RiskRow::of(&row).worst_unit(), worst_unit);
+        }
+    }
 }

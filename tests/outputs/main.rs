@@ -15,6 +15,7 @@ mod limits;
 mod manifest;
 mod memory;
 mod partition;
+mod passes;
 mod report;
 mod scenarios;
 mod signature;

@@ -1,6 +1,8 @@
 //! The rows of the tables of a stress.
 
 use super::stats::HedgeStats;
+use crate::margin::account_figures::AccountFigures;
+use crate::margin::rules::Rules;
 use crate::margin::{AccountMargin, Status};
 use crate::totals::losses::FigureDistribution;
 use crate::totals::summary::{AccountCounts, Totals};
@@ -104,6 +106,109 @@ impl Worst {
         self.liquidation_units += later.liquidation_units;
         if is_worse {
             (self.scenario, self.margin) = (later.scenario, later.margin);
+        }
+    }
+
+    /// Words of 64 bits that hold it on disk from one pass to the next.
+    pub(crate) const WORDS: usize = 16;
+
+    /// As it stands on disk: the numbers, of which the rest of the margin follows.
+    pub(crate) fn words(&self) -> [u64; Self::WORDS] {
+        let margin = &self.margin;
+        let [adj_eq, total_eq, upl, mmr, imr, deriv_mmr, borrow_mmr, borrow_imr, fee, ratio, no_hedge, imr_no, order] =
+            [
+                margin.adj_eq,
+                margin.total_eq,
+                margin.upl,
+                margin.mmr,
+                margin.imr,
+                margin.deriv_mmr,
+                margin.borrow_mmr,
+                margin.borrow_imr,
+                margin.liquidation_fee,
+                margin.margin_ratio.unwrap_or(f64::INFINITY),
+                margin.mmr_no_hedge,
+                margin.imr_no_hedge,
+                margin.order_imr,
+            ]
+            .map(f64::to_bits);
+        let counts = [self.scenario as u64, self.liquidations, self.liquidation_units];
+        let [scenario, liquidations, units] = counts;
+        [
+            scenario,
+            liquidations,
+            units,
+            adj_eq,
+            total_eq,
+            upl,
+            mmr,
+            imr,
+            deriv_mmr,
+            borrow_mmr,
+            borrow_imr,
+            fee,
+            ratio,
+            no_hedge,
+            imr_no,
+            order,
+        ]
+    }
+
+    /// What [`Worst::words`] wrote.
+    pub(crate) fn of_words(words: &[u64; Self::WORDS], rules: &Rules) -> Self {
+        let [scenario, liquidations, liquidation_units, numbers @ ..] = *words;
+        let [
+            adj_eq,
+            total_eq,
+            upl,
+            mmr,
+            imr,
+            deriv_mmr,
+            borrow_mmr,
+            borrow_imr,
+            liquidation_fee,
+            margin_ratio,
+            mmr_no_hedge,
+            imr_no_hedge,
+            order_imr,
+        ] = numbers.map(f64::from_bits);
+        let figures = AccountFigures {
+            adj_eq,
+            total_eq,
+            upl,
+            mmr,
+            imr,
+            deriv_mmr,
+            borrow_mmr,
+            borrow_imr,
+            liquidation_fee,
+            margin_ratio,
+            mmr_no_hedge,
+            imr_no_hedge,
+            order_imr,
+        };
+        let margin = AccountMargin::of(&figures, rules);
+        Self { scenario: scenario as usize, margin, liquidations, liquidation_units }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_scenario_comes_back_from_disk() {
+        let rules = crate::rules::load(None, &[]).unwrap().rules;
+        for ratio in [0.75_f64, f64::INFINITY] {
+            let numbers = (1..=13).map(|number| f64::from(number) / 3.0).map(f64::to_bits);
+            let mut words: [u64; Worst::WORDS] =
+                [7, 8, 9].into_iter().chain(numbers).collect::<Vec<_>>().try_into().unwrap();
+            words[12] = ratio.to_bits();
+            let worst = Worst::of_words(&words, &rules);
+            assert_eq!((worst.scenario, worst.liquidations, worst.liquidation_units), (7, 8, 9));
+            assert_eq!(worst.margin.margin_ratio, (ratio < f64::INFINITY).then_some(ratio));
+            assert_eq!((worst.margin.adj_eq, worst.margin.order_imr), (1.0 / 3.0, 13.0 / 3.0));
+            assert_eq!(worst.words(), words);
         }
     }
 }
