@@ -250,7 +250,7 @@ def test_groups_have_the_bits_of_the_command(spark: SparkSession, snapshot: Snap
     more = {
         "desk": pa.array([None if row % 7 == 2 else f"desk {row % 4}" for row in rows], pa.string()),
         "cash": pa.array([row % 3 for row in rows], pa.int64()),
-        "fee_rate": pa.array([0.001 if row % 5 == 0 else None for row in rows], pa.float64()),
+        "fee_rate": pa.array([0.0042 if row % 5 == 0 else None for row in rows], pa.float64()),
     }
     for name, column in more.items():
         accounts = accounts.append_column(name, column)

@@ -49,7 +49,7 @@ def test_figures_are_the_same_bits(run: pathlib.Path, tmp_path: pathlib.Path, sc
 def test_a_result_is_loaded_as_a_folder_is(tmp_path: pathlib.Path) -> None:
     """The same names, types and bits."""
     table = "SELECT account_id, spot_offset, hash(account_id) % 3 AS desk FROM read_csv($1, all_varchar = true)"
-    accounts = duckdb.execute(table, [str(SAMPLE / "accounts.csv")]).to_arrow_table()
+    accounts = duckdb.sql(table, params=[str(SAMPLE / "accounts.csv")]).to_arrow_table()
     shutil.copytree(SAMPLE, tmp_path / "snapshot")
     (tmp_path / "snapshot" / "checksums").unlink(missing_ok=True)
     csv.write_csv(accounts, tmp_path / "snapshot" / "accounts.csv")

@@ -16,7 +16,8 @@ pub(crate) fn warnings(totals: &GroupTotals) -> Vec<Warning> {
     totals.by().iter().zip(totals.names()).filter_map(|(by, names)| of_grouping(by, names)).collect()
 }
 
-fn of_grouping(by: &str, names: &IdTable) -> Option<Warning> {
+/// What is odd about the names of the groups of one grouping.
+pub(crate) fn of_grouping(by: &str, names: &IdTable) -> Option<Warning> {
     let mut keys: Vec<(u64, &str)> = names.iter().map(|name| (key(name), name)).collect();
     keys.sort_unstable();
     let mut alike: Vec<&[(u64, &str)]> = keys.chunk_by(|a, b| a.0 == b.0).filter(|names| names.len() > 1).collect();
