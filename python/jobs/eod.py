@@ -25,6 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rules", help="rules file in place of the built-in set")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one parameter; repeatable")
     parser.add_argument("--scenario", action="append", default=[], metavar="MOVES", help="`crash: *=-50%%`; repeatable")
+    parser.add_argument("--by", action="append", default=[], metavar="COLUMNS", help="`desk,region`; repeatable")
     parser.add_argument("--allow-rules-date", action="store_true", help="accept a snapshot older than the rules")
     parser.add_argument("--fail-on", choices=["liquidation"], help="exit code 5 if accounts are in this state")
     return parser.parse_args()
@@ -40,6 +41,7 @@ def main() -> int:
             args.buckets,
             remargin.Rules(args.rules, set=settings),
             args.scenario or None,
+            by=args.by,
             out=args.out,
             allow_rules_date=args.allow_rules_date,
         )

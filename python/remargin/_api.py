@@ -21,6 +21,7 @@ def recalculate(
     scenarios: TableLike | str | list[str] | None = None,
     *,
     orders: TableLike | None = None,
+    by: str | Sequence[str | Sequence[str]] = (),
     allow_rules_date: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -37,10 +38,15 @@ def recalculate(
     scenario as text (``"crash: *=-50%"``), a grid (``"grid BTC=-50%..50%/10%"``), a preset (``"crypto-historical"``,
     ``"history-1d"``). Each adds rows for every account; the scenario ``base``, without a move, always comes first.
 
+    ``by`` puts accounts together by other columns of ``accounts``, its attributes: ``"desk"``,
+    ``["desk", "desk,region"]`` or ``["desk", ("desk", "region")]``, each of which is one grouping. Then the result also
+    has the tables ``groups``, ``group_units`` and ``account_groups``, with the bits of ``remargin run --by``.
+
     The interpreter lock is released while the library works on ``threads`` threads (all cores if not given). Ctrl-C
     ends the work.
 
-    Raises ``InvalidInput`` if a table or a scenario cannot be used or the market is older than the rules.
+    Raises ``InvalidInput`` if a table or a scenario cannot be used, a column of ``by`` is not there, or the market is
+    older than the rules.
     """
     return _remargin.recalculate(
         positions,
@@ -50,6 +56,7 @@ def recalculate(
         accounts,
         scenarios,
         orders=orders,
+        by=groupings(by),
         allow_rules_date=allow_rules_date,
         threads=threads,
         progress=progress,
@@ -61,6 +68,7 @@ def recalculate_snapshot(
     rules: Rules | None = None,
     scenarios: TableLike | str | list[str] | None = None,
     *,
+    by: str | Sequence[str | Sequence[str]] = (),
     allow_rules_date: bool = False,
     mark_check: str = "50%",
     threads: int | None = None,
@@ -75,6 +83,7 @@ def recalculate_snapshot(
         os.fspath(snapshot),
         rules,
         scenarios,
+        by=groupings(by),
         allow_rules_date=allow_rules_date,
         mark_check=mark_check,
         threads=threads,
@@ -221,16 +230,24 @@ def partition(
     out: Path,
     buckets: int,
     *,
+    by: str | Sequence[str | Sequence[str]] = (),
     force: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Partitions the snapshot in a folder into ``buckets`` snapshots of whole accounts, as ``remargin partition`` does.
 
-    Returns the content of ``out/manifest.json``: the layout with its version, and the files of each bucket.
+    ``by`` names the columns of ``accounts`` that accounts will be grouped by: they go along into the buckets. Returns
+    the content of ``out/manifest.json``: the layout with its version, and the files of each bucket.
     """
     return _remargin.partition(
-        os.fspath(snapshot), os.fspath(out), buckets, force=force, threads=threads, progress=progress
+        os.fspath(snapshot),
+        os.fspath(out),
+        buckets,
+        by=groupings(by),
+        force=force,
+        threads=threads,
+        progress=progress,
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from . import _warehouse
+
 if TYPE_CHECKING:
     from ._outputs import Outputs
     from ._remargin import Result, Rules, Table
@@ -124,8 +126,7 @@ def _tables(rows: Mapping[str, int]) -> str:
 
 def result(result: Result) -> str:
     """A recalculation: the book, its first accounts, what else there is."""
-    names = ("accounts", "risk_units", "at_risk", "rejects")
-    rows = {name: len(getattr(result, name)) for name in names}
+    rows = {name: len(table) for name, table in _warehouse.tables_of(result).items()}
     return _book(result.summary) + table(result.accounts) + _tables(rows)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from . import _html, _remargin
+from . import _html, _remargin, _warehouse
 from ._remargin import Table
 from ._types import Path
 from .errors import InvalidInput
@@ -90,18 +90,8 @@ class Outputs(Mapping[str, Table]):
 
         Needs ``duckdb`` and ``pyarrow``.
         """
-        import duckdb
-
-        connection = database if hasattr(database, "execute") else duckdb.connect(os.fspath(database))
-        place = "" if schema is None else _quoted(schema) + "."
-        if schema is not None:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
-        for name in self:
-            if self.is_typed(name):
-                connection.register("remargin_rows", self[name].to_pyarrow())
-                connection.execute(f"CREATE OR REPLACE TABLE {place}{_quoted(name)} AS SELECT * FROM remargin_rows")
-                connection.unregister("remargin_rows")
-        return connection
+        tables = ((name, self[name]) for name in self if self.is_typed(name))
+        return _warehouse.to_duckdb(tables, database, schema)
 
     def __repr__(self) -> str:
         where = "a temporary folder" if self.is_temporary else str(self.path)
@@ -109,11 +99,6 @@ class Outputs(Mapping[str, Table]):
 
     def _repr_html_(self) -> str:
         return _html.outputs(self)
-
-
-def _quoted(name: str) -> str:
-    """A name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class Folder:

@@ -199,8 +199,49 @@ class Result:
         """
 
     @property
+    def groups(self) -> Table | None:
+        """One row is: grouping x group x scenario. `None` if no groups were asked for.
+
+        The columns are those of the table `groups` of a run, see docs/reference/outputs.md.
+        """
+
+    @property
+    def group_units(self) -> Table | None:
+        """One row is: grouping x group x scenario x risk unit. `None` if no groups were asked for."""
+
+    @property
+    def account_groups(self) -> Table | None:
+        """One row is: account x grouping. `None` if no groups were asked for.
+
+        account_id: The account.
+        by: The grouping: the attributes by which accounts are put together, with commas between them.
+        group: The group of the account.
+        """
+
+    @property
     def summary(self) -> dict[str, Any]: ...
+    def to_duckdb(self, database: Any = None, *, schema: str | None = None) -> Any:
+        """Loads every table into DuckDB, bit by bit, and returns the connection.
+
+        `database` is a connection, or the path of a database, which is made if it is missing; without it the tables are
+        in memory. The tables have the names and the types that `Outputs.to_duckdb` gives them, in the schema `schema` if
+        one is given, which is made too; a table of that name is replaced. Needs `duckdb` and `pyarrow`.
+        """
+
     def _repr_html_(self) -> str: ...
+    @property
+    def _group_terms(self) -> Table | None: ...
+    @property
+    def _scenarios(self) -> list[str]: ...
+    @property
+    def _units(self) -> list[str]: ...
+
+class Groups:
+    """The groups of a book that was margined in parts, summed up account by account in order of their ids."""
+
+    def __init__(self, by: list[str], scenarios: list[str], units: list[str]) -> None: ...
+    def add(self, terms: Any) -> None: ...
+    def finish(self) -> tuple[Table, Table]: ...
 
 def recalculate(
     positions: Any,
@@ -211,6 +252,8 @@ def recalculate(
     scenarios: Any = None,
     *,
     orders: Any = None,
+    by: list[str] = ...,
+    group_terms: bool = False,
     allow_rules_date: bool = False,
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,
@@ -220,6 +263,8 @@ def recalculate_snapshot(
     rules: Rules | None = None,
     scenarios: Any = None,
     *,
+    by: list[str] = ...,
+    group_terms: bool = False,
     allow_rules_date: bool = False,
     mark_check: str = "50%",
     threads: int | None = None,
@@ -262,6 +307,7 @@ def partition(
     out: str,
     buckets: int,
     *,
+    by: list[str] = ...,
     force: bool = False,
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,

@@ -13,6 +13,9 @@ A margin that misses a position would be wrong without notice. So both ways chec
 checks that each of its accounts belongs to its bucket, and results are returned only after every bucket was seen once
 and every input row was counted in one bucket.
 
+Both take ``by`` and give the tables of groups, with the bits of ``remargin run --by`` however the book is cut: sums are
+made of the margins of single accounts, in order of account id, in one task.
+
 Market and rules are broadcast. Spark repeats a failed task. It gives the same rows again, because it depends only on
 its bucket, the market and the rules.
 """
@@ -22,7 +25,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +33,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from . import _api, _tables
+from . import _api, _remargin, _tables
 from ._remargin import Market, Result, Rules
-from ._types import TableLike
+from ._spark_groups import OWN, TERMS, as_stream, attributes, columns_of_own, decode, sql_name, sum_up_groups, write_whole
+from ._types import TableLike, groupings
 from .errors import InvalidInput, RemarginError, UsageError
 
 if TYPE_CHECKING:
@@ -41,12 +45,13 @@ if TYPE_CHECKING:
 
 #: Tables of a result.
 TABLES = ("accounts", "risk_units", "at_risk", "rejects")
+#: Its tables of groups, if groups were asked for.
+GROUP_TABLES = ("groups", "group_units", "account_groups")
 #: The supported layout; see ``manifest.json`` of a partition.
 LAYOUT = {"version": 1, "hash": "xxhash64", "seed": 42}
 
 _POSITIONS = ("inst_id", "qty", "avg_px")
-_BALANCES = ("ccy", "cash", "interest", "spot_in_use_cap")
-_SETTINGS = ("spot_offset",)
+_BALANCES = ("ccy", "cash", "interest", "spot_in_use_cap", "col_res")
 _BUCKETS = "bucket int, accounts long, unmargined long, positions long, balances long, settings long"
 #: The row that is to blame for an account that is not margined.
 _BLAMED = re.compile(r"(?P<table>\w+) row (?P<row>\d+): (?P<why>.*)", re.DOTALL)
@@ -64,20 +69,27 @@ class SparkResult:
     rejects: DataFrame
     #: ``bucket, accounts, unmargined, positions, balances, settings``: the counts of each bucket.
     buckets: DataFrame
-    _parts: DataFrame | None = None
+    #: The tables of groups, as those of ``remargin run --by``; ``None`` if no groups were asked for.
+    groups: DataFrame | None = None
+    group_units: DataFrame | None = None
+    account_groups: DataFrame | None = None
+    _parts: tuple[DataFrame, ...] = ()
 
     def write(self, path: str, mode: str = "errorifexists") -> None:
         """Writes the tables as Parquet datasets below ``path``, partitioned by scenario."""
-        for name in TABLES:
-            writer = getattr(self, name).write.mode(mode)
-            if name != "rejects":
+        for name in (*TABLES, *GROUP_TABLES):
+            frame = getattr(self, name)
+            if frame is None:
+                continue
+            writer = frame.write.mode(mode)
+            if name not in ("rejects", "account_groups"):
                 writer = writer.partitionBy("scenario")
             writer.parquet(f"{path.rstrip('/')}/{name}")
 
     def unpersist(self) -> None:
         """Frees the storage of the results on the workers."""
-        if self._parts is not None:
-            self._parts.unpersist()
+        for parts in self._parts:
+            parts.unpersist()
 
 
 def recalculate(
@@ -89,6 +101,7 @@ def recalculate(
     accounts: DataFrame | None = None,
     scenarios: TableLike | str | list[str] | None = None,
     *,
+    by: str | Sequence[str | Sequence[str]] = (),
     buckets: int | None = None,
     allow_rules_date: bool = False,
 ) -> SparkResult:
@@ -98,23 +111,28 @@ def recalculate(
     of the library on one core. ``buckets`` is four per core of the cluster if not given. In ``rejects``, the column
     ``row`` counts inside a bucket, because rows of a DataFrame have no number.
 
-    Raises ``RemarginError`` if an account is not complete.
+    ``by`` puts accounts together by columns of ``accounts``, see :func:`remargin.recalculate`.
+
+    Raises ``RemarginError`` if an account is not complete, ``InvalidInput`` if a column of ``by`` is not there.
     """
     from pyspark.sql import functions as F
 
     buckets = buckets or 4 * spark.sparkContext.defaultParallelism
-    shared = _share(spark, rules, scenarios, allow_rules_date, market)
+    shared = _share(spark, rules, scenarios, allow_rules_date, market, by=by)
+    own_columns = columns_of_own(accounts, shared.value["by"])
 
-    def keyed(frame: DataFrame, names: Iterable[str]) -> DataFrame:
+    def keyed(frame: DataFrame, names: Iterable[str], prefix: str = "") -> DataFrame:
         text = F.col("account_id").cast("string").alias("account_id")
         bucket = F.pmod(F.xxhash64(F.coalesce(text, F.lit(""))), F.lit(buckets)).cast("int").alias("_bucket")
-        return frame.select(bucket, text, *[name for name in names if name in frame.columns])
+        there = [name for name in names if name in frame.columns]
+        return frame.select(bucket, text, *[F.col(sql_name(name)).alias(prefix + name) for name in there])
 
     left = keyed(positions, _POSITIONS)
     right = keyed(balances, _BALANCES).withColumn("_settings", F.lit(False))
     settings = None
     if accounts is not None:
-        settings = keyed(accounts, _SETTINGS).withColumn("_settings", F.lit(True))
+        # Columns of settings have names of their own: an attribute may be called like a column of balances.
+        settings = keyed(accounts, own_columns, OWN).withColumn("_settings", F.lit(True))
         right = right.unionByName(settings, allowMissingColumns=True)
     has_settings = settings is not None
 
@@ -122,16 +140,21 @@ def recalculate(
         bucket = key[0].as_py()
         given = shared.value
         is_settings = cash["_settings"]
-        own = cash.filter(is_settings).select(["account_id", *_SETTINGS]) if has_settings else None
+        own = None
+        if has_settings:
+            own = cash.filter(is_settings).select(["account_id", *[OWN + name for name in own_columns]])
+            own = own.rename_columns(["account_id", *own_columns])
         cash = cash.filter(pc.invert(is_settings))
         cash = cash.select([name for name in ("account_id", *_BALANCES) if name in cash.column_names])
-        result = _api.recalculate(
+        result = _remargin.recalculate(
             held,
             cash,
             given["market"],
             given["rules"],
             own,
             given["scenarios"],
+            by=given["by"],
+            group_terms=bool(given["by"]),
             allow_rules_date=given["allow_rules_date"],
             threads=1,
         )
@@ -152,6 +175,7 @@ def recalculate_buckets(
     rules: Rules | None = None,
     scenarios: TableLike | str | list[str] | None = None,
     *,
+    by: str | Sequence[str | Sequence[str]] = (),
     out: str | os.PathLike[str] | None = None,
     allow_rules_date: bool = False,
     mark_check: str = "50%",
@@ -162,18 +186,21 @@ def recalculate_buckets(
     complete or not at all, and the DataFrames read them; ``out/manifest.json`` is written last. Without ``out`` the
     rows are returned through Spark.
 
+    ``by`` puts accounts together by columns of the table ``accounts``, see :func:`remargin.recalculate`. The buckets
+    must have these columns: ``remargin partition --by``.
+
     ``mark_check`` is that of :func:`remargin.recalculate_snapshot`.
 
     Raises ``InvalidInput`` if ``path`` is not a partition, ``UsageError`` if ``out`` exists.
     """
     path = os.path.abspath(os.fspath(path))
     layout, folders = _read_manifest(path)
-    shared = _share(spark, rules, scenarios, allow_rules_date, None, mark_check)
+    shared = _share(spark, rules, scenarios, allow_rules_date, None, mark_check, by)
     target = None if out is None else os.path.abspath(os.fspath(out))
     if target is not None:
         if os.path.exists(target):
             raise UsageError(f"`{target}` exists already")
-        for name in TABLES:
+        for name in (*TABLES, *(GROUP_TABLES if shared.value["by"] else ())):
             os.makedirs(os.path.join(target, name))
 
     def margin(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -194,10 +221,12 @@ def _margin_bucket(
     folder: str, bucket: int, buckets: int, shared: Broadcast[dict[str, Any]], out: str | None
 ) -> Iterator[pa.RecordBatch]:
     given = shared.value
-    result = _api.recalculate_snapshot(
+    result = _remargin.recalculate_snapshot(
         folder,
         given["rules"],
         given["scenarios"],
+        by=given["by"],
+        group_terms=bool(given["by"]),
         allow_rules_date=given["allow_rules_date"],
         mark_check=given["mark_check"],
         threads=1,
@@ -207,10 +236,12 @@ def _margin_bucket(
     counts = {"positions": read["positions"], "balances": read["balances"], "settings": read.get("accounts", 0)}
     rejects = _number_rows(_without_market(result), folder)
     if out is not None:
-        for name in TABLES:
-            table = rejects if name == "rejects" else getattr(result, name).to_pyarrow()
-            _write_whole(table, os.path.join(out, name), f"bucket-{bucket:05}.parquet")
+        for name, table in _tables_of(result, rejects):
+            if name != TERMS:
+                write_whole(table, os.path.join(out, name), f"bucket-{bucket:05}.parquet")
         yield _counts_of(result, bucket, counts)
+        if result._group_terms is not None:
+            yield from _streams_of(TERMS, result._group_terms.to_pyarrow(), bucket)
     else:
         yield from _parts_of(result, bucket, counts, rejects)
 
@@ -222,8 +253,10 @@ def _share(
     allow_rules_date: bool,
     market: Market | None,
     mark_check: str = "50%",
+    by: str | Sequence[str | Sequence[str]] = (),
 ) -> Broadcast[dict[str, Any]]:
     """The data for every task, sent to each worker once."""
+    _remargin.Groups(groupings(by), [], [])  # raises `UsageError` here rather than in every task
     if scenarios is not None and not isinstance(scenarios, (str, list)):
         made = _tables.to_arrow(scenarios)
         scenarios = pa.table(scenarios if made is None else made)  # readers and relations cannot be pickled
@@ -233,6 +266,7 @@ def _share(
         "scenarios": scenarios,
         "allow_rules_date": allow_rules_date,
         "mark_check": mark_check,
+        "by": groupings(by),
     }
     return spark.sparkContext.broadcast(shared)
 
@@ -255,13 +289,15 @@ def _without_market(result: Result) -> pa.Table:
     return rejects.filter(pc.is_in(rejects["table"], pa.array(["positions", "balances", "accounts"])))
 
 
-def _of_market(market: Market, given: dict[str, Any]) -> pa.Table:
+def _of_market(market: Market, given: dict[str, Any]) -> Result:
+    """A book without an account: the rejects of the market, and if there are groups the names that their sums need."""
     empty = pa.table(
         {name: pa.array([], pa.string()) for name in ("account_id", "inst_id", "qty", "avg_px", "ccy", "cash")}
     )
+    scenarios = given["scenarios"] if given["by"] else None
     return _api.recalculate(
-        empty, empty, market, given["rules"], allow_rules_date=given["allow_rules_date"]
-    ).rejects.to_pyarrow()
+        empty, empty, market, given["rules"], scenarios=scenarios, allow_rules_date=given["allow_rules_date"]
+    )
 
 
 def _number_rows(rejects: pa.Table, folder: str) -> pa.Table:
@@ -297,16 +333,25 @@ def _counts_of(result: Result, bucket: int, counts: dict[str, int]) -> pa.Record
     return pa.RecordBatch.from_pylist([{**row, "name": "bucket", "body": None}], schema=_parts_schema())
 
 
+def _tables_of(result: Result, rejects: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """The tables of a bucket. What its groups come to is not among them: sums are made over all buckets."""
+    for name in TABLES:
+        yield name, rejects if name == "rejects" else getattr(result, name).to_pyarrow()
+    if result.account_groups is not None and result._group_terms is not None:
+        yield "account_groups", result.account_groups.to_pyarrow()
+        yield TERMS, result._group_terms.to_pyarrow()
+
+
 def _parts_of(result: Result, bucket: int, counts: dict[str, int], rejects: pa.Table) -> Iterator[pa.RecordBatch]:
     yield _counts_of(result, bucket, counts)
-    for name in TABLES:
-        table = rejects if name == "rejects" else getattr(result, name).to_pyarrow()
-        for batch in table.to_batches():
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, table.schema) as stream:
-                stream.write_batch(batch)
-            part = {"bucket": bucket, "name": name, "body": sink.getvalue().to_pybytes()}
-            yield pa.RecordBatch.from_pylist([part], schema=_parts_schema())
+    for name, table in _tables_of(result, rejects):
+        yield from _streams_of(name, table, bucket)
+
+
+def _streams_of(name: str, table: pa.Table, bucket: int) -> Iterator[pa.RecordBatch]:
+    for batch in table.to_batches():
+        part = {"bucket": bucket, "name": name, "body": as_stream(batch)}
+        yield pa.RecordBatch.from_pylist([part], schema=_parts_schema())
 
 
 def _parts_schema() -> pa.Schema:
@@ -318,17 +363,6 @@ def _parts_schema() -> pa.Schema:
         ("body", pa.binary()),
     ]
     return pa.schema(fields)
-
-
-def _write_whole(table: pa.Table, folder: str, name: str) -> None:
-    """Writes a file completely or not at all. A task that runs twice writes the same bytes twice."""
-    hidden = os.path.join(folder, f".{name}.{os.getpid()}")
-    try:
-        pq.write_table(table, hidden, compression="zstd", compression_level=1)
-        os.replace(hidden, os.path.join(folder, name))
-    finally:
-        if os.path.exists(hidden):
-            os.remove(hidden)
 
 
 def _read_manifest(path: str) -> tuple[dict[str, Any], list[str]]:
@@ -361,7 +395,7 @@ def _finish(
     given: dict[str, Any],
     market: Market,
 ) -> SparkResult:
-    """Computes, checks that every account was complete, and decodes the tables."""
+    """Computes, checks that every account was complete, sums up groups, and decodes the tables."""
     from pyspark import StorageLevel
     from pyspark.sql import functions as F
 
@@ -369,23 +403,27 @@ def _finish(
     counts = parts.where(F.col("name") == "bucket").drop("name", "body")
     seen = counts.collect()
     _check_complete(seen, whole)
-    rejected = _of_market(market, given)
+    of_market = _of_market(market, given)
+    rejected = of_market.rejects.to_pyarrow()
     # The column types of a result without rows.
     empty = _empty(given)
+    kept = [parts]
+    if given["by"]:
+        kept.append(sum_up_groups(parts, seen, out, given["by"], of_market))
     frames: dict[str, DataFrame] = {}
     if out is not None:
-        _write_whole(rejected, os.path.join(out, "rejects"), "market.parquet")
+        write_whole(rejected, os.path.join(out, "rejects"), "market.parquet")
         _write_manifest(out, seen, given, market)
-        frames = {name: spark.read.parquet(os.path.join(out, name)) for name in TABLES}
+        frames = {name: spark.read.parquet(os.path.join(out, name)) for name in empty}
     else:
-        for name in TABLES:
-            frames[name] = (
-                parts.where(F.col("name") == name).select("body").mapInArrow(_decode, _spark_schema(empty[name]))
-            )
+        for name, schema in empty.items():
+            source = kept[-1] if name in ("groups", "group_units") else parts
+            bodies = source.where(F.col("name") == name).select("body")
+            frames[name] = bodies.mapInArrow(decode, _spark_schema(schema))
         if rejected.num_rows:
             market_rows = spark.createDataFrame(rejected.to_pylist(), _spark_schema(rejected.schema))
             frames["rejects"] = frames["rejects"].unionByName(market_rows)
-    return SparkResult(**frames, buckets=spark.createDataFrame(seen, _BUCKETS), _parts=parts)
+    return SparkResult(**frames, buckets=spark.createDataFrame(seen, _BUCKETS), _parts=tuple(kept))
 
 
 def _check_complete(seen: list[Any], whole: dict[str, int]) -> None:
@@ -408,17 +446,12 @@ def _write_manifest(out: str, seen: list[Any], given: dict[str, Any], market: Ma
         "layout": {**LAYOUT, "buckets": len(seen)},
         "as_of": market.as_of.isoformat(),
         "rules": {"name": given["rules"].name, "hash": given["rules"].hash},
+        "by": given["by"],
         "buckets": [row.asDict() for row in sorted(seen, key=lambda row: row["bucket"])],
     }
     with open(os.path.join(out, "manifest.json"), "w", encoding="utf-8") as text:
         json.dump(manifest, text, indent=2)
         text.write("\n")
-
-
-def _decode(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        for body in batch.column(0):
-            yield from pa.ipc.open_stream(body.as_buffer())
 
 
 def _empty(given: dict[str, Any]) -> dict[str, pa.Schema]:
@@ -427,8 +460,11 @@ def _empty(given: dict[str, Any]) -> dict[str, pa.Schema]:
     names += ["ct_mult", "expiry", "index_id", "px", "mark_px", "mark_vol", "fwd_px", "ct_type", "strike", "opt_type"]
     nothing = pa.table({name: pa.array([], pa.string()) for name in names})
     market = Market("2100-01-01T00:00:00Z", nothing, nothing, nothing)
-    result = _api.recalculate(nothing, nothing, market, given["rules"])
-    return {name: getattr(result, name).to_pyarrow().schema for name in TABLES}
+    columns = dict.fromkeys(("account_id", "spot_offset", *attributes(given["by"])))
+    accounts = pa.table({name: pa.array([], pa.string()) for name in columns})
+    result = _api.recalculate(nothing, nothing, market, given["rules"], accounts, by=given["by"])
+    names = [*TABLES, *(GROUP_TABLES if given["by"] else ())]
+    return {name: getattr(result, name).to_pyarrow().schema for name in names}
 
 
 def _spark_schema(schema: pa.Schema) -> Any:

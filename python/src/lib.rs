@@ -25,6 +25,7 @@ fn _remargin(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<market::Market>()?;
     module.add_class::<rules::Rules>()?;
     module.add_class::<recalculate::Result>()?;
+    module.add_class::<recalculate::Groups>()?;
     module.add_function(wrap_pyfunction!(recalculate::recalculate, module)?)?;
     module.add_function(wrap_pyfunction!(recalculate::recalculate_snapshot, module)?)?;
     module.add_function(wrap_pyfunction!(run::run, module)?)?;

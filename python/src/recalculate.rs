@@ -3,12 +3,12 @@
 use crate::market::{self, Market};
 use crate::rules::Rules;
 use crate::table::{Source, Table};
-use crate::{errors, work};
+use crate::{errors, request, work};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use remargin::Error;
 use remargin::batches;
-use remargin::batches::{Recalculated, Request, Rows, Scenarios};
+use remargin::batches::{FolderRequest, GroupTables, GroupsInOrder, Recalculated, Request, Rows, Scenarios};
 use remargin::market::scenario::Scenario;
 use remargin::stress;
 use remargin::stress::{Axis, Preset};
@@ -42,6 +42,47 @@ impl Result {
     }
 
     #[getter]
+    fn groups(&self) -> Option<Table> {
+        self.of_groups(|tables| &tables.groups)
+    }
+
+    #[getter]
+    fn group_units(&self) -> Option<Table> {
+        self.of_groups(|tables| &tables.group_units)
+    }
+
+    #[getter]
+    fn account_groups(&self) -> Option<Table> {
+        self.of_groups(|tables| &tables.account_groups)
+    }
+
+    /// What each account adds to its groups, for [`Groups`].
+    #[getter]
+    fn _group_terms(&self) -> Option<Table> {
+        self.0.groups.as_ref()?.terms.clone().map(Table)
+    }
+
+    #[getter]
+    fn _scenarios(&self) -> Vec<String> {
+        self.0.scenario_names.clone()
+    }
+
+    #[getter]
+    fn _units(&self) -> Vec<String> {
+        self.0.unit_names.clone()
+    }
+
+    /// Loads every table into `DuckDB`.
+    #[pyo3(signature = (database = None, *, schema = None))]
+    fn to_duckdb<'py>(
+        this: Bound<'py, Self>,
+        database: Option<Bound<'py, PyAny>>,
+        schema: Option<&str>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        this.py().import("remargin._warehouse")?.call_method1("result_to_duckdb", (this, database, schema))
+    }
+
+    #[getter]
     fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let text = self.0.summary.to_json().map_err(|error| errors::raise(py, &error))?;
         json(py, &String::from_utf8_lossy(&text))
@@ -53,13 +94,53 @@ impl Result {
     }
 
     fn __repr__(&self) -> String {
-        let Recalculated { accounts, risk_units, at_risk, rejects, .. } = &self.0;
+        let Recalculated { accounts, risk_units, at_risk, rejects, groups, .. } = &self.0;
         let lengths = [accounts, risk_units, at_risk, rejects].map(Rows::len);
         let [accounts, risk_units, at_risk, rejects] = lengths;
+        let groups = groups.as_ref().map_or_else(String::new, |tables| format!(", groups: {}", tables.groups.len()));
         format!(
-            "remargin.Result(accounts: {accounts}, risk_units: {risk_units}, at_risk: {at_risk}, rejects: {rejects})"
+            "remargin.Result(accounts: {accounts}, risk_units: {risk_units}, at_risk: {at_risk}, rejects: \
+             {rejects}{groups})"
         )
     }
+}
+
+impl Result {
+    fn of_groups(&self, table: impl Fn(&GroupTables) -> &Rows) -> Option<Table> {
+        self.0.groups.as_ref().map(|tables| Table(table(tables).clone()))
+    }
+}
+
+/// The groups of a book that was margined in parts, summed up account by account in order of their ids.
+#[pyclass(module = "remargin._remargin")]
+pub struct Groups(Option<GroupsInOrder>);
+
+#[pymethods]
+impl Groups {
+    #[new]
+    fn new(py: Python<'_>, by: Vec<String>, scenarios: Vec<String>, units: Vec<String>) -> PyResult<Self> {
+        let groups = GroupsInOrder::new(&request::groups(py, &by)?, &scenarios, &units);
+        groups.map(|groups| Self(Some(groups))).map_err(|error| errors::raise(py, &error))
+    }
+
+    /// Adds the accounts that follow.
+    fn add(&mut self, py: Python<'_>, terms: &Bound<'_, PyAny>) -> PyResult<()> {
+        let rows = Source::new("group_terms", terms)?;
+        let Some(groups) = &mut self.0 else { return Err(finished(py)) };
+        let added = py.detach(|| rows.read()?.batches().iter().try_for_each(|batch| groups.add(batch)));
+        added.map_err(|error| errors::raise(py, &error))
+    }
+
+    /// The tables `groups` and `group_units`.
+    fn finish(&mut self, py: Python<'_>) -> PyResult<(Table, Table)> {
+        let Some(groups) = self.0.take() else { return Err(finished(py)) };
+        let tables = py.detach(|| groups.finish()).map_err(|error| errors::raise(py, &error))?;
+        Ok((Table(tables.0), Table(tables.1)))
+    }
+}
+
+fn finished(py: Python<'_>) -> PyErr {
+    errors::raise(py, &Error::Runtime("the groups are summed up already".to_owned()))
 }
 
 /// JSON as a Python object.
@@ -116,7 +197,7 @@ impl Given<Source> {
 #[pyfunction]
 #[pyo3(signature = (
     positions, balances, market, rules = None, accounts = None, scenarios = None, *,
-    orders = None, allow_rules_date = false, threads = None, progress = None
+    orders = None, by = Vec::new(), group_terms = false, allow_rules_date = false, threads = None, progress = None
 ))]
 pub fn recalculate<'py>(
     py: Python<'py>,
@@ -127,6 +208,8 @@ pub fn recalculate<'py>(
     accounts: Option<&Bound<'py, PyAny>>,
     scenarios: Option<&Bound<'py, PyAny>>,
     orders: Option<&Bound<'py, PyAny>>,
+    by: Vec<String>,
+    group_terms: bool,
     allow_rules_date: bool,
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
@@ -134,6 +217,7 @@ pub fn recalculate<'py>(
     let rules = Rules::or_built_in(py, rules)?;
     let market = Arc::clone(&market.get().0);
     let scenarios = Given::new(py, scenarios)?;
+    let groups = request::groups(py, &by)?;
     let positions = Source::new("positions", positions)?;
     let balances = Source::new("balances", balances)?;
     let accounts = accounts.map(|accounts| Source::new("accounts", accounts)).transpose()?;
@@ -152,6 +236,8 @@ pub fn recalculate<'py>(
                 orders: orders.as_ref(),
                 rules: &rules,
                 scenarios: scenarios.borrow(),
+                groups: &groups,
+                group_terms,
                 allow_rules_date,
             },
             progress,
@@ -162,14 +248,16 @@ pub fn recalculate<'py>(
 
 #[pyfunction]
 #[pyo3(signature = (
-    snapshot, rules = None, scenarios = None, *, allow_rules_date = false, mark_check = "50%", threads = None,
-    progress = None
+    snapshot, rules = None, scenarios = None, *, by = Vec::new(), group_terms = false, allow_rules_date = false,
+    mark_check = "50%", threads = None, progress = None
 ))]
 pub fn recalculate_snapshot<'py>(
     py: Python<'py>,
     snapshot: PathBuf,
     rules: Option<&Bound<'py, Rules>>,
     scenarios: Option<&Bound<'py, PyAny>>,
+    by: Vec<String>,
+    group_terms: bool,
     allow_rules_date: bool,
     mark_check: &str,
     threads: Option<usize>,
@@ -178,9 +266,18 @@ pub fn recalculate_snapshot<'py>(
     let rules = Rules::or_of_snapshot(py, rules, &snapshot)?;
     let scenarios = Given::new(py, scenarios)?;
     let mark_check = market::mark_check(py, mark_check)?;
+    let groups = request::groups(py, &by)?;
     let done = work::run(py, threads, progress, move |progress| {
         let scenarios = scenarios.read()?;
-        batches::recalculate_snapshot(&snapshot, &rules, scenarios.borrow(), allow_rules_date, mark_check, progress)
+        let request = FolderRequest {
+            scenarios: scenarios.borrow(),
+            groups: &groups,
+            group_terms,
+            allow_rules_date,
+            mark_check,
+            ..FolderRequest::new(&snapshot, &rules)
+        };
+        batches::recalculate_snapshot(&request, progress)
     });
     done.map(Result)
 }

@@ -133,17 +133,22 @@ pub fn simulate<'py>(
 }
 
 #[pyfunction]
-#[pyo3(signature = (snapshot, out, buckets, *, force = false, threads = None, progress = None))]
+#[pyo3(signature = (
+    snapshot, out, buckets, *, by = Vec::new(), force = false, threads = None, progress = None
+))]
 pub fn partition<'py>(
     py: Python<'py>,
     snapshot: PathBuf,
     out: PathBuf,
     buckets: u32,
+    by: Vec<String>,
     force: bool,
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let request = PartitionRequest { snapshot, out, buckets, force, memory_limit: MemoryLimit::of_machine() };
+    let groups = request::groups(py, &by)?;
+    let memory_limit = MemoryLimit::of_machine();
+    let request = PartitionRequest { snapshot, out, buckets, groups, force, memory_limit };
     let done = work::run(py, threads, progress, |progress| cut::partition(&request, progress))?;
     let text = serde_json::to_string(&done).map_err(|error| Error::Runtime(format!("cannot form an answer: {error}")));
     json(py, &text.map_err(|error| errors::raise(py, &error))?)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -41,6 +43,33 @@ def test_groups_have_the_bytes_of_the_command(desks: Path, tmp_path: Path) -> No
     assert outputs.manifest["request"]["by"] == BY
     for name in ("groups", "group_units", "account_groups"):
         assert_same(outputs[name], tmp_path / "command" / f"{name}.parquet")
+
+
+def test_groups_in_memory_have_the_bits_of_the_command(desks: Path, snapshot: Snapshot, tmp_path: Path) -> None:
+    shocks = {"scenario": ["crash", "rise"], "base": ["*", "BTC"], "price": [-0.5, 0.2]}
+    csv.write_csv(pa.table(shocks), tmp_path / "shocks.csv")
+    flags = [word for by in BY for word in ("--by", by)]
+    cli("run", desks, "--out", tmp_path / "out", "--shocks", tmp_path / "shocks.csv", "--quiet", *flags)
+    accounts = pq.read_table(desks / "accounts.parquet")
+    tables = (snapshot.positions, snapshot.balances)
+    found = remargin.recalculate(*tables, snapshot.market, accounts=accounts, scenarios=shocks, by=BY)
+    of_folder = remargin.recalculate_snapshot(desks, scenarios=shocks, by=["desk", ("desk", "region")])
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    for result in (found, of_folder):
+        for name in ("accounts", "risk_units", "groups", "group_units", "account_groups"):
+            assert_same(getattr(result, name), tmp_path / "out" / f"{name}.parquet")
+        assert result.summary["groups"] == summary["groups"]
+        assert "groups: " in repr(result)
+        assert "account_groups" in result._repr_html_()
+    plain = remargin.recalculate(*tables, snapshot.market, accounts=accounts)
+    assert (plain.groups, plain.group_units, plain.account_groups) == (None, None, None)
+    with pytest.raises(remargin.InvalidInput, match="is it `desk`") as raised:
+        remargin.recalculate(*tables, snapshot.market, accounts=accounts, by="dsk")
+    assert (raised.value.table, raised.value.column) == ("accounts", "dsk")
+    with pytest.raises(remargin.InvalidInput, match="no table `accounts`"):
+        remargin.recalculate(*tables, snapshot.market, by="desk")
+    with pytest.raises(remargin.UsageError, match="grouped by `desk` twice"):
+        remargin.recalculate_snapshot(desks, by=["desk", "desk"])
 
 
 def test_groups_are_a_group_by(desks: Path, tmp_path: Path) -> None:

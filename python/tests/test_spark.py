@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 
 import remargin
-from conftest import ROOT, Snapshot, with_broken_rows
+from conftest import ROOT, Snapshot, cli, with_broken_rows
 
 pyspark = pytest.importorskip("pyspark")
 from pyspark.sql import SparkSession  # noqa: E402
@@ -228,3 +229,80 @@ def test_the_job_of_spark_submit(snapshot: Snapshot, buckets: Path, out: Path, t
     assert f"{expected.num_rows} accounts margined" in done.stdout
     found = pq.read_table(tmp_path / "margins" / "accounts").sort_by("account_id").combine_chunks()
     assert found.cast(expected.schema).equals(expected.combine_chunks())
+
+
+def bits_of(table: pa.Table) -> pa.Table:
+    """The table with its numbers as whole numbers, so that a negative zero is not taken for zero."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_float64(field.type):
+            column = table[field.name].combine_chunks().fill_null(float("inf")).view(pa.int64())
+            table = table.set_column(place, field.name, column)
+    return table
+
+
+def test_groups_have_the_bits_of_the_command(spark: SparkSession, snapshot: Snapshot, tmp_path: Path) -> None:
+    """However the book is cut. There are so many scenarios that a run, too, adds up more than one piece."""
+    desks = tmp_path / "desks"
+    with_broken_rows(snapshot, desks)
+    accounts = pq.read_table(desks / "accounts.parquet")
+    rows = range(accounts.num_rows)
+    # A column that is called like one of balances, and a fee of its own for some accounts.
+    more = {
+        "desk": pa.array([None if row % 7 == 2 else f"desk {row % 4}" for row in rows], pa.string()),
+        "cash": pa.array([row % 3 for row in rows], pa.int64()),
+        "fee_rate": pa.array([0.0042 if row % 5 == 0 else None for row in rows], pa.float64()),
+    }
+    for name, column in more.items():
+        accounts = accounts.append_column(name, column)
+    pq.write_table(accounts, desks / "accounts.parquet")
+    moves = [round(-0.45 + 0.01 * step, 2) for step in range(91)]
+    shocks = {"scenario": [f"move {move}" for move in moves], "base": ["*"] * len(moves), "price": moves}
+    csv.write_csv(pa.table(shocks), tmp_path / "shocks.csv")
+    by = ["desk", "desk,cash"]
+    flags = ["--shocks", tmp_path / "shocks.csv", "--max-rejects", "3", "--by", by[0], "--by", by[1]]
+    cli("run", desks, "--out", tmp_path / "out", "--quiet", *flags)
+    keys = {
+        "groups": ["by", "group", "scenario"],
+        "group_units": ["by", "group", "scenario", "risk_unit"],
+        "account_groups": ["account_id", "by"],
+        "accounts": ["account_id", "scenario"],
+    }
+
+    def check(result: on_spark.SparkResult, what: str) -> None:
+        for name, key in keys.items():
+            order = [(column, "ascending") for column in key]
+            expected = pq.read_table(tmp_path / "out" / f"{name}.parquet").sort_by(order).combine_chunks()
+            found = arrow(getattr(result, name), key).select(expected.column_names).cast(expected.schema)
+            assert bits_of(found).equals(bits_of(expected)), f"{what}: {name}"
+
+    frame = {name: spark.read.parquet(str(desks / f"{name}.parquet")) for name in ("positions", "balances", "accounts")}
+    tables = (frame["positions"], frame["balances"], snapshot.market)
+    for buckets in (1, 5):
+        result = on_spark.recalculate(
+            spark, *tables, accounts=frame["accounts"], scenarios=shocks, by=by, buckets=buckets
+        )
+        check(result, f"{buckets} buckets of frames")
+    result.write(str(tmp_path / "written"))
+    assert spark.read.parquet(str(tmp_path / "written" / "groups")).count() == result.groups.count()
+    result.unpersist()
+    for buckets in (2, 7):
+        cut = tmp_path / f"cut{buckets}"
+        remargin.partition(desks, cut, buckets, by=by)
+        check(on_spark.recalculate_buckets(spark, cut, scenarios=shocks, by=by), f"{buckets} buckets")
+    written = on_spark.recalculate_buckets(spark, cut, scenarios=shocks, by=by, out=tmp_path / "margins")
+    check(written, "written")
+    assert (tmp_path / "margins" / "groups" / "groups.parquet").is_file()
+    without = on_spark.recalculate_buckets(spark, cut)
+    assert (without.groups, without.group_units, without.account_groups) == (None, None, None)
+
+
+def test_groups_of_what_is_not_there_are_refused(spark: SparkSession, snapshot: Snapshot, buckets: Path) -> None:
+    positions, balances, accounts = frames(spark, snapshot)
+    with pytest.raises(remargin.InvalidInput, match="missing column `desk`"):
+        on_spark.recalculate(spark, positions, balances, snapshot.market, accounts=accounts, by="desk")
+    with pytest.raises(remargin.InvalidInput, match="no table `accounts`"):
+        on_spark.recalculate(spark, positions, balances, snapshot.market, by="desk")
+    with pytest.raises(remargin.UsageError, match="twice"):
+        on_spark.recalculate_buckets(spark, buckets, by=["desk", "desk"])
+    with pytest.raises(Exception, match="missing column"):
+        on_spark.recalculate_buckets(spark, buckets, by="desk")

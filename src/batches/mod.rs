@@ -3,13 +3,13 @@
 //! ```text
 //! instruments, marks, indices, as_of --> MarketRows      read and checked once, used for any number of books
 //! positions, balances, accounts -------> OpenBook        the same checks, rejects and reasons as for files
-//! rules, scenarios --------------------> recalculate --> accounts, risk_units, at_risk, rejects, summary
+//! rules, scenarios, groupings ---------> recalculate --> accounts, risk_units, at_risk, rejects, summary, groups
 //! ```
 //!
 //! No file is read or written. The tables have the same rows, columns and bits as those of [`mod@crate::run`]. The
 //! Python package and its Spark jobs use this module, with Arrow only and without the cargo features of the command.
 
-use crate::book::Book;
+use crate::book::{Book, Grouping};
 use crate::engine::{Memory, OpenBook};
 use crate::margin::rules::SpotOffset;
 use crate::market::Market;
@@ -28,14 +28,22 @@ use crate::tables::encode::without_dictionaries;
 use crate::tables::rejects::{self, REJECTS};
 use crate::totals::at_risk::Names;
 use crate::totals::flagged::{Flagged, flag};
+use crate::totals::group_list;
 use crate::totals::spread::{Floor, Spread};
 use crate::totals::summary::{Summary, Tally};
 use crate::{Error, Result};
 use arrow_array::RecordBatch;
+use groups::{GatheredGroups, GroupsPart};
 use std::path::Path;
+
+mod groups;
+mod in_order;
+mod terms;
 
 pub use crate::formats::memory::Rows;
 pub use crate::snapshot::{MarkCheck, MarketRows};
+pub use groups::GroupTables;
+pub use in_order::GroupsInOrder;
 
 /// What to recalculate.
 #[derive(Clone, Copy)]
@@ -46,7 +54,8 @@ pub struct Request<'a> {
     pub positions: &'a Rows,
     /// `account_id`, `ccy`, `cash`, `interest` (optional), `spot_in_use_cap` (optional).
     pub balances: &'a Rows,
-    /// `account_id`, `spot_offset`; without it all accounts have the default of the rules.
+    /// `account_id`, `spot_offset`, and the attributes to group by; without it all accounts have the default of the
+    /// rules.
     pub accounts: Option<&'a Rows>,
     /// `account_id`, `inst_id`, `side`, `qty`, `px`: pending orders.
     pub orders: Option<&'a Rows>,
@@ -54,6 +63,10 @@ pub struct Request<'a> {
     pub rules: &'a LoadedRules,
     /// Price scenarios in addition to the base case. Each adds rows for every account.
     pub scenarios: Scenarios<'a>,
+    /// How accounts are put together, by attributes in the table `accounts`.
+    pub groups: &'a [Grouping],
+    /// Whether [`GroupTables::terms`] are wanted: the accounts are a part of a book.
+    pub group_terms: bool,
     /// Accept a market that is older than the rules.
     pub allow_rules_date: bool,
 }
@@ -70,7 +83,44 @@ impl<'a> Request<'a> {
             orders: None,
             rules,
             scenarios: Scenarios::default(),
+            groups: &[],
+            group_terms: false,
             allow_rules_date: false,
+        }
+    }
+}
+
+/// What to recalculate of a snapshot in a folder.
+#[derive(Clone, Copy)]
+pub struct FolderRequest<'a> {
+    /// The folder.
+    pub dir: &'a Path,
+    /// The rules.
+    pub rules: &'a LoadedRules,
+    /// As in [`Request`].
+    pub scenarios: Scenarios<'a>,
+    /// As in [`Request`].
+    pub groups: &'a [Grouping],
+    /// As in [`Request`].
+    pub group_terms: bool,
+    /// As in [`Request`].
+    pub allow_rules_date: bool,
+    /// How far prices may contradict each other.
+    pub mark_check: MarkCheck,
+}
+
+impl<'a> FolderRequest<'a> {
+    /// The base case of all accounts.
+    #[must_use]
+    pub fn new(dir: &'a Path, rules: &'a LoadedRules) -> Self {
+        Self {
+            dir,
+            rules,
+            scenarios: Scenarios::default(),
+            groups: &[],
+            group_terms: false,
+            allow_rules_date: false,
+            mark_check: MarkCheck::DEFAULT,
         }
     }
 }
@@ -113,8 +163,14 @@ pub struct Recalculated {
     pub at_risk: Rows,
     /// Every rejected input row.
     pub rejects: Rows,
+    /// What the groups of accounts come to, if groupings were asked for.
+    pub groups: Option<GroupTables>,
     /// Counts and totals of the base case.
     pub summary: Summary,
+    /// The scenarios in order, the base case first.
+    pub scenario_names: Vec<String>,
+    /// The risk units of the market, in byte order.
+    pub unit_names: Vec<String>,
 }
 
 /// Margins every account of a book in memory.
@@ -149,17 +205,19 @@ pub struct Recalculated {
 /// ```
 ///
 /// # Errors
-/// [`Error::Invalid`] if a table or a scenario cannot be used or the market is older than the rules;
-/// [`Error::Runtime`] if a table would be too large for Arrow; [`Error::Interrupted`].
+/// [`Error::Usage`] for a grouping that is there twice; [`Error::Invalid`] if a table or a scenario cannot be used, an
+/// attribute is not there or the market is older than the rules; [`Error::Runtime`] if a table would be too large for
+/// Arrow; [`Error::Interrupted`].
 pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalculated> {
     if !request.allow_rules_date {
         request.rules.check_date(request.market.as_of_ns())?;
     }
-    let &Request { positions, balances, accounts, orders, .. } = request;
+    let &Request { positions, balances, accounts, orders, rules, scenarios, groups, group_terms, .. } = request;
+    Grouping::check_distinct(groups)?;
     let tables = Tables { positions, balances, accounts, orders };
     let expectations = expectations(request.market.mark_check());
-    let mut book = OpenBook::of_rows(request.market, tables, &options(request.rules, &expectations, progress))?;
-    margin(&mut book, request.rules, request.scenarios, progress)
+    let mut book = OpenBook::of_rows(request.market, tables, groups, &options(rules, &expectations, progress))?;
+    margin(&mut book, Job { rules, scenarios, groups, group_terms }, progress)
 }
 
 /// Like [`recalculate`], with the snapshot in a folder, for a worker that processes a bucket of a
@@ -167,22 +225,18 @@ pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalcu
 ///
 /// # Errors
 /// Those of [`recalculate`] and of [`crate::snapshot::load`].
-pub fn recalculate_snapshot(
-    dir: &Path,
-    rules: &LoadedRules,
-    scenarios: Scenarios,
-    allow_rules_date: bool,
-    mark_check: MarkCheck,
-    progress: &dyn Progress,
-) -> Result<Recalculated> {
+pub fn recalculate_snapshot(request: &FolderRequest, progress: &dyn Progress) -> Result<Recalculated> {
+    let &FolderRequest { dir, rules, scenarios, groups, group_terms, allow_rules_date, mark_check } = request;
+    Grouping::check_distinct(groups)?;
     // The results are held whole: a limit on the way to them would help nobody.
     let memory = Memory::new(MemoryLimit::of_bytes(u64::MAX), Need::ROWS, None);
     let expectations = expectations(mark_check);
-    let mut book = OpenBook::open(dir, Currencies::Named, memory, &options(rules, &expectations, progress))?;
+    let options = options(rules, &expectations, progress);
+    let mut book = OpenBook::open_grouped(dir, Currencies::Named, groups, memory, &options)?;
     if !allow_rules_date {
         rules.check_date(book.as_of_ns())?;
     }
-    margin(&mut book, rules, scenarios, progress)
+    margin(&mut book, Job { rules, scenarios, groups, group_terms }, progress)
 }
 
 /// The scenarios of a table `shocks` in memory, checked against the market of the snapshot in a folder. A stress that
@@ -212,12 +266,17 @@ fn options<'a>(rules: &LoadedRules, expectations: &'a Expectations, progress: &'
     LoadOptions { default_spot_offset: rules.rules.default_spot_offset, expectations, progress }
 }
 
-fn margin(
-    book: &mut OpenBook,
-    rules: &LoadedRules,
-    scenarios: Scenarios,
-    progress: &dyn Progress,
-) -> Result<Recalculated> {
+/// What is done with the accounts of a book.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    rules: &'a LoadedRules,
+    scenarios: Scenarios<'a>,
+    groups: &'a [Grouping],
+    group_terms: bool,
+}
+
+fn margin(book: &mut OpenBook, job: Job, progress: &dyn Progress) -> Result<Recalculated> {
+    let Job { rules, scenarios, groups, group_terms } = job;
     let scenarios = scenarios.resolve(book.market(), progress)?;
     let margins = Margins::price(book.market(), scenarios, &rules.rules, progress)?;
     let floor = Floor::default();
@@ -230,12 +289,18 @@ fn margin(
     let work = |(): &(), piece: &Piece| {
         let book = &piece.book;
         let mut spread = spread();
-        let mut rows = margins.rows(book, |base, _| spread.count(base))?;
+        let mut terms = group_terms.then(|| terms::Writer::new(margins.unit_names()));
+        let mut rows = margins.rows(book, |base, _, scenarios| {
+            spread.count(base);
+            terms.iter_mut().for_each(|terms| terms.add(book, scenarios));
+        })?;
         spread.finish(book);
         rows.accounts = plain(&rows.accounts)?;
         rows.risk_units = plain(&rows.risk_units)?;
         let flagged = flag(book, DistanceScope::None, &mut rows.at_risk)?;
-        Ok((rows, flagged, spread))
+        let in_groups = std::mem::take(&mut rows.groups);
+        let part = if groups.is_empty() { None } else { Some(GroupsPart::new(groups, book, in_groups, terms)?) };
+        Ok((rows, flagged, spread, part))
     };
     let (gathered, snapshot) = book.pass(Cut::Known(margins.piece_accounts()), start, work, |all, part| {
         all.add(part);
@@ -246,12 +311,22 @@ fn margin(
     let names = Names { units: margins.unit_names(), scenarios: margins.scenarios() };
     let mut summary = gathered.tally.summary(&snapshot, rules, names.units, at_risk_rows.len(), &gathered.spread)?;
     summary.scenarios = margins.scenarios().len() as u64;
+    let mut tables = None;
+    if !groups.is_empty() {
+        let left_out = snapshot.unmargined.iter().map(|account| account.account_id.as_str());
+        let totals = gathered.groups.tally.totals(groups, names);
+        group_list::tell(&totals, &mut summary)?;
+        tables = Some(GroupTables::new(&totals, gathered.groups.rows, group_terms.then_some(left_out))?);
+    }
     Ok(Recalculated {
         accounts: table(&ACCOUNTS, gathered.accounts)?,
         risk_units: table(&RISK_UNITS, gathered.risk_units)?,
         at_risk: table(&AT_RISK, at_risk::batches(at_risk_rows, &flagged, names)?)?,
         rejects: table(&REJECTS, rejects::batches(&snapshot.rejects)?)?,
+        groups: tables,
         summary,
+        scenario_names: margins.scenarios().to_vec(),
+        unit_names: margins.unit_names().to_vec(),
     })
 }
 
@@ -262,6 +337,7 @@ struct Gathered {
     flagged: Flagged,
     tally: Tally,
     spread: Spread,
+    groups: GatheredGroups,
 }
 
 impl Gathered {
@@ -272,16 +348,18 @@ impl Gathered {
             flagged: Flagged::default(),
             tally: Tally::default(),
             spread,
+            groups: GatheredGroups::default(),
         }
     }
 
-    fn add(&mut self, (rows, flagged, spread): (margins::Rows, Book, Spread)) {
+    fn add(&mut self, (rows, flagged, spread, groups): (margins::Rows, Book, Spread, Option<GroupsPart>)) {
         let margins::Rows { accounts, risk_units, at_risk, tally, groups: _ } = rows;
         self.accounts.push(accounts);
         self.risk_units.push(risk_units);
         self.flagged.add(&flagged, at_risk);
         self.tally.merge(&tally);
         self.spread.merge(&spread);
+        groups.into_iter().for_each(|groups| self.groups.add(groups));
     }
 }
 

@@ -110,7 +110,7 @@ pub fn shown(group: &str) -> String {
 }
 
 /// The values in the name of a group, as they stand there.
-fn values(group: &str) -> Vec<String> {
+pub(crate) fn values(group: &str) -> Vec<String> {
     let (mut values, mut value, mut is_escaped) = (Vec::new(), String::new(), false);
     for letter in group.chars() {
         if letter == BETWEEN && !is_escaped {

@@ -17,6 +17,7 @@ mod ids;
 
 pub use append::BookBuilder;
 pub use build::{BalanceRows, OrderRows, PositionRows};
+pub(crate) use grouping::values as group_values;
 pub use grouping::{Grouping, Groups, shown as shown_group};
 pub use ids::{IdTable, Interner};
 

@@ -1,7 +1,7 @@
 //! Columns of strings in any Arrow layout: plain, large, view or dictionary; integers as their decimal text.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
+use arrow_array::types::{Float32Type, Float64Type, Int32Type};
 use arrow_array::{Array, ArrayRef, Int32Array, LargeStringArray, StringArray, StringViewArray};
 use arrow_cast::cast::{CastOptions, cast, cast_with_options};
 use arrow_schema::DataType;
@@ -22,9 +22,16 @@ enum Values {
     View(StringViewArray),
 }
 
-/// True for the types that are no strings and that stand for one: whole numbers, flags, UUIDs.
+/// True for the types that are no strings and that stand for one: numbers, flags, UUIDs. Which of them a column may
+/// have is decided where tables are opened.
 fn is_readable(kind: &DataType) -> bool {
-    kind.is_integer() || *kind == DataType::Boolean || is_whole(kind)
+    kind.is_integer() || *kind == DataType::Boolean || is_whole(kind) || is_fraction(kind)
+}
+
+/// True for numbers that may have a fraction: an id is never one, an attribute may be.
+pub(crate) fn is_fraction(kind: &DataType) -> bool {
+    use DataType::{Decimal32, Decimal64, Decimal128, Float32, Float64};
+    matches!(kind, Float32 | Float64 | Decimal32(..) | Decimal64(..) | Decimal128(..))
 }
 
 /// True for decimals without a fraction and for the 16 bytes of a UUID.
@@ -33,11 +40,20 @@ pub(crate) fn is_whole(kind: &DataType) -> bool {
     matches!(kind, Decimal32(_, 0) | Decimal64(_, 0) | Decimal128(_, 0) | FixedSizeBinary(16))
 }
 
-/// The strings that an array stands for.
+/// The strings that an array stands for. Floats have the shortest decimal form that reads back to them, `1.0` or `0.75`,
+/// as writers of CSV put them down; one that is no number is missing.
 ///
 /// # Errors
 /// It stands for none.
 pub(crate) fn as_text(array: &ArrayRef) -> Result<ArrayRef, String> {
+    if let Some(floats) = array.as_primitive_opt::<Float64Type>() {
+        let written = |value: f64| (!value.is_nan()).then(|| format!("{value:?}"));
+        return Ok(Arc::new(floats.iter().map(|value| value.and_then(written)).collect::<StringArray>()));
+    }
+    if let Some(floats) = array.as_primitive_opt::<Float32Type>() {
+        let written = |value: f32| (!value.is_nan()).then(|| format!("{value:?}"));
+        return Ok(Arc::new(floats.iter().map(|value| value.and_then(written)).collect::<StringArray>()));
+    }
     let Some(uuids) = array.as_fixed_size_binary_opt().filter(|array| array.value_length() == 16) else {
         return cast(array, &DataType::Utf8).map_err(|error| error.to_string());
     };
@@ -229,7 +245,9 @@ pub(crate) fn in_a_line(text: &str) -> String {
 mod tests {
     use super::*;
     use arrow_array::types::{Int8Type, UInt64Type};
-    use arrow_array::{Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Float64Array, UInt64Array};
+    use arrow_array::{
+        Date32Array, Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Float32Array, Float64Array, UInt64Array,
+    };
 
     #[test]
     fn every_layout_reads_the_same() {
@@ -258,8 +276,17 @@ mod tests {
         let uuid: Vec<u8> = (0..16).collect();
         let uuids: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter([uuid].into_iter()).unwrap());
         assert_eq!(Text::new(Some(&uuids)).unwrap().get(0), Some("00010203-0405-0607-0809-0a0b0c0d0e0f"));
-        let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
-        assert!(Text::new(Some(&floats)).is_err());
+        let floats: [ArrayRef; 2] = [
+            Arc::new(Float64Array::from(vec![1.0, 0.75, 0.1, f64::NAN])),
+            Arc::new(Float32Array::from(vec![1.0, 0.75, 0.1, f32::NAN])),
+        ];
+        for floats in &floats {
+            let text = Text::new(Some(floats)).unwrap();
+            let read: Vec<_> = (0..4).map(|row| text.get(row)).collect();
+            assert_eq!(read, [Some("1.0"), Some("0.75"), Some("0.1"), None]);
+        }
+        let times: ArrayRef = Arc::new(Date32Array::from(vec![1]));
+        assert!(Text::new(Some(&times)).is_err());
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `remargin partition`: partitions a snapshot into buckets of whole accounts.
 
-use super::common::{MemoryArgs, parse_number};
+use super::common::{MemoryArgs, parse_grouping, parse_number};
 use super::exit;
 use super::terminal::{self, Terminal};
 use clap::Args;
 use remargin::Result;
+use remargin::book::Grouping;
 use remargin::partition::{PartitionRequest, partition};
 use std::path::PathBuf;
 
@@ -28,6 +29,11 @@ pub struct PartitionArgs {
     /// million positions take about 160 MiB, results included.
     #[arg(long, value_name = "N", value_parser = parse_number::<u32>)]
     buckets: u32,
+    /// Columns of the table `accounts` that accounts will be grouped by, such as `desk` or `desk,region`; repeatable
+    ///
+    /// They go along into the buckets. Other columns that are not read stay behind.
+    #[arg(long = "by", value_name = "COLUMNS", value_parser = parse_grouping)]
+    by: Vec<Grouping>,
     /// Folder to write; must not exist unless --force
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
@@ -44,6 +50,7 @@ impl PartitionArgs {
             snapshot: self.snapshot.clone(),
             out: self.out.clone(),
             buckets: self.buckets,
+            groups: self.by.clone(),
             force: self.force,
             memory_limit: self.memory.limit(),
         };

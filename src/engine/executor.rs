@@ -82,13 +82,18 @@ impl<'a> OpenBook<'a> {
         Ok(Self::new(Stream::open_grouped(dir, currencies, groups, options)?, memory, options))
     }
 
-    /// A book of tables that the caller holds.
+    /// A book of tables that the caller holds; the book of each piece says the groups of its accounts.
     ///
     /// # Errors
-    /// Those of [`crate::snapshot::load_rows`].
-    pub fn of_rows(market: &MarketRows, tables: Tables, options: &LoadOptions<'a>) -> Result<Self> {
+    /// Those of [`crate::snapshot::open_rows`].
+    pub fn of_rows(
+        market: &MarketRows,
+        tables: Tables,
+        groups: &[Grouping],
+        options: &LoadOptions<'a>,
+    ) -> Result<Self> {
         let memory = Memory::new(MemoryLimit::of_bytes(u64::MAX), Need::ROWS, None);
-        Ok(Self::new(crate::snapshot::open_rows(market, tables, options)?, memory, options))
+        Ok(Self::new(crate::snapshot::open_rows(market, tables, groups, options)?, memory, options))
     }
 
     fn new(mut stream: Stream, mut memory: Memory, options: &LoadOptions<'a>) -> Self {

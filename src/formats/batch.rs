@@ -2,7 +2,7 @@
 
 use super::{Column, Kind};
 use crate::cells::number::Numbers;
-use crate::cells::text::{Text, is_text, is_whole};
+use crate::cells::text::{Text, is_fraction, is_text, is_whole};
 use crate::cells::time::Times;
 use crate::{Error, Invalid, Result};
 use arrow_array::ArrayRef;
@@ -117,6 +117,7 @@ fn accepts(kind: Kind, found: &DataType) -> bool {
         (_, DataType::Dictionary(_, values)) => accepts(kind, values),
         (Kind::Time, found) => matches!(found, DataType::Timestamp(..)) || is_text(found) || found.is_integer(),
         (Kind::Date, DataType::Date32) | (Kind::Attribute, DataType::Boolean) => true,
+        (Kind::Attribute, found) if is_fraction(found) => true,
         (Kind::Date, found) => accepts(Kind::Time, found),
         (Kind::Flag, found) => is_text(found) || *found == DataType::Boolean,
         (Kind::Id | Kind::Attribute, found) => is_text(found) || found.is_integer() || is_whole(found),

@@ -13,7 +13,7 @@ pub(crate) enum Kind {
     Date,
     /// Booleans, or the strings `true` and `false`; only results have them.
     Flag,
-    /// As [`Kind::Id`], or booleans: what accounts are grouped by.
+    /// As [`Kind::Id`], or booleans, or other numbers, whose text CSV would have: what accounts are grouped by.
     Attribute,
 }
 
@@ -25,7 +25,7 @@ impl Kind {
             Self::Time => "timestamps, strings such as `2026-03-27T08:00:00Z`, or whole numbers since 1970",
             Self::Date => "dates such as `2026-03-27`, timestamps, or whole numbers since 1970",
             Self::Flag => "booleans",
-            Self::Attribute => "strings, integers, decimals without a fraction, UUIDs or booleans",
+            Self::Attribute => "strings, integers, decimals, Float64, Float32, UUIDs or booleans",
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::publish::hashed::HashedFile;
 use crate::publish::{OutputFile, disk};
 use crate::snapshot::Table;
-use crate::snapshot::raw::{RawRows, RawSnapshot, schema_of};
+use crate::snapshot::raw::{RawRows, RawSnapshot};
 use crate::source::Input;
 use crate::{Error, Invalid, Result};
 use arrow_array::RecordBatch;
@@ -107,7 +107,7 @@ impl<'a> Cutter<'a> {
             cuts.par_iter_mut().enumerate().try_for_each(|(bucket, cut)| cut.add(bucket, &local))?;
             self.shrink(&mut cuts)
         })?;
-        let schema = schema.unwrap_or_else(|| schema_of(self.table));
+        let schema = schema.unwrap_or_else(|| self.snapshot.schema_of(self.table));
         cuts.into_par_iter().map(|cut| cut.finish(&schema, self.table)).collect()
     }
 
@@ -246,7 +246,7 @@ mod tests {
 
     /// The bytes of each bucket, and how many passes they took.
     fn cut(budget: u64, at_once: u32, row_group: usize) -> Result<(Vec<Vec<u8>>, usize)> {
-        let snapshot = RawSnapshot::open(Path::new("data/sample"))?;
+        let snapshot = RawSnapshot::open(Path::new("data/sample"), &[])?;
         let place = tempfile::tempdir().unwrap();
         let (limit, buckets, folder) = (MemoryLimit::of_bytes(1 << 30), BUCKETS, place.path());
         (0..BUCKETS).for_each(|number| std::fs::create_dir(folder.join(name(number))).unwrap());

@@ -10,7 +10,7 @@
 //! All rows of an account are in the bucket of its id. So buckets can be margined on any machine and in any order, and
 //! together they give the results of the whole snapshot. Rows keep their order: buckets of a sorted book are sorted.
 //! Rows are not checked, and none is dropped. The column `row` keeps the original row number, so that a reject can be
-//! found in the original table.
+//! found in the original table. Columns that are not read stay behind, but for those of `accounts` to group by.
 //!
 //! Rows are partitioned here, not accounts: nothing is checked, so a table is scanned as it is, without the pieces of a
 //! book. Memory is bounded by fewer buckets at once: the table is scanned again for the next ones.
@@ -19,6 +19,7 @@ mod bucket;
 mod cut;
 mod waiting;
 
+use crate::book::Grouping;
 use crate::cells::time::timestamp;
 use crate::memory::MemoryLimit;
 use crate::progress::Progress;
@@ -47,6 +48,8 @@ pub struct PartitionRequest {
     pub out: PathBuf,
     /// Number of buckets.
     pub buckets: u32,
+    /// How accounts will be put together: the attributes go along as columns of `accounts`.
+    pub groups: Vec<Grouping>,
     /// Replace an earlier partition in `out`.
     pub force: bool,
     /// How much memory may be resident. Results do not depend on it.
@@ -115,7 +118,7 @@ pub fn partition(request: &PartitionRequest, progress: &dyn Progress) -> Result<
         return Err(Error::Usage(format!("{buckets} buckets: expected from 1 to {MOST_BUCKETS}")));
     }
     let folder = OutputFolder::create(&request.out, request.force, &[&request.snapshot])?;
-    let snapshot = RawSnapshot::open(&request.snapshot)?;
+    let snapshot = RawSnapshot::open(&request.snapshot, &request.groups)?;
     let mut cut: Vec<Bucket> = (0..buckets).map(|number| Bucket { path: name(number), files: Vec::new() }).collect();
     for bucket in &cut {
         create_dir(&folder.path().join(&bucket.path))?;

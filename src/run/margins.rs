@@ -94,13 +94,14 @@ impl<'a> Margins<'a> {
         &self.scenarios
     }
 
-    /// A piece makes as many rows, whatever the number of scenarios.
+    /// Accounts of a piece, see [`piece_accounts`].
     pub fn piece_accounts(&self) -> usize {
-        (CHUNK_ACCOUNTS / self.scenarios.len().max(1)).max(1)
+        piece_accounts(self.scenarios.len())
     }
 
-    /// Margins a piece of a book. `observe` sees each block of the base case, and which of its accounts are at risk.
-    pub fn rows(&self, book: &Book, mut observe: impl FnMut(&Chunk, &[AtRisk])) -> Result<Rows> {
+    /// Margins a piece of a book. `observe` sees each block of accounts: in the base case, which of them are at risk in
+    /// it, and in all scenarios.
+    pub fn rows(&self, book: &Book, mut observe: impl FnMut(&Chunk, &[AtRisk], &[Chunk])) -> Result<Rows> {
         self.progress.check()?;
         let mut tally = Tally::new(self.unit_names.len());
         let mut at_risk = Vec::new();
@@ -120,7 +121,7 @@ impl<'a> Margins<'a> {
                 if scenario == 0 {
                     tally.count(chunk);
                     units += chunk.units.len();
-                    observe(chunk, &rows);
+                    observe(chunk, &rows, chunks);
                 }
                 at_risk.extend(rows);
                 if let Some(groups) = groups.get_mut(scenario) {
@@ -147,6 +148,12 @@ impl<'a> Margins<'a> {
         }
         Err(Error::Runtime(format!("the margins of accounts {block:?} are not complete")))
     }
+}
+
+/// Accounts of a piece in so many scenarios: a piece makes as many rows, whatever their number. What is summed up over
+/// accounts has the bits that this cut gives it.
+pub(crate) fn piece_accounts(scenarios: usize) -> usize {
+    (CHUNK_ACCOUNTS / scenarios.max(1)).max(1)
 }
 
 /// How many risk units come to a thousand positions, as in the accounts before. Columns get that much room: with room

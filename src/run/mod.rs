@@ -287,7 +287,7 @@ impl<'a> Job<'a> {
         let units = self.margins.unit_names().len();
         let mut spread = Spread::new(units, &self.request.rules.rules.status, &self.floor);
         let mut drill = Drill::default();
-        let rows = self.margins.rows(book, |base, at_risk| {
+        let rows = self.margins.rows(book, |base, at_risk, _| {
             spread.count(base);
             if self.request.output.report {
                 drill.offer(base, at_risk, book);
@@ -351,7 +351,7 @@ impl<'a> Job<'a> {
         let names = Names { units: unit_names, scenarios };
         at_risk::sort(&mut at_risk);
         let groups = groups.totals(&request.groups, names);
-        summary.groups = group_list::of(&groups)?;
+        group_list::tell(&groups, &mut summary)?;
         // The large files wait for the disk, the others compute.
         let (large, small) = rayon::join(
             || tables.finish(),

@@ -173,7 +173,7 @@ fn examples(named: &Named) -> String {
 }
 
 /// The key of an id: the same for all its spellings.
-pub(super) fn key(id: &str) -> u64 {
+pub(crate) fn key(id: &str) -> u64 {
     const SEED: u64 = 0;
     if id.is_ascii() {
         let bytes = id.as_bytes().trim_ascii();

@@ -7,6 +7,7 @@ use super::market_rows::{MarketRows, name_table};
 use super::stream::Stream;
 use super::{LoadOptions, Snapshot, Table, shocks, whole};
 use crate::Result;
+use crate::book::Grouping;
 use crate::formats::memory::{Rows, Slices};
 use crate::formats::scan::Opened;
 use crate::market::Market;
@@ -26,16 +27,17 @@ pub struct Tables<'a> {
     pub orders: Option<&'a Rows>,
 }
 
-/// Joins tables of accounts in memory to a market; the accounts come in pieces.
+/// Joins tables of accounts in memory to a market; the accounts come in pieces, put together by `groups`.
 ///
 /// # Errors
-/// Those of [`super::load`] that concern the columns of the tables and the market.
-pub fn open_rows(market: &MarketRows, tables: Tables, options: &LoadOptions) -> Result<Stream> {
+/// Those of [`super::load`] that concern the columns of the tables and the market; [`crate::Error::Invalid`] for an
+/// attribute that the table `accounts` does not have.
+pub fn open_rows(market: &MarketRows, tables: Tables, groups: &[Grouping], options: &LoadOptions) -> Result<Stream> {
     let mut named = vec![(Table::Positions, tables.positions), (Table::Balances, tables.balances)];
     named.extend(tables.accounts.map(|accounts| (Table::Accounts, accounts)));
     named.extend(tables.orders.map(|orders| (Table::Orders, orders)));
     let named = named.into_iter().map(|(table, rows)| (table, rows.clone())).collect();
-    Stream::of_rows(market, named, options).map_err(name_table)
+    Stream::of_rows(market, named, groups, options).map_err(name_table)
 }
 
 /// As [`super::load`], of tables in memory.
@@ -43,7 +45,7 @@ pub fn open_rows(market: &MarketRows, tables: Tables, options: &LoadOptions) -> 
 /// # Errors
 /// Those of [`super::load`].
 pub fn load_rows(market: &MarketRows, tables: Tables, options: &LoadOptions) -> Result<Snapshot> {
-    whole(open_rows(market, tables, options)?, options)
+    whole(open_rows(market, tables, &[], options)?, options)
 }
 
 /// The scenarios of a table `shocks` in memory, as [`super::read_shocks`] reads them of a file.

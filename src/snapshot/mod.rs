@@ -39,6 +39,7 @@ mod warning;
 
 pub use crate::cells::time::parse_time;
 pub use crate::formats::memory::Rows;
+pub(crate) use census::key as spelling_key;
 pub(crate) use checksums::edited_file;
 pub use checksums::{CHECKSUMS, checksum_lines, snapshot_hash};
 pub(crate) use declared::PRICES;

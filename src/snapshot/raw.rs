@@ -1,6 +1,8 @@
 //! The rows of the tables of accounts as they are stored, unchecked, for what moves rows about.
 
+use super::tables::check_attributes;
 use super::{Survey, Table};
+use crate::book::Grouping;
 use crate::cells::text::{Text, as_text, is_whole};
 use crate::formats::batch::Batch;
 use crate::formats::scan::{Opened, scan};
@@ -17,6 +19,8 @@ use std::sync::Arc;
 /// A snapshot whose tables were found and not read.
 pub(crate) struct RawSnapshot {
     survey: Survey,
+    /// The attributes of these are columns of `accounts` that are read too.
+    groups: Vec<Grouping>,
     /// The table `shocks`, if there is one.
     shocks: Option<Source>,
 }
@@ -35,11 +39,16 @@ pub(crate) const OF_ACCOUNTS: [Table; 4] = [Table::Positions, Table::Balances, T
 
 impl RawSnapshot {
     /// # Errors
-    /// Those of [`super::load`] that concern `snapshot.toml` and which tables there are.
-    pub fn open(dir: &Path) -> Result<Self> {
+    /// Those of [`super::load`] that concern `snapshot.toml` and which tables there are; [`Error::Usage`] and
+    /// [`Error::Invalid`] if accounts cannot be grouped so.
+    pub fn open(dir: &Path, groups: &[Grouping]) -> Result<Self> {
+        check_attributes(groups)?;
         let survey = Survey::new(dir)?;
+        if let (Some(grouping), None) = (groups.first(), survey.source(Table::Accounts)) {
+            return Err(survey.no_attributes(grouping).into());
+        }
         let shocks = source::find(dir, "shocks")?.map(|shocks| shocks.open()).transpose()?;
-        Ok(Self { survey, shocks })
+        Ok(Self { survey, groups: groups.to_vec(), shocks })
     }
 
     /// Valuation time in nanoseconds since 1970 UTC.
@@ -65,7 +74,7 @@ impl RawSnapshot {
     /// # Errors
     /// [`Error::Invalid`] if a file cannot be opened.
     pub fn rows_at_once(&self, table: Table) -> Result<u64> {
-        let rows = |source| Ok(Opened::new(source, table.columns())?.rows_at_once());
+        let rows = |source| Ok(Opened::new(source, &table.columns_by(&self.groups))?.rows_at_once());
         self.survey.source(table).map_or(Ok(0), rows)
     }
 
@@ -88,6 +97,17 @@ impl RawSnapshot {
         self.survey.settle(outcome, progress)
     }
 
+    /// The columns of [`RawRows`] of a table without a row.
+    pub fn schema_of(&self, table: Table) -> SchemaRef {
+        let field = |column: &Column| {
+            let number = column.kind == Kind::Number;
+            Field::new(column.name, if number { DataType::Float64 } else { DataType::Utf8 }, true)
+        };
+        let mut fields: Vec<Field> = table.columns_by(&self.groups).iter().map(field).collect();
+        fields.push(Field::new(ROW, DataType::Int64, false));
+        Arc::new(Schema::new(fields))
+    }
+
     /// Folds the rows of a table, which is there: `fold` gathers batches into a local, on many threads, `merge` takes
     /// the locals in the order of their rows.
     ///
@@ -104,21 +124,10 @@ impl RawSnapshot {
             .survey
             .source(table)
             .ok_or_else(|| Error::Runtime(format!("table `{}` was not found", table.name())))?;
-        let opened = Opened::new(source, table.columns())?;
+        let opened = Opened::new(source, &table.columns_by(&self.groups))?;
         progress.stage(table.name(), "rows", opened.rows().unwrap_or(0));
         scan(opened, progress, |local, batch| fold(local, &RawRows::of(batch)?), merge).map(drop)
     }
-}
-
-/// The columns of [`RawRows`] of a table without a row.
-pub(crate) fn schema_of(table: Table) -> SchemaRef {
-    let field = |column: &Column| {
-        let number = column.kind == Kind::Number;
-        Field::new(column.name, if number { DataType::Float64 } else { DataType::Utf8 }, true)
-    };
-    let mut fields: Vec<Field> = table.columns().iter().map(field).collect();
-    fields.push(Field::new(ROW, DataType::Int64, false));
-    Arc::new(Schema::new(fields))
 }
 
 impl RawRows {

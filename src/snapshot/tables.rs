@@ -160,11 +160,7 @@ impl Pending {
     /// Opens all tables, so that a broken one is found before any is read; accounts are put together by `groups`.
     pub fn open(sources: &[(Table, Source)], groups: &[Grouping], options: &LoadOptions) -> Result<Self> {
         let mut tables = Vec::new();
-        let of_model = Table::Accounts.columns().iter().filter(|column| !column.is_text() || !column.required);
-        if let Some(column) = of_model.into_iter().find(|column| is_attribute(groups, column.name)) {
-            let problem = format!("accounts cannot be grouped by `{}`, which is no attribute", column.name);
-            return Err(Error::Usage(problem));
-        }
+        check_attributes(groups)?;
         for (table, source) in sources {
             tables.push((*table, source.paths(), Opened::new(source, &table.columns_by(groups))?));
         }
@@ -217,6 +213,20 @@ impl Pending {
         let found = self.0.iter().position(|(found, _, _)| *found == table)?;
         let (_, files, opened) = self.0.swap_remove(found);
         Some((files, opened))
+    }
+}
+
+/// Refuses to group by a column that the model reads and that is no label.
+///
+/// # Errors
+/// [`Error::Usage`] naming it.
+pub(super) fn check_attributes(groups: &[Grouping]) -> Result<()> {
+    let of_model = Table::Accounts.columns().iter().filter(|column| !column.is_text() || !column.required);
+    match of_model.into_iter().find(|column| is_attribute(groups, column.name)) {
+        None => Ok(()),
+        Some(column) => {
+            Err(Error::Usage(format!("accounts cannot be grouped by `{}`, which is no attribute", column.name)))
+        }
     }
 }
 

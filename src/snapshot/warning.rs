@@ -21,6 +21,9 @@ impl Warning {
     pub const UNUSED_COLUMNS: &str = "unused_columns";
     /// Account ids that differ only by blanks, letter case, leading zeros or Unicode form.
     pub const SIMILAR_IDS: &str = "similar_ids";
+    /// Groups whose names differ only by blanks, letter case, leading zeros, Unicode form, or letters of another script
+    /// that look the same.
+    pub const SIMILAR_GROUPS: &str = "similar_groups";
     /// Accounts with positions, and others with balances, and none with both.
     pub const NOTHING_SHARED: &str = "nothing_shared";
     /// Prices that contradict each other, held by somebody or not.

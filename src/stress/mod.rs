@@ -417,12 +417,10 @@ impl Work<'_> {
         }
         outputs.extend(distances);
         outputs.extend(detail);
-        let (files, groups) = passes.write_groups()?;
-        outputs.extend(files);
         let at_risk = rows.first().map_or(0, |base: &ScenarioRow| base.accounts.at_risk);
         let tally = base_tally.unwrap_or_default();
         let mut base = tally.summary(&snapshot, &self.request.rules, &units, at_risk as usize, &spread)?;
-        base.groups = groups;
+        outputs.extend(passes.write_groups(&mut base)?);
         passes.timings.finish += clock.elapsed();
         Ok(Written {
             snapshot,

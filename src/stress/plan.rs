@@ -24,9 +24,9 @@ use crate::tables::groups::{self, AccountGroups};
 use crate::totals::at_risk::Names;
 use crate::totals::footprint::{priced_bytes, with_market};
 use crate::totals::group_list;
-use crate::totals::group_summary::GroupingSummary;
 use crate::totals::groups::GroupTally;
 use crate::totals::spread::Floor;
+use crate::totals::summary::Summary;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -165,14 +165,15 @@ impl<'a, 'w> Passes<'a, 'w> {
         Self { work, base, names, floor, plan, kept, worst: None, groups, account_groups: None, timings }
     }
 
-    /// The tables of groups after the last pass, and the groups in the base case; none if there are no groups.
-    pub fn write_groups(&mut self) -> Result<(Vec<OutputFile>, Vec<GroupingSummary>)> {
+    /// The tables of groups after the last pass, none if there are no groups; `base` tells of those of the base case.
+    pub fn write_groups(&mut self, base: &mut Summary) -> Result<Vec<OutputFile>> {
         let Work { request, folder, .. } = *self.work;
-        let Some(account_groups) = self.account_groups.take() else { return Ok(Default::default()) };
+        let Some(account_groups) = self.account_groups.take() else { return Ok(Vec::new()) };
         let totals = self.groups.totals(&request.groups, self.names);
         let mut files: Vec<OutputFile> = groups::write(folder.path(), &totals, request.output.format)?.into();
         files.push(account_groups);
-        Ok((files, group_list::of(&totals)?))
+        group_list::tell(&totals, base)?;
+        Ok(files)
     }
 
     /// What a pass brought: rows at risk are learnt of, groups and figures are kept.

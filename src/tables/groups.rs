@@ -162,12 +162,28 @@ const PIECE_ROWS: usize = 1 << 14;
 /// Those of writing; [`crate::Error::Runtime`] for a total that is not finite.
 pub(crate) fn write(folder: &Path, totals: &GroupTotals, format: Format) -> Result<[OutputFile; 2]> {
     let (of_groups, of_units) = (totals.pieces(PIECE_ROWS), totals.unit_pieces(PIECE_ROWS));
-    let rows = |cells| filled::batch(&GROUPS, &groups(), &totals.rows(cells).collect::<Result<Vec<_>>>()?);
-    let units = |cells| filled::batch(&GROUP_UNITS, &group_units(), &totals.units(cells).collect::<Result<Vec<_>>>()?);
     Ok([
-        write_pieces(folder, &GROUPS, format, &of_groups, rows)?,
-        write_pieces(folder, &GROUP_UNITS, format, &of_units, units)?,
+        write_pieces(folder, &GROUPS, format, &of_groups, |cells| group_rows(totals, cells))?,
+        write_pieces(folder, &GROUP_UNITS, format, &of_units, |cells| unit_rows(totals, cells))?,
     ])
+}
+
+/// The rows of `groups` and of `group_units` in memory.
+///
+/// # Errors
+/// [`crate::Error::Runtime`] for a total that is not finite.
+pub(crate) fn batches(totals: &GroupTotals) -> Result<[Vec<RecordBatch>; 2]> {
+    let of_groups = totals.pieces(PIECE_ROWS).into_iter().map(|cells| group_rows(totals, cells));
+    let of_units = totals.unit_pieces(PIECE_ROWS).into_iter().map(|cells| unit_rows(totals, cells));
+    Ok([of_groups.collect::<Result<_>>()?, of_units.collect::<Result<_>>()?])
+}
+
+fn group_rows(totals: &GroupTotals, cells: Range<usize>) -> Result<RecordBatch> {
+    filled::batch(&GROUPS, &groups(), &totals.rows(cells).collect::<Result<Vec<_>>>()?)
+}
+
+fn unit_rows(totals: &GroupTotals, cells: Range<usize>) -> Result<RecordBatch> {
+    filled::batch(&GROUP_UNITS, &group_units(), &totals.units(cells).collect::<Result<Vec<_>>>()?)
 }
 
 /// Writes a table whose pieces `batch` makes, a few at a time on all threads.
@@ -190,7 +206,7 @@ fn write_pieces(
 
 /// The table `account_groups` while the accounts go by.
 pub(crate) struct AccountGroups {
-    by: Vec<String>,
+    by: Vec<Grouping>,
     encoder: Encoder,
 }
 
@@ -201,7 +217,7 @@ impl AccountGroups {
     /// Those of [`create`].
     pub fn create(folder: &Path, by: &[Grouping], format: Format) -> Result<(Self, TableFile)> {
         let (encoder, file) = create(folder, &ACCOUNT_GROUPS, format)?;
-        Ok((Self { by: by.iter().map(ToString::to_string).collect(), encoder }, file))
+        Ok((Self { by: by.to_vec(), encoder }, file))
     }
 
     /// The rows of a piece, encoded.
@@ -209,12 +225,16 @@ impl AccountGroups {
     /// # Errors
     /// Those of encoding.
     pub fn encode(&self, book: &Book) -> Result<Encoded> {
-        self.encoder.encode(&account_groups(&self.by, book)?)
+        self.encoder.encode(&account_rows(&self.by, book)?)
     }
 }
 
 /// The rows of `account_groups` of a book.
-fn account_groups(by: &[String], book: &Book) -> Result<RecordBatch> {
+///
+/// # Errors
+/// [`crate::Error::Runtime`] if the ids exceed 2 GiB of text.
+pub(crate) fn account_rows(by: &[Grouping], book: &Book) -> Result<RecordBatch> {
+    let by: Vec<String> = by.iter().map(ToString::to_string).collect();
     let groupings = book.groups().len();
     let mut ids = Labels::of(book.accounts().iter());
     let mut names = Labels::of(by.iter().map(String::as_str));

@@ -1,17 +1,29 @@
 //! How many groups each grouping has, and the largest of them, out of the totals of all groups.
 
+use super::group_spelling;
 use super::group_summary::{GroupSummary, GroupingSummary};
 use super::groups::{GroupRow, GroupTotals};
+use super::summary::Summary;
 use crate::Result;
 
 /// Groups of a grouping that are listed.
 const LISTED: usize = 10;
 
-/// Sums up each grouping in the base case.
+/// Tells in a summary what each grouping comes to in the base case, and what is odd about the names of its groups,
+/// which is logged too.
 ///
 /// # Errors
 /// [`crate::Error::Runtime`] for a total that is not finite.
-pub(crate) fn of(totals: &GroupTotals) -> Result<Vec<GroupingSummary>> {
+pub(crate) fn tell(totals: &GroupTotals, summary: &mut Summary) -> Result<()> {
+    summary.groups = of(totals)?;
+    for warning in group_spelling::warnings(totals) {
+        tracing::warn!("{}", warning.text);
+        summary.warnings.push(warning);
+    }
+    Ok(())
+}
+
+fn of(totals: &GroupTotals) -> Result<Vec<GroupingSummary>> {
     totals.by().iter().enumerate().map(|(place, by)| grouping(totals, place, by)).collect()
 }
 

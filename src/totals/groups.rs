@@ -9,9 +9,10 @@
 //! A group has the number of its first account only while it is summed up: no number is written, so that nothing
 //! depends on how the book was cut. Sums are compensated and merged in order, as those of the book are.
 
-use super::at_risk::{Binding, Names, is_at_risk, lower_first, shortfall_imr_usd, shortfall_mmr_usd};
+use super::at_risk::{Names, is_at_risk, lower_first, shortfall_imr_usd, shortfall_mmr_usd};
 use super::counts::share;
-use super::spread::{Charges, TERMS, add_terms, charges_of};
+use super::group_units::{UnitSums, Units};
+use super::spread::{Charges, TERMS, charges_of};
 use super::sum::Sum;
 use super::summary::{AccountCounts, BindingCounts};
 use crate::book::{Book, Grouping, IdTable, Interner};
@@ -20,8 +21,6 @@ use crate::figures::Totals;
 use crate::margin::extremes::loss;
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::{Error, Result};
-use hashbrown::{DefaultHashBuilder, HashTable};
-use std::hash::BuildHasher;
 use std::ops::Range;
 
 /// Sums over the accounts of a group in one scenario.
@@ -47,19 +46,6 @@ pub(crate) struct WorstAccount {
     pub margin_ratio: f64,
     pub account_id: Box<str>,
 }
-
-/// Sums over the accounts of a group that have a risk unit.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct UnitSums {
-    accounts: u64,
-    /// How often each of [`Binding::ALL`] binds.
-    binding: [u64; Binding::ALL.len()],
-    charges: [Sum; TERMS],
-    figures: [Sum; UNIT_FIGURES],
-}
-
-/// Figures of a risk unit that are summed up, in order: see [`UnitRow`].
-const UNIT_FIGURES: usize = 7;
 
 impl GroupSums {
     fn count(&mut self, account_id: &str, margin: &AccountMargin) {
@@ -95,48 +81,6 @@ impl GroupSums {
     }
 }
 
-impl UnitSums {
-    fn count(&mut self, unit: &UnitMargin) {
-        self.accounts += 1;
-        self.binding[Binding::place(unit)] += 1;
-        add_terms(&mut self.charges, unit);
-        let &UnitMargin { mmr, imr, mmr_no_hedge, cash_delta, gamma, vega, theta, .. } = unit;
-        let figures = [mmr, imr, mmr_no_hedge, cash_delta, gamma, vega, theta];
-        self.figures.iter_mut().zip(figures).for_each(|(sum, value)| sum.add(value));
-    }
-
-    fn merge(&mut self, later: &Self) {
-        self.accounts += later.accounts;
-        self.binding.iter_mut().zip(later.binding).for_each(|(count, more)| *count += more);
-        self.charges.iter_mut().zip(&later.charges).for_each(|(sum, part)| sum.merge(part));
-        self.figures.iter_mut().zip(&later.figures).for_each(|(sum, part)| sum.merge(part));
-    }
-}
-
-/// The risk units of the groups of one grouping, found by group and unit.
-#[derive(Debug, Clone, Default)]
-struct Units {
-    places: HashTable<u32>,
-    hasher: DefaultHashBuilder,
-    keys: Vec<(u32, u32)>,
-    sums: Vec<UnitSums>,
-}
-
-impl Units {
-    fn of(&mut self, key: (u32, u32)) -> &mut UnitSums {
-        let Self { places, hasher, keys, sums } = self;
-        let found = places.find(hasher.hash_one(key), |&place| keys[place as usize] == key).copied();
-        let place = found.unwrap_or_else(|| {
-            let place = keys.len() as u32;
-            keys.push(key);
-            sums.push(UnitSums::default());
-            places.insert_unique(hasher.hash_one(key), place, |&other| hasher.hash_one(keys[other as usize]));
-            place
-        });
-        &mut sums[place as usize]
-    }
-}
-
 /// The groups of one grouping in one scenario, by their numbers.
 #[derive(Debug, Clone, Default)]
 struct Grouped {
@@ -163,6 +107,14 @@ impl ScenarioGroups {
         Self { mmr: Sum::default(), by: book.groups().iter().map(grouped).collect() }
     }
 
+    /// Has at least so many groups of each grouping.
+    pub fn grow(&mut self, groups: impl ExactSizeIterator<Item = usize>) {
+        self.by.resize_with(self.by.len().max(groups.len()), Grouped::default);
+        for (grouped, count) in self.by.iter_mut().zip(groups) {
+            grouped.groups.resize_with(grouped.groups.len().max(count), GroupSums::default);
+        }
+    }
+
     /// Counts the accounts that follow, of the same book.
     pub fn count(&mut self, book: &Book, chunk: &Chunk) {
         for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
@@ -170,12 +122,23 @@ impl ScenarioGroups {
         }
     }
 
-    /// Counts the account that follows.
+    /// Counts the account that follows, of the same book.
     pub fn count_account(&mut self, book: &Book, account: usize, margin: &AccountMargin, units: &[UnitMargin]) {
+        let codes = book.groups().iter().map(|groups| groups.code(account));
+        self.count_in(codes, book.accounts().get(account), margin, units);
+    }
+
+    /// Counts the account that follows; `codes` are the numbers of its groups, one for each grouping.
+    pub fn count_in(
+        &mut self,
+        codes: impl Iterator<Item = u32>,
+        account_id: &str,
+        margin: &AccountMargin,
+        units: &[UnitMargin],
+    ) {
         self.mmr.add(margin.mmr);
-        for (grouped, groups) in self.by.iter_mut().zip(book.groups()) {
-            let code = groups.code(account);
-            grouped.groups[code as usize].count(book.accounts().get(account), margin);
+        for (grouped, code) in self.by.iter_mut().zip(codes) {
+            grouped.groups[code as usize].count(account_id, margin);
             for unit in units {
                 grouped.units.of((code, unit.unit)).count(unit);
             }
@@ -204,10 +167,7 @@ impl ScenarioGroups {
     fn fitted(mut self) -> Self {
         for grouped in &mut self.by {
             grouped.groups.shrink_to_fit();
-            let Units { places, hasher, keys, sums } = &mut grouped.units;
-            keys.shrink_to_fit();
-            sums.shrink_to_fit();
-            places.shrink_to_fit(|&place| hasher.hash_one(keys[place as usize]));
+            grouped.units.fit();
         }
         self
     }
@@ -342,6 +302,11 @@ impl<'a> GroupTotals<'a> {
     /// The groupings, as they are called.
     pub fn by(&self) -> &[String] {
         &self.by
+    }
+
+    /// The names of the groups of each grouping.
+    pub fn names(&self) -> impl Iterator<Item = &IdTable> {
+        self.tally.names.iter().map(Interner::ids)
     }
 
     /// All groups of one grouping in the base case, in order.

@@ -23,32 +23,24 @@ mod counts;
 mod files;
 mod listing;
 mod manifest;
+mod origin;
 mod rebuilt;
 pub mod replay;
 mod sample;
 mod tables;
 mod text;
 
-use crate::book::{Book, IdTable};
-use crate::engine::{CHUNK_ACCOUNTS, Memory, OpenBook};
-use crate::market::scenario::{Scenario, with_base};
-use crate::memory::{MemoryLimit, Need};
+use crate::memory::MemoryLimit;
 use crate::progress::Progress;
 use crate::publish::recorded::{Recorded, Request, absolute};
 use crate::publish::{MANIFEST, SIGNATURE};
 use crate::results;
 use crate::rules::LoadedRules;
-use crate::snapshot::stream::{Currencies, Cut, Piece};
-use crate::snapshot::{self, LoadOptions, Snapshot};
-use crate::source::Format;
-use crate::stress::ScenarioSources;
-use crate::tables::formula_safe;
-use crate::totals::footprint::bear;
 use crate::{Error, Result};
 use again::Again;
+use origin::Origin;
 pub use rebuilt::Rebuilt;
 use serde::Serialize;
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// What to verify.
@@ -261,89 +253,6 @@ impl Findings {
         }
     }
 }
-
-/// A run and what it came from, read again.
-struct Origin {
-    /// Its book has the accounts' names and no rows.
-    snapshot: Snapshot,
-    rules: LoadedRules,
-    scenarios: Vec<Scenario>,
-    format: Format,
-}
-
-impl Origin {
-    /// A name as it stands in the tables of the run.
-    fn written<'a>(&self, name: &'a str) -> Cow<'a, str> {
-        if self.format == Format::Csv { formula_safe(name) } else { Cow::Borrowed(name) }
-    }
-
-    fn book(&self) -> &Book {
-        &self.snapshot.book
-    }
-
-    /// Also returns the book, for a second look at the accounts of the sample; it has the groups that the run had.
-    fn read<'a>(
-        dir: &Path,
-        request: &'a Request,
-        rules: LoadedRules,
-        verify: &VerifyRequest,
-        progress: &'a dyn Progress,
-    ) -> Result<(Self, OpenBook<'a>)> {
-        let options = LoadOptions {
-            default_spot_offset: rules.rules.default_spot_offset,
-            expectations: &request.expectations,
-            progress,
-        };
-        let memory = Memory::new(verify.memory_limit, Need::BOOK, None);
-        let book = OpenBook::open_grouped(dir, Currencies::Named, &request.groups()?, memory, &options)?;
-        let mut book = if verify.rebuild { book.told() } else { book };
-        let (market, group_rows) = (book.market().clone(), book.group_rows());
-        let (scenarios, more_inputs) = match (&request.stress, &request.shocks) {
-            (Some(part), _) => ScenarioSources::recorded(request, part)?.resolve(dir, &market, progress)?,
-            (None, Some(shocks)) => {
-                let (scenarios, _) = snapshot::read_shocks(Path::new(shocks), &market, progress)?;
-                (with_base(&market, scenarios)?, Vec::new())
-            }
-            (None, None) => (vec![Scenario::base()], Vec::new()),
-        };
-        // The sample is derived in all scenarios at once.
-        bear(&mut book, Need::BOOK, scenarios.len() + 1, "")?;
-        // A fifth for the names.
-        let (threads, need) = (rayon::current_num_threads(), book.memory().need);
-        let room = verify.memory_limit.spare(group_rows, threads, need) / 5;
-        book.need(need.keeping(room));
-        book.keep();
-        let (ids, mut snapshot) = book.pass(
-            SAMPLE_CUT,
-            || Ok(((), IdTable::default())),
-            |(): &(), piece: &Piece| Ok(piece.book.accounts().clone()),
-            |ids, more| {
-                for id in more.iter() {
-                    ids.push(id);
-                }
-                let kept = ids.len() as u64 * ID_BYTES;
-                if kept > room {
-                    let need = need.keeping(kept.saturating_mul(10));
-                    return Err(verify.memory_limit.exceeded(
-                        "the names of all accounts do not fit",
-                        group_rows,
-                        threads,
-                        need,
-                    ));
-                }
-                Ok(())
-            },
-        )?;
-        snapshot.inputs.extend(more_inputs);
-        snapshot.book = Book::of_ids(ids);
-        Ok((Self { snapshot, rules, scenarios, format: request.format }, book))
-    }
-}
-
-/// Pieces in which the accounts are looked at, twice.
-const SAMPLE_CUT: Cut = Cut::Margined(CHUNK_ACCOUNTS);
-/// Bytes of an account's name.
-const ID_BYTES: u64 = 40;
 
 /// Verifies a finished run.
 ///

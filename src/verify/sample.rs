@@ -1,7 +1,8 @@
 //! Accounts of a run, derived again by the reference model and compared column by column.
 
+use super::origin::SAMPLE_CUT;
 use super::tables::{ACCOUNT_COLUMNS, Key, SampleRows, UNIT_COLUMNS};
-use super::{Derived, Difference, Findings, Origin, SAMPLE_CUT, Sample, VerifyRequest};
+use super::{Derived, Difference, Findings, Origin, Sample, VerifyRequest};
 use crate::book::{Book, BookBuilder};
 use crate::engine::OpenBook;
 use crate::figures::UnitRow;

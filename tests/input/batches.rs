@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use remargin::batches::{
-    MarkCheck, MarketRows, Recalculated, Request, Rows, Scenarios, recalculate, recalculate_snapshot,
+    FolderRequest, MarkCheck, MarketRows, Recalculated, Request, Rows, Scenarios, recalculate, recalculate_snapshot,
 };
 use remargin::progress::{Progress, Silent};
 use remargin::{Error, rules, stress};
@@ -18,15 +18,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The tables of accounts of a snapshot in Parquet.
-struct Book {
-    market: MarketRows,
-    positions: RecordBatch,
-    balances: RecordBatch,
-    accounts: RecordBatch,
+pub(crate) struct Book {
+    pub market: MarketRows,
+    pub positions: RecordBatch,
+    pub balances: RecordBatch,
+    pub accounts: RecordBatch,
 }
 
 impl Book {
-    fn open(snapshot: &Path) -> Self {
+    pub fn open(snapshot: &Path) -> Self {
         let [positions, balances, accounts] =
             ["positions", "balances", "accounts"].map(|name| read_parquet(&snapshot.join(format!("{name}.parquet"))));
         Self { market: MarketRows::open(snapshot, MarkCheck::DEFAULT, &Silent).unwrap(), positions, balances, accounts }
@@ -43,13 +43,15 @@ impl Book {
             orders: None,
             rules: &rules,
             scenarios,
+            groups: &[],
+            group_terms: false,
             allow_rules_date: false,
         };
         recalculate(&request, &Silent)
     }
 }
 
-fn whole(batch: &RecordBatch) -> Rows {
+pub(crate) fn whole(batch: &RecordBatch) -> Rows {
     batch.clone().into()
 }
 
@@ -74,12 +76,12 @@ fn texts_as(kind: DataType) -> impl Fn(&RecordBatch) -> Rows {
     }
 }
 
-fn one(rows: &Rows) -> RecordBatch {
+pub(crate) fn one(rows: &Rows) -> RecordBatch {
     concat_batches(rows.schema(), rows.batches()).unwrap()
 }
 
 /// The same columns, types, nulls and bits.
-fn assert_equal(found: &RecordBatch, file: &RecordBatch, what: &str) {
+pub(crate) fn assert_equal(found: &RecordBatch, file: &RecordBatch, what: &str) {
     assert_eq!(found.schema().fields(), file.schema().fields(), "{what}");
     assert_eq!(found.num_rows(), file.num_rows(), "{what}");
     for (index, field) in file.schema().fields().iter().enumerate() {
@@ -261,7 +263,8 @@ fn the_check_of_marks_can_be_switched_off() {
     percent.batches().iter().for_each(|batch| writer.write(batch).unwrap());
     writer.close().unwrap();
     let folder = |check| {
-        recalculate_snapshot(&dir, &rules, Scenarios::default(), false, check, &Silent).map(|done| done.accounts.len())
+        let request = FolderRequest { mark_check: check, ..FolderRequest::new(&dir, &rules) };
+        recalculate_snapshot(&request, &Silent).map(|done| done.accounts.len())
     };
     assert!(folder(MarkCheck::DEFAULT).unwrap_err().to_string().contains("mark_vol"));
     assert_eq!(folder(MarkCheck::Off).unwrap(), 5);
@@ -293,6 +296,8 @@ fn work_can_be_interrupted() {
         orders: None,
         rules: &rules,
         scenarios: Scenarios::default(),
+        groups: &[],
+        group_terms: false,
         allow_rules_date: false,
     };
     assert!(matches!(recalculate(&request, &Stopped), Err(Error::Interrupted)));

@@ -8,6 +8,7 @@ mod changed;
 #[path = "../common/mod.rs"]
 mod common;
 mod fuzz;
+mod in_groups;
 mod okx;
 mod snapshot;
 mod stream;

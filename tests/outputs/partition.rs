@@ -3,6 +3,7 @@
 use crate::common::e2e::{Row, entries, files, generate, json, read_parquet, remargin, rows, succeeds};
 use remargin::partition::bucket_of;
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -44,6 +45,33 @@ fn buckets_give_what_the_whole_gives() {
             assert_eq!(of_all_buckets(dir, table), whole, "{format}: {table}");
         }
     }
+}
+
+/// What accounts are grouped by goes along if it is asked for, whatever its type.
+#[test]
+fn attributes_go_along() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    generate(dir, 60, 3.0, 8, "parquet");
+    let table = rows(&dir.join("snapshot/accounts.parquet"));
+    let mut text = "account_id,spot_offset,desk,note\n".to_owned();
+    for (place, row) in table.iter().enumerate() {
+        let desk = ["a", "b", ""][place % 3];
+        writeln!(text, "{},{},{desk},n{place}", row["account_id"], row["spot_offset"]).unwrap();
+    }
+    fs::write(dir.join("snapshot/accounts.csv"), text).unwrap();
+    fs::remove_file(dir.join("snapshot/accounts.parquet")).unwrap();
+    succeeds(dir, &["run", "snapshot", "--out", "out", "--by", "desk", "--quiet"]);
+    succeeds(dir, &["partition", "snapshot", "--buckets", "3", "--out", "cut", "--by", "desk", "--quiet"]);
+    let mut members = Vec::new();
+    for bucket in 0..3 {
+        let (bucket, out) = (format!("cut/bucket-{bucket:05}"), format!("out-{bucket}"));
+        assert!(rows(&dir.join(&bucket).join("accounts.parquet")).iter().all(|row| !row.contains_key("note")));
+        succeeds(dir, &["run", &bucket, "--out", &out, "--by", "desk", "--quiet"]);
+        members.extend(rows(&dir.join(out).join("account_groups.parquet")));
+    }
+    members.sort_by(|a, b| a["account_id"].cmp(&b["account_id"]));
+    assert_eq!(members, rows(&dir.join("out/account_groups.parquet")));
 }
 
 #[test]

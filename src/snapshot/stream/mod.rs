@@ -31,7 +31,7 @@ use super::census::Census;
 use super::market::Listings;
 use super::market_rows::{MarketRows, name_table};
 use super::reject::{Reason, Reject, TableCount, Unmargined};
-use super::tables::{MarketTables, Pending};
+use super::tables::{MarketTables, Pending, check_attributes};
 use super::warning::first_few;
 use super::{LoadOptions, Snapshot, Survey, Table, Unused, Warning, rows_about};
 use crate::book::{Book, Grouping};
@@ -40,7 +40,7 @@ use crate::formats::scan::{Opened, scan};
 use crate::kept::Kept;
 use crate::market::Market;
 use crate::source::Source;
-use crate::{Error, Result};
+use crate::{Error, Invalid, Result};
 use decode::Decoder;
 use held::Held;
 use lane::Flow;
@@ -191,14 +191,28 @@ impl Stream {
         Ok(Self { unused, groups: groups.to_vec(), ..stream })
     }
 
-    /// Tables of accounts in memory beside a market.
-    pub(super) fn of_rows(market: &MarketRows, tables: Vec<(Table, Rows)>, options: &LoadOptions) -> Result<Self> {
+    /// Tables of accounts in memory beside a market; accounts are put together by `groups`.
+    pub(super) fn of_rows(
+        market: &MarketRows,
+        tables: Vec<(Table, Rows)>,
+        groups: &[Grouping],
+        options: &LoadOptions,
+    ) -> Result<Self> {
+        check_attributes(groups)?;
+        if let (Some(grouping), true) = (groups.first(), tables.iter().all(|(table, _)| *table != Table::Accounts)) {
+            return Err(Invalid::new("there is no table `accounts`, which has the columns to group by")
+                .file(Table::Accounts.name())
+                .value(format!("to be grouped by `{grouping}`"))
+                .expected("a table with the columns `account_id`, `spot_offset` and those to group by")
+                .into());
+        }
         let origin = Origin::Memory(tables);
         for table in OF_ACCOUNTS {
-            origin.open(table, &[])?;
+            origin.open(table, groups)?;
         }
         let tables = Arc::clone(&market.tables);
-        Self::of_tables(market.as_of_ns(), tables, origin, Store::Untouched, Currencies::Named, options)
+        let stream = Self::of_tables(market.as_of_ns(), tables, origin, Store::Untouched, Currencies::Named, options)?;
+        Ok(Self { groups: groups.to_vec(), ..stream })
     }
 
     fn of_tables(

@@ -4,6 +4,7 @@
 mod changes;
 mod netting;
 mod over;
+mod values;
 
 use crate::common::e2e::{Row, files, generate, json, read_parquet, remargin, rows, succeeds};
 use crate::determinism::{Form, rewrite};
@@ -338,6 +339,9 @@ fn what_cannot_be_grouped_is_said() {
             assert!(outcome.stderr.contains(word), "{by:?}: `{word}` in {}", outcome.stderr);
         }
     }
+    let cut = remargin(place.path(), &["partition", "snapshot", "--buckets", "2", "--out", "cut", "--by", "dsk"]);
+    assert_eq!(cut.code, Some(3), "{}", cut.stderr);
+    assert!(cut.stderr.contains("is it `desk`?"), "{}", cut.stderr);
     fs::remove_file(place.path().join("snapshot/accounts.parquet")).unwrap();
     let outcome = run(&["desk"]);
     assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
