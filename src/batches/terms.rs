@@ -1,5 +1,5 @@
-//! What one account adds to its groups, as bytes: the names of its groups, and its margin in each scenario with those of
-//! its risk units, every figure with its bits.
+//! What one account adds to its groups, as bytes: the names of its groups, and its margin in each scenario with those
+//! of its risk units, every figure with its bits.
 //!
 //! ```text
 //! groups       one text a grouping

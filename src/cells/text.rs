@@ -40,8 +40,8 @@ pub(crate) fn is_whole(kind: &DataType) -> bool {
     matches!(kind, Decimal32(_, 0) | Decimal64(_, 0) | Decimal128(_, 0) | FixedSizeBinary(16))
 }
 
-/// The strings that an array stands for. Floats have the shortest decimal form that reads back to them, `1.0` or `0.75`,
-/// as writers of CSV put them down; one that is no number is missing.
+/// The strings that an array stands for. Floats have the shortest decimal form that reads back to them, `1.0` or
+/// `0.75`, as writers of CSV put them down; one that is no number is missing.
 ///
 /// # Errors
 /// It stands for none.
