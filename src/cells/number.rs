@@ -1,6 +1,6 @@
 //! Converts every number once, whatever its type, to the nearest `f64`.
 
-use super::text::Text;
+use super::text::{Text, is_text};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, UInt64Array};
@@ -136,8 +136,11 @@ impl Numbers {
                 let wide = to(&DataType::Decimal128(38, scale))?;
                 Self::Decimal(wide.as_primitive::<Decimal128Type>().clone(), scale)
             }
-            DataType::Dictionary(_, values) if !crate::cells::text::is_text(values) => Self::new(Some(&to(values)?))?,
-            _ => Self::Text(Text::new(Some(array))?),
+            DataType::Dictionary(_, values) if !is_text(values) => Self::new(Some(&to(values)?))?,
+            DataType::Dictionary(..) => Self::Text(Text::new(Some(array))?),
+            kind if is_text(kind) => Self::Text(Text::new(Some(array))?),
+            // Float32 too: what was rounded to 24 bits is not the number that was meant.
+            kind => return Err(format!("{kind} is no type of a number")),
         })
     }
 

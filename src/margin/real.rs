@@ -84,9 +84,9 @@ pub trait Real:
     /// Adds `n` times each cell of `row` to the one of `sums`.
     fn add_row<const N: usize>(sums: &mut [Self; N], n: f64, row: &[Self; N]);
 
-    /// The same place of a list, for a loop over numbers. In several markets the compiler does not see that it is one of
-    /// many: it would put the same lane of several numbers into one register, which takes a gather and a scatter for
-    /// each lane, and many times as long as number after number.
+    /// The same place of a list, for a loop over numbers. In several markets the compiler does not see that it is one
+    /// of many: it would put the same lane of several numbers into one register, which takes a gather and a scatter
+    /// for each lane, and many times as long as number after number.
     fn alone<T>(place: &mut T) -> &mut T;
 
     /// Calls `f`; in one market not inlined, where it would take registers from what is around it.

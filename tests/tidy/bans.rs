@@ -15,7 +15,12 @@ const BANS: &[Ban] = &[
         modules: &["margin"],
         names: &[
             "polars",
-            "arrow",
+            "arrow_array",
+            "arrow_buffer",
+            "arrow_cast",
+            "arrow_ipc",
+            "arrow_schema",
+            "arrow_select",
             "parquet",
             "csv",
             "rayon",
@@ -196,6 +201,7 @@ const FILE_MODULES: &[&str] = &[
     "snapshot/stream/spill",
     "source",
     "stress/accounts",
+    "stress/words",
     "verify",
     "write",
 ];
