@@ -84,8 +84,14 @@ pub struct LimitArgs {
 impl LimitArgs {
     /// The limits, if any are asked for. What asks for an exit code needs them.
     pub fn load(&self, fail_on: &[FailOn]) -> Result<Option<Limits>> {
-        if self.limits.is_none() && fail_on.iter().any(|on| matches!(on, FailOn::Breach(_))) {
-            return Err(Error::Usage("`--fail-on breach` needs limits".to_owned()).hint("`--limits FILE` names them"));
+        let of_limits = fail_on.iter().find_map(|on| match on {
+            FailOn::Breach(_) => Some("breach"),
+            FailOn::NotCompared => Some(NOT_COMPARED),
+            FailOn::Liquidation => None,
+        });
+        if let (None, Some(what)) = (&self.limits, of_limits) {
+            let problem = format!("`--fail-on {what}` needs limits");
+            return Err(Error::Usage(problem).hint("`--limits FILE` names them"));
         }
         self.limits.as_ref().map(Limits::read).transpose()
     }
@@ -98,21 +104,27 @@ pub enum FailOn {
     Liquidation,
     /// A breach of at least this severity.
     Breach(Severity),
+    /// A limit that no figure was compared with.
+    NotCompared,
 }
 
-const BREACHES: [&str; 4] = ["breach", "breach:info", "breach:soft", "breach:hard"];
+const NOT_COMPARED: &str = "not-compared";
+const OF_LIMITS: [&str; 5] = ["breach", "breach:info", "breach:soft", "breach:hard", NOT_COMPARED];
 
-/// `breach`, or `breach:hard`.
+/// `breach`, `breach:hard` or `not-compared`.
 pub fn parse_breach(text: &str) -> Result<FailOn, String> {
+    if text == NOT_COMPARED {
+        return Ok(FailOn::NotCompared);
+    }
     let breach = match text.strip_prefix("breach") {
         Some("") => Some(Severity::Info),
         Some(rest) => rest.strip_prefix(':').and_then(|word| word.parse().ok()),
         None => None,
     };
     breach.map(FailOn::Breach).ok_or_else(|| {
-        let near = nearest(text, BREACHES.map(str::to_owned).into_iter()).into_iter().next();
+        let near = nearest(text, OF_LIMITS.map(str::to_owned).into_iter()).into_iter().next();
         let near = near.map_or_else(String::new, |near| format!("; is it `{near}`?"));
-        format!("expected `breach`, `breach:soft` or `breach:hard`{near}")
+        format!("expected `breach`, `breach:info`, `breach:soft`, `breach:hard` or `not-compared`{near}")
     })
 }
 
@@ -121,7 +133,7 @@ pub fn parse_fail_on(text: &str) -> Result<FailOn, String> {
     if text == "liquidation" {
         return Ok(FailOn::Liquidation);
     }
-    parse_breach(text).map_err(|error| format!("expected `liquidation`, or a breach: {error}"))
+    parse_breach(text).map_err(|error| error.replacen("expected ", "expected `liquidation`, ", 1))
 }
 
 /// What made the command fail, in words; nothing if nothing did.
@@ -137,14 +149,34 @@ pub fn failures(asked: &[FailOn], in_liquidation: u64, limits: Option<&LimitsSum
             let all = limits.each.iter().filter(|limit| limit.severity >= least).count();
             let severity =
                 if least == Severity::Info { String::new() } else { format!(" of severity `{least}` or above") };
-            found.push(format!("{breached} of {all} limits{severity} are breached: {breaches} breaches"));
+            found.push(format!("limits{severity} that are breached: {breached} of {all}; breaches: {breaches}"));
         }
+    }
+    if let (true, Some(limits)) = (asked.contains(&FailOn::NotCompared), limits) {
+        found.extend(limits.not_compared().map(|limit| {
+            let why =
+                if limit.not_found.is_empty() { String::new() } else { format!(": {}", limit.not_found.join("; ")) };
+            format!("limit `{}` was compared with no figure{why}", limit.name)
+        }));
     }
     found
 }
 
-/// How many limits are met, in one line.
-pub fn in_short(limits: &LimitsSummary) -> String {
+/// How many limits are met, in one line; and what was not compared. `left_out` is the number of accounts without
+/// margins.
+pub fn in_short(limits: &LimitsSummary, left_out: u64) -> String {
+    let not_compared = limits.not_compared().count();
+    let mut line = breached_in_short(limits);
+    if not_compared > 0 {
+        line += &format!("; compared with no figure: {not_compared}");
+    }
+    if left_out > 0 {
+        line += &format!("; accounts left out and not compared: {left_out}");
+    }
+    line
+}
+
+fn breached_in_short(limits: &LimitsSummary) -> String {
     let total = limits.each.len();
     let breached = limits.breached.at_least(Severity::Info);
     if breached == 0 {
@@ -170,6 +202,8 @@ mod tests {
             ("breach:hard", Ok(FailOn::Breach(Severity::Hard))),
             ("breach:hrd", Err("is it `breach:hard`?")),
             ("breech", Err("is it `breach`?")),
+            ("not-compared", Ok(FailOn::NotCompared)),
+            ("not_compared", Err("is it `not-compared`?")),
             ("warning", Err("expected `liquidation`")),
             ("breach:", Err("expected `liquidation`")),
         ] {

@@ -97,7 +97,7 @@ pub struct RunArgs {
     #[command(flatten)]
     limits: LimitArgs,
     /// End with exit code 5 if accounts are in `liquidation`, or if a limit is breached: `breach`, or `breach:SEVERITY`
-    /// for that severity and above; repeatable
+    /// for that severity and above; or if no figure was compared with a limit: `not-compared`; repeatable
     #[arg(long, value_name = "WHAT", value_parser = parse_fail_on)]
     fail_on: Vec<FailOn>,
     #[command(flatten)]
@@ -132,7 +132,7 @@ impl RunArgs {
             TextFormat::Json => terminal.result(&outcome.summary.to_json()?)?,
         }
         if let Some(limits) = limits {
-            terminal.note(in_short(limits));
+            terminal.note(in_short(limits, outcome.summary.accounts.unmargined));
         }
         terminal.note(format_args!("wrote {}", self.out.display()));
         if outcome.too_many_rejects {

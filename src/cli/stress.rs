@@ -118,7 +118,8 @@ pub struct StressArgs {
     pub memory: MemoryArgs,
     #[command(flatten)]
     limits: LimitArgs,
-    /// End with exit code 5 if a limit is breached: `breach`, or `breach:SEVERITY` for that severity and above
+    /// End with exit code 5 if a limit is breached: `breach`, or `breach:SEVERITY` for that severity and above; or if
+    /// no figure was compared with a limit: `not-compared`
     #[arg(long, value_name = "WHAT", value_parser = parse_breach)]
     fail_on: Vec<FailOn>,
     #[command(flatten)]
@@ -218,7 +219,7 @@ impl StressArgs {
             TextFormat::Json => terminal.result(&summary.to_json()?)?,
         }
         if let Some(limits) = limits {
-            terminal.note(in_short(limits));
+            terminal.note(in_short(limits, summary.base.accounts.unmargined));
         }
         terminal.note(format_args!("wrote {}", out.display()));
         if outcome.too_many_rejects {

@@ -369,7 +369,10 @@ impl<'a> OneLimit<'a> {
         let words = missing.iter().zip(&near).map(|((key, name), near)| {
             let nearest = nearest(name, near.iter().map(String::as_str)).or(near.first().map(String::as_str));
             let hint = nearest.map_or_else(String::new, |near| format!("; is it `{near}`?"));
-            format!("no {} is called `{name}`{hint}", key.noun())
+            // Accounts that are left out have no row.
+            let whose = if matches!(key, Key::Group | Key::RiskUnit) { " of a margined account" } else { "" };
+            let noun = if *key == Key::AccountId { "margined account" } else { key.noun() };
+            format!("no {noun}{whose} is called `{name}`{hint}")
         });
         Ok(words.collect())
     }

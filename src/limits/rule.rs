@@ -276,7 +276,11 @@ fn scope_of(path: &[String]) -> Result<(Scope, &str), Box<Invalid>> {
             let known = ["account", "worst", "group", "unit", "book"];
             let invalid = Invalid::new("the rule does not say whose figure it is about").expected(FORMS);
             let invalid = invalid.value(path.join("."));
-            let near = nearest(first, known.into_iter()).filter(|near| near != first);
+            if known.contains(first) {
+                let quoted = "a name with a dot or a blank stands in double quotes";
+                return Err(invalid.hint(format!("{quoted}; after `unit` comes a risk unit, or `*`")).into());
+            }
+            let near = nearest(first, known.into_iter());
             return Err(hinted(invalid, near));
         }
         [] => return Err(Invalid::new("the rule is empty").expected(FORMS).into()),

@@ -147,6 +147,8 @@ impl Text {
             Severity::ALL.map(|severity| (vec![("severity", severity.name())], counts.get(severity) as f64)).into()
         };
         self.gauge("limits", "Limits that were checked.", plain(limits.each.len() as f64));
+        let none = "Limits that no figure was compared with.";
+        self.gauge("not_compared_limits", none, plain(limits.not_compared().count() as f64));
         self.gauge("breached_limits", "Limits that are breached, by severity.", of(limits.breached));
         self.gauge("breaches", "Figures beyond a limit, by severity.", of(limits.breaches));
     }

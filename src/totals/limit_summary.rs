@@ -106,6 +106,11 @@ impl LimitsSummary {
     pub fn rows(&self) -> u64 {
         self.breaches.at_least(Severity::Info)
     }
+
+    /// Limits that no figure was compared with: what they name is held by nobody, or was left out, or is misspelt.
+    pub fn not_compared(&self) -> impl Iterator<Item = &LimitSummary> {
+        self.each.iter().filter(|limit| limit.checked == 0)
+    }
 }
 
 /// One limit.

@@ -401,14 +401,24 @@ fn a_limit_that_watches_nothing_is_said() {
     let outcome = succeeds(root, &["run", "snapshot", "--out", "out", "--limits", "limits.toml"]);
     let summary = json(&root.join("out/summary.json"));
     let said = |place: usize| summary["limits"]["each"][place]["not_found"][0].as_str().unwrap().to_owned();
-    assert_eq!(said(0), "no group is called `rats`; is it `rates`?");
-    assert!(said(1).starts_with("no risk unit is called `BTC`; is it `BTC-US"), "{}", said(1));
-    assert_eq!(said(2), "no account is called `nobody at all`");
+    assert_eq!(said(0), "no group of a margined account is called `rats`; is it `rates`?");
+    assert!(said(1).starts_with("no risk unit of a margined account is called `BTC`; is it `BTC-US"), "{}", said(1));
+    assert_eq!(said(2), "no margined account is called `nobody at all`");
     assert_eq!(said(3), "no scenario is called `crash`");
     for place in 0..4 {
         assert!(outcome.stderr.contains(&said(place)), "{}", outcome.stderr);
         assert_eq!(summary["limits"]["each"][place]["checked"], u64::from(place == 0));
     }
+    assert!(outcome.stderr.contains("none of 4 is breached; compared with no figure: 3"), "{}", outcome.stderr);
+    let flags = ["--limits", "limits.toml", "--fail-on", "breach", "--fail-on", "not-compared", "--metrics", "a.prom"];
+    let failed = remargin(root, &[&["run", "snapshot", "--out", "failed"], &flags[..]].concat());
+    assert!(
+        failed.code == Some(5) && failed.stderr.contains("limit `unit` was compared with no figure: no risk unit"),
+        "{}",
+        failed.stderr
+    );
+    let text = fs::read_to_string(root.join("a.prom")).unwrap();
+    assert!(text.contains("remargin_not_compared_limits{job_name=\"a\",command=\"run\"} 3.0"), "{text}");
     // A grouping that the accounts do not have ends the run, with the columns that there are.
     write(root, &[("group", "group.dsk.mmr < 1".to_owned(), "soft", "")]);
     let refused = remargin(root, &["run", "snapshot", "--out", "no", "--limits", "limits.toml"]);

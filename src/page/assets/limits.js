@@ -20,6 +20,12 @@ function limitSection(data) {
   const { each, total, rows, rows_total } = data.limits;
   const cell = (name) => (row) => row[LIMIT[name]];
   const breached = each.filter((row) => row[LIMIT.breaches] > 0).length;
+  const notCompared = each.filter((row) => row[LIMIT.checked] === 0).length;
+  const leftOut = data.accounts.unmargined;
+  const notes = [
+    notCompared ? `${count(notCompared)} compared with no figure` : null,
+    leftOut ? `${count(leftOut)} accounts are left out and were not compared` : null,
+  ].filter((note) => note).map((note) => `; ${note}`).join("");
   table(byId("table-limits"), [
     { label: "Limit", value: cell("name"), kind: "long" },
     { label: "Severity", value: cell("severity"), show: (value, row) => severityCell(value, row[LIMIT.breaches] > 0), order: (row) => SEVERITIES.indexOf(row[LIMIT.severity]) },
@@ -34,7 +40,7 @@ function limitSection(data) {
     { label: "Rule", value: cell("rule"), kind: "long" },
     { label: "What to do", value: (row) => [row[LIMIT.text], row[LIMIT.missing]].filter((text) => text).join(". ") || null, kind: "long" },
   ], each, {
-    title: "Limits", about: `${count(breached)} of ${count(total)} breached${each.length < total ? `; ${count(each.length)} are listed` : ""}; figures in their own units`,
+    title: "Limits", about: `${count(breached)} of ${count(total)} breached${notes}${each.length < total ? `; ${count(each.length)} are listed` : ""}; figures in their own units`,
     search: (row) => row[LIMIT.name] + " " + row[LIMIT.rule], placeholder: "Search limit",
   });
   const file = data.identity.outputs.map((output) => output.path).find((path) => path.startsWith("breaches.")) || "breaches";
@@ -49,6 +55,6 @@ function limitSection(data) {
     { label: "Beyond by", num: true, value: of("excess"), show: plain },
   ], rows, {
     title: "Breaches", about: rows.length < rows_total ? `of each limit those furthest beyond it: ${count(rows.length)} of ${count(rows_total)}; all of them in ${file}` : `of each limit the furthest first; also in ${file}`,
-    search: (row) => [row[BREACH.name], row[BREACH.severity], ...row[BREACH.whose]].join(" "), placeholder: "Search limit, account, group", empty: "Every figure is within its limit.",
+    search: (row) => [row[BREACH.name], row[BREACH.severity], ...row[BREACH.whose]].join(" "), placeholder: "Search limit, account, group", empty: rows_total ? `The table is not there: of ${count(rows_total)} breaches none can be shown.` : "No figure that was compared is beyond its limit.",
   });
 }
