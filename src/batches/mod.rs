@@ -292,7 +292,9 @@ fn margin(book: &mut OpenBook, job: Job, progress: &dyn Progress) -> Result<Reca
         let mut terms = group_terms.then(|| terms::Writer::new(margins.unit_names()));
         let mut rows = margins.rows(book, |base, _, scenarios| {
             spread.count(base);
-            terms.iter_mut().for_each(|terms| terms.add(book, scenarios));
+            if let Some(terms) = &mut terms {
+                terms.add(book, scenarios);
+            }
         })?;
         spread.finish(book);
         rows.accounts = plain(&rows.accounts)?;
@@ -359,7 +361,9 @@ impl Gathered {
         self.flagged.add(&flagged, at_risk);
         self.tally.merge(&tally);
         self.spread.merge(&spread);
-        groups.into_iter().for_each(|groups| self.groups.add(groups));
+        if let Some(groups) = groups {
+            self.groups.add(groups);
+        }
     }
 }
 

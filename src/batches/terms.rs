@@ -104,7 +104,9 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
 }
 
 fn put_numbers<const N: usize>(bytes: &mut Vec<u8>, numbers: [f64; N]) {
-    numbers.iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+    for number in numbers {
+        bytes.extend(number.to_le_bytes());
+    }
 }
 
 fn put_place<T: PartialEq>(bytes: &mut Vec<u8>, all: &[T], one: &T) {

@@ -166,14 +166,14 @@ pub fn failures(asked: &[FailOn], in_liquidation: u64, limits: Option<&LimitsSum
 /// margins.
 pub fn in_short(limits: &LimitsSummary, left_out: u64) -> String {
     let not_compared = limits.not_compared().count();
-    let mut line = breached_in_short(limits);
+    let mut parts = vec![breached_in_short(limits)];
     if not_compared > 0 {
-        line += &format!("; compared with no figure: {not_compared}");
+        parts.push(format!("compared with no figure: {not_compared}"));
     }
     if left_out > 0 {
-        line += &format!("; accounts left out and not compared: {left_out}");
+        parts.push(format!("accounts left out and not compared: {left_out}"));
     }
-    line
+    parts.join("; ")
 }
 
 fn breached_in_short(limits: &LimitsSummary) -> String {

@@ -88,7 +88,9 @@ impl RulesRequest {
 /// Those of [`crate::run::run`]. With an error nothing is left behind.
 pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<CompareOutcome> {
     let clock = Instant::now();
-    let create = |target: &OutputRequest| OutputFolder::create(&target.dir, target.force, &[&request.snapshot.dir]);
+    let mut inputs = vec![request.snapshot.dir.as_path()];
+    inputs.extend([&request.a, &request.b].into_iter().filter_map(|basis| basis.rules.read_from()));
+    let create = |target: &OutputRequest| OutputFolder::create(&target.dir, target.force, &inputs);
     let folder = request.target.as_ref().map(create).transpose()?;
     let bases = [&request.a, &request.b];
     let options = LoadOptions {

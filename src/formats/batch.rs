@@ -104,8 +104,16 @@ fn missing(file: &Path, column: &Column, found: &[(&str, &DataType)]) -> Invalid
 /// The name that differs least from one that is not there, in few letters.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let edits = |known: &str| damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
-    let most = (name.chars().count() / 3).clamp(1, 3);
-    names.map(|known| (edits(known), known)).filter(|(edits, _)| *edits <= most).min().map(|(_, known)| known)
+    let letters = name.chars().count();
+    let most = (letters / 3).clamp(1, 3);
+    // The count of edits takes the product of both lengths.
+    let is_as_long = |known: &&str| known.chars().count().abs_diff(letters) <= most;
+    names
+        .filter(is_as_long)
+        .map(|known| (edits(known), known))
+        .filter(|(edits, _)| *edits <= most)
+        .min()
+        .map(|(_, known)| known)
 }
 
 pub(crate) fn duplicate(file: &Path, column: &str) -> Invalid {

@@ -13,7 +13,7 @@ use crate::tables::breaches::{BreachTable, Limited};
 use crate::tables::columns::TableSpec;
 use crate::totals::limit_summary::{BySeverity, Compared, LimitSummary, LimitsSummary, Subject};
 use crate::{Error, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -106,9 +106,31 @@ struct Filter {
     /// The grouping.
     by: Option<String>,
     /// A row must have one of the names for each of these keys.
-    wanted: Vec<(Key, Vec<String>)>,
+    wanted: Vec<Wanted>,
     test: Test,
 }
+
+/// Names of one key, each with its place in the file.
+struct Wanted {
+    key: Key,
+    places: HashMap<String, usize>,
+}
+
+impl Wanted {
+    fn new(key: Key, names: &[String]) -> Self {
+        Self { key, places: names.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect() }
+    }
+
+    /// The names in the order of the file.
+    fn in_order(&self) -> Vec<(usize, &str)> {
+        let mut names: Vec<(usize, &str)> = self.places.iter().map(|(name, place)| (*place, name.as_str())).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// Names that nobody has, of which the nearest is looked for; the rest is counted.
+const MISSING_SHOWN: usize = 20;
 
 /// What was found in some consecutive rows.
 #[derive(Default)]
@@ -137,9 +159,9 @@ impl Filter {
             return false;
         }
         let mut is_admitted = true;
-        for (place, (key, wanted)) in self.wanted.iter().enumerate() {
-            let name = self.name(*key, names);
-            match wanted.iter().position(|wanted| Some(wanted.as_str()) == name) {
+        for (place, wanted) in self.wanted.iter().enumerate() {
+            let name = self.name(wanted.key, names);
+            match name.and_then(|name| wanted.places.get(name)).copied() {
                 Some(which) => {
                     if !seen.matched.contains(&(place, which)) {
                         seen.matched.insert((place, which));
@@ -206,14 +228,14 @@ impl<'a> OneLimit<'a> {
         };
         let mut wanted = Vec::new();
         if let Some(Which::Named(unit)) = rule.scope.unit() {
-            wanted.push((Key::RiskUnit, vec![unit.clone()]));
+            wanted.push(Wanted::new(Key::RiskUnit, std::slice::from_ref(unit)));
         }
         if !only.is_empty() {
             let is_of_groups = matches!(rule.scope, Scope::Group(_) | Scope::GroupUnit(..));
-            wanted.push((if is_of_groups { Key::Group } else { Key::AccountId }, only.clone()));
+            wanted.push(Wanted::new(if is_of_groups { Key::Group } else { Key::AccountId }, only));
         }
         if !scenarios.is_empty() {
-            wanted.push((Key::Scenario, scenarios.clone()));
+            wanted.push(Wanted::new(Key::Scenario, scenarios));
         }
         let by = rule.scope.grouping().map(ToString::to_string);
         let limited = Limited {
@@ -289,7 +311,7 @@ impl<'a> OneLimit<'a> {
             checked: all.checked,
             breaches,
             without_figure: all.without_figure,
-            not_found: self.not_found(&all)?,
+            not_found: self.not_found(&all, book.as_deref().unwrap_or_default())?,
             worst: all.worst,
         })
     }
@@ -325,13 +347,15 @@ impl<'a> OneLimit<'a> {
     }
 
     /// What the limit names and no row has, each with the nearest name; or that there was nothing to compare.
-    fn not_found(&self, all: &Seen) -> Result<Vec<String>> {
+    fn not_found(&self, all: &Seen, book: &[(String, OfBook)]) -> Result<Vec<String>> {
         let mut missing = Vec::new();
-        for (place, (key, names)) in self.filter.wanted.iter().enumerate() {
-            for (_, name) in names.iter().enumerate().filter(|(which, _)| !all.matched.contains(&(place, *which))) {
-                missing.push((*key, name));
-            }
+        for (place, wanted) in self.filter.wanted.iter().enumerate() {
+            let names = wanted.in_order();
+            let absent = names.into_iter().filter(|(which, _)| !all.matched.contains(&(place, *which)));
+            missing.extend(absent.map(|(_, name)| (wanted.key, name)));
         }
+        let more = missing.len().saturating_sub(MISSING_SHOWN);
+        missing.truncate(MISSING_SHOWN);
         if missing.is_empty() {
             let is_empty = all.checked + all.without_figure == 0;
             let words = "it watches nothing: no row of the tables has such a figure";
@@ -364,7 +388,8 @@ impl<'a> OneLimit<'a> {
                     note(&mut near, &[&scenario, &unit]);
                 }
             }
-            Source::OverAccounts | Source::Distribution(..) => {}
+            Source::OverAccounts => book.iter().for_each(|(scenario, _)| note(&mut near, &[scenario])),
+            Source::Distribution(..) => {}
         }
         let words = missing.iter().zip(&near).map(|((key, name), near)| {
             let nearest = nearest(name, near.iter().map(String::as_str)).or(near.first().map(String::as_str));
@@ -374,7 +399,8 @@ impl<'a> OneLimit<'a> {
             let noun = if *key == Key::AccountId { "margined account" } else { key.noun() };
             format!("no {noun}{whose} is called `{name}`{hint}")
         });
-        Ok(words.collect())
+        let more = (more > 0).then(|| format!("{more} more names are not found"));
+        Ok(words.chain(more).collect())
     }
 }
 

@@ -3,6 +3,7 @@
 use super::figures::{Command, Source};
 use super::rule::{Rule, Scope, hinted};
 use crate::book::Grouping;
+use crate::cells::text::in_a_line;
 use crate::error::Remedy;
 use crate::formats::batch::nearest;
 use crate::publish::MANIFEST;
@@ -10,7 +11,8 @@ use crate::request::turns_text;
 use crate::source;
 use crate::totals::limit_summary::Severity;
 use crate::{Error, Invalid, Result};
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Largest file of limits: it is kept in the manifest of the run.
@@ -62,6 +64,7 @@ pub struct Limits {
     text: String,
     blake3: String,
     all: Vec<Limit>,
+    file: PathBuf,
 }
 
 impl Limits {
@@ -81,7 +84,7 @@ impl Limits {
     pub fn parse(text: String, file: &Path) -> Result<Self> {
         let all = limits_of(&text).map_err(|invalid| invalid.file(file))?;
         let blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
-        Ok(Self { text, blake3, all })
+        Ok(Self { text, blake3, all, file: file.to_path_buf() })
     }
 
     /// Limits as the manifest of the run in `run` has them.
@@ -102,6 +105,11 @@ impl Limits {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Where they were read.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// BLAKE3 hash of the file, hex.
@@ -259,10 +267,11 @@ fn names_of(table: &Table, key: &str) -> Result<Vec<String>, Box<Invalid>> {
         Invalid::new("not a list of names").column(key).value(value.to_string()).expected(expected)
     };
     let Value::Array(values) = value else { return Err(invalid().into()) };
-    let mut names: Vec<String> = Vec::new();
+    let is_hidden = |character: char| character.is_control() || turns_text(character);
+    let (mut names, mut known) = (Vec::with_capacity(values.len()), HashSet::new());
     for value in values {
         match value {
-            Value::String(name) if !names.contains(name) => names.push(name.clone()),
+            Value::String(name) if !name.contains(is_hidden) && known.insert(name) => names.push(name.clone()),
             _ => return Err(invalid().into()),
         }
     }
@@ -271,8 +280,9 @@ fn names_of(table: &Table, key: &str) -> Result<Vec<String>, Box<Invalid>> {
 
 /// A value in an error: it may be as long as the file.
 fn shown(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_NAME) {
+    let short = match text.char_indices().nth(LONGEST_NAME) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
-    }
+    };
+    in_a_line(&short)
 }

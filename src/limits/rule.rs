@@ -14,6 +14,7 @@
 
 use super::figures::{self, Figure};
 use crate::book::Grouping;
+use crate::cells::number::in_range;
 use crate::figures::Unit;
 use crate::formats::batch::nearest;
 use crate::snapshot::without_underscores;
@@ -362,7 +363,16 @@ fn number_of(text: &str, unit: Unit) -> Result<f64, Box<Invalid>> {
     };
     let is_plain = digits.chars().all(|c| c.is_ascii_digit() || "+-._eE".contains(c));
     let number: Option<f64> = without_underscores(digits).parse().ok().filter(|_| is_plain);
-    number.map(|number| number / scale).filter(|number| number.is_finite()).ok_or_else(|| invalid().into())
+    let number = number.map(|number| number / scale).filter(|number| number.is_finite()).ok_or_else(invalid)?;
+    // A zero that is written with another digit was too small for a float.
+    let significant = digits.split(['e', 'E']).next().unwrap_or_default();
+    let is_rounded_away = number == 0.0 && significant.contains(|c: char| c.is_ascii_digit() && c != '0');
+    if is_rounded_away || in_range(number).is_err() {
+        let problem = "a number beyond what figures can be";
+        let expected = "0, or an absolute value from 1e-18 to 1e18";
+        return Err(Invalid::new(problem).value(text).expected(expected).into());
+    }
+    Ok(number)
 }
 
 /// A part of a path, in quotes if it needs them.

@@ -131,6 +131,11 @@ impl FigureCounts {
 }
 
 impl LoadedRules {
+    /// The file that they were read from, for who must not delete it.
+    pub(crate) fn read_from(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.path.as_path())
+    }
+
     /// The set as `key = value` lines: valid TOML that loads as a full set with the same hash.
     #[must_use]
     pub fn canonical(&self) -> String {

@@ -205,7 +205,9 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
     Grouping::check_distinct(&request.groups)?;
     request.limits.iter().try_for_each(|limits| limits.check_for(Command::Run, |_| true))?;
     let others = request.shocks.iter().chain(&request.previous);
-    let inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(others).map(PathBuf::as_path).collect();
+    let mut inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(others).map(PathBuf::as_path).collect();
+    inputs.extend(request.rules.read_from());
+    inputs.extend(request.limits.as_ref().map(Limits::file));
     before::check(request, progress)?;
     let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let clock = Instant::now();

@@ -114,8 +114,9 @@ pub struct Row<'a> {
 /// [`Error::Invalid`] for an unreadable table of operations. A broken operation gives a row with
 /// a reason, not an error.
 pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<SimulateOutcome> {
-    let inputs: Vec<&Path> =
+    let mut inputs: Vec<&Path> =
         std::iter::once(&request.snapshot.dir).chain(&request.operations).map(PathBuf::as_path).collect();
+    inputs.extend(request.rules.read_from());
     let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let mut timings = Timings::default();
 

@@ -268,7 +268,9 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     request.check_limits()?;
     Grouping::check_distinct(&request.groups)?;
     let shocks = request.sources.shocks.iter();
-    let inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(shocks).map(PathBuf::as_path).collect();
+    let mut inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(shocks).map(PathBuf::as_path).collect();
+    inputs.extend(request.rules.read_from());
+    inputs.extend(request.limits.as_ref().map(Limits::file));
     let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let mut timings = Timings::default();
 

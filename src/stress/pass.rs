@@ -136,7 +136,9 @@ impl Pass<'_> {
             let mut rows = at_risk::select(&base.chunk, 0);
             if self.with_at_risk {
                 base_at_risk.clone_from(&rows);
-                base_at_risk.iter_mut().for_each(|row| row.account += piece.first);
+                for row in &mut base_at_risk {
+                    row.account += piece.first;
+                }
             }
             if self.distance != DistanceScope::None {
                 flagged = Some((flag(book, self.distance, &mut rows)?, rows));

@@ -167,12 +167,15 @@ impl<'a> RiskTable<'a> {
     }
 }
 
+/// Reaches of the rows of the base case that have them, by the places of the rows.
+type Reaches = [(usize, Box<[Reach; 2]>)];
+
 /// A range of the rows of all scenarios, one after another; `ends` says where each scenario ends.
 fn rows_of<'r>(
     all: &'r [Sorted],
     ends: &[usize],
     range: Range<usize>,
-    (named, reaches): (&'r Named<'r>, &'r [(usize, Box<[Reach; 2]>)]),
+    (named, reaches): (&'r Named<'r>, &'r Reaches),
 ) -> Vec<Row<'r>> {
     let mut rows = Vec::with_capacity(range.len());
     let first = ends.partition_point(|&end| end <= range.start);

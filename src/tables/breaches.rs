@@ -83,7 +83,12 @@ pub(crate) struct BreachTable {
     encoder: Encoder,
     file: TableFile,
     rows: Vec<(Arc<Limited>, Compared)>,
+    /// Bytes of the texts of these rows, as they will be written.
+    text_bytes: usize,
 }
+
+/// Bytes of texts after which a row group ends early: names and texts may be long.
+const GROUP_TEXT_BYTES: usize = 4 << 20;
 
 impl BreachTable {
     /// Starts the table.
@@ -92,7 +97,7 @@ impl BreachTable {
     /// Those of [`create`].
     pub fn create(folder: &Path, format: Format) -> Result<Self> {
         let (encoder, file) = create(folder, &BREACHES, format)?;
-        Ok(Self { encoder, file, rows: Vec::new() })
+        Ok(Self { encoder, file, rows: Vec::new(), text_bytes: 0 })
     }
 
     /// Adds a breach.
@@ -100,14 +105,18 @@ impl BreachTable {
     /// # Errors
     /// Those of writing.
     pub fn add(&mut self, limited: &Arc<Limited>, found: Compared) -> Result<()> {
+        let of = &found.of;
+        let texts = [&of.scenario, &of.by, &of.group, &of.account_id, &of.risk_unit, &limited.text];
+        self.text_bytes += limited.limit.len() + texts.into_iter().flatten().map(String::len).sum::<usize>();
         self.rows.push((Arc::clone(limited), found));
-        if self.rows.len() == GROUP_ROWS { self.flush() } else { Ok(()) }
+        if self.rows.len() == GROUP_ROWS || self.text_bytes >= GROUP_TEXT_BYTES { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
         let rows: Vec<Row> = self.rows.iter().map(|(limited, found)| Row { limited, found }).collect();
         self.file.append(self.encoder.encode(&filled::batch(&BREACHES, &columns(), &rows)?)?)?;
         self.rows.clear();
+        self.text_bytes = 0;
         Ok(())
     }
 

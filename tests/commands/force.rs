@@ -69,6 +69,31 @@ fn folders_that_hold_more_are_not_replaced() {
     assert!(before == after, "a refused command changed something");
 }
 
+/// Files of the user that have the name of an output: the folder owns the name, and still they are kept.
+#[test]
+fn rules_and_limits_under_the_name_of_an_output_are_kept() {
+    let place = place();
+    let root = place.path();
+    fs::write(root.join("b/at_risk.csv"), "risk_unit = \"merged\"\n").unwrap();
+    let limits = "[[limit]]\nname = \"a\"\nrule = \"book.mmr < 1\"\nseverity = \"hard\"\n";
+    fs::write(root.join("b/report.html"), limits).unwrap();
+    let before = tree(&root.join("b"));
+    let cases: [&[&str]; 6] = [
+        &["run", "snapshot", "--rules", "b/at_risk.csv"],
+        &["run", "snapshot", "--limits", "b/report.html"],
+        &["stress", "snapshot", "--scenario", "BTC=-5%", "--rules", "b/at_risk.csv"],
+        &["stress", "snapshot", "--scenario", "BTC=-5%", "--limits", "b/report.html"],
+        &["simulate", "snapshot", "--max-withdraw", "--rules", "b/at_risk.csv"],
+        &["compare", "snapshot", "--b", "b/at_risk.csv"],
+    ];
+    for args in cases {
+        let outcome = remargin(root, &[args, &["--out", "b", "--force"]].concat());
+        assert_eq!(outcome.code, Some(2), "{args:?}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("which is an input"), "{args:?}: {}", outcome.stderr);
+    }
+    assert!(tree(&root.join("b")) == before, "a refused command changed something");
+}
+
 #[test]
 fn the_folder_one_stands_in_is_not_replaced() {
     let place = place();

@@ -39,12 +39,11 @@ fn with(table: &RecordBatch, more: Vec<(&str, ArrayRef)>) -> RecordBatch {
     for (name, column) in more {
         let place = fields.iter().position(|field| field.name() == name);
         let field = Arc::new(Field::new(name, column.data_type().clone(), true));
-        match place {
-            Some(place) => (fields[place], columns[place]) = (field, column),
-            None => {
-                fields.push(field);
-                columns.push(column);
-            }
+        if let Some(place) = place {
+            (fields[place], columns[place]) = (field, column);
+        } else {
+            fields.push(field);
+            columns.push(column);
         }
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
