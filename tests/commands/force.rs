@@ -74,7 +74,8 @@ fn folders_that_hold_more_are_not_replaced() {
 fn rules_and_limits_under_the_name_of_an_output_are_kept() {
     let place = place();
     let root = place.path();
-    fs::write(root.join("b/at_risk.csv"), "risk_unit = \"merged\"\n").unwrap();
+    fs::write(root.join("b/at_risk.csv"), "name = \"own\"\nextends = \"okx-pm2-2025-01\"\nrisk_unit = \"merged\"\n")
+        .unwrap();
     let limits = "[[limit]]\nname = \"a\"\nrule = \"book.mmr < 1\"\nseverity = \"hard\"\n";
     fs::write(root.join("b/report.html"), limits).unwrap();
     let before = tree(&root.join("b"));
@@ -84,7 +85,7 @@ fn rules_and_limits_under_the_name_of_an_output_are_kept() {
         &["stress", "snapshot", "--scenario", "BTC=-5%", "--rules", "b/at_risk.csv"],
         &["stress", "snapshot", "--scenario", "BTC=-5%", "--limits", "b/report.html"],
         &["simulate", "snapshot", "--max-withdraw", "--rules", "b/at_risk.csv"],
-        &["compare", "snapshot", "--b", "b/at_risk.csv"],
+        &["compare", "snapshot", "--rules", "okx-pm2-2025-01", "--rules", "b/at_risk.csv"],
     ];
     for args in cases {
         let outcome = remargin(root, &[args, &["--out", "b", "--force"]].concat());
