@@ -241,6 +241,11 @@ fn with_nearest(invalid: Invalid, word: &str, known: &[&'static str]) -> Box<Inv
     hinted(invalid, nearest(word, known.iter().copied()))
 }
 
+/// A character that a reader of a terminal does not see.
+fn is_hidden(character: char) -> bool {
+    character.is_control() || turns_text(character)
+}
+
 /// A line of text of a key, if it is there.
 fn line_of(table: &Table, key: &str, longest: usize) -> Result<Option<String>, Box<Invalid>> {
     table.get(key).map(|value| line(key, value, longest)).transpose()
@@ -252,7 +257,6 @@ fn line(key: &str, value: &Value, longest: usize) -> Result<String, Box<Invalid>
         Invalid::new(problem).column(key).value(value.to_string()).expected(expected)
     };
     let Value::String(text) = value else { return Err(invalid("not a text").into()) };
-    let is_hidden = |character: char| character.is_control() || turns_text(character);
     if text.trim().is_empty() || text.chars().count() > longest || text.contains(is_hidden) {
         return Err(invalid("not a line of text").into());
     }
@@ -267,7 +271,6 @@ fn names_of(table: &Table, key: &str) -> Result<Vec<String>, Box<Invalid>> {
         Invalid::new("not a list of names").column(key).value(value.to_string()).expected(expected)
     };
     let Value::Array(values) = value else { return Err(invalid().into()) };
-    let is_hidden = |character: char| character.is_control() || turns_text(character);
     let (mut names, mut known) = (Vec::with_capacity(values.len()), HashSet::new());
     for value in values {
         match value {

@@ -81,6 +81,16 @@ pub struct ResultColumns<'a> {
     pub figures: &'a [&'static str],
 }
 
+impl ResultColumns<'_> {
+    /// With the kind of each: names, flags, figures.
+    pub(super) fn kinds(&self) -> Vec<Column<'static>> {
+        let column = |kind| move |name: &&'static str| Column::new(name, kind);
+        let names = self.names.iter().map(column(Kind::Id));
+        let flags = self.flags.iter().map(column(Kind::Flag));
+        names.chain(flags).chain(self.figures.iter().map(column(Kind::Number))).collect()
+    }
+}
+
 /// True if the run in `dir` has this table.
 ///
 /// # Errors
@@ -127,6 +137,7 @@ pub fn scan_result<T: Default + Send + 'static>(
     mut merge: impl FnMut(T),
 ) -> Result<()> {
     let ResultColumns { names, flags, figures } = columns;
+    let columns = columns.kinds();
     let no_run = || {
         Invalid::new("not the folder of a finished run")
             .file(dir)
@@ -136,13 +147,6 @@ pub fn scan_result<T: Default + Send + 'static>(
         return Err(no_run().into());
     }
     let found = source::find(dir, table)?.ok_or_else(no_run)?.open()?;
-    let column = |kind| move |name: &&'static str| Column::new(name, kind);
-    let columns: Vec<Column> = names
-        .iter()
-        .map(column(Kind::Id))
-        .chain(flags.iter().map(column(Kind::Flag)))
-        .chain(figures.iter().map(column(Kind::Number)))
-        .collect();
     let read = |local: &mut T, batch: &crate::formats::batch::Batch| {
         let name_columns = names.iter().chain(flags).map(|name| batch.text(name)).collect::<Result<Vec<_>>>()?;
         let figure_columns = figures.iter().map(|name| batch.numbers(name)).collect::<Result<Vec<_>>>()?;

@@ -3,7 +3,7 @@
 use super::rows::{ResultColumns, ResultRow};
 use crate::formats::memory::Rows;
 use crate::formats::scan::{Opened, scan};
-use crate::formats::{Column, Kind, whole};
+use crate::formats::whole;
 use crate::progress::Progress;
 use crate::source::{self, Format, LARGEST_JSON};
 use crate::tables::unguarded;
@@ -72,16 +72,10 @@ pub(crate) fn scan_columns<T: Default + Send + 'static>(
     progress: &dyn Progress,
 ) -> Result<bool> {
     let ResultColumns { names, flags, figures } = columns;
+    let columns = columns.kinds();
     let Some(file) = find(dir, table)? else { return Ok(false) };
     let found = source::at(&file)?.open()?;
     let is_csv = found.format == Format::Csv;
-    let column = |kind| move |name: &&'static str| Column::new(name, kind);
-    let columns: Vec<Column> = names
-        .iter()
-        .map(column(Kind::Id))
-        .chain(flags.iter().map(column(Kind::Flag)))
-        .chain(figures.iter().map(column(Kind::Number)))
-        .collect();
     let read = |local: &mut T, batch: &crate::formats::batch::Batch| {
         let name_columns = names.iter().chain(flags).map(|name| batch.text(name)).collect::<Result<Vec<_>>>()?;
         let figure_columns = figures.iter().map(|name| batch.numbers(name)).collect::<Result<Vec<_>>>()?;
