@@ -8,13 +8,13 @@ use super::Rows;
 use super::groups::of_totals;
 use super::terms::{ACCOUNT_ID, Reader, TERMS, broken};
 use crate::book::{Grouping, Interner};
+use crate::cells::arrays::strings;
 use crate::run::margins::piece_accounts;
 use crate::totals::at_risk::Names;
 use crate::totals::groups::{GroupTally, ScenarioGroups};
 use crate::{Error, Result};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow_cast::cast::cast;
+use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch};
 use arrow_schema::DataType;
 
 /// Sums up groups out of [`GroupTables::terms`](super::GroupTables::terms) of all parts of a book.
@@ -64,10 +64,8 @@ impl GroupsInOrder {
     /// [`Error::Runtime`] if an account does not follow the one before, or its terms are not of these groupings,
     /// scenarios and risk units.
     pub fn add(&mut self, rows: &RecordBatch) -> Result<()> {
-        let ids = column(rows, ACCOUNT_ID, &DataType::Utf8)?;
-        let ids: &StringArray = ids.as_string();
-        let terms = column(rows, TERMS, &DataType::Binary)?;
-        let terms = terms.as_binary::<i32>();
+        let ids = strings(&column(rows, ACCOUNT_ID)?).map_err(|problem| unreadable(&problem))?;
+        let terms = bytes(&column(rows, TERMS)?)?;
         for row in 0..rows.num_rows() {
             let id = ids.value(row);
             if let Some(last) = self.last.as_deref().filter(|last| *last >= id) {
@@ -116,9 +114,20 @@ impl GroupsInOrder {
     }
 }
 
-fn column(rows: &RecordBatch, name: &str, kind: &DataType) -> Result<ArrayRef> {
-    let found = rows.column_by_name(name).ok_or_else(|| format!("there is no column `{name}`"));
-    found
-        .and_then(|array| cast(array, kind).map_err(|error| error.to_string()))
-        .map_err(|problem| Error::Runtime(format!("what accounts add to their groups cannot be read: {problem}")))
+fn column(rows: &RecordBatch, name: &str) -> Result<ArrayRef> {
+    rows.column_by_name(name).cloned().ok_or_else(|| unreadable(&format!("there is no column `{name}`")))
+}
+
+/// Bytes in any layout.
+fn bytes(array: &ArrayRef) -> Result<BinaryArray> {
+    Ok(match array.data_type() {
+        DataType::Binary => array.as_binary::<i32>().clone(),
+        DataType::LargeBinary => array.as_binary::<i64>().iter().collect(),
+        DataType::BinaryView => array.as_binary_view().iter().collect(),
+        kind => return Err(unreadable(&format!("a column of type {kind} holds no bytes"))),
+    })
+}
+
+fn unreadable(problem: &str) -> Error {
+    Error::Runtime(format!("what accounts add to their groups cannot be read: {problem}"))
 }

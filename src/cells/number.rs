@@ -1,10 +1,10 @@
 //! Converts every number once, whatever its type, to the nearest `f64`.
 
+use super::arrays::{decimals, integers, plain};
 use super::text::{Text, is_text};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, UInt64Type};
+use arrow_array::types::{Decimal128Type, Float64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, UInt64Array};
-use arrow_cast::cast::cast;
 use arrow_schema::DataType;
 use std::io::Write;
 
@@ -125,18 +125,14 @@ impl Numbers {
     /// The type cannot represent numbers exactly.
     pub fn new(array: Option<&ArrayRef>) -> Result<Self, String> {
         let Some(array) = array else { return Ok(Self::Absent) };
-        let to = |kind: &DataType| cast(array, kind).map_err(|error| error.to_string());
         Ok(match array.data_type() {
             DataType::Null => Self::Absent,
             DataType::Float64 => Self::Float(array.as_primitive::<Float64Type>().clone()),
             DataType::UInt64 => Self::Unsigned(array.as_primitive::<UInt64Type>().clone()),
-            kind if kind.is_integer() => Self::Signed(to(&DataType::Int64)?.as_primitive::<Int64Type>().clone()),
+            kind if kind.is_integer() => Self::Signed(integers(array)?),
             &DataType::Decimal128(_, scale) => Self::Decimal(array.as_primitive::<Decimal128Type>().clone(), scale),
-            &(DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale)) => {
-                let wide = to(&DataType::Decimal128(38, scale))?;
-                Self::Decimal(wide.as_primitive::<Decimal128Type>().clone(), scale)
-            }
-            DataType::Dictionary(_, values) if !is_text(values) => Self::new(Some(&to(values)?))?,
+            &(DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale)) => Self::Decimal(decimals(array)?, scale),
+            DataType::Dictionary(_, values) if !is_text(values) => Self::new(Some(&plain(array)?))?,
             DataType::Dictionary(..) => Self::Text(Text::new(Some(array))?),
             kind if is_text(kind) => Self::Text(Text::new(Some(array))?),
             // Float32 too: what was rounded to 24 bits is not the number that was meant.

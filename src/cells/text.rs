@@ -1,12 +1,10 @@
 //! Columns of strings in any Arrow layout: plain, large, view or dictionary; integers as their decimal text.
 
+use super::arrays::{keys, strings};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, Int32Type};
 use arrow_array::{Array, ArrayRef, Int32Array, LargeStringArray, StringArray, StringViewArray};
-use arrow_cast::cast::{CastOptions, cast, cast_with_options};
 use arrow_schema::DataType;
 use std::fmt::Write;
-use std::sync::Arc;
 
 /// A column of strings. An empty string counts as missing.
 pub(crate) struct Text {
@@ -40,33 +38,6 @@ pub(crate) fn is_whole(kind: &DataType) -> bool {
     matches!(kind, Decimal32(_, 0) | Decimal64(_, 0) | Decimal128(_, 0) | FixedSizeBinary(16))
 }
 
-/// The strings that an array stands for. Floats have the shortest decimal form that reads back to them, `1.0` or
-/// `0.75`, as writers of CSV put them down; one that is no number is missing.
-///
-/// # Errors
-/// It stands for none.
-pub(crate) fn as_text(array: &ArrayRef) -> Result<ArrayRef, String> {
-    if let Some(floats) = array.as_primitive_opt::<Float64Type>() {
-        let written = |value: f64| (!value.is_nan()).then(|| format!("{value:?}"));
-        return Ok(Arc::new(floats.iter().map(|value| value.and_then(written)).collect::<StringArray>()));
-    }
-    if let Some(floats) = array.as_primitive_opt::<Float32Type>() {
-        let written = |value: f32| (!value.is_nan()).then(|| format!("{value:?}"));
-        return Ok(Arc::new(floats.iter().map(|value| value.and_then(written)).collect::<StringArray>()));
-    }
-    let Some(uuids) = array.as_fixed_size_binary_opt().filter(|array| array.value_length() == 16) else {
-        return cast(array, &DataType::Utf8).map_err(|error| error.to_string());
-    };
-    let written = |bytes: &[u8]| {
-        let mut text = String::with_capacity(36);
-        for (place, byte) in bytes.iter().enumerate() {
-            let _ = write!(text, "{}{byte:02x}", if matches!(place, 4 | 6 | 8 | 10) { "-" } else { "" });
-        }
-        text
-    };
-    Ok(Arc::new(uuids.iter().map(|uuid| uuid.map(written)).collect::<StringArray>()))
-}
-
 /// True for the types of strings.
 pub(crate) fn is_text(kind: &DataType) -> bool {
     matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
@@ -79,7 +50,7 @@ impl Values {
             DataType::Utf8 => Self::Plain(array.as_string::<i32>().clone()),
             DataType::LargeUtf8 => Self::Large(array.as_string::<i64>().clone()),
             DataType::Utf8View => Self::View(array.as_string_view().clone()),
-            kind if is_readable(kind) => Self::Plain(as_text(array)?.as_string::<i32>().clone()),
+            kind if is_readable(kind) => Self::Plain(strings(array)?),
             kind => return Err(format!("a column of type {kind} holds no strings")),
         })
     }
@@ -115,10 +86,7 @@ impl Text {
             return Ok(Self { values: Values::new(array)?, keys: None });
         };
         let values = Values::new(dictionary.values())?;
-        let strict = CastOptions { safe: false, ..CastOptions::default() };
-        let keys =
-            cast_with_options(dictionary.keys(), &DataType::Int32, &strict).map_err(|error| error.to_string())?;
-        let keys = keys.as_primitive::<Int32Type>().clone();
+        let keys = keys(dictionary.keys())?;
         let is_known = |key: i32| usize::try_from(key).is_ok_and(|key| key < values.len());
         let all_known = if keys.null_count() == 0 {
             // As unsigned integers, negative keys are large.
@@ -248,6 +216,7 @@ mod tests {
     use arrow_array::{
         Date32Array, Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Float32Array, Float64Array, UInt64Array,
     };
+    use std::sync::Arc;
 
     #[test]
     fn every_layout_reads_the_same() {

@@ -1,12 +1,12 @@
 //! Timestamps: Arrow timestamps of any unit, strings as common writers have them, whole numbers since 1970, the `as_of`
 //! of `snapshot.toml`; nanoseconds since 1970.
 
+use super::arrays::{integers, stamps};
 use super::text::Text;
 use crate::{Error, Invalid, Result};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Int64Type};
+use arrow_array::types::Date32Type;
 use arrow_array::{Array, ArrayRef, Int64Array};
-use arrow_cast::cast::cast;
 use arrow_schema::{DataType, TimeUnit};
 use std::path::Path;
 
@@ -90,19 +90,16 @@ impl Times {
         Ok(match array.data_type() {
             DataType::Null => Self::Absent,
             DataType::Timestamp(unit, zone) => {
-                let values = cast(array, &DataType::Int64).map_err(|error| error.to_string())?;
                 let unit_ns = match unit {
                     TimeUnit::Second => 1_000_000_000,
                     TimeUnit::Millisecond => 1_000_000,
                     TimeUnit::Microsecond => 1_000,
                     TimeUnit::Nanosecond => 1,
                 };
-                Self::Stamps { values: values.as_primitive::<Int64Type>().clone(), unit_ns, is_naive: zone.is_none() }
+                Self::Stamps { values: stamps(array)?, unit_ns, is_naive: zone.is_none() }
             }
-            kind if kind.is_integer() => {
-                let values = cast(array, &DataType::Int64).map_err(|error| error.to_string())?;
-                Self::Numbers(values.as_primitive::<Int64Type>().clone())
-            }
+            kind if kind.is_integer() && *kind != DataType::UInt64 => Self::Numbers(integers(array)?),
+            // As text, 64 bits without a sign are read whole.
             _ => Self::Text(Text::new(Some(array))?),
         })
     }

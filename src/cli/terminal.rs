@@ -16,7 +16,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -284,12 +285,20 @@ pub fn start_log(global: &GlobalArgs) -> Result<()> {
         (false, _) => "trace",
     };
     let wanted = std::env::var("REMARGIN_LOG").ok().filter(|text| !text.is_empty());
-    let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(by_flags))
+    let filter: Targets = wanted
+        .as_deref()
+        .unwrap_or(by_flags)
+        .parse()
         .map_err(|error| Error::Usage(format!("cannot read the log filter in `REMARGIN_LOG`: {error}")))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started = match global.log_format {
-        TextFormat::Text => log.with_ansi(use_colour(global.color, std::io::stderr().is_terminal())).try_init(),
-        TextFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        TextFormat::Text => {
+            log.with(lines.with_ansi(use_colour(global.color, std::io::stderr().is_terminal()))).try_init()
+        }
+        TextFormat::Json => {
+            log.with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()
+        }
     };
     started.map_err(|error| Error::Runtime(format!("cannot start the log: {error}")))
 }

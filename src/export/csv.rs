@@ -5,10 +5,10 @@
 
 use super::strange;
 use crate::Result;
+use crate::cells::arrays::strings;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_cast::cast::cast;
 use arrow_schema::{DataType, Schema};
 use std::io::{self, Write};
 use std::path::Path;
@@ -75,15 +75,12 @@ fn texts<'a>(name: &str, column: &'a ArrayRef) -> Result<Cell<'a>> {
                 }
             })
         }
-        other @ DataType::Dictionary(..) => match cast(column, &DataType::Utf8) {
-            Ok(plain) => {
-                let cells = plain.as_string::<i32>().clone();
-                Box::new(move |row, text| {
-                    if cells.is_valid(row) {
-                        let _ = write!(text, "\"{}\"", cells.value(row).replace('"', "\"\""));
-                    }
-                })
-            }
+        other @ DataType::Dictionary(..) => match strings(column) {
+            Ok(cells) => Box::new(move |row, text| {
+                if cells.is_valid(row) {
+                    let _ = write!(text, "\"{}\"", cells.value(row).replace('"', "\"\""));
+                }
+            }),
             Err(_) => return Err(strange(name, other, Path::new(""))),
         },
         other => return Err(strange(name, other, Path::new(""))),

@@ -2,11 +2,11 @@
 //! length and bytes, big end first, and an end.
 
 use super::strange;
+use crate::cells::arrays::strings;
 use crate::{Invalid, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow_cast::cast::cast;
 use arrow_schema::DataType;
 use std::io::{self, Write};
 use std::path::Path;
@@ -37,8 +37,8 @@ fn cells(name: &str, column: &ArrayRef, file: &Path) -> Result<Cells> {
         DataType::Float64 => Cells::Number(column.as_primitive::<Float64Type>().clone()),
         DataType::Int64 => Cells::Count(column.as_primitive::<Int64Type>().clone()),
         DataType::Boolean => Cells::Flag(column.as_boolean().clone()),
-        other @ DataType::Dictionary(..) => match cast(column, &DataType::Utf8) {
-            Ok(text) => Cells::Text(text.as_string().clone()),
+        other @ DataType::Dictionary(..) => match strings(column) {
+            Ok(text) => Cells::Text(text),
             Err(_) => return Err(strange(name, other, file)),
         },
         other => return Err(strange(name, other, file)),

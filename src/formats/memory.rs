@@ -2,10 +2,10 @@
 
 use super::Column;
 use super::batch::{Batch, project};
+use crate::cells::arrays::dictionary;
 use crate::cells::text::is_text;
 use crate::{Error, Invalid, Result};
 use arrow_array::RecordBatch;
-use arrow_cast::cast::cast;
 use arrow_schema::{DataType, Schema, SchemaRef};
 use std::path::Path;
 use std::sync::Arc;
@@ -121,9 +121,8 @@ impl Slices {
         let fields = batch.schema_ref().fields().iter().zip(batch.columns());
         let columns = fields.map(|(field, array)| {
             let name = field.name().clone();
-            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
             let encoded = if is_text(array.data_type()) && self.repeating.contains(&name) {
-                cast(array, &dictionary).ok()
+                dictionary(array).ok()
             } else {
                 None
             };

@@ -3,7 +3,8 @@
 use super::tables::check_attributes;
 use super::{Survey, Table};
 use crate::book::Grouping;
-use crate::cells::text::{Text, as_text, is_whole};
+use crate::cells::arrays;
+use crate::cells::text::{Text, is_whole};
 use crate::formats::batch::Batch;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
@@ -11,7 +12,6 @@ use crate::progress::Progress;
 use crate::source::{self, Input, Source};
 use crate::{Error, Invalid, Result};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-use arrow_cast::cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::path::Path;
 use std::sync::Arc;
@@ -138,10 +138,10 @@ impl RawRows {
         let all = || Table::ALL.iter().flat_map(|table| table.columns());
         let is_id = |name: &str| all().any(|column| column.kind == Kind::Id && column.name == name);
         for (name, array) in &batch.columns {
-            let array = match array.data_type() {
-                kind if is_whole(kind) && is_id(name) => as_text(array).map_err(&failed)?,
-                DataType::Dictionary(_, values) => cast(array, values).map_err(|error| failed(error.to_string()))?,
-                _ => Arc::clone(array),
+            let array = if is_whole(array.data_type()) && is_id(name) {
+                Arc::new(arrays::strings(array).map_err(&failed)?)
+            } else {
+                arrays::plain(array).map_err(&failed)?
             };
             fields.push(Field::new(name, array.data_type().clone(), true));
             arrays.push(array);

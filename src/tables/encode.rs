@@ -6,17 +6,16 @@
 
 use super::columns::TableSpec;
 use super::{csv, parquet};
+use crate::cells::arrays;
 use crate::publish::OutputFile;
 use crate::publish::hashed::HashedFile;
 use crate::source::Format;
 use crate::{Error, Result};
 use ::parquet::file::writer::SerializedFileWriter;
-use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_cast::cast::cast;
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::ArrowError;
-use arrow_schema::{DataType, Schema};
+use arrow_schema::Schema;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
@@ -127,9 +126,7 @@ impl Encoder {
 
 /// The batch with its labels written out.
 pub(crate) fn without_dictionaries(batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
-    let plain = |array: &ArrayRef| {
-        if array.as_any_dictionary_opt().is_some() { cast(array, &DataType::Utf8) } else { Ok(Arc::clone(array)) }
-    };
+    let plain = |array: &ArrayRef| arrays::plain(array).map_err(ArrowError::CastError);
     let arrays = batch.columns().iter().map(plain).collect::<std::result::Result<Vec<_>, _>>()?;
     let fields = batch.schema_ref().fields().iter().zip(&arrays);
     let fields: Vec<_> =

@@ -5,7 +5,7 @@
 
 use super::decode::{Decoder, Rows};
 use crate::book::Grouping;
-use crate::cells::text::as_text;
+use crate::cells::arrays;
 use crate::formats::Column;
 use crate::formats::batch::Batch;
 use crate::formats::scan::{Opened, scan};
@@ -16,7 +16,6 @@ use crate::{Error, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, UInt32Array, UInt64Array};
-use arrow_cast::cast::cast;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::ArrowError;
@@ -144,11 +143,9 @@ fn plain(columns: &[Column], batch: &Batch) -> std::result::Result<RecordBatch, 
     let mut arrays: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from_iter_values(numbers))];
     for (name, array) in &batch.columns {
         let is_id = columns.iter().any(|column| column.name == name && column.is_text());
-        let array = match array.data_type() {
-            _ if is_id => as_text(array).map_err(ArrowError::CastError)?,
-            DataType::Dictionary(_, values) => cast(array, values)?,
-            _ => Arc::clone(array),
-        };
+        let array =
+            if is_id { arrays::strings(array).map(|ids| Arc::new(ids) as ArrayRef) } else { arrays::plain(array) };
+        let array = array.map_err(ArrowError::CastError)?;
         fields.push(Field::new(name, array.data_type().clone(), true));
         arrays.push(array);
     }
@@ -224,9 +221,8 @@ impl Bucket {
         for (field, array) in sorted.schema_ref().fields().iter().zip(sorted.columns()).skip(1) {
             // A name is looked up once for each value of a dictionary.
             let named = field.data_type() == &DataType::Utf8 && ["inst_id", "ccy"].contains(&field.name().as_str());
-            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            let array = if named { cast(array, &dictionary)? } else { Arc::clone(array) };
-            columns.push((field.name().clone(), array));
+            let array = if named { arrays::dictionary(array) } else { Ok(Arc::clone(array)) };
+            columns.push((field.name().clone(), array.map_err(ArrowError::CastError)?));
         }
         Ok((columns, numbers))
     }
