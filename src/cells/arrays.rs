@@ -189,7 +189,7 @@ mod tests {
         all.push(hundredths);
         all.push(Arc::new(BooleanArray::from(vec![Some(true), Some(false), None, Some(true), Some(true)])));
         all.push(Arc::new(StringArray::new_null(5)));
-        all.push(of(&all[0], DataType::Null));
+        all.push(arrow_array::new_null_array(&DataType::Null, 5));
         all
     }
 
