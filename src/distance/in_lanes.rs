@@ -2,7 +2,7 @@
 
 use super::account::{OneAccount, exposed};
 use super::ladders::{Ladders, LaddersIn};
-use super::search::{self, Point, Revalued};
+use super::search::{self, Point, Revalued, Standing};
 use super::submarket::Submarket;
 use super::{AccountDistances, Distance, Reach};
 use crate::book::Book;
@@ -108,7 +108,8 @@ impl<'l, R: Real> Searched<'l, R> {
         }
         let required_usd = now.mmr + now.liquidation_fee;
         let threshold = ladders.rules().status.liquidation;
-        let start = Point::new(0.0, now.margin_ratio, [now.adj_eq, required_usd], threshold);
+        let ratio = now.margin_ratio.unwrap_or(f64::INFINITY);
+        let start = Point { at: 0.0, standing: Standing::new(ratio, [now.adj_eq, required_usd], threshold) };
         Ok(Known { who, now, start, is_alone, parts })
     }
 
@@ -145,11 +146,11 @@ impl<'l, R: Real> Searched<'l, R> {
             open.retain(|&one| {
                 let (of, part) = accounts[one];
                 let figures = ladders.width().part(priced, part, &mut self.work).ok();
-                let on_rung =
-                    |(lane, &rung): (usize, &f64)| figures.as_ref().map(|it| point(rung, it, lane, threshold));
+                let on_rung = |lane| figures.as_ref().map_or(MISSING, |it| standing(it, lane, threshold));
+                let was_liquidated = of.start.standing.is_liquidated(threshold);
                 let new = points[one].len();
-                points[one].extend(moves.iter().enumerate().map(on_rung));
-                points[one][new..].iter().flatten().all(|point| point.liquidated == of.start.liquidated)
+                points[one].extend((0..moves.len()).map(on_rung));
+                points[one][new..].iter().all(|it| is_missing(it) || it.is_liquidated(threshold) == was_liquidated)
             });
         }
         Ok(points)
@@ -176,13 +177,19 @@ impl<'l, R: Real> Searched<'l, R> {
     }
 }
 
-/// The points of an account on the rungs of one way, from the first rung on.
-type Points = Vec<Option<Point>>;
+/// How an account stands on the rungs of one way, from the first rung on.
+type Points = Vec<Standing>;
 
-fn point<L: Real>(price_move: f64, figures: &AccountFigures<L>, lane: usize, threshold: f64) -> Point {
-    let ratio = Some(figures.margin_ratio.lane(lane)).filter(|ratio| *ratio < f64::INFINITY);
+/// A rung on which a figure is not finite.
+const MISSING: Standing = Standing { ratio: f64::NAN, excess_usd: f64::NAN };
+
+fn is_missing(standing: &Standing) -> bool {
+    standing.ratio.is_nan()
+}
+
+fn standing<L: Real>(figures: &AccountFigures<L>, lane: usize, threshold: f64) -> Standing {
     let required_usd = figures.mmr.lane(lane) + figures.liquidation_fee.lane(lane);
-    Point::new(price_move, ratio, [figures.adj_eq.lane(lane), required_usd], threshold)
+    Standing::new(figures.margin_ratio.lane(lane), [figures.adj_eq.lane(lane), required_usd], threshold)
 }
 
 fn not_finite(who: Who<'_>, price_move: f64) -> Error {
@@ -224,12 +231,13 @@ impl Revalued for OnRungs<'_> {
         let (rules, Moved { market, coin, part }) = (self.rules, self.moved);
         let between = self.between.get_or_insert_with(|| Between::new(market, coin, rules, part));
         let figures = between.at(price_move, rules).map_err(|_| not_finite(self.who, price_move))?;
-        Ok(point(price_move, &figures, 0, rules.status.liquidation))
+        Ok(Point { at: price_move, standing: standing(&figures, 0, rules.status.liquidation) })
     }
 
     fn on_rung(&mut self, rung: usize, price_move: f64) -> Result<Point> {
         // A rung that is not finite may lie behind the one that is searched; alone it is an error if it is reached.
-        self.points[self.way].get(rung).copied().flatten().map_or_else(|| self.at(price_move), Ok)
+        let known = self.points[self.way].get(rung).copied().filter(|standing| !is_missing(standing));
+        known.map_or_else(|| self.at(price_move), |standing| Ok(Point { at: price_move, standing }))
     }
 }
 

@@ -177,7 +177,7 @@ pub fn for_each(
 fn reach(found: Option<(Point, bool)>, price_usd: Option<f64>) -> Reach {
     found.map_or(Reach::None, |(at, jump)| {
         let price_usd = price_usd.map(|price| price * (1.0 + at.at));
-        Reach::At(Move { price_move: at.at, price_usd, margin_ratio: at.ratio, jump })
+        Reach::At(Move { price_move: at.at, price_usd, margin_ratio: at.margin_ratio(), jump })
     })
 }
 

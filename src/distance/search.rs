@@ -15,34 +15,40 @@ const DIP_STEPS: usize = 24;
 pub(super) struct Point {
     /// The move.
     pub at: f64,
-    /// Margin ratio.
-    pub ratio: Option<f64>,
-    /// Adjusted equity minus the equity at which liquidation begins, USD.
-    pub excess_usd: f64,
-    /// In liquidation.
-    pub liquidated: bool,
+    pub standing: Standing,
 }
 
-impl Point {
+/// How an account stands. Two numbers and no flag: accounts have one on each of some 180 rungs, and a flag's padding
+/// costs more to copy than the numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Standing {
+    /// Margin ratio; infinite if nothing is required.
+    pub ratio: f64,
+    /// Adjusted equity minus the equity at which liquidation begins, USD.
+    pub excess_usd: f64,
+}
+
+impl Standing {
     /// Of the ratio and of adjusted equity and what it must cover, USD. Liquidation begins where the ratio is at the
     /// threshold.
-    pub fn new(at: f64, ratio: Option<f64>, [adj_eq_usd, required_usd]: [f64; 2], threshold: f64) -> Self {
-        Self {
-            at,
-            ratio,
-            excess_usd: adj_eq_usd - threshold * required_usd,
-            liquidated: ratio.is_some_and(|ratio| ratio <= threshold),
-        }
+    pub fn new(ratio: f64, [adj_eq_usd, required_usd]: [f64; 2], threshold: f64) -> Self {
+        Self { ratio, excess_usd: adj_eq_usd - threshold * required_usd }
     }
 
-    /// How far the ratio is from a change of state; zero or negative once it has changed.
-    fn room(&self, start: &Self, threshold: f64) -> f64 {
-        let above = self.ratio.map_or(f64::INFINITY, |ratio| ratio - threshold);
-        if start.liquidated { -above } else { above }
+    /// In liquidation.
+    pub fn is_liquidated(&self, threshold: f64) -> bool {
+        self.ratio <= threshold
     }
 
     fn has_reached(&self, threshold: f64, tolerance: f64) -> bool {
-        self.ratio.is_some_and(|ratio| (ratio - threshold).abs() <= tolerance)
+        (self.ratio - threshold).abs() <= tolerance
+    }
+}
+
+impl Point {
+    /// The ratio, if something is required.
+    pub fn margin_ratio(&self) -> Option<f64> {
+        Some(self.standing.ratio).filter(|ratio| *ratio < f64::INFINITY)
     }
 }
 
@@ -67,23 +73,23 @@ pub(super) fn nearest(
     threshold: f64,
     revalued: &mut impl Revalued,
 ) -> Result<Option<(Point, bool)>> {
-    let mut search = Search { start, threshold, revalued };
-    if start.has_reached(threshold, 0.0) {
+    let mut search = Search { was_liquidated: start.standing.is_liquidated(threshold), threshold, revalued };
+    if start.standing.has_reached(threshold, 0.0) {
         return Ok(Some((start, false)));
     }
-    let (mut earlier, mut before, mut last) = (None, opposite, start);
+    let (mut earlier, mut before, mut last) = (None, search.sample(opposite), search.sample(start));
     for (number, &rung) in rungs.iter().enumerate() {
-        let next = search.revalued.on_rung(number, rung)?;
-        if search.has_changed(&next) {
-            return search.refine(last, next, Some(before)).map(Some);
+        let next = search.on_rung(number, rung)?;
+        if search.has_changed(&next.point) {
+            return search.refine(last.point, next.point, Some(before.point)).map(Some);
         }
         // If three samples fall and rise again, the minimum lies between the outer two.
-        if search.is_lowest(&last, [&before, &next]) {
+        if last.is_lowest([&before, &next]) {
             let further = rungs.get(number + 1);
-            let further = further.map(|&rung| search.revalued.on_rung(number + 1, rung)).transpose()?;
-            let inner = if number == 0 { last } else { before };
-            if search.may_dip([earlier, Some(before), Some(last), Some(next), further], number == 0)
-                && let Some(dip) = search.dip(inner.at, next.at)?
+            let further = further.map(|&rung| search.on_rung(number + 1, rung)).transpose()?;
+            let inner = if number == 0 { last.point } else { before.point };
+            if may_dip([earlier, Some(before), Some(last), Some(next), further], number == 0)
+                && let Some(dip) = search.dip(inner.at, next.point.at)?
             {
                 return search.refine(inner, dip, None).map(Some);
             }
@@ -93,39 +99,58 @@ pub(super) fn nearest(
     Ok(None)
 }
 
+/// A point with its room.
+#[derive(Clone, Copy)]
+struct Sample {
+    point: Point,
+    room: f64,
+}
+
+impl Sample {
+    fn is_lowest(&self, beside: [&Self; 2]) -> bool {
+        let (room, beside) = (self.room, beside.map(|sample| sample.room));
+        room.is_finite() && beside.iter().all(|other| room <= *other) && beside.iter().any(|other| room < *other)
+    }
+}
+
+/// Whether the room may end in a dip around the third of five samples, the lowest of the inner three.
+///
+/// Around a minimum the room is convex, as far as it is smooth or has a kink. So it stays above the straight lines
+/// through neighbouring samples, continued beyond them. Where these leave more than half of the room, there is no
+/// end to be looked for. The first sample is missing near no move, the last one at the end of the ladder.
+fn may_dip(samples: [Option<Sample>; 5], is_start: bool) -> bool {
+    let [earlier, before, lowest, next, further] =
+        samples.map(|sample| sample.map(|Sample { point, room }| (point.at, room)));
+    let (Some(before), Some(lowest), Some(next)) = (before, lowest, next) else { return true };
+    let outward = least_between((Some(before), lowest), (next, further));
+    let inward = if is_start { f64::INFINITY } else { least_between((earlier, before), (lowest, Some(next))) };
+    let bound = lower(outward, inward);
+    bound.is_nan() || bound <= 0.5 * lowest.1
+}
+
 struct Search<'a, V> {
-    start: Point,
+    was_liquidated: bool,
     threshold: f64,
     revalued: &'a mut V,
 }
 
 impl<V: Revalued> Search<'_, V> {
     fn has_changed(&self, point: &Point) -> bool {
-        point.liquidated != self.start.liquidated
+        point.standing.is_liquidated(self.threshold) != self.was_liquidated
     }
 
+    /// How far the ratio is from a change of state; zero or negative once it has changed.
     fn room(&self, point: &Point) -> f64 {
-        point.room(&self.start, self.threshold)
+        let above = point.standing.ratio - self.threshold;
+        if self.was_liquidated { -above } else { above }
     }
 
-    fn is_lowest(&self, point: &Point, beside: [&Point; 2]) -> bool {
-        let (room, beside) = (self.room(point), beside.map(|point| self.room(point)));
-        room.is_finite() && beside.iter().all(|other| room <= *other) && beside.iter().any(|other| room < *other)
+    fn sample(&self, point: Point) -> Sample {
+        Sample { point, room: self.room(&point) }
     }
 
-    /// Whether the room may end in a dip around the third of five samples, the lowest of the inner three.
-    ///
-    /// Around a minimum the room is convex, as far as it is smooth or has a kink. So it stays above the straight lines
-    /// through neighbouring samples, continued beyond them. Where these leave more than half of the room, there is no
-    /// end to be looked for. The first sample is missing near no move, the last one at the end of the ladder.
-    fn may_dip(&self, samples: [Option<Point>; 5], is_start: bool) -> bool {
-        let [earlier, before, lowest, next, further] =
-            samples.map(|sample| sample.map(|point| (point.at, self.room(&point))));
-        let (Some(before), Some(lowest), Some(next)) = (before, lowest, next) else { return true };
-        let outward = least_between((Some(before), lowest), (next, further));
-        let inward = if is_start { f64::INFINITY } else { least_between((earlier, before), (lowest, Some(next))) };
-        let bound = lower(outward, inward);
-        bound.is_nan() || bound <= 0.5 * lowest.1
+    fn on_rung(&mut self, rung: usize, price_move: f64) -> Result<Sample> {
+        self.revalued.on_rung(rung, price_move).map(|point| self.sample(point))
     }
 
     /// Looks for a change of state between two moves by golden-section search on the remaining room.
@@ -158,7 +183,9 @@ impl<V: Revalued> Search<'_, V> {
         // The bracket is from the newest point to the opposite one, of another state.
         let (mut newest, mut opposite, mut third) = (inner, outer, behind);
         loop {
-            if let Some(point) = [opposite, newest].into_iter().find(|point| point.has_reached(self.threshold, CLOSE)) {
+            if let Some(point) =
+                [opposite, newest].into_iter().find(|point| point.standing.has_reached(self.threshold, CLOSE))
+            {
                 return Ok((point, false));
             }
             let (low, high) = (lower(newest.at, opposite.at), higher(newest.at, opposite.at));
@@ -176,7 +203,7 @@ impl<V: Revalued> Search<'_, V> {
             newest = point;
         }
         let outer = if self.has_changed(&newest) { newest } else { opposite };
-        let reached = [newest, opposite].into_iter().find(|point| point.has_reached(self.threshold, NEARLY));
+        let reached = [newest, opposite].into_iter().find(|point| point.standing.has_reached(self.threshold, NEARLY));
         Ok(reached.map_or((outer, true), |point| (point, false)))
     }
 }
@@ -184,9 +211,9 @@ impl<V: Revalued> Search<'_, V> {
 /// Where the excess is zero, as a share of the way from the newest point to the opposite one; a half where it cannot be
 /// told from these points.
 fn interpolated(newest: &Point, opposite: &Point, third: Option<&Point>) -> f64 {
-    let (new, far) = (newest.excess_usd, opposite.excess_usd);
+    let (new, far) = (newest.standing.excess_usd, opposite.standing.excess_usd);
     let Some(third) = third else { return new / (new - far) };
-    let old = third.excess_usd;
+    let old = third.standing.excess_usd;
     let place = (newest.at - opposite.at) / (third.at - opposite.at);
     let height = (new - far) / (old - far);
     if height * height < place && (1.0 - height) * (1.0 - height) < 1.0 - place {
@@ -239,7 +266,7 @@ mod tests {
 
     /// A point of an account that requires 100 USD: its equity is 100 times the ratio.
     fn point(at: f64, ratio: f64) -> Point {
-        Point { at, ratio: Some(ratio), excess_usd: 100.0 * (ratio - 1.0), liquidated: ratio <= 1.0 }
+        Point { at, standing: Standing { ratio, excess_usd: 100.0 * (ratio - 1.0) } }
     }
 
     fn find(end: f64, ratio: impl Fn(f64) -> f64) -> Option<(f64, bool)> {
@@ -296,10 +323,10 @@ mod tests {
     #[test]
     fn no_ratio_is_no_liquidation() {
         let at = |price: f64| {
-            let gone = Point { at: price, ratio: None, excess_usd: 5.0, liquidated: false };
+            let gone = Point { at: price, standing: Standing { ratio: f64::INFINITY, excess_usd: 5.0 } };
             if price < -0.1 { gone } else { point(price, 0.5) }
         };
         let (found, jump) = nearest([at(0.005), at(0.0)], &ladder(LOWEST_MOVE), 1.0, &mut Curve(at)).unwrap().unwrap();
-        assert!(found.at < -0.1 && found.at > -0.1 - 1e-15 && jump && found.ratio.is_none(), "{found:?}");
+        assert!(found.at < -0.1 && found.at > -0.1 - 1e-15 && jump && found.margin_ratio().is_none(), "{found:?}");
     }
 }

@@ -150,6 +150,18 @@ impl Width {
     }
 }
 
+/// Calls work compiled for the widest instructions that this processor has. It must be inlined, with what it calls.
+#[inline(always)]
+pub(super) fn widest<T>(work: impl FnOnce() -> T) -> T {
+    match Level::new() {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Level::Avx512(simd) => simd.vectorize(work),
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Level::Avx2(simd) => simd.vectorize(work),
+        _ => work(),
+    }
+}
+
 /// Work on several markets side by side.
 pub trait Work {
     /// What comes out.

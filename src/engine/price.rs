@@ -1,5 +1,8 @@
 //! From a market to its priced table: risk units, expiry buckets, and each instrument in every scenario.
 
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
+use crate::engine::lanes::widest;
 use crate::margin::black76::Terms;
 use crate::margin::priced::{
     ClassFigures, Contract, ContractKind, CurrencyParams, DeltaOne, OptionContract, OptionRow, Place, PricedMarket,
@@ -228,6 +231,15 @@ fn unit_params(
     }
 }
 
+/// [`price_option`], its scenarios side by side in wide registers.
+#[inline(never)]
+fn wide_option(spec: &OptionContract, place: Place, number: u32, rules: &Rules) -> (Contract, OptionRow) {
+    widest(
+        #[inline(always)]
+        || price_option(spec, place, number, rules),
+    )
+}
+
 fn contract_of(
     market: &Market,
     rules: &Rules,
@@ -276,7 +288,7 @@ fn contract_of(
     let spec = OptionContract { terms, multiplier, mark_px, index_px, phi_usd, class_mr1, class_mr467, pnl };
     let number = option_rows.len() as u32;
     let (contract, row) =
-        if terms.years > 0.0 { price_option(&spec, place, number, rules) } else { settle_option(&spec, place, number) };
+        if terms.years > 0.0 { wide_option(&spec, place, number, rules) } else { settle_option(&spec, place, number) };
     option_rows.push(row);
     Some(contract)
 }

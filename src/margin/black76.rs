@@ -2,6 +2,8 @@
 //!
 //! Sources: F. Black, "The pricing of commodity contracts" (1976). All functions are per coin of underlying.
 
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
 use super::elementary::{exp, ln_ratio};
 use super::normal::{INV_SQRT_TAU, NEAR, cdf, near_drop, pdf, tail};
 
@@ -84,6 +86,7 @@ impl Terms {
     /// assert!(values[1] < values[0]);
     /// ```
     #[must_use]
+    #[inline(always)]
     pub fn values<const N: usize>(&self, states: &States<N>) -> [f64; N] {
         let (mut low, mut high, mut deviation) = ([0.0; N], [0.0; N], [0.0; N]);
         for lane in 0..N {
@@ -146,7 +149,7 @@ impl Terms {
 ///
 /// The loops have no branch and no call. Which of the two formulas run is asked once for all options; a lane's value
 /// does not depend on its neighbours.
-#[inline]
+#[inline(always)]
 fn time_values<const N: usize>(low: &[f64; N], high: &[f64; N], deviation: &[f64; N]) -> [f64; N] {
     let mut distance = [0.0; N];
     let mut density = [0.0; N];

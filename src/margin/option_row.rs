@@ -6,6 +6,8 @@
 //!                        x 7 moves    x 7 moves   x 7 moves     fall, rise   no move    day     r+, r-
 //! ```
 
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
 use super::black76::{Greeks, States, Terms};
 use super::extremes::{higher, lower, positive_part};
 use super::rules::{Class, MR1_MOVES, Mr1Rules, OptionPnl, Rules};
@@ -64,6 +66,7 @@ pub(super) struct OptionValues {
 
 impl OptionValues {
     /// Values an option in all its scenarios, side by side.
+    #[inline(always)]
     pub fn of(spec: &OptionContract, rules: &Rules) -> Self {
         let states = states(spec, rules);
         Self { values: spec.terms.values(&states), forwards: states.forward }

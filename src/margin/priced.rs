@@ -262,6 +262,7 @@ pub fn price_delta_one(spec: &DeltaOne, place: Place, rules: &Rules) -> Contract
 
 /// Prices an option in every scenario; `row` is the number its row will have.
 #[must_use]
+#[inline(always)]
 pub fn price_option(spec: &OptionContract, place: Place, row: u32, rules: &Rules) -> (Contract, OptionRow) {
     let scale = spec.multiplier * spec.phi_usd;
     let values = OptionValues::of(spec, rules);

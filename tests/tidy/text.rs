@@ -123,6 +123,16 @@ fn every_dependency_has_a_reason() {
     }
 }
 
+/// At the second level the compiler does not put the same work on several markets into one register: a stress takes
+/// three times as long, and nothing but its time tells.
+#[test]
+fn a_release_is_compiled_for_markets_side_by_side() {
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    assert_eq!(manifest["profile"]["release"]["opt-level"].as_integer(), Some(3));
+    let dist = &manifest["profile"]["dist"];
+    assert_eq!((dist["inherits"].as_str(), dist.get("opt-level")), (Some("release"), None));
+}
+
 #[test]
 fn planted_text_is_found() {
     let long = format!("//! Doc.\n{}\n", "x".repeat(MAX_WIDTH + 1));
