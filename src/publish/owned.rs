@@ -246,6 +246,25 @@ mod tests {
         format!("{}  marks.csv\n", blake3::hash(marks.as_bytes()).to_hex())
     }
 
+    /// An input is lost with a folder that has its file, or the name by which it is called.
+    #[cfg(unix)]
+    #[test]
+    fn links_into_a_folder_and_out_of_it() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let folder = dir.join("out");
+        fs::create_dir(&folder).unwrap();
+        for place in [dir.join("outside"), folder.join("inside")] {
+            fs::write(place, "").unwrap();
+        }
+        symlink(dir.join("outside"), folder.join("named")).unwrap();
+        symlink(folder.join("inside"), dir.join("real")).unwrap();
+        let lost = |name: &str| lies_in(&dir.join(name), &folder).unwrap();
+        assert!(lost("out/inside") && lost("out/named") && lost("real"));
+        assert!(!lost("outside") && !lost("missing"));
+    }
+
     /// A folder, the kind of output that would replace it, and the file that prevents this.
     #[test]
     fn what_is_foreign() {

@@ -250,6 +250,42 @@ fn every_edited_field_of_the_summary_is_found() {
     }
 }
 
+/// Without its inputs nothing is computed again: what the summary says twice, and the manifest too, must agree.
+#[test]
+fn a_summary_is_compared_without_its_inputs() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    outputs(dir);
+    fs::write(dir.join("limits.toml"), "[[limit]]\nname = \"one\"\nrule = \"account.mmr <= 1\"\nseverity = \"hard\"\n")
+        .unwrap();
+    let flags = ["--limits", "limits.toml", "--max-rejects", "50%", "--quiet"];
+    succeeds(dir, &[&["run", "snapshot", "--out", "run"], &flags[..]].concat());
+    fs::remove_dir_all(dir.join("snapshot")).unwrap();
+    let run = dir.join("run");
+    assert!(json(&run.join("summary.json"))["limits"]["breaches"]["hard"].as_u64().unwrap() > 1);
+    assert!(found_in(&run).agrees());
+    for (pointer, column) in [
+        ("/limits/breaches/hard", "limits.breaches.hard"),
+        ("/limits/breached/hard", "limits.breached.hard"),
+        ("/limits/each/0/breaches", "limits.breaches.hard"),
+        ("/tables/0/rows_in", "tables.accounts.rows_in"),
+        ("/rejects/rows", "rejects.rows"),
+        ("/rejects/broken", "rejects.broken"),
+        ("/accounts/unmargined", "accounts.unmargined"),
+        ("/accounts/by_status/healthy", "accounts.by_status"),
+        ("/accounts/at_risk", "accounts.at_risk"),
+        ("/hedge_saving/mmr", "hedge_saving.mmr"),
+    ] {
+        let found = after(&run, "summary.json", |path| {
+            let mut summary = json(path);
+            let leaf = summary.pointer_mut(pointer).unwrap();
+            *leaf = leaf.as_u64().map_or(json!(DIFFERENT), |count| json!(count + 1));
+            fs::write(path, serde_json::to_string_pretty(&summary).unwrap()).unwrap();
+        });
+        assert_named(&found, "summary.json", None, column);
+    }
+}
+
 #[test]
 fn files_that_are_edited_removed_or_added_are_named() {
     let place = tempfile::tempdir().unwrap();
