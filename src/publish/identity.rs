@@ -118,7 +118,10 @@ mod tests {
             assert_ne!(of(&request(|_| ()), vec![other, ("positions.csv", 9, "bb")]), plain, "{other:?}");
         }
         let at_url = vec![("s3://a/marks.csv", 7, "aa"), ("positions.csv", 9, "bb")];
-        assert_eq!(of(&request(|_| ()), at_url), of(&request(|_| ()), vec![("/b/x", 7, "aa"), ("positions.csv", 9, "bb")]));
+        assert_eq!(
+            of(&request(|_| ()), at_url),
+            of(&request(|_| ()), vec![("/b/x", 7, "aa"), ("positions.csv", 9, "bb")])
+        );
         // Scenarios from two places, with the same bytes.
         let shocked = |path: &'static str| {
             of(&request(|to| to["shocks"] = json!(path)), [inputs(), vec![(path, 5, "cc")]].concat())

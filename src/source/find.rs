@@ -1,8 +1,8 @@
 //! Which files make up a table.
 
+use super::listing::list;
 use super::local::not_a_file;
 use super::parts::{Partition, parts};
-use super::listing::list;
 use super::remote::{self, Listed};
 use super::{Format, Input, settle, unreadable};
 use crate::store::is_url;

@@ -88,12 +88,10 @@ pub(crate) fn list(url: &Path) -> io::Result<Vec<Entry>> {
     let Some(found) = found else { return Ok(Vec::new()) };
     let name = |key: &Key| key.filename().map(str::to_owned);
     let objects = found.objects.iter().filter(|object| object.location != place.key);
-    let objects = objects.filter_map(|object| {
-        Some(Entry { name: name(&object.location)?, is_folder: false, size: object.size })
-    });
-    let folders = found.common_prefixes.iter().filter_map(|folder| {
-        Some(Entry { name: name(folder)?, is_folder: true, size: 0 })
-    });
+    let objects =
+        objects.filter_map(|object| Some(Entry { name: name(&object.location)?, is_folder: false, size: object.size }));
+    let folders =
+        found.common_prefixes.iter().filter_map(|folder| Some(Entry { name: name(folder)?, is_folder: true, size: 0 }));
     let mut entries: Vec<Entry> = objects.chain(folders).collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
@@ -245,8 +243,9 @@ async fn bring(place: &Place, file: &Path) -> io::Result<bool> {
 /// Deletes objects; one that is not there is as it should be. The work is bounded and not interrupted.
 pub(crate) fn delete(urls: &[PathBuf]) -> io::Result<()> {
     let places = urls.iter().map(|url| Place::of(url)).collect::<io::Result<Vec<_>>>()?;
-    let delete = |place: &Place| async { if_there(place.store.delete(&place.key).await).map(drop) };
-    let works = places.iter().map(|place| async move { place.ask(delete(place)).await });
+    let works = places.iter().map(|place| async move {
+        place.ask(async { if_there(place.store.delete(&place.key).await).map(drop) }).await
+    });
     let works = stream::iter(works).buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>();
     wait_to_the_end(async {
         let in_time = tokio::time::timeout(CLEANING, works).await;

@@ -215,6 +215,10 @@ impl Remote {
             self.region.write(&part, at).map_err(Fault::Said)?;
             at += part.len() as u64;
         }
-        if at == range.end { Ok(()) } else { Err(Fault::Said(io::Error::other("fewer bytes came than were asked for"))) }
+        if at == range.end {
+            Ok(())
+        } else {
+            Err(Fault::Said(io::Error::other("fewer bytes came than were asked for")))
+        }
     }
 }

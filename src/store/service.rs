@@ -134,9 +134,7 @@ fn build(location: &Location) -> object_store::Result<Arc<dyn ObjectStore>> {
         Scheme::Az => {
             Arc::new(MicrosoftAzureBuilder::from_env().with_container_name(bucket).with_retry(retry).build()?)
         }
-        Scheme::Https => {
-            Arc::new(HttpBuilder::new().with_url(format!("https://{bucket}")).with_retry(retry).build()?)
-        }
+        Scheme::Https => Arc::new(HttpBuilder::new().with_url(format!("https://{bucket}")).with_retry(retry).build()?),
         Scheme::Http => {
             let builder = HttpBuilder::new().with_url(format!("http://{bucket}")).with_retry(retry);
             Arc::new(builder.with_config(ClientConfigKey::AllowHttp, "true").build()?)
