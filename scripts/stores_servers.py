@@ -137,9 +137,11 @@ class Azure:
         headers = {"x-ms-date": datetime.datetime.now(datetime.timezone.utc).strftime("%a, %d %b %Y %H:%M:%S GMT"),
                    "x-ms-version": "2021-08-06"}
         kind = ""
-        if method == "PUT" and "restype" not in query:
-            headers["x-ms-blob-type"], kind = "BlockBlob", "application/octet-stream"
-            headers["Content-Type"] = kind
+        if method == "PUT":
+            # Else urllib adds one of its own, which is not signed.
+            headers["Content-Type"] = kind = "application/octet-stream"
+            if "restype" not in query:
+                headers["x-ms-blob-type"] = "BlockBlob"
         named = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-ms"))
         resource = f"/{AZURE_ACCOUNT}/{AZURE_ACCOUNT}{urllib.parse.quote(path)}"
         resource += "".join(f"\n{name}:{query[name]}" for name in sorted(query))
