@@ -76,7 +76,6 @@ class Check:
 def same_bytes(check, store, env):
     """A run at URLs is the run in folders; it verifies, replays, is refused and replaced."""
     url = f"{store.scheme}://book"
-    check.load(store, check.sample, "sample")
     version = check.local(check.sample, out=f"same-{store.scheme}")
     check.run("run", f"{url}/sample", "--out", f"{url}/same", env=env)
     if check.state(store, "same", [version]) != 0:
@@ -262,6 +261,8 @@ def main():
         for name, kind in (("s3", S3), ("az", Azure)):
             if name in args.stores:
                 stores.append(kind(args.tools, place / f"server-{name}"))
+        for store in stores:
+            check.load(store, check.sample, "sample")
         for name in args.only:
             # What is asked of a web server, and what takes long, is asked once.
             for store in stores if name in ("same_bytes", "racers", "kills") else stores[:1]:

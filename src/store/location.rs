@@ -127,6 +127,7 @@ impl Location {
     }
 
     /// True if nothing can be written there and nothing be listed.
+    #[cfg(feature = "cloud")]
     pub fn is_read_only(&self) -> bool {
         matches!(self.scheme, Scheme::Http | Scheme::Https)
     }

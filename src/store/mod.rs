@@ -37,6 +37,7 @@ pub(crate) use remote::Remote;
 pub use service::stop_when;
 
 use crate::Error;
+#[cfg(feature = "cloud")]
 use std::io;
 use std::path::Path;
 
@@ -57,6 +58,7 @@ pub(crate) fn not_built_in(url: &Path) -> Error {
 }
 
 /// An error of a store as one of the library; an interruption stays what it is.
+#[cfg(feature = "cloud")]
 pub(crate) fn failed(action: &'static str, url: &Path, error: io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(inner) => inner,
