@@ -65,8 +65,8 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
-    /// What is in the folder goes before the lock does: a process that is killed in between leaves a folder with a lock,
-    /// or an empty one, and the next process clears both.
+    /// What is in the folder goes before the lock does: a process that is killed in between leaves a folder with a
+    /// lock, or an empty one, and the next process clears both.
     fn drop(&mut self) {
         let _ = empty(self.folder.path());
     }

@@ -8,8 +8,8 @@
 //!                      there at the start). It names `run-ID` as `files_in`, so before it nobody finds the files
 //! ```
 //!
-//! What a killed run leaves are objects below a `run-ID` that no manifest names: no reader takes them for a run, and the
-//! next run to the same URL names them. They are not deleted: a run that has not ended looks the same.
+//! What a killed run leaves are objects below a `run-ID` that no manifest names: no reader takes them for a run, and
+//! the next run to the same URL names them. They are not deleted: a run that has not ended looks the same.
 
 use super::MANIFEST;
 use super::json::json;

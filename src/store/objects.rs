@@ -1,7 +1,7 @@
 //! Objects by their URLs: listed, looked at, read whole, written, deleted. Each call waits for the answer.
 //!
-//! Errors are those of the system by their kind (`NotFound`, `AlreadyExists`, `PermissionDenied`), with the words of the
-//! store; an interruption is an error with [`crate::Error::Interrupted`] in it.
+//! Errors are those of the system by their kind (`NotFound`, `AlreadyExists`, `PermissionDenied`), with the words of
+//! the store; an interruption is an error with [`crate::Error::Interrupted`] in it.
 
 use super::service::{Place, runtime, said, wait, wait_to_the_end};
 use futures_util::stream::{self, StreamExt, TryStreamExt};

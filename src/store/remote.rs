@@ -1,5 +1,5 @@
-//! One object, read in blocks of one version. Blocks are fetched ahead of whoever reads, each once: what has come is kept
-//! in a temporary file, so that an object can be hashed, looked through and decoded in any order.
+//! One object, read in blocks of one version. Blocks are fetched ahead of whoever reads, each once: what has come is
+//! kept in a temporary file, so that an object can be hashed, looked through and decoded in any order.
 
 use super::objects::{Meta, head};
 use super::service::{GLANCE, Place, is_stopped, runtime, said};
