@@ -89,10 +89,8 @@ impl Place {
         let location = Location::of(url).map_err(io::Error::other)?;
         let store = client(&location)?;
         // The path of a URL of the web is encoded; the client encodes it again.
-        let key = match location.is_read_only() {
-            true => Key::from_url_path(&location.key),
-            false => Key::parse(&location.key),
-        };
+        let is_encoded = location.is_read_only();
+        let key = if is_encoded { Key::from_url_path(&location.key) } else { Key::parse(&location.key) };
         let key = key.map_err(|error| io::Error::other(format!("no key of an object: {error}")))?;
         Ok(Self { store, key, location })
     }
@@ -108,9 +106,12 @@ impl Place {
     }
 }
 
+/// Clients by the kind of the store and the bucket.
+type Clients = HashMap<(Scheme, String), Arc<dyn ObjectStore>>;
+
 /// The client of a bucket. It is made once: it keeps connections and credentials.
 fn client(location: &Location) -> io::Result<Arc<dyn ObjectStore>> {
-    static CLIENTS: OnceLock<Mutex<HashMap<(Scheme, String), Arc<dyn ObjectStore>>>> = OnceLock::new();
+    static CLIENTS: OnceLock<Mutex<Clients>> = OnceLock::new();
     let clients = CLIENTS.get_or_init(Mutex::default);
     let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
     let name = (location.scheme, location.host.clone());
