@@ -88,6 +88,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `cli` (default) | the command `remargin`, [`mod@bench`], [`mod@signature`], and the crates that only they need |
+//! | `cloud` | snapshots and output folders at URLs, see [`store`]; without it the program has no network |
 //!
 //! A program that uses the library alone takes it without the command:
 //!
@@ -151,6 +152,7 @@ pub mod signature;
 pub mod simulate;
 pub mod snapshot;
 pub mod source;
+pub mod store;
 pub mod stress;
 pub mod tables;
 pub mod totals;

@@ -37,6 +37,7 @@ mod signals;
 mod simulate;
 mod stress;
 mod terminal;
+mod urls;
 mod verify;
 mod watch;
 
@@ -160,8 +161,9 @@ pub fn main(args: &[OsString]) -> u8 {
 
 fn run(args: &[OsString]) -> u8 {
     let parser = Cli::command().color(terminal::help_colour(args));
-    let cli = match parser.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
+    let parsed = parser.try_get_matches_from(args).and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(mut error) => {
             nearest::suggest(&mut error, &mut Cli::command(), args);
             terminal::print_usage(&error, args);
@@ -170,7 +172,8 @@ fn run(args: &[OsString]) -> u8 {
     };
     let terminal = Terminal::new(&cli.global);
     // Run on a thread of the pool, so that `--threads N` means N threads in total: the writing thread computes too.
-    let work = || prepare(&cli, &terminal).and_then(|()| rayon::scope(|_| execute(&cli.command, args, &terminal)));
+    let prepared = || urls::check(&matches).and_then(|()| prepare(&cli, &terminal));
+    let work = || prepared().and_then(|()| rayon::scope(|_| execute(&cli.command, args, &terminal)));
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Error::Runtime("internal fault, please report it; see above".to_owned())));
     terminal.finish();

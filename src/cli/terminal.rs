@@ -78,6 +78,11 @@ impl Terminal {
     /// Listens for signals. The first one: the library stops at the next safe point and writes nothing. The second one:
     /// the process ends at once.
     pub fn watch_signals(&self) -> Result<()> {
+        #[cfg(feature = "cloud")]
+        {
+            let signals = self.signals.clone();
+            remargin::store::stop_when(move || signals.is_received());
+        }
         self.signals.listen()
     }
 

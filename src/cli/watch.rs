@@ -45,6 +45,9 @@ fn now_ns() -> i64 {
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
+    if remargin::store::is_url(path) {
+        return Ok(path.to_path_buf());
+    }
     std::path::absolute(path).map_err(|err| Error::io("find", path, err))
 }
 

@@ -16,6 +16,7 @@ use crate::memory::{BOOK_ROW, MemoryLimit, NARROWEST, Need, Rows};
 use crate::parallel::in_order;
 use crate::snapshot::stream::{Currencies, Cut, Piece, Reader, Spill, Stream, Window};
 use crate::snapshot::{InputFile, LoadOptions, MarketRows, Snapshot, Tables, Warning};
+use crate::source::beside_bytes;
 use crate::{Error, Invalid, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct OpenBook<'a> {
     inputs: Option<Vec<InputFile>>,
     /// Warnings were told by another pass of the same command.
     is_told: bool,
+    /// Bytes that reading takes where the snapshot is in a store.
+    beside: u64,
 }
 
 /// How much memory a book may take, and where it goes if it needs more.
@@ -79,7 +82,7 @@ impl<'a> OpenBook<'a> {
         memory: Memory,
         options: &LoadOptions<'a>,
     ) -> Result<Self> {
-        Ok(Self::new(Stream::open_grouped(dir, currencies, groups, options)?, memory, options))
+        Ok(Self::new(Stream::open_grouped(dir, currencies, groups, options)?, memory, options, beside_bytes(dir)))
     }
 
     /// A book of tables that the caller holds; the book of each piece says the groups of its accounts.
@@ -93,13 +96,13 @@ impl<'a> OpenBook<'a> {
         options: &LoadOptions<'a>,
     ) -> Result<Self> {
         let memory = Memory::new(MemoryLimit::of_bytes(u64::MAX), Need::ROWS, None);
-        Ok(Self::new(crate::snapshot::open_rows(market, tables, groups, options)?, memory, options))
+        Ok(Self::new(crate::snapshot::open_rows(market, tables, groups, options)?, memory, options, 0))
     }
 
-    fn new(mut stream: Stream, mut memory: Memory, options: &LoadOptions<'a>) -> Self {
+    fn new(mut stream: Stream, mut memory: Memory, options: &LoadOptions<'a>, beside: u64) -> Self {
         let budget = Arc::default();
         stream.count_in(&budget);
-        memory.need = memory.need.of_rows(stream.weigh());
+        memory.need = memory.need.of_rows(stream.weigh()).keeping(beside);
         Self {
             stream,
             options: *options,
@@ -112,6 +115,7 @@ impl<'a> OpenBook<'a> {
             kept: None,
             inputs: None,
             is_told: false,
+            beside,
         }
     }
 
@@ -153,7 +157,7 @@ impl<'a> OpenBook<'a> {
 
     /// More bytes stay resident than were known of when the book was opened. The source is chosen afterwards.
     pub fn need(&mut self, need: Need) {
-        self.memory.need = need.of_rows(self.stream.weigh());
+        self.memory.need = need.of_rows(self.stream.weigh()).keeping(self.beside);
     }
 
     /// Several passes will come: a book that fits stays in memory after the first.

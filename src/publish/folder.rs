@@ -23,7 +23,7 @@ use std::{fs, io};
 
 /// A folder under construction.
 #[derive(Debug)]
-pub struct OutputFolder {
+pub(super) struct LocalFolder {
     building: PathBuf,
     old: PathBuf,
     target: PathBuf,
@@ -36,8 +36,8 @@ pub struct OutputFolder {
     made_parents: MadeParents,
 }
 
-impl OutputFolder {
-    /// Prepares to build `out`. Nothing exists under that name until [`OutputFolder::publish`]. Missing parents are
+impl LocalFolder {
+    /// Prepares to build `out`. Nothing exists under that name until [`LocalFolder::publish`]. Missing parents are
     /// created. `inputs` are the paths that will be read; they must not be inside a folder that will be replaced.
     ///
     /// Remains of a killed run are removed and logged.
@@ -50,8 +50,8 @@ impl OutputFolder {
         Self::of(Contents::Outputs, out, force, inputs)
     }
 
-    /// Like [`OutputFolder::create`], for a snapshot: replaces only a snapshot written by this program.
-    pub(crate) fn of_snapshot(out: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
+    /// As [`LocalFolder::create`], for a snapshot: replaces only a snapshot written by this program.
+    pub fn of_snapshot(out: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
         Self::of(Contents::Snapshot, out, force, inputs)
     }
 
@@ -85,31 +85,6 @@ impl OutputFolder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.building
-    }
-
-    /// Removes everything written so far.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if something cannot be removed.
-    pub fn clear(&self) -> Result<()> {
-        let entries = fs::read_dir(self.path()).map_err(|err| Error::io("read", self.path(), err))?;
-        for entry in entries {
-            let path = entry.map_err(|err| Error::io("read", self.path(), err))?.path();
-            disk::remove_file(&path).map_err(|err| Error::io("remove", &path, err))?;
-        }
-        Ok(())
-    }
-
-    /// Removes a file, if it was written, so that it can be written anew.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if it cannot be removed.
-    pub fn discard(&self, name: &str) -> Result<()> {
-        let path = self.path().join(name);
-        match disk::remove_file(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
-            outcome => outcome.map_err(|err| Error::io("remove", &path, err)),
-        }
     }
 
     /// Gives the folder its final name. Its files must already be synced to disk.
@@ -175,7 +150,7 @@ impl OutputFolder {
     }
 }
 
-impl Drop for OutputFolder {
+impl Drop for LocalFolder {
     fn drop(&mut self) {
         if !self.is_published {
             let _ = disk::remove_dir_all(&self.building);
@@ -301,9 +276,9 @@ mod tests {
         let file = place.path().join("file");
         fs::write(&file, "x").unwrap();
         for (out, allowed) in [(&empty, true), (&run, true), (&other, false), (&with_input, false), (&file, false)] {
-            let refused = OutputFolder::create(out, false, &[&input]).unwrap_err();
+            let refused = LocalFolder::create(out, false, &[&input]).unwrap_err();
             assert!(matches!(refused, Error::Refused { .. }), "{refused}");
-            let forced = OutputFolder::create(out, true, &[&input]);
+            let forced = LocalFolder::create(out, true, &[&input]);
             assert_eq!(forced.is_ok(), allowed, "{forced:?}");
             if let Err(error) = forced {
                 assert!(matches!(error, Error::Usage(_)), "{error}");
@@ -311,7 +286,7 @@ mod tests {
         }
         assert_eq!(entries(place.path()), 5, "nothing but what was there");
         for nameless in ["/", "..", "."] {
-            assert_eq!(OutputFolder::create(Path::new(nameless), true, &[]).unwrap_err().exit_code(), 2, "{nameless}");
+            assert_eq!(LocalFolder::create(Path::new(nameless), true, &[]).unwrap_err().exit_code(), 2, "{nameless}");
         }
     }
 
@@ -319,17 +294,17 @@ mod tests {
     fn the_second_of_two_runs_fails_clearly() {
         let place = tempfile::tempdir().unwrap();
         let out = place.path().join("out");
-        let first = OutputFolder::create(&out, false, &[]).unwrap();
+        let first = LocalFolder::create(&out, false, &[]).unwrap();
         fs::write(first.path().join("table"), "x").unwrap();
         for force in [false, true] {
-            let error = OutputFolder::create(&out, force, &[]).unwrap_err();
+            let error = LocalFolder::create(&out, force, &[]).unwrap_err();
             assert!(error.to_string().contains("another run is writing to"), "{error}");
             assert_eq!(error.exit_code(), 1);
         }
         first.publish().unwrap();
         assert_eq!(entries(place.path()), 1);
         assert!(out.join("table").is_file());
-        assert!(OutputFolder::create(&out, false, &[]).unwrap_err().to_string().contains("exists already"));
+        assert!(LocalFolder::create(&out, false, &[]).unwrap_err().to_string().contains("exists already"));
     }
 
     #[test]
@@ -337,7 +312,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let out = place.path().join("out");
         for force in [false, true] {
-            let folder = OutputFolder::create(&out, force, &[]).unwrap();
+            let folder = LocalFolder::create(&out, force, &[]).unwrap();
             fs::create_dir(&out).unwrap();
             fs::write(out.join("thesis.txt"), "x").unwrap();
             let error = folder.publish().unwrap_err();
@@ -363,7 +338,7 @@ mod tests {
         make(".out.remargin-partial", "half");
         make(".out.remargin-old", "old");
         fs::write(place.path().join(".out.remargin-lock"), "").unwrap();
-        let error = OutputFolder::create(&out, false, &[]).unwrap_err();
+        let error = LocalFolder::create(&out, false, &[]).unwrap_err();
         assert!(error.to_string().contains("exists already"), "what was set aside is back: {error}");
         assert_eq!(fs::read_to_string(out.join(MANIFEST)).unwrap(), "old");
         assert_eq!(entries(place.path()), 1);
@@ -371,7 +346,7 @@ mod tests {
         fs::write(out.join(MANIFEST), OURS).unwrap();
         make(".out.remargin-partial", "half");
         make(".out.remargin-old", "older");
-        drop(OutputFolder::create(&out, true, &[]).unwrap());
+        drop(LocalFolder::create(&out, true, &[]).unwrap());
         assert_eq!(fs::read_to_string(out.join(MANIFEST)).unwrap(), OURS);
         assert_eq!(entries(place.path()), 1);
     }
@@ -381,11 +356,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("file"), "x").unwrap();
         let out = place.path().join("file/out");
-        let error = OutputFolder::create(&out, false, &[]).unwrap_err();
+        let error = LocalFolder::create(&out, false, &[]).unwrap_err();
         assert_eq!(error.exit_code(), 1);
         assert!(error.to_string().contains("file/"), "{error}");
         let long = "x".repeat(300);
-        let error = OutputFolder::create(&place.path().join(&long), false, &[]).unwrap_err();
+        let error = LocalFolder::create(&place.path().join(&long), false, &[]).unwrap_err();
         assert!(error.to_string().contains(&long), "{error}");
         assert_eq!(entries(place.path()), 1);
     }
@@ -394,9 +369,9 @@ mod tests {
     fn parents_are_made_and_unmade() {
         let place = tempfile::tempdir().unwrap();
         let out = place.path().join("a/b/out");
-        drop(OutputFolder::create(&out, false, &[]).unwrap());
+        drop(LocalFolder::create(&out, false, &[]).unwrap());
         assert_eq!(entries(place.path()), 0);
-        OutputFolder::create(&out, false, &[]).unwrap().publish().unwrap();
+        LocalFolder::create(&out, false, &[]).unwrap().publish().unwrap();
         assert!(out.is_dir());
     }
 
@@ -408,7 +383,7 @@ mod tests {
         fs::create_dir(&real).unwrap();
         fs::write(real.join(MANIFEST), OURS).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        OutputFolder::create(&link, true, &[]).unwrap().publish().unwrap();
+        LocalFolder::create(&link, true, &[]).unwrap().publish().unwrap();
         assert!(link.is_symlink());
         assert_eq!(entries(&real), 0);
     }
@@ -419,7 +394,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let place = tempfile::tempdir().unwrap();
         let (ours, plain) = (place.path().join("ours"), place.path().join("plain"));
-        OutputFolder::create(&ours, false, &[]).unwrap().publish().unwrap();
+        LocalFolder::create(&ours, false, &[]).unwrap().publish().unwrap();
         fs::create_dir(&plain).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));

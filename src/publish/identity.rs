@@ -4,6 +4,7 @@
 //! Paths, times, threads and memory limits are not part of it.
 
 use crate::rules::Mark;
+use crate::store::is_url;
 use crate::{Error, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ impl Parts<'_> {
 
 /// The path of an input below the snapshot, with `/` between its names on every system.
 fn place(path: &str) -> String {
-    if Path::new(path).is_absolute() || path.starts_with('/') {
+    if Path::new(path).is_absolute() || path.starts_with('/') || is_url(Path::new(path)) {
         return OUTSIDE.to_owned();
     }
     path.replace('\\', "/")
@@ -116,6 +117,11 @@ mod tests {
         for other in [("marks.csv", 8, "aa"), ("marks.csv", 7, "ab"), ("marks.parquet", 7, "aa")] {
             assert_ne!(of(&request(|_| ()), vec![other, ("positions.csv", 9, "bb")]), plain, "{other:?}");
         }
+        let at_url = vec![("s3://a/marks.csv", 7, "aa"), ("positions.csv", 9, "bb")];
+        assert_eq!(
+            of(&request(|_| ()), at_url),
+            of(&request(|_| ()), vec![("/b/x", 7, "aa"), ("positions.csv", 9, "bb")])
+        );
         // Scenarios from two places, with the same bytes.
         let shocked = |path: &'static str| {
             of(&request(|to| to["shocks"] = json!(path)), [inputs(), vec![(path, 5, "cc")]].concat())

@@ -97,6 +97,9 @@ pub(crate) struct Manifest<'a> {
     /// The request, for a replay; absent of a simulation.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<&'a Request>,
+    /// Of a run at a URL: the name, below the URL, under which its files are. Absent of a run in a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files_in: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -215,6 +218,7 @@ pub(crate) fn write(folder: &OutputFolder, from: &Provenance, outputs: &[OutputF
         threads: rayon::current_num_threads(),
         timings_seconds: ManifestTimings::from(from.timings),
         request: from.request.as_ref(),
+        files_in: None,
     };
     write_bytes(folder.path(), MANIFEST, &json(MANIFEST, &manifest)?)?;
     Ok(Published {

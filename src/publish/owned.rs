@@ -142,14 +142,18 @@ fn listed(folder: &Path) -> Result<BTreeSet<PathBuf>, String> {
         return Err(why("there is none"));
     }
     let text = bounded(&manifest).map_err(|err| why(&format!("it cannot be read: {err}")))?;
-    let listing: Listing =
-        serde_json::from_slice(&text).map_err(|_| why("the existing one was not written by remargin"))?;
+    named(&text).ok_or_else(|| why("the existing one was not written by remargin"))
+}
+
+/// The files that a manifest of this program names, and those that may be beside them; `None` if it is another's.
+pub(super) fn named(manifest: &[u8]) -> Option<BTreeSet<PathBuf>> {
+    let listing: Listing = serde_json::from_slice(manifest).ok()?;
     let mut files: BTreeSet<PathBuf> = BESIDE_OUTPUTS.iter().map(PathBuf::from).collect();
     files.extend(listing.outputs.into_iter().map(|listed| listed.path));
     for bucket in listing.buckets {
         files.extend(bucket.files.into_iter().map(|listed| bucket.path.join(listed.path)));
     }
-    Ok(files)
+    Some(files)
 }
 
 fn tables(folder: &Path) -> Result<BTreeSet<PathBuf>, String> {

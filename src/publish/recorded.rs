@@ -8,7 +8,7 @@ use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::{self, LoadedRules};
 use crate::snapshot::Expectations;
 use crate::source::{self, Format, LARGEST_JSON};
-use crate::{Error, Invalid, Result};
+use crate::{Error, Invalid, Result, store};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -281,7 +281,8 @@ impl Recorded {
     /// The current path of an input, if the snapshot is in the folder `snapshot`.
     #[must_use]
     pub fn input_path(input: &RecordedFile, snapshot: &Path) -> PathBuf {
-        snapshot.join(&input.path)
+        let path = Path::new(&input.path);
+        if store::is_url(path) { path.to_path_buf() } else { snapshot.join(path) }
     }
 }
 
@@ -303,11 +304,14 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Res
     Ok(value)
 }
 
-/// An absolute path, valid in every working folder.
+/// An absolute path, valid in every working folder; a URL is one.
 ///
 /// # Errors
 /// [`Error::Io`] if there is no working folder; [`Error::Runtime`] if the path is not valid text.
 pub(crate) fn absolute(path: &Path) -> Result<String> {
+    if store::is_url(path) {
+        return store::Location::of(path).map(|location| location.to_string());
+    }
     let full = std::path::absolute(path).map_err(|err| Error::io("find", path, err))?;
     full.into_os_string().into_string().map_err(|full| {
         Error::Runtime(format!(

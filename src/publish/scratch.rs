@@ -50,13 +50,39 @@ impl Scratch {
     #[cfg(feature = "cli")]
     pub fn close(self) -> Result<()> {
         let path = self.folder.path().to_path_buf();
-        self.folder.close().map_err(|err| Error::io("remove", path, err))
+        empty(&path).map_err(|err| Error::io("remove", &path, err))?;
+        drop(self);
+        match fs::symlink_metadata(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+            _ => Err(Error::io("remove", path, io::Error::other("it is still there"))),
+        }
     }
 
     /// The folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
+}
+
+impl Drop for Scratch {
+    /// What is in the folder goes before the lock does: a process that is killed in between leaves a folder with a
+    /// lock, or an empty one, and the next process clears both.
+    fn drop(&mut self) {
+        let _ = empty(self.folder.path());
+    }
+}
+
+/// Removes everything in a folder but the lock.
+fn empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            disk::remove_dir_all(&entry.path())?;
+        } else if entry.file_name() != LOCK {
+            disk::remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes the folders of killed processes, as far as it can: they are in nobody's way.
@@ -83,7 +109,9 @@ fn clear_one(folder: &Path) -> io::Result<bool> {
     if !lock.is_held() {
         return Ok(false);
     }
-    disk::remove_dir_all(folder).map(|()| true)
+    empty(folder)?;
+    drop(lock);
+    disk::remove_dir(folder).map(|()| true)
 }
 
 /// A folder, not a link, of the user who owns `own`.
@@ -134,6 +162,22 @@ mod tests {
         }
         drop((running, first, second, third));
         assert_eq!(names(place.path()), ["remargin-replay-file", "remargin-replay-of-somebody"]);
+    }
+
+    /// A process may be killed while it removes its folder.
+    #[test]
+    fn the_lock_goes_last() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join("run")).unwrap();
+        for file in ["a", "run/b", LOCK, "z"] {
+            fs::write(place.path().join(file), "x").unwrap();
+        }
+        empty(place.path()).unwrap();
+        assert_eq!(names(place.path()), [LOCK]);
+        let scratch = Scratch::create(place.path(), "fetch").unwrap();
+        fs::write(scratch.path().join("work"), "x").unwrap();
+        scratch.close().unwrap();
+        assert_eq!(names(place.path()), [LOCK]);
     }
 
     #[cfg(unix)]

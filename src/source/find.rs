@@ -1,10 +1,13 @@
 //! Which files make up a table.
 
+use super::listing::list;
 use super::local::not_a_file;
 use super::parts::{Partition, parts};
+use super::remote::{self, Listed};
 use super::{Format, Input, settle, unreadable};
+use crate::store::is_url;
 use crate::{Invalid, Result};
-use std::io::ErrorKind;
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// The files of one table, in the order of their rows; none is opened yet.
@@ -24,7 +27,12 @@ impl Located {
     /// # Errors
     /// [`Invalid`] if one is not a regular file or cannot be opened.
     pub fn open(&self) -> Result<Source> {
-        let files = self.files.iter().map(|file| Input::open(file)).collect::<Result<_>>()?;
+        // A store takes long to answer, so several are asked at once.
+        let files = if self.files.len() > 1 && is_url(&self.path) {
+            self.files.par_iter().map(|file| Input::open(file)).collect::<Result<_>>()?
+        } else {
+            self.files.iter().map(|file| Input::open(file)).collect::<Result<_>>()?
+        };
         Ok(Source { format: self.format, files, partitions: self.partitions.clone() })
     }
 
@@ -88,37 +96,45 @@ fn format_of(end: &str) -> Option<Format> {
 /// what is there.
 pub(crate) fn find(dir: &Path, name: &str) -> Result<Option<Located>> {
     let mut found = Vec::new();
-    for path in entries(dir)? {
+    for Listed { path, is_folder } in candidates(dir, name)? {
         let Some(rest) = path.file_name().and_then(|file| file.to_str()?.strip_prefix(name)) else { continue };
         if rest.is_empty() {
-            found.push((Format::Parquet, path));
+            found.push((Format::Parquet, path, is_folder));
         } else if let Some(format) = rest.strip_prefix('.').and_then(format_of) {
-            found.push((format, path));
+            found.push((format, path, is_folder));
         }
     }
-    found.sort_by(|(_, a), (_, b)| a.cmp(b));
-    if let [(_, first), (_, second), ..] = found.as_slice() {
+    found.sort_by(|(_, a, _), (_, b, _)| a.cmp(b));
+    if let [(_, first, _), (_, second, _), ..] = found.as_slice() {
         return Err(Invalid::new(format!("table `{name}` is there twice"))
             .file(second)
             .expected(format!("one file, since `{}` holds the table as well", first.display()))
             .hint("move one of them out of the folder")
             .into());
     }
-    let Some((format, path)) = found.pop() else { return Ok(None) };
-    let is_folder = path == dir.join(name) || (format == Format::Parquet && path.is_dir());
+    let Some((format, path, is_folder)) = found.pop() else { return Ok(None) };
+    let is_folder = path == dir.join(name) || (format == Format::Parquet && is_folder);
     Ok(Some(if is_folder { Located::of_folder(name, path)? } else { Located::of_file(format, path) }))
 }
 
-/// What is in a folder; nothing if there is no such folder.
+/// What may be a file of table `name`: what is in the folder or, where nothing can be listed, the names that it may
+/// have.
+fn candidates(dir: &Path, name: &str) -> Result<Vec<Listed>> {
+    if is_url(dir) && remote::cannot_list(dir)? {
+        return remote::named(dir, name, ENDS.iter().map(|(end, _)| *end));
+    }
+    list(dir)
+}
+
+/// What is in a folder; nothing if there is no such folder, or if it is on a server that lists nothing.
 ///
 /// # Errors
 /// [`Invalid`] if it cannot be listed.
 pub(crate) fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
-    let list = match std::fs::read_dir(dir) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
-        list => list.map_err(|error| unreadable(dir, &error))?,
-    };
-    list.map(|entry| entry.map(|entry| entry.path()).map_err(|error| unreadable(dir, &error))).collect()
+    if is_url(dir) && remote::cannot_list(dir)? {
+        return Ok(Vec::new());
+    }
+    Ok(list(dir)?.into_iter().map(|listed| listed.path).collect())
 }
 
 /// A table at a path of its own: a file named `*.parquet`, `*.arrow` or `*.csv`, or a folder of Parquet parts.
@@ -126,6 +142,9 @@ pub(crate) fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// [`Invalid`] if it is not there or is something else.
 pub(crate) fn at(path: &Path) -> Result<Located> {
+    if is_url(path) {
+        return at_url(path);
+    }
     let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if metadata.is_dir() {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -134,6 +153,19 @@ pub(crate) fn at(path: &Path) -> Result<Located> {
     if !metadata.is_file() {
         return Err(not_a_file(path, &metadata).into());
     }
+    file_at(path)
+}
+
+/// As [`at`], for a URL: a prefix with objects below it is a folder.
+fn at_url(path: &Path) -> Result<Located> {
+    if remote::is_object(path)? || !remote::is_folder(path)? {
+        return file_at(path);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Located::of_folder(&name, path.to_path_buf())
+}
+
+fn file_at(path: &Path) -> Result<Located> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let formats = name.match_indices('.').filter_map(|(dot, _)| format_of(name.get(dot + 1..)?));
     let Some(format) = formats.into_iter().next() else {

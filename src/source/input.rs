@@ -1,8 +1,9 @@
 //! A handle on an opened input, shared by everything that reads it, and its hash.
 
 use super::local::LocalFile;
-use super::{ByteSource, changed, unreadable};
+use super::{ByteSource, changed, remote, unreadable};
 use crate::progress::Progress;
+use crate::store::is_url;
 use crate::{Error, Invalid, Result};
 use rayon::prelude::*;
 use std::io;
@@ -17,8 +18,12 @@ impl Input {
     /// Opens a file.
     ///
     /// # Errors
-    /// [`Invalid`] if it is not a regular file or cannot be opened. Links are followed.
+    /// [`Invalid`] if it is not a regular file or cannot be opened. Links are followed. [`Error::Usage`] for a URL that
+    /// cannot be used.
     pub fn open(path: &Path) -> Result<Self> {
+        if is_url(path) {
+            return remote::open(path).map(Self);
+        }
         Ok(Self(Arc::new(LocalFile::open(path)?)))
     }
 
@@ -148,5 +153,10 @@ pub(crate) fn settle<'a, T>(inputs: impl IntoIterator<Item = &'a Input>, outcome
 }
 
 fn verify_all<'a>(inputs: impl IntoIterator<Item = &'a Input>) -> Result<()> {
+    let inputs: Vec<&Input> = inputs.into_iter().collect();
+    // A store takes long to answer, so several are asked at once.
+    if inputs.len() > 1 && inputs.iter().any(|input| is_url(input.path())) {
+        return inputs.par_iter().try_for_each(|input| input.verify_unchanged());
+    }
     inputs.into_iter().try_for_each(Input::verify_unchanged)
 }

@@ -1,6 +1,7 @@
 //! Files of this machine: opened once, and what they were then.
 
-use super::{ByteSource, changed, unreadable};
+use super::{ByteSource, changed, remote, unreadable};
+use crate::store::is_url;
 use crate::{Error, Invalid, Result};
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -225,6 +226,9 @@ fn nanoseconds(time: SystemTime) -> i128 {
 /// # Errors
 /// [`Invalid`] if that cannot be found out: what cannot be seen may be there all the same.
 pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    if is_url(path) {
+        return remote::is_object(path);
+    }
     match path.symlink_metadata() {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -237,6 +241,9 @@ pub(crate) fn is_there(path: &Path) -> Result<bool> {
 /// # Errors
 /// [`Invalid`] if that cannot be found out.
 pub(crate) fn is_file(path: &Path) -> Result<bool> {
+    if is_url(path) {
+        return remote::is_object(path);
+    }
     match fs::metadata(path) {
         Ok(found) => Ok(found.is_file()),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),

@@ -7,6 +7,8 @@
 //! A file is opened once, and everything is read through that handle: its hash and its rows are of the same bytes. What
 //! the file was when it was opened is kept (which file, size, times). Whoever reads says at the end, with `settle`,
 //! what came of it; a file that is another by then ends with "changed while it was read".
+//!
+//! A path that is a URL is an object of a store, and the same holds for it: see `remote`.
 
 // What comes from outside must end in an error, not in a panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -16,11 +18,13 @@ mod change_tests;
 mod find;
 mod format;
 mod input;
+mod listing;
 mod local;
 mod memory;
 mod parts;
 mod patient;
 mod piped;
+mod remote;
 mod small;
 mod view;
 
@@ -32,6 +36,7 @@ pub(crate) use memory::Memory;
 pub(crate) use parts::Partition;
 pub(crate) use patient::Patient;
 pub(crate) use piped::{is_piped, open_lines, open_table};
+pub(crate) use remote::beside_bytes;
 pub(crate) use small::{
     LARGEST_JSON, LARGEST_TOML, most_unpacked, read, read_hashed_text, read_if_there, read_text, text_of,
 };
@@ -83,6 +88,9 @@ pub(crate) trait ByteSource: Debug + Send + Sync {
 
 /// An input that the operating system does not let us read.
 pub(crate) fn unreadable(file: &Path, error: &io::Error) -> Error {
+    if error.get_ref().and_then(|inner| inner.downcast_ref()).is_some_and(|inner| matches!(inner, Error::Interrupted)) {
+        return Error::Interrupted;
+    }
     Invalid::new(format!("the file cannot be read: {error}")).file(file).into()
 }
 

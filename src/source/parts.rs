@@ -1,6 +1,7 @@
 //! The parts of a table in a folder, and the folders of partitions: `date=2026-01-15/part-0.parquet`.
 
-use super::unreadable;
+use super::listing::list;
+use super::remote::Listed;
 use crate::{Invalid, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -74,14 +75,13 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn folder(&mut self, folder: &Path, values: &mut Vec<(String, Option<String>)>) -> Result<()> {
         let here: Partition = values.as_slice().into();
-        for entry in std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
-            let path = entry.map_err(|error| unreadable(folder, &error))?.path();
+        for Listed { path, is_folder } in list(folder)? {
             let file_name = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
-            refuse_log(self.name, &path, &file_name)?;
+            refuse_log(self.name, &path, is_folder, &file_name)?;
             if file_name.starts_with(b"_") || file_name.starts_with(b".") {
                 continue;
             }
-            if let Some(value) = partition(&path)? {
+            if let Some(value) = partition(&path, is_folder)? {
                 if values.len() == DEEPEST {
                     return Err(self.something_else(&path));
                 }
@@ -106,8 +106,8 @@ impl Walk<'_> {
 }
 
 /// Refuses what only the log of a table format can tell the rows of.
-fn refuse_log(name: &str, path: &Path, file_name: &[u8]) -> Result<()> {
-    let is_iceberg = file_name == b"metadata" && path.is_dir();
+fn refuse_log(name: &str, path: &Path, is_folder: bool, file_name: &[u8]) -> Result<()> {
+    let is_iceberg = file_name == b"metadata" && is_folder;
     let (format, way) = match file_name {
         b"_delta_log" => {
             ("a Delta table", "`deltalake.DeltaTable(folder).to_pyarrow_table()` or DuckDB's `delta_scan`")
@@ -133,9 +133,9 @@ fn refuse_log(name: &str, path: &Path, file_name: &[u8]) -> Result<()> {
 }
 
 /// Column and value of a folder named `column=value`.
-fn partition(path: &Path) -> Result<Option<(String, Option<String>)>> {
+fn partition(path: &Path, is_folder: bool) -> Result<Option<(String, Option<String>)>> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(None) };
-    let Some((column, value)) = name.split_once('=').filter(|_| path.is_dir()) else { return Ok(None) };
+    let Some((column, value)) = name.split_once('=').filter(|_| is_folder) else { return Ok(None) };
     let decode = |text: &str| {
         decoded(text).ok_or_else(|| {
             let invalid = Invalid::new("the name of a folder is not text").file(path).value(text);

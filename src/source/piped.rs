@@ -7,6 +7,7 @@ use super::memory::Memory;
 use super::patient::{GLANCE, Patient};
 use super::{Format, Input, Source, at, unreadable};
 use crate::progress::Progress;
+use crate::store::is_url;
 use crate::{Error, Invalid, Result};
 use std::fs::{self, File};
 use std::io::{self, BufRead, Read};
@@ -24,6 +25,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`Invalid`] if there is nothing, or it cannot be found out what is there.
 pub(crate) fn is_piped(path: &Path) -> Result<bool> {
+    if is_url(path) {
+        return Ok(false);
+    }
     let found = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     let is_by_number = path.starts_with("/dev") || path.starts_with("/proc");
     Ok(is_pipe(&found) || (is_by_number && (found.is_file() || is_socket(&found) || is_nothing(&found))))

@@ -33,9 +33,10 @@ mod text;
 use crate::memory::MemoryLimit;
 use crate::progress::Progress;
 use crate::publish::recorded::{Recorded, Request, absolute};
-use crate::publish::{MANIFEST, SIGNATURE};
+use crate::publish::{MANIFEST, SIGNATURE, with_run};
 use crate::results;
 use crate::rules::LoadedRules;
+use crate::store::is_url;
 use crate::{Error, Result};
 use again::Again;
 use origin::Origin;
@@ -46,7 +47,7 @@ use std::path::{Path, PathBuf};
 /// What to verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyRequest {
-    /// Folder of the finished run.
+    /// Folder of the finished run, or its URL.
     pub run: PathBuf,
     /// Where the snapshot is now, if not where the run found it.
     pub snapshot: Option<PathBuf>,
@@ -254,7 +255,7 @@ impl Findings {
     }
 }
 
-/// Verifies a finished run.
+/// Verifies a finished run. One at a URL is brought to a folder below [`VerifyRequest::temp`] first.
 ///
 /// ```
 /// use remargin::progress::Silent;
@@ -273,6 +274,22 @@ impl Findings {
 /// [`Error::Invalid`] if the folder is no finished run, or the snapshot cannot be read any more although its hashes
 /// agree; [`Error::Usage`] if accounts are to be derived and the snapshot is not there; [`Error::Interrupted`].
 pub fn verify(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verification> {
+    with_run(&request.run, &request.temp, |run| {
+        if run == request.run {
+            return verify_here(request, progress);
+        }
+        let mut found = verify_here(&VerifyRequest { run: run.to_path_buf(), ..request.clone() }, progress)?;
+        let (here, url) = (run.display().to_string(), request.run.display().to_string());
+        found.run.clone_from(&url);
+        for difference in &mut found.differences {
+            difference.file = difference.file.replace(&here, &url);
+        }
+        Ok(found)
+    })
+}
+
+/// As [`verify`], of a run in a folder of this machine.
+fn verify_here(request: &VerifyRequest, progress: &dyn Progress) -> Result<Verification> {
     let manifest = request.run.join(MANIFEST);
     let (recorded, mut asked) = manifest::read(&manifest)?;
     let rules = recorded.rules(&manifest)?;
@@ -397,7 +414,7 @@ impl Found {
 
 fn underivable(manifest: &Path, absent: &str, dir: &Path) -> Error {
     let manifest = manifest.display();
-    let (why, remedy) = if Path::new(absent).is_absolute() {
+    let (why, remedy) = if Path::new(absent).is_absolute() || is_url(Path::new(absent)) {
         let why = format!("the scenarios came from `{absent}`, which is not there: what came out of a pipe is gone");
         (why, "scenarios in a file can be read again")
     } else {

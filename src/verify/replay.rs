@@ -5,9 +5,10 @@ use super::files::{at_rest, plain};
 use crate::error::Remedy;
 use crate::memory::MemoryLimit;
 use crate::progress::Progress;
-use crate::publish::MANIFEST;
 use crate::publish::recorded::{Recorded, RecordedFile, Request};
+use crate::publish::{MANIFEST, with_run};
 use crate::source::{self, Input};
+use crate::store::is_url;
 use crate::{Error, Invalid, Result};
 use serde::Serialize;
 use std::io::{BufReader, Read};
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// What to replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplayRequest {
-    /// The manifest.
+    /// The manifest, or its URL.
     pub manifest: PathBuf,
     /// Where the snapshot is now, if not where the run found it.
     pub snapshot: Option<PathBuf>,
@@ -64,6 +65,19 @@ impl Replay {
 /// [`Error::Invalid`] if the manifest cannot be used, or an input is not there or has another hash; those of
 /// [`crate::run::run`] and [`crate::stress::run`].
 pub fn replay(request: &ReplayRequest, progress: &dyn Progress) -> Result<Replay> {
+    if !is_url(&request.manifest) {
+        return replay_here(request, progress);
+    }
+    let run = request.manifest.parent().unwrap_or(Path::new(""));
+    let mut replayed = with_run(run, &request.temp, |run| {
+        replay_here(&ReplayRequest { manifest: run.join(MANIFEST), ..request.clone() }, progress)
+    })?;
+    replayed.manifest = request.manifest.display().to_string();
+    Ok(replayed)
+}
+
+/// As [`replay`], of a run in a folder of this machine.
+fn replay_here(request: &ReplayRequest, progress: &dyn Progress) -> Result<Replay> {
     let manifest = &request.manifest;
     let (recorded, mut asked) = super::manifest::read(manifest)?;
     let rules = recorded.rules(manifest)?;
@@ -102,7 +116,7 @@ fn check_inputs(recorded: &Recorded, asked: &Request, progress: &dyn Progress) -
             let expected = format!("the file that the run read, with BLAKE3 hash {}", input.blake3);
             let invalid = Invalid::new(problem).file(&path).value(value).expected(expected);
             // What is named in full does not move with the snapshot.
-            if Path::new(&input.path).is_absolute() {
+            if Path::new(&input.path).is_absolute() || is_url(Path::new(&input.path)) {
                 invalid.hint("what came out of a pipe cannot be read again: give scenarios as a file")
             } else {
                 invalid.remedy(Remedy::SnapshotMoved)
@@ -174,7 +188,8 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
 /// The manifest of a run, given as a file or as the folder that holds it.
 #[must_use]
 pub fn manifest_in(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(MANIFEST) } else { path.to_path_buf() }
+    let is_folder = if is_url(path) { !path.ends_with(MANIFEST) } else { path.is_dir() };
+    if is_folder { path.join(MANIFEST) } else { path.to_path_buf() }
 }
 
 #[cfg(test)]

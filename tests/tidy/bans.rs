@@ -109,6 +109,7 @@ const BANS: &[Ban] = &[
             "ops",
             "history",
             "export",
+            "store",
         ],
         names: &[".unwrap", ".expect", "panic!"],
         reason: "what comes from outside must end in an error, not in a panic",
@@ -154,6 +155,7 @@ const BANS: &[Ban] = &[
             "ops",
             "history",
             "export",
+            "store",
         ],
         names: &["print!", "println!", "eprint!", "eprintln!", "dbg!"],
         reason: "the library never writes to the terminal",
@@ -200,11 +202,15 @@ const FILE_MODULES: &[&str] = &[
     "snapshot/operations",
     "snapshot/stream/spill",
     "source",
+    "store",
     "stress/accounts",
     "stress/words",
     "verify",
     "write",
 ];
+/// What talks to a network, or runs what does: `store` alone.
+const NETWORK_NAMES: &[&str] =
+    &["object_store", "reqwest", "rustls", "tokio", "futures_util", "hyper", "std::net", "TcpStream", "TcpListener"];
 const FILE_NAMES: &[&str] = &["std::fs", "fs", "File", "OpenOptions", "tempfile"];
 
 /// What the reference model may know of `margin`: parameters, and the types in which results are compared.
@@ -239,6 +245,9 @@ fn check_names(source: &Source) -> Vec<Breach> {
         }
         if !source.is_in(FILE_MODULES) && FILE_NAMES.iter().any(|banned| below(&name, banned)) {
             breaches.push(source.breach(line, format!("`{name}`: only {} touch files", FILE_MODULES.join(", "))));
+        }
+        if !source.is_in(&["store"]) && NETWORK_NAMES.iter().any(|banned| below(&name, banned)) {
+            breaches.push(source.breach(line, format!("`{name}`: only `store` talks to a network")));
         }
         let of_margin = name.strip_prefix("crate::margin::").or(name.strip_prefix("margin::"));
         if let Some(used) = of_margin.filter(|_| source.is_in(&["reference"]))
@@ -282,6 +291,10 @@ fn planted_names_are_found() {
         ("src/run.rs", "use std::fs::File;", 1),
         ("src/engine/mod.rs", "File::open(path)", 1),
         ("src/publish/folder.rs", "fs::rename(a, b)", 0),
+        ("src/source/remote.rs", "use object_store::ObjectStore;", 1),
+        ("src/run/mod.rs", "std::net::TcpStream::connect(a)", 1),
+        ("src/store/service.rs", "use object_store::ObjectStore;", 0),
+        ("src/store/service.rs", "x.unwrap()", 1),
         ("src/book/mod.rs", "todo!()", 1),
         ("src/book/mod.rs", "let not = todo != done;", 0),
         ("src/report/mod.rs", "let r = r#\"x.unwrap() \" \"#; let l: &'static str = f::<'a'>();", 0),
@@ -289,6 +302,20 @@ fn planted_names_are_found() {
         let breaches = check_names(&Source::new(path, text));
         assert_eq!(breaches.len(), expected, "{path}: {text}\n{breaches:?}");
     }
+}
+
+/// What is built by default talks to no network: the crates that could are parts of a feature that is off.
+#[test]
+fn the_network_is_off_by_default() {
+    let manifest = std::fs::read_to_string(crate::root().join("Cargo.toml")).unwrap();
+    let lines: Vec<&str> = manifest.lines().collect();
+    let of = |name: &str| lines.iter().find(|line| line.starts_with(&format!("{name} = "))).unwrap();
+    for name in ["object_store", "reqwest", "rustls", "tokio", "futures-util"] {
+        assert!(of(name).contains("optional = true"), "{name}");
+        assert!(of("cloud").contains(&format!("\"dep:{name}\"")), "{name}");
+        assert!(!of("cli").contains(name) && !of("default").contains(name), "{name}");
+    }
+    assert!(!of("default").contains("cloud"));
 }
 
 #[test]
