@@ -308,8 +308,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Res
 /// # Errors
 /// [`Error::Io`] if there is no working folder; [`Error::Runtime`] if the path is not valid text.
 pub(crate) fn absolute(path: &Path) -> Result<String> {
-    let full = std::path::absolute(path).map_err(|err| Error::io("find", path, err))?;
-    full.into_os_string().into_string().map_err(|full| {
+    super::absolute(path)?.into_os_string().into_string().map_err(|full| {
         Error::Runtime(format!(
             "the path `{}` is not valid text, so it cannot be written to the manifest",
             full.display()

@@ -74,9 +74,17 @@ pub fn check_outside(what: &str, file: &Path, folders: &[&Path]) -> Result<()> {
     Ok(())
 }
 
+/// A path that is valid in every working folder.
+///
+/// # Errors
+/// [`Error::Io`] if there is no working folder.
+pub fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|err| Error::io("find", path, err))
+}
+
 /// A path without links, as far as it is there.
 fn real(path: &Path) -> Result<PathBuf> {
-    let absolute = std::path::absolute(path).map_err(|err| Error::io("find", path, err))?;
+    let absolute = absolute(path)?;
     let there = absolute.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
     Ok(match there {
         Some((above, found)) => match absolute.strip_prefix(above) {
