@@ -26,6 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one parameter; repeatable")
     parser.add_argument("--scenario", action="append", default=[], metavar="MOVES", help="`crash: *=-50%%`; repeatable")
     parser.add_argument("--by", action="append", default=[], metavar="COLUMNS", help="`desk,region`; repeatable")
+    parser.add_argument("--limits", metavar="FILE", help="a file of limits: the table `breaches` is written too")
     parser.add_argument("--allow-rules-date", action="store_true", help="accept a snapshot older than the rules")
     parser.add_argument("--fail-on", choices=["liquidation"], help="exit code 5 if accounts are in this state")
     return parser.parse_args()
@@ -42,6 +43,7 @@ def main() -> int:
             remargin.Rules(args.rules, set=settings),
             args.scenario or None,
             by=args.by,
+            limits=args.limits,
             out=args.out,
             allow_rules_date=args.allow_rules_date,
         )
@@ -49,6 +51,9 @@ def main() -> int:
         statuses = result.accounts.where("scenario = 'base'").groupBy("status").count().collect()
         counts = {row["status"]: row["count"] for row in statuses}
         print(f"{held[0]} accounts margined, {held[1]} left out, {held[2]} positions; {counts}")
+        for limit in result.limits or []:
+            if limit["breaches"]:
+                print(f"limit `{limit['name']}` ({limit['severity']}): {limit['breaches']} breaches", file=sys.stderr)
         if args.fail_on and counts.get("liquidation"):
             print(f"accounts in `liquidation`: {counts['liquidation']}", file=sys.stderr)
             return 5

@@ -121,11 +121,11 @@ def run(
     ``"off"`` or a share; ``by`` puts accounts together by columns of the table ``accounts``: ``"desk"``,
     ``["desk", "desk,region"]`` or ``["desk", ("desk", "region")]``, each of which is one grouping. Then
     ``Outputs(out)`` also has the tables ``groups``, ``group_units`` and ``account_groups``. ``net_by`` is one grouping
-    whose groups are also margined as one account each: the table ``netting``. ``limits`` is a file of limits on figures:
-    the table ``breaches`` has every figure beyond one, and ``limits`` in the summary says which are breached.
-    ``previous`` is the folder of an earlier run: the summary and the page say what has changed since, and why. ``history`` is a Parquet file that gets one row
-    for the run. ``label`` is what you call the run. ``report`` tells whether ``report.html`` is written. ``out`` is
-    published complete or not at all.
+    whose groups are also margined as one account each: the table ``netting``. ``limits`` is a file of limits on
+    figures: the table ``breaches`` has every figure beyond one, and ``limits`` in the summary says which are breached.
+    ``previous`` is the folder of an earlier run: the summary and the page say what has changed since, and why.
+    ``history`` is a Parquet file that gets a row for the book and one for each group. ``label`` is what you call the
+    run. ``report`` tells whether ``report.html`` is written. ``out`` is published complete or not at all.
 
     Raises ``UsageError`` if ``out`` exists and ``force`` is not set, ``InvalidInput`` if the snapshot cannot be used,
     ``TooManyRejects`` if more rows are broken than allowed (all outputs are written).

@@ -232,17 +232,47 @@ class Result:
     @property
     def _group_terms(self) -> Table | None: ...
     @property
+    def _worst(self) -> Table | None: ...
+    @property
+    def _accounts_distribution(self) -> Table | None: ...
+    @property
     def _scenarios(self) -> list[str]: ...
+    @property
+    def _weights(self) -> list[tuple[float, float | None]]: ...
     @property
     def _units(self) -> list[str]: ...
 
-class Groups:
-    """The groups of a book that was margined in parts, summed up account by account in order of their ids."""
+class PartLimits:
+    """Limits for a book in parts. Can be pickled."""
 
-    def __init__(self, by: list[str], scenarios: list[str], units: list[str]) -> None: ...
+    def __init__(self, file: str, is_stress: bool) -> None: ...
+    @property
+    def by(self) -> list[str]: ...
+    @property
+    def each(self) -> list[tuple[str, str, str]]: ...
+    @property
+    def blake3(self) -> str: ...
+    @property
+    def need_all_accounts(self) -> bool: ...
+    def of_accounts(self, tables: dict[str, Any]) -> tuple[Table, list[tuple[int, int, int]]]: ...
+
+class Summing:
+    """What is to be said of all accounts of a book in parts, summed up account by account in order of their ids."""
+
+    def __init__(
+        self,
+        by: list[str],
+        scenarios: list[str],
+        units: list[str],
+        *,
+        distribution: str = "none",
+        weights: list[tuple[float, float | None]] = ...,
+        limits: PartLimits | None = None,
+    ) -> None: ...
     def add(self, terms: Any) -> None: ...
-    def finish(self) -> tuple[Table, Table]: ...
+    def finish(self) -> tuple[list[tuple[str, Table]], list[tuple[int, int, int]]]: ...
 
+def attributes(by: list[str]) -> list[str]: ...
 def recalculate(
     positions: Any,
     balances: Any,
@@ -254,6 +284,7 @@ def recalculate(
     orders: Any = None,
     by: list[str] = ...,
     group_terms: bool = False,
+    distribution: str = "none",
     allow_rules_date: bool = False,
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,
@@ -265,6 +296,7 @@ def recalculate_snapshot(
     *,
     by: list[str] = ...,
     group_terms: bool = False,
+    distribution: str = "none",
     allow_rules_date: bool = False,
     mark_check: str = "50%",
     threads: int | None = None,

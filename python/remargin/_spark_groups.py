@@ -1,8 +1,11 @@
-"""Groups of accounts on Spark: the columns that they are made of, and their sums; and how tables go through Spark."""
+"""What is made of single accounts on Spark: the columns of groups, sums over accounts, limits; and how tables go
+through Spark."""
 
 from __future__ import annotations
 
+import json
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +23,11 @@ if TYPE_CHECKING:
 SETTINGS = ("spot_offset", "unmarginable", "fee_rate")
 #: What stands before their names while they are shuffled.
 OWN = "_own_"
-#: What each account adds to its groups: a table that goes to the task that sums up.
+#: What each account adds to its groups and to the book: a table that goes to the task that sums up.
 TERMS = "group_terms"
-#: Result rows of that task: how many accounts there were, and the tables of groups as Arrow streams.
+#: What was counted of each limit, as JSON.
+COUNTS = "limit_counts"
+#: Result rows of that task: how many accounts there were, and the tables as Arrow streams.
 _SUMS = "name string, accounts long, body binary"
 
 
@@ -33,7 +38,7 @@ def sql_name(name: str) -> str:
 
 def attributes(by: list[str]) -> list[str]:
     """The columns of ``accounts`` by which accounts are grouped, each once."""
-    return list(dict.fromkeys(name.strip() for grouping in by for name in grouping.split(",")))
+    return _remargin.attributes(by)
 
 
 def columns_of_own(accounts: DataFrame | None, by: list[str]) -> list[str]:
@@ -77,27 +82,104 @@ def write_whole(table: pa.Table, folder: str, name: str) -> None:
             os.remove(hidden)
 
 
-def sum_up_groups(parts: DataFrame, seen: list[Any], out: str | None, by: list[str], of_market: Result) -> DataFrame:
-    """The tables ``groups`` and ``group_units``, as Arrow streams or as files below ``out``.
+#: Tables of a bucket, and of all buckets together, that a run or a stress may have beside those of every result.
+OF_STRESS = ("worst", "accounts_distribution", "scenarios", "distribution", "tail")
+OF_ALL = ("groups", "group_units", "scenarios", "distribution", "tail")
+BREACHES = "breaches"
 
-    One task sums up what every account adds to its groups, in order of account id and with the partial sums of a run
-    over the whole book. It holds the groups, not the accounts: Spark sorts these, on disk if it must.
+
+def more_tables(given: dict[str, Any]) -> list[str]:
+    """The tables that were asked for beside those of every result."""
+    names = ["groups", "group_units", "account_groups"] if given["by"] else []
+    if given["distribution"] != "none":
+        is_kept = given["distribution"] == "accounts"
+        names += [name for name in OF_STRESS if is_kept or name != "accounts_distribution"]
+    return names + ([BREACHES] if given["limits"] else [])
+
+
+def needs_sums(given: dict[str, Any]) -> bool:
+    """True if something is to be said of more than one account: then every account says what it adds."""
+    limits = given["limits"]
+    return bool(given["by"]) or given["distribution"] != "none" or (limits is not None and limits.need_all_accounts)
+
+
+def of_bucket(result: Result, given: dict[str, Any]) -> Iterator[tuple[str, pa.Table]]:
+    """What there is of the accounts of a bucket beside the tables of every result, and what they add to sums."""
+    found = {"worst": result._worst, "accounts_distribution": result._accounts_distribution}
+    if given["by"]:
+        found["account_groups"] = result.account_groups
+    for name, table in found.items():
+        if table is not None:
+            yield name, table.to_pyarrow()
+    if given["limits"] is not None:
+        tables = {"accounts": result.accounts, "risk_units": result.risk_units}
+        if result._worst is not None:
+            tables["worst"] = result._worst
+        breaches, counts = given["limits"].of_accounts(tables)
+        yield BREACHES, breaches.to_pyarrow()
+        yield COUNTS, counts_table(counts)
+    if result._group_terms is not None:
+        yield TERMS, result._group_terms.to_pyarrow()
+
+
+def counts_table(counts: list[tuple[int, int, int]]) -> pa.Table:
+    """What was counted of each limit: a table that is read on the driver."""
+    return pa.table({"counts": pa.array([json.dumps(counts)], pa.string())})
+
+
+def sum_up_limits(given: dict[str, Any], bodies: Iterable[bytes]) -> list[dict[str, Any]]:
+    """Of each limit how many figures were compared, in all tasks. Warns of one that nothing was compared with."""
+    names = ("checked", "breaches", "without_figure")
+    each = [{"name": name, "severity": severity, "rule": rule} for name, severity, rule in given["limits"].each]
+    all_limits: list[dict[str, Any]] = [{**limit, **dict.fromkeys(names, 0)} for limit in each]
+    for body in bodies:
+        for counts in pa.ipc.open_stream(body).read_all()["counts"].to_pylist():
+            for limit, found in zip(all_limits, json.loads(counts), strict=True):
+                for name, count in zip(names, found, strict=True):
+                    limit[name] += count
+    for limit in all_limits:
+        if limit["checked"] == 0:
+            text = f"limit `{limit['name']}` was compared with no figure: nobody has what `{limit['rule']}` names"
+            warnings.warn(text, stacklevel=2)
+    return all_limits
+
+
+def summing(given: dict[str, Any], names: tuple[list[str], list[str], list[Any]]) -> _remargin.Summing:
+    """What sums up; ``names`` are the scenarios, the risk units, and of each scenario days and weight."""
+    scenarios, units, weights = names
+    return _remargin.Summing(
+        given["by"], scenarios, units, distribution=given["distribution"], weights=weights, limits=given["limits"]
+    )
+
+
+def sum_up(parts: DataFrame, seen: list[Any], out: str | None, given: dict[str, Any], of_market: Result) -> DataFrame:
+    """The tables of groups and of the book, as Arrow streams or as files below ``out``.
+
+    One task sums up what every account adds, in order of account id and with the partial sums of a run over the whole
+    book. It holds the groups, not the accounts: Spark sorts these, on disk if it must.
     """
     from pyspark import StorageLevel
     from pyspark.sql import functions as F
 
-    scenarios, units = of_market._scenarios, of_market._units
+    names = (of_market._scenarios, of_market._units, of_market._weights)
+    asked = {key: given[key] for key in ("by", "distribution", "limits")}
+    wanted = [*more_tables(asked), COUNTS]
 
-    def sum_up(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        groups, accounts = _remargin.Groups(by, scenarios, units), 0
+    def add_up(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        book, accounts = summing(asked, names), 0
         for batch in batches:
             accounts += batch.num_rows
-            groups.add(pa.Table.from_batches([batch]))
+            book.add(pa.Table.from_batches([batch]))
         schema = pa.schema([("name", pa.string()), ("accounts", pa.int64()), ("body", pa.binary())])
-        for name, found in zip(("groups", "group_units"), groups.finish(), strict=True):
-            table = found.to_pyarrow()
-            if out is not None:
-                write_whole(table, os.path.join(out, name), f"{name}.parquet")
+        tables, counts = book.finish()
+        found = [(name, table.to_pyarrow()) for name, table in tables]
+        if asked["limits"] is not None:
+            found.append((COUNTS, counts_table(counts)))
+        for name, table in found:
+            if name not in wanted:
+                continue
+            if out is not None and name != COUNTS:
+                write_whole(table, os.path.join(out, name), f"{'book' if name == BREACHES else name}.parquet")
                 continue
             for batch in table.to_batches():
                 row = {"name": name, "accounts": None, "body": as_stream(batch)}
@@ -105,10 +187,20 @@ def sum_up_groups(parts: DataFrame, seen: list[Any], out: str | None, by: list[s
         yield pa.RecordBatch.from_pylist([{"name": "summed", "accounts": accounts, "body": None}], schema=schema)
 
     terms = parts.where(F.col("name") == TERMS).select("body").mapInArrow(decode, "account_id string, terms binary")
-    sums = terms.repartition(1).sortWithinPartitions("account_id").mapInArrow(sum_up, _SUMS)
+    sums = terms.repartition(1).sortWithinPartitions("account_id").mapInArrow(add_up, _SUMS)
     sums = sums.persist(StorageLevel.MEMORY_AND_DISK)
     summed = sum(row["accounts"] for row in sums.where(F.col("name") == "summed").collect())
     expected = sum(row["accounts"] + row["unmargined"] for row in seen)
     if summed != expected:
-        raise RemarginError(f"the groups have {summed} accounts, the buckets have {expected}")
+        raise RemarginError(f"the sums have {summed} accounts, the buckets have {expected}")
     return sums
+
+
+def limits_of(given: dict[str, Any], sources: Iterable[DataFrame]) -> list[dict[str, Any]] | None:
+    """What was counted of each limit in all tasks."""
+    from pyspark.sql import functions as F
+
+    if given["limits"] is None:
+        return None
+    rows = [row for source in sources for row in source.where(F.col("name") == COUNTS).select("body").collect()]
+    return sum_up_limits(given, (bytes(row["body"]) for row in rows))

@@ -34,7 +34,12 @@ def groupings(by: str | Sequence[str | Sequence[str]]) -> list[str]:
     """Groupings for the extension module: each is a text, or a sequence of the names of columns."""
     if isinstance(by, str):
         return [by]
-    return [one if isinstance(one, str) else ",".join(one) for one in by]
+    return [one if isinstance(one, str) else ",".join(_in_quotes(name) for name in one) for one in by]
+
+
+def _in_quotes(name: str) -> str:
+    """A column as it stands in a grouping: in double quotes if there is a comma in its name."""
+    return '"' + name.replace('"', '""') + '"' if "," in name or name.startswith('"') else name
 
 
 def optional(path: Path | None) -> str | None:

@@ -13,8 +13,9 @@ A margin that misses a position would be wrong without notice. So both ways chec
 checks that each of its accounts belongs to its bucket, and results are returned only after every bucket was seen once
 and every input row was counted in one bucket.
 
-Both take ``by`` and give the tables of groups, with the bits of ``remargin run --by`` however the book is cut: sums are
-made of the margins of single accounts, in order of account id, in one task.
+Both take ``by``, ``limits`` and ``distribution`` and give the tables of groups, the breaches of limits and what a
+stress says over its scenarios, with the bits of the command however the book is cut: sums are made of the margins of single
+accounts, in order of account id, in one task.
 
 Market and rules are broadcast. Spark repeats a failed task. It gives the same rows again, because it depends only on
 its bucket, the market and the rules.
@@ -22,22 +23,38 @@ its bucket, the market and the rules.
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from . import _api, _remargin, _tables
 from ._remargin import Market, Result, Rules
-from ._spark_groups import OWN, TERMS, as_stream, attributes, columns_of_own, decode, sql_name, sum_up_groups, write_whole
+from ._spark_buckets import number_rows, read_manifest, write_manifest
+from ._spark_groups import (
+    BREACHES,
+    COUNTS,
+    OF_ALL,
+    OWN,
+    TERMS,
+    as_stream,
+    attributes,
+    columns_of_own,
+    decode,
+    limits_of,
+    more_tables,
+    needs_sums,
+    of_bucket,
+    sql_name,
+    sum_up,
+    summing,
+    write_whole,
+)
 from ._types import TableLike, groupings
-from .errors import InvalidInput, RemarginError, UsageError
+from .errors import RemarginError, UsageError
 
 if TYPE_CHECKING:
     from pyspark import Broadcast
@@ -45,16 +62,24 @@ if TYPE_CHECKING:
 
 #: Tables of a result.
 TABLES = ("accounts", "risk_units", "at_risk", "rejects")
-#: Its tables of groups, if groups were asked for.
-GROUP_TABLES = ("groups", "group_units", "account_groups")
-#: The supported layout; see ``manifest.json`` of a partition.
-LAYOUT = {"version": 1, "hash": "xxhash64", "seed": 42}
+#: Tables that it has if they were asked for: of groups, of a stress, of limits.
+MORE_TABLES = (
+    "groups",
+    "group_units",
+    "account_groups",
+    "worst",
+    "accounts_distribution",
+    "scenarios",
+    "distribution",
+    "tail",
+    "breaches",
+)
+#: Whose figures are summed up over the scenarios.
+Distribution = Literal["accounts", "book", "none"]
 
 _POSITIONS = ("inst_id", "qty", "avg_px")
 _BALANCES = ("ccy", "cash", "interest", "spot_in_use_cap", "col_res")
 _BUCKETS = "bucket int, accounts long, unmargined long, positions long, balances long, settings long"
-#: The row that is to blame for an account that is not margined.
-_BLAMED = re.compile(r"(?P<table>\w+) row (?P<row>\d+): (?P<why>.*)", re.DOTALL)
 #: Result rows of a task: the counts of its bucket, and the tables of the bucket as Arrow streams.
 _PARTS = f"{_BUCKETS}, name string, body binary"
 
@@ -73,16 +98,27 @@ class SparkResult:
     groups: DataFrame | None = None
     group_units: DataFrame | None = None
     account_groups: DataFrame | None = None
+    #: What a stress says of each account: its worst scenario and the probability of liquidation, as ``worst``, and how
+    #: its figures are distributed over the scenarios; of the book in each scenario, over all of them, and its tail.
+    worst: DataFrame | None = None
+    accounts_distribution: DataFrame | None = None
+    scenarios: DataFrame | None = None
+    distribution: DataFrame | None = None
+    tail: DataFrame | None = None
+    #: Every figure beyond a limit, as in ``breaches``; ``None`` without limits.
+    breaches: DataFrame | None = None
+    #: Of each limit ``name, severity, rule, checked, breaches, without_figure``; ``None`` without limits.
+    limits: list[dict[str, Any]] | None = None
     _parts: tuple[DataFrame, ...] = ()
 
     def write(self, path: str, mode: str = "errorifexists") -> None:
         """Writes the tables as Parquet datasets below ``path``, partitioned by scenario."""
-        for name in (*TABLES, *GROUP_TABLES):
+        for name in (*TABLES, *MORE_TABLES):
             frame = getattr(self, name)
             if frame is None:
                 continue
             writer = frame.write.mode(mode)
-            if name not in ("rejects", "account_groups"):
+            if name in ("accounts", "risk_units", "at_risk", "groups", "group_units"):
                 writer = writer.partitionBy("scenario")
             writer.parquet(f"{path.rstrip('/')}/{name}")
 
@@ -102,6 +138,8 @@ def recalculate(
     scenarios: TableLike | str | list[str] | None = None,
     *,
     by: str | Sequence[str | Sequence[str]] = (),
+    distribution: Distribution = "none",
+    limits: str | os.PathLike[str] | None = None,
     buckets: int | None = None,
     allow_rules_date: bool = False,
 ) -> SparkResult:
@@ -113,12 +151,18 @@ def recalculate(
 
     ``by`` puts accounts together by columns of ``accounts``, see :func:`remargin.recalculate`.
 
-    Raises ``RemarginError`` if an account is not complete, ``InvalidInput`` if a column of ``by`` is not there.
+    ``distribution`` says whose figures are summed up over the scenarios, with their weights, as ``remargin stress
+    --distribution`` does: of the ``"book"`` or also of all ``"accounts"``. Sums over accounts are then those of a
+    stress, whose partial sums end elsewhere than those of a run. ``limits`` is a file of limits, for a run or, with
+    ``distribution``, for a stress; accounts are also put together by what its rules name.
+
+    Raises ``RemarginError`` if an account is not complete, ``InvalidInput`` if a column of ``by`` is not there or the
+    file of limits is wrong, ``UsageError`` for a limit on a figure that there is not.
     """
     from pyspark.sql import functions as F
 
     buckets = buckets or 4 * spark.sparkContext.defaultParallelism
-    shared = _share(spark, rules, scenarios, allow_rules_date, market, by=by)
+    shared = _share(spark, rules, scenarios, allow_rules_date, market, by=by, distribution=distribution, limits=limits)
     own_columns = columns_of_own(accounts, shared.value["by"])
 
     def keyed(frame: DataFrame, names: Iterable[str], prefix: str = "") -> DataFrame:
@@ -154,13 +198,14 @@ def recalculate(
             own,
             given["scenarios"],
             by=given["by"],
-            group_terms=bool(given["by"]),
+            group_terms=needs_sums(given),
+            distribution=given["distribution"],
             allow_rules_date=given["allow_rules_date"],
             threads=1,
         )
         counts = {"positions": held.num_rows, "balances": cash.num_rows, "settings": own.num_rows if own else 0}
         _check_bucket(result, bucket, buckets)
-        return pa.Table.from_batches(_parts_of(result, bucket, counts, _without_market(result)))
+        return pa.Table.from_batches(_parts_of(result, bucket, counts, _without_market(result), given))
 
     cogrouped = left.groupBy("_bucket").cogroup(right.groupBy("_bucket"))
     parts = cogrouped.applyInArrow(margin, schema=_PARTS)
@@ -176,6 +221,8 @@ def recalculate_buckets(
     scenarios: TableLike | str | list[str] | None = None,
     *,
     by: str | Sequence[str | Sequence[str]] = (),
+    distribution: Distribution = "none",
+    limits: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     allow_rules_date: bool = False,
     mark_check: str = "50%",
@@ -187,20 +234,21 @@ def recalculate_buckets(
     rows are returned through Spark.
 
     ``by`` puts accounts together by columns of the table ``accounts``, see :func:`remargin.recalculate`. The buckets
-    must have these columns: ``remargin partition --by``.
+    must have these columns: ``remargin partition --by``. So must they for groups that ``limits`` names.
+    ``distribution`` and ``limits`` are those of :func:`recalculate`.
 
     ``mark_check`` is that of :func:`remargin.recalculate_snapshot`.
 
     Raises ``InvalidInput`` if ``path`` is not a partition, ``UsageError`` if ``out`` exists.
     """
     path = os.path.abspath(os.fspath(path))
-    layout, folders = _read_manifest(path)
-    shared = _share(spark, rules, scenarios, allow_rules_date, None, mark_check, by)
+    layout, folders = read_manifest(path)
+    shared = _share(spark, rules, scenarios, allow_rules_date, None, mark_check, by, distribution, limits)
     target = None if out is None else os.path.abspath(os.fspath(out))
     if target is not None:
         if os.path.exists(target):
             raise UsageError(f"`{target}` exists already")
-        for name in (*TABLES, *(GROUP_TABLES if shared.value["by"] else ())):
+        for name in (*TABLES, *more_tables(shared.value)):
             os.makedirs(os.path.join(target, name))
 
     def margin(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -226,7 +274,8 @@ def _margin_bucket(
         given["rules"],
         given["scenarios"],
         by=given["by"],
-        group_terms=bool(given["by"]),
+        group_terms=needs_sums(given),
+        distribution=given["distribution"],
         allow_rules_date=given["allow_rules_date"],
         mark_check=given["mark_check"],
         threads=1,
@@ -234,16 +283,16 @@ def _margin_bucket(
     _check_bucket(result, bucket, buckets)
     read = {table["table"]: table["rows_in"] for table in result.summary["tables"]}
     counts = {"positions": read["positions"], "balances": read["balances"], "settings": read.get("accounts", 0)}
-    rejects = _number_rows(_without_market(result), folder)
+    rejects = number_rows(_without_market(result), folder)
     if out is not None:
-        for name, table in _tables_of(result, rejects):
-            if name != TERMS:
-                write_whole(table, os.path.join(out, name), f"bucket-{bucket:05}.parquet")
         yield _counts_of(result, bucket, counts)
-        if result._group_terms is not None:
-            yield from _streams_of(TERMS, result._group_terms.to_pyarrow(), bucket)
+        for name, table in _tables_of(result, rejects, given):
+            if name in (TERMS, COUNTS):
+                yield from _streams_of(name, table, bucket)
+            else:
+                write_whole(table, os.path.join(out, name), f"bucket-{bucket:05}.parquet")
     else:
-        yield from _parts_of(result, bucket, counts, rejects)
+        yield from _parts_of(result, bucket, counts, rejects, given)
 
 
 def _share(
@@ -254,9 +303,17 @@ def _share(
     market: Market | None,
     mark_check: str = "50%",
     by: str | Sequence[str | Sequence[str]] = (),
+    distribution: Distribution = "none",
+    limits: str | os.PathLike[str] | None = None,
 ) -> Broadcast[dict[str, Any]]:
     """The data for every task, sent to each worker once."""
-    _remargin.Groups(groupings(by), [], [])  # raises `UsageError` here rather than in every task
+    if distribution not in ("accounts", "book", "none"):
+        raise UsageError(f"`distribution` cannot be `{distribution}`: expected `accounts`, `book` or `none`")
+    if distribution != "none" and scenarios is None:
+        raise UsageError("figures over the scenarios are to be summed up, and there is no scenario")
+    of_limits = None if limits is None else _remargin.PartLimits(os.fspath(limits), distribution != "none")
+    _remargin.Summing(groupings(by), [], [])  # raises `UsageError` here rather than in every task
+    of_rules = [] if of_limits is None else of_limits.by
     if scenarios is not None and not isinstance(scenarios, (str, list)):
         made = _tables.to_arrow(scenarios)
         scenarios = pa.table(scenarios if made is None else made)  # readers and relations cannot be pickled
@@ -266,7 +323,9 @@ def _share(
         "scenarios": scenarios,
         "allow_rules_date": allow_rules_date,
         "mark_check": mark_check,
-        "by": groupings(by),
+        "by": list(dict.fromkeys([*groupings(by), *of_rules])),
+        "distribution": distribution,
+        "limits": of_limits,
     }
     return spark.sparkContext.broadcast(shared)
 
@@ -294,37 +353,10 @@ def _of_market(market: Market, given: dict[str, Any]) -> Result:
     empty = pa.table(
         {name: pa.array([], pa.string()) for name in ("account_id", "inst_id", "qty", "avg_px", "ccy", "cash")}
     )
-    scenarios = given["scenarios"] if given["by"] else None
+    scenarios = given["scenarios"] if needs_sums(given) else None
     return _api.recalculate(
         empty, empty, market, given["rules"], scenarios=scenarios, allow_rules_date=given["allow_rules_date"]
     )
-
-
-def _number_rows(rejects: pa.Table, folder: str) -> pa.Table:
-    """Replaces row numbers of the bucket by row numbers of the original table, also in the row that is to blame."""
-    rows = rejects["row"].to_pylist()
-    tables = rejects["table"].to_pylist()
-    blamed = [
-        _BLAMED.fullmatch(value) if reason == "account_unmargined" else None
-        for reason, value in zip(rejects["reason"].to_pylist(), rejects["value"].to_pylist(), strict=True)
-    ]
-    names = set(tables) | {found["table"] for found in blamed if found}
-    numbers = {
-        name: pq.read_table(os.path.join(folder, f"{name}.parquet"), columns=["row"])["row"] for name in names
-    }
-
-    def number(table: str, row: int) -> int:
-        return int(numbers[table][row - 1].as_py())
-
-    rows = [number(table, row) for table, row in zip(tables, rows, strict=True)]
-    values = [
-        f"{found['table']} row {number(found['table'], int(found['row']))}: {found['why']}" if found else value
-        for found, value in zip(blamed, rejects["value"].to_pylist(), strict=True)
-    ]
-    for name, column in (("row", pa.array(rows, pa.int64())), ("value", pa.array(values, pa.string()))):
-        place = rejects.schema.get_field_index(name)
-        rejects = rejects.set_column(place, rejects.schema.field(name), column)
-    return rejects
 
 
 def _counts_of(result: Result, bucket: int, counts: dict[str, int]) -> pa.RecordBatch:
@@ -333,18 +365,18 @@ def _counts_of(result: Result, bucket: int, counts: dict[str, int]) -> pa.Record
     return pa.RecordBatch.from_pylist([{**row, "name": "bucket", "body": None}], schema=_parts_schema())
 
 
-def _tables_of(result: Result, rejects: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+def _tables_of(result: Result, rejects: pa.Table, given: dict[str, Any]) -> Iterator[tuple[str, pa.Table]]:
     """The tables of a bucket. What its groups come to is not among them: sums are made over all buckets."""
     for name in TABLES:
         yield name, rejects if name == "rejects" else getattr(result, name).to_pyarrow()
-    if result.account_groups is not None and result._group_terms is not None:
-        yield "account_groups", result.account_groups.to_pyarrow()
-        yield TERMS, result._group_terms.to_pyarrow()
+    yield from of_bucket(result, given)
 
 
-def _parts_of(result: Result, bucket: int, counts: dict[str, int], rejects: pa.Table) -> Iterator[pa.RecordBatch]:
+def _parts_of(
+    result: Result, bucket: int, counts: dict[str, int], rejects: pa.Table, given: dict[str, Any]
+) -> Iterator[pa.RecordBatch]:
     yield _counts_of(result, bucket, counts)
-    for name, table in _tables_of(result, rejects):
+    for name, table in _tables_of(result, rejects, given):
         yield from _streams_of(name, table, bucket)
 
 
@@ -363,28 +395,6 @@ def _parts_schema() -> pa.Schema:
         ("body", pa.binary()),
     ]
     return pa.schema(fields)
-
-
-def _read_manifest(path: str) -> tuple[dict[str, Any], list[str]]:
-    file = os.path.join(path, "manifest.json")
-    try:
-        with open(file, encoding="utf-8") as text:
-            manifest = json.load(text)
-        layout, buckets = dict(manifest["layout"]), manifest["buckets"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            f"`{file}` is not the manifest of a partition: {error}\n  hint:     remargin partition"
-        ) from error
-    unknown = {key: layout.get(key) for key, value in LAYOUT.items() if layout.get(key) != value}
-    if unknown or layout.get("buckets") != len(buckets):
-        raise InvalidInput(f"`{file}` has another layout: {layout}\n  expected: {LAYOUT}")
-
-    def rows(table: str) -> list[int]:
-        files = (file for bucket in buckets for file in bucket["files"])
-        return [file["rows"] for file in files if file["path"] == f"{table}.parquet"]
-
-    layout["rows"] = {"positions": rows("positions"), "balances": rows("balances"), "settings": rows("accounts")}
-    return layout, [bucket["path"] for bucket in buckets]
 
 
 def _finish(
@@ -408,22 +418,24 @@ def _finish(
     # The column types of a result without rows.
     empty = _empty(given)
     kept = [parts]
-    if given["by"]:
-        kept.append(sum_up_groups(parts, seen, out, given["by"], of_market))
+    if needs_sums(given):
+        kept.append(sum_up(parts, seen, out, given, of_market))
     frames: dict[str, DataFrame] = {}
     if out is not None:
         write_whole(rejected, os.path.join(out, "rejects"), "market.parquet")
-        _write_manifest(out, seen, given, market)
+        write_manifest(out, seen, given, market)
         frames = {name: spark.read.parquet(os.path.join(out, name)) for name in empty}
     else:
         for name, schema in empty.items():
-            source = kept[-1] if name in ("groups", "group_units") else parts
-            bodies = source.where(F.col("name") == name).select("body")
-            frames[name] = bodies.mapInArrow(decode, _spark_schema(schema))
+            sources = kept if name == BREACHES else kept[-1:] if name in OF_ALL else kept[:1]
+            bodies = [source.where(F.col("name") == name).select("body") for source in sources]
+            tables = [body.mapInArrow(decode, _spark_schema(schema)) for body in bodies]
+            frames[name] = tables[0] if len(tables) == 1 else tables[0].unionByName(tables[1])
         if rejected.num_rows:
             market_rows = spark.createDataFrame(rejected.to_pylist(), _spark_schema(rejected.schema))
             frames["rejects"] = frames["rejects"].unionByName(market_rows)
-    return SparkResult(**frames, buckets=spark.createDataFrame(seen, _BUCKETS), _parts=tuple(kept))
+    limits = limits_of(given, kept)
+    return SparkResult(**frames, buckets=spark.createDataFrame(seen, _BUCKETS), limits=limits, _parts=tuple(kept))
 
 
 def _check_complete(seen: list[Any], whole: dict[str, int]) -> None:
@@ -438,22 +450,6 @@ def _check_complete(seen: list[Any], whole: dict[str, int]) -> None:
             raise RemarginError(f"the buckets have {found} rows of `{table}`, the input has {rows}")
 
 
-def _write_manifest(out: str, seen: list[Any], given: dict[str, Any], market: Market) -> None:
-    from . import __version__
-
-    manifest = {
-        "remargin": __version__,
-        "layout": {**LAYOUT, "buckets": len(seen)},
-        "as_of": market.as_of.isoformat(),
-        "rules": {"name": given["rules"].name, "hash": given["rules"].hash},
-        "by": given["by"],
-        "buckets": [row.asDict() for row in sorted(seen, key=lambda row: row["bucket"])],
-    }
-    with open(os.path.join(out, "manifest.json"), "w", encoding="utf-8") as text:
-        json.dump(manifest, text, indent=2)
-        text.write("\n")
-
-
 def _empty(given: dict[str, Any]) -> dict[str, pa.Schema]:
     """The columns of each table."""
     names = ["account_id", "inst_id", "qty", "avg_px", "ccy", "cash", "inst_type", "uly", "settle_ccy", "ct_val"]
@@ -462,9 +458,28 @@ def _empty(given: dict[str, Any]) -> dict[str, pa.Schema]:
     market = Market("2100-01-01T00:00:00Z", nothing, nothing, nothing)
     columns = dict.fromkeys(("account_id", "spot_offset", *attributes(given["by"])))
     accounts = pa.table({name: pa.array([], pa.string()) for name in columns})
-    result = _api.recalculate(nothing, nothing, market, given["rules"], accounts, by=given["by"])
-    names = [*TABLES, *(GROUP_TABLES if given["by"] else ())]
-    return {name: getattr(result, name).to_pyarrow().schema for name in names}
+    over = given["distribution"]
+    result = _remargin.recalculate(
+        nothing,
+        nothing,
+        market,
+        given["rules"],
+        accounts,
+        None if over == "none" else "days 1",
+        by=given["by"],
+        distribution=over,
+    )
+    weights = [(0.0, None)] if over != "none" else []
+    sums, _ = summing(given, (["base"] if weights else [], [], weights)).finish()
+    found = {
+        **{name: getattr(result, name) for name in TABLES},
+        "account_groups": result.account_groups,
+        "worst": result._worst,
+        "accounts_distribution": result._accounts_distribution,
+        **dict(sums),
+    }
+    tables = {name: found[name] for name in (*TABLES, *more_tables(given))}
+    return {name: table.to_pyarrow().schema for name, table in tables.items() if table is not None}
 
 
 def _spark_schema(schema: pa.Schema) -> Any:

@@ -7,6 +7,7 @@
 mod audit;
 mod errors;
 mod market;
+mod parts;
 mod recalculate;
 mod reports;
 mod request;
@@ -25,7 +26,9 @@ fn _remargin(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<market::Market>()?;
     module.add_class::<rules::Rules>()?;
     module.add_class::<recalculate::Result>()?;
-    module.add_class::<recalculate::Groups>()?;
+    module.add_class::<parts::PartLimits>()?;
+    module.add_class::<parts::Summing>()?;
+    module.add_function(wrap_pyfunction!(parts::attributes, module)?)?;
     module.add_function(wrap_pyfunction!(recalculate::recalculate, module)?)?;
     module.add_function(wrap_pyfunction!(recalculate::recalculate_snapshot, module)?)?;
     module.add_function(wrap_pyfunction!(run::run, module)?)?;

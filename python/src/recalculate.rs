@@ -8,10 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use remargin::Error;
 use remargin::batches;
-use remargin::batches::{FolderRequest, GroupTables, GroupsInOrder, Recalculated, Request, Rows, Scenarios};
+use remargin::batches::{FolderRequest, GroupTables, Recalculated, Request, Rows, Scenarios};
 use remargin::market::scenario::Scenario;
 use remargin::stress;
-use remargin::stress::{Axis, Preset};
+use remargin::stress::{Axis, Distributed, Preset};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -56,15 +56,33 @@ impl Result {
         self.of_groups(|tables| &tables.account_groups)
     }
 
-    /// What each account adds to its groups, for [`Groups`].
+    /// What each account adds to its groups and to the book, for `Summing`.
     #[getter]
     fn _group_terms(&self) -> Option<Table> {
         self.0.groups.as_ref()?.terms.clone().map(Table)
     }
 
+    /// The worst scenario of each account, if figures over the scenarios were asked for.
+    #[getter]
+    fn _worst(&self) -> Option<Table> {
+        self.0.stress.as_ref().map(|(worst, _)| Table(worst.clone()))
+    }
+
+    /// The figures of each account over the scenarios, if they were asked for.
+    #[getter]
+    fn _accounts_distribution(&self) -> Option<Table> {
+        self.0.stress.as_ref().and_then(|(_, accounts)| accounts.clone()).map(Table)
+    }
+
     #[getter]
     fn _scenarios(&self) -> Vec<String> {
         self.0.scenario_names.clone()
+    }
+
+    /// Of each scenario the days that pass and its weight.
+    #[getter]
+    fn _weights(&self) -> Vec<(f64, Option<f64>)> {
+        self.0.scenario_weights.clone()
     }
 
     #[getter]
@@ -109,38 +127,6 @@ impl Result {
     fn of_groups(&self, table: impl Fn(&GroupTables) -> &Rows) -> Option<Table> {
         self.0.groups.as_ref().map(|tables| Table(table(tables).clone()))
     }
-}
-
-/// The groups of a book that was margined in parts, summed up account by account in order of their ids.
-#[pyclass(module = "remargin._remargin")]
-pub struct Groups(Option<GroupsInOrder>);
-
-#[pymethods]
-impl Groups {
-    #[new]
-    fn new(py: Python<'_>, by: Vec<String>, scenarios: Vec<String>, units: Vec<String>) -> PyResult<Self> {
-        let groups = GroupsInOrder::new(&request::groups(py, &by)?, &scenarios, &units);
-        groups.map(|groups| Self(Some(groups))).map_err(|error| errors::raise(py, &error))
-    }
-
-    /// Adds the accounts that follow.
-    fn add(&mut self, py: Python<'_>, terms: &Bound<'_, PyAny>) -> PyResult<()> {
-        let rows = Source::new("group_terms", terms)?;
-        let Some(groups) = &mut self.0 else { return Err(finished(py)) };
-        let added = py.detach(|| rows.read()?.batches().iter().try_for_each(|batch| groups.add(batch)));
-        added.map_err(|error| errors::raise(py, &error))
-    }
-
-    /// The tables `groups` and `group_units`.
-    fn finish(&mut self, py: Python<'_>) -> PyResult<(Table, Table)> {
-        let Some(groups) = self.0.take() else { return Err(finished(py)) };
-        let tables = py.detach(|| groups.finish()).map_err(|error| errors::raise(py, &error))?;
-        Ok((Table(tables.0), Table(tables.1)))
-    }
-}
-
-fn finished(py: Python<'_>) -> PyErr {
-    errors::raise(py, &Error::Runtime("the groups are summed up already".to_owned()))
 }
 
 /// JSON as a Python object.
@@ -197,7 +183,8 @@ impl Given<Source> {
 #[pyfunction]
 #[pyo3(signature = (
     positions, balances, market, rules = None, accounts = None, scenarios = None, *,
-    orders = None, by = Vec::new(), group_terms = false, allow_rules_date = false, threads = None, progress = None
+    orders = None, by = Vec::new(), group_terms = false, distribution = "none", allow_rules_date = false,
+    threads = None, progress = None
 ))]
 pub fn recalculate<'py>(
     py: Python<'py>,
@@ -210,6 +197,7 @@ pub fn recalculate<'py>(
     orders: Option<&Bound<'py, PyAny>>,
     by: Vec<String>,
     group_terms: bool,
+    distribution: &str,
     allow_rules_date: bool,
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
@@ -218,6 +206,7 @@ pub fn recalculate<'py>(
     let market = Arc::clone(&market.get().0);
     let scenarios = Given::new(py, scenarios)?;
     let groups = request::groups(py, &by)?;
+    let distribution: Distributed = distribution.parse().map_err(|error| errors::raise(py, &error))?;
     let positions = Source::new("positions", positions)?;
     let balances = Source::new("balances", balances)?;
     let accounts = accounts.map(|accounts| Source::new("accounts", accounts)).transpose()?;
@@ -238,6 +227,7 @@ pub fn recalculate<'py>(
                 scenarios: scenarios.borrow(),
                 groups: &groups,
                 group_terms,
+                distribution,
                 allow_rules_date,
             },
             progress,
@@ -248,8 +238,8 @@ pub fn recalculate<'py>(
 
 #[pyfunction]
 #[pyo3(signature = (
-    snapshot, rules = None, scenarios = None, *, by = Vec::new(), group_terms = false, allow_rules_date = false,
-    mark_check = "50%", threads = None, progress = None
+    snapshot, rules = None, scenarios = None, *, by = Vec::new(), group_terms = false, distribution = "none",
+    allow_rules_date = false, mark_check = "50%", threads = None, progress = None
 ))]
 pub fn recalculate_snapshot<'py>(
     py: Python<'py>,
@@ -258,6 +248,7 @@ pub fn recalculate_snapshot<'py>(
     scenarios: Option<&Bound<'py, PyAny>>,
     by: Vec<String>,
     group_terms: bool,
+    distribution: &str,
     allow_rules_date: bool,
     mark_check: &str,
     threads: Option<usize>,
@@ -267,12 +258,14 @@ pub fn recalculate_snapshot<'py>(
     let scenarios = Given::new(py, scenarios)?;
     let mark_check = market::mark_check(py, mark_check)?;
     let groups = request::groups(py, &by)?;
+    let distribution: Distributed = distribution.parse().map_err(|error| errors::raise(py, &error))?;
     let done = work::run(py, threads, progress, move |progress| {
         let scenarios = scenarios.read()?;
         let request = FolderRequest {
             scenarios: scenarios.borrow(),
             groups: &groups,
             group_terms,
+            distribution,
             allow_rules_date,
             mark_check,
             ..FolderRequest::new(&snapshot, &rules)

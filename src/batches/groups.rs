@@ -16,7 +16,7 @@ pub struct GroupTables {
     pub group_units: Rows,
     /// One row per account and grouping.
     pub account_groups: Rows,
-    /// What each account adds to its groups, in no format of anybody else: what [`GroupsInOrder`](super::GroupsInOrder)
+    /// What each account adds to its groups, in no format of anybody else: what [`InOrder`](super::InOrder)
     /// takes. Columns `account_id` and `terms`, which is null for an account that is left out. If it was asked for.
     pub terms: Option<Rows>,
 }

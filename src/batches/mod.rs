@@ -21,7 +21,9 @@ use crate::rules::LoadedRules;
 use crate::run::margins::{self, Margins};
 use crate::snapshot::stream::{Currencies, Cut, Piece};
 use crate::snapshot::{Expectations, LoadOptions, Tables, shocks_of};
-use crate::stress::{Axis, Preset, grid};
+use crate::stress::columns::{ACCOUNTS_DISTRIBUTION, WORST};
+use crate::stress::in_parts::{self, OfAccounts};
+use crate::stress::{Axis, Distributed, Preset, grid};
 use crate::tables::at_risk::{self, AT_RISK};
 use crate::tables::columns::{ACCOUNTS, RISK_UNITS, TableSpec};
 use crate::tables::encode::without_dictionaries;
@@ -38,12 +40,14 @@ use std::path::Path;
 
 mod groups;
 mod in_order;
+mod limits;
 mod terms;
 
 pub use crate::formats::memory::Rows;
 pub use crate::snapshot::{MarkCheck, MarketRows};
 pub use groups::GroupTables;
-pub use in_order::GroupsInOrder;
+pub use in_order::{InOrder, Summed};
+pub use limits::{Limited, LimitsOf};
 
 /// What to recalculate.
 #[derive(Clone, Copy)]
@@ -67,6 +71,9 @@ pub struct Request<'a> {
     pub groups: &'a [Grouping],
     /// Whether [`GroupTables::terms`] are wanted: the accounts are a part of a book.
     pub group_terms: bool,
+    /// Whose figures are summed up over the scenarios, as a stress does it: with `Book` or `Accounts` there is
+    /// [`Recalculated::stress`].
+    pub distribution: Distributed,
     /// Accept a market that is older than the rules.
     pub allow_rules_date: bool,
 }
@@ -85,6 +92,7 @@ impl<'a> Request<'a> {
             scenarios: Scenarios::default(),
             groups: &[],
             group_terms: false,
+            distribution: Distributed::None,
             allow_rules_date: false,
         }
     }
@@ -104,6 +112,8 @@ pub struct FolderRequest<'a> {
     /// As in [`Request`].
     pub group_terms: bool,
     /// As in [`Request`].
+    pub distribution: Distributed,
+    /// As in [`Request`].
     pub allow_rules_date: bool,
     /// How far prices may contradict each other.
     pub mark_check: MarkCheck,
@@ -119,6 +129,7 @@ impl<'a> FolderRequest<'a> {
             scenarios: Scenarios::default(),
             groups: &[],
             group_terms: false,
+            distribution: Distributed::None,
             allow_rules_date: false,
             mark_check: MarkCheck::DEFAULT,
         }
@@ -163,12 +174,17 @@ pub struct Recalculated {
     pub at_risk: Rows,
     /// Every rejected input row.
     pub rejects: Rows,
-    /// What the groups of accounts come to, if groupings were asked for.
+    /// What the groups of accounts come to, if groupings or terms were asked for.
     pub groups: Option<GroupTables>,
+    /// What a stress says of each account, if it was asked for: its worst scenario and, if the figures of accounts were
+    /// to be summed up, their distribution.
+    pub stress: Option<(Rows, Option<Rows>)>,
     /// Counts and totals of the base case.
     pub summary: Summary,
     /// The scenarios in order, the base case first.
     pub scenario_names: Vec<String>,
+    /// Of each the days that pass, and the weight that it was given.
+    pub scenario_weights: Vec<(f64, Option<f64>)>,
     /// The risk units of the market, in byte order.
     pub unit_names: Vec<String>,
 }
@@ -212,12 +228,13 @@ pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalcu
     if !request.allow_rules_date {
         request.rules.check_date(request.market.as_of_ns())?;
     }
-    let &Request { positions, balances, accounts, orders, rules, scenarios, groups, group_terms, .. } = request;
+    let &Request { positions, balances, accounts, orders, rules, scenarios, groups, .. } = request;
+    let &Request { group_terms, distribution, .. } = request;
     Grouping::check_distinct(groups)?;
     let tables = Tables { positions, balances, accounts, orders };
     let expectations = expectations(request.market.mark_check());
     let mut book = OpenBook::of_rows(request.market, tables, groups, &options(rules, &expectations, progress))?;
-    margin(&mut book, Job { rules, scenarios, groups, group_terms }, progress)
+    margin(&mut book, Job { rules, scenarios, groups, group_terms, distribution }, progress)
 }
 
 /// Like [`recalculate`], with the snapshot in a folder, for a worker that processes a bucket of a
@@ -226,7 +243,8 @@ pub fn recalculate(request: &Request, progress: &dyn Progress) -> Result<Recalcu
 /// # Errors
 /// Those of [`recalculate`] and of [`crate::snapshot::load`].
 pub fn recalculate_snapshot(request: &FolderRequest, progress: &dyn Progress) -> Result<Recalculated> {
-    let &FolderRequest { dir, rules, scenarios, groups, group_terms, allow_rules_date, mark_check } = request;
+    let &FolderRequest { dir, rules, scenarios, groups, allow_rules_date, mark_check, .. } = request;
+    let &FolderRequest { group_terms, distribution, .. } = request;
     Grouping::check_distinct(groups)?;
     // The results are held whole: a limit on the way to them would help nobody.
     let memory = Memory::new(MemoryLimit::of_bytes(u64::MAX), Need::ROWS, None);
@@ -236,7 +254,7 @@ pub fn recalculate_snapshot(request: &FolderRequest, progress: &dyn Progress) ->
     if !allow_rules_date {
         rules.check_date(book.as_of_ns())?;
     }
-    margin(&mut book, Job { rules, scenarios, groups, group_terms }, progress)
+    margin(&mut book, Job { rules, scenarios, groups, group_terms, distribution }, progress)
 }
 
 /// The scenarios of a table `shocks` in memory, checked against the market of the snapshot in a folder. A stress that
@@ -273,11 +291,20 @@ struct Job<'a> {
     scenarios: Scenarios<'a>,
     groups: &'a [Grouping],
     group_terms: bool,
+    distribution: Distributed,
 }
 
 fn margin(book: &mut OpenBook, job: Job, progress: &dyn Progress) -> Result<Recalculated> {
-    let Job { rules, scenarios, groups, group_terms } = job;
+    let Job { rules, scenarios, groups, group_terms, distribution } = job;
     let scenarios = scenarios.resolve(book.market(), progress)?;
+    let with_stress = distribution != Distributed::None;
+    if with_stress && scenarios.len() == 1 {
+        return Err(Error::Usage(
+            "figures over the scenarios are to be summed up, and there is no scenario".to_owned(),
+        ));
+    }
+    let weights = in_parts::weights(&scenarios)?;
+    let scenario_weights = scenarios.iter().map(|scenario| (scenario.days, scenario.weight)).collect();
     let margins = Margins::price(book.market(), scenarios, &rules.rules, progress)?;
     let floor = Floor::default();
     let spread = || Spread::new(margins.unit_names().len(), &rules.rules.status, &floor);
@@ -290,8 +317,12 @@ fn margin(book: &mut OpenBook, job: Job, progress: &dyn Progress) -> Result<Reca
         let book = &piece.book;
         let mut spread = spread();
         let mut terms = group_terms.then(|| terms::Writer::new(margins.unit_names()));
+        let mut over_scenarios = with_stress.then(|| OfAccounts::new(&weights, distribution, book.len()));
         let mut rows = margins.rows(book, |base, _, scenarios| {
             spread.count(base);
+            if let Some(over_scenarios) = &mut over_scenarios {
+                over_scenarios.add(scenarios);
+            }
             if let Some(terms) = &mut terms {
                 terms.add(book, scenarios);
             }
@@ -301,20 +332,20 @@ fn margin(book: &mut OpenBook, job: Job, progress: &dyn Progress) -> Result<Reca
         rows.risk_units = plain(&rows.risk_units)?;
         let flagged = flag(book, DistanceScope::None, &mut rows.at_risk)?;
         let in_groups = std::mem::take(&mut rows.groups);
-        let part = if groups.is_empty() { None } else { Some(GroupsPart::new(groups, book, in_groups, terms)?) };
-        Ok((rows, flagged, spread, part))
+        let has_groups = !groups.is_empty() || group_terms;
+        let part = has_groups.then(|| GroupsPart::new(groups, book, in_groups, terms)).transpose()?;
+        let names = Names { units: margins.unit_names(), scenarios: margins.scenarios() };
+        let stress = over_scenarios.map(|of| of.finish(book, names)).transpose()?;
+        Ok(Part { rows, flagged, spread, groups: part, stress })
     };
-    let (gathered, snapshot) = book.pass(Cut::Known(margins.piece_accounts()), start, work, |all, part| {
-        all.add(part);
-        Ok(())
-    })?;
+    let (gathered, snapshot) = book.pass(Cut::Known(margins.piece_accounts()), start, work, Gathered::add)?;
     let (flagged, at_risk_rows) = gathered.flagged.build()?;
 
     let names = Names { units: margins.unit_names(), scenarios: margins.scenarios() };
     let mut summary = gathered.tally.summary(&snapshot, rules, names.units, at_risk_rows.len(), &gathered.spread)?;
     summary.scenarios = margins.scenarios().len() as u64;
     let mut tables = None;
-    if !groups.is_empty() {
+    if !groups.is_empty() || group_terms {
         let left_out = snapshot.unmargined.iter().map(|account| account.account_id.as_str());
         let totals = gathered.groups.tally.totals(groups, names);
         group_list::tell(&totals, &mut summary)?;
@@ -326,8 +357,10 @@ fn margin(book: &mut OpenBook, job: Job, progress: &dyn Progress) -> Result<Reca
         at_risk: table(&AT_RISK, at_risk::batches(at_risk_rows, &flagged, names)?)?,
         rejects: table(&REJECTS, rejects::batches(&snapshot.rejects)?)?,
         groups: tables,
+        stress: with_stress.then(|| gathered.stress.tables(distribution)).transpose()?,
         summary,
         scenario_names: margins.scenarios().to_vec(),
+        scenario_weights,
         unit_names: margins.unit_names().to_vec(),
     })
 }
@@ -340,6 +373,31 @@ struct Gathered {
     tally: Tally,
     spread: Spread,
     groups: GatheredGroups,
+    stress: GatheredStress,
+}
+
+/// What became of consecutive accounts.
+struct Part {
+    rows: margins::Rows,
+    flagged: Book,
+    spread: Spread,
+    groups: Option<GroupsPart>,
+    /// Rows of `worst` and of `accounts_distribution`.
+    stress: Option<(RecordBatch, Option<RecordBatch>)>,
+}
+
+/// What a stress says of the accounts so far.
+#[derive(Default)]
+struct GatheredStress {
+    worst: Vec<RecordBatch>,
+    accounts: Vec<RecordBatch>,
+}
+
+impl GatheredStress {
+    fn tables(self, distribution: Distributed) -> Result<(Rows, Option<Rows>)> {
+        let accounts = (distribution == Distributed::Accounts).then(|| table(&ACCOUNTS_DISTRIBUTION, self.accounts));
+        Ok((table(&WORST, self.worst)?, accounts.transpose()?))
+    }
 }
 
 impl Gathered {
@@ -351,10 +409,12 @@ impl Gathered {
             tally: Tally::default(),
             spread,
             groups: GatheredGroups::default(),
+            stress: GatheredStress::default(),
         }
     }
 
-    fn add(&mut self, (rows, flagged, spread, groups): (margins::Rows, Book, Spread, Option<GroupsPart>)) {
+    fn add(&mut self, part: Part) -> Result<()> {
+        let Part { rows, flagged, spread, groups, stress } = part;
         let margins::Rows { accounts, risk_units, at_risk, tally, groups: _ } = rows;
         self.accounts.push(accounts);
         self.risk_units.push(risk_units);
@@ -364,6 +424,11 @@ impl Gathered {
         if let Some(groups) = groups {
             self.groups.add(groups);
         }
+        if let Some((worst, accounts)) = stress {
+            self.stress.worst.push(plain(&worst)?);
+            self.stress.accounts.extend(accounts.as_ref().map(plain).transpose()?);
+        }
+        Ok(())
     }
 }
 

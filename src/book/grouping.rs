@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 /// Columns of the table `accounts` by whose values accounts are put together, in order.
 ///
+/// A column whose name has a comma stands in double quotes, a quote in it twice.
+///
 /// ```
 /// use remargin::book::Grouping;
 /// let grouping: Grouping = "desk,region".parse()?;
@@ -14,6 +16,9 @@ use std::str::FromStr;
 /// assert_eq!(grouping.group([Some("rates"), None]), "rates/");
 /// assert_eq!(grouping.group([Some("a/b"), Some("EU")]), r"a\/b/EU");
 /// assert!("desk,desk".parse::<Grouping>().is_err());
+/// let quoted: Grouping = r#"desk,"city, country""#.parse()?;
+/// assert_eq!(quoted.attributes(), ["desk", "city, country"]);
+/// assert_eq!(quoted.to_string(), r#"desk,"city, country""#);
 /// # Ok::<(), remargin::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,6 +30,8 @@ const BETWEEN: char = '/';
 const ESCAPE: char = '\\';
 /// What stands between the attributes in the name of a grouping.
 const COMMA: &str = ",";
+/// What stands around an attribute with such a comma in its name.
+const QUOTE: char = '"';
 /// The id of an account is no attribute: each group would be an account.
 const ACCOUNT_ID: &str = "account_id";
 /// What people are shown for a missing value.
@@ -38,7 +45,7 @@ impl Grouping {
     pub fn new(attributes: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
         let attributes: Vec<String> = attributes.into_iter().map(|name| name.into().trim().to_owned()).collect();
         let usage = |problem: String| Err(Error::Usage(problem).hint("such as `desk` or `desk,region`"));
-        if attributes.is_empty() || attributes.iter().any(|name| name.is_empty() || name.contains(COMMA)) {
+        if attributes.is_empty() || attributes.iter().any(String::is_empty) {
             return usage(format!(
                 "`{}` names no attributes: expected columns of the table `accounts`, with commas between them",
                 attributes.join(COMMA)
@@ -130,7 +137,15 @@ fn first_repeated<T: PartialEq>(all: &[T]) -> Option<&T> {
 
 impl fmt::Display for Grouping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(COMMA))
+        for (place, name) in self.0.iter().enumerate() {
+            let between = if place > 0 { COMMA } else { "" };
+            if name.contains(COMMA) || name.starts_with(QUOTE) {
+                write!(f, "{between}{}", quoted(name))?;
+            } else {
+                write!(f, "{between}{name}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -138,7 +153,42 @@ impl FromStr for Grouping {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::new(text.split(COMMA))
+        let (mut names, mut rest) = (Vec::new(), Some(text));
+        while let Some(from) = rest {
+            if let Some((name, after)) = unquoted(from.trim_start()) {
+                names.push(name);
+                let after = after.trim_start();
+                rest = after.strip_prefix(COMMA);
+                if rest.is_none() && !after.is_empty() {
+                    return Err(Error::Usage(format!("`{text}`: after a name in quotes comes a comma, or nothing")));
+                }
+            } else if from.trim_start().starts_with(QUOTE) {
+                return Err(Error::Usage(format!("`{text}`: a quote is not closed")));
+            } else {
+                let (name, after) = from.split_once(COMMA).map_or((from, None), |(name, after)| (name, Some(after)));
+                names.push(name.to_owned());
+                rest = after;
+            }
+        }
+        Self::new(names)
+    }
+}
+
+/// A text in double quotes, a quote in it twice.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("{QUOTE}{}{QUOTE}", text.replace(QUOTE, "\"\""))
+}
+
+/// The text in double quotes at the start of another, and what follows it; none if there is none that ends.
+pub(crate) fn unquoted(text: &str) -> Option<(String, &str)> {
+    let mut rest = text.strip_prefix(QUOTE)?;
+    let mut name = String::new();
+    loop {
+        let (before, after) = rest.split_once(QUOTE)?;
+        name.push_str(before);
+        let Some(more) = after.strip_prefix(QUOTE) else { return Some((name, after)) };
+        name.push(QUOTE);
+        rest = more;
     }
 }
 
@@ -219,9 +269,19 @@ mod tests {
             ("desk,", Err("names no attributes")),
             ("desk,region,desk", Err("`desk` stands twice in `desk,region,desk`")),
             ("account_id", Err("cannot be grouped by `account_id`")),
+            ("\"desk\"", Ok("desk")),
+            (" \"a, b\" , desk", Ok("\"a, b\",desk")),
+            ("\"a \"\"b\"\"\"", Ok("a \"b\"")),
+            ("\"\"\"a\"\"\"", Ok("\"\"\"a\"\"\"")),
+            ("\"a,b", Err("a quote is not closed")),
+            ("\"a\"b", Err("comes a comma, or nothing")),
+            ("\"\"", Err("names no attributes")),
         ] {
             match (text.parse::<Grouping>(), expected) {
-                (Ok(grouping), Ok(name)) => assert_eq!(grouping.to_string(), name),
+                (Ok(grouping), Ok(name)) => {
+                    assert_eq!(grouping.to_string(), name);
+                    assert_eq!(name.parse::<Grouping>().unwrap(), grouping);
+                }
                 (Err(error), Err(part)) => assert!(error.exit_code() == 2 && error.to_string().contains(part)),
                 (other, _) => panic!("{text}: {other:?}"),
             }

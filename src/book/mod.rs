@@ -19,6 +19,7 @@ pub use append::BookBuilder;
 pub use build::{BalanceRows, OrderRows, PositionRows};
 pub(crate) use grouping::values as group_values;
 pub use grouping::{Grouping, Groups, shown as shown_group};
+pub(crate) use grouping::{quoted, unquoted};
 pub use ids::{IdTable, Interner};
 
 use crate::margin::account::Order;

@@ -3,6 +3,7 @@
 use super::exit;
 use super::terminal::{Terminal, grouped};
 use clap::Args;
+use remargin::publish::absolute;
 use remargin::{Error, Result, page, report};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -36,6 +37,9 @@ impl ReportArgs {
         let out = self.out.clone().unwrap_or_else(|| self.dir.join(page::REPORT));
         let rebuilt = report::rebuild(&self.dir, &out, terminal)?;
         terminal.note(format_args!("wrote {}, {} bytes", out.display(), grouped(rebuilt.bytes)));
+        for file in &rebuilt.missing {
+            terminal.note(format_args!("{file} is not there any more: the page is without its rows"));
+        }
         if rebuilt.as_listed == Some(false) {
             terminal.note(
                 "it differs from the page in the manifest: the run had another version, or a file has changed since",
@@ -50,7 +54,7 @@ impl ReportArgs {
 
 /// Opens a file in the browser.
 fn open(file: &Path) -> Result<()> {
-    let file = std::path::absolute(file).map_err(|error| Error::io("find", file, error))?;
+    let file = absolute(file)?;
     let mut command = if cfg!(target_os = "macos") {
         Command::new("open")
     } else if cfg!(windows) {

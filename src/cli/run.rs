@@ -59,7 +59,8 @@ pub struct RunArgs {
     distance: DistanceArg,
     #[command(flatten)]
     groups: GroupArgs,
-    /// Margin the accounts of each group also as one, such as `client`: positions side by side, balances added up
+    /// Margin the accounts of each group also as one, such as `client`: positions added up by instrument, balances by
+    /// currency
     ///
     /// Writes the table `netting`, with the sum of their margins beside it, and groups by these columns as `--by` does.
     /// The book must fit the memory limit. Accounts with a missing value are not netted. All accounts of a group must
@@ -84,9 +85,9 @@ pub struct RunArgs {
     /// missing, the written results are compared, without causes.
     #[arg(long, value_name = "DIR")]
     previous: Option<PathBuf>,
-    /// History to add the run to: one row per run; the page shows the last 60
+    /// History to add the run to: one row for the book and one for each group; the page shows the last 60
     ///
-    /// The same run again, by its identity in manifest.json, replaces its row. Take one file for each book.
+    /// The same run again, by its identity in manifest.json, replaces its rows. Take one file for each book.
     #[arg(long, value_name = "FILE.parquet")]
     history: Option<PathBuf>,
     /// Do not write `report.html`

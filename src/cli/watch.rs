@@ -5,7 +5,7 @@ use super::terminal::Terminal;
 use clap::Args;
 use remargin::ops::lineage::{self, Lineage, run_id};
 use remargin::ops::{Attempt, Finished, job_of, metrics};
-use remargin::publish::{append_line, check_appendable, check_outside, check_replaceable, write_file};
+use remargin::publish::{absolute, append_line, check_appendable, check_outside, check_replaceable, write_file};
 use remargin::{Error, Result};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -42,13 +42,6 @@ pub struct Watch<'a> {
 fn now_ns() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn absolute(path: &Path) -> Result<PathBuf> {
-    if remargin::store::is_url(path) {
-        return Ok(path.to_path_buf());
-    }
-    std::path::absolute(path).map_err(|err| Error::io("find", path, err))
 }
 
 impl WatchArgs {

@@ -30,24 +30,24 @@ pub(crate) fn earlier(dir: &Path) -> Result<Recorded> {
     Ok(recorded)
 }
 
-/// Compares the finished run in `before` with the one in `now`, whose snapshot is in the folder `snapshot`.
+/// Compares the finished run in `before`, whose manifest is `earlier`, with the one in `now`, whose snapshot is in the
+/// folder `snapshot`.
 ///
 /// # Errors
 /// Those of [`compare_runs`].
 pub(crate) fn against(
-    before: &Path,
+    (before, earlier): (&Path, &Recorded),
     now: &Path,
     snapshot: &Path,
     memory_limit: MemoryLimit,
     progress: &dyn Progress,
 ) -> Result<Previous> {
-    let recorded = [earlier(before)?, Recorded::of_run(now)?];
+    let recorded = Recorded::of_run(now)?;
     let mut request = RunsRequest::new(before, now);
     request.snapshots = [None, Some(snapshot.to_path_buf())];
     request.memory_limit = memory_limit;
     let outcome = compare_runs(&request, progress)?;
-    let [before, now] = recorded;
-    Ok(previous(&before, &now, outcome))
+    Ok(previous(earlier, &recorded, outcome))
 }
 
 fn previous(before: &Recorded, now: &Recorded, outcome: CompareOutcome) -> Previous {

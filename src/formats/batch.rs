@@ -101,12 +101,18 @@ fn missing(file: &Path, column: &Column, found: &[(&str, &DataType)]) -> Invalid
         .hint(hint)
 }
 
-/// The name that differs least from one that is not there, in few letters.
+/// Letters of the longest name that is compared with others.
+const LONGEST_NAME: usize = 200;
+
+/// The name that differs least from one that is not there, in few letters; none of a very long name.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let edits = |known: &str| damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
     let letters = name.chars().count();
+    if letters > LONGEST_NAME {
+        return None;
+    }
     let most = (letters / 3).clamp(1, 3);
-    // The count of edits takes the product of both lengths.
+    // The count of edits takes the product of both lengths, in time and in memory.
     let is_as_long = |known: &&str| known.chars().count().abs_diff(letters) <= most;
     names
         .filter(is_as_long)

@@ -1,6 +1,6 @@
 //! The file of a history: read, checked against its columns, and replaced whole.
 
-use super::{COUNTS, HISTORY, HistoryRow, MONEY, columns, with};
+use super::{COUNTS, HISTORY, HistoryRow, MONEY, UNMARGINED, columns, with};
 use crate::publish::replace_file;
 use crate::results::read_rows;
 use crate::rules::RulesId;
@@ -84,8 +84,12 @@ fn row_of(batch: &RecordBatch, row: usize) -> Option<HistoryRow> {
     let usd =
         |name: &str| Some(cell(name)?.as_primitive_opt::<Float64Type>()?.value(row)).filter(|usd| usd.is_finite());
     let (mut counts, mut money) = ([0; COUNTS.len()], [0.0; MONEY.len()]);
-    for (place, (name, _)) in counts.iter_mut().zip(COUNTS) {
-        *place = count(name)?;
+    let by = text("by")?;
+    for (place, (count_of, (name, _))) in counts.iter_mut().zip(COUNTS).enumerate() {
+        // Of a group nobody knows it.
+        if place != UNMARGINED || by.is_empty() {
+            *count_of = count(name)?;
+        }
     }
     for (place, (name, _)) in money.iter_mut().zip(MONEY) {
         *place = usd(name)?;
@@ -96,7 +100,7 @@ fn row_of(batch: &RecordBatch, row: usize) -> Option<HistoryRow> {
         label: text("label"),
         remargin: text("remargin")?,
         rules: RulesId { name: text("rules")?, hash: text("rules_hash")? },
-        by: text("by")?,
+        by,
         group: text("group")?,
         counts,
         usd: money,

@@ -1,21 +1,24 @@
-//! A history of runs in one Parquet file: a row for each run and book, for trends.
+//! A history of runs in one Parquet file: a row for the book of each run, and one for each of its groups, for trends.
 //!
-//! The columns `by` and `group` are empty in the row of the book, so that rows of groups can stand beside it. Rows are
-//! in order of valuation time, then identity, then `by` and `group`: the file does not depend on the order in which
+//! The columns `by` and `group` are empty in the row of the book; those of a group are as in the table `groups`. Rows
+//! are in order of valuation time, then identity, then `by` and `group`: the file does not depend on the order in which
 //! runs were added. A run that is added again, with the same identity, replaces its rows.
 
 mod file;
 
 pub use file::{add, check, read};
 
+use crate::Result;
 use crate::rules::RulesId;
 use crate::tables::columns::{Table, TableSpec, count, label, text, usd};
 use crate::tables::filled::{Filled, columns_of};
 use crate::totals::Summary;
 use crate::totals::before::TrendPoint;
+use crate::totals::groups::{GroupRow, GroupTotals};
 
 /// The columns of a history.
-pub static HISTORY: Table = Table::new(|| TableSpec::new("history", "run and book", columns_of(columns())));
+pub static HISTORY: Table =
+    Table::new(|| TableSpec::new("history", "run and book, and run and group", columns_of(columns())));
 
 /// Runs on the page.
 const TREND: usize = 60;
@@ -34,11 +37,11 @@ pub struct HistoryRow {
     pub remargin: String,
     /// Which rules.
     pub rules: RulesId,
-    /// Attribute by which accounts are grouped; empty of the book.
+    /// The grouping, attributes with commas between them; empty of the book.
     pub by: String,
-    /// Value of the attribute; empty of the book.
+    /// The group, as in the table `groups`; empty of the book.
     pub group: String,
-    /// Counts, in the order of their columns.
+    /// Counts, in the order of their columns. A group has no accounts that are left out.
     counts: [u64; COUNTS.len()],
     /// Money in USD, in the order of its columns.
     usd: [f64; MONEY.len()],
@@ -47,13 +50,16 @@ pub struct HistoryRow {
 /// Columns of counts, and what they mean.
 const COUNTS: [(&str, &str); 7] = [
     ("accounts", "Margined accounts."),
-    ("unmargined", "Accounts left out, since one of their rows is broken."),
-    ("at_risk", "Accounts in the table `at_risk`."),
+    ("unmargined", "Accounts left out, since one of their rows is broken; null of a group, for they are in none."),
+    ("at_risk", "Rows of the table `at_risk`; of a group its accounts at risk in the base case."),
     ("liquidation", "Accounts in liquidation."),
     ("near_liquidation", "Accounts near liquidation."),
     ("warning", "Accounts with a warning."),
     ("im_deficit", "Accounts whose adjusted equity is below their IMR."),
 ];
+
+/// The place of the accounts that are left out.
+const UNMARGINED: usize = 1;
 
 /// Columns of money, and what they mean.
 const MONEY: [(&str, &str); 6] = [
@@ -74,13 +80,14 @@ fn columns<'a>() -> Vec<Filled<'a, HistoryRow>> {
         label("remargin", "Version of the program.").text(|row| &row.remargin),
         label("rules", "Name of the rules.").text(|row| &row.rules.name),
         label("rules_hash", "Hash of the rules.").text(|row| &row.rules.hash),
-        label("by", "Attribute by which accounts are grouped; empty of the book.").text(|row| &row.by),
-        label("group", "Value of the attribute; empty of the book.").text(|row| &row.group),
+        label("by", "The grouping: attributes with commas between them; empty of the book.").text(|row| &row.by),
+        label("group", "The group, as in `groups`; empty of the book.").text(|row| &row.group),
     ];
     let counts = COUNTS.iter().enumerate();
-    columns.extend(
-        counts.map(|(place, (name, about))| count(name, about).count(move |row: &HistoryRow| row.counts[place])),
-    );
+    columns.extend(counts.map(|(place, (name, about))| match place {
+        UNMARGINED => count(name, about).optional_count(|row: &HistoryRow| row.unmargined()),
+        _ => count(name, about).count(move |row: &HistoryRow| row.counts[place]),
+    }));
     let money = MONEY.iter().enumerate();
     columns.extend(money.map(|(place, (name, about))| usd(name, about).number(move |row: &HistoryRow| row.usd[place])));
     columns
@@ -111,6 +118,40 @@ impl HistoryRow {
             ],
             usd: [totals.adj_eq, totals.total_eq, totals.mmr, totals.imr, over.shortfall_mmr, over.shortfall_imr],
         }
+    }
+
+    /// The rows of the groups of the run whose book this is, in the base case.
+    ///
+    /// # Errors
+    /// [`crate::Error::Runtime`] for a total that is not finite.
+    pub(crate) fn of_groups(&self, totals: &GroupTotals) -> Result<Vec<Self>> {
+        let rows = (0..totals.by().len()).flat_map(|by| totals.base_rows(by));
+        rows.map(|row| row.map(|row| self.of_group(&row))).collect()
+    }
+
+    fn of_group(&self, row: &GroupRow) -> Self {
+        let GroupRow { counts, totals, shortfalls, .. } = row;
+        let by_status = counts.by_status;
+        Self {
+            by: row.by.to_owned(),
+            group: row.group.to_owned(),
+            counts: [
+                counts.margined,
+                0,
+                counts.at_risk,
+                by_status.liquidation,
+                by_status.near_liquidation,
+                by_status.warning,
+                counts.im_deficit,
+            ],
+            usd: [totals.adj_eq, totals.total_eq, totals.mmr, totals.imr, shortfalls.mmr, shortfalls.imr],
+            ..self.clone()
+        }
+    }
+
+    /// Accounts that are left out; nobody knows in which group they would be.
+    fn unmargined(&self) -> Option<u64> {
+        self.by.is_empty().then_some(self.counts[UNMARGINED])
     }
 
     /// What rows are ordered by. Times of one form order as their text does.

@@ -35,7 +35,7 @@ impl Limits {
     /// [`Error::Runtime`] if the library fails.
     pub fn to_json(&self) -> Result<Value> {
         let limit = |limit: &Limit| {
-            let Limit { name, rule, severity, text, only, scenarios } = limit;
+            let Limit { name, rule, severity, text, only, scenarios, .. } = limit;
             json!({
                 "name": name,
                 "severity": severity,

@@ -13,11 +13,12 @@ use crate::totals::limit_summary::Severity;
 use crate::{Error, Invalid, Result};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use toml::{Table, Value};
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Table, Value};
 
 /// Largest file of limits: it is kept in the manifest of the run.
 const LARGEST: u64 = 1 << 20;
-/// Most limits: a table with the figures is read for each.
+/// Most limits: each row of a table is compared with every limit on it.
 const MOST_LIMITS: usize = 1000;
 /// Characters of a name, and of a text.
 const LONGEST_NAME: usize = 100;
@@ -39,6 +40,8 @@ const LIMIT: &str = "limit";
 pub struct Limit {
     /// Its name, which no other limit of the file has.
     pub name: String,
+    /// The line of the file on which it begins, from 1.
+    pub line: usize,
     /// What must hold.
     pub rule: Rule,
     /// How serious a breach is.
@@ -127,13 +130,31 @@ impl Limits {
         }
     }
 
+    /// The error of accounts that cannot be put together, with the limit that asked for it; `asked` are the groupings
+    /// that were asked for elsewhere.
+    pub(crate) fn blame(&self, asked: &[Grouping], error: Error) -> Error {
+        let Error::Invalid(mut invalid) = error else { return error };
+        let column = invalid.column.clone().unwrap_or_default();
+        let names = |by: &Grouping| by.attributes().contains(&column);
+        let needs = |limit: &&Limit| limit.rule.scope.grouping().is_some_and(|by| !asked.contains(by) && names(by));
+        if asked.iter().any(names) {
+            return invalid.into();
+        }
+        if let Some((number, limit)) = (1..).zip(&self.all).find(|(_, limit)| needs(&limit)) {
+            let place = place_of(number, Some(&limit.name), limit.line);
+            let file = self.file.display();
+            invalid.problem = format!("{}, which `{}` of {place} of `{file}` needs", invalid.problem, limit.rule);
+        }
+        invalid.into()
+    }
+
     /// Refuses a figure that the command does not have. `has` says whether it writes a table.
     ///
     /// # Errors
     /// [`Error::Usage`] and [`Error::Refused`] naming the limit, and what has the figure.
     pub(crate) fn check_for(&self, command: Command, has: impl Fn(Source) -> bool) -> Result<()> {
-        for Limit { name, rule, .. } in &self.all {
-            let figure = format!("limit `{name}`: `{rule}`");
+        for (number, Limit { name, line, rule, .. }) in (1..).zip(&self.all) {
+            let figure = format!("{}: `{rule}`", place_of(number, Some(name), *line));
             let Some(source) = rule.figure.source(command) else {
                 let others = Command::ALL.into_iter().filter(|other| rule.figure.source(*other).is_some());
                 let others: Vec<String> = others.map(|other| format!("`remargin {}`", other.name())).collect();
@@ -162,7 +183,7 @@ impl Limits {
 
 fn limits_of(text: &str) -> Result<Vec<Limit>, Box<Invalid>> {
     let file: Table = toml::from_str(text).map_err(|error: toml::de::Error| {
-        let at = error.span().map(|span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1);
+        let at = error.span().map(|span| line_of_place(text, span.start));
         let at = at.map_or_else(String::new, |line| format!("line {line}: "));
         Invalid::new(format!("{at}{}", error.message().lines().next().unwrap_or("not TOML"))).expected("valid TOML")
     })?;
@@ -179,24 +200,46 @@ fn limits_of(text: &str) -> Result<Vec<Limit>, Box<Invalid>> {
         return Err(invalid.expected(format!("1 to {MOST_LIMITS} limits")).into());
     }
     let mut all: Vec<Limit> = Vec::with_capacity(limits.len());
-    for (place, value) in (1..).zip(limits) {
+    let lines = lines_of(text);
+    for (number, value) in (1..).zip(limits) {
+        let line = lines.get(number - 1).copied().unwrap_or_default();
         let Value::Table(table) = value else {
-            return Err(Invalid::new("not a limit").row(place).value(value.to_string()).expected(expected).into());
+            let problem = format!("{}: not a limit", place_of(number, None, line));
+            return Err(Invalid::new(problem).value(value.to_string()).expected(expected).into());
         };
-        let limit = limit_of(table).map_err(|mut invalid| {
-            if let Some(Value::String(name)) = table.get(NAME) {
-                invalid.problem = format!("limit `{}`: {}", shown(name), invalid.problem);
-            }
+        let name = table.get(NAME).and_then(Value::as_str);
+        let mut limit = limit_of(table).map_err(|mut invalid| {
+            invalid.problem = format!("{}: {}", place_of(number, name, line), invalid.problem);
             invalid.value = invalid.value.map(|value| shown(&value));
-            Box::new(invalid.row(place))
+            invalid
         })?;
-        if all.iter().any(|other| other.name == limit.name) {
-            let invalid = Invalid::new("two limits have the same name").column(NAME).value(&limit.name).row(place);
+        if let Some((other, first)) = (1..).zip(&all).find(|(_, other)| other.name == limit.name) {
+            let (place, other) = (place_of(number, name, line), place_of(other, None, first.line));
+            let invalid = Invalid::new(format!("{place}: {other} has the same name")).column(NAME).value(&limit.name);
             return Err(invalid.expected("each name once").into());
         }
+        limit.line = line;
         all.push(limit);
     }
     Ok(all)
+}
+
+/// Which limit of a file: `limit 2 (desk MMR), line 9`.
+fn place_of(number: usize, name: Option<&str>, line: usize) -> String {
+    let name = name.map_or_else(String::new, |name| format!(" ({})", shown(name)));
+    format!("limit {number}{name}, line {line}")
+}
+
+/// The line on which each limit begins, from 1.
+fn lines_of(text: &str) -> Vec<usize> {
+    let Ok(file) = DeTable::parse(text) else { return Vec::new() };
+    let Some(DeValue::Array(limits)) = file.get_ref().get(LIMIT).map(Spanned::get_ref) else { return Vec::new() };
+    limits.iter().map(|limit| line_of_place(text, limit.span().start)).collect()
+}
+
+/// The line of a place in a text, from 1.
+fn line_of_place(text: &str, place: usize) -> usize {
+    text.get(..place).unwrap_or(text).matches('\n').count() + 1
 }
 
 fn limit_of(table: &Table) -> Result<Limit, Box<Invalid>> {
@@ -230,7 +273,7 @@ fn limit_of(table: &Table) -> Result<Limit, Box<Invalid>> {
         let invalid = Invalid::new("a figure over all scenarios is of none of them").column(SCENARIOS);
         return Err(invalid.value(scenarios.join(", ")).expected("no scenarios").into());
     }
-    Ok(Limit { name, rule, severity, text: line_of(table, TEXT, LONGEST_TEXT)?, only, scenarios })
+    Ok(Limit { name, line: 0, rule, severity, text: line_of(table, TEXT, LONGEST_TEXT)?, only, scenarios })
 }
 
 fn missing(key: &str, expected: &str) -> Invalid {

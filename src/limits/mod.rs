@@ -15,7 +15,12 @@ mod check;
 mod explain;
 mod figures;
 mod file;
+mod filter;
+mod missing;
+mod parts;
+mod rounds;
 mod rule;
+mod scan;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -24,3 +29,4 @@ pub(crate) use check::{Checked, Written, check};
 pub use figures::{Command, Figure, Source};
 pub use file::{Limit, Limits};
 pub use rule::{Rule, Scope, Test, Which};
+pub(crate) use sums::Sums;

@@ -10,10 +10,11 @@
 //! book.FIGURE                    all accounts together
 //! ```
 //!
-//! A `UNIT` of `*` is each one. A part with a dot, a blank or a sign in it stands in double quotes.
+//! A `UNIT` of `*` is each one. A part with a dot, a blank or a sign in it stands in double quotes; a quote in it is
+//! written twice.
 
 use super::figures::{self, Figure};
-use crate::book::Grouping;
+use crate::book::{Grouping, quoted, unquoted};
 use crate::cells::number::in_range;
 use crate::figures::Unit;
 use crate::formats::batch::nearest;
@@ -234,18 +235,19 @@ impl Rule {
 fn path_of(text: &str) -> Result<(Vec<String>, &str), Box<Invalid>> {
     let (mut parts, mut rest) = (Vec::new(), text.trim_start());
     loop {
-        let (part, after) = if let Some(quoted) = rest.strip_prefix('"') {
+        let (part, after) = if rest.starts_with('"') {
             let unclosed = || Invalid::new("a quote is not closed").value(text).expected("a second `\"`");
-            quoted.split_once('"').ok_or_else(unclosed)?
+            unquoted(rest).ok_or_else(unclosed)?
         } else {
             let is_end = |c: char| c == '.' || c == '"' || c.is_whitespace() || ENDS.contains(c);
-            rest.split_at(rest.find(is_end).unwrap_or(rest.len()))
+            let (part, after) = rest.split_at(rest.find(is_end).unwrap_or(rest.len()));
+            (part.to_owned(), after)
         };
         if part.is_empty() {
             let expected = "whose figure and which, with a dot between them, such as `account.margin_ratio`";
             return Err(Invalid::new("the rule has no figure, or an empty part").value(text).expected(expected).into());
         }
-        parts.push(part.to_owned());
+        parts.push(part);
         match after.strip_prefix('.') {
             Some(next) => rest = next,
             None => return Ok((parts, after)),
@@ -380,8 +382,8 @@ struct Part<'a>(&'a str);
 
 impl fmt::Display for Part<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let needs_quotes = self.0.contains(|c: char| c == '.' || c.is_whitespace() || ENDS.contains(c));
-        if needs_quotes { write!(f, "\"{}\"", self.0) } else { f.write_str(self.0) }
+        let needs_quotes = self.0.contains(|c: char| c == '.' || c == '"' || c.is_whitespace() || ENDS.contains(c));
+        if needs_quotes { f.write_str(&quoted(self.0)) } else { f.write_str(self.0) }
     }
 }
 

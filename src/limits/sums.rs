@@ -3,10 +3,12 @@
 //! Rows are added one after another in the order of the table, so that the sums are the same bits however the table is
 //! read.
 
+use super::figures::Source;
+use super::filter::OneLimit;
 use crate::book::Interner;
-use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Layout, Totals};
+use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Layout, Totals, UNIT, UnitRow};
 use crate::margin::extremes::positive_part;
-use crate::margin::{AccountMargin, Status};
+use crate::margin::{AccountMargin, UnitMargin};
 use crate::progress::Progress;
 use crate::results::{ResultColumns, scan_columns};
 use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
@@ -23,7 +25,7 @@ use std::path::Path;
 
 /// All accounts of a scenario.
 #[derive(Default)]
-pub(super) struct OfBook {
+struct OfBook {
     counts: AccountCounts,
     totals: [Sum; Totals::NAMES.len()],
     shortfalls: Shortfalls<Sum>,
@@ -32,17 +34,7 @@ pub(super) struct OfBook {
 
 impl OfBook {
     fn add(&mut self, account: &AccountRow) {
-        let is = |figure| account.flag(figure) == Some(true);
-        let im_deficit = is(AccountFigure::im_deficit);
-        let status = account.status();
-        let in_danger = matches!(status, Some(Status::Liquidation | Status::NearLiquidation));
-        self.counts.margined += 1;
-        self.counts.at_risk += u64::from(im_deficit || in_danger);
-        self.counts.im_deficit += u64::from(im_deficit);
-        self.counts.ineligible += u64::from(is(AccountFigure::ineligible));
-        if let Some(status) = status {
-            *self.counts.by_status.of(status) += 1;
-        }
+        self.counts.add(account.into());
         let summed = ACCOUNT.iter().zip(account.values()).filter(|(figure, _)| figure.sums);
         self.totals.iter_mut().zip(summed).for_each(|(sum, (_, value))| sum.add(*value));
         let [adj_eq, total_eq, mmr, imr, fee] = [
@@ -64,7 +56,7 @@ impl OfBook {
     }
 
     /// The figure of this name, as a group of all accounts has it; `None` if it is null.
-    pub fn figure(&self, name: &str) -> Result<Option<f64>> {
+    fn figure(&self, name: &str) -> Result<Option<f64>> {
         let Shortfalls { mmr, imr, equity } = self.shortfalls;
         let batch = batch_of(&GroupRow {
             by: "",
@@ -88,6 +80,82 @@ impl OfBook {
     }
 }
 
+/// Figures over all accounts, as far as limits are about them.
+#[derive(Default)]
+pub(crate) struct Sums {
+    /// All accounts, if a limit is about a figure of theirs.
+    accounts: Option<OfAccounts>,
+    /// All risk units, if a limit is about a figure of theirs.
+    units: Option<OfUnits>,
+}
+
+/// All accounts by scenario, in the order of the scenarios.
+#[derive(Default)]
+struct OfAccounts {
+    scenarios: Interner,
+    sums: Vec<OfBook>,
+}
+
+impl OfAccounts {
+    fn add(&mut self, scenario: usize, account: &AccountRow) {
+        if scenario >= self.sums.len() {
+            self.sums.resize_with(scenario + 1, OfBook::default);
+        }
+        if let Some(book) = self.sums.get_mut(scenario) {
+            book.add(account);
+        }
+    }
+}
+
+/// Figures of all risk units, by scenario and unit.
+struct OfUnits {
+    /// The columns of `risk_units` that are added up.
+    figures: Vec<&'static str>,
+    scenarios: Interner,
+    units: Interner,
+    /// By scenario, then unit: none where no account has the unit.
+    sums: Vec<Vec<Option<Vec<Sum>>>>,
+}
+
+impl OfUnits {
+    fn new(figures: Vec<&'static str>) -> Self {
+        Self { figures, scenarios: Interner::default(), units: Interner::default(), sums: Vec::new() }
+    }
+
+    fn add(&mut self, scenario: usize, unit: usize, values: impl Iterator<Item = f64>) {
+        if scenario >= self.sums.len() {
+            self.sums.resize_with(scenario + 1, Vec::new);
+        }
+        let Some(units) = self.sums.get_mut(scenario) else { return };
+        if unit >= units.len() {
+            units.resize_with(unit + 1, || None);
+        }
+        let Some(sums) = units.get_mut(unit) else { return };
+        let sums = sums.get_or_insert_with(|| vec![Sum::default(); self.figures.len()]);
+        sums.iter_mut().zip(values).for_each(|(sum, value)| sum.add(value));
+    }
+
+    /// One figure of each scenario, in their order, and risk unit, in byte order.
+    fn each(&self, figure: &str, mut take: impl FnMut(&[&str], Option<f64>)) -> Result<()> {
+        let place = self.figures.iter().position(|known| *known == figure);
+        let place = place.ok_or_else(|| Error::Runtime(format!("the figure `{figure}` is not added up")))?;
+        let mut order: Vec<(usize, &str)> = self.units.ids().iter().enumerate().collect();
+        order.sort_by(|(_, a), (_, b)| a.cmp(b));
+        for (scenario, units) in self.scenarios.ids().iter().zip(&self.sums) {
+            for &(unit, name) in &order {
+                let sums = units.get(unit).and_then(Option::as_ref);
+                let Some(sum) = sums.and_then(|sums| sums.get(place)).map(|sum| sum.value()) else { continue };
+                if !sum.is_finite() {
+                    let problem = format!("scenario `{scenario}`: the sum of `{figure}` of `{name}` is not finite");
+                    return Err(Error::Runtime(problem));
+                }
+                take(&[scenario, name], Some(sum));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Rows of some accounts, each with the number of its scenario.
 #[derive(Default)]
 struct AccountRows {
@@ -95,30 +163,14 @@ struct AccountRows {
     rows: Vec<(u32, AccountRow)>,
 }
 
-/// Sums up `accounts` in each scenario, in the order of the scenarios.
-///
-/// # Errors
-/// Those of reading the table.
-pub(super) fn over_accounts(folder: &Path, progress: &dyn Progress) -> Result<Vec<(String, OfBook)>> {
-    let layout: Layout<AccountMargin> = Layout::of(&["account_id", "scenario"], &ACCOUNT, |_| true);
-    let columns = ResultColumns { names: &layout.names, flags: &layout.flags, figures: &layout.numbers };
-    let fold = |local: &mut AccountRows, names: &[&str], figures: &[Option<f64>]| {
-        let (account, _) = AccountRow::read(&layout, names, figures);
-        local.rows.push((local.scenarios.intern(names.get(1).copied().unwrap_or_default()), account));
-    };
-    let (mut scenarios, mut all): (Interner, Vec<OfBook>) = (Interner::default(), Vec::new());
-    let merge = |local: AccountRows| {
-        let places: Vec<usize> = numbers_in(&mut scenarios, &local.scenarios);
-        all.resize_with(scenarios.len(), OfBook::default);
-        for (scenario, account) in local.rows {
-            if let Some(book) = places.get(scenario as usize).and_then(|place| all.get_mut(*place)) {
-                book.add(&account);
-            }
-        }
-        Ok(())
-    };
-    scan_columns(folder, ACCOUNTS.name, columns, fold, merge, progress)?;
-    Ok(scenarios.ids().iter().map(str::to_owned).zip(all).collect())
+/// Figures of some risk units of accounts, each with the numbers of its scenario and risk unit.
+#[derive(Default)]
+struct UnitRows {
+    scenarios: Interner,
+    units: Interner,
+    rows: Vec<(u32, u32)>,
+    /// The figures of each row, one after another.
+    values: Vec<f64>,
 }
 
 /// The numbers of names of a part among all names so far.
@@ -126,62 +178,117 @@ fn numbers_in(all: &mut Interner, part: &Interner) -> Vec<usize> {
     part.ids().iter().map(|name| all.intern(name) as usize).collect()
 }
 
-/// Figures of some risk units of accounts, each with the numbers of its scenario and risk unit.
-#[derive(Default)]
-struct UnitRows {
-    scenarios: Interner,
-    units: Interner,
-    rows: Vec<(u32, u32, f64)>,
-}
-
-/// Sums up one figure of `risk_units` in each scenario, in their order, and risk unit, in byte order.
-///
-/// # Errors
-/// Those of reading the table; [`Error::Runtime`] for a sum that is not finite.
-pub(super) fn over_units(
-    folder: &Path,
-    figure: &'static str,
-    progress: &dyn Progress,
-) -> Result<Vec<(String, String, f64)>> {
-    let columns = ResultColumns { names: &["scenario", "risk_unit"], flags: &[], figures: &[figure] };
-    let fold = |local: &mut UnitRows, names: &[&str], figures: &[Option<f64>]| {
-        if let (&[scenario, unit], &[Some(value)]) = (names, figures) {
-            local.rows.push((local.scenarios.intern(scenario), local.units.intern(unit), value));
-        }
-    };
-    let (mut scenarios, mut units) = (Interner::default(), Interner::default());
-    let mut all: Vec<Vec<Option<Sum>>> = Vec::new();
-    let merge = |local: UnitRows| {
-        let of_scenario = numbers_in(&mut scenarios, &local.scenarios);
-        let of_unit = numbers_in(&mut units, &local.units);
-        all.resize_with(scenarios.len(), Vec::new);
-        for sums in &mut all {
-            sums.resize(units.len(), None);
-        }
-        for (scenario, unit, value) in local.rows {
-            let places = (of_scenario.get(scenario as usize), of_unit.get(unit as usize));
-            let (Some(&scenario), Some(&unit)) = places else { continue };
-            if let Some(sum) = all.get_mut(scenario).and_then(|sums| sums.get_mut(unit)) {
-                sum.get_or_insert_default().add(value);
+impl Sums {
+    /// Nothing yet of what these limits are about.
+    ///
+    /// # Errors
+    /// Those of [`OneLimit::column`].
+    pub(super) fn of(limits: &[OneLimit]) -> Result<Self> {
+        let is_over_accounts = limits.iter().any(|limit| limit.source == Source::OverAccounts);
+        let mut figures = Vec::new();
+        for limit in limits.iter().filter(|limit| limit.source == Source::OverUnits) {
+            let column = limit.column()?;
+            if !figures.contains(&column) {
+                figures.push(column);
             }
+        }
+        Ok(Self {
+            accounts: is_over_accounts.then(OfAccounts::default),
+            units: (!figures.is_empty()).then(|| OfUnits::new(figures)),
+        })
+    }
+
+    /// Adds up the tables of a folder.
+    ///
+    /// # Errors
+    /// Those of reading them.
+    pub(super) fn read(&mut self, folder: &Path, progress: &dyn Progress) -> Result<()> {
+        if let Some(all) = &mut self.accounts {
+            let layout: Layout<AccountMargin> = Layout::of(&["account_id", "scenario"], &ACCOUNT, |_| true);
+            let columns = ResultColumns { names: &layout.names, flags: &layout.flags, figures: &layout.numbers };
+            let fold = |local: &mut AccountRows, names: &[&str], figures: &[Option<f64>]| {
+                let (account, _) = AccountRow::read(&layout, names, figures);
+                local.rows.push((local.scenarios.intern(names.get(1).copied().unwrap_or_default()), account));
+            };
+            let merge = |local: AccountRows| {
+                let places = numbers_in(&mut all.scenarios, &local.scenarios);
+                for (scenario, account) in local.rows {
+                    if let Some(&scenario) = places.get(scenario as usize) {
+                        all.add(scenario, &account);
+                    }
+                }
+                Ok(())
+            };
+            scan_columns(folder, ACCOUNTS.name, columns, fold, merge, progress)?;
+        }
+        if let Some(all) = &mut self.units {
+            let figures = all.figures.clone();
+            let columns = ResultColumns { names: &["scenario", "risk_unit"], flags: &[], figures: &figures };
+            let fold = |local: &mut UnitRows, names: &[&str], figures: &[Option<f64>]| {
+                if let &[scenario, unit] = names {
+                    local.rows.push((local.scenarios.intern(scenario), local.units.intern(unit)));
+                    local.values.extend(figures.iter().map(|value| value.unwrap_or(f64::NAN)));
+                }
+            };
+            let merge = |local: UnitRows| {
+                let of_scenario = numbers_in(&mut all.scenarios, &local.scenarios);
+                let of_unit = numbers_in(&mut all.units, &local.units);
+                for ((scenario, unit), values) in local.rows.into_iter().zip(local.values.chunks(figures.len().max(1)))
+                {
+                    let places = (of_scenario.get(scenario as usize), of_unit.get(unit as usize));
+                    if let (Some(&scenario), Some(&unit)) = places {
+                        all.add(scenario, unit, values.iter().copied());
+                    }
+                }
+                Ok(())
+            };
+            scan_columns(folder, RISK_UNITS.name, columns, fold, merge, progress)?;
         }
         Ok(())
-    };
-    scan_columns(folder, RISK_UNITS.name, columns, fold, merge, progress)?;
-    let mut found = Vec::new();
-    for (scenario, sums) in scenarios.ids().iter().zip(&all) {
-        let first = found.len();
-        for (unit, sum) in units.ids().iter().zip(sums) {
-            let Some(sum) = sum.map(Sum::value) else { continue };
-            if !sum.is_finite() {
-                let problem = format!("scenario `{scenario}`: the sum of `{figure}` of `{unit}` is not finite");
-                return Err(Error::Runtime(problem));
-            }
-            found.push((scenario.to_owned(), unit.to_owned(), sum));
+    }
+
+    /// Adds an account in a scenario, with its risk units and their names: accounts come in order of their ids.
+    pub(crate) fn add<'u>(
+        &mut self,
+        scenario: &str,
+        margin: &AccountMargin,
+        units: impl Iterator<Item = (&'u str, &'u UnitMargin)>,
+    ) {
+        if let Some(all) = &mut self.accounts {
+            let number = all.scenarios.intern(scenario) as usize;
+            all.add(number, &AccountRow::from(margin));
         }
-        if let Some(of_scenario) = found.get_mut(first..) {
-            of_scenario.sort_by(|(_, a, _), (_, b, _)| a.cmp(b));
+        if let Some(all) = &mut self.units {
+            let number = all.scenarios.intern(scenario) as usize;
+            for (name, unit) in units {
+                let (place, row) = (all.units.intern(name) as usize, UnitRow::from(unit));
+                let value = |name: &&'static str| {
+                    let known = UNIT.iter().zip(row.values()).find(|(figure, _)| figure.name == *name);
+                    known.map_or(f64::NAN, |(_, value)| *value)
+                };
+                let values: Vec<f64> = all.figures.iter().map(value).collect();
+                all.add(number, place, values.into_iter());
+            }
         }
     }
-    Ok(found)
+
+    /// Each figure that a limit is about, with its names.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] for a sum that is not finite.
+    pub(super) fn each(&self, limit: &OneLimit, mut take: impl FnMut(&[&str], Option<f64>)) -> Result<()> {
+        match limit.source {
+            Source::OverAccounts => {
+                for (scenario, of) in self.accounts.iter().flat_map(|all| all.scenarios.ids().iter().zip(&all.sums)) {
+                    take(&[scenario], of.figure(&limit.limit.rule.figure.name)?);
+                }
+                Ok(())
+            }
+            Source::OverUnits => {
+                let column = limit.column()?;
+                self.units.iter().try_for_each(|all| all.each(column, &mut take))
+            }
+            Source::Table(_) | Source::Distribution(..) => Ok(()),
+        }
+    }
 }

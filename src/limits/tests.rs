@@ -16,6 +16,7 @@ fn rules_are_read_and_written() {
         ("group.desk.mmr <= 50_000_000", "group.desk.mmr <= 50_000_000"),
         ("group.desk,region.liquidation <= 0", "group.desk,region.liquidation <= 0"),
         ("group.\"my desk\".mmr <= 0", "group.\"my desk\".mmr <= 0"),
+        ("group.\"\"\"a, b\"\",desk\".mmr <= 0", "group.\"\"\"a, b\"\",desk\".mmr <= 0"),
         (
             "group.desk.unit.*.cash_delta between -1e3 and 2_000",
             "group.desk.unit.*.cash_delta between -1_000 and 2_000",
@@ -114,25 +115,37 @@ fn files_are_read_and_faults_named() {
     };
     let rule = "account.mmr < 1";
     for (lines, parts) in [
-        ("severty = \"soft\"".to_owned(), ["unknown key", "column `severty`, row 1", "is it `severity`?"]),
-        ("text = 5".to_owned(), ["limit `a`: not a text", "column `text`", "one line"]),
+        (
+            "severty = \"soft\"".to_owned(),
+            ["limit 1 (a), line 1: unknown key", "column `severty`", "is it `severity`?"],
+        ),
+        ("text = 5".to_owned(), ["limit 1 (a), line 1: not a text", "column `text`", "one line"]),
         ("text = \"\"".to_owned(), ["not a line of text", "column `text`", "one line"]),
         ("only = \"x\"".to_owned(), ["not a list of names", "column `only`", "a list of names"]),
         ("only = [\"x\", \"x\"]".to_owned(), ["not a list of names", "column `only`", "each once"]),
         ("scenarios = []".to_owned(), ["not a list of names", "column `scenarios`", "a list of names"]),
-        (another("\"a\"", rule, "hard", ""), ["two limits have the same name", "row 2", "each name once"]),
-        (another("\"b\"", rule, "hrd", ""), ["limit `b`: unknown severity", "row 2", "is it `hard`?"]),
-        (another("\"b\"", "acount.mmr < 1", "hard", ""), ["limit `b`: the rule", "row 2", "is it `account`?"]),
+        (
+            another("\"a\"", rule, "hard", ""),
+            ["limit 2 (a), line 5: limit 1, line 1 has the same name", "`name`", "each name once"],
+        ),
+        (another("\"b\"", rule, "hrd", ""), ["limit 2 (b), line 5: unknown severity", "`severity`", "is it `hard`?"]),
+        (
+            another("\"b\"", "acount.mmr < 1", "hard", ""),
+            ["limit 2 (b), line 5: the rule", "`rule`", "is it `account`?"],
+        ),
         (
             another("\"b\"", "unit.*.mmr < 1", "hard", "only = [\"x\"]"),
-            ["limit `b`: only a limit on", "`only`", "row 2"],
+            ["limit 2 (b), line 5: only a limit on", "`only`", "begins with"],
         ),
         (
             another("\"b\"", "book.mmr_es99 < 1", "hard", "scenarios = [\"base\"]"),
-            ["limit `b`: a figure over all scenarios", "`scenarios`", "row 2"],
+            ["limit 2 (b), line 5: a figure over all scenarios", "`scenarios`", "no scenarios"],
         ),
-        (another("7", rule, "hard", ""), ["not a text", "`name`", "row 2"]),
-        ("[[limit]]\nname = \"b\"\nseverity = \"soft\"".to_owned(), ["limit `b`: missing key", "`rule`", "row 2"]),
+        (another("7", rule, "hard", ""), ["limit 2, line 5: not a text", "`name`", "one line"]),
+        (
+            "[[limit]]\nname = \"b\"\nseverity = \"soft\"".to_owned(),
+            ["limit 2 (b), line 5: missing key", "`rule`", "a rule such as"],
+        ),
         ("[[limit]]\nname = \"b\"\nrule = \"book.mmr < 1\"".to_owned(), ["missing key", "`severity`", "`soft`"]),
         ("[[limits]]\nname = \"b\"".to_owned(), ["unknown key", "column `limits`", "is it `limit`?"]),
         ("only = [".to_owned(), ["line 5:", "limits.toml", "valid TOML"]),

@@ -7,6 +7,7 @@ use super::groups::Groups;
 use super::left_out::{Blame, LeftOut};
 use super::limits::Limits;
 use super::losses::Losses;
+use super::netting::Netting;
 use super::scenarios::Scenarios;
 use super::words::{LISTED, LONGEST_ID, cut, digits, money};
 use super::{AT_RISK_SHOWN, REPORT, before, escaped};
@@ -63,6 +64,7 @@ pub(crate) struct Page {
     scenarios: Option<Scenarios>,
     losses: Option<Losses>,
     groups: Option<Groups>,
+    netting: Option<Netting>,
     limits: Option<Limits>,
     /// The change against an earlier run.
     previous: Option<Value>,
@@ -411,6 +413,7 @@ impl Page {
             scenarios,
             losses: None,
             groups: None,
+            netting: None,
             limits: None,
             previous: summary.previous.as_deref().map(before::previous),
             trend: before::trend(&summary.trend),
@@ -434,6 +437,12 @@ impl Page {
     /// Adds the groups of accounts.
     pub(crate) fn with_groups(mut self, groups: Option<Groups>) -> Self {
         self.groups = groups;
+        self
+    }
+
+    /// Adds what netting saves.
+    pub(crate) fn with_netting(mut self, netting: Option<Netting>) -> Self {
+        self.netting = netting;
         self
     }
 

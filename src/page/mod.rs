@@ -18,6 +18,7 @@ pub(crate) mod groups;
 pub(crate) mod left_out;
 pub(crate) mod limits;
 pub(crate) mod losses;
+pub(crate) mod netting;
 pub(crate) mod scenarios;
 mod words;
 
@@ -27,6 +28,7 @@ pub(crate) use groups::Groups;
 pub(crate) use left_out::Blame;
 pub(crate) use limits::Limits;
 pub(crate) use losses::Losses;
+pub(crate) use netting::Netting;
 pub(crate) use scenarios::Scenarios;
 
 use crate::publish::OutputFile;
@@ -40,7 +42,7 @@ pub const REPORT: &str = "report.html";
 /// Rows of `at_risk` that a page shows.
 pub const AT_RISK_SHOWN: usize = 1000;
 
-const FRAME: [&str; 14] = [
+const FRAME: [&str; 15] = [
     include_str!("assets/head.html"),
     include_str!("assets/page.css"),
     include_str!("assets/body.html"),
@@ -51,6 +53,7 @@ const FRAME: [&str; 14] = [
     include_str!("assets/charts.js"),
     include_str!("assets/losses.js"),
     include_str!("assets/groups.js"),
+    include_str!("assets/netting.js"),
     include_str!("assets/before.js"),
     include_str!("assets/limits.js"),
     include_str!("assets/words.js"),
@@ -60,7 +63,7 @@ const FRAME: [&str; 14] = [
 /// The bytes of a page.
 pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
     let data = serde_json::to_string(page).map_err(|err| Error::Runtime(format!("cannot form `{REPORT}`: {err}")))?;
-    let [head, style, body, d3, plot, text, tables, charts, losses, groups, before, limits, words, assembly] = FRAME;
+    let [head, style, body, d3, plot, rest @ ..] = FRAME;
     let parts = [
         head,
         "<style>\n",
@@ -74,18 +77,8 @@ pub(crate) fn render(page: &Page) -> Result<Vec<u8>> {
         "</script>\n<script>",
         plot,
         "</script>\n<script>\n",
-        text,
-        tables,
-        charts,
-        losses,
-        groups,
-        before,
-        limits,
-        words,
-        assembly,
-        "</script>\n</body>\n</html>\n",
     ];
-    Ok(parts.concat().into_bytes())
+    Ok([&parts[..], &rest[..], &["</script>\n</body>\n</html>\n"][..]].concat().concat().into_bytes())
 }
 
 /// Writes the page of a run into its folder.

@@ -30,7 +30,7 @@ pub use lines::append_line;
 pub use manifest::Published;
 pub use output::OutputFolder;
 pub use whole_file::{
-    check_appendable, check_outside, check_replaceable, replace_file, write_file, write_new_private_file,
+    absolute, check_appendable, check_outside, check_replaceable, replace_file, write_file, write_new_private_file,
 };
 
 /// The name of the manifest in the output folder.

@@ -312,8 +312,7 @@ pub(crate) fn absolute(path: &Path) -> Result<String> {
     if store::is_url(path) {
         return store::Location::of(path).map(|location| location.to_string());
     }
-    let full = std::path::absolute(path).map_err(|err| Error::io("find", path, err))?;
-    full.into_os_string().into_string().map_err(|full| {
+    super::absolute(path)?.into_os_string().into_string().map_err(|full| {
         Error::Runtime(format!(
             "the path `{}` is not valid text, so it cannot be written to the manifest",
             full.display()

@@ -5,7 +5,7 @@
 
 use super::disk::{self, NewFile, beside, parent};
 use super::lock::Lock;
-use crate::{Error, Result};
+use crate::{Error, Result, store};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -74,9 +74,20 @@ pub fn check_outside(what: &str, file: &Path, folders: &[&Path]) -> Result<()> {
     Ok(())
 }
 
+/// A path that is valid in every working folder; a URL is one.
+///
+/// # Errors
+/// [`Error::Io`] if there is no working folder.
+pub fn absolute(path: &Path) -> Result<PathBuf> {
+    if store::is_url(path) {
+        return Ok(path.to_path_buf());
+    }
+    std::path::absolute(path).map_err(|err| Error::io("find", path, err))
+}
+
 /// A path without links, as far as it is there.
 fn real(path: &Path) -> Result<PathBuf> {
-    let absolute = std::path::absolute(path).map_err(|err| Error::io("find", path, err))?;
+    let absolute = absolute(path)?;
     let there = absolute.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
     Ok(match there {
         Some((above, found)) => match absolute.strip_prefix(above) {

@@ -3,12 +3,13 @@
 use crate::figures::{Layout, UNIT, UnitRow};
 use crate::market::scenario::BASE;
 use crate::page::content::{AtRiskRow, FIGURES, Identity, NAMES, Page, PageFile, UnitEntry, UnitsByAccount};
-use crate::page::{AT_RISK_SHOWN, Blame, Groups, Limits, Losses, Scenarios, render};
+use crate::page::{AT_RISK_SHOWN, Blame, Groups, Limits, Losses, Netting, Scenarios, render};
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
 use crate::publish::{check_replaceable, write_file};
 use crate::results::{ResultRow, read_json, read_table};
 use crate::rules::{Mark, RuleValue, RulesId};
+use crate::source;
 use crate::stress::StressSummary;
 use crate::totals::Summary;
 use crate::{Error, Result};
@@ -62,7 +63,14 @@ pub struct Rebuilt {
     pub bytes: u64,
     /// Whether its hash equals the one in the manifest. `None` if the run wrote no page.
     pub as_listed: Option<bool>,
+    /// Tables that the run wrote and that are not in the folder any more, as far as a page shows their rows: it is
+    /// drawn without them.
+    pub missing: Vec<String>,
 }
+
+/// Tables of which a page shows rows.
+const SHOWN: [&str; 9] =
+    ["at_risk", "risk_units", "groups", "group_units", "account_groups", "netting", "breaches", "scenarios", "tail"];
 
 /// Rebuilds the page of the finished run in `dir` and writes it to `out`, replacing an existing page.
 ///
@@ -73,12 +81,30 @@ pub struct Rebuilt {
 pub fn rebuild(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<Rebuilt> {
     let manifest: Manifest = read_json(dir, MANIFEST)?;
     let listed = manifest.outputs.iter().find(|file| file.path == crate::page::REPORT).map(|file| file.blake3.clone());
+    let missing = missing(dir, &manifest)?;
     let bytes = page_of(dir, progress)?;
     progress.check()?;
     check_replaceable(out, bytes.get(..PAGE_BEGINS).unwrap_or_default())?;
     write_file(out, &bytes)?;
     let hash = blake3::hash(&bytes).to_hex();
-    Ok(Rebuilt { bytes: bytes.len() as u64, as_listed: listed.map(|listed| listed == hash.as_str()) })
+    Ok(Rebuilt { bytes: bytes.len() as u64, as_listed: listed.map(|listed| listed == hash.as_str()), missing })
+}
+
+/// The tables that the manifest lists and that are in the folder in no format.
+fn missing(dir: &Path, manifest: &Manifest) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for table in SHOWN {
+        let is_of_table = |file: &&PageFile| file.path.split_once('.').is_some_and(|(stem, _)| stem == table);
+        let files: Vec<&PageFile> = manifest.outputs.iter().filter(is_of_table).collect();
+        let mut is_there = files.is_empty();
+        for file in &files {
+            is_there |= source::is_there(&dir.join(&file.path))?;
+        }
+        if !is_there {
+            missing.extend(files.first().map(|file| file.path.clone()));
+        }
+    }
+    Ok(missing)
 }
 
 /// The bytes of the page of the finished run in `dir`.
@@ -113,7 +139,9 @@ fn page(dir: &Path, manifest: Manifest, progress: &dyn Progress) -> Result<Page>
     let losses = Losses::read(dir, over.as_ref(), progress)?;
     let blames = Blame::read(dir, &summary, progress)?;
     let limits = Limits::read(dir, limits.as_ref(), progress)?;
+    let netting = Netting::read(dir, summary.netting.as_ref(), progress)?;
     let page = Page::new(identity, &summary, scenarios).with_blame(&blames).with_losses(losses).with_limits(limits);
+    let page = page.with_netting(netting);
     let is_base = |names: &[&str]| names.get(1) == Some(&BASE);
     let Some(mut rows) = read_table(dir, "at_risk", &NAMES, &FIGURES, is_base, progress)? else {
         return Ok(page.with_groups(Groups::read(dir, &[], None, progress)?));

@@ -28,7 +28,7 @@ use crate::page::{self, AtRiskRow, Blame, Drill, Groups, Identity, Page};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance};
-use crate::publish::recorded::absolute;
+use crate::publish::recorded::{Recorded, absolute};
 use crate::publish::{OutputFile, OutputFolder, Published};
 use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
@@ -42,6 +42,7 @@ use crate::totals::before::{Previous, TrendPoint};
 use crate::totals::flagged::flag;
 use crate::totals::footprint::bear;
 use crate::totals::group_list;
+use crate::totals::netting_summary::NettingSummary;
 use crate::totals::spread::{Floor, Spread};
 use before::SUMMARY;
 use margins::{Margins, Rows};
@@ -200,7 +201,12 @@ pub struct RunOutcome {
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> {
     let groups = request.all_groups();
     if groups.len() > request.groups.len() {
-        return run(&RunRequest { groups, ..request.clone() }, progress);
+        let outcome = run(&RunRequest { groups, ..request.clone() }, progress);
+        let asked: Vec<Grouping> = request.groups.iter().chain(&request.net_by).cloned().collect();
+        return outcome.map_err(|error| match &request.limits {
+            Some(limits) => limits.blame(&asked, error),
+            None => error,
+        });
     }
     Grouping::check_distinct(&request.groups)?;
     request.limits.iter().try_for_each(|limits| limits.check_for(Command::Run, |_| true))?;
@@ -208,7 +214,7 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
     let mut inputs: Vec<&Path> = std::iter::once(&request.snapshot.dir).chain(others).map(PathBuf::as_path).collect();
     inputs.extend(request.rules.read_from());
     inputs.extend(request.limits.as_ref().map(Limits::file));
-    before::check(request, progress)?;
+    let before = before::check(request, progress)?;
     let folder = OutputFolder::create(&request.output.dir, request.output.force, &inputs)?;
     let clock = Instant::now();
     let options = LoadOptions {
@@ -226,7 +232,7 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
     bound(request, &mut book, scenarios.len())?;
     book.ready()?;
     let market = book.market().clone();
-    let job = Job::new(request, &market, (scenarios, more_inputs), clock, progress)?;
+    let job = Job::new((request, before), &market, (scenarios, more_inputs), clock, progress)?;
     let margined = job.margin(&mut book, &folder)?;
     drop(book);
     job.finish(margined, folder)
@@ -245,6 +251,8 @@ fn bound(request: &RunRequest, book: &mut OpenBook, scenarios: usize) -> Result<
 /// A market, priced in all scenarios; what comes after is accounts.
 struct Job<'a> {
     request: &'a RunRequest,
+    /// The manifest of the earlier run.
+    before: Option<Recorded>,
     margins: Margins<'a>,
     /// Files beside the snapshot's own.
     more_inputs: Vec<InputFile>,
@@ -257,7 +265,7 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     fn new(
-        request: &'a RunRequest,
+        (request, before): (&'a RunRequest, Option<Recorded>),
         market: &Market,
         (scenarios, more_inputs): (Vec<Scenario>, Vec<InputFile>),
         clock: Instant,
@@ -267,7 +275,16 @@ impl<'a> Job<'a> {
         let read = clock.elapsed();
         let clock = Instant::now();
         let margins = Margins::price(market, scenarios, rules, progress)?;
-        Ok(Self { request, margins, more_inputs, read, price: clock.elapsed(), floor: Floor::default(), progress })
+        Ok(Self {
+            request,
+            before,
+            margins,
+            more_inputs,
+            read,
+            price: clock.elapsed(),
+            floor: Floor::default(),
+            progress,
+        })
     }
 
     /// Margins all accounts.
@@ -357,7 +374,8 @@ impl<'a> Job<'a> {
         // The large files wait for the disk, the others compute.
         let (large, small) = rayon::join(
             || tables.finish(),
-            || -> Result<Vec<OutputFile>> {
+            || -> Result<(Vec<OutputFile>, Option<NettingSummary>)> {
+                let mut of_netting = None;
                 let mut files =
                     tables::at_risk::write(folder.path(), &at_risk, &flagged, names, request.output.format)?;
                 files.extend(distances);
@@ -366,14 +384,17 @@ impl<'a> Job<'a> {
                     files.extend(tables::groups::write(folder.path(), &groups, request.output.format)?);
                     if let (Some(by), Some(book)) = (&request.net_by, &whole) {
                         let netted = (&snapshot.market, book);
-                        files.push(netting::write(folder.path(), request, by, netted, &groups)?);
+                        let (file, found) = netting::write(folder.path(), request, by, netted, &groups)?;
+                        files.push(file);
+                        of_netting = Some(found);
                     }
                 }
-                Ok(files)
+                Ok((files, of_netting))
             },
         );
-        let mut outputs = large?;
-        outputs.extend(small?);
+        let (mut outputs, (small, of_netting)) = (large?, small?);
+        outputs.extend(small);
+        summary.netting = of_netting;
         if let Some(limits) = &request.limits {
             let (folder, format, command) = (folder.path(), request.output.format, Command::Run);
             let Checked { file, summary: of_limits } =
@@ -387,9 +408,17 @@ impl<'a> Job<'a> {
             &request.rules,
             &snapshot,
             &timings,
-            Some(request.recorded()?),
+            Some(request.recorded(self.before.as_ref())?),
         );
-        let row = before::tell(request, &folder, &provenance, &mut summary, &outputs, *progress)?;
+        let rows = before::tell(
+            (request, self.before.as_ref()),
+            &folder,
+            &provenance,
+            &mut summary,
+            &outputs,
+            &groups,
+            *progress,
+        )?;
         outputs.push(write_bytes(folder.path(), SUMMARY, &summary.to_json()?)?);
         if request.output.report {
             let identity = Identity::of_run(&summary.as_of, &request.rules, &snapshot.inputs, &outputs)
@@ -399,8 +428,10 @@ impl<'a> Job<'a> {
             let members = page::groups::members(&ids, &at_risk, &flagged, &request.groups);
             let groups = Groups::read(folder.path(), &ids, Some(members), *progress)?;
             let limits = page::Limits::read(folder.path(), summary.limits.as_ref(), *progress)?;
+            let netting = page::Netting::read(folder.path(), summary.netting.as_ref(), *progress)?;
             let page = Page::new(identity, &summary, None)
                 .with_groups(groups)
+                .with_netting(netting)
                 .with_limits(limits)
                 .with_blame(&Blame::of_run(&snapshot.unmargined))
                 .with_at_risk(rows, Some(drill.by_account()), unit_names);
@@ -411,7 +442,7 @@ impl<'a> Job<'a> {
         let provenance = Provenance { timings: &written, ..provenance };
         let published = manifest::write(&folder, &provenance, &outputs)?;
         folder.publish()?;
-        before::add(request, &row)?;
+        before::add(request, &rows)?;
         timings.finish = clock.elapsed();
         let accounts = summary.accounts.margined;
         tracing::info!(accounts, seconds = timings.total().as_secs_f64(), "the accounts are margined");

@@ -1,7 +1,9 @@
 //! The accounts of each group margined as one, beside the sum of their margins: `run --net-by`.
 //!
-//! As for a client with several sub-accounts under one agreement: positions and pending orders stand side by side,
-//! balances are added up, and what remains is one account under the same rules. The book is held in memory for it.
+//! As for a client with several sub-accounts under one agreement: positions are added up by instrument, balances by
+//! currency, pending orders stand side by side, and what remains is one account under the same rules. Contracts that
+//! are long in one account and short in another close each other: what they have gained or lost becomes cash, so that
+//! equity stays. The book is held in memory for it.
 
 use super::RunRequest;
 use crate::book::{Book, BookBuilder, Grouping, Groups};
@@ -9,13 +11,14 @@ use crate::engine::{self, CHUNK_ACCOUNTS};
 use crate::figures::AccountFigure;
 use crate::margin::AccountMargin;
 use crate::margin::account::Order;
-use crate::market::Market;
+use crate::market::{InstrumentKind, Market};
 use crate::publish::OutputFile;
 use crate::tables::columns::{Table, TableSpec, count, label, text, usd};
 use crate::tables::encode::write_table;
 use crate::tables::filled::{self, Filled, account, columns_of};
 use crate::tables::groups::{BY, GROUP};
 use crate::totals::groups::GroupTotals;
+use crate::totals::netting_summary::{NettedGroup, NettingSummary};
 use crate::totals::sum::Sum;
 use crate::{Error, Invalid, Result};
 use rayon::prelude::*;
@@ -70,9 +73,9 @@ pub(super) fn write(
     by: &Grouping,
     (market, book): (&Market, &Book),
     totals: &GroupTotals,
-) -> Result<OutputFile> {
+) -> Result<(OutputFile, NettingSummary)> {
     let place = request.groups.iter().position(|known| known == by).unwrap_or_default();
-    let (netted, accounts) = net(by, book, place)?;
+    let (netted, accounts) = net(by, market, book, place)?;
     let priced = engine::price(market, &request.rules.rules);
     let starts: Vec<usize> = (0..netted.len()).step_by(CHUNK_ACCOUNTS / 16).collect();
     let chunks = starts.into_par_iter().map(|start| {
@@ -95,14 +98,61 @@ pub(super) fn write(
         netted,
     };
     let rows: Vec<Row> = groups.map(row).collect();
-    write_table(folder, &NETTING, request.output.format, rows.len(), |range| {
+    let file = write_table(folder, &NETTING, request.output.format, rows.len(), |range| {
         filled::batch(&NETTING, &columns(), rows.get(range).unwrap_or_default())
+    })?;
+    Ok((file, summary(&by, &rows)?))
+}
+
+/// Groups that a summary lists.
+const LISTED: usize = 10;
+
+fn summary(by: &str, rows: &[Row]) -> Result<NettingSummary> {
+    let sum = |of: fn(&Row) -> f64| {
+        let mut sum: Sum = Sum::default();
+        rows.iter().for_each(|row| sum.add(of(row)));
+        sum.value()
+    };
+    let benefit = |row: &Row| row.sums[0] - row.netted.mmr;
+    let mut order: Vec<&Row> = rows.iter().collect();
+    order.sort_by(|a, b| benefit(b).total_cmp(&benefit(a)));
+    let group = |row: &&Row| NettedGroup {
+        group: row.group.to_owned(),
+        accounts: row.accounts,
+        mmr_sum: row.sums[0],
+        mmr_netted: row.netted.mmr,
+        mmr_benefit: benefit(row),
+        imr_sum: row.sums[1],
+        imr_netted: row.netted.imr,
+        imr_benefit: row.sums[1] - row.netted.imr,
+        adj_eq_netted: row.netted.adj_eq,
+        margin_ratio: row.netted.margin_ratio,
+        status: row.netted.status.name().to_owned(),
+    };
+    let [mmr_sum, imr_sum] = [sum(|row| row.sums[0]), sum(|row| row.sums[1])];
+    let [mmr_netted, imr_netted] = [sum(|row| row.netted.mmr), sum(|row| row.netted.imr)];
+    if ![mmr_sum, imr_sum, mmr_netted, imr_netted].iter().all(|total| total.is_finite()) {
+        return Err(Error::Runtime("a total over all netted groups is not finite".to_owned()));
+    }
+    Ok(NettingSummary {
+        by: by.to_owned(),
+        groups: rows.len() as u64,
+        accounts: rows.iter().map(|row| row.accounts).sum(),
+        groups_with_benefit: rows.iter().filter(|row| benefit(row) > 0.0).count() as u64,
+        groups_with_cost: rows.iter().filter(|row| benefit(row) < 0.0).count() as u64,
+        mmr_sum,
+        mmr_netted,
+        mmr_benefit: mmr_sum - mmr_netted,
+        imr_sum,
+        imr_netted,
+        imr_benefit: imr_sum - imr_netted,
+        largest: order.iter().take(LISTED).map(group).collect(),
     })
 }
 
 /// The book in which each group is one account, named as the group, and how many accounts each was. An account of which
 /// an attribute is missing is of no group that could be netted.
-fn net(by: &Grouping, book: &Book, grouping: usize) -> Result<(Book, Vec<u64>)> {
+fn net(by: &Grouping, market: &Market, book: &Book, grouping: usize) -> Result<(Book, Vec<u64>)> {
     let no_groups = Groups::default();
     let groups = book.groups().get(grouping).unwrap_or(&no_groups);
     let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -114,27 +164,21 @@ fn net(by: &Grouping, book: &Book, grouping: usize) -> Result<(Book, Vec<u64>)> 
     }
     let (mut builder, mut counts) = (BookBuilder::default(), Vec::with_capacity(members.len()));
     for (group, accounts) in &members {
-        add(&mut builder, by, group, book, accounts)?;
+        check(by, group, book, accounts)?;
+        let mut one = One::default();
+        accounts.iter().for_each(|&account| one.add(market, book, account));
+        one.finish(&mut builder, market);
+        let first = accounts.first().copied().unwrap_or_default();
+        builder.fee_rate(book.fee_rate(first));
+        builder.finish_account(group, book.spot_offset()[first]);
         counts.push(accounts.len() as u64);
     }
     Ok((builder.build()?, counts))
 }
 
-/// What all accounts of a group hold in a currency.
-#[derive(Default)]
-struct Balance {
-    cash: Sum,
-    interest: Sum,
-    spot_in_use_cap: Sum,
-    restricted: bool,
-}
-
-/// Adds the accounts of a group as one: positions and orders side by side, balances added up by currency. A limit of
-/// spot in use is the sum of theirs; a currency that may not back new orders in one of them may not in all.
-fn add(builder: &mut BookBuilder, by: &Grouping, group: &str, book: &Book, accounts: &[usize]) -> Result<()> {
+/// Accounts of a group that are margined in different ways cannot be one account.
+fn check(by: &Grouping, group: &str, book: &Book, accounts: &[usize]) -> Result<()> {
     let Some(&first) = accounts.first() else { return Ok(()) };
-    let mut balances: BTreeMap<u32, Balance> = BTreeMap::new();
-    let mut orders: Vec<Order> = Vec::new();
     for &account in accounts {
         if book.spot_offset()[account] != book.spot_offset()[first] {
             let modes = [first, account].map(|account| book.spot_offset()[account].name().to_owned());
@@ -144,32 +188,128 @@ fn add(builder: &mut BookBuilder, by: &Grouping, group: &str, book: &Book, accou
             let fee = |account: usize| book.fee_rate(account).map_or_else(|| "none".to_owned(), |fee| fee.to_string());
             return Err(differ(by, group, "fee_rate", book, [first, account], [first, account].map(fee)).into());
         }
-        let rows = book.position_start()[account]..book.position_start()[account + 1];
-        builder.positions(&book.instrument()[rows.clone()], &book.qty()[rows.clone()], &book.avg_px()[rows]);
+    }
+    Ok(())
+}
+
+/// What all accounts of a group hold in a currency.
+#[derive(Default)]
+struct Balance {
+    /// Some account has a balance, and not only gains or losses of closed contracts.
+    is_held: bool,
+    cash: Sum,
+    interest: Sum,
+    spot_in_use_cap: Sum,
+    restricted: bool,
+}
+
+impl Balance {
+    /// The limit of spot in use, coins. An infinite limit is none: what a sum of such loses of itself is no number.
+    fn cap(&self) -> f64 {
+        let cap = self.spot_in_use_cap.value();
+        if self.is_held && !cap.is_nan() { cap } else { f64::INFINITY }
+    }
+}
+
+/// Contracts of one sign of an instrument, and what they were entered at.
+#[derive(Default)]
+struct Side {
+    contracts: Sum,
+    /// Sum of `n px`, of inverse contracts of `n / px`.
+    entry: Sum,
+    /// The price of all rows so far, if it is one.
+    px: Option<f64>,
+    has_prices: bool,
+}
+
+impl Side {
+    fn add(&mut self, contracts: f64, px: f64, is_inverse: bool) {
+        let is_new = !std::mem::replace(&mut self.has_prices, true);
+        self.px = Some(px).filter(|px| is_new || self.px == Some(*px));
+        self.contracts.add(contracts);
+        self.entry.add(if is_inverse { contracts / px } else { contracts * px });
+    }
+
+    /// The price at which all contracts together have the P&L that they have one by one: linear the mean by contracts,
+    /// inverse the harmonic one.
+    fn average_px(&self, is_inverse: bool) -> f64 {
+        let (contracts, entry) = (self.contracts.value(), self.entry.value());
+        self.px.unwrap_or(if is_inverse { contracts / entry } else { entry / contracts })
+    }
+}
+
+/// What is left of contracts that close each other, as a share of all, is rounding below this.
+const ROUNDING: f64 = 1e-12;
+
+/// The accounts of a group as one.
+#[derive(Default)]
+struct One {
+    /// By instrument: long and short.
+    held: BTreeMap<u32, [Side; 2]>,
+    /// By currency.
+    balances: BTreeMap<u32, Balance>,
+    orders: Vec<Order>,
+}
+
+impl One {
+    /// Adds an account. A limit of spot in use is the sum of theirs; a currency that may not back new orders in one of
+    /// them may not in all.
+    fn add(&mut self, market: &Market, book: &Book, account: usize) {
+        for row in book.position_start()[account]..book.position_start()[account + 1] {
+            let (instrument, qty, px) = (book.instrument()[row], book.qty()[row], book.avg_px()[row]);
+            let [long, short] = self.held.entry(instrument).or_default();
+            let side = if qty < 0.0 { short } else { long };
+            side.add(qty.abs(), px, is_inverse(market, instrument));
+        }
         for row in book.balance_start()[account]..book.balance_start()[account + 1] {
-            let restricted = book.restricted().get(row).copied().unwrap_or(false);
-            let balance = balances.entry(book.ccy()[row]).or_default();
+            let balance = self.balances.entry(book.ccy()[row]).or_default();
+            balance.is_held = true;
             balance.cash.add(book.cash()[row]);
             balance.interest.add(book.interest()[row]);
             balance.spot_in_use_cap.add(book.spot_in_use_cap()[row]);
-            balance.restricted |= restricted;
+            balance.restricted |= book.restricted().get(row).copied().unwrap_or(false);
         }
-        orders.extend_from_slice(book.orders_of(account));
+        self.orders.extend_from_slice(book.orders_of(account));
     }
-    let column = |of: fn(&Balance) -> f64| balances.values().map(of).collect::<Vec<f64>>();
-    // An infinite limit is none: what a sum of such loses of itself is no number.
-    let cap = |balance: &Balance| Some(balance.spot_in_use_cap.value()).filter(|cap| !cap.is_nan());
-    builder.balances(
-        balances.keys().copied().map(Some),
-        &column(|balance| balance.cash.value()),
-        &column(|balance| balance.interest.value()),
-        &balances.values().map(|balance| cap(balance).unwrap_or(f64::INFINITY)).collect::<Vec<f64>>(),
-        &balances.values().map(|balance| balance.restricted).collect::<Vec<bool>>(),
-    );
-    builder.orders(&orders);
-    builder.fee_rate(book.fee_rate(first));
-    builder.finish_account(group, book.spot_offset()[first]);
-    Ok(())
+
+    /// Puts positions, balances and orders into a book, but for the end of the account.
+    fn finish(mut self, builder: &mut BookBuilder, market: &Market) {
+        for (&instrument, [long, short]) in &self.held {
+            let [bought, sold] = [long, short].map(|side| side.contracts.value());
+            let is_inverse = is_inverse(market, instrument);
+            let [bought_px, sold_px] = [long, short].map(|side| side.average_px(is_inverse));
+            let closed = bought.min(sold);
+            if closed > 0.0 {
+                let Some(contract) = market.instruments.get(instrument as usize) else { continue };
+                let gain = match contract.kind {
+                    InstrumentKind::Linear => closed * contract.multiplier * (sold_px - bought_px),
+                    InstrumentKind::Inverse => closed * contract.multiplier * (1.0 / bought_px - 1.0 / sold_px),
+                    // An option counts at its mark: what was paid for it has left cash already.
+                    InstrumentKind::Option { .. } => 0.0,
+                };
+                if gain != 0.0 {
+                    self.balances.entry(contract.settle).or_default().cash.add(gain);
+                }
+            }
+            let left = bought - sold;
+            if left.abs() > ROUNDING * (bought + sold) {
+                builder.positions(&[instrument], &[left], &[if left > 0.0 { bought_px } else { sold_px }]);
+            }
+        }
+        let column = |of: fn(&Balance) -> f64| self.balances.values().map(of).collect::<Vec<f64>>();
+        builder.balances(
+            self.balances.keys().copied().map(Some),
+            &column(|balance| balance.cash.value()),
+            &column(|balance| balance.interest.value()),
+            &column(Balance::cap),
+            &self.balances.values().map(|balance| balance.restricted).collect::<Vec<bool>>(),
+        );
+        builder.orders(&self.orders);
+    }
+}
+
+fn is_inverse(market: &Market, instrument: u32) -> bool {
+    market.instruments.get(instrument as usize).is_some_and(|contract| contract.kind == InstrumentKind::Inverse)
 }
 
 /// The error of two accounts that no one account can stand for.

@@ -2,21 +2,23 @@
 
 use super::{Given, RunRequest};
 use crate::Result;
-use crate::compare::before::earlier;
 use crate::limits::Limits;
-use crate::publish::recorded::{PreviousPart, Request, absolute, read_json};
+use crate::publish::recorded::{PreviousPart, Recorded, Request, absolute, read_json};
 use crate::rules::LoadedRules;
 use crate::totals::Summary;
 use std::path::{Path, PathBuf};
 
 impl RunRequest {
-    /// What the manifest holds of the request, its rules apart.
-    pub(super) fn recorded(&self) -> Result<Request> {
+    /// What the manifest holds of the request, its rules apart; `before` is the manifest of the earlier run.
+    pub(super) fn recorded(&self, before: Option<&Recorded>) -> Result<Request> {
         // What a history holds is another matter than what is computed: a run in it knows its trend.
         let Self { snapshot, output, rules: _, shocks, distance, groups, net_by, limits, previous, history: _, given } =
             self;
         let previous = match (previous, &given.previous) {
-            (Some(dir), _) => Some(PreviousPart { run: absolute(dir)?, identity: earlier(dir)?.identity }),
+            (Some(dir), _) => {
+                let identity = before.and_then(|before| before.identity.clone());
+                Some(PreviousPart { run: absolute(dir)?, identity })
+            }
             (None, Some(given)) => Some(PreviousPart { run: String::new(), identity: given.run.identity.clone() }),
             (None, None) => None,
         };

@@ -41,6 +41,7 @@ fn run_with(
     let whole = &snapshot.book;
     let job = Job {
         request,
+        before: None,
         margins: Margins {
             compute: Box::new(|book, range, buffers| {
                 let first = whole.find(book.accounts().get(range.start)).unwrap();

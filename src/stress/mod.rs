@@ -19,6 +19,7 @@ mod counting;
 mod distribution;
 mod family;
 mod gather;
+pub(crate) mod in_parts;
 mod pass;
 mod plan;
 mod recorded;
@@ -262,7 +263,11 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     let mut groups = request.groups.clone();
     request.limits.iter().for_each(|limits| limits.add_groupings(&mut groups));
     if groups.len() > request.groups.len() {
-        return run(&StressRequest { groups, ..request.clone() }, progress);
+        let outcome = run(&StressRequest { groups, ..request.clone() }, progress);
+        return outcome.map_err(|error| match &request.limits {
+            Some(limits) => limits.blame(&request.groups, error),
+            None => error,
+        });
     }
     request.check_fund()?;
     request.check_limits()?;

@@ -303,7 +303,7 @@ impl<'a, 'w> Passes<'a, 'w> {
             }
             Ok((encoders, Gathered::new((group.len(), first == 0), written, weights, (room, at_work))))
         };
-        let cut = Cut::Margined(piece_accounts(request, scenarios.len()));
+        let cut = Cut::Margined(piece_accounts(request.detail, request.distribution, scenarios.len()));
         let (part, add) = (|encoders: &Encoders, piece: &Piece| pass.part(piece, encoders), Gathered::add);
         let passed = if first == 0 {
             book.pass(cut, start, part, add).map(|(gathered, snapshot)| (gathered, Some(snapshot)))
@@ -317,12 +317,12 @@ impl<'a, 'w> Passes<'a, 'w> {
 
 /// With all rows written a piece has as many rows as a run's, whatever the number of scenarios. With distributions of
 /// accounts it has no more accounts than can be summed up at once.
-fn piece_accounts(request: &StressRequest, scenarios: usize) -> usize {
-    let accounts = match request.detail {
+pub(super) fn piece_accounts(detail: Detail, distribution: Distributed, scenarios: usize) -> usize {
+    let accounts = match detail {
         Detail::All => (CHUNK_ACCOUNTS / scenarios.max(1)).max(1),
         Detail::AtRisk | Detail::None => CHUNK_ACCOUNTS,
     };
-    match request.distribution {
+    match distribution {
         Distributed::Accounts => accounts.min(accounts::piece_accounts(scenarios)),
         Distributed::Book | Distributed::None => accounts,
     }

@@ -70,15 +70,7 @@ pub(crate) fn of(
     rows: &[ScenarioRow],
     distribution: Option<ScenarioDistribution>,
 ) -> Result<StressSummary> {
-    let finite = |row: &ScenarioRow| {
-        [row.totals.total_eq, row.totals.mmr, row.totals.imr, row.totals.mmr_no_hedge, row.shortfall]
-            .iter()
-            .all(|figure| figure.is_finite())
-    };
-    if let Some(row) = rows.iter().find(|row| !finite(row)) {
-        let name = scenarios.get(row.scenario).map_or("", |scenario| scenario.name.as_str());
-        return Err(Error::Runtime(format!("scenario `{name}`: a total over all accounts is not finite")));
-    }
+    check_finite(scenarios, rows)?;
     base.scenarios = rows.len() as u64;
     Ok(StressSummary {
         label: None,
@@ -91,6 +83,21 @@ pub(crate) fn of(
         distribution,
         limits: None,
     })
+}
+
+/// Refuses totals that are no numbers.
+///
+/// # Errors
+/// [`Error::Runtime`] naming the scenario.
+pub(super) fn check_finite(scenarios: &[Scenario], rows: &[ScenarioRow]) -> Result<()> {
+    let finite = |row: &ScenarioRow| {
+        [row.totals.total_eq, row.totals.mmr, row.totals.imr, row.totals.mmr_no_hedge, row.shortfall]
+            .iter()
+            .all(|figure| figure.is_finite())
+    };
+    let Some(row) = rows.iter().find(|row| !finite(row)) else { return Ok(()) };
+    let name = scenarios.get(row.scenario).map_or("", |scenario| scenario.name.as_str());
+    Err(Error::Runtime(format!("scenario `{name}`: a total over all accounts is not finite")))
 }
 
 fn worst(

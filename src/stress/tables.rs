@@ -108,24 +108,10 @@ impl<'a> StressTables<'a> {
         stats: &ScenarioStats,
         count: u64,
     ) -> Result<ScenarioRow> {
-        let totals = stats.tally.totals();
         if number == 0 {
-            self.base_total_eq = totals.total_eq;
+            self.base_total_eq = stats.tally.totals().total_eq;
         }
-        let row = ScenarioRow {
-            scenario: number,
-            days: scenario.days,
-            accounts: AccountCounts { at_risk: count, ..stats.tally.counts() },
-            newly_liquidation: stats.newly_in_liquidation(),
-            newly_im_deficit: stats.newly_im_deficit,
-            totals,
-            shortfall: stats.shortfall.value(),
-            shortfall_accounts: stats.shortfall_accounts,
-            largest_ten_shortfall: stats.largest_shortfall.sum(),
-            largest_ten_mmr: stats.largest_mmr.sum(),
-            weight: distribution::weight(number, scenario),
-            equity_loss: self.base_total_eq - totals.total_eq,
-        };
+        let row = scenario_row(number, scenario, stats, count, self.base_total_eq);
         self.scenarios.extend([row.clone()])?;
         for (from, to) in Status::ALL.into_iter().flat_map(|from| Status::ALL.map(|to| (from, to))) {
             let accounts = stats.migration[place(from)][place(to)];
@@ -160,6 +146,31 @@ impl<'a> StressTables<'a> {
             vec![self.scenarios.finish()?, self.migration.finish()?, self.largest.finish()?, self.hedges.finish()?];
         files.extend(worst);
         Ok(files)
+    }
+}
+
+/// The row of a scenario in which `count` accounts are at risk.
+pub(super) fn scenario_row(
+    number: usize,
+    scenario: &Scenario,
+    stats: &ScenarioStats,
+    count: u64,
+    base_total_eq: f64,
+) -> ScenarioRow {
+    let totals = stats.tally.totals();
+    ScenarioRow {
+        scenario: number,
+        days: scenario.days,
+        accounts: AccountCounts { at_risk: count, ..stats.tally.counts() },
+        newly_liquidation: stats.newly_in_liquidation(),
+        newly_im_deficit: stats.newly_im_deficit,
+        totals,
+        shortfall: stats.shortfall.value(),
+        shortfall_accounts: stats.shortfall_accounts,
+        largest_ten_shortfall: stats.largest_shortfall.sum(),
+        largest_ten_mmr: stats.largest_mmr.sum(),
+        weight: distribution::weight(number, scenario),
+        equity_loss: base_total_eq - totals.total_eq,
     }
 }
 

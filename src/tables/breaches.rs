@@ -8,6 +8,7 @@ use crate::figures::Unit;
 use crate::publish::OutputFile;
 use crate::source::Format;
 use crate::totals::limit_summary::Compared;
+use arrow_array::RecordBatch;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -78,6 +79,15 @@ fn columns<'a>() -> Vec<Filled<'a, Row<'a>>> {
     ]
 }
 
+/// The rows as a batch.
+///
+/// # Errors
+/// [`crate::Error::Runtime`] if the texts exceed 2 GiB.
+pub(crate) fn batch_of(rows: &[(Arc<Limited>, Compared)]) -> Result<RecordBatch> {
+    let rows: Vec<Row> = rows.iter().map(|(limited, found)| Row { limited, found }).collect();
+    filled::batch(&BREACHES, &columns(), &rows)
+}
+
 /// The table while it is written: no more than a row group is kept. Where row groups end depends on the rows alone.
 pub(crate) struct BreachTable {
     encoder: Encoder,
@@ -113,8 +123,7 @@ impl BreachTable {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let rows: Vec<Row> = self.rows.iter().map(|(limited, found)| Row { limited, found }).collect();
-        self.file.append(self.encoder.encode(&filled::batch(&BREACHES, &columns(), &rows)?)?)?;
+        self.file.append(self.encoder.encode(&batch_of(&self.rows)?)?)?;
         self.rows.clear();
         self.text_bytes = 0;
         Ok(())

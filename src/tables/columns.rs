@@ -260,3 +260,7 @@ pub(crate) fn optional_flags(values: impl Iterator<Item = Option<bool>>) -> Arra
 pub(crate) fn counts(values: impl Iterator<Item = i64>) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values(values))
 }
+
+pub(crate) fn optional_counts(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(values.collect::<Int64Array>())
+}

@@ -4,7 +4,8 @@
 //! values of another.
 
 use super::columns::{
-    Column, Kind, TableSpec, counts, flags, numbers, optional_flags, optional_numbers, optional_texts, texts,
+    Column, Kind, TableSpec, counts, flags, numbers, optional_counts, optional_flags, optional_numbers, optional_texts,
+    texts,
 };
 use super::parquet::labels::Labels;
 use crate::Result;
@@ -94,6 +95,11 @@ impl Column {
     pub(crate) fn count<'a, R: 'a>(self, get: impl Fn(&R) -> u64 + 'a) -> Filled<'a, R> {
         let whole = move |row: &R| i64::try_from(get(row)).unwrap_or(i64::MAX);
         self.holding(Kind::Count, false).filled(move |rows| Ok(counts(rows.iter().map(&whole))))
+    }
+
+    pub(crate) fn optional_count<'a, R: 'a>(self, get: impl Fn(&R) -> Option<u64> + 'a) -> Filled<'a, R> {
+        let whole = move |row: &R| get(row).map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+        self.holding(Kind::Count, true).filled(move |rows| Ok(optional_counts(rows.iter().map(&whole))))
     }
 
     /// Filled with a figure of the account whose margin `of` finds.

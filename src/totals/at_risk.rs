@@ -2,6 +2,7 @@
 
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
+use super::counts::Standing;
 use super::reach::Reach;
 use crate::engine::Chunk;
 use crate::engine::units_by_account;
@@ -235,7 +236,7 @@ pub(crate) fn sort(rows: &mut [AtRisk]) {
 
 /// True if somebody should look at the account: in `liquidation`, `near_liquidation` or with an IM deficit.
 pub(crate) fn is_at_risk(margin: &AccountMargin) -> bool {
-    margin.im_deficit || matches!(margin.status, Status::Liquidation | Status::NearLiquidation)
+    Standing::from(margin).is_at_risk()
 }
 
 /// The accounts of a chunk in `liquidation`, `near_liquidation` or with an IM deficit, in order of the book.

@@ -1,6 +1,7 @@
 //! Counts by status, and shares.
 
-use crate::margin::Status;
+use crate::figures::{AccountFigure, AccountRow};
+use crate::margin::{AccountMargin, Status};
 use serde::{Deserialize, Serialize};
 
 /// Margined accounts by status.
@@ -23,6 +24,40 @@ impl StatusCounts {
             Status::Warning => &mut self.warning,
             Status::Healthy => &mut self.healthy,
             Status::NoRisk => &mut self.no_risk,
+        }
+    }
+}
+
+/// Where an account stands, as far as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// None where it is not known.
+    pub status: Option<Status>,
+    pub im_deficit: bool,
+    pub ineligible: bool,
+}
+
+impl Standing {
+    /// True if somebody should look at the account: in `liquidation`, `near_liquidation` or with an IM deficit.
+    pub(crate) fn is_at_risk(self) -> bool {
+        self.im_deficit || matches!(self.status, Some(Status::Liquidation | Status::NearLiquidation))
+    }
+}
+
+impl From<&AccountMargin> for Standing {
+    fn from(margin: &AccountMargin) -> Self {
+        Self { status: Some(margin.status), im_deficit: margin.im_deficit, ineligible: margin.ineligible }
+    }
+}
+
+/// Of a row that was read back.
+impl From<&AccountRow> for Standing {
+    fn from(row: &AccountRow) -> Self {
+        let is = |figure| row.flag(figure) == Some(true);
+        Self {
+            status: row.status(),
+            im_deficit: is(AccountFigure::im_deficit),
+            ineligible: is(AccountFigure::ineligible),
         }
     }
 }

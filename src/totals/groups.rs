@@ -9,7 +9,7 @@
 //! A group has the number of its first account only while it is summed up: no number is written, so that nothing
 //! depends on how the book was cut. Sums are compensated and merged in order, as those of the book are.
 
-use super::at_risk::{Names, is_at_risk, lower_first, shortfall_imr_usd, shortfall_mmr_usd};
+use super::at_risk::{Names, lower_first, shortfall_imr_usd, shortfall_mmr_usd};
 use super::counts::share;
 use super::group_units::{UnitSums, Units};
 use super::spread::{Charges, TERMS, charges_of};
@@ -49,8 +49,7 @@ pub(crate) struct WorstAccount {
 
 impl GroupSums {
     fn count(&mut self, account_id: &str, margin: &AccountMargin) {
-        self.counts.count(margin);
-        self.counts.at_risk += u64::from(is_at_risk(margin));
+        self.counts.add(margin.into());
         for (sum, value) in self.totals.iter_mut().zip(Totals::of(margin)) {
             sum.add(value);
         }

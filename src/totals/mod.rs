@@ -14,6 +14,7 @@ mod group_units;
 pub(crate) mod groups;
 pub mod limit_summary;
 pub mod losses;
+pub mod netting_summary;
 pub mod reach;
 pub mod spread;
 pub(crate) mod sum;

@@ -5,9 +5,10 @@
 
 use super::at_risk::Binding;
 use super::before::{Previous, TrendPoint};
-use super::counts::{StatusCounts, share};
+use super::counts::{Standing, StatusCounts, share};
 use super::group_summary::GroupingSummary;
 use super::limit_summary::LimitsSummary;
+use super::netting_summary::NettingSummary;
 use super::spread::{Charges, Distribution, Spread};
 use super::sum::Sum;
 use super::trust::{Trust, trust};
@@ -63,6 +64,9 @@ pub struct Summary {
     /// Accounts put together, by grouping as it was asked for; absent if nothing was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupingSummary>,
+    /// What netting saves; absent if nothing is netted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netting: Option<NettingSummary>,
     /// Limits, and how many figures are beyond them; absent without limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitsSummary>,
@@ -193,12 +197,16 @@ impl Summary {
 }
 
 impl AccountCounts {
-    /// Counts a margined account. Whether it is at risk is counted where the rows of `at_risk` are.
-    pub(super) fn count(&mut self, margin: &AccountMargin) {
+    /// Counts a margined account.
+    pub(crate) fn add(&mut self, account: Standing) {
+        let Standing { status, im_deficit, ineligible } = account;
         self.margined += 1;
-        self.im_deficit += u64::from(margin.im_deficit);
-        self.ineligible += u64::from(margin.ineligible);
-        *self.by_status.of(margin.status) += 1;
+        self.at_risk += u64::from(account.is_at_risk());
+        self.im_deficit += u64::from(im_deficit);
+        self.ineligible += u64::from(ineligible);
+        if let Some(status) = status {
+            *self.by_status.of(status) += 1;
+        }
     }
 
     /// Adds the counts of other accounts.
@@ -252,7 +260,7 @@ impl Tally {
     }
 
     fn count_account(&mut self, margin: &AccountMargin) {
-        self.counts.count(margin);
+        self.counts.add(margin.into());
         for (sum, value) in self.totals.iter_mut().zip(Totals::of(margin)) {
             sum.add(value);
         }
@@ -305,6 +313,7 @@ impl Tally {
             unmargined,
             distribution: spread.distribution(totals.mmr),
             groups: Vec::new(),
+            netting: None,
             limits: None,
             previous: None,
             trend: Vec::new(),

@@ -7,17 +7,13 @@ use super::{Difference, Findings};
 use crate::Result;
 use crate::cells::number::Numbers;
 use crate::cells::text::Text;
-use crate::distance::tables::DISTANCES;
 use crate::formats::batch::Batch;
 use crate::formats::scan::{Opened, scan};
 use crate::formats::{Column, Kind};
 use crate::progress::Progress;
+use crate::schema::outputs;
 use crate::source;
-use crate::stress::columns as stress;
-use crate::tables::at_risk::AT_RISK;
-use crate::tables::breaches::BREACHES;
-use crate::tables::columns::{self, ACCOUNTS, RISK_UNITS, TableSpec};
-use crate::tables::rejects::REJECTS;
+use crate::tables::columns::{self, TableSpec};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -32,23 +28,8 @@ const BLOCKS_SHOWN: usize = 16;
 /// The table that a file of a run or a stress holds.
 pub(super) fn table_of(file: &str) -> Option<&'static TableSpec> {
     let (stem, extension) = file.rsplit_once('.')?;
-    let tables: [&'static TableSpec; 14] = [
-        &ACCOUNTS,
-        &RISK_UNITS,
-        &AT_RISK,
-        &DISTANCES,
-        &REJECTS,
-        &BREACHES,
-        &stress::SCENARIOS,
-        &stress::MIGRATION,
-        &stress::LARGEST,
-        &stress::HEDGES,
-        &stress::WORST,
-        &stress::DISTRIBUTION,
-        &stress::TAIL,
-        &stress::ACCOUNTS_DISTRIBUTION,
-    ];
-    let table = tables.into_iter().find(|table| table.name == stem)?;
+    let of_these = outputs().into_iter().filter(|(command, _)| ["run", "stress"].contains(command));
+    let table = of_these.flat_map(|(_, tables)| tables).find(|table| table.name == stem)?;
     ["parquet", "arrow", "csv"].contains(&extension).then_some(table)
 }
 

@@ -109,6 +109,14 @@ impl Summed<'_> {
         let (totals, saving) = (&summary.totals, &summary.hedge_saving);
         self.equal("hedge_saving.mmr", &saving.mmr, &(totals.mmr_no_hedge - totals.mmr));
         self.equal("hedge_saving.imr", &saving.imr, &(totals.imr_no_hedge - totals.imr));
+        if let Some(netting) = &summary.netting {
+            self.equal("netting.mmr_benefit", &netting.mmr_benefit, &(netting.mmr_sum - netting.mmr_netted));
+            self.equal("netting.imr_benefit", &netting.imr_benefit, &(netting.imr_sum - netting.imr_netted));
+            let file = self.recorded.outputs.iter().find(|file| file.path.starts_with("netting."));
+            if let Some(rows) = file.and_then(|file| file.rows) {
+                self.equal("netting.groups", &netting.groups, &rows);
+            }
+        }
     }
 
     /// What the manifest says as well.

@@ -1,8 +1,11 @@
 //! What a manifest says of itself: of which kind of work it is, and what it says twice.
 
 use super::Findings;
+use crate::book::Grouping;
+use crate::cells::text::in_a_line;
 use crate::publish::MANIFEST;
 use crate::publish::recorded::{Recorded, Request};
+use crate::stress::{Axis, Detail, Distributed, Preset};
 use crate::{Error, Invalid, Result};
 use std::path::{Component, Path, PathBuf};
 
@@ -26,7 +29,35 @@ pub(super) fn read(manifest: &Path) -> Result<(Recorded, Request)> {
         let invalid = Invalid::new("the manifest does not say what was asked for").file(manifest).column("request");
         return Err(invalid.expected(expected).hint(HINT).into());
     };
+    check_words(&request, manifest)?;
     Ok((recorded, request))
+}
+
+/// Refuses words of the request that no command line could have had.
+///
+/// # Errors
+/// [`Error::Invalid`] with the manifest and the key.
+fn check_words(request: &Request, manifest: &Path) -> Result<()> {
+    let word = |key: String, text: &str, read: fn(&str) -> Result<()>| {
+        read(text).map_err(|error| {
+            let said = error.to_string();
+            let problem = said.lines().next().unwrap_or("it cannot be read").to_owned();
+            let invalid = Invalid::new(problem).file(manifest).column(format!("request.{key}")).value(in_a_line(text));
+            Error::from(invalid.expected("what a run or a stress writes there"))
+        })
+    };
+    let many = |key: &str, texts: &[String], read: fn(&str) -> Result<()>| {
+        texts.iter().enumerate().try_for_each(|(place, text)| word(format!("{key}[{place}]"), text, read))
+    };
+    many("by", &request.by, |text| text.parse::<Grouping>().map(drop))?;
+    if let Some(by) = &request.net_by {
+        word("net_by".to_owned(), by, |text| text.parse::<Grouping>().map(drop))?;
+    }
+    let Some(stress) = &request.stress else { return Ok(()) };
+    word("stress.detail".to_owned(), &stress.detail, |text| text.parse::<Detail>().map(drop))?;
+    word("stress.distribution".to_owned(), &stress.distribution, |text| text.parse::<Distributed>().map(drop))?;
+    many("stress.grid", &stress.grid, |text| text.parse::<Axis>().map(drop))?;
+    many("stress.presets", &stress.presets, |text| text.parse::<Preset>().map(drop))
 }
 
 /// Compares what a manifest says twice.
@@ -60,6 +91,41 @@ pub(super) fn check_identity(recorded: &Recorded, findings: &mut Findings) -> Re
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn words_that_nobody_could_have_asked_for_are_named() {
+        let stress = |key: &str, word: serde_json::Value| {
+            let mut stress = json!({
+                "detail": "all", "distribution": "book", "grid": ["BTC=-10%..10%/5%"], "scenarios": [], "presets": [],
+            });
+            stress[key] = word;
+            json!({ "stress": stress })
+        };
+        for (part, key, words) in [
+            (stress("detail", json!("some")), Some("request.stress.detail"), "no detail `some`"),
+            (stress("distribution", json!("")), Some("request.stress.distribution"), "no distribution"),
+            (stress("grid", json!(["BTC=1%", "BTC"])), Some("request.stress.grid[1]"), "cannot read the scenario"),
+            (stress("presets", json!(["crash"])), Some("request.stress.presets[0]"), "no preset `crash`"),
+            (json!({ "by": ["desk", "desk,"] }), Some("request.by[1]"), "names no attributes"),
+            (json!({ "net_by": "account_id" }), Some("request.net_by"), "cannot be grouped"),
+            (stress("detail", json!("none")), None, ""),
+        ] {
+            let mut request = json!({
+                "snapshot": "book", "shocks": null, "format": "csv", "distance": "none", "allow_rules_date": false,
+            });
+            request.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+            let request: Request = serde_json::from_value(request).unwrap();
+            match (check_words(&request, Path::new("out/manifest.json")), key) {
+                (Ok(()), None) => {}
+                (Err(Error::Invalid(invalid)), Some(key)) => {
+                    assert_eq!(invalid.column.as_deref(), Some(key));
+                    assert_eq!(invalid.file.as_deref(), Some(Path::new("out/manifest.json")));
+                    assert!(invalid.problem.contains(words), "{words}: {invalid}");
+                }
+                (other, _) => panic!("{part}: {other:?}"),
+            }
+        }
+    }
 
     fn differing(snapshot: &str, asked: &str, command_line: &[&str], allowed: bool) -> Vec<String> {
         let recorded = json!({

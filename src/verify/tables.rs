@@ -3,11 +3,12 @@
 use super::{Difference, Findings, Origin};
 use crate::Result;
 use crate::figures::{ACCOUNT, AccountFigure, AccountRow, Layout, Totals, UNIT, UnitFigure, UnitRow, Unknown};
-use crate::margin::{AccountMargin, Status, UnitMargin};
+use crate::margin::{AccountMargin, UnitMargin};
 use crate::market::scenario::BASE;
 use crate::progress::Progress;
 use crate::results::{ResultColumns, scan_result};
 use crate::totals::at_risk::Binding;
+use crate::totals::counts::Standing;
 use crate::totals::sum::Sum;
 use crate::totals::summary::{AccountCounts, BindingCounts};
 use std::borrow::Cow;
@@ -88,18 +89,13 @@ impl AccountsPass {
     fn add(&mut self, row: u64, names: &[&str], figures: &[Option<f64>]) {
         self.rows += 1;
         let (account, unknown) = AccountRow::read(&ACCOUNTS, names, figures);
-        let flag = |figure| account.flag(figure) == Some(true);
-        let in_danger = matches!(account.status(), Some(Status::Liquidation | Status::NearLiquidation));
-        let at_risk = flag(AccountFigure::im_deficit) || in_danger;
-        self.at_risk += u64::from(at_risk);
+        let standing = Standing::from(&account);
+        self.at_risk += u64::from(standing.is_at_risk());
         if names[1] != BASE {
             return;
         }
         self.base_rows += 1;
-        self.counts.at_risk += u64::from(at_risk);
-        if let Some(status) = account.status() {
-            *self.counts.by_status.of(status) += 1;
-        }
+        self.counts.add(standing);
         if let Some((column, found)) = unknown {
             self.findings.differ(Difference {
                 file: "accounts".into(),
@@ -110,8 +106,6 @@ impl AccountsPass {
                 ..Difference::default()
             });
         }
-        self.counts.im_deficit += u64::from(flag(AccountFigure::im_deficit));
-        self.counts.ineligible += u64::from(flag(AccountFigure::ineligible));
         let summed = ACCOUNT.iter().zip(account.values()).filter(|(figure, _)| figure.sums);
         for (place, (_, value)) in summed.enumerate() {
             self.sums[place].add(*value);

@@ -26,6 +26,15 @@ const PAYLOADS = [
   `{{7*7}}\${7*7}`,
 ];
 
+/** Limits that are breached, met, and compared with nothing. */
+const LIMITS = [
+  ["margin ratio", "soft", "account.margin_ratio >= 1.5", "text = '<b>call</b> the client'"],
+  ["MMR of all", "hard", "book.mmr <= 1e15"],
+  ["desk MMR", "hard", "group.desk.mmr <= 1"],
+  ["nobody has it", "hard", "unit.NO-SUCH.mmr <= 1"],
+  ["<i>short delta", "info", "group.desk.unit.*.cash_delta >= 0"],
+];
+
 before(async () => {
   remargin("generate", "--accounts", "40000", "--seed", "5", "--out", at("book"), "--quiet");
   remargin("run", at("book"), "--out", at("run"), "--quiet");
@@ -42,6 +51,9 @@ before(async () => {
     return [lines[0] + ",desk", ...lines.slice(1).map((line, place) => line + "," + desks[place % 4]), ""].join("\n");
   });
   remargin("run", at("desks"), "--out", at("groups"), "--by", "desk", "--by", "spot_offset,desk", "--quiet");
+  remargin("run", at("desks"), "--out", at("netted"), "--net-by", "spot_offset,desk", "--quiet");
+  writeFileSync(at("limits.toml"), LIMITS.map(([name, severity, rule, more]) => `[[limit]]\nname = '${name}'\nseverity = '${severity}'\nrule = '${rule}'\n${more || ""}\n`).join("\n"));
+  remargin("run", at("desks"), "--out", at("limits"), "--limits", at("limits.toml"), "--quiet");
   remargin("stress", at("desks"), "--out", at("stressed-groups"), "--by", "desk", "--grid", "*=-40%..40%/20%", "--quiet");
   remargin("run", "examples/yesterday", "--out", at("yesterday"), "--label", "<b>EOD</b>", "--history", at("history.parquet"), "--quiet");
   remargin("run", "examples/today", "--out", at("today"), "--previous", at("yesterday"), "--history", at("history.parquet"), "--quiet");
@@ -81,7 +93,7 @@ const rows = (page, table) => page.locator(`${table} .scroll > table > tbody > t
 const number = (text) => Number(text.replaceAll(",", "").replace("\u2212", "-"));
 
 test("the page draws itself without an error or a request, and stays below its size", async () => {
-  for (const run of ["run", "distances", "stress", "history", "hostile-run", "groups", "stressed-groups", "today"]) {
+  for (const run of ["run", "distances", "stress", "history", "hostile-run", "groups", "stressed-groups", "netted", "limits", "today"]) {
     for (const colorScheme of ["light", "dark"]) {
       const file = at(run, "report.html");
       assert.ok(statSync(file).size < 3_000_000, `${run}: ${statSync(file).size} bytes`);
@@ -415,6 +427,68 @@ test("the change against the run before: causes that add up, who moved, and the 
   await page.close();
   const { page: other } = await open(browser, at("run", "report.html"));
   assert.ok(!(await other.locator("#before").isVisible()) && !(await other.locator("#trend").isVisible()));
+  await other.close();
+});
+
+/** The columns of a table by their headings: of each row the text and whether it is red. */
+const columnsOf = async (page, mount) => {
+  const heads = await page.$$eval(`${mount} .scroll > table > thead th`, (found) => found.map((cell) => cell.textContent.trim()));
+  const lines = await page.$$eval(`${mount} .scroll > table > tbody > tr`, (found) => found.map((row) => [...row.cells].map((cell) => [cell.textContent, getComputedStyle(cell).color])));
+  return { heads, of: (head) => lines.map((line) => line[heads.findIndex((text) => text.startsWith(head))]) };
+};
+
+test("limits: breached first, what is beyond a limit in red, room that is left not", async () => {
+  const { limits } = JSON.parse(readFileSync(at("limits", "summary.json"), "utf8"));
+  for (const [colorScheme, width] of [["light", 1400], ["dark", 1400], ["light", 380]]) {
+    const { page, faults } = await open(browser, at("limits", "report.html"), { colorScheme });
+    await page.setViewportSize({ width, height: 900 });
+    await page.waitForTimeout(250);
+    assert.ok(await page.locator("#limits").isVisible());
+    const bad = await page.evaluate(() => { const probe = document.body.appendChild(document.createElement("i")); probe.className = "neg"; const { color } = getComputedStyle(probe); probe.remove(); return color; });
+    const all = await columnsOf(page, "#table-limits");
+    const texts = (head) => all.of(head).map(([text]) => text);
+    assert.deepEqual(texts("Limit"), ["desk MMR", "margin ratio", "<i>short delta", "MMR of all", "nobody has it"]);
+    assert.deepEqual(texts("Result"), ["breached", "breached", "breached", "met", "nothing compared"]);
+    const by = Object.fromEntries(limits.each.map((limit) => [limit.name, limit]));
+    assert.deepEqual(texts("Breaches").map(number), texts("Limit").map((name) => by[name].breaches));
+    assert.deepEqual(all.of("Beyond by").map(([, color]) => color === bad), [true, true, true, false, false]);
+    assert.ok(all.of("Beyond by")[3][0].startsWith("\u2212"), "there is room left: " + all.of("Beyond by")[3][0]);
+    assert.ok(texts("What to do").some((text) => text.includes("<b>call</b>")), "markup is text");
+    const breaches = await columnsOf(page, "#table-breaches");
+    const shown = breaches.of("Beyond by");
+    assert.equal(shown.length, Math.min(500, limits.each.reduce((sum, limit) => sum + Math.min(50, limit.breaches), 0)));
+    assert.ok(shown.length > 3 && shown.every(([, color]) => color === bad));
+    // A narrow window scrolls the table, not the page, and its headings are whole.
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(over <= 1, `${width}: ${over} pixels too wide`);
+    const cut = await page.$$eval("#limits thead th", (found) => found.filter((head) => head.scrollWidth > head.clientWidth + 1).map((head) => head.textContent));
+    assert.deepEqual(cut, []);
+    assert.deepEqual(faults, []);
+    await page.close();
+  }
+});
+
+test("netting: the groups with the largest benefit, as summary.json has them", async () => {
+  const { netting } = JSON.parse(readFileSync(at("netted", "summary.json"), "utf8"));
+  const { page, faults } = await open(browser, at("netted", "report.html"));
+  assert.ok(await page.locator("#netting").isVisible());
+  const all = await columnsOf(page, "#table-netting");
+  const benefits = all.of("Benefit").map(([text]) => number(text));
+  assert.equal(benefits.length, netting.groups);
+  assert.deepEqual(benefits, [...benefits].sort((a, b) => b - a));
+  assert.deepEqual(all.of("Group").slice(0, 10).map(([text]) => text), netting.largest.map((group) => group.group));
+  assert.ok(benefits.every((benefit, place) => place >= netting.largest.length || Math.abs(benefit - netting.largest[place].mmr_benefit) <= 1));
+  assert.ok((await page.textContent("#netting-notes")).includes(`in ${netting.groups} groups by spot_offset,desk`));
+  for (const width of [1920, 380]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.waitForTimeout(250);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(over <= 1, `${width}: ${over} pixels too wide`);
+  }
+  assert.deepEqual(faults, []);
+  await page.close();
+  const { page: other } = await open(browser, at("groups", "report.html"));
+  assert.ok(!(await other.locator("#netting").isVisible()) && !(await other.locator("#limits").isVisible()));
   await other.close();
 });
 

@@ -45,6 +45,7 @@ impl Book {
             scenarios,
             groups: &[],
             group_terms: false,
+            distribution: stress::Distributed::None,
             allow_rules_date: false,
         };
         recalculate(&request, &Silent)
@@ -298,6 +299,7 @@ fn work_can_be_interrupted() {
         scenarios: Scenarios::default(),
         groups: &[],
         group_terms: false,
+        distribution: stress::Distributed::None,
         allow_rules_date: false,
     };
     assert!(matches!(recalculate(&request, &Stopped), Err(Error::Interrupted)));

@@ -9,7 +9,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use parquet::arrow::ArrowWriter;
 use remargin::batches::{
-    FolderRequest, GroupsInOrder, Recalculated, Request, Rows, Scenarios, recalculate, recalculate_snapshot,
+    FolderRequest, InOrder, Recalculated, Request, Rows, Scenarios, recalculate, recalculate_snapshot,
 };
 use remargin::book::Grouping;
 use remargin::partition::bucket_of;
@@ -28,13 +28,13 @@ fn by() -> Vec<Grouping> {
     BY.iter().map(|by| by.parse().unwrap()).collect()
 }
 
-fn write(path: &Path, batch: &RecordBatch) {
+pub(crate) fn write(path: &Path, batch: &RecordBatch) {
     let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
 }
 
-fn with(table: &RecordBatch, more: Vec<(&str, ArrayRef)>) -> RecordBatch {
+pub(crate) fn with(table: &RecordBatch, more: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let (mut fields, mut columns) = (table.schema().fields().to_vec(), table.columns().to_vec());
     for (name, column) in more {
         let place = fields.iter().position(|field| field.name() == name);
@@ -123,7 +123,7 @@ fn assert_as_run(found: &Recalculated, out: &Path, what: &str) {
     assert_eq!(summary, json(&out.join("summary.json")), "{what}");
 }
 
-fn of_part(table: &RecordBatch, part: u32, parts: u32) -> RecordBatch {
+pub(crate) fn of_part(table: &RecordBatch, part: u32, parts: u32) -> RecordBatch {
     let ids = arrow_cast::cast::cast(table.column_by_name("account_id").unwrap(), &DataType::Utf8).unwrap();
     let mask: BooleanArray =
         ids.as_string::<i32>().iter().map(|id| Some(bucket_of(id.unwrap(), parts) == part)).collect();
@@ -172,12 +172,13 @@ fn groups_in_memory_have_the_bits_of_the_files() {
         let (terms, part) = terms(&book, parts);
         let left_out = terms.column(1).null_count();
         assert!(terms.num_rows() == 900 && left_out > 10, "{} accounts, {left_out} left out", terms.num_rows());
-        let mut groups = GroupsInOrder::new(&by, &part.scenario_names, &part.unit_names).unwrap();
+        let mut groups = InOrder::new(&by, &part.scenario_names, &part.unit_names).unwrap();
         for start in (0..terms.num_rows()).step_by(rows) {
             groups.add(&terms.slice(start, rows.min(terms.num_rows() - start))).unwrap();
         }
-        let (groups, units) = groups.finish().unwrap();
-        for (name, rows) in [("groups", groups), ("group_units", units)] {
+        let summed = groups.finish().unwrap();
+        assert!(summed.stress.is_none() && summed.limits.is_none());
+        for (name, rows) in [("groups", summed.groups), ("group_units", summed.group_units)] {
             let file = read_parquet(&dir.join("out").join(format!("{name}.parquet")));
             assert_equal(&one(&rows), &file, &format!("{parts} parts: {name}"));
         }
@@ -190,7 +191,7 @@ fn what_does_not_belong_together_is_refused() {
     let book = book(place.path());
     let (terms, part) = terms(&book, 1);
     let add = |scenarios: &[String], units: &[String], rows: &RecordBatch| {
-        GroupsInOrder::new(&by(), scenarios, units).unwrap().add(rows).map_err(|error| error.to_string())
+        InOrder::new(&by(), scenarios, units).unwrap().add(rows).map_err(|error| error.to_string())
     };
     let (scenarios, units) = (&part.scenario_names, &part.unit_names);
     assert_eq!(add(scenarios, units, &terms), Ok(()));
@@ -207,7 +208,7 @@ fn what_does_not_belong_together_is_refused() {
     let all = [&book.positions, &book.balances, &book.accounts];
     let twice: Vec<Grouping> = ["desk", "desk"].iter().map(|by| by.parse().unwrap()).collect();
     assert!(matches!(margined(&book, all, &twice, false), Err(Error::Usage(_))));
-    assert!(GroupsInOrder::new(&twice, scenarios, units).is_err());
+    assert!(InOrder::new(&twice, scenarios, units).is_err());
     let unknown: Grouping = "dsk".parse().unwrap();
     let error = margined(&book, all, &[unknown], false).err().unwrap().to_string();
     assert!(error.contains("table `accounts`") && error.contains("is it `desk`?"), "{error}");

@@ -9,6 +9,7 @@ mod changed;
 mod common;
 mod fuzz;
 mod in_groups;
+mod in_stress;
 mod okx;
 mod snapshot;
 mod stream;

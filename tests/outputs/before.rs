@@ -288,6 +288,43 @@ fn a_history_has_the_figures_of_each_run_once() {
     assert_eq!(entries(&dir.join("desk")), ["history.parquet"]);
 }
 
+/// Beside the row of the book one for each group, with the figures of the table `groups`; the trend is the book's.
+#[test]
+fn a_history_has_a_row_for_each_group() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    days(dir);
+    for day in ["yesterday", "today"] {
+        let accounts = dir.join(day).join("accounts.csv");
+        let text = fs::read_to_string(&accounts).unwrap();
+        let (head, lines) = text.split_once('\n').unwrap();
+        let name = ["rates", "", "a/b"];
+        let lines = lines.lines().enumerate().map(|(row, line)| format!("{line},{}\n", name[row % 3]));
+        fs::write(&accounts, format!("{head},team\n{}", lines.collect::<String>())).unwrap();
+        let line = ["run", day, "--out", "out", "--force", "--quiet", "--by", "team", "--by", "spot_offset,team"];
+        succeeds(dir, &[&line[..], &["--history", "history.parquet"]].concat());
+    }
+    let history = rows(&dir.join("history.parquet"));
+    let groups = rows(&dir.join("out/groups.parquet"));
+    let summary = json(&dir.join("out/summary.json"));
+    let of_today = |row: &&Row| row["as_of"] == summary["as_of"].as_str().unwrap();
+    let found: Vec<&Row> = history.iter().filter(of_today).collect();
+    assert!(groups.len() > 5 && found.len() == groups.len() + 1, "{} {}", groups.len(), found.len());
+    assert_eq!((found[0]["by"].as_str(), found[0]["unmargined"].as_str()), ("", "0"));
+    assert_eq!(number(found[0], "mmr"), summary["totals"]["mmr"].as_f64().unwrap());
+    for row in &found[1..] {
+        let group = groups.iter().find(|group| (&group["by"], &group["group"]) == (&row["by"], &row["group"])).unwrap();
+        for column in ["accounts", "at_risk", "liquidation", "near_liquidation", "warning", "im_deficit", "adj_eq"]
+            .into_iter()
+            .chain(["total_eq", "mmr", "imr", "shortfall_mmr", "shortfall_imr"])
+        {
+            assert_eq!(row[column], group[column], "{column}: {row:?}");
+        }
+        assert_eq!((row["unmargined"].as_str(), &row["identity"]), ("", &found[0]["identity"]));
+    }
+    assert_eq!(summary["trend"].as_array().unwrap().len(), 2);
+}
+
 #[test]
 fn histories_of_others_are_refused_and_two_runs_share_one() {
     let place = tempfile::tempdir().unwrap();

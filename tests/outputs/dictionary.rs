@@ -235,11 +235,10 @@ fn examples() -> String {
         assert_eq!(outcome.code, Some(code), "{line:?}: {}", outcome.stderr);
     }
     std::fs::create_dir(dir.join("history")).unwrap();
-    let history = &rows(&dir.join("history.parquet"))[0];
-    let (names, cells): (Vec<&String>, Vec<&String>) = history.iter().unzip();
+    let history = rows(&dir.join("history.parquet"));
     let mut file = csv::Writer::from_path(dir.join("history/history.csv")).unwrap();
-    file.write_record(names).unwrap();
-    file.write_record(cells).unwrap();
+    file.write_record(history[0].keys()).unwrap();
+    history.iter().for_each(|row| file.write_record(row.values()).unwrap());
     file.flush().unwrap();
     let mut text = String::from("table,column,example\n");
     let mut writer = csv::Writer::from_writer(Vec::new());

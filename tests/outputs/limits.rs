@@ -376,7 +376,7 @@ fn exit_codes_are_those_that_were_asked_for() {
     fs::write(root.join("limits.toml"), text.replace("book.accounts >", "book.acounts >")).unwrap();
     let misspelt = run(&with);
     assert_eq!(misspelt.code, Some(3), "{}", misspelt.stderr);
-    for part in ["limit `hard`: no such figure of the book", "column `rule`, row 2", "is it `accounts`?"] {
+    for part in ["limit 2 (hard), line 7: no such figure of the book", "column `rule`", "is it `accounts`?"] {
         assert!(misspelt.stderr.contains(part), "{part}: {}", misspelt.stderr);
     }
     let checked = remargin(root, &["limits", "check", "limits.toml"]);
@@ -423,4 +423,8 @@ fn a_limit_that_watches_nothing_is_said() {
     write(root, &[("group", "group.dsk.mmr < 1".to_owned(), "soft", "")]);
     let refused = remargin(root, &["run", "snapshot", "--out", "no", "--limits", "limits.toml"]);
     assert!(refused.code == Some(3) && refused.stderr.contains("is it `desk`?"), "{}", refused.stderr);
+    let blamed = "which `group.dsk.mmr < 1` of limit 1 (group), line 1 of `limits.toml` needs";
+    assert!(refused.stderr.contains(blamed), "{}", refused.stderr);
+    let asked = remargin(root, &["run", "snapshot", "--out", "no", "--by", "dsk", "--limits", "limits.toml"]);
+    assert!(asked.code == Some(3) && !asked.stderr.contains("limit 1"), "{}", asked.stderr);
 }

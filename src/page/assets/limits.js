@@ -35,7 +35,7 @@ function limitSection(data) {
     { label: "Compared", num: true, value: cell("checked"), show: count, about: "Figures that were compared with the limit" },
     { label: "Without", num: true, value: cell("without"), show: count, about: "Rows without the figure, such as a margin ratio without margin" },
     { label: "Worst", num: true, value: cell("worst"), show: plain, about: "The figure furthest beyond the limit or, if all are within, nearest to it" },
-    { label: "Beyond by", num: true, value: cell("excess"), show: plain, about: "How far it is beyond the limit; negative while there is room left" },
+    { label: "Beyond by", num: true, value: cell("excess"), show: plain, bad: (row) => row[LIMIT.breaches] > 0, about: "How far it is beyond the limit; negative while there is room left" },
     { label: "Whose", value: (row) => whoseFigure(row[LIMIT.whose]), kind: "id" },
     { label: "Rule", value: cell("rule"), kind: "long" },
     { label: "What to do", value: (row) => [row[LIMIT.text], row[LIMIT.missing]].filter((text) => text).join(". ") || null, kind: "long" },
@@ -52,7 +52,7 @@ function limitSection(data) {
     { label: "Risk unit", value: (row) => row[BREACH.whose][2] },
     { label: "Scenario", value: (row) => row[BREACH.whose][3], kind: "id", show: (name) => (name === null ? NONE : shortName(name)) },
     { label: "Value", num: true, value: of("value"), show: plain },
-    { label: "Beyond by", num: true, value: of("excess"), show: plain },
+    { label: "Beyond by", num: true, value: of("excess"), show: plain, bad: () => true },
   ], rows, {
     title: "Breaches", about: rows.length < rows_total ? `of each limit those furthest beyond it: ${count(rows.length)} of ${count(rows_total)}; all of them in ${file}` : `of each limit the furthest first; also in ${file}`,
     search: (row) => [row[BREACH.name], row[BREACH.severity], ...row[BREACH.whose]].join(" "), placeholder: "Search limit, account, group", empty: rows_total ? `The table is not there: of ${count(rows_total)} breaches none can be shown.` : "No figure that was compared is beyond its limit.",

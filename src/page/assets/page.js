@@ -251,6 +251,10 @@ function start() {
     byId("groups").hidden = false;
     groupSection(data);
   }
+  if (data.netting) {
+    byId("netting").hidden = false;
+    nettingSection(data);
+  }
   unitChart(byId("chart-units"), units);
   bindingChart(byId("chart-binding"), units);
   hedgingChart(byId("chart-hedging"), units, data.totals);

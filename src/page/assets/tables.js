@@ -8,6 +8,11 @@ function compare(a, b, descending) {
   return descending ? -order : order;
 }
 
+/** Red: what the column says is bad, else what is negative. */
+function isBad(column, value, row) {
+  return column.bad ? column.bad(row) : typeof value === "number" && value < 0;
+}
+
 /** Rows of a table on paper, as in the style sheet, and columns from which on a table has small type there. */
 const ON_PAGE = 40;
 const BROAD = 9;
@@ -16,7 +21,8 @@ const BROADER = 14;
 /**
  * Fills `mount` with a table.
  *
- * `columns`: `{ label, value(row), show(value, row), num, about, kind }`; `show` gives text or an element.
+ * `columns`: `{ label, value(row), show(value, row), num, about, kind, bad(row) }`; `show` gives text or an element,
+ * `bad` says which cells are red.
  * `options`: `title`, `about`, `sorted` (`[column, descending]`), `search` (`(row) => text`), `filter`
  * (`{ label, of(row), names }`), `drill` (`(row) => element or null`), `empty`.
  */
@@ -29,7 +35,7 @@ function table(mount, columns, rows, options) {
   const cell = (column, row) => {
     const value = column.value(row);
     const content = column.show ? column.show(value, row) : value === null || value === undefined ? NONE : value;
-    const td = h("td", { class: [column.num ? "num" : "", column.kind || "", typeof value === "number" && value < 0 ? "neg" : ""].join(" ").trim() || null }, content);
+    const td = h("td", { class: [column.num ? "num" : "", column.kind || "", isBad(column, value, row) ? "neg" : ""].join(" ").trim() || null }, content);
     if (column.kind === "id" || column.kind === "path") td.title = String(value);
     return td;
   };

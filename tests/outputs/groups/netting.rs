@@ -1,12 +1,66 @@
 //! The accounts of a group margined as one.
 
 use super::{assert_near, number};
-use crate::common::e2e::{Row, generate, remargin, rows, succeeds};
+use crate::common::e2e::{Row, generate, json, remargin, rows, succeeds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 
-/// A book merged by hand: the accounts of a client have one id.
+/// A contract, as far as merging needs it.
+struct Contract {
+    kind: String,
+    multiplier: f64,
+    settle: String,
+}
+
+/// The contracts of a snapshot by their ids.
+fn contracts(root: &Path) -> BTreeMap<String, Contract> {
+    let mut reader = csv::Reader::from_path(root.join("snapshot/instruments.csv")).unwrap();
+    let head = reader.headers().unwrap().clone();
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let of = |record: &csv::StringRecord, name: &str| {
+        head.iter().position(|column| column == name).and_then(|place| record.get(place)).unwrap_or("").to_owned()
+    };
+    let number = |text: String| text.parse::<f64>().unwrap_or(1.0);
+    let contract = |record: &csv::StringRecord| {
+        let kind = if of(record, "inst_type") == "OPTION" { "option".to_owned() } else { of(record, "ct_type") };
+        let multiplier = number(of(record, "ct_val")) * number(of(record, "ct_mult"));
+        (of(record, "inst_id"), Contract { kind, multiplier, settle: of(record, "settle_ccy") })
+    };
+    records.iter().map(contract).collect()
+}
+
+/// Positions filled one after another, as an exchange does it: what adds is averaged, what reduces realises its gain.
+/// Returns contracts and average price, and what was realised in the settle currency.
+fn filled(contract: &Contract, rows: &[(f64, f64)]) -> (f64, f64, f64) {
+    let (mut held, mut avg, mut gain) = (0.0f64, 0.0f64, 0.0f64);
+    for &(qty, px) in rows {
+        let worth = |from: f64, to: f64| match contract.kind.as_str() {
+            "linear" => contract.multiplier * (to - from),
+            "inverse" => contract.multiplier * (1.0 / from - 1.0 / to),
+            _ => 0.0,
+        };
+        if held * qty >= 0.0 {
+            avg = match contract.kind.as_str() {
+                "inverse" => (held + qty) / (if held == 0.0 { 0.0 } else { held / avg } + qty / px),
+                _ => (held * avg + qty * px) / (held + qty),
+            };
+            held += qty;
+            continue;
+        }
+        let closed = qty.abs().min(held.abs()) * held.signum();
+        gain += closed * worth(avg, px);
+        let left = held + qty;
+        if left * held < 0.0 {
+            avg = px;
+        }
+        held = left;
+    }
+    (held, avg, gain)
+}
+
+/// A book merged by hand: the accounts of a client have one id, and one position of each instrument.
 #[test]
 fn netted_groups_are_a_run_over_a_book_that_was_merged() {
     let place = tempfile::tempdir().unwrap();
@@ -36,10 +90,29 @@ fn netted_groups_are_a_run_over_a_book_that_was_merged() {
         (head.to_owned(), rows)
     };
     let (head, positions) = read("positions");
-    let mut text = head + "\n";
+    assert_eq!(head, "account_id,inst_id,qty,avg_px");
+    let mut held: BTreeMap<(String, String), Vec<(f64, f64)>> = BTreeMap::new();
     for row in positions {
-        writeln!(text, "{},{}", name(&row[0]), row[1..].join(",")).unwrap();
+        let [qty, px] = [&row[2], &row[3]].map(|text| text.parse().unwrap());
+        held.entry((name(&row[0]), row[1].clone())).or_default().push((qty, px));
     }
+    let contracts = contracts(&root);
+    let (mut text, mut gains, mut closing) = (head + "\n", Vec::new(), [0; 3]);
+    for ((id, inst_id), rows) in held {
+        let contract = &contracts[&inst_id];
+        let (qty, px, gain) = filled(contract, &rows);
+        let has = |sign: f64| rows.iter().any(|(qty, _)| qty * sign > 0.0);
+        if has(1.0) && has(-1.0) {
+            closing[["linear", "inverse", "option"].iter().position(|kind| *kind == contract.kind).unwrap()] += 1;
+        }
+        if qty.abs() > 1e-9 {
+            writeln!(text, "{id},{inst_id},{qty},{px}").unwrap();
+        }
+        if gain != 0.0 {
+            gains.push(((id, contract.settle.clone()), gain));
+        }
+    }
+    assert!(closing[0] > 3 && closing[1] > 0, "long and short of one instrument: {closing:?}");
     fs::write(merged.join("snapshot/positions.csv"), text).unwrap();
     let (head, balances) = read("balances");
     let columns: Vec<&str> = head.split(',').collect();
@@ -50,6 +123,10 @@ fn netted_groups_are_a_run_over_a_book_that_was_merged() {
         let entry = added.entry((name(&row[0]), row[1].clone())).or_insert([Some(0.0), Some(0.0), Some(0.0)]);
         let more = [value("cash"), Some(value("interest").unwrap_or(0.0)), value("spot_in_use_cap")];
         entry.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.zip(more).map(|(sum, more)| sum + more));
+    }
+    for (of, gain) in gains {
+        let entry = added.entry(of).or_insert([Some(0.0), Some(0.0), None]);
+        entry[0] = entry[0].map(|cash| cash + gain);
     }
     let mut text = String::from("account_id,ccy,cash,interest,spot_in_use_cap\n");
     for ((id, ccy), [cash, interest, cap]) in added {
@@ -90,6 +167,19 @@ fn netted_groups_are_a_run_over_a_book_that_was_merged() {
         benefits += number(row, "mmr_benefit");
     }
     assert!(benefits > 0.0, "{benefits}");
+    // The summary says the same, the largest benefit first.
+    let netting = &json(&root.join("out/summary.json"))["netting"];
+    let of_rows = |column: &str| found.iter().map(|row| number(row, column)).sum::<f64>();
+    for column in ["mmr_sum", "mmr_netted", "mmr_benefit", "imr_sum", "imr_netted", "imr_benefit"] {
+        let sum = of_rows(column);
+        assert_near(netting[column].as_f64().unwrap(), sum, 1e3 * of_rows("mmr_sum"), column);
+    }
+    assert_eq!((&netting["by"], &netting["groups"]), (&"client".into(), &found.len().into()));
+    let mut by_benefit: Vec<&Row> = found.iter().collect();
+    by_benefit.sort_by(|a, b| number(b, "mmr_benefit").total_cmp(&number(a, "mmr_benefit")));
+    let expected: Vec<&str> = by_benefit.iter().take(10).map(|row| row["group"].as_str()).collect();
+    let largest = netting["largest"].as_array().unwrap();
+    assert_eq!(largest.iter().map(|group| group["group"].as_str().unwrap()).collect::<Vec<_>>(), expected);
     succeeds(&root, &["verify", "out", "--sample", "5"]);
 
     // Accounts that no one account can stand for are refused by name; so is a book that does not fit.
@@ -102,4 +192,50 @@ fn netted_groups_are_a_run_over_a_book_that_was_merged() {
         assert!(refused.stderr.contains(words), "`{words}`: {}", refused.stderr);
     }
     assert!(!root.join("other").exists());
+}
+
+/// What is long in one account and short in another needs no margin, and its gain stays.
+#[test]
+fn a_long_and_a_short_of_one_instrument_close_each_other() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/today");
+    fs::create_dir(root.join("book")).unwrap();
+    for name in ["snapshot.toml", "indices.csv", "instruments.csv", "marks.csv"] {
+        fs::copy(examples.join(name), root.join("book").join(name)).unwrap();
+    }
+    let write = |name: &str, text: &str| fs::write(root.join("book").join(name), text).unwrap();
+    write("accounts.csv", "account_id,spot_offset,client\na1,,A\na2,,A\nb1,,B\nb2,,B\nc1,,C\n");
+    write("balances.csv", "account_id,ccy,cash\na1,USDT,40000\na2,USDT,40000\nb1,BTC,1\nb2,BTC,1\nc1,USDT,90000\n");
+    write(
+        "positions.csv",
+        "account_id,inst_id,qty,avg_px\n\
+         a1,BTC-USDT-SWAP,120,88400\na2,BTC-USDT-SWAP,-120,85000\n\
+         b1,BTC-USD-SWAP,300,90000\nb2,BTC-USD-SWAP,-200,80000\n\
+         c1,BTC-USDT-SWAP,50,80000\nc1,BTC-USDT-SWAP,-20,90000\n",
+    );
+    succeeds(root, &["run", "book", "--out", "out", "--net-by", "client"]);
+    let found = rows(&root.join("out/netting.parquet"));
+    let [a, b, c] = found.as_slice() else { panic!("{found:?}") };
+    assert!(number(a, "mmr_sum") > 1000.0);
+    assert_eq!((number(a, "mmr_netted"), number(a, "imr_netted"), a["status"].as_str()), (0.0, 0.0, "no_risk"));
+    // 120 contracts of 0.01 BTC, bought at 88,400 and sold at 85,000: 4,080 USDT are lost, netted or not.
+    assert_near(number(a, "adj_eq_netted"), number(a, "adj_eq_sum"), 1e9, "equity of A");
+    assert!(number(a, "adj_eq_netted") < 80_000.0 - 4_000.0, "{a:?}");
+    // A third of the margin of the long is left: 100 of 300 contracts.
+    let of =
+        |id: &str| rows(&root.join("out/accounts.parquet")).into_iter().find(|row| row["account_id"] == id).unwrap();
+    assert!(number(b, "mmr_netted") < number(&of("b1"), "mmr"), "{b:?}");
+    // Two rows of one account close each other as well: a group has one position of each instrument.
+    assert!(number(c, "mmr_netted") <= number(c, "mmr_sum"), "{c:?}");
+    assert_near(number(c, "adj_eq_netted"), number(c, "adj_eq_sum"), 1e9, "equity of C");
+    let page = fs::read_to_string(root.join("out/report.html")).unwrap();
+    assert!(page.contains("\"netting\":{\"by\":\"client\""));
+    fs::remove_file(root.join("out/report.html")).unwrap();
+    let again = succeeds(root, &["report", "out"]);
+    assert!(!again.stderr.contains("differs"), "{}", again.stderr);
+    assert!(fs::read_to_string(root.join("out/report.html")).unwrap() == page);
+    fs::remove_file(root.join("out/netting.parquet")).unwrap();
+    let without = succeeds(root, &["report", "out"]);
+    assert!(without.stderr.contains("netting.parquet is not there any more"), "{}", without.stderr);
 }
