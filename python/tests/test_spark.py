@@ -327,7 +327,7 @@ rule = "{book} <= 0"
 severity = "hard"
 [[limit]]
 name = "nobody"
-rule = "unit.NO-SUCH.mmr <= 1"
+rule = "group.desk.unit.NO-SUCH.mmr <= 1"
 severity = "hard"
 """
 #: What a breach is of.
