@@ -306,3 +306,132 @@ def test_groups_of_what_is_not_there_are_refused(spark: SparkSession, snapshot: 
         on_spark.recalculate_buckets(spark, buckets, by=["desk", "desk"])
     with pytest.raises(Exception, match="missing column"):
         on_spark.recalculate_buckets(spark, buckets, by="desk")
+
+
+LIMITS = """
+[[limit]]
+name = "ratio"
+rule = "{scope}.margin_ratio >= 1.5"
+severity = "soft"
+[[limit]]
+name = "desk"
+rule = "group.desk.mmr <= 10"
+severity = "hard"
+[[limit]]
+name = "unit"
+rule = "group.desk.unit.*.cash_delta >= 0"
+severity = "info"
+[[limit]]
+name = "book"
+rule = "{book} <= 0"
+severity = "hard"
+[[limit]]
+name = "nobody"
+rule = "group.desk.unit.NO-SUCH.mmr <= 1"
+severity = "hard"
+"""
+#: What a breach is of.
+BREACH = ["limit", "scenario", "by", "group", "account_id", "risk_unit"]
+
+
+def with_desks(snapshot: Snapshot, path: Path) -> Path:
+    """A snapshot with broken rows and a desk for most accounts."""
+    with_broken_rows(snapshot, path)
+    accounts = pq.read_table(path / "accounts.parquet")
+    desks = [None if row % 7 == 2 else f"desk {row % 4}" for row in range(accounts.num_rows)]
+    pq.write_table(accounts.append_column("desk", pa.array(desks, pa.string())), path / "accounts.parquet")
+    return path
+
+
+def weighted(steps: int) -> dict[str, Any]:
+    moves = [round(-0.45 + 0.9 * step / steps, 4) for step in range(steps)]
+    weights = [(step % 3) * 0.7 for step in range(steps)]
+    names = [f"move {move}" for move in moves]
+    return {"scenario": names, "base": ["*"] * steps, "price": moves, "weight": pa.array(weights, pa.float64())}
+
+
+def assert_as_files(result: on_spark.SparkResult, out: Path, keys: dict[str, list[str]], what: str) -> None:
+    for name, key in keys.items():
+        order = [(column, "ascending") for column in key]
+        expected = pq.read_table(out / f"{name}.parquet")
+        plain = pa.schema([f.with_type(pa.string()) if pa.types.is_dictionary(f.type) else f for f in expected.schema])
+        expected = expected.cast(plain).sort_by(order).combine_chunks()
+        found = arrow(getattr(result, name), key).select(expected.column_names).cast(expected.schema)
+        assert expected.num_rows > 0 and bits_of(found).equals(bits_of(expected)), f"{what}: {name}"
+
+
+def test_a_stress_with_weights_and_limits_has_the_bits_of_the_command(
+    spark: SparkSession, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    desks = with_desks(snapshot, tmp_path / "desks")
+    shocks = pa.table(weighted(60))
+    csv.write_csv(shocks, tmp_path / "shocks.csv")
+    limits = tmp_path / "limits.toml"
+    limits.write_text(LIMITS.format(scope="worst", book="book.equity_loss_es95"))
+    flags = ["--shocks", tmp_path / "shocks.csv", "--max-rejects", "3", "--limits", limits, "--no-report"]
+    cli("stress", desks, "--out", tmp_path / "out", "--quiet", "--distribution", "accounts", *flags)
+    keys = {
+        "worst": ["account_id"],
+        "accounts_distribution": ["account_id"],
+        "scenarios": ["scenario"],
+        "distribution": ["figure"],
+        "tail": ["figure", "rank"],
+        "groups": ["by", "group", "scenario"],
+        "group_units": ["by", "group", "scenario", "risk_unit"],
+        "breaches": BREACH,
+    }
+    read = {name: spark.read.parquet(str(desks / f"{name}.parquet")) for name in ("positions", "balances", "accounts")}
+    with pytest.warns(UserWarning, match="limit `nobody` was compared with no figure"):
+        result = on_spark.recalculate(
+            spark,
+            read["positions"],
+            read["balances"],
+            snapshot.market,
+            accounts=read["accounts"],
+            scenarios=shocks,
+            distribution="accounts",
+            limits=limits,
+            buckets=5,
+        )
+    assert_as_files(result, tmp_path / "out", keys, "frames")
+    remargin.partition(desks, tmp_path / "cut", 3, by="desk")
+    with pytest.warns(UserWarning):
+        written = on_spark.recalculate_buckets(
+            spark, tmp_path / "cut", scenarios=shocks, distribution="accounts", limits=limits, out=tmp_path / "margins"
+        )
+    assert_as_files(written, tmp_path / "out", keys, "written")
+    assert (tmp_path / "margins" / "distribution" / "distribution.parquet").is_file()
+    each = {limit["name"]: limit for limit in written.limits or []}
+    summary = remargin.Outputs(tmp_path / "out").summary["limits"]["each"]
+    for expected in summary:
+        names = ("checked", "breaches", "without_figure", "rule", "severity")
+        assert {name: each[expected["name"]][name] for name in names} == {name: expected[name] for name in names}
+    book = on_spark.recalculate_buckets(spark, tmp_path / "cut", scenarios=shocks, distribution="book")
+    assert (book.accounts_distribution, book.groups, book.breaches, book.limits) == (None, None, None, None)
+    assert book.distribution is not None and book.distribution.count() == 3
+
+
+def test_limits_of_a_run_have_the_rows_of_the_command(
+    spark: SparkSession, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    desks = with_desks(snapshot, tmp_path / "desks")
+    limits = tmp_path / "limits.toml"
+    limits.write_text(LIMITS.format(scope="account", book="book.shortfall_imr"))
+    cli("run", desks, "--out", tmp_path / "out", "--quiet", "--max-rejects", "3", "--limits", limits, "--no-report")
+    remargin.partition(desks, tmp_path / "cut", 4, by="desk")
+    with pytest.warns(UserWarning, match="nobody"):
+        result = on_spark.recalculate_buckets(spark, tmp_path / "cut", limits=limits)
+    assert_as_files(result, tmp_path / "out", {"breaches": BREACH, "groups": ["group"]}, "buckets")
+
+
+def test_what_a_stress_does_not_have_is_refused(
+    spark: SparkSession, snapshot: Snapshot, buckets: Path, tmp_path: Path
+) -> None:
+    limits = tmp_path / "limits.toml"
+    limits.write_text(LIMITS.format(scope="worst", book="book.mmr"))
+    with pytest.raises(remargin.UsageError, match="no scenario"):
+        on_spark.recalculate_buckets(spark, buckets, distribution="book")
+    with pytest.raises(remargin.UsageError, match="expected `accounts`, `book` or `none`"):
+        on_spark.recalculate_buckets(spark, buckets, scenarios="days 1", distribution="desk")  # type: ignore[arg-type]
+    with pytest.raises(remargin.UsageError, match="`remargin run` does not have"):
+        on_spark.recalculate_buckets(spark, buckets, limits=limits)
