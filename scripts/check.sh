@@ -61,6 +61,7 @@ browser_tests() {
 started=$SECONDS
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --all-targets --locked -- -D warnings
+step "lints of the feature cloud" cargo clippy --lib --bins --features cloud --locked -- -D warnings
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step "licences" cargo deny --log-level error check licenses bans sources
 step "book" python3 scripts/check_book.py

@@ -81,7 +81,7 @@ mod tests {
             ("run ftp://a/b --out out", Some("no such store")),
             ("verify s3://a/c", Some("")),
             ("compare s3://a/b s3://a/c", Some("`first` of `remargin compare`")),
-            ("generate --out s3://a/b", Some("`out` of `remargin generate`")),
+            ("generate --accounts 1 --seed 1 --out s3://a/b", Some("`out` of `remargin generate`")),
             ("import okx s3://a/b --out out", Some("of `remargin okx`")),
         ] {
             let words = std::iter::once("remargin").chain(line.split(' '));

@@ -140,7 +140,7 @@ impl Limits {
         if asked.iter().any(names) {
             return invalid.into();
         }
-        if let Some((number, limit)) = (1..).zip(&self.all).find(|(_, limit)| needs(&limit)) {
+        if let Some((number, limit)) = (1..).zip(&self.all).find(|(_, limit)| needs(limit)) {
             let place = place_of(number, Some(&limit.name), limit.line);
             let file = self.file.display();
             invalid.problem = format!("{}, which `{}` of {place} of `{file}` needs", invalid.problem, limit.rule);

@@ -140,7 +140,7 @@ impl OfUnits {
         let place = self.figures.iter().position(|known| *known == figure);
         let place = place.ok_or_else(|| Error::Runtime(format!("the figure `{figure}` is not added up")))?;
         let mut order: Vec<(usize, &str)> = self.units.ids().iter().enumerate().collect();
-        order.sort_by(|(_, a), (_, b)| a.cmp(b));
+        order.sort_by_key(|(_, name)| *name);
         for (scenario, units) in self.scenarios.ids().iter().zip(&self.sums) {
             for &(unit, name) in &order {
                 let sums = units.get(unit).and_then(Option::as_ref);

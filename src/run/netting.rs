@@ -110,7 +110,9 @@ const LISTED: usize = 10;
 fn summary(by: &str, rows: &[Row]) -> Result<NettingSummary> {
     let sum = |of: fn(&Row) -> f64| {
         let mut sum: Sum = Sum::default();
-        rows.iter().for_each(|row| sum.add(of(row)));
+        for row in rows {
+            sum.add(of(row));
+        }
         sum.value()
     };
     let benefit = |row: &Row| row.sums[0] - row.netted.mmr;
@@ -166,7 +168,9 @@ fn net(by: &Grouping, market: &Market, book: &Book, grouping: usize) -> Result<(
     for (group, accounts) in &members {
         check(by, group, book, accounts)?;
         let mut one = One::default();
-        accounts.iter().for_each(|&account| one.add(market, book, account));
+        for &account in accounts {
+            one.add(market, book, account);
+        }
         one.finish(&mut builder, market);
         let first = accounts.first().copied().unwrap_or_default();
         builder.fee_rate(book.fee_rate(first));

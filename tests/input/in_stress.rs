@@ -132,7 +132,7 @@ rule = 'book.equity_loss_es99 <= 1'
 severity = 'soft'
 [[limit]]
 name = 'book'
-rule = 'book.liquidation <= 400'
+rule = 'book.liquidation <= 20'
 severity = 'info'
 ";
 
@@ -224,17 +224,18 @@ fn assert_as_files(tables: &[(&'static str, RecordBatch)], out: &Path, what: &st
 
 #[test]
 fn a_stress_in_parts_has_the_bits_of_the_files() {
-    let place = tempfile::tempdir().unwrap();
-    let dir = place.path();
-    let book = book(dir, ACCOUNTS, SCENARIOS);
     let by: Vec<Grouping> = vec!["desk".parse().unwrap()];
     let worst = "[[limit]]\nname = 'worst'\nrule = 'worst.liquidation_probability <= 20%'\nseverity = 'soft'\n";
     let text = format!("{LIMITS}{worst}");
-    fs::write(dir.join("limits.toml"), &text).unwrap();
     let line = ["stress", "snapshot", "--shocks", "shocks.csv", "--limits", "limits.toml", "--no-report", "--quiet"];
     let limits = limits(&text, Command::Stress);
-    let shocks = shocks(SCENARIOS);
-    for (distribution, word, parts) in [(Distributed::Accounts, "accounts", 3), (Distributed::Book, "book", 2)] {
+    for (distribution, word, parts, [accounts, scenarios]) in
+        [(Distributed::Accounts, "accounts", 3, [ACCOUNTS, SCENARIOS]), (Distributed::Book, "book", 2, [300, 60])]
+    {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path();
+        let (book, shocks) = (book(dir, accounts, scenarios), shocks(scenarios));
+        fs::write(dir.join("limits.toml"), &text).unwrap();
         succeeds(dir, &[&line[..], &["--out", word, "--distribution", word]].concat());
         let asked = Asked { by: &by, distribution, shocks: &shocks };
         let (tables, counts) = in_parts(&book, &asked, &limits, parts);
@@ -244,10 +245,10 @@ fn a_stress_in_parts_has_the_bits_of_the_files() {
         let weights = tables.iter().find(|(name, _)| *name == "scenarios").unwrap().1.column_by_name("weight").unwrap();
         let weights = weights.as_primitive::<Float64Type>();
         assert!(weights.is_null(0) && weights.value(2) == 3.0, "{weights:?}");
+        let none = Rows::new(shocks.schema().clone(), Vec::new()).unwrap();
+        let asked = Asked { by: &by, distribution: Distributed::Book, shocks: &none };
+        assert!(part(&book, &asked, 0, 1).is_err());
     }
-    let none = Rows::new(shocks.schema().clone(), Vec::new()).unwrap();
-    let asked = Asked { by: &by, distribution: Distributed::Book, shocks: &none };
-    assert!(part(&book, &asked, 0, 1).is_err());
 }
 
 #[test]

@@ -238,7 +238,9 @@ fn examples() -> String {
     let history = rows(&dir.join("history.parquet"));
     let mut file = csv::Writer::from_path(dir.join("history/history.csv")).unwrap();
     file.write_record(history[0].keys()).unwrap();
-    history.iter().for_each(|row| file.write_record(row.values()).unwrap());
+    for row in &history {
+        file.write_record(row.values()).unwrap();
+    }
     file.flush().unwrap();
     let mut text = String::from("table,column,example\n");
     let mut writer = csv::Writer::from_writer(Vec::new());
