@@ -95,7 +95,7 @@ mod tests {
             match (found, expected) {
                 (None, None) => {}
                 (Some(text), Some(words)) => {
-                    assert!(text.contains(words) && !text.contains("secret"), "{line}: {text}")
+                    assert!(text.contains(words) && !text.contains("secret"), "{line}: {text}");
                 }
                 (found, expected) => panic!("{line}: {found:?}, expected {expected:?}"),
             }
