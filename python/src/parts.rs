@@ -26,8 +26,11 @@ impl PartLimits {
     }
 }
 
-/// Breaches, and of each limit how many figures were compared, are beyond it, and are missing.
-type Found = (Table, Vec<(u64, u64, u64)>);
+/// Of each limit how many figures were compared, are beyond it, and are missing.
+type Counts = Vec<(u64, u64, u64)>;
+
+/// Breaches, and what was counted.
+type Found = (Table, Counts);
 
 fn found(limited: Limited) -> Found {
     let counts = |limit: &LimitSummary| (limit.checked, limit.breaches, limit.without_figure);
@@ -147,7 +150,7 @@ impl Summing {
     }
 
     /// The tables by name, among them `breaches` if there are limits, and what was counted of each limit.
-    fn finish(&mut self, py: Python<'_>) -> PyResult<(Tables, Vec<(u64, u64, u64)>)> {
+    fn finish(&mut self, py: Python<'_>) -> PyResult<(Tables, Counts)> {
         let Some(summing) = self.0.take() else { return Err(finished(py)) };
         let summed = work::run(py, Some(1), None, |_| summing.finish())?;
         let mut tables = vec![("groups", Table(summed.groups)), ("group_units", Table(summed.group_units))];
