@@ -1,6 +1,7 @@
 //! Limits, as the page shows them: from `summary.json`, and of each limit the rows of `breaches` that are furthest
 //! beyond it.
 
+use super::foremost::Foremost;
 use super::words::{LONGEST_ID, cut, digits, money};
 use crate::Result;
 use crate::figures::Unit;
@@ -36,21 +37,8 @@ pub(crate) struct Limits {
     rows_total: u64,
 }
 
-/// The breaches of one limit that are furthest beyond it, of equals those that come first.
-#[derive(Default)]
-struct Furthest(Vec<(f64, Value)>);
-
-impl Furthest {
-    fn add(&mut self, excess: f64, row: impl FnOnce() -> Value) {
-        let place = self.0.partition_point(|(other, _)| *other >= excess);
-        if place < OF_EACH {
-            self.0.insert(place, (excess, row()));
-            self.0.truncate(OF_EACH);
-        }
-    }
-}
-
-type ByLimit = BTreeMap<String, Furthest>;
+/// The breaches of each limit that are furthest beyond it.
+type ByLimit = BTreeMap<String, Foremost<OF_EACH>>;
 
 impl Limits {
     /// Of the run or stress in a folder, if its summary has limits.
@@ -84,14 +72,13 @@ impl Limits {
         let mut found = ByLimit::new();
         let merge = |later: ByLimit| {
             for (limit, rows) in later {
-                let all = found.entry(limit).or_default();
-                rows.0.into_iter().for_each(|(excess, row)| all.add(excess, || row));
+                found.entry(limit).or_default().merge(rows);
             }
         };
         scan_table(folder, "breaches", &NAMES, &FIGURES, fold, merge, progress)?;
-        let rows = order.iter().filter_map(|limit| found.remove(&limit.name)).flat_map(|of_limit| of_limit.0);
+        let rows = order.iter().filter_map(|limit| found.remove(&limit.name)).flat_map(Foremost::into_rows);
         Ok(Some(Self {
-            rows: rows.map(|(_, row)| row).take(BREACHES_SHOWN).collect(),
+            rows: rows.take(BREACHES_SHOWN).collect(),
             rows_total: of.breaches.at_least(Severity::Info),
             each: order.iter().take(LIMITS_SHOWN).map(|limit| line(limit)).collect(),
             total: order.len(),

@@ -14,6 +14,7 @@
 mod before;
 pub(crate) mod content;
 mod drill;
+mod foremost;
 pub(crate) mod groups;
 pub(crate) mod left_out;
 pub(crate) mod limits;

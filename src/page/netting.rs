@@ -1,5 +1,6 @@
 //! What netting saves, as the page shows it: from `summary.json`, and the rows of `netting` with the largest benefit.
 
+use super::foremost::Foremost;
 use super::words::{cut, digits, money};
 use crate::Result;
 use crate::book::shown_group;
@@ -47,31 +48,16 @@ pub(crate) struct Netting {
     rows: Vec<Value>,
 }
 
-/// The rows with the largest benefit, of equals those that come first.
-#[derive(Default)]
-struct Largest(Vec<(f64, Value)>);
-
-impl Largest {
-    fn add(&mut self, benefit: f64, row: impl FnOnce() -> Value) {
-        let place = self.0.partition_point(|(other, _)| *other >= benefit);
-        if place < GROUPS_SHOWN {
-            self.0.insert(place, (benefit, row()));
-            self.0.truncate(GROUPS_SHOWN);
-        }
-    }
-}
-
 impl Netting {
     /// Of the run in a folder, if its summary has netting.
     pub(crate) fn read(folder: &Path, of: Option<&NettingSummary>, progress: &dyn Progress) -> Result<Option<Self>> {
         let Some(of) = of else { return Ok(None) };
-        let fold = |largest: &mut Largest, names: &[&str], figures: &[Option<f64>]| {
+        let fold = |largest: &mut Foremost<GROUPS_SHOWN>, names: &[&str], figures: &[Option<f64>]| {
             let (&[group, status], Some(Some(benefit))) = (names, figures.get(BENEFIT)) else { return };
             largest.add(*benefit, || line(group, status, figures));
         };
-        let mut largest = Largest::default();
-        let merge = |later: Largest| later.0.into_iter().for_each(|(benefit, row)| largest.add(benefit, || row));
-        scan_table(folder, "netting", &NAMES, &FIGURES, fold, merge, progress)?;
+        let mut largest = Foremost::<GROUPS_SHOWN>::default();
+        scan_table(folder, "netting", &NAMES, &FIGURES, fold, |later| largest.merge(later), progress)?;
         let usd = |values: [f64; 3]| values.map(|value| money(Some(value)));
         Ok(Some(Self {
             by: cut(&of.by, LONGEST_NAME),
@@ -81,7 +67,7 @@ impl Netting {
             with_cost: of.groups_with_cost,
             mmr: usd([of.mmr_sum, of.mmr_netted, of.mmr_benefit]),
             imr: usd([of.imr_sum, of.imr_netted, of.imr_benefit]),
-            rows: largest.0.into_iter().map(|(_, row)| row).collect(),
+            rows: largest.into_rows().collect(),
         }))
     }
 }
