@@ -89,11 +89,20 @@ impl BookBuilder {
     /// The groups of the account at hand, one for each grouping; the same number for each account.
     pub fn groups<'g>(&mut self, names: impl IntoIterator<Item = &'g str>) {
         for (place, name) in names.into_iter().enumerate() {
-            if place == self.1.len() {
-                self.1.push(GroupsMade::default());
-            }
-            self.1[place].push(name);
+            let number = self.group_number(place, name);
+            self.group(place, number);
         }
+    }
+
+    /// The number of a group in this book, of the grouping at `place`.
+    pub(crate) fn group_number(&mut self, place: usize, name: &str) -> u32 {
+        self.1.resize_with(self.1.len().max(place + 1), GroupsMade::default);
+        self.1[place].number(name)
+    }
+
+    /// The group of the account at hand in the grouping at `place`, by its [`BookBuilder::group_number`].
+    pub(crate) fn group(&mut self, place: usize, number: u32) {
+        self.1[place].push(number);
     }
 
     /// The groups of an account of another book become those of the account at hand.

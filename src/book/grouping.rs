@@ -234,11 +234,14 @@ pub(super) struct GroupsMade {
 }
 
 impl GroupsMade {
-    /// Adds an account; neighbours are often of one group.
-    pub fn push(&mut self, group: &str) {
-        let last = self.codes.last().copied();
-        let same = last.filter(|&code| self.names.ids().get(code as usize) == group);
-        self.codes.push(same.unwrap_or_else(|| self.names.intern(group)));
+    /// The number of a group.
+    pub fn number(&mut self, group: &str) -> u32 {
+        self.names.intern(group)
+    }
+
+    /// Adds an account of a group.
+    pub fn push(&mut self, number: u32) {
+        self.codes.push(number);
     }
 
     /// Adds all accounts of another book.

@@ -152,7 +152,7 @@ impl Width {
 
 /// Calls work compiled for the widest instructions that this processor has. It must be inlined, with what it calls.
 #[inline(always)]
-pub(super) fn widest<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn widest<T>(work: impl FnOnce() -> T) -> T {
     match Level::new() {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         Level::Avx512(simd) => simd.vectorize(work),

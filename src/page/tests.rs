@@ -7,7 +7,8 @@ use crate::figures::{UnitFigure, UnitRow};
 use crate::fixture;
 use crate::results::ResultRow;
 use crate::rules::{Mark, RuleValue, RulesId};
-use crate::totals::spread::{Charges, Floor, Spread};
+use crate::totals::charges::Charges;
+use crate::totals::spread::{Floor, Spread};
 use crate::totals::summary::{BindingCounts, Tally, UnitSummary, UnmarginedAccount};
 use serde_json::{Value, json};
 

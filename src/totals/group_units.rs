@@ -1,72 +1,156 @@
 //! What the risk units of a group of accounts come to.
 
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
 use super::at_risk::Binding;
-use super::spread::{TERMS, add_terms};
+use super::charges::Charges;
 use super::sum::Sum;
 use crate::margin::UnitMargin;
-use hashbrown::{DefaultHashBuilder, HashTable};
-use std::hash::BuildHasher;
+use crate::margin::real::{Lanes, Real};
+use hashbrown::HashTable;
 
 /// Sums over the accounts of a group that have a risk unit.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct UnitSums {
-    pub accounts: u64,
     /// How often each of [`Binding::ALL`] binds.
     pub binding: [u64; Binding::ALL.len()],
-    pub charges: [Sum; TERMS],
-    pub figures: [Sum; UNIT_FIGURES],
+    often: Often,
+    seldom: Seldom,
 }
 
-/// Figures of a risk unit that are summed up, in order: see [`UnitRow`](super::groups::UnitRow).
-const UNIT_FIGURES: usize = 7;
+/// MMR, IMR, MMR with spot hedging off, cash delta; charges of MR1, MR4, MR6, MR7.
+type Often = Sum<Lanes<8>>;
+/// Gamma, vega, theta; charges of MR2, MR3, MR5, MR9. Zero in units without options, unless they are merged.
+type Seldom = Sum<Lanes<8>>;
 
 impl UnitSums {
-    pub fn count(&mut self, unit: &UnitMargin) {
-        self.accounts += 1;
-        self.binding[Binding::place(unit)] += 1;
-        add_terms(&mut self.charges, unit);
-        let &UnitMargin { mmr, imr, mmr_no_hedge, cash_delta, gamma, vega, theta, .. } = unit;
-        let figures = [mmr, imr, mmr_no_hedge, cash_delta, gamma, vega, theta];
-        self.figures.iter_mut().zip(figures).for_each(|(sum, value)| sum.add(value));
+    fn merge(&mut self, later: &Self) {
+        merge_counts(&mut self.binding, &later.binding);
+        self.often.merge(&later.often);
+        self.seldom.merge(&later.seldom);
     }
 
-    pub fn merge(&mut self, later: &Self) {
-        self.accounts += later.accounts;
-        self.binding.iter_mut().zip(later.binding).for_each(|(count, more)| *count += more);
-        self.charges.iter_mut().zip(&later.charges).for_each(|(sum, part)| sum.merge(part));
-        self.figures.iter_mut().zip(&later.figures).for_each(|(sum, part)| sum.merge(part));
+    /// Of several risk units.
+    pub fn of_all(units: impl Iterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        units.for_each(|unit| all.merge(&unit));
+        all
+    }
+
+    /// Each of them binds once.
+    pub fn accounts(&self) -> u64 {
+        self.binding.iter().sum()
+    }
+
+    /// MMR, IMR, MMR with spot hedging off, cash delta, gamma, vega, theta.
+    pub fn figures(&self) -> [f64; 7] {
+        let ([mmr, imr, mmr_no_hedge, cash_delta, ..], [gamma, vega, theta, ..]) =
+            (self.often.values(), self.seldom.values());
+        [mmr, imr, mmr_no_hedge, cash_delta, gamma, vega, theta]
+    }
+
+    /// What its MMR is made of.
+    pub fn charges(&self) -> Charges {
+        let ([.., mr1, mr4, mr6, mr7], [_, _, _, mr2, mr3, mr5, mr9, _]) = (self.often.values(), self.seldom.values());
+        Charges { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 }
     }
 }
 
-/// The risk units of the groups of one grouping, found by group and unit.
+/// The risk units of the groups of one grouping, found by group and unit. Many units are a few megabytes: what an
+/// account adds to is held together, apart from what it mostly does not touch.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Units {
     places: HashTable<u32>,
-    hasher: DefaultHashBuilder,
     pub keys: Vec<(u32, u32)>,
-    pub sums: Vec<UnitSums>,
+    binding: Vec<[u64; Binding::ALL.len()]>,
+    often: Vec<Often>,
+    seldom: Vec<Seldom>,
 }
 
 impl Units {
-    /// The sums of a unit of a group, by their numbers.
-    pub fn of(&mut self, key: (u32, u32)) -> &mut UnitSums {
-        let Self { places, hasher, keys, sums } = self;
-        let found = places.find(hasher.hash_one(key), |&place| keys[place as usize] == key).copied();
-        let place = found.unwrap_or_else(|| {
-            let place = keys.len() as u32;
-            keys.push(key);
-            sums.push(UnitSums::default());
-            places.insert_unique(hasher.hash_one(key), place, |&other| hasher.hash_one(keys[other as usize]));
-            place
-        });
-        &mut sums[place as usize]
+    /// Bytes of a unit, and of its place twice: tables have room for more.
+    pub const BYTES: usize = size_of::<UnitSums>() + size_of::<(u32, u32)>() + 2 * size_of::<u32>();
+
+    /// For how many there is room.
+    pub fn capacity(&self) -> usize {
+        self.often.capacity()
+    }
+
+    /// Counts an account of a group.
+    #[inline(always)]
+    pub fn count(&mut self, group: u32, unit: &UnitMargin) {
+        let place = self.place((group, unit.unit));
+        self.binding[place][Binding::place(unit)] += 1;
+        let Charges { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 } = Charges::of(unit);
+        let &UnitMargin { mmr, imr, mmr_no_hedge, cash_delta, gamma, vega, theta, .. } = unit;
+        let often = [mmr, imr, mmr_no_hedge, cash_delta, mr1, mr4, mr6, mr7];
+        self.often[place].add(Lanes::by_lane(|figure| often[figure]));
+        let seldom = [gamma, vega, theta, mr2, mr3, mr5, mr9, 0.0];
+        if seldom != [0.0; 8] {
+            self.seldom[place].add(Lanes::by_lane(|figure| seldom[figure]));
+        }
+    }
+
+    /// Adds what follows; `numbers` are those here of its groups.
+    pub fn merge(&mut self, later: &Self, numbers: &[u32]) {
+        for (place, &(group, unit)) in later.keys.iter().enumerate() {
+            let mine = self.place((numbers[group as usize], unit));
+            merge_counts(&mut self.binding[mine], &later.binding[place]);
+            self.often[mine].merge(&later.often[place]);
+            if later.seldom[place] != Seldom::default() {
+                self.seldom[mine].merge(&later.seldom[place]);
+            }
+        }
+    }
+
+    /// The sums at a place among the keys.
+    pub fn at(&self, place: usize) -> UnitSums {
+        UnitSums { binding: self.binding[place], often: self.often[place], seldom: self.seldom[place] }
+    }
+
+    /// The place of a unit of a group, by their numbers.
+    #[inline(always)]
+    fn place(&mut self, key: (u32, u32)) -> usize {
+        let keys = &self.keys;
+        match self.places.find(hash(key), |&place| keys[place as usize] == key) {
+            Some(&place) => place as usize,
+            None => self.new_place(key),
+        }
+    }
+
+    #[inline(never)]
+    fn new_place(&mut self, key: (u32, u32)) -> usize {
+        let Self { places, keys, binding, often, seldom } = self;
+        let place = keys.len();
+        keys.push(key);
+        binding.push(Default::default());
+        often.push(Often::default());
+        seldom.push(Seldom::default());
+        places.insert_unique(hash(key), place as u32, |&other| hash(keys[other as usize]));
+        place
     }
 
     /// Without room for more.
     pub fn fit(&mut self) {
-        let Self { places, hasher, keys, sums } = self;
+        let Self { places, keys, binding, often, seldom } = self;
         keys.shrink_to_fit();
-        sums.shrink_to_fit();
-        places.shrink_to_fit(|&place| hasher.hash_one(keys[place as usize]));
+        binding.shrink_to_fit();
+        often.shrink_to_fit();
+        seldom.shrink_to_fit();
+        places.shrink_to_fit(|&place| hash(keys[place as usize]));
     }
+}
+
+fn merge_counts<const N: usize>(counts: &mut [u64; N], later: &[u64; N]) {
+    counts.iter_mut().zip(later).for_each(|(count, more)| *count += more);
+}
+
+/// Numbers of groups and units count up from zero: nobody chooses them, and one multiplication spreads them. The table
+/// takes the lowest and the highest bits.
+#[inline(always)]
+fn hash((group, unit): (u32, u32)) -> u64 {
+    // The golden ratio in 64 bits, odd.
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    let spread = (u64::from(group) << 32 | u64::from(unit)).wrapping_mul(GOLDEN);
+    spread ^ spread >> 32
 }

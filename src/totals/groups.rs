@@ -9,13 +9,16 @@
 //! A group has the number of its first account only while it is summed up: no number is written, so that nothing
 //! depends on how the book was cut. Sums are compensated and merged in order, as those of the book are.
 
+#![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
+
 use super::at_risk::{Names, lower_first, shortfall_imr_usd, shortfall_mmr_usd};
+use super::charges::Charges;
 use super::counts::share;
 use super::group_units::{UnitSums, Units};
-use super::spread::{Charges, TERMS, charges_of};
 use super::sum::Sum;
 use super::summary::{AccountCounts, BindingCounts};
 use crate::book::{Book, Grouping, IdTable, Interner};
+use crate::engine::lanes::widest;
 use crate::engine::{Chunk, units_by_account};
 use crate::figures::Totals;
 use crate::margin::extremes::loss;
@@ -48,6 +51,7 @@ pub(crate) struct WorstAccount {
 }
 
 impl GroupSums {
+    #[inline(always)]
     fn count(&mut self, account_id: &str, margin: &AccountMargin) {
         self.counts.add(margin.into());
         for (sum, value) in self.totals.iter_mut().zip(Totals::of(margin)) {
@@ -116,18 +120,25 @@ impl ScenarioGroups {
 
     /// Counts the accounts that follow, of the same book.
     pub fn count(&mut self, book: &Book, chunk: &Chunk) {
-        for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
-            self.count_account(book, chunk.first_account + place, margin, units);
-        }
+        widest(
+            #[inline(always)]
+            || {
+                for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
+                    self.count_account(book, chunk.first_account + place, margin, units);
+                }
+            },
+        );
     }
 
     /// Counts the account that follows, of the same book.
+    #[inline(always)]
     pub fn count_account(&mut self, book: &Book, account: usize, margin: &AccountMargin, units: &[UnitMargin]) {
         let codes = book.groups().iter().map(|groups| groups.code(account));
         self.count_in(codes, book.accounts().get(account), margin, units);
     }
 
     /// Counts the account that follows; `codes` are the numbers of its groups, one for each grouping.
+    #[inline(always)]
     pub fn count_in(
         &mut self,
         codes: impl Iterator<Item = u32>,
@@ -139,7 +150,7 @@ impl ScenarioGroups {
         for (grouped, code) in self.by.iter_mut().zip(codes) {
             grouped.groups[code as usize].count(account_id, margin);
             for unit in units {
-                grouped.units.of((code, unit.unit)).count(unit);
+                grouped.units.count(code, unit);
             }
         }
     }
@@ -156,9 +167,7 @@ impl ScenarioGroups {
                 }
                 mine.groups[number].merge(group);
             }
-            for (&(group, unit), sums) in theirs.units.keys.iter().zip(&theirs.units.sums) {
-                mine.units.of((numbers[group as usize], unit)).merge(sums);
-            }
+            mine.units.merge(&theirs.units, numbers);
         }
     }
 
@@ -175,9 +184,8 @@ impl ScenarioGroups {
     pub fn bytes(&self) -> usize {
         // An id is an allocation of its own.
         const ID_BYTES: usize = 32;
-        const UNIT_BYTES: usize = size_of::<UnitSums>() + size_of::<(u32, u32)>() + 2 * size_of::<u32>();
         let of = |grouped: &Grouped| {
-            grouped.groups.capacity() * (size_of::<GroupSums>() + ID_BYTES) + grouped.units.sums.capacity() * UNIT_BYTES
+            grouped.groups.capacity() * (size_of::<GroupSums>() + ID_BYTES) + grouped.units.capacity() * Units::BYTES
         };
         self.by.iter().map(of).sum()
     }
@@ -379,11 +387,8 @@ impl<'a> GroupTotals<'a> {
     fn row(&self, by: usize, group: u32, scenario: usize) -> Option<Result<GroupRow<'_>>> {
         let all = self.tally.scenarios.get(scenario)?;
         let sums = all.by.get(by)?.groups.get(group as usize).filter(|sums| sums.counts.margined > 0)?;
-        let mut charges = [Sum::default(); TERMS];
-        for unit in self.sums_of(by, group, scenario).map(|(_, unit)| unit) {
-            charges.iter_mut().zip(&unit.charges).for_each(|(sum, part)| sum.merge(part));
-        }
-        let (totals, charges) = (Totals::new(sums.totals.map(Sum::value)), charges_of(&charges));
+        let units = UnitSums::of_all(self.sums_of(by, group, scenario).map(|(_, unit)| unit));
+        let (totals, charges) = (Totals::new(sums.totals.map(Sum::value)), units.charges());
         let Shortfalls { mmr, imr, equity } = sums.shortfalls;
         let shortfalls = Shortfalls { mmr: mmr.value(), imr: imr.value(), equity: equity.value() };
         let row = GroupRow {
@@ -401,28 +406,28 @@ impl<'a> GroupTotals<'a> {
         Some(finite(row.by, row.group, row.scenario, figures).map(|()| row))
     }
 
-    fn sums_of(&self, by: usize, group: u32, scenario: usize) -> impl Iterator<Item = (u32, &'a UnitSums)> {
+    fn sums_of(&self, by: usize, group: u32, scenario: usize) -> impl Iterator<Item = (u32, UnitSums)> {
         let units = self.tally.scenarios.get(scenario).and_then(|all| all.by.get(by)).map(|grouped| &grouped.units);
         let places = self.units.get(scenario).and_then(|of| of.get(by));
         units.zip(places).into_iter().flat_map(move |(units, places)| {
             let of_group = |place: &u32| units.keys[*place as usize].0;
             let start = places.partition_point(|place| of_group(place) < group);
             let end = places.partition_point(|place| of_group(place) <= group);
-            places[start..end].iter().map(|&place| (units.keys[place as usize].1, &units.sums[place as usize]))
+            places[start..end].iter().map(|&place| (units.keys[place as usize].1, units.at(place as usize)))
         })
     }
 
     /// The risk units of a group in a scenario, in byte order of their names.
     fn units_of(&self, by: usize, group: u32, scenario: usize) -> impl Iterator<Item = Result<UnitRow<'_>>> {
         self.sums_of(by, group, scenario).map(move |(unit, sums)| {
-            let figures = sums.figures.map(Sum::value);
+            let figures = sums.figures();
             let [mmr, imr, mmr_no_hedge, cash_delta, gamma, vega, theta] = figures;
             let row = UnitRow {
                 by: self.by.get(by).map_or("", String::as_str),
                 group: self.group(by, group),
                 scenario: self.scenario(scenario),
                 risk_unit: self.names.units.get(unit as usize).map_or("", String::as_str),
-                accounts: sums.accounts,
+                accounts: sums.accounts(),
                 mmr,
                 imr,
                 mmr_no_hedge,
@@ -430,7 +435,7 @@ impl<'a> GroupTotals<'a> {
                 gamma,
                 vega,
                 theta,
-                charges: charges_of(&sums.charges),
+                charges: sums.charges(),
                 binding: BindingCounts::from(sums.binding),
             };
             finite(row.by, row.group, row.scenario, figures).map(|()| row)

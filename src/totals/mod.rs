@@ -3,6 +3,7 @@
 pub mod at_risk;
 pub mod before;
 pub(crate) mod beside;
+pub mod charges;
 pub mod counts;
 pub(crate) mod first;
 pub(crate) mod flagged;

@@ -3,7 +3,8 @@
 //! Gathered from the base case while it is computed, so that nobody has to read the large tables again. Like the
 //! totals, it does not depend on threads.
 
-use super::at_risk::{Binding, shortfall_imr_usd, shortfall_mmr_usd};
+use super::at_risk::{shortfall_imr_usd, shortfall_mmr_usd};
+use super::charges::{ChargeSums, Charges};
 use super::counts::{StatusCounts, share};
 use super::first::keep_first;
 use super::sum::Sum;
@@ -71,31 +72,6 @@ pub struct LargeAccount {
     pub margin_ratio: Option<f64>,
     pub status: String,
 }
-
-/// What each term adds to a unit's MMR, in USD: of MR1, MR2 and MR6 only the largest, and MR7 alone where it exceeds
-/// all others together. They sum up to the MMR.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[allow(missing_docs)]
-pub struct Charges {
-    pub mr1: f64,
-    pub mr2: f64,
-    pub mr3: f64,
-    pub mr4: f64,
-    pub mr5: f64,
-    pub mr6: f64,
-    pub mr7: f64,
-    pub mr9: f64,
-}
-
-/// Terms by place, as [`Charges`] has them.
-pub(super) const TERMS: usize = 8;
-const MR3: usize = 2;
-const MR4: usize = 3;
-const MR5: usize = 4;
-const MR9: usize = 7;
-/// The term that binds, by its place among [`Binding::ALL`].
-const TERM_OF: [usize; Binding::ALL.len()] = [0, 1, 5, 6, 6];
 
 /// Bins of a decade of the margin ratio.
 const BINS_PER_DECADE: i32 = 16;
@@ -231,46 +207,21 @@ impl Largest {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct UnitSpread {
-    charges: [Sum; TERMS],
+    charges: ChargeSums,
     /// Those of units with options.
-    with_options: [Sum; TERMS],
+    with_options: ChargeSums,
     mmr_no_hedge: Sum,
 }
 
 impl UnitSpread {
     fn add(&mut self, unit: &UnitMargin) {
         self.mmr_no_hedge.add(unit.mmr_no_hedge);
-        add_terms(&mut self.charges, unit);
+        self.charges.add(unit);
         // Options that offset one another to the last bit count as none.
         if unit.vega != 0.0 {
-            add_terms(&mut self.with_options, unit);
+            self.with_options.add(unit);
         }
     }
-
-    fn charges(&self) -> Charges {
-        charges_of(&self.charges)
-    }
-}
-
-/// A branch on the binding term would be mispredicted: terms that do not count are added as zero, which leaves a sum as
-/// it is.
-pub(super) fn add_terms(charges: &mut [Sum; TERMS], unit: &UnitMargin) {
-    let place = Binding::place(unit);
-    let charge = [unit.mr1, unit.mr2, unit.mr6, unit.mr7, 0.0][place];
-    charges[TERM_OF[place]].add(charge);
-    let counts = f64::from(u8::from(place < Binding::PLACE_OF_MR7));
-    charges[MR4].add(counts * unit.mr4);
-    // Zero in most units.
-    if unit.mr3 + unit.mr5 + unit.mr9 != 0.0 {
-        for (term, charge) in [(MR3, unit.mr3), (MR5, unit.mr5), (MR9, unit.mr9)] {
-            charges[term].add(counts * charge);
-        }
-    }
-}
-
-pub(super) fn charges_of(sums: &[Sum; TERMS]) -> Charges {
-    let [mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9] = sums.map(Sum::value);
-    Charges { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 }
 }
 
 /// The spread of some consecutive accounts.
@@ -331,10 +282,8 @@ impl Spread {
         self.units.resize_with(self.units.len().max(later.units.len()), UnitSpread::default);
         for (unit, more) in self.units.iter_mut().zip(&later.units) {
             unit.mmr_no_hedge.merge(&more.mmr_no_hedge);
-            let sums = unit.charges.iter_mut().chain(&mut unit.with_options);
-            for (sum, part) in sums.zip(more.charges.iter().chain(&more.with_options)) {
-                sum.merge(part);
-            }
+            unit.charges.merge(&more.charges);
+            unit.with_options.merge(&more.with_options);
         }
         self.shortfall_mmr.merge(&later.shortfall_mmr);
         self.shortfall_imr.merge(&later.shortfall_imr);
@@ -344,13 +293,13 @@ impl Spread {
     /// What a risk unit's MMR is made of, and its MMR with spot hedging off.
     pub(crate) fn unit(&self, unit: usize) -> (Charges, f64) {
         let spread = self.units.get(unit).copied().unwrap_or_default();
-        (spread.charges(), spread.mmr_no_hedge.value())
+        (spread.charges.charges(), spread.mmr_no_hedge.value())
     }
 
     /// What a risk unit's MMR is made of, and that of its accounts with options alone.
     pub(super) fn charges_of(&self, unit: usize) -> (Charges, Charges) {
         let spread = self.units.get(unit).copied().unwrap_or_default();
-        (spread.charges(), charges_of(&spread.with_options))
+        (spread.charges.charges(), spread.with_options.charges())
     }
 
     /// The distribution; `mmr` is that of all accounts.
@@ -426,34 +375,6 @@ mod tests {
             [(false, Some(0.0)), (true, Some(1.0)), (true, Some(1.5)), (true, Some(1.778)), (true, None)]
         );
         assert!(bins.windows(2).all(|pair| pair[0].to == pair[1].above), "no gaps");
-    }
-
-    #[test]
-    fn charges_sum_up_to_the_margin() {
-        let unit = UnitMargin {
-            mr1: 5.0,
-            mr2: 4.0,
-            mr6: 3.0,
-            mr3: 1.0,
-            mr4: 1.0,
-            mr5: 1.0,
-            mr9: 1.0,
-            mr7: 2.0,
-            mmr: 9.0,
-            ..fixture::units(1).next().unwrap_or_else(|| fixture::units(2).next().unwrap())
-        };
-        for (unit, expected) in [
-            (unit, [5.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0]),
-            (UnitMargin { mr2: 6.0, mmr: 10.0, ..unit }, [0.0, 6.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0]),
-            (UnitMargin { mr6: 7.0, mmr: 11.0, ..unit }, [0.0, 0.0, 1.0, 1.0, 1.0, 7.0, 0.0, 1.0]),
-            (UnitMargin { mr7: 9.0, mmr: 9.0, ..unit }, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 9.0, 0.0]),
-            (UnitMargin { mmr: 0.0, ..unit }, [0.0; TERMS]),
-        ] {
-            let mut spread = UnitSpread::default();
-            spread.add(&unit);
-            assert_eq!(spread.charges.map(Sum::value), expected);
-            assert_eq!(expected.iter().sum::<f64>(), unit.mmr);
-        }
     }
 
     #[test]

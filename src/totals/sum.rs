@@ -2,7 +2,7 @@
 
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
-use crate::margin::real::Real;
+use crate::margin::real::{Aligned, Count, Lanes, Real};
 
 /// A running sum with the error of every addition kept beside it (compensated summation).
 ///
@@ -27,16 +27,28 @@ impl<R: Real> Sum<R> {
     pub(crate) fn lane(&self, lane: usize) -> Sum {
         Sum { sum: self.sum.lane(lane), lost: self.lost.lane(lane) }
     }
-}
 
-impl Sum {
+    /// Adds what follows.
+    #[inline(always)]
     pub(crate) fn merge(&mut self, later: &Self) {
         self.add(later.sum);
         self.lost += later.lost;
     }
+}
 
+impl Sum {
     pub(crate) fn value(self) -> f64 {
         self.sum + self.lost
+    }
+}
+
+impl<const L: usize> Sum<Lanes<L>>
+where
+    Count<L>: Aligned,
+{
+    /// What sums side by side come to.
+    pub(crate) fn values(self) -> [f64; L] {
+        std::array::from_fn(|lane| self.lane(lane).value())
     }
 }
 

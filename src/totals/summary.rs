@@ -5,11 +5,12 @@
 
 use super::at_risk::Binding;
 use super::before::{Previous, TrendPoint};
+use super::charges::Charges;
 use super::counts::{Standing, StatusCounts, share};
 use super::group_summary::GroupingSummary;
 use super::limit_summary::LimitsSummary;
 use super::netting_summary::NettingSummary;
-use super::spread::{Charges, Distribution, Spread};
+use super::spread::{Distribution, Spread};
 use super::sum::Sum;
 use super::trust::{Trust, trust};
 use crate::cells::time::timestamp;

@@ -86,7 +86,8 @@ fn unit_table(summary: &Summary) -> Table {
 mod tests {
     use super::*;
     use crate::fixture;
-    use crate::totals::spread::{Charges, Spread};
+    use crate::totals::charges::Charges;
+    use crate::totals::spread::Spread;
     use crate::totals::summary::{BindingCounts, Tally, UnitSummary};
 
     /// Figures as wide as any: a billion accounts, totals of a quadrillion, names of any length.

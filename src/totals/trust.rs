@@ -1,7 +1,8 @@
 //! How far the figures of the rules are to be trusted, and how much of a book's margin rests on assumed ones.
 
+use super::charges::Charges;
 use super::counts::share;
-use super::spread::{Charges, Spread};
+use super::spread::Spread;
 use crate::figures::Totals;
 use crate::rules::rests::{all_borrowing_rests_on, assumed_behind, assumed_of_borrowing, rests_on};
 use crate::rules::{FigureCounts, LoadedRules};

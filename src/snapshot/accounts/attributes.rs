@@ -1,10 +1,10 @@
 //! The groups of the rows of `accounts`, by the attributes that they are grouped by.
 
 use crate::Result;
-use crate::book::{Grouping, IdTable, Interner};
+use crate::book::{BookBuilder, Grouping, IdTable, Interner};
 use crate::cells::text::{Memo, Text};
 use crate::formats::batch::Batch;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 /// The group of each sound row of a part of `accounts`, in each grouping.
 #[derive(Default)]
@@ -19,7 +19,8 @@ struct Combined {
     values: Vec<Interner>,
     /// The group of each combination: by value, 0 if it is missing, else its number from 1 on.
     known: HashMap<Vec<u32>, u32>,
-    last: Option<(Vec<u32>, u32)>,
+    /// The combination of the row before, and its group.
+    last: (Vec<u32>, u32),
     names: IdTable,
     /// One entry a row.
     codes: Vec<u32>,
@@ -68,17 +69,23 @@ impl RowGroups {
         Ok(())
     }
 
-    /// The groups of a row, one for each grouping.
-    pub fn of_row(&self, row: usize) -> impl Iterator<Item = &str> {
-        self.by.iter().map(move |combined| combined.names.get(combined.codes[row] as usize))
+    /// Adds the groups of a row to a book in the making. `known` are the numbers there of the groups here, empty at
+    /// first: a name is looked up once.
+    pub fn enter(&self, row: usize, builder: &mut BookBuilder, known: &mut Vec<Vec<Option<u32>>>) {
+        known.resize_with(self.by.len(), Vec::new);
+        for (place, (combined, known)) in self.by.iter().zip(known).enumerate() {
+            known.resize(combined.names.len(), None);
+            let code = combined.codes[row] as usize;
+            let number = *known[code].get_or_insert_with(|| builder.group_number(place, combined.names.get(code)));
+            builder.group(place, number);
+        }
     }
 }
 
 impl Combined {
     fn code(&mut self, grouping: &Grouping, numbers: &[u32]) -> u32 {
-        if let Some((last, code)) = &self.last
-            && last == numbers
-        {
+        let (last, code) = &self.last;
+        if last == numbers {
             return *code;
         }
         let code = if let Some(&code) = self.known.get(numbers) {
@@ -92,7 +99,9 @@ impl Combined {
             self.known.insert(numbers.to_vec(), code);
             code
         };
-        self.last = Some((numbers.to_vec(), code));
+        self.last.0.clear();
+        self.last.0.extend_from_slice(numbers);
+        self.last.1 = code;
         code
     }
 }

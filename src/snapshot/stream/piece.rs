@@ -8,6 +8,7 @@ use crate::book::BookBuilder;
 use crate::cells::text::cut;
 use crate::margin::rules::SpotOffset;
 use crate::snapshot::accounts::Settings;
+use crate::snapshot::accounts::attributes::RowGroups;
 use crate::snapshot::accounts::orders::Orders;
 use crate::snapshot::accounts::positions::Positions;
 use crate::snapshot::census::Census;
@@ -84,6 +85,13 @@ pub(super) struct Built {
     pub census: Census,
 }
 
+/// The groups of a part of `accounts`, and the numbers that they have in the book of the piece.
+#[derive(Default)]
+struct Entered<'a> {
+    of: Option<&'a RowGroups>,
+    numbers: Vec<Vec<Option<u32>>>,
+}
+
 /// One account of a piece.
 struct Account<'a> {
     id: &'a str,
@@ -111,6 +119,7 @@ impl Ranges {
         let (settings, orders): (Vec<_>, Vec<_>) = (self.settings.runs().collect(), self.orders.runs().collect());
         let (mut next, mut kept, mut undecided) = ([0; 4], 0, Vec::new());
         let (mut pending_positions, mut pending_balances) = (Pending::default(), Pending::default());
+        let mut entered = Entered::default();
         for runs in &self.runs {
             let begin = next;
             for (next, runs) in next.iter_mut().zip(runs) {
@@ -145,7 +154,7 @@ impl Ranges {
             }
             builder.fee_rate(account.fee_rate());
             if !context.groups_of_none.is_empty() {
-                account.enter_groups(&mut builder, &context.groups_of_none);
+                account.enter_groups(&mut builder, &context.groups_of_none, &mut entered);
             }
             kept += 1;
             let mode = own_mode.unwrap_or(context.default_spot_offset);
@@ -198,12 +207,13 @@ impl<'a> Account<'a> {
     }
 
     /// Its groups; `of_none` are those of an account of which nothing is said.
-    fn enter_groups(&self, builder: &mut BookBuilder, of_none: &[String]) {
+    fn enter_groups(&self, builder: &mut BookBuilder, of_none: &[String], entered: &mut Entered<'a>) {
         let mut rows = self.settings.iter().flat_map(|run| run.rows().map(|row| (&run.group.rows.groups, row)));
-        match rows.next() {
-            Some((groups, row)) => builder.groups(groups.of_row(row)),
-            None => builder.groups(of_none.iter().map(String::as_str)),
+        let Some((groups, row)) = rows.next() else { return builder.groups(of_none.iter().map(String::as_str)) };
+        if !entered.of.is_some_and(|of| std::ptr::eq(of, groups)) {
+            *entered = Entered { of: Some(groups), numbers: Vec::new() };
         }
+        groups.enter(row, builder, &mut entered.numbers);
     }
 
     /// True if there is nothing to look at: no broken row, no currency twice, none that is unknown.
