@@ -153,8 +153,9 @@ pub struct UnitStep {
     /// Left out if the marks of the rules are not known.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub rests_on: BTreeMap<&'static str, String>,
-    /// The component that decides the MMR: `mr1`, `mr2`, `mr6` (each with the sums) or `mr7`.
-    pub binding: &'static str,
+    /// The component that decides the MMR: `mr1`, `mr2`, `mr6` (each with the sums) or `mr7`, as in the tables; null
+    /// where there is no margin.
+    pub binding: Option<&'static str>,
     /// Maintenance margin.
     pub mmr: f64,
     /// Initial margin.

@@ -151,7 +151,8 @@ impl UnitStep {
         let sums = [self.mr3.charge, self.mr4.charge, self.mr5.charge, self.mr9.charge].map(usd).join(" + ");
         writeln!(out, "   MMR = max( max(MR1, MR2, MR6) + MR3 + MR4 + MR5 + MR9, MR7 )")?;
         writeln!(out, "       = max( {worst} + {sums}, {} )", usd(self.mr7.charge))?;
-        writeln!(out, "       = {}   ({} binds)   IMR {}", usd(self.mmr), self.binding, usd(self.imr))?;
+        let binds = self.binding.map(|term| format!("   ({term} binds)")).unwrap_or_default();
+        writeln!(out, "       = {}{binds}   IMR {}", usd(self.mmr), usd(self.imr))?;
         if let Some(orders) = &self.orders {
             writeln!(
                 out,

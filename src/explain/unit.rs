@@ -17,6 +17,7 @@ use crate::margin::spot_hedge::Spot;
 use crate::margin::stress::hedged_pairs;
 use crate::margin::sums::{ExpirySums, UnitSums};
 use crate::market::{Instrument, InstrumentKind, Market};
+use crate::totals::at_risk::Binding;
 use std::collections::BTreeMap;
 
 /// The inputs of a unit's explanation.
@@ -68,7 +69,7 @@ pub fn unit_step(context: &Context<'_>, sums: &UnitSums, margin: &UnitMargin) ->
         },
         mr9: stablecoin_step(context, sums, params, margin),
         rests_on: BTreeMap::new(),
-        binding: binding(margin),
+        binding: Binding::of(margin).map(Binding::name),
         mmr: margin.mmr,
         imr: margin.imr,
         orders: order_step(context, margin),
@@ -83,20 +84,6 @@ pub fn unit_step(context: &Context<'_>, sums: &UnitSums, margin: &UnitMargin) ->
 fn order_step(context: &Context<'_>, margin: &UnitMargin) -> Option<OrderStep> {
     let [buys, sells] = context.work.orders()?.filled(margin.unit);
     Some(OrderStep { mmr_with_buys: buys.mmr, mmr_with_sells: sells.mmr, order_imr: margin.order_imr })
-}
-
-/// The component that decides the MMR.
-pub fn binding(margin: &UnitMargin) -> &'static str {
-    let worst = higher(higher(margin.mr1, margin.mr2), margin.mr6);
-    if margin.mmr > worst + margin.mr3 + margin.mr4 + margin.mr5 + margin.mr9 {
-        "mr7"
-    } else if worst == margin.mr1 {
-        "mr1"
-    } else if worst == margin.mr2 {
-        "mr2"
-    } else {
-        "mr6"
-    }
 }
 
 fn positions(context: &Context<'_>, unit: u32) -> Vec<PositionStep> {
