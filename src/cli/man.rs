@@ -1,7 +1,7 @@
 //! `remargin man`: a man page for each command.
 
 use super::terminal::Terminal;
-use super::{Cli, exit};
+use super::{Cli, exit, urls};
 use clap::{Args, Command, CommandFactory};
 use remargin::{Error, Result, publish};
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ impl ManArgs {
 
 /// Name and text of each page.
 pub fn pages() -> Result<Vec<(String, String)>> {
-    let mut command = Cli::command();
+    let mut command = urls::described(Cli::command());
     command.build();
     let mut pages = Vec::new();
     let mut pending = vec![(String::from("remargin"), command)];

@@ -160,7 +160,7 @@ pub fn main(args: &[OsString]) -> u8 {
 }
 
 fn run(args: &[OsString]) -> u8 {
-    let parser = Cli::command().color(terminal::help_colour(args));
+    let parser = urls::described(Cli::command()).color(terminal::help_colour(args));
     let parsed = parser.try_get_matches_from(args).and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,

@@ -1,6 +1,6 @@
 //! URLs on the command line: which arguments may be one. What cannot be used ends before anything is read.
 
-use clap::ArgMatches;
+use clap::{Arg, ArgMatches, Command};
 use remargin::store::{self, IS_BUILT_IN};
 use remargin::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,21 @@ const MAY_BE: &[(&str, &[&str])] = &[
     ("verify", &["dir", "snapshot"]),
     ("replay", &["manifest", "snapshot"]),
 ];
+
+/// Says of each argument that may be a URL that it may, in a program that has a network.
+pub fn described(command: Command) -> Command {
+    if !IS_BUILT_IN {
+        return command;
+    }
+    MAY_BE.iter().fold(command, |command, (name, arguments)| {
+        command.mut_subcommand(name, |inner| arguments.iter().fold(inner, |inner, of| inner.mut_arg(of, may_be_a_url)))
+    })
+}
+
+fn may_be_a_url(argument: Arg) -> Arg {
+    let about = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
+    argument.long_help(format!("{about}\n\nMay be a URL: `s3://BUCKET/KEY`, `gs://`, `az://`; to read, `https://` too"))
+}
 
 /// Refuses each path that begins as a URL and cannot be one.
 ///
@@ -39,12 +54,7 @@ fn check_values(command: &str, matches: &ArgMatches, may_be: &[&str]) -> Result<
 }
 
 fn check_one(command: &str, name: &str, path: &Path, may_be: bool) -> Result<()> {
-    if !IS_BUILT_IN {
-        let problem = format!("`{name}` is a URL, and this program is built without the feature `cloud`");
-        let hint = "copy the files to a folder, or build with `cargo build --release --features cloud`";
-        return Err(Error::Usage(problem).hint(hint));
-    }
-    if !may_be {
+    if IS_BUILT_IN && !may_be {
         let named: Vec<String> =
             MAY_BE.iter().map(|(command, names)| format!("{command} ({})", names.join(", "))).collect();
         let problem = format!("`{name}` of `remargin {command}` cannot be a URL");
@@ -69,6 +79,14 @@ mod tests {
                 assert!(inner.get_arguments().any(|of| of.get_id() == argument), "{name}: {argument}");
             }
         }
+    }
+
+    #[test]
+    fn the_help_tells_where_there_is_a_network() {
+        let mut command = described(Cli::command());
+        let help = command.find_subcommand_mut("verify").unwrap().render_long_help().to_string();
+        assert!(help.contains("Folder of a finished run"), "{help}");
+        assert_eq!(help.matches("May be a URL").count(), if IS_BUILT_IN { 2 } else { 0 }, "{help}");
     }
 
     #[test]

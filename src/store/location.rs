@@ -1,5 +1,6 @@
 //! What a URL says: which store, which bucket, which key. Nothing is asked of a network here.
 
+use super::{IS_BUILT_IN, not_built_in};
 use crate::{Error, Result};
 use std::fmt;
 use std::path::Path;
@@ -88,7 +89,11 @@ pub(super) fn shown(url: &Path) -> String {
 /// # Errors
 /// [`Error::Usage`] that says why; it does not repeat what may be a secret.
 pub fn check(path: &Path) -> Result<()> {
-    if is_url(path) { Location::of(path).map(drop) } else { Ok(()) }
+    match is_url(path) {
+        false => Ok(()),
+        true if IS_BUILT_IN => Location::of(path).map(drop),
+        true => Err(not_built_in(path)),
+    }
 }
 
 impl Location {

@@ -50,7 +50,6 @@ pub(crate) const BYTES: u64 = 48 << 20;
 pub const IS_BUILT_IN: bool = cfg!(feature = "cloud");
 
 /// The error of a URL in a program without a network.
-#[cfg_attr(feature = "cloud", allow(dead_code, reason = "for the other build"))]
 pub(crate) fn not_built_in(url: &Path) -> Error {
     let shown = location::shown(url);
     Error::Usage(format!("`{shown}` is a URL, and this program is built without the feature `cloud`"))

@@ -14,6 +14,11 @@ function groupSection(data) {
   byId("tables-groups").replaceChildren(...tables);
 }
 
+/** The attributes of a grouping; one with a comma in its name stands in double quotes. */
+function attributes(by) {
+  return by.match(/"(?:[^"]|"")*"|[^,]+/g) || [];
+}
+
 function groupTable(mount, grouping, data) {
   const { rows, total } = grouping;
   const figure = (name) => (row) => row.figures[GROUP[name]];
@@ -39,7 +44,7 @@ function groupTable(mount, grouping, data) {
   const file = data.identity.outputs.map((output) => output.path).find((path) => path.startsWith("groups.")) || "groups";
   const about = left > 0 ? `the ${count(rows.length)} with the largest MMR; ${count(left)} more in ${file}` : `${count(total)} ${total === 1 ? "group" : "groups"}, largest MMR first; also in ${file}`;
   table(mount, columns, rows, {
-    title: "By " + grouping.by.split(",").join(", "), about, placeholder: "Search group, account", search: (row) => [row.group, row.worst_account].join(" "),
+    title: "By " + attributes(grouping.by).join(", "), about, placeholder: "Search group, account", search: (row) => [row.group, row.worst_account].join(" "),
     drill: (row) => groupDrill(row, data), name: (row) => row.group, empty: "There is no account.",
   });
 }
