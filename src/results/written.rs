@@ -141,10 +141,8 @@ pub(crate) fn read_json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T
         Error::Invalid(fault) if fault.expected.is_none() => fault.expected(expected).into(),
         other => other,
     })?;
-    let mut reader = serde_json::Deserializer::from_slice(&text);
-    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let invalid = Invalid::new(format!("not in the format of this version: {}", error.inner())).file(&file);
-        let hint = "run it again with this version";
-        invalid.column(error.path().to_string()).expected(expected).hint(hint).into()
+    serde_json::from_slice(&text).map_err(|error| {
+        let invalid = Invalid::new(format!("not in the format of this version: {error}")).file(&file);
+        invalid.expected(expected).hint("run it again with this version").into()
     })
 }

@@ -118,5 +118,5 @@ fn only_a_finished_run_has_a_page() {
     fs::write(root.join("out/summary.json"), "{\"as_of\": 1}").unwrap();
     let outcome = remargin(root, &["report", "out"]);
     assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("column `as_of`") && outcome.stderr.contains("hint"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("line 1 column 11") && outcome.stderr.contains("hint"), "{}", outcome.stderr);
 }
