@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs each artefact of scripts/release.sh where nothing else is, and margins the sample there:
 #   scripts/check_release.sh [DIR]
-# The tarball and the image run in a root that has nothing else but /dev/random and /dev/urandom. The .deb is installed by dpkg into a fresh minimal Debian if
-# debootstrap is there, else unpacked into an empty root; the wheel into a fresh virtual environment, offline. All must
-# write the same tables. Needs root, or a kernel that lets users have namespaces of their own.
+# The tarball and the image run in a root that has nothing else but /dev/random and /dev/urandom. The .deb is installed by
+# dpkg into a fresh minimal Debian if debootstrap is there, else unpacked into an empty root; the wheel into a fresh
+# virtual environment, offline. All must write the same tables. Needs root, or a kernel that lets users have namespaces
+# of their own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -105,6 +106,7 @@ import json, sys
 bom = json.load(open(sys.argv[1]))
 assert bom["bomFormat"] == "CycloneDX"
 names = {part["name"] for part in bom["components"]}
-assert {"arrow", "parquet", "rayon"} <= names, names
+assert {"arrow-array", "parquet", "rayon"} <= names, names
+assert not {"rustls", "tokio", "reqwest", "pyo3", "criterion"} & names, names
 print(f"sbom     {bom['specVersion']}, {len(bom['components'])} components")
 PYTHON

@@ -80,8 +80,8 @@ deterministic_tar() {
 
 documents=(README.md CHANGELOG.md SECURITY.md LICENSE-APACHE LICENSE-MIT)
 cargo cyclonedx --quiet --format json --spec-version 1.5 --target $triple --override-filename release-sbom
-mv release-sbom.json "$out/remargin-$version.cdx.json"
-rm -f python/release-sbom.json
+python3 scripts/sbom.py release-sbom.json --target $triple --root . --out "$out/remargin-$version.cdx.json"
+rm -f release-sbom.json python/release-sbom.json
 
 # The tarball.
 tree=$work/tree/$name
