@@ -2,6 +2,7 @@
 
 use super::pieces::{Gathered, Pieces};
 use crate::checksum::seal::seal_around;
+use crate::source::most_unpacked;
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
@@ -80,17 +81,16 @@ impl Chunk {
     pub fn finish(self, codec: &mut Codec) -> Result<(Pieces, ColumnCloseResult)> {
         let rows = u32::try_from(self.rows).map_err(|_| ParquetError::General("too many rows in one page".into()))?;
         let size = self.data.len();
-        let data = codec.compress(self.how, self.data)?;
+        let (how, data, dictionary) = self.packed(codec)?;
         let mut sink = TrackedWrite::new(Gathered::around(data.clone()));
         let mut pages = SerializedPageWriter::new(&mut sink);
         let mut metadata = ColumnChunkMetaData::builder(self.column)
-            .set_compression(self.how.compression()?)
+            .set_compression(how.compression()?)
             .set_num_values(i64::from(rows));
         let (mut compressed, mut uncompressed) = (0, 0);
         let mut encodings = vec![Encoding::RLE, self.encoding];
-        if let Some((values, count)) = self.dictionary {
+        if let (Some((values, count)), Some(buf)) = (self.dictionary, dictionary) {
             let plain_size = values.len();
-            let buf = codec.compress(self.how, values)?;
             let count =
                 u32::try_from(count).map_err(|_| ParquetError::General("too many values in a dictionary".into()))?;
             let page = Page::DictionaryPage { buf, num_values: count, encoding: Encoding::PLAIN, is_sorted: false };
@@ -128,9 +128,53 @@ impl Chunk {
         let (front, close) = seal_around(&front, &last, close)?;
         Ok((Pieces::of([front.into(), last]), close))
     }
+
+    /// The data and the dictionary as they stand in the file, and how they are packed: not at all if one of them would
+    /// shrink so far that a reader takes it for damaged.
+    fn packed(&self, codec: &mut Codec) -> Result<(How, Bytes, Option<Bytes>)> {
+        let is_sound = |packed: &Bytes, plain: &Bytes| plain.len() as u64 <= most_unpacked(packed.len() as u64);
+        let plain = self.dictionary.as_ref().map(|(values, _)| values);
+        let data = codec.compress(self.how, self.data.clone())?;
+        let dictionary = plain.map(|values| codec.compress(self.how, values.clone())).transpose()?;
+        if is_sound(&data, &self.data) && dictionary.iter().zip(plain).all(|(packed, plain)| is_sound(packed, plain)) {
+            return Ok((self.how, data, dictionary));
+        }
+        Ok((How::Not, self.data.clone(), plain.cloned()))
+    }
 }
 
 /// A size or offset as the format counts it.
 fn signed(count: impl TryInto<i64>) -> Result<i64> {
     count.try_into().map_err(|_| ParquetError::General("a column chunk of more than 8 EiB".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::basic::Type as Physical;
+    use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type};
+    use std::sync::Arc;
+
+    /// A reader refuses pages that unpack to many times their size: what we write is none of them.
+    #[test]
+    fn nothing_is_packed_so_far_that_a_reader_refuses_it() {
+        let kind = Type::primitive_type_builder("x", Physical::BYTE_ARRAY).build().unwrap();
+        let column = Arc::new(ColumnDescriptor::new(Arc::new(kind), 0, 0, ColumnPath::new(vec!["x".to_owned()])));
+        let mut codec = Codec::new().unwrap();
+        for (bytes, expected) in [(1 << 20, How::Zstd), (65 << 20, How::Not)] {
+            let chunk = Chunk {
+                column: Arc::clone(&column),
+                rows: 8,
+                how: How::Zstd,
+                dictionary: Some((Bytes::from(vec![b'y'; bytes]), 1)),
+                encoding: Encoding::RLE_DICTIONARY,
+                data: Bytes::from_static(&[0, 16, 0]),
+                statistics: None,
+            };
+            let (how, data, dictionary) = chunk.packed(&mut codec).unwrap();
+            let packed = dictionary.unwrap().len() as u64;
+            assert!(how == expected && bytes as u64 <= most_unpacked(packed), "{how:?}: {packed} of {bytes}");
+            assert_eq!(data == chunk.data, how == How::Not);
+        }
+    }
 }
