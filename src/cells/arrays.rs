@@ -40,8 +40,13 @@ pub(crate) fn strings(array: &ArrayRef) -> Result<StringArray, String> {
         DataType::Null => StringArray::new_null(array.len()),
         DataType::Dictionary(..) => return strings(&plain(array)?),
         DataType::Boolean => array.as_boolean().iter().map(|flag| flag.map(|flag| flag.to_string())).collect(),
-        DataType::Float64 => written::<Float64Type>(array, |value| (!value.is_nan()).then(|| format!("{value:?}"))),
-        DataType::Float32 => written::<Float32Type>(array, |value| (!value.is_nan()).then(|| format!("{value:?}"))),
+        // Zero has one name: adding it takes the sign off.
+        DataType::Float64 => {
+            written::<Float64Type>(array, |value| (!value.is_nan()).then(|| format!("{:?}", value + 0.0)))
+        }
+        DataType::Float32 => {
+            written::<Float32Type>(array, |value| (!value.is_nan()).then(|| format!("{:?}", value + 0.0)))
+        }
         DataType::Int8 => shown::<Int8Type>(array),
         DataType::Int16 => shown::<Int16Type>(array),
         DataType::Int32 => shown::<Int32Type>(array),
