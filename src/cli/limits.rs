@@ -156,7 +156,8 @@ pub fn failures(asked: &[FailOn], in_liquidation: u64, limits: Option<&LimitsSum
         found.extend(limits.not_compared().map(|limit| {
             let why =
                 if limit.not_found.is_empty() { String::new() } else { format!(": {}", limit.not_found.join("; ")) };
-            format!("limit `{}` was compared with no figure{why}", limit.name)
+            let what = if limit.checked == 0 { "with no figure" } else { "not with all that it names" };
+            format!("limit `{}` was compared {what}{why}", limit.name)
         }));
     }
     found
@@ -168,7 +169,7 @@ pub fn in_short(limits: &LimitsSummary, left_out: u64) -> String {
     let not_compared = limits.not_compared().count();
     let mut parts = vec![breached_in_short(limits)];
     if not_compared > 0 {
-        parts.push(format!("compared with no figure: {not_compared}"));
+        parts.push(format!("not compared with all that they name: {not_compared}"));
     }
     if left_out > 0 {
         parts.push(format!("accounts left out and not compared: {left_out}"));

@@ -135,6 +135,11 @@ impl RunArgs {
         if let Some(limits) = limits {
             terminal.note(in_short(limits, outcome.summary.accounts.unmargined));
         }
+        if let Some(previous) = &outcome.summary.previous {
+            for note in &previous.notes {
+                terminal.note(format_args!("the earlier run: {note}"));
+            }
+        }
         terminal.note(format_args!("wrote {}", self.out.display()));
         if outcome.too_many_rejects {
             terminal.too_many_rejects(Some(&self.out));

@@ -1,6 +1,6 @@
 //! The change against an earlier run, for the summary of the later one: what `compare` of both says, in its words.
 
-use super::runs::{RunsRequest, compare_runs};
+use super::runs::{RunsRequest, compare_trusted};
 use super::summary::{CompareSummary, Mover, NewBreach};
 use super::{CompareOutcome, summary};
 use crate::cells::time::parse_time;
@@ -34,7 +34,7 @@ pub(crate) fn earlier(dir: &Path) -> Result<Recorded> {
 /// folder `snapshot`.
 ///
 /// # Errors
-/// Those of [`compare_runs`].
+/// Those of [`compare_trusted`].
 pub(crate) fn against(
     (before, earlier): (&Path, &Recorded),
     now: &Path,
@@ -46,7 +46,7 @@ pub(crate) fn against(
     let mut request = RunsRequest::new(before, now);
     request.snapshots = [None, Some(snapshot.to_path_buf())];
     request.memory_limit = memory_limit;
-    let outcome = compare_runs(&request, progress)?;
+    let outcome = compare_trusted(&request, progress)?;
     Ok(previous(earlier, &recorded, outcome))
 }
 

@@ -26,6 +26,7 @@ pub mod text;
 mod walk;
 
 pub use rules::{Basis, RulesRequest, compare_rules};
+pub(crate) use runs::COMPARED;
 pub use runs::{RunsRequest, compare_runs};
 
 use crate::rules::{Difference, LoadedRules, RuleValue, diff};

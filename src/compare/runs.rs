@@ -17,9 +17,10 @@ use crate::engine::{self, CHUNK_ACCOUNTS, Chunk, Memory, OpenBook, Pair, side_by
 use crate::figures::{AccountFigure, AccountRow};
 use crate::memory::{MemoryLimit, Need};
 use crate::progress::Progress;
+use crate::publish::recorded::Recorded;
 use crate::publish::{OutputFile, OutputFolder};
 use crate::request::OutputRequest;
-use crate::results::{FinishedRun, read_finished};
+use crate::results::{FinishedRun, check_run, read_finished};
 use crate::rules::{self, LoadedRules, RulesId};
 use crate::snapshot::stream::Currencies;
 use crate::snapshot::{Expectations, LoadOptions, input_hashes};
@@ -163,6 +164,18 @@ fn rules_of(about: &FinishedRun) -> Result<LoadedRules> {
 /// [`Error::Invalid`] if a folder is no finished run; [`Error::Usage`], [`Error::Io`] and [`Error::Runtime`] if
 /// writing fails; [`Error::Interrupted`]. With an error nothing is left behind.
 pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<CompareOutcome> {
+    for dir in [&request.a, &request.b] {
+        read_finished(dir)?;
+        check_run(dir, &Recorded::of_run(dir)?, &COMPARED, progress)?;
+    }
+    compare_trusted(request, progress)
+}
+
+/// Files of a run that a comparison reads.
+pub(crate) const COMPARED: [&str; 4] = ["accounts", "risk_units", "account_groups", "summary"];
+
+/// As [`compare_runs`], of runs that are known to be what their manifests say.
+pub(super) fn compare_trusted(request: &RunsRequest, progress: &dyn Progress) -> Result<CompareOutcome> {
     let clock = Instant::now();
     let moved = request.snapshots.iter().flatten();
     let inputs: Vec<&Path> = [&request.a, &request.b].into_iter().chain(moved).map(PathBuf::as_path).collect();

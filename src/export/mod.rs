@@ -18,8 +18,8 @@ use crate::formats::batch::nearest;
 use crate::formats::whole;
 use crate::progress::Progress;
 use crate::publish::MANIFEST;
-use crate::publish::recorded::{RecordedFile, read_json};
-use crate::results::check_output;
+use crate::publish::recorded::{Recorded, RecordedFile, read_json};
+use crate::results::{check_identity, check_output};
 use crate::schema::{self, ColumnSchema};
 use crate::source::{self, Format};
 use crate::{Error, Invalid, Result};
@@ -115,6 +115,9 @@ impl Found {
             return Err(invalid.hint("run it again with `--format parquet`").into());
         };
         let front = if request.with_run {
+            if read.identity.is_some() {
+                check_identity(&manifest, &Recorded::of_run(&request.run)?)?;
+            }
             let missing = |name: &str| {
                 Invalid::new(format!("the manifest has no `{name}`"))
                     .file(&manifest)

@@ -3,7 +3,7 @@
 use super::guard::{guarded, row_limit};
 use super::ipc_layout::check_layout;
 use super::memory::Rows;
-use super::pages;
+use super::pages::{self, Chunk};
 use crate::source::{Format, Input};
 use crate::{Invalid, Result};
 use arrow_array::RecordBatch;
@@ -52,7 +52,7 @@ pub(crate) fn each(input: &Input, format: Format, take: Take) -> Result<()> {
 /// Those of [`read`].
 pub(crate) fn columns(input: &Input, format: Format) -> Result<SchemaRef> {
     if format == Format::Parquet {
-        return Ok(footer(input, &input.at_hand()?)?.schema().clone());
+        return Ok(footer(input, &input.at_hand()?)?.0.schema().clone());
     }
     let mut found = None;
     each(input, format, &mut |schema, _| {
@@ -62,20 +62,27 @@ pub(crate) fn columns(input: &Input, format: Format) -> Result<SchemaRef> {
     Ok(found.unwrap_or_else(|| SchemaRef::new(Schema::empty())))
 }
 
-/// The checked metadata of a Parquet file.
-fn footer(input: &Input, bytes: &Input) -> Result<ArrowReaderMetadata> {
+/// The checked metadata of a Parquet file, and where its footer begins.
+fn footer(input: &Input, bytes: &Input) -> Result<(ArrowReaderMetadata, u64)> {
     let file = input.path();
     let end = pages::check_ends(bytes)?;
     let metadata = guarded(file, || ArrowReaderMetadata::load(bytes, ArrowReaderOptions::new()))?;
     let rows = metadata.metadata().file_metadata().num_rows();
     row_limit(file, u64::try_from(rows).unwrap_or(u64::MAX), end)?;
-    Ok(metadata)
+    Ok((metadata, end))
 }
 
 fn parquet(input: &Input, take: Take) -> Result<()> {
     let (file, bytes) = (input.path(), input.at_hand()?);
-    let metadata = footer(input, &bytes)?;
+    let (metadata, end) = footer(input, &bytes)?;
     let schema = metadata.schema().clone();
+    for group in metadata.metadata().row_groups() {
+        let rows = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
+        // Lists, which only others write, have more values than rows.
+        for column in group.columns().iter().filter(|column| column.column_descr().max_rep_level() == 0) {
+            Chunk::new(file, column, rows, end)?.check(&bytes)?;
+        }
+    }
     take(&schema, None)?;
     let mut reader = guarded(file, || {
         ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata).with_batch_size(BATCH_ROWS).build()

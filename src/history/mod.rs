@@ -160,7 +160,7 @@ impl HistoryRow {
     }
 
     fn point(&self) -> TrendPoint {
-        let [accounts, _, at_risk, liquidation, ..] = self.counts;
+        let [accounts, unmargined, at_risk, liquidation, ..] = self.counts;
         let [adj_eq, _, mmr, _, shortfall_mmr, _] = self.usd;
         TrendPoint {
             identity: self.identity.clone(),
@@ -173,6 +173,7 @@ impl HistoryRow {
             mmr,
             adj_eq,
             shortfall_mmr,
+            unmargined,
         }
     }
 }

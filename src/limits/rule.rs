@@ -340,7 +340,12 @@ fn test_of(text: &str, unit: Unit) -> Result<Test, Box<Invalid>> {
     }
     let invalid = Invalid::new("the rule does not say what the figure must be").value(text).expected(TESTS);
     let word = text.split_whitespace().next().unwrap_or_default();
-    if ["=", "==", "=<", "=>", "!="].iter().any(|operator| word.starts_with(operator)) {
+    for (meant, written) in [("<=", "=<"), (">=", "=>")] {
+        if word.starts_with(written) {
+            return Err(invalid.hint(format!("is it `{meant}`?")).into());
+        }
+    }
+    if ["=", "==", "!="].iter().any(|operator| word.starts_with(operator)) {
         return Err(invalid.hint("give bounds: a figure is never exactly a number").into());
     }
     Err(hinted(invalid, nearest(word, std::iter::once("between"))))

@@ -65,7 +65,7 @@ fn mover(one: &MoverBefore) -> Value {
 }
 
 /// The last runs: valuation time, label, MMR, adjusted equity, shortfall to MMR, accounts, at risk, in liquidation,
-/// name of the rules.
+/// name of the rules, accounts left out.
 pub(super) fn trend(points: &[TrendPoint]) -> Value {
     let row = |one: &TrendPoint| {
         json!([
@@ -78,6 +78,7 @@ pub(super) fn trend(points: &[TrendPoint]) -> Value {
             one.at_risk,
             one.liquidation,
             cut(&one.rules, LONGEST_VALUE),
+            one.unmargined,
         ])
     };
     points.iter().map(row).collect()

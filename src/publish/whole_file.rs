@@ -16,34 +16,50 @@ use std::time::{Duration, Instant};
 /// [`Error::Usage`] if the path has no name; [`Error::Runtime`] if another process writes the same file; [`Error::Io`]
 /// if the location cannot be written.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    replace(path, Duration::ZERO, || Ok(bytes.to_vec()))
+    replace(path, Duration::ZERO, || Ok(()), || Ok(bytes.to_vec()))
 }
 
 /// How long a process waits for another one that writes the same file.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// When it says so.
+const LONG: Duration = Duration::from_secs(2);
 /// How often it looks.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Writes a file whose new content depends on the old one, which `make` reads: nobody else writes it meanwhile. Waits
-/// for others who do.
+/// for others who do, unless `stop` is an error.
 ///
 /// # Errors
-/// Those of [`write_file`], and of `make`; the file is as it was then.
-pub fn replace_file(path: &Path, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
-    replace(path, PATIENCE, make)
+/// Those of [`write_file`], of `stop` and of `make`; the file is as it was then.
+pub fn replace_file(path: &Path, stop: impl Fn() -> Result<()>, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+    replace(path, PATIENCE, stop, make)
 }
 
-fn replace(path: &Path, patience: Duration, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+fn replace(
+    path: &Path,
+    patience: Duration,
+    stop: impl Fn() -> Result<()>,
+    make: impl FnOnce() -> Result<Vec<u8>>,
+) -> Result<()> {
     let name = path.file_name();
     let name = name.ok_or_else(|| Error::Usage(format!("`{}` cannot be written: it has no name", path.display())))?;
     let folder = parent(path);
     std::fs::create_dir_all(folder).map_err(|err| Error::io("create", folder, err))?;
     let partial = beside(path, name, "partial");
     let started = Instant::now();
+    let mut is_told = false;
     let _lock = loop {
         match Lock::take(beside(path, name, "lock"), path) {
             // Another process has it.
-            Err(Error::Runtime(_)) if started.elapsed() < patience => std::thread::sleep(PAUSE),
+            Err(Error::Runtime(_)) if started.elapsed() < patience => {
+                stop()?;
+                if !is_told && started.elapsed() > LONG {
+                    is_told = true;
+                    let seconds = patience.as_secs();
+                    tracing::warn!("another process writes `{}`: waiting for it, {seconds} s at most", path.display());
+                }
+                std::thread::sleep(PAUSE);
+            }
             taken => break taken?,
         }
     };

@@ -1,17 +1,18 @@
 //! What a run says of the runs before it: the change against one of them, and its place in a history.
 
 use super::{Given, RunRequest};
+use crate::compare::COMPARED;
 use crate::compare::before::{against, earlier};
 use crate::history::{self, HistoryRow};
 use crate::progress::Progress;
 use crate::publish::hashed::write_bytes;
 use crate::publish::manifest::{self, Provenance};
-use crate::publish::recorded::{Recorded, RecordedFile};
+use crate::publish::recorded::Recorded;
 use crate::publish::{OutputFile, OutputFolder};
-use crate::results::{check_output, read_finished};
+use crate::results::{check_run, read_finished};
 use crate::totals::Summary;
 use crate::totals::groups::GroupTotals;
-use crate::{Error, Invalid, Result, publish};
+use crate::{Error, Result, publish};
 
 pub(super) const SUMMARY: &str = "summary.json";
 
@@ -25,17 +26,7 @@ pub(super) fn check(request: &RunRequest, progress: &dyn Progress) -> Result<Opt
     let before = request.previous.as_deref().map(earlier).transpose()?;
     if let (Some(dir), Some(recorded)) = (&request.previous, &before) {
         read_finished(dir)?;
-        if recorded.identity.is_some()
-            && recorded.identity_again()?.is_some_and(|again| recorded.identity != Some(again))
-        {
-            let invalid = Invalid::new("the manifest of the earlier run contradicts its identity: it was edited");
-            return Err(invalid.file(dir.join(crate::publish::MANIFEST)).into());
-        }
-        let is_read = |file: &&RecordedFile| {
-            let stem = file.path.split('.').next().unwrap_or_default();
-            ["accounts", "risk_units", "summary"].contains(&stem)
-        };
-        recorded.outputs.iter().filter(is_read).try_for_each(|file| check_output(dir, file, progress))?;
+        check_run(dir, recorded, &COMPARED, progress)?;
     }
     let Some(file) = &request.history else { return Ok(before) };
     history::check(file)?;
@@ -94,8 +85,8 @@ pub(super) fn tell(
 ///
 /// # Errors
 /// Those of [`history::add`].
-pub(super) fn add(request: &RunRequest, rows: &[HistoryRow]) -> Result<()> {
+pub(super) fn add(request: &RunRequest, rows: &[HistoryRow], progress: &dyn Progress) -> Result<()> {
     let Some(file) = &request.history else { return Ok(()) };
     let hint = |error: Error| error.hint("the run is written; only its rows in the history are not");
-    history::add(file, rows).map_err(hint)
+    history::add(file, rows, progress).map_err(hint)
 }

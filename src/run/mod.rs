@@ -442,7 +442,7 @@ impl<'a> Job<'a> {
         let provenance = Provenance { timings: &written, ..provenance };
         let published = manifest::write(&folder, &provenance, &outputs)?;
         folder.publish()?;
-        before::add(request, &rows)?;
+        before::add(request, &rows, *progress)?;
         timings.finish = clock.elapsed();
         let accounts = summary.accounts.margined;
         tracing::info!(accounts, seconds = timings.total().as_secs_f64(), "the accounts are margined");

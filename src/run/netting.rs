@@ -11,6 +11,7 @@ use crate::engine::{self, CHUNK_ACCOUNTS};
 use crate::figures::AccountFigure;
 use crate::margin::AccountMargin;
 use crate::margin::account::Order;
+use crate::margin::extremes::higher;
 use crate::market::{InstrumentKind, Market};
 use crate::publish::OutputFile;
 use crate::tables::columns::{Table, TableSpec, count, label, text, usd};
@@ -140,8 +141,8 @@ fn summary(by: &str, rows: &[Row]) -> Result<NettingSummary> {
         by: by.to_owned(),
         groups: rows.len() as u64,
         accounts: rows.iter().map(|row| row.accounts).sum(),
-        groups_with_benefit: rows.iter().filter(|row| benefit(row) > 0.0).count() as u64,
-        groups_with_cost: rows.iter().filter(|row| benefit(row) < 0.0).count() as u64,
+        groups_with_benefit: rows.iter().filter(|row| benefit(row) > noise_usd(row)).count() as u64,
+        groups_with_cost: rows.iter().filter(|row| -benefit(row) > noise_usd(row)).count() as u64,
         mmr_sum,
         mmr_netted,
         mmr_benefit: mmr_sum - mmr_netted,
@@ -150,6 +151,12 @@ fn summary(by: &str, rows: &[Row]) -> Result<NettingSummary> {
         imr_benefit: imr_sum - imr_netted,
         largest: order.iter().take(LISTED).map(group).collect(),
     })
+}
+
+/// What two sums of the same margins may differ by, USD: the order of their parts is not the same.
+fn noise_usd(row: &Row) -> f64 {
+    const SHARE: f64 = 1e-9;
+    SHARE * higher(row.sums[0], row.netted.mmr)
 }
 
 /// The book in which each group is one account, named as the group, and how many accounts each was. An account of which
@@ -199,7 +206,7 @@ fn check(by: &Grouping, group: &str, book: &Book, accounts: &[usize]) -> Result<
 /// What all accounts of a group hold in a currency.
 #[derive(Default)]
 struct Balance {
-    /// Some account has a balance, and not only gains or losses of closed contracts.
+    /// Some account has a balance or a limit, and not only gains or losses of closed contracts.
     is_held: bool,
     cash: Sum,
     interest: Sum,
@@ -267,10 +274,14 @@ impl One {
         }
         for row in book.balance_start()[account]..book.balance_start()[account + 1] {
             let balance = self.balances.entry(book.ccy()[row]).or_default();
-            balance.is_held = true;
-            balance.cash.add(book.cash()[row]);
-            balance.interest.add(book.interest()[row]);
-            balance.spot_in_use_cap.add(book.spot_in_use_cap()[row]);
+            let (cash, interest, cap) = (book.cash()[row], book.interest()[row], book.spot_in_use_cap()[row]);
+            balance.cash.add(cash);
+            balance.interest.add(interest);
+            // A row without a balance and without a limit says as much as no row.
+            if cash != 0.0 || interest != 0.0 || cap != f64::INFINITY {
+                balance.is_held = true;
+                balance.spot_in_use_cap.add(cap);
+            }
             balance.restricted |= book.restricted().get(row).copied().unwrap_or(false);
         }
         self.orders.extend_from_slice(book.orders_of(account));

@@ -107,7 +107,10 @@ fn changed(file: &Path, found: &str, expected: &str) -> Invalid {
         .file(file)
         .value(format!("hash {found}"))
         .expected(format!("hash {expected}"))
-        .hint("it was changed or damaged after `checksums` was written")
+        .hint(
+            "it was changed or damaged after `checksums` was written: if on purpose, remove `checksums`, or \
+             form it anew with `b3sum`",
+        )
 }
 
 /// Hashes by path.

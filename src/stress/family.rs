@@ -217,9 +217,10 @@ pub fn parse_scenario(text: &str) -> Result<Scenario> {
             continue;
         }
         let expected = "`CURRENCY=-30%`, `vol +50%`, `vol:CURRENCY +50%`, `depeg USDT=-5%` or `days 1`";
+        let no_move = || usage(text, &format!("{expected}; a name ends with a colon, as in `crash: BTC=-30%`"));
         let (lever, amount_text) = match word.split_once('=') {
             Some((lever, amount)) => (lever, amount),
-            None => (word, words.next().ok_or_else(|| usage(text, expected))?),
+            None => (word, words.next().filter(|amount| amount.contains(char::is_numeric)).ok_or_else(no_move)?),
         };
         let lever = match Lever::parse(lever)? {
             Lever::Price(ccy) if depegs => Lever::Fx(ccy),

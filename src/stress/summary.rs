@@ -23,7 +23,8 @@ pub struct StressSummary {
     pub scenarios: u64,
     /// The base case, as a run would sum it up.
     pub base: Summary,
-    /// The ten scenarios that bring most accounts into liquidation, the worst first.
+    /// The ten scenarios that bring most accounts into liquidation, the worst first: of equals the larger shortfall,
+    /// then more IM deficits.
     pub most_liquidations: Vec<ScenarioSummary>,
     /// The ten scenarios with the largest shortfall below zero equity, the worst first.
     pub largest_shortfalls: Vec<ScenarioSummary>,
@@ -77,7 +78,9 @@ pub(crate) fn of(
         scenarios: rows.len() as u64,
         base,
         most_liquidations: worst(scenarios, rows, |a, b| {
-            b.accounts.by_status.liquidation.cmp(&a.accounts.by_status.liquidation)
+            let in_liquidation = b.accounts.by_status.liquidation.cmp(&a.accounts.by_status.liquidation);
+            let shortfall = b.shortfall.total_cmp(&a.shortfall);
+            in_liquidation.then(shortfall).then(b.accounts.im_deficit.cmp(&a.accounts.im_deficit))
         }),
         largest_shortfalls: worst(scenarios, rows, |a, b| b.shortfall.total_cmp(&a.shortfall)),
         distribution,

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn stress_table(summary: &StressSummary) -> String {
     let base = &summary.base;
-    let mut table = plain(&["scenario", "liquidation", "newly", "IM deficit", "USD below zero"]);
+    let mut table = plain(&["scenario", "liquidation", "of it newly", "IM deficit", "USD below zero"]);
     for row in &summary.most_liquidations {
         table.add_row([
             short(&row.scenario, 22).into(),
@@ -23,8 +23,10 @@ pub fn stress_table(summary: &StressSummary) -> String {
     let title = format!("{} · rules {}", base.as_of, short(&base.rules.name, 40));
     let (accounts, scenarios) = (count(base.accounts.margined), count(summary.scenarios));
     let table = table.trim_fmt();
+    let left = summary.scenarios.saturating_sub(summary.most_liquidations.len() as u64);
+    let more = if left > 0 { format!("\nand {} more in the table scenarios", count(left)) } else { String::new() };
     let over = summary.distribution.as_ref().filter(|over| over.scenarios > 1).map(distribution).unwrap_or_default();
-    format!("{title}\n{accounts} accounts in {scenarios} scenarios, the worst first\n\n{table}{over}")
+    format!("{title}\n{accounts} accounts in {scenarios} scenarios, most in liquidation first\n\n{table}{more}{over}")
 }
 
 /// The book over its scenarios.
@@ -33,7 +35,7 @@ fn distribution(over: &ScenarioDistribution) -> String {
     for ((_, figure), name) in over.figures().into_iter().zip(["MMR", "equity loss", "shortfall"]) {
         let of = &figure.over;
         let figures = [of.mean, of.quantile_50, of.quantile_99, of.expected_shortfall_99, of.largest];
-        let cells = std::iter::once(name.into()).chain(figures.map(|figure| number(short_usd(figure))));
+        let cells = std::iter::once(name.into()).chain(in_one_unit(figures).map(number));
         table.add_row(cells.collect::<Vec<_>>());
     }
     let scenarios = count(over.scenarios);
@@ -52,18 +54,20 @@ fn distribution(over: &ScenarioDistribution) -> String {
     text
 }
 
-/// Whole dollars; large sums in millions or billions.
-fn short_usd(value: f64) -> String {
-    let size = value.abs();
-    if size < 1e7 {
-        usd(value)
-    } else if size < 1e10 {
-        format!("{:.1} m", value / 1e6)
-    } else if size < 1e12 {
-        format!("{:.2} bn", value / 1e9)
-    } else {
-        format!("{value:.3e}")
-    }
+/// Whole dollars; all in millions or billions if one of them is large.
+fn in_one_unit<const N: usize>(values: [f64; N]) -> [String; N] {
+    let size = values.iter().fold(0.0, |size: f64, value| size.max(value.abs()));
+    values.map(|value| {
+        if size < 1e7 {
+            usd(value)
+        } else if size < 1e10 {
+            format!("{:.1} m", value / 1e6)
+        } else if size < 1e12 {
+            format!("{:.2} bn", value / 1e9)
+        } else {
+            format!("{value:.3e}")
+        }
+    })
 }
 
 #[cfg(test)]

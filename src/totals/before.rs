@@ -19,7 +19,7 @@ pub struct Previous {
     pub accounts: AccountsBefore,
     /// Accounts by status, and those with an IM deficit or without eligibility.
     pub counts: Vec<CountBefore>,
-    /// Sums over all accounts that were compared.
+    /// Sums over all accounts of each run: those that are new and those that are closed too.
     pub totals: Vec<TotalBefore>,
     /// Accounts by status before and now.
     pub migration: Vec<MigrationBefore>,
@@ -193,4 +193,7 @@ pub struct TrendPoint {
     pub adj_eq: f64,
     /// What accounts lack to their MMR and liquidation fee, USD.
     pub shortfall_mmr: f64,
+    /// Accounts that were left out: the sums are without them.
+    #[serde(default)]
+    pub unmargined: u64,
 }

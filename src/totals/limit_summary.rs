@@ -107,9 +107,10 @@ impl LimitsSummary {
         self.breaches.at_least(Severity::Info)
     }
 
-    /// Limits that no figure was compared with: what they name is held by nobody, or was left out, or is misspelt.
+    /// Limits that were not compared with all that they name: with no figure, or with none of a name that nobody has,
+    /// which was left out, or is misspelt.
     pub fn not_compared(&self) -> impl Iterator<Item = &LimitSummary> {
-        self.each.iter().filter(|limit| limit.checked == 0)
+        self.each.iter().filter(|limit| limit.checked == 0 || !limit.not_found.is_empty())
     }
 }
 

@@ -12,9 +12,9 @@ pub struct NettingSummary {
     pub groups: u64,
     /// Accounts of these groups.
     pub accounts: u64,
-    /// Groups whose MMR is less as one account.
+    /// Groups whose MMR is less as one account, by more than a billionth of it: less is rounding.
     pub groups_with_benefit: u64,
-    /// Groups whose MMR is more as one account.
+    /// Groups whose MMR is more as one account, by more than a billionth of it.
     pub groups_with_cost: u64,
     /// Sum over all netted accounts.
     pub mmr_sum: f64,

@@ -23,6 +23,9 @@ pub struct Rebuilt {
     pub same: u64,
     /// Version of this program. Only the version that wrote a run is sure to write the same bytes.
     pub remargin: String,
+    /// Folder of the earlier run that is not there any more, or is another now: what the run says of it is taken over,
+    /// and not compared. Null if it was compared again, or there was none.
+    pub taken_over: Option<String>,
 }
 
 /// Compares all outputs of the run in `run`, whose hashes agree with `recorded`, and what its manifest says of them.
@@ -48,7 +51,9 @@ pub(super) fn compare(
     findings.equal(MANIFEST, "rules.name", &recorded.rules.name, &written.rules.name);
     findings.equal(MANIFEST, "rules.hash", &recorded.rules.hash, &written.rules.hash);
     inputs(recorded, written, findings);
-    Ok(Rebuilt { outputs: written.outputs.len() as u64, same, remargin: written.remargin.clone() })
+    let previous = recorded.request.as_ref().and_then(|request| request.previous.as_ref());
+    let taken_over = previous.filter(|earlier| earlier.find().is_none()).map(|earlier| earlier.run.clone());
+    Ok(Rebuilt { outputs: written.outputs.len() as u64, same, remargin: written.remargin.clone(), taken_over })
 }
 
 fn named<'a>(files: &'a [RecordedFile], path: &str) -> Option<&'a RecordedFile> {

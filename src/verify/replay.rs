@@ -7,6 +7,7 @@ use crate::memory::MemoryLimit;
 use crate::progress::Progress;
 use crate::publish::recorded::{Recorded, RecordedFile, Request};
 use crate::publish::{MANIFEST, with_run};
+use crate::results::check_identity;
 use crate::source::{self, Input};
 use crate::store::is_url;
 use crate::{Error, Invalid, Result};
@@ -80,6 +81,7 @@ pub fn replay(request: &ReplayRequest, progress: &dyn Progress) -> Result<Replay
 fn replay_here(request: &ReplayRequest, progress: &dyn Progress) -> Result<Replay> {
     let manifest = &request.manifest;
     let (recorded, mut asked) = super::manifest::read(manifest)?;
+    check_identity(manifest, &recorded)?;
     let rules = recorded.rules(manifest)?;
     if let Some(snapshot) = &request.snapshot {
         asked.snapshot = crate::publish::recorded::absolute(snapshot)?;

@@ -41,9 +41,12 @@ impl Verification {
                 let _ = writeln!(text, "{:<10} not in the manifest: {}", "", files.not_named.join(", "));
             }
         }
-        if let Some(Rebuilt { outputs, same, .. }) = &self.rebuilt {
+        if let Some(Rebuilt { outputs, same, taken_over, .. }) = &self.rebuilt {
             let _ =
                 writeln!(text, "{:<10} {same} of {outputs} outputs have the same bytes when computed again", "rebuilt");
+            if let Some(earlier) = taken_over {
+                let _ = writeln!(text, "{:<10} not compared again: the earlier run `{earlier}` is gone", "");
+            }
         }
         let _ = writeln!(text, "{:<10} {} compared", "counts", grouped(self.counts));
         if let Some(derived) = &self.derived {

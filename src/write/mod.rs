@@ -1,4 +1,4 @@
-//! Writes snapshots, for `generate` and `import`.
+//! Writes snapshots, for `generate` and `import`; and Parquet as the crate lays it out, with checksums of pages.
 
-mod sealed;
+pub(crate) mod sealed;
 pub(crate) mod tables;

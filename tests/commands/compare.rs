@@ -233,7 +233,7 @@ fn without_the_snapshots_what_was_written_is_compared() {
     }
     fs::remove_file(dir.join("day1/accounts.csv")).unwrap();
 
-    // A run whose figures this version does not give again.
+    // A manifest that was edited is no basis, and neither is a table.
     let manifest = dir.join("day1.run/manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
     fs::write(
@@ -241,10 +241,20 @@ fn without_the_snapshots_what_was_written_is_compared() {
         text.replace("mr6.charge\",\n        \"value\": \"0.5\"", "mr6.charge\",\n        \"value\": \"0.6\""),
     )
     .unwrap();
-    let outcome = remargin(dir, &["compare", "day1.run", "day2.run"]);
-    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("not those that the run was made with"), "{}", outcome.stderr);
-    assert!(outcome.stdout.contains("causes are not told apart"), "{}", outcome.stdout);
+    let refused = |words: &str| {
+        for flags in [&[][..], &["--plain"]] {
+            let outcome = remargin(dir, &[&["compare", "day1.run", "day2.run"], flags].concat());
+            assert!(outcome.code == Some(3) && outcome.stderr.contains(words), "{words}: {}", outcome.stderr);
+        }
+    };
+    refused("the manifest contradicts its identity");
+    let replayed = remargin(dir, &["replay", "day1.run"]);
+    assert!(replayed.code == Some(3) && replayed.stderr.contains("contradicts its identity"), "{}", replayed.stderr);
+    fs::write(&manifest, text).unwrap();
+    assert_eq!(remargin(dir, &["compare", "day1.run", "day2.run"]).code, Some(0));
+    let table = dir.join("day1.run/risk_units.parquet");
+    fs::write(&table, [&fs::read(&table).unwrap()[..], b"x"].concat()).unwrap();
+    refused("not the one that the manifest lists");
 }
 
 #[test]

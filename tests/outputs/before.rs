@@ -163,8 +163,13 @@ fn such_a_run_verifies_after_the_earlier_one_is_gone() {
     fs::rename(dir.join("moved"), dir.join("yesterday")).unwrap();
     verify(dir, &["c"], 0);
     fs::rename(dir.join("yesterday"), dir.join("moved")).unwrap();
+    assert!(verify(dir, &["b"], 0)["rebuilt"]["taken_over"].is_null());
     fs::remove_dir_all(dir.join("a")).unwrap();
     whole(0);
+    let taken_over = verify(dir, &["b"], 0)["rebuilt"]["taken_over"].clone();
+    assert!(taken_over.as_str().unwrap().ends_with('a'), "{taken_over}");
+    let told = succeeds(dir, &["verify", "b"]).stdout;
+    assert!(told.contains("not compared again: the earlier run `") && told.contains("agrees"), "{told}");
     // A page is built of the summary.
     let first = fs::read(dir.join("b/report.html")).unwrap();
     succeeds(dir, &["report", "b", "--quiet"]);
@@ -286,6 +291,14 @@ fn a_history_has_the_figures_of_each_run_once() {
     assert_eq!(run("today", &[])["trend"].as_array().unwrap().len(), 2);
     assert_eq!(rows(&file).len(), 3);
     assert_eq!(entries(&dir.join("desk")), ["history.parquet"]);
+    // A run without some accounts is marked: its sums are smaller for that alone.
+    let positions = dir.join("today/positions.csv");
+    let text = fs::read_to_string(&positions).unwrap();
+    fs::write(positions, text.replacen("anna,BTC-USDT-SWAP,120,", "anna,BTC-USDT-SWAP,abc,", 1)).unwrap();
+    let line = ["run", "today", "--out", "out", "--force", "--quiet", "--history", "desk/history.parquet"];
+    assert_eq!(remargin(dir, &line).code, Some(4));
+    let partial = json(&dir.join("out/summary.json"))["trend"].as_array().unwrap().clone();
+    assert_eq!(partial.iter().map(|of| of["unmargined"].as_u64()).collect::<Vec<_>>(), [Some(0), Some(1)]);
 }
 
 /// Beside the row of the book one for each group, with the figures of the table `groups`; the trend is the book's.

@@ -409,16 +409,22 @@ fn a_limit_that_watches_nothing_is_said() {
         assert!(outcome.stderr.contains(&said(place)), "{}", outcome.stderr);
         assert_eq!(summary["limits"]["each"][place]["checked"], u64::from(place == 0));
     }
-    assert!(outcome.stderr.contains("none of 4 is breached; compared with no figure: 3"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("none of 4 is breached; not compared with all that they name: 4"),
+        "{}",
+        outcome.stderr
+    );
     let flags = ["--limits", "limits.toml", "--fail-on", "breach", "--fail-on", "not-compared", "--metrics", "a.prom"];
     let failed = remargin(root, &[&["run", "snapshot", "--out", "failed"], &flags[..]].concat());
-    assert!(
-        failed.code == Some(5) && failed.stderr.contains("limit `unit` was compared with no figure: no risk unit"),
-        "{}",
-        failed.stderr
-    );
+    assert_eq!(failed.code, Some(5), "{}", failed.stderr);
+    for words in [
+        "limit `unit` was compared with no figure: no risk unit",
+        "limit `group` was compared not with all that it names: no group of a margined account is called `rats`",
+    ] {
+        assert!(failed.stderr.contains(words), "{words}: {}", failed.stderr);
+    }
     let text = fs::read_to_string(root.join("a.prom")).unwrap();
-    assert!(text.contains("remargin_not_compared_limits{job_name=\"a\",command=\"run\"} 3.0"), "{text}");
+    assert!(text.contains("remargin_not_compared_limits{job_name=\"a\",command=\"run\"} 4.0"), "{text}");
     // A grouping that the accounts do not have ends the run, with the columns that there are.
     write(root, &[("group", "group.dsk.mmr < 1".to_owned(), "soft", "")]);
     let refused = remargin(root, &["run", "snapshot", "--out", "no", "--limits", "limits.toml"]);

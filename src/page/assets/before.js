@@ -70,7 +70,7 @@ function changeTable(before) {
   const text = (label, name) => ({ label, num: true, value: (row) => row[name] });
   table(byId("table-change"), [{ label: "Figure", value: (row) => row.name }, text("Before", "then"), text("Now", "now"), text("Change", "change"),
     { label: "Relative", num: true, value: (row) => row.share, show: (x) => (x === null ? NONE : move(x)), about: "Change over the figure before" }],
-  rows, { title: "Totals and accounts", about: "of the accounts that were compared; money in USD" });
+  rows, { title: "Totals and accounts", about: "of all accounts of each run, new and closed ones too; money in USD" });
 }
 
 function newlyTable(before) {
@@ -98,7 +98,7 @@ function moverTable(before) {
   ], before.movers, { title: "Largest movers", about: "the ten largest rises of MMR, then the ten largest falls; USD", search: (row) => row[0], placeholder: "Search account", empty: "No account's MMR has changed." });
 }
 
-const POINT = Object.fromEntries(["as_of", "label", "mmr", "adj_eq", "shortfall", "accounts", "at_risk", "liquidation", "rules"].map((name, place) => [name, place]));
+const POINT = Object.fromEntries(["as_of", "label", "mmr", "adj_eq", "shortfall", "accounts", "at_risk", "liquidation", "rules", "left_out"].map((name, place) => [name, place]));
 
 function trendSection(data) {
   const runs = data.trend.map((row) => ({ ...Object.fromEntries(Object.entries(POINT).map(([name, place]) => [name, row[place]])), at: new Date(row[POINT.as_of]) }));
@@ -113,12 +113,13 @@ function trendSection(data) {
       marks: [
         Plot.ruleY([0]),
         Plot.lineY(points, { x: "at", y: "value", z: "name", stroke: (point) => point.color, strokeWidth: 1.6 }),
-        Plot.dot(points, { x: "at", y: "value", fill: (point) => point.color, r: 2.5,
-          title: (point) => `${momentOf(point.run.as_of)}${point.run.label ? "\n" + point.run.label : ""}\n${point.name}: ${shown(point.value)}\nrules: ${point.run.rules}`, tip: "xy" }),
+        Plot.dot(points, { x: "at", y: "value", stroke: (point) => point.color, fill: (point) => (point.run.left_out ? "var(--paper)" : point.color), r: (point) => (point.run.left_out ? 4.5 : 2),
+          title: (point) => `${momentOf(point.run.as_of)}${point.run.label ? "\n" + point.run.label : ""}\n${point.name}: ${shown(point.value)}\nrules: ${point.run.rules}${point.run.left_out ? `\naccounts left out: ${count(point.run.left_out)}` : ""}`, tip: "xy" }),
       ],
     }));
   };
-  const span = `${count(runs.length)} runs, by valuation time; this one is the last`;
+  const partial = runs.filter((run) => run.left_out).length;
+  const span = `${count(runs.length)} runs, by valuation time; this one is the last` + (partial ? `; ${count(partial)} left accounts out, as rings` : "");
   lines("chart-trend-margin", "MMR and equity", `USD; ${span}`, short, [["Adjusted equity", "adj_eq", "var(--calm)"], ["MMR", "mmr", "var(--near_liquidation)"]]);
   lines("chart-trend-risk", "Accounts at risk", span, count, [["At risk", "at_risk", "var(--near_liquidation)"], ["In liquidation", "liquidation", "var(--liquidation)"]]);
 }

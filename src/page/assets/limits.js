@@ -12,6 +12,9 @@ function whoseFigure(whose) {
   return parts.length ? parts.join(", ") : "the book";
 }
 
+/** A figure as it comes, rounded already. */
+const rounded = (x) => (x === null ? NONE : signed(x.toLocaleString("en-US", { maximumSignificantDigits: 15 })));
+
 function severityCell(severity, isBreached) {
   return h("span", { class: isBreached && severity !== "info" ? "bad" : null }, severity);
 }
@@ -20,10 +23,10 @@ function limitSection(data) {
   const { each, total, rows, rows_total } = data.limits;
   const cell = (name) => (row) => row[LIMIT[name]];
   const breached = each.filter((row) => row[LIMIT.breaches] > 0).length;
-  const notCompared = each.filter((row) => row[LIMIT.checked] === 0).length;
+  const notCompared = each.filter((row) => row[LIMIT.checked] === 0 || row[LIMIT.missing]).length;
   const leftOut = data.accounts.unmargined;
   const notes = [
-    notCompared ? `${count(notCompared)} compared with no figure` : null,
+    notCompared ? `${count(notCompared)} not compared with all that they name` : null,
     leftOut ? `${count(leftOut)} accounts are left out and were not compared` : null,
   ].filter((note) => note).map((note) => `; ${note}`).join("");
   table(byId("table-limits"), [
@@ -34,8 +37,8 @@ function limitSection(data) {
     { label: "Breaches", num: true, value: cell("breaches"), show: count },
     { label: "Compared", num: true, value: cell("checked"), show: count, about: "Figures that were compared with the limit" },
     { label: "Without", num: true, value: cell("without"), show: count, about: "Rows without the figure, such as a margin ratio without margin" },
-    { label: "Worst", num: true, value: cell("worst"), show: plain, about: "The figure furthest beyond the limit or, if all are within, nearest to it" },
-    { label: "Beyond by", num: true, value: cell("excess"), show: plain, bad: (row) => row[LIMIT.breaches] > 0, about: "How far it is beyond the limit; negative while there is room left" },
+    { label: "Worst", num: true, value: cell("worst"), show: rounded, about: "The figure furthest beyond the limit or, if all are within, nearest to it" },
+    { label: "Beyond by", num: true, value: cell("excess"), show: rounded, bad: (row) => row[LIMIT.breaches] > 0, about: "How far it is beyond the limit; negative while there is room left" },
     { label: "Whose", value: (row) => whoseFigure(row[LIMIT.whose]), kind: "id" },
     { label: "Rule", value: cell("rule"), kind: "long" },
     { label: "What to do", value: (row) => [row[LIMIT.text], row[LIMIT.missing]].filter((text) => text).join(". ") || null, kind: "long" },
@@ -51,8 +54,8 @@ function limitSection(data) {
     { label: "Whose", value: (row) => { const [name, by] = row[BREACH.whose]; return name === null ? "the book" : by === null ? name : `${by}: ${name}`; }, kind: "id" },
     { label: "Risk unit", value: (row) => row[BREACH.whose][2] },
     { label: "Scenario", value: (row) => row[BREACH.whose][3], kind: "id", show: (name) => (name === null ? NONE : shortName(name)) },
-    { label: "Value", num: true, value: of("value"), show: plain },
-    { label: "Beyond by", num: true, value: of("excess"), show: plain, bad: () => true },
+    { label: "Value", num: true, value: of("value"), show: rounded },
+    { label: "Beyond by", num: true, value: of("excess"), show: rounded, bad: () => true },
   ], rows, {
     title: "Breaches", about: rows.length < rows_total ? `of each limit those furthest beyond it: ${count(rows.length)} of ${count(rows_total)}; all of them in ${file}` : `of each limit the furthest first; also in ${file}`,
     search: (row) => [row[BREACH.name], row[BREACH.severity], ...row[BREACH.whose]].join(" "), placeholder: "Search limit, account, group", empty: rows_total ? `The table is not there: of ${count(rows_total)} breaches none can be shown.` : "No figure that was compared is beyond its limit.",

@@ -122,6 +122,9 @@ fn netted_groups_are_a_run_over_a_book_that_was_merged() {
         let value = |name: &str| at(name).and_then(|place| row[place].parse::<f64>().ok());
         let entry = added.entry((name(&row[0]), row[1].clone())).or_insert([Some(0.0), Some(0.0), Some(0.0)]);
         let more = [value("cash"), Some(value("interest").unwrap_or(0.0)), value("spot_in_use_cap")];
+        if more == [Some(0.0), Some(0.0), None] {
+            continue;
+        }
         entry.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.zip(more).map(|(sum, more)| sum + more));
     }
     for (of, gain) in gains {
@@ -194,17 +197,45 @@ fn netted_groups_are_a_run_over_a_book_that_was_merged() {
     assert!(!root.join("other").exists());
 }
 
+/// A folder `book` with the market of an example, and what writes its other tables.
+fn market(root: &Path) -> impl Fn(&str, &str) {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/today");
+    let book = root.join("book");
+    fs::create_dir(&book).unwrap();
+    for name in ["snapshot.toml", "indices.csv", "instruments.csv", "marks.csv"] {
+        fs::copy(examples.join(name), book.join(name)).unwrap();
+    }
+    move |name, text| fs::write(book.join(name), text).unwrap()
+}
+
+/// A row that says nothing does not lift the limit of spot in use of another account.
+#[test]
+fn an_empty_balance_says_as_much_as_none() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    let write = market(root);
+    write("accounts.csv", "account_id,spot_offset,client\na1,usdt,A\na2,usdt,A\n");
+    write("positions.csv", "account_id,inst_id,qty,avg_px\na1,BTC-USDT-SWAP,-1000,90000\n");
+    let netted = |more: &str| {
+        let head = "account_id,ccy,cash,interest,spot_in_use_cap\na1,USDT,1000000,,\na2,BTC,10,,1\n";
+        write("balances.csv", &format!("{head}{more}"));
+        succeeds(root, &["run", "book", "--out", "out", "--force", "--net-by", "client"]);
+        number(&rows(&root.join("out/netting.parquet"))[0], "mmr_netted")
+    };
+    let limited = netted("");
+    assert_eq!(netted("a1,BTC,0,,\n"), limited);
+    assert_eq!(netted("a1,BTC,0,0,0\n"), limited);
+    // A limit of its own adds to the other, and a balance without a limit lifts it.
+    assert!(netted("a1,BTC,0,,5\n") < limited);
+    assert!(netted("a1,BTC,0.001,,\n") < limited / 2.0);
+}
+
 /// What is long in one account and short in another needs no margin, and its gain stays.
 #[test]
 fn a_long_and_a_short_of_one_instrument_close_each_other() {
     let place = tempfile::tempdir().unwrap();
     let root = place.path();
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/today");
-    fs::create_dir(root.join("book")).unwrap();
-    for name in ["snapshot.toml", "indices.csv", "instruments.csv", "marks.csv"] {
-        fs::copy(examples.join(name), root.join("book").join(name)).unwrap();
-    }
-    let write = |name: &str, text: &str| fs::write(root.join("book").join(name), text).unwrap();
+    let write = market(root);
     write("accounts.csv", "account_id,spot_offset,client\na1,,A\na2,,A\nb1,,B\nb2,,B\nc1,,C\n");
     write("balances.csv", "account_id,ccy,cash\na1,USDT,40000\na2,USDT,40000\nb1,BTC,1\nb2,BTC,1\nc1,USDT,90000\n");
     write(
