@@ -23,7 +23,7 @@ pub struct CompareSummary {
     pub counts: Vec<CountChange>,
     /// Who breaches now and did not before, and the other way round.
     pub breaches: BreachCounts,
-    /// Sums over all accounts of each run: those that are new and those that are closed too.
+    /// Sums over all accounts of each run, new and closed ones too, but for those that one of the runs left out.
     pub totals: Vec<TotalChange>,
     /// Accounts by status before and after.
     pub migration: Vec<Migration>,

@@ -19,7 +19,7 @@ pub struct Previous {
     pub accounts: AccountsBefore,
     /// Accounts by status, and those with an IM deficit or without eligibility.
     pub counts: Vec<CountBefore>,
-    /// Sums over all accounts of each run: those that are new and those that are closed too.
+    /// Sums over all accounts of each run, new and closed ones too, but for those that one of the runs left out.
     pub totals: Vec<TotalBefore>,
     /// Accounts by status before and now.
     pub migration: Vec<MigrationBefore>,

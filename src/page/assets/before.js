@@ -70,7 +70,7 @@ function changeTable(before) {
   const text = (label, name) => ({ label, num: true, value: (row) => row[name] });
   table(byId("table-change"), [{ label: "Figure", value: (row) => row.name }, text("Before", "then"), text("Now", "now"), text("Change", "change"),
     { label: "Relative", num: true, value: (row) => row.share, show: (x) => (x === null ? NONE : move(x)), about: "Change over the figure before" }],
-  rows, { title: "Totals and accounts", about: "of all accounts of each run, new and closed ones too; money in USD" });
+  rows, { title: "Totals and accounts", about: "of all accounts of each run, new and closed ones too, but for those that one of them left out; money in USD" });
 }
 
 function newlyTable(before) {
