@@ -7,6 +7,7 @@ use crate::cells::time::parse_time;
 use crate::memory::MemoryLimit;
 use crate::progress::Progress;
 use crate::publish::recorded::Recorded;
+use crate::results::read_finished;
 use crate::totals::before::{
     AccountsBefore, CauseBefore, CountBefore, MigrationBefore, MoverBefore, NewlyBreached, ParameterBefore, Previous,
     PreviousRun, TotalBefore,
@@ -46,7 +47,7 @@ pub(crate) fn against(
     let mut request = RunsRequest::new(before, now);
     request.snapshots = [None, Some(snapshot.to_path_buf())];
     request.memory_limit = memory_limit;
-    let outcome = compare_trusted(&request, progress)?;
+    let outcome = compare_trusted(&request, [read_finished(before)?, read_finished(now)?], progress)?;
     Ok(previous(earlier, &recorded, outcome))
 }
 

@@ -164,18 +164,22 @@ fn rules_of(about: &FinishedRun) -> Result<LoadedRules> {
 /// [`Error::Invalid`] if a folder is no finished run; [`Error::Usage`], [`Error::Io`] and [`Error::Runtime`] if
 /// writing fails; [`Error::Interrupted`]. With an error nothing is left behind.
 pub fn compare_runs(request: &RunsRequest, progress: &dyn Progress) -> Result<CompareOutcome> {
-    for dir in [&request.a, &request.b] {
-        read_finished(dir)?;
-        check_run(dir, &Recorded::of_run(dir)?, &COMPARED, progress)?;
+    let runs = [read_finished(&request.a)?, read_finished(&request.b)?];
+    for run in &runs {
+        check_run(&run.dir, &Recorded::of_run(&run.dir)?, &COMPARED, progress)?;
     }
-    compare_trusted(request, progress)
+    compare_trusted(request, runs, progress)
 }
 
 /// Files of a run that a comparison reads.
 pub(crate) const COMPARED: [&str; 4] = ["accounts", "risk_units", "account_groups", "summary"];
 
 /// As [`compare_runs`], of runs that are known to be what their manifests say.
-pub(super) fn compare_trusted(request: &RunsRequest, progress: &dyn Progress) -> Result<CompareOutcome> {
+pub(super) fn compare_trusted(
+    request: &RunsRequest,
+    abouts: [FinishedRun; 2],
+    progress: &dyn Progress,
+) -> Result<CompareOutcome> {
     let clock = Instant::now();
     let moved = request.snapshots.iter().flatten();
     let inputs: Vec<&Path> = [&request.a, &request.b].into_iter().chain(moved).map(PathBuf::as_path).collect();
@@ -184,7 +188,6 @@ pub(super) fn compare_trusted(request: &RunsRequest, progress: &dyn Progress) ->
     progress.stage("read", "rows", 0);
     let threads = rayon::current_num_threads();
     // A quarter for what each run has written, half to read both snapshots again.
-    let abouts = [read_finished(&request.a)?, read_finished(&request.b)?];
     let (limit, need) = (request.memory_limit, need_of(&abouts));
     let room = Room { limit, need, bytes: limit.spare(0, threads, need) / 4 };
     let [about_a, about_b] = abouts;

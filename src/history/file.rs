@@ -8,14 +8,12 @@ use crate::results::read_rows;
 use crate::rules::RulesId;
 use crate::source::CHANGED;
 use crate::tables::filled::batch;
-use crate::write::sealed::SealedWriter;
+use crate::write::sealed::{SealedWriter, properties};
 use crate::{Error, Invalid, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use jiff::Timestamp;
-use parquet::basic::Compression;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -147,11 +145,7 @@ pub fn add(path: &Path, run: &[HistoryRow], progress: &dyn Progress) -> Result<(
 fn bytes(rows: &[HistoryRow]) -> Result<Vec<u8>> {
     let failed = |err: parquet::errors::ParquetError| Error::Runtime(format!("cannot form a history: {err}"));
     let batch = batch(&HISTORY, &columns(), rows)?;
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_offset_index_disabled(true);
-    let mut writer = SealedWriter::new(Vec::new(), &batch.schema(), properties.build()).map_err(failed)?;
+    let mut writer = SealedWriter::new(Vec::new(), &batch.schema(), properties().build()).map_err(failed)?;
     writer.write(&batch).map_err(failed)?;
     writer.close().map_err(failed)
 }

@@ -5,9 +5,10 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
+use parquet::basic::Compression;
 use parquet::errors::Result;
 use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::SerializedFileWriter;
 use std::io::Write;
 use std::sync::Arc;
@@ -21,8 +22,16 @@ pub(crate) struct SealedWriter<W: Write + Send> {
     sealed: SerializedFileWriter<W>,
 }
 
+/// What all such files have in common. A page index would point beside the pages once they have checksums.
+pub(crate) fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
+}
+
 impl<W: Write + Send> SealedWriter<W> {
-    /// Starts a file. The properties must not request a page index.
+    /// Starts a file with [`properties`], and perhaps more; they must not request a page index.
     pub fn new(file: W, schema: &SchemaRef, properties: WriterProperties) -> Result<Self> {
         let root = ArrowSchemaConverter::new().convert(schema)?.root_schema_ptr();
         let sealed = SerializedFileWriter::new(file, root, Arc::new(properties.clone()))?;

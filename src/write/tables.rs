@@ -1,14 +1,12 @@
 //! One table file in any of the three formats, written batch by batch, to disk or to memory.
 
-use super::sealed::SealedWriter;
+use super::sealed::{SealedWriter, properties};
 use crate::source::Format;
 use crate::{Error, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMillisecondType};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
-use parquet::basic::Compression;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -43,11 +41,7 @@ impl<W: Write + Send> TableFile<W> {
         let failed = |err: &dyn std::fmt::Display| Error::Runtime(format!("cannot write `{}`: {err}", path.display()));
         let sink = match format {
             Format::Parquet => {
-                let mut properties = WriterProperties::builder()
-                    .set_compression(Compression::SNAPPY)
-                    .set_statistics_enabled(EnabledStatistics::Chunk)
-                    .set_offset_index_disabled(true)
-                    .set_max_row_group_row_count(Some(ROW_GROUP));
+                let mut properties = properties().set_max_row_group_row_count(Some(ROW_GROUP));
                 for &column in plain {
                     properties = properties.set_column_dictionary_enabled(column.into(), false);
                 }
