@@ -31,8 +31,6 @@ impl Binding {
         [Some(Self::Mr1), Some(Self::Mr2), Some(Self::Mr6), Some(Self::Mr7), None];
     /// Their places.
     const PLACES: [f64; 5] = [0.0, 1.0, 2.0, 3.0, 4.0];
-    /// Place of MR7 among [`Binding::ALL`]; what comes before is a stress.
-    pub(crate) const PLACE_OF_MR7: usize = 3;
 
     /// The term that binds in a unit: MR7 unless the other terms together exceed it, else the largest of MR1, MR2
     /// and MR6, the first of equals. `None` where the unit has no margin.

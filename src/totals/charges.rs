@@ -24,25 +24,20 @@ pub struct Charges {
     pub mr9: f64,
 }
 
-impl Charges {
-    /// Those of a unit. A branch on the binding term would be mispredicted: terms that do not count are zero, and
-    /// adding zero leaves a sum as it is.
-    #[inline(always)]
-    pub(super) fn of(unit: &UnitMargin) -> Self {
-        let place = Binding::place(unit);
-        let binds = |term: usize, charge: f64| if place == term { charge } else { 0.0 };
-        let counts = f64::from(u8::from(place < Binding::PLACE_OF_MR7));
-        Self {
-            mr1: binds(0, unit.mr1),
-            mr2: binds(1, unit.mr2),
-            mr3: counts * unit.mr3,
-            mr4: counts * unit.mr4,
-            mr5: counts * unit.mr5,
-            mr6: binds(2, unit.mr6),
-            mr7: binds(Binding::PLACE_OF_MR7, unit.mr7),
-            mr9: counts * unit.mr9,
-        }
-    }
+/// For each of [`Binding::ALL`] which terms count where it binds: 1 or 0, in the order of [`Charges`]. To multiply by
+/// them takes no branch, which would be mispredicted.
+pub(super) const COUNTED: [[f64; 8]; Binding::ALL.len()] = [
+    [1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0],
+    [0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0],
+    [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0],
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+    [0.0; 8],
+];
+
+/// Figures of a unit, each as far as it counts.
+#[inline(always)]
+pub(super) fn counted(figures: [f64; 8], counted: &[f64; 8]) -> Lanes<8> {
+    Lanes::by_lane(|term| figures[term]) * Lanes::by_lane(|term| counted[term])
 }
 
 /// Sums of [`Charges`], side by side: a unit adds all terms at once.
@@ -52,9 +47,8 @@ pub(super) struct ChargeSums(Sum<Lanes<8>>);
 impl ChargeSums {
     #[inline(always)]
     pub fn add(&mut self, unit: &UnitMargin) {
-        let Charges { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 } = Charges::of(unit);
-        let terms = [mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9];
-        self.0.add(Lanes::by_lane(|term| terms[term]));
+        let &UnitMargin { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9, .. } = unit;
+        self.0.add(counted([mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9], &COUNTED[Binding::place(unit)]));
     }
 
     /// Adds what follows.

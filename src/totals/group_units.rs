@@ -3,10 +3,10 @@
 #![allow(clippy::inline_always, reason = "vector instructions are used where the code is compiled for them: inlined")]
 
 use super::at_risk::Binding;
-use super::charges::Charges;
+use super::charges::{COUNTED, Charges, counted};
 use super::sum::Sum;
 use crate::margin::UnitMargin;
-use crate::margin::real::{Lanes, Real};
+use crate::margin::real::Lanes;
 use hashbrown::HashTable;
 
 /// Sums over the accounts of a group that have a risk unit.
@@ -22,6 +22,27 @@ pub(super) struct UnitSums {
 type Often = Sum<Lanes<8>>;
 /// Gamma, vega, theta; charges of MR2, MR3, MR5, MR9. Zero in units without options, unless they are merged.
 type Seldom = Sum<Lanes<8>>;
+
+/// As [`COUNTED`], for the figures of [`Often`] and of [`Seldom`]. What is no charge always counts.
+const OFTEN: [[f64; 8]; Binding::ALL.len()] = placed([None, None, None, None, Some(0), Some(3), Some(5), Some(6)]);
+const SELDOM: [[f64; 8]; Binding::ALL.len()] = placed([None, None, None, Some(1), Some(2), Some(4), Some(7), None]);
+
+/// [`COUNTED`] with its columns at other places.
+const fn placed(columns: [Option<usize>; 8]) -> [[f64; 8]; Binding::ALL.len()] {
+    let mut placed = [[1.0; 8]; Binding::ALL.len()];
+    let mut cell = 0;
+    while cell < 8 * Binding::ALL.len() {
+        let (binding, figure) = (cell / 8, cell % 8);
+        if let Some(column) = columns[figure] {
+            placed[binding][figure] = COUNTED[binding][column];
+        }
+        cell += 1;
+    }
+    placed
+}
+
+/// Units whose sums are asked of the memory together. They fit the first cache.
+const TOGETHER: usize = 64;
 
 impl UnitSums {
     fn merge(&mut self, later: &Self) {
@@ -60,7 +81,8 @@ impl UnitSums {
 /// account adds to is held together, apart from what it mostly does not touch.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Units {
-    places: HashTable<u32>,
+    /// With the key, so that it is at hand where a place is looked up.
+    places: HashTable<((u32, u32), u32)>,
     pub keys: Vec<(u32, u32)>,
     binding: Vec<[u64; Binding::ALL.len()]>,
     often: Vec<Often>,
@@ -69,36 +91,69 @@ pub(super) struct Units {
 
 impl Units {
     /// Bytes of a unit, and of its place twice: tables have room for more.
-    pub const BYTES: usize = size_of::<UnitSums>() + size_of::<(u32, u32)>() + 2 * size_of::<u32>();
+    pub const BYTES: usize = size_of::<UnitSums>() + size_of::<(u32, u32)>() + 2 * size_of::<((u32, u32), u32)>();
 
     /// For how many there is room.
     pub fn capacity(&self) -> usize {
         self.often.capacity()
     }
 
-    /// Counts an account of a group.
+    /// Counts units of accounts; `group` says the group of each, by its place among them.
+    ///
+    /// The sums lie anywhere in a few megabytes. Those of many units are asked of the memory at once, before the first
+    /// is added to: one after the other, each would be waited for.
     #[inline(always)]
-    pub fn count(&mut self, group: u32, unit: &UnitMargin) {
-        let place = self.place((group, unit.unit));
-        self.binding[place][Binding::place(unit)] += 1;
-        let Charges { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9 } = Charges::of(unit);
+    pub fn count(&mut self, units: &[UnitMargin], group: impl Fn(usize) -> u32) {
+        for (number, units) in units.chunks(TOGETHER).enumerate() {
+            let mut places = [0u32; TOGETHER];
+            for (at, (place, unit)) in (number * TOGETHER..).zip(places.iter_mut().zip(units)) {
+                *place = self.place((group(at), unit.unit)) as u32;
+            }
+            self.touch(places.iter().take(units.len()));
+            for (&place, unit) in places.iter().zip(units) {
+                self.add(place as usize, unit);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn touch<'p>(&self, places: impl Iterator<Item = &'p u32>) {
+        let touched = places.fold(0, |touched, &place| {
+            let place = place as usize;
+            touched ^ self.binding[place][0] ^ self.often[place].touched() ^ self.seldom[place].touched()
+        });
+        std::hint::black_box(touched);
+    }
+
+    #[inline(always)]
+    fn add(&mut self, place: usize, unit: &UnitMargin) {
+        let binding = Binding::place(unit);
+        self.binding[place][binding] += 1;
+        let &UnitMargin { mr1, mr2, mr3, mr4, mr5, mr6, mr7, mr9, .. } = unit;
         let &UnitMargin { mmr, imr, mmr_no_hedge, cash_delta, gamma, vega, theta, .. } = unit;
         let often = [mmr, imr, mmr_no_hedge, cash_delta, mr1, mr4, mr6, mr7];
-        self.often[place].add(Lanes::by_lane(|figure| often[figure]));
+        self.often[place].add(counted(often, &OFTEN[binding]));
         let seldom = [gamma, vega, theta, mr2, mr3, mr5, mr9, 0.0];
         if seldom != [0.0; 8] {
-            self.seldom[place].add(Lanes::by_lane(|figure| seldom[figure]));
+            self.seldom[place].add(counted(seldom, &SELDOM[binding]));
         }
     }
 
     /// Adds what follows; `numbers` are those here of its groups.
     pub fn merge(&mut self, later: &Self, numbers: &[u32]) {
-        for (place, &(group, unit)) in later.keys.iter().enumerate() {
-            let mine = self.place((numbers[group as usize], unit));
-            merge_counts(&mut self.binding[mine], &later.binding[place]);
-            self.often[mine].merge(&later.often[place]);
-            if later.seldom[place] != Seldom::default() {
-                self.seldom[mine].merge(&later.seldom[place]);
+        for (number, keys) in later.keys.chunks(TOGETHER).enumerate() {
+            let mut places = [0u32; TOGETHER];
+            for (mine, &(group, unit)) in places.iter_mut().zip(keys) {
+                *mine = self.place((numbers[group as usize], unit)) as u32;
+            }
+            self.touch(places.iter().take(keys.len()));
+            for (place, &mine) in (number * TOGETHER..later.keys.len()).zip(&places) {
+                let mine = mine as usize;
+                merge_counts(&mut self.binding[mine], &later.binding[place]);
+                self.often[mine].merge(&later.often[place]);
+                if later.seldom[place] != Seldom::default() {
+                    self.seldom[mine].merge(&later.seldom[place]);
+                }
             }
         }
     }
@@ -111,9 +166,8 @@ impl Units {
     /// The place of a unit of a group, by their numbers.
     #[inline(always)]
     fn place(&mut self, key: (u32, u32)) -> usize {
-        let keys = &self.keys;
-        match self.places.find(hash(key), |&place| keys[place as usize] == key) {
-            Some(&place) => place as usize,
+        match self.places.find(hash(key), |(known, _)| *known == key) {
+            Some(&(_, place)) => place as usize,
             None => self.new_place(key),
         }
     }
@@ -126,7 +180,7 @@ impl Units {
         binding.push(Default::default());
         often.push(Often::default());
         seldom.push(Seldom::default());
-        places.insert_unique(hash(key), place as u32, |&other| hash(keys[other as usize]));
+        places.insert_unique(hash(key), (key, place as u32), |(other, _)| hash(*other));
         place
     }
 
@@ -137,7 +191,7 @@ impl Units {
         binding.shrink_to_fit();
         often.shrink_to_fit();
         seldom.shrink_to_fit();
-        places.shrink_to_fit(|&place| hash(keys[place as usize]));
+        places.shrink_to_fit(|(key, _)| hash(*key));
     }
 }
 

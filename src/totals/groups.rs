@@ -24,6 +24,7 @@ use crate::figures::Totals;
 use crate::margin::extremes::loss;
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::{Error, Result};
+use std::iter::repeat_n;
 use std::ops::Range;
 
 /// Sums over the accounts of a group in one scenario.
@@ -123,8 +124,20 @@ impl ScenarioGroups {
         widest(
             #[inline(always)]
             || {
-                for ((place, units), margin) in units_by_account(chunk).zip(&chunk.accounts) {
-                    self.count_account(book, chunk.first_account + place, margin, units);
+                for (place, margin) in (chunk.first_account..).zip(&chunk.accounts) {
+                    self.count_margin(
+                        book.groups().iter().map(|groups| groups.code(place)),
+                        book.accounts().get(place),
+                        margin,
+                    );
+                }
+                let mut codes = Vec::with_capacity(chunk.units.len());
+                for (grouped, groups) in self.by.iter_mut().zip(book.groups()) {
+                    codes.clear();
+                    for (place, units) in units_by_account(chunk) {
+                        codes.extend(repeat_n(groups.code(chunk.first_account + place), units.len()));
+                    }
+                    grouped.units.count(&chunk.units, |row| codes[row]);
                 }
             },
         );
@@ -141,17 +154,22 @@ impl ScenarioGroups {
     #[inline(always)]
     pub fn count_in(
         &mut self,
-        codes: impl Iterator<Item = u32>,
+        codes: impl Iterator<Item = u32> + Clone,
         account_id: &str,
         margin: &AccountMargin,
         units: &[UnitMargin],
     ) {
+        for (grouped, code) in self.by.iter_mut().zip(codes.clone()) {
+            grouped.units.count(units, |_| code);
+        }
+        self.count_margin(codes, account_id, margin);
+    }
+
+    #[inline(always)]
+    fn count_margin(&mut self, codes: impl Iterator<Item = u32>, account_id: &str, margin: &AccountMargin) {
         self.mmr.add(margin.mmr);
         for (grouped, code) in self.by.iter_mut().zip(codes) {
             grouped.groups[code as usize].count(account_id, margin);
-            for unit in units {
-                grouped.units.count(code, unit);
-            }
         }
     }
 

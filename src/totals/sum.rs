@@ -46,6 +46,12 @@ impl<const L: usize> Sum<Lanes<L>>
 where
     Count<L>: Aligned,
 {
+    /// Something of each cache line of the sums: reading it brings them into the cache.
+    #[inline(always)]
+    pub(crate) fn touched(&self) -> u64 {
+        self.sum.lane(0).to_bits() ^ self.lost.lane(0).to_bits()
+    }
+
     /// What sums side by side come to.
     pub(crate) fn values(self) -> [f64; L] {
         std::array::from_fn(|lane| self.lane(lane).value())
