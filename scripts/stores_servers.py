@@ -107,6 +107,11 @@ class S3:
         assert "<IsTruncated>true" not in text
         return sorted(urllib.parse.unquote(key) for key in re.findall(r"<Key>([^<]*)</Key>", text))
 
+    def cpu_seconds(self):
+        """CPU time of the server so far."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self):
         self.process.kill()
         self.process.wait()
@@ -158,6 +163,7 @@ class Azure:
     put = S3.put
     get = S3.get
     stop = S3.stop
+    cpu_seconds = S3.cpu_seconds
 
     def keys(self, prefix):
         text = self.request("GET", "/book", {"restype": "container", "comp": "list", "prefix": prefix}).decode()

@@ -1,6 +1,7 @@
 //! An output folder at a URL that is published complete or not at all.
 //!
-//! It is built in a temporary folder of this machine, and sent at the end:
+//! It is built in a temporary folder of this machine. Large tables are sent in parts while they are written, and none is
+//! an object before the end:
 //!
 //! ```text
 //! URL/run-ID/...       every file but the manifest, under a name that no other run has
@@ -17,7 +18,7 @@ use super::owned::named;
 use super::scratch::Scratch;
 use super::{SIGNATURE, disk};
 use crate::error::Remedy;
-use crate::store::{self, Condition, Entry, Location, Meta, Put};
+use crate::store::{self, Ahead, Condition, Entry, Location, Meta, Put};
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,8 @@ pub(super) struct StoreFolder {
     /// The name below the URL that only this run has.
     run: String,
     old: Option<Old>,
+    /// Sends large tables while they are written. Before the folder on this machine in order: it ends first.
+    ahead: Option<Ahead>,
     /// The folder on this machine; removed when this is dropped.
     _scratch: Scratch,
 }
@@ -70,7 +73,9 @@ impl StoreFolder {
         let scratch = Scratch::create(&std::env::temp_dir(), "upload")?;
         let building = scratch.path().join("run");
         disk::create_dir(&building).map_err(|err| Error::io("create", &building, err))?;
-        Ok(Self { url, building, run: new_name(), old, _scratch: scratch })
+        let run = new_name();
+        let ahead = Ahead::start(&building, &url.join(&run)).map_err(|error| store::failed("write", &url, error))?;
+        Ok(Self { url, building, run, old, ahead: Some(ahead), _scratch: scratch })
     }
 
     /// The folder to write to.
@@ -79,13 +84,13 @@ impl StoreFolder {
     }
 
     /// See [`super::OutputFolder::publish`].
-    pub fn publish(self) -> Result<()> {
+    pub fn publish(mut self) -> Result<()> {
         let manifest = self.manifest()?;
         let files = files(&self.building)?;
         let folder = self.url.join(&self.run);
         let pairs: Vec<_> = files.keys().map(|file| (self.building.join(file), folder.join(file))).collect();
         let objects: Vec<PathBuf> = pairs.iter().map(|(_, object)| object.clone()).collect();
-        let sent = store::upload(&pairs).and_then(|()| check_sent(&folder, &files));
+        let sent = store::upload(&pairs, self.ahead.take()).and_then(|()| check_sent(&folder, &files));
         if let Err(error) = sent {
             take_back(&folder, &objects);
             return Err(store::failed("write", &folder, error));

@@ -9,6 +9,7 @@ use crate::verify::replay::{ReplayRequest, manifest_in, replay};
 use crate::verify::{VerifyRequest, verify};
 use crate::{Error, rules};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 
@@ -151,7 +152,7 @@ fn what_is_no_run_is_not_replaced() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("file");
     fs::write(&file, "x").unwrap();
-    let send = |name: &str| store::upload(&[(file.clone(), PathBuf::from(name))]).unwrap();
+    let send = |name: &str| store::upload(&[(file.clone(), PathBuf::from(name))], None).unwrap();
     send("memory://foreign/day/thesis.txt");
     send("memory://other/day/manifest.json");
     send("memory://left/day/run-0/a.csv");
@@ -187,7 +188,7 @@ fn a_run_at_urls_is_the_run_in_folders() {
     let snapshot = PathBuf::from("memory://whole/book");
     let files = fs::read_dir("data/sample").unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<_> = files.map(|file| (file.clone(), snapshot.join(file.file_name().unwrap()))).collect();
-    store::upload(&files).unwrap();
+    store::upload(&files, None).unwrap();
     let rules = || rules::load(None, &[]).unwrap();
     let local = place.path().join("out");
     run(&RunRequest::new("data/sample", &local, rules()), &Silent).unwrap();
@@ -220,7 +221,53 @@ fn a_run_at_urls_is_the_run_in_folders() {
     let edited = place.path().join("edited");
     fs::write(&edited, "x").unwrap();
     let folder = out.join(&runs(&out)[0].name);
-    store::upload(&[(edited, folder.join("summary.json"))]).unwrap();
+    store::upload(&[(edited, folder.join("summary.json"))], None).unwrap();
     let verified = verify(&request, &Silent).unwrap();
     assert!(!verified.agrees() && verified.differences.iter().any(|of| of.file.starts_with("memory://")));
+}
+
+/// Sends a table of which the first 200 kB are there, and waits until something is on its way.
+fn begun(host: &str, folder: &Path) -> (PathBuf, PathBuf, store::Ahead) {
+    let (file, object) = (folder.join("accounts.csv"), PathBuf::from(format!("memory://{host}/run/accounts.csv")));
+    plant(host, Some(Fault::KilledAt(usize::MAX)));
+    let ahead = store::Ahead::start(folder, object.parent().unwrap()).unwrap();
+    fs::write(&file, bytes(200_000, 1)).unwrap();
+    while count(host) == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    (file, object, ahead)
+}
+
+fn bytes(count: usize, step: usize) -> Vec<u8> {
+    (0..count).map(|place| (place / 7 * step % 251) as u8).collect()
+}
+
+#[test]
+fn a_table_is_sent_while_it_grows() {
+    let place = tempfile::tempdir().unwrap();
+    let (file, object, ahead) = begun("grows", place.path());
+    let whole = bytes(500_001, 1);
+    fs::OpenOptions::new().append(true).open(&file).unwrap().write_all(&whole[200_000..]).unwrap();
+    assert_eq!(store::list(object.parent().unwrap()).unwrap(), [], "nothing is there before the end");
+    store::upload(&[(file, object.clone())], Some(ahead)).unwrap();
+    assert!(store::get(&object, 1 << 20).unwrap().unwrap().0 == whole);
+}
+
+#[test]
+fn a_table_that_was_written_anew_is_sent_anew() {
+    let place = tempfile::tempdir().unwrap();
+    let (file, object, ahead) = begun("anew", place.path());
+    fs::remove_file(&file).unwrap();
+    let other = bytes(400_000, 3);
+    fs::write(&file, &other).unwrap();
+    store::upload(&[(file, object.clone())], Some(ahead)).unwrap();
+    assert!(store::get(&object, 1 << 20).unwrap().unwrap().0 == other);
+}
+
+#[test]
+fn a_run_that_fails_leaves_nothing_that_was_sent() {
+    let place = tempfile::tempdir().unwrap();
+    let (_, object, ahead) = begun("fails", place.path());
+    drop(ahead);
+    assert_eq!(store::list(object.parent().unwrap()).unwrap(), []);
 }

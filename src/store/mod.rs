@@ -4,6 +4,7 @@
 //! ```text
 //! Location (what a URL says) --> service (one client for each bucket) --> objects (list, head, get, put, delete)
 //!                                                                     --> remote  (one object, read in blocks ahead)
+//!                                                                  --> sending (files, in parts; `ahead`: as they grow)
 //! ```
 //!
 //! Everything here blocks its caller; the requests run on two threads of their own. Credentials come from the
@@ -13,6 +14,8 @@
 // What comes from outside must end in an error, not in a panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[cfg(feature = "cloud")]
+mod ahead;
 #[cfg(all(test, feature = "cloud"))]
 pub(crate) mod fault;
 mod location;
@@ -23,16 +26,22 @@ mod remote;
 #[cfg(all(test, feature = "cloud"))]
 mod remote_tests;
 #[cfg(feature = "cloud")]
+mod sending;
+#[cfg(feature = "cloud")]
 mod service;
 #[cfg(feature = "cloud")]
 mod spool;
 
+#[cfg(feature = "cloud")]
+pub(crate) use ahead::Ahead;
 pub(crate) use location::Location;
 pub use location::{check, is_url};
 #[cfg(feature = "cloud")]
-pub(crate) use objects::{Condition, Entry, Meta, Put, delete, download, get, head, is_folder, list, put, upload};
+pub(crate) use objects::{Condition, Entry, Meta, Put, delete, download, get, head, is_folder, list, put};
 #[cfg(feature = "cloud")]
 pub(crate) use remote::Remote;
+#[cfg(feature = "cloud")]
+pub(crate) use sending::upload;
 #[cfg(feature = "cloud")]
 pub use service::stop_when;
 
@@ -42,7 +51,7 @@ use std::io;
 use std::path::Path;
 
 /// Bytes that reading from a store takes beside everything else, whatever the size of the objects: blocks on their way
-/// and buffers of connections. An estimate, on the safe side of what was seen.
+/// and buffers of connections. Writing to one while a command works takes as many. An estimate, on the safe side of what was seen.
 #[cfg(feature = "cloud")]
 pub(crate) const BYTES: u64 = 48 << 20;
 

@@ -3,20 +3,14 @@
 //! Errors are those of the system by their kind (`NotFound`, `AlreadyExists`, `PermissionDenied`), with the words of
 //! the store; an interruption is an error with [`crate::Error::Interrupted`] in it.
 
-use super::service::{Place, runtime, said, wait, wait_to_the_end};
+use super::sending::{CLEANING, SIDE_BY_SIDE};
+use super::service::{Place, said, wait, wait_to_the_end};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use object_store::path::Path as Key;
 use object_store::{GetOptions, ObjectMeta, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-/// Bytes that are sent at once. A larger file goes in parts of this size.
-const PART: usize = 8 << 20;
-/// Files that are on their way side by side, each with up to three parts in memory.
-const SIDE_BY_SIDE: usize = 3;
-/// How long a cleaning up may take that nobody waits for gladly.
-const CLEANING: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// What an object was when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,76 +138,6 @@ pub(crate) fn put(url: &Path, bytes: &[u8], condition: &Condition) -> io::Result
             Err(error) => Err(said(&error)),
         }
     }))
-}
-
-/// Sends files of this machine, several at a time; an object of the same name is replaced.
-pub(crate) fn upload(files: &[(PathBuf, PathBuf)]) -> io::Result<()> {
-    let mut works = Vec::new();
-    for (file, url) in files {
-        let place = Place::of(url)?;
-        works.push(async move { place.ask(send(file, &place)).await });
-    }
-    wait(stream::iter(works).buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>()).map(drop)
-}
-
-async fn send(file: &Path, place: &Place) -> io::Result<()> {
-    let Place { store, key, .. } = place;
-    let mut file = File::open(file)?;
-    let first = next_part(&mut file)?;
-    if first.len() < PART {
-        return store.put(key, first.into()).await.map(drop).map_err(|error| said(&error));
-    }
-    let mut sending = Sending { upload: Some(store.put_multipart(key).await.map_err(|error| said(&error))?) };
-    let sent = sending.parts(first, &mut file).await;
-    if let Some(mut upload) = sending.upload.take() {
-        // The error of the upload is told, whatever comes of this.
-        let _ = tokio::time::timeout(CLEANING, upload.abort()).await;
-    }
-    sent
-}
-
-/// An upload in parts; `None` once it is complete. What was sent of one that is interrupted is taken back.
-struct Sending {
-    upload: Option<Box<dyn object_store::MultipartUpload>>,
-}
-
-impl Sending {
-    async fn parts(&mut self, first: Vec<u8>, file: &mut File) -> io::Result<()> {
-        let Some(upload) = self.upload.as_mut() else { return Ok(()) };
-        let mut running = stream::FuturesUnordered::new();
-        let mut part = first;
-        while !part.is_empty() {
-            running.push(upload.put_part(part.into()));
-            if running.len() >= 2
-                && let Some(sent) = running.next().await
-            {
-                sent.map_err(|error| said(&error))?;
-            }
-            part = next_part(file)?;
-        }
-        while let Some(sent) = running.next().await {
-            sent.map_err(|error| said(&error))?;
-        }
-        drop(running);
-        upload.complete().await.map_err(|error| said(&error))?;
-        self.upload = None;
-        Ok(())
-    }
-}
-
-impl Drop for Sending {
-    fn drop(&mut self) {
-        if let (Some(mut upload), Ok(runtime)) = (self.upload.take(), runtime()) {
-            drop(runtime.spawn(async move { tokio::time::timeout(CLEANING, upload.abort()).await.map(drop) }));
-        }
-    }
-}
-
-/// The next bytes of a file, as many as a part has; fewer at its end.
-fn next_part(file: &mut File) -> io::Result<Vec<u8>> {
-    let mut part = Vec::new();
-    file.take(PART as u64).read_to_end(&mut part)?;
-    Ok(part)
 }
 
 /// Brings objects to files of this machine, several at a time. One that is not there is left out; says which are there.
