@@ -226,11 +226,15 @@ impl MemoryLimit {
     #[must_use]
     pub fn exceeded(self, what: &str, rows: u64, threads: usize, need: Need) -> Error {
         let enough = need.of(NARROWEST, rows.saturating_mul(DECODED_ROW), threads).div_ceil(MIB);
+        // What did not fit was found on the way, and may be less than what comes after it.
+        let more = self.0.div_ceil(MIB).saturating_mul(5).div_ceil(4);
+        let enough = if enough.saturating_mul(MIB) > self.0 { enough } else { more };
+        let fewer = if threads > 1 { ", or use fewer --threads" } else { "" };
         Error::Memory(format!(
             "the memory limit of {self} does not suffice: {what}\n  \
              expected: about {enough} MiB on {threads} thread(s)"
         ))
-        .hint("raise --memory-limit, or use fewer --threads")
+        .hint(format!("raise --memory-limit{fewer}"))
     }
 }
 
@@ -348,6 +352,10 @@ mod tests {
         let text =
             MemoryLimit(200 * MIB).exceeded("it is too large", 1 << 18, 2, Need::ROWS.keeping(8 * MIB)).to_string();
         assert!(text.contains("limit of 200 MiB") && text.contains("about 240 MiB on 2 thread(s)"), "{text}");
+        // An estimate below the limit that did not suffice helps nobody.
+        let error = MemoryLimit(200 * MIB).exceeded("it is too large", 0, 1, Need::ROWS);
+        assert!(error.to_string().contains("about 250 MiB on 1 thread(s)"), "{error}");
+        assert_eq!(error.hint_text(), Some("raise --memory-limit"));
         assert!(MemoryLimit::of_machine().bytes() > 0);
         let least = |need: Need, threads| need.of(NARROWEST, 0, threads) / MIB;
         let of = |rows| least(Need::ROWS.of_rows(rows), 1);

@@ -378,7 +378,7 @@ def stress(
     report: bool = True,
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,
-) -> bool: ...
+) -> int | None: ...
 def compare_rules(
     snapshot: str,
     out: str,
@@ -395,7 +395,7 @@ def compare_rules(
     mark_check: str = "50%",
     threads: int | None = None,
     progress: Callable[[str, int, int, str], object] | None = None,
-) -> bool: ...
+) -> int | None: ...
 def compare_runs(
     a: str,
     b: str,

@@ -13,10 +13,13 @@ from ._types import Format, Path, Progress, TableLike, groupings, optional
 from .errors import TooManyRejects, UsageError
 
 
-def _finish(folder: Folder, too_many_rejects: bool) -> Outputs:
+def _finish(folder: Folder, too_many_rejects: int | None) -> Outputs:
     outputs = folder.outputs()
-    if too_many_rejects:
-        message = "more rows are broken than `max_rejects` allows; table `rejects` of its `outputs` lists them"
+    if too_many_rejects is not None:
+        message = (
+            f"{too_many_rejects} rows are broken, more than `max_rejects` allows; "
+            "table `rejects` of its `outputs` lists them"
+        )
         raise TooManyRejects(message, outputs)
     return outputs
 

@@ -16,7 +16,7 @@ use remargin::stress::{Detail, Distributed, ScenarioSources, StressRequest};
 use remargin::{Error, batches, results, stress as stressing};
 use std::path::PathBuf;
 
-/// Stresses a book; returns true if more rows are broken than allowed.
+/// Stresses a book; returns the number of broken rows if it is more than allowed.
 #[pyfunction]
 #[pyo3(signature = (
     snapshot, out, *, rules = None, scenarios = None, shocks = None, detail = "at-risk", distribution = "book",
@@ -46,7 +46,7 @@ pub fn stress<'py>(
     report: bool,
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
-) -> PyResult<bool> {
+) -> PyResult<Option<u64>> {
     let details = [("all", Detail::All), ("at-risk", Detail::AtRisk), ("none", Detail::None)];
     let whose = [("accounts", Distributed::Accounts), ("book", Distributed::Book), ("none", Distributed::None)];
     let (detail, whose) = (choose("detail", detail, &details)?, choose("distribution", distribution, &whose)?);
@@ -87,7 +87,7 @@ fn basis(side: &Bound<'_, Rules>, spot_offset: Option<&str>) -> PyResult<Basis> 
     Ok(Basis { rules: side.get().0.as_ref().clone(), spot_offset })
 }
 
-/// Compares two rule sets over a snapshot; returns true if more rows are broken than allowed.
+/// Compares two rule sets over a snapshot; returns the number of broken rows if it is more than allowed.
 #[pyfunction]
 #[pyo3(signature = (
     snapshot, out, a, b, *, spot_offset_a = None, spot_offset_b = None, format = "parquet", force = false,
@@ -110,7 +110,7 @@ pub fn compare_rules<'py>(
     mark_check: &str,
     threads: Option<usize>,
     progress: Option<Bound<'py, PyAny>>,
-) -> PyResult<bool> {
+) -> PyResult<Option<u64>> {
     let output = request::output("compare", &snapshot, out, format, force)?;
     let snapshot = request::snapshot(py, snapshot, allow_rules_date, mark_check, max_rejects, memory_limit)?;
     let request = RulesRequest::new(snapshot, basis(a, spot_offset_a)?, basis(b, spot_offset_b)?).with_target(output);
@@ -177,9 +177,9 @@ pub fn distances<'py>(
     let snapshot = request::snapshot(py, snapshot, allow_rules_date, mark_check, max_rejects, None)?;
     let request = DistancesRequest::new(snapshot, rules.as_ref().clone(), whose);
     let outcome = work::run(py, threads, progress, |progress| chosen::run(&request, progress))?;
-    if outcome.too_many_rejects {
-        let message = "more rows are broken than `max_rejects` allows; `remargin.check` lists them";
-        return Err(errors::named(py, "TooManyRejects", message, None));
+    if let Some(broken) = outcome.too_many_rejects {
+        let message = format!("{broken} rows are broken, more than `max_rejects` allows; `remargin.check` lists them");
+        return Err(errors::named(py, "TooManyRejects", &message, None));
     }
     Ok(Table(outcome.distances))
 }

@@ -56,9 +56,9 @@ pub fn run<'py>(
         .with_limits(request::limits(py, limits)?);
     (request.shocks, request.previous, request.history) = (shocks, previous, history);
     let outcome = work::run(py, threads, progress, |progress| remargin::run::run(&request, progress))?;
-    if outcome.too_many_rejects {
+    if let Some(broken) = outcome.too_many_rejects {
         let message = format!(
-            "more rows are broken than `max_rejects` allows; table `rejects` in `{}` lists them",
+            "{broken} rows are broken, more than `max_rejects` allows; table `rejects` in `{}` lists them",
             request.output.dir.display()
         );
         return Err(errors::named(py, "TooManyRejects", &message, None));

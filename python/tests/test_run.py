@@ -61,7 +61,7 @@ def test_too_many_rejects(tmp_path: Path) -> None:
         (broken / file.name).write_bytes(file.read_bytes())
     with (broken / "positions.csv").open("a") as positions:
         positions.write("somebody,NO-SUCH-SWAP,1,1\n")
-    with pytest.raises(remargin.TooManyRejects, match="more rows are broken"):
+    with pytest.raises(remargin.TooManyRejects, match="broken, more than"):
         remargin.run(broken, tmp_path / "out")
     assert (tmp_path / "out" / "manifest.json").is_file()
     assert remargin.run(broken, tmp_path / "out", force=True, max_rejects=1)["rejects"]["broken"] == 1

@@ -35,8 +35,8 @@ pub struct Findings {
     snapshot: Snapshot,
     /// Accounts that would be margined.
     pub accounts: usize,
-    /// More rows are broken than [`SnapshotRequest::max_rejects`] tolerates (exit 4).
-    pub too_many_rejects: bool,
+    /// So many rows are broken, more than [`SnapshotRequest::max_rejects`] tolerates (exit 4).
+    pub too_many_rejects: Option<u64>,
 }
 
 /// Rejected rows of one reason.
@@ -53,7 +53,7 @@ struct Group<'a> {
 /// use remargin::progress::Silent;
 /// let rules = remargin::rules::load(None, &[])?;
 /// let findings = check(&"data/sample".into(), &rules, &Silent)?;
-/// assert_eq!((findings.accounts, findings.too_many_rejects), (300, false));
+/// assert_eq!((findings.accounts, findings.too_many_rejects), (300, None));
 /// # Ok::<(), remargin::Error>(())
 /// ```
 ///
@@ -87,7 +87,7 @@ pub fn check(request: &SnapshotRequest, rules: &LoadedRules, progress: &dyn Prog
         dir: request.dir,
         as_of: timestamp(snapshot.as_of_ns)?,
         hash: snapshot::snapshot_hash(&snapshot.inputs),
-        too_many_rejects: snapshot.has_too_many_rejects(request.max_rejects),
+        too_many_rejects: snapshot.too_many_rejects(request.max_rejects),
         snapshot,
         accounts,
     })

@@ -47,7 +47,8 @@ impl CheckArgs {
             TextFormat::Text => findings.to_text(),
             TextFormat::Json => format!("{:#}\n", findings.to_json()?),
         })?;
-        if findings.too_many_rejects {
+        if let Some(broken) = findings.too_many_rejects {
+            terminal.broken_rows(broken, "stdout lists them");
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)

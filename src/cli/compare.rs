@@ -210,8 +210,8 @@ impl CompareArgs {
             );
             return Ok(exit::NOT_ATTRIBUTED);
         }
-        if outcome.too_many_rejects {
-            terminal.too_many_rejects(None);
+        if let Some(broken) = outcome.too_many_rejects {
+            terminal.too_many_rejects(broken, None);
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)

@@ -16,7 +16,9 @@ Examples:
   remargin report out --out monday.html
 
 The page needs no network and no other files, and can be mailed. `run` and `stress` write it themselves, unless
---no-report is given. The same version writes the same page, byte for byte, from the same files.";
+--no-report is given. The same version writes the same page, byte for byte, from the same files.
+
+Exit code 3: DIR is not a finished run, or a table was changed since: no page shows what the run did not write.";
 
 /// Rebuilds the page of a finished run from its files
 #[derive(Args)]
@@ -40,10 +42,8 @@ impl ReportArgs {
         for file in &rebuilt.missing {
             terminal.note(format_args!("{file} is not there any more: the page is without its rows"));
         }
-        if rebuilt.as_listed == Some(false) {
-            terminal.note(
-                "it differs from the page in the manifest: the run had another version, or a file has changed since",
-            );
+        if rebuilt.as_listed == Some(false) && rebuilt.missing.is_empty() {
+            terminal.note("it differs from the page in the manifest: another version wrote that");
         }
         if self.open {
             open(&out)?;

@@ -122,7 +122,7 @@ impl RunArgs {
         let (limits, in_liquidation) =
             (outcome.summary.limits.as_ref(), outcome.summary.accounts.by_status.liquidation);
         let failures = failures(&self.fail_on, in_liquidation, limits);
-        let code = match (failures.is_empty(), outcome.too_many_rejects) {
+        let code = match (failures.is_empty(), outcome.too_many_rejects.is_some()) {
             (false, _) => exit::FAILED_ON,
             (true, true) => exit::TOO_MANY_REJECTS,
             (true, false) => exit::DONE,
@@ -141,8 +141,8 @@ impl RunArgs {
             }
         }
         terminal.note(format_args!("wrote {}", self.out.display()));
-        if outcome.too_many_rejects {
-            terminal.too_many_rejects(Some(&self.out));
+        if let Some(broken) = outcome.too_many_rejects {
+            terminal.too_many_rejects(broken, Some(&self.out));
         }
         for failure in failures {
             terminal.error(code, failure);

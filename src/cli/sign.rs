@@ -17,10 +17,10 @@ The signature covers manifest.json, whose hashes cover every output and input. W
 the hashes right, but cannot sign them again without the secret key: keep it on another machine than the outputs.
 
 Keys and signatures are those of minisign: a key of `minisign -G -W` signs here, and `minisign -Vm out/manifest.json`
-checks what is signed here. Run `remargin verify` before signing: a signature says who vouches, not that figures are
-right.
+checks what is signed here. A run whose outputs are not those of its manifest is not signed. Run `remargin verify`
+before signing: a signature says who vouches, not that figures are right.
 
-Exit code 0: signed; 3: DIR is not a finished run, or the key cannot be used.";
+Exit code 0: signed; 3: DIR is not a finished run, an output was changed, or the key cannot be used.";
 
 /// Signs a finished run, so that later changes are noticed
 #[derive(Args)]
@@ -47,7 +47,7 @@ impl SignArgs {
         let (Some(dir), Some(key)) = (&self.dir, &self.key) else {
             return Err(Error::Usage("`sign` needs a folder and --key FILE".to_owned()));
         };
-        let written = signature::sign(dir, key)?;
+        let written = signature::sign(dir, key, terminal)?;
         if signature::is_exposed(key) {
             terminal.note(format_args!(
                 "warning: others than its owner can read the secret key {0}, or write to it\n  hint:     chmod 600 {0}",

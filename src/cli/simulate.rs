@@ -131,8 +131,8 @@ impl SimulateArgs {
             }
         }
         terminal.note(format_args!("wrote {}", out.display()));
-        if outcome.too_many_rejects {
-            terminal.too_many_rejects(Some(out));
+        if let Some(broken) = outcome.too_many_rejects {
+            terminal.too_many_rejects(broken, Some(out));
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)

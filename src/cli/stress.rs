@@ -207,7 +207,7 @@ impl StressArgs {
         let outcome = watch.failed(self.stress(out, args, terminal), terminal)?;
         let limits = outcome.summary.limits.as_ref();
         let failures = failures(&self.fail_on, 0, limits);
-        let code = match (failures.is_empty(), outcome.too_many_rejects) {
+        let code = match (failures.is_empty(), outcome.too_many_rejects.is_some()) {
             (false, _) => exit::FAILED_ON,
             (true, true) => exit::TOO_MANY_REJECTS,
             (true, false) => exit::DONE,
@@ -222,8 +222,8 @@ impl StressArgs {
             terminal.note(in_short(limits, summary.base.accounts.unmargined));
         }
         terminal.note(format_args!("wrote {}", out.display()));
-        if outcome.too_many_rejects {
-            terminal.too_many_rejects(Some(out));
+        if let Some(broken) = outcome.too_many_rejects {
+            terminal.too_many_rejects(broken, Some(out));
         }
         for failure in failures {
             terminal.error(code, failure);
@@ -278,8 +278,8 @@ impl StressArgs {
             TextFormat::Text => outcome.to_text(),
             TextFormat::Json => format!("{:#}\n", outcome.to_json()?),
         })?;
-        if outcome.too_many_rejects {
-            terminal.too_many_rejects(None);
+        if let Some(broken) = outcome.too_many_rejects {
+            terminal.too_many_rejects(broken, None);
             return Ok(exit::TOO_MANY_REJECTS);
         }
         Ok(exit::DONE)

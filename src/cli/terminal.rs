@@ -167,13 +167,19 @@ impl Terminal {
         say(format_args!("{start}error:{end} {}", shown(&text.to_string())));
     }
 
-    /// The error of a command with more broken rows than it may have. Table `rejects` in `out` lists them, if there is
-    /// one.
-    pub fn too_many_rejects(&self, out: Option<&Path>) {
+    /// The error of a command with so many broken rows, more than it may have. Table `rejects` in `out` lists them, if
+    /// there is one.
+    pub fn too_many_rejects(&self, broken: u64, out: Option<&Path>) {
         let listed = out.map_or("`remargin check` lists them".to_owned(), |out| {
             format!("table `rejects` in `{}` lists them", out.display())
         });
-        let text = format!("more rows are broken than `--max-rejects` allows; {listed}");
+        self.broken_rows(broken, &listed);
+    }
+
+    /// The same; `listed` says where they are.
+    pub fn broken_rows(&self, broken: u64, listed: &str) {
+        let rows = if broken == 1 { "row is" } else { "rows are" };
+        let text = format!("{broken} {rows} broken, more than `--max-rejects` allows; {listed}");
         self.error(super::exit::TOO_MANY_REJECTS, text);
     }
 

@@ -37,8 +37,9 @@ use summary::{CompareSummary, NewBreach, ParameterChange};
 pub struct CompareOutcome {
     /// Counts and totals.
     pub summary: CompareSummary,
-    /// More rows of the snapshot are broken than the request tolerates (exit 4); everything is written all the same.
-    pub too_many_rejects: bool,
+    /// So many rows of the snapshot are broken, more than the request tolerates (exit 4); everything is written all the
+    /// same.
+    pub too_many_rejects: Option<u64>,
     /// Every account that breaches in B and did not in A: liquidation before IM deficit, the lowest ratio first.
     pub new_breaches: Vec<NewBreach>,
     /// Why the changes of two runs are not attributed to causes, if so; what the runs say is compared all the same.

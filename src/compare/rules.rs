@@ -145,7 +145,7 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
     };
     let summary = summary::of(about, &stats, &groups.names)?;
     if let (Some(folder), Some(target)) = (folder, &request.target) {
-        progress.stage("write", "files", 0);
+        progress.stage("write", "rows", 0);
         let unmargined: Vec<_> = snapshot
             .unmargined
             .iter()
@@ -167,7 +167,7 @@ pub fn compare_rules(request: &RulesRequest, progress: &dyn Progress) -> Result<
         manifest::write(&folder, &target.command_line, &sides, &outputs, clock.elapsed())?;
         folder.publish()?;
     }
-    let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
+    let too_many_rejects = snapshot.too_many_rejects(request.snapshot.max_rejects);
     let new_breaches = summary::new_breaches(&stats);
     Ok(CompareOutcome { summary, too_many_rejects, new_breaches, not_attributed: None })
 }

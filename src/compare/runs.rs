@@ -225,7 +225,7 @@ pub(super) fn compare_trusted(
     let Compared { stats, units, changes, snapshots } = compared;
     let summary = summary::of(about, &stats, &units)?;
     if let (Some(folder), Some(target)) = (folder, &request.target) {
-        progress.stage("write", "files", 0);
+        progress.stage("write", "rows", 0);
         let mut outputs: Vec<_> = changes.into_iter().collect();
         outputs.extend(write_tables(folder.path(), target.format, &stats, &units, &unmargined, &summary)?);
         if let Some(members) = members {
@@ -242,7 +242,7 @@ pub(super) fn compare_trusted(
         folder.publish()?;
     }
     let new_breaches = summary::new_breaches(&stats);
-    Ok(CompareOutcome { summary, too_many_rejects: false, new_breaches, not_attributed })
+    Ok(CompareOutcome { summary, too_many_rejects: None, new_breaches, not_attributed })
 }
 
 /// Without the places that an error names: outputs know nothing of paths.

@@ -33,6 +33,9 @@ impl CompareSummary {
             count(accounts.closed),
             count(accounts.unmargined)
         );
+        if accounts.kept == 0 && accounts.new > 0 && accounts.closed > 0 {
+            text += "No account is in both: A and B may be of different books.\n\n";
+        }
         block(&mut text, &self.totals_table());
         block(&mut text, &self.counts_table());
         let breaches = &self.breaches;

@@ -50,8 +50,9 @@ impl DistancesRequest {
 pub struct DistancesOutcome {
     /// The table [`DISTANCES`](tables::DISTANCES): accounts in byte order of their ids. Labels are plain text.
     pub distances: Rows,
-    /// More rows are broken than [`SnapshotRequest::max_rejects`] tolerates (exit 4): their accounts are left out.
-    pub too_many_rejects: bool,
+    /// So many rows are broken, more than [`SnapshotRequest::max_rejects`] tolerates (exit 4): their accounts are left
+    /// out.
+    pub too_many_rejects: Option<u64>,
 }
 
 /// Searches the distances of accounts from liquidation.
@@ -79,7 +80,7 @@ pub fn run(request: &DistancesRequest, progress: &dyn Progress) -> Result<Distan
     if !request.snapshot.allow_rules_date {
         request.rules.check_date(loaded.as_of_ns)?;
     }
-    let too_many_rejects = loaded.has_too_many_rejects(request.snapshot.max_rejects);
+    let too_many_rejects = loaded.too_many_rejects(request.snapshot.max_rejects);
     let (market, book) = (&loaded.market, &loaded.book);
     let accounts = match &request.whose {
         Whose::All => (0..book.len()).collect(),

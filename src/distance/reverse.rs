@@ -142,9 +142,9 @@ pub struct ReverseOutcome {
     pub answers: Vec<ReverseStress>,
     /// Accounts excluded from every count because one of their rows is broken.
     pub unmargined: u64,
-    /// The snapshot has more broken rows than
+    /// So many rows of the snapshot are broken, more than
     /// [`SnapshotRequest::max_rejects`](crate::request::SnapshotRequest::max_rejects) accepts (exit 4).
-    pub too_many_rejects: bool,
+    pub too_many_rejects: Option<u64>,
 }
 
 /// Answers statements about the book of a snapshot. The snapshot is loaded once.
@@ -157,7 +157,7 @@ pub fn run(request: &ReverseRequest, progress: &dyn Progress) -> Result<ReverseO
     let options =
         LoadOptions { default_spot_offset: rules.default_spot_offset, expectations: &snapshot.expectations, progress };
     let loaded = snapshot::load(&request.snapshot.dir, &options)?;
-    let too_many_rejects = loaded.has_too_many_rejects(request.snapshot.max_rejects);
+    let too_many_rejects = loaded.too_many_rejects(request.snapshot.max_rejects);
     let Snapshot { market, book, as_of_ns, unmargined, .. } = loaded;
     if !request.snapshot.allow_rules_date {
         request.rules.check_date(as_of_ns)?;

@@ -143,6 +143,12 @@ impl<'a> OpenBook<'a> {
         self.stream.weigh()
     }
 
+    /// Rows of positions and balances, about.
+    #[must_use]
+    pub fn valued_rows(&self) -> u64 {
+        self.stream.weigh_valued()
+    }
+
     /// Rows of the row groups that are decoded together, if the tables are such that they may stream.
     #[must_use]
     pub fn group_rows(&self) -> u64 {

@@ -65,13 +65,17 @@ impl FromStr for Dialect {
     }
 }
 
-/// A name in SQL that needs no quotes: letters, digits and `_`, at most three parts with dots between.
-fn check_name(name: &str) -> Result<()> {
-    let is_part = |part: &str| {
+/// A name in SQL that needs no quotes: letters, digits and `_`, at most three parts with dots between. In BigQuery the
+/// names of projects, the first of three, and of tables may have `-`, and those of datasets may not.
+fn check_name(dialect: Dialect, name: &str) -> Result<()> {
+    let parts: Vec<&str> = name.split('.').collect();
+    let is_part = |(place, part): (usize, &&str)| {
+        let may_have_dash =
+            dialect == Dialect::BigQuery && (place + 1 == parts.len() || parts.len() == 3 && place == 0);
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-' && may_have_dash)
     };
-    if name.split('.').count() <= 3 && name.split('.').all(is_part) {
+    if parts.len() <= 3 && parts.iter().enumerate().all(is_part) {
         return Ok(());
     }
     Err(Error::Usage(format!(
@@ -86,7 +90,7 @@ pub(super) fn create(
     schema: &Schema,
     meaning: impl Fn(&str) -> Option<String>,
 ) -> Result<String> {
-    check_name(name)?;
+    check_name(dialect, name)?;
     let table: Vec<String> = name.split('.').map(|part| dialect.quoted(part)).collect();
     let mut text = format!("CREATE TABLE {} (\n", table.join("."));
     let last = schema.fields().len().saturating_sub(1);
@@ -153,6 +157,15 @@ mod tests {
         );
         for name in ["", "a b", "a;drop", "1a", "a.b.c.d", "a.", "a\"b"] {
             assert_eq!(of(Dialect::Postgres, name).unwrap_err().exit_code(), 2, "{name}");
+        }
+        let named = of(Dialect::BigQuery, "risk-prod.margin.end-of-day").unwrap();
+        assert!(named.starts_with("CREATE TABLE `risk-prod`.`margin`.`end-of-day` (\n"), "{named}");
+        for (dialect, name) in [
+            (Dialect::BigQuery, "risk-prod.accounts"),
+            (Dialect::BigQuery, "risk.end-of-day.accounts"),
+            (Dialect::Postgres, "risk-prod.margin.t"),
+        ] {
+            assert_eq!(of(dialect, name).unwrap_err().exit_code(), 2, "{name}");
         }
         assert_eq!("oracle".parse::<Dialect>().unwrap_err().exit_code(), 2);
     }

@@ -114,10 +114,10 @@ impl Found {
             let invalid = invalid.value(&request.table).expected("a table in Parquet or Arrow");
             return Err(invalid.hint("run it again with `--format parquet`").into());
         };
+        if read.identity.is_some() {
+            check_identity(&manifest, &Recorded::of_run(&request.run)?)?;
+        }
         let front = if request.with_run {
-            if read.identity.is_some() {
-                check_identity(&manifest, &Recorded::of_run(&request.run)?)?;
-            }
             let missing = |name: &str| {
                 Invalid::new(format!("the manifest has no `{name}`"))
                     .file(&manifest)

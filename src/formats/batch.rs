@@ -93,12 +93,22 @@ fn missing(file: &Path, column: &Column, found: &[(&str, &DataType)]) -> Invalid
     let names: Vec<_> = found.iter().map(|(name, _)| format!("`{name}`")).collect();
     let has = format!("the file has {}", if names.is_empty() { "none".into() } else { names.join(", ") });
     let near = nearest(column.name, found.iter().map(|(name, _)| *name));
-    let hint = near.map_or(has.clone(), |near| format!("is it `{near}`? {has}"));
+    let hint = match (near, with_comma(column.name, found)) {
+        (Some(near), _) => format!("is it `{near}`? {has}"),
+        (None, Some(whole)) => format!("is it `{whole}`? A name with a comma stands in double quotes; {has}"),
+        (None, None) => has,
+    };
     Invalid::new("missing column")
         .file(file)
         .column(column.name)
         .expected(format!("a column of {}", column.kind.expected()))
         .hint(hint)
+}
+
+/// The column of whose name, between commas, this is a part. A file with a single column has other commas.
+fn with_comma<'a>(name: &str, found: &[(&'a str, &DataType)]) -> Option<&'a str> {
+    let has_part = |whole: &&str| whole.contains(',') && whole.split(',').any(|part| part.trim() == name);
+    found.iter().map(|(found, _)| *found).filter(|_| found.len() > 1).find(has_part)
 }
 
 /// Letters of the longest name that is compared with others.

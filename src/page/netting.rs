@@ -1,4 +1,5 @@
-//! What netting saves, as the page shows it: from `summary.json`, and the rows of `netting` with the largest benefit.
+//! What netting saves, as the page shows it: from `summary.json`, and the rows of `netting` with the largest benefit
+//! and the largest cost.
 
 use super::foremost::Foremost;
 use super::words::{cut, digits, money};
@@ -11,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Groups listed.
+/// Groups listed of those for which netting saves or changes nothing, and of those for which it costs.
 const GROUPS_SHOWN: usize = 500;
 /// Characters of names.
 const LONGEST_NAME: usize = 100;
@@ -43,8 +44,8 @@ pub(crate) struct Netting {
     /// MMR as a sum, netted, and the difference; the same of IMR.
     mmr: [Value; 3],
     imr: [Value; 3],
-    /// Groups, the largest benefit in MMR first: name, status, accounts, the figures of MMR, those of IMR, adjusted
-    /// equity, margin ratio.
+    /// Groups, the largest benefit in MMR first and the largest cost last: name, status, accounts, the figures of MMR,
+    /// those of IMR, adjusted equity, margin ratio.
     rows: Vec<Value>,
 }
 
@@ -52,12 +53,18 @@ impl Netting {
     /// Of the run in a folder, if its summary has netting.
     pub(crate) fn read(folder: &Path, of: Option<&NettingSummary>, progress: &dyn Progress) -> Result<Option<Self>> {
         let Some(of) = of else { return Ok(None) };
-        let fold = |largest: &mut Foremost<GROUPS_SHOWN>, names: &[&str], figures: &[Option<f64>]| {
-            let (&[group, status], Some(Some(benefit))) = (names, figures.get(BENEFIT)) else { return };
-            largest.add(*benefit, || line(group, status, figures));
+        let fold = |shown: &mut Shown, names: &[&str], figures: &[Option<f64>]| {
+            let (&[group, status], Some(&Some(benefit))) = (names, figures.get(BENEFIT)) else { return };
+            let of = if benefit < 0.0 { &mut shown.costing } else { &mut shown.saving };
+            of.add(benefit.abs(), || line(group, status, figures));
         };
-        let mut largest = Foremost::<GROUPS_SHOWN>::default();
-        scan_table(folder, "netting", &NAMES, &FIGURES, fold, |later| largest.merge(later), progress)?;
+        let mut shown = Shown::default();
+        let merge = |later: Shown| {
+            shown.saving.merge(later.saving);
+            shown.costing.merge(later.costing);
+        };
+        scan_table(folder, "netting", &NAMES, &FIGURES, fold, merge, progress)?;
+        let costing: Vec<Value> = shown.costing.into_rows().collect();
         let usd = |values: [f64; 3]| values.map(|value| money(Some(value)));
         Ok(Some(Self {
             by: cut(&of.by, LONGEST_NAME),
@@ -67,9 +74,16 @@ impl Netting {
             with_cost: of.groups_with_cost,
             mmr: usd([of.mmr_sum, of.mmr_netted, of.mmr_benefit]),
             imr: usd([of.imr_sum, of.imr_netted, of.imr_benefit]),
-            rows: largest.into_rows().collect(),
+            rows: shown.saving.into_rows().chain(costing.into_iter().rev()).collect(),
         }))
     }
+}
+
+/// The rows that are shown, by what netting does.
+#[derive(Default)]
+struct Shown {
+    saving: Foremost<GROUPS_SHOWN>,
+    costing: Foremost<GROUPS_SHOWN>,
 }
 
 fn line(group: &str, status: &str, figures: &[Option<f64>]) -> Value {

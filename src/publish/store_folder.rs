@@ -1,7 +1,7 @@
 //! An output folder at a URL that is published complete or not at all.
 //!
-//! It is built in a temporary folder of this machine. Large tables are sent in parts while they are written, and none is
-//! an object before the end:
+//! It is built in a temporary folder of this machine. Large tables are sent in parts while they are written, and none
+//! is an object before the end:
 //!
 //! ```text
 //! URL/run-ID/...       every file but the manifest, under a name that no other run has

@@ -5,14 +5,14 @@ use crate::market::scenario::BASE;
 use crate::page::content::{AtRiskRow, FIGURES, Identity, NAMES, Page, PageFile, UnitEntry, UnitsByAccount};
 use crate::page::{AT_RISK_SHOWN, Blame, Groups, Limits, Losses, Netting, Scenarios, render};
 use crate::progress::Progress;
-use crate::publish::MANIFEST;
-use crate::publish::{check_replaceable, write_file};
-use crate::results::{ResultRow, read_json, read_table};
+use crate::publish::recorded::Recorded;
+use crate::publish::{MANIFEST, check_replaceable, write_file};
+use crate::results::{ResultRow, check_run, read_json, read_table};
 use crate::rules::{Mark, RuleValue, RulesId};
 use crate::source;
 use crate::stress::StressSummary;
 use crate::totals::Summary;
-use crate::{Error, Result};
+use crate::{Error, Invalid, Result};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeSet;
@@ -47,6 +47,13 @@ struct Parameter {
     mark: Option<Mark>,
 }
 
+/// The part of every manifest that says what it is of.
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(default)]
+    outputs: Vec<PageFile>,
+}
+
 /// Distinguishes the `summary.json` of a stress from that of a run.
 #[derive(Deserialize)]
 struct SummaryKind {
@@ -69,17 +76,38 @@ pub struct Rebuilt {
 }
 
 /// Tables of which a page shows rows.
-const SHOWN: [&str; 9] =
-    ["at_risk", "risk_units", "groups", "group_units", "account_groups", "netting", "breaches", "scenarios", "tail"];
+const SHOWN: [&str; 12] = [
+    "at_risk",
+    "risk_units",
+    "groups",
+    "group_units",
+    "account_groups",
+    "netting",
+    "breaches",
+    "scenarios",
+    "tail",
+    "worst",
+    "migration",
+    "rejects",
+];
+
+/// Files that a page is drawn from.
+const READ: [&str; SHOWN.len() + 1] = {
+    let mut read = ["summary"; SHOWN.len() + 1];
+    read.split_at_mut(SHOWN.len()).0.copy_from_slice(&SHOWN);
+    read
+};
 
 /// Rebuilds the page of the finished run in `dir` and writes it to `out`, replacing an existing page.
 ///
 /// # Errors
 /// [`Error::Usage`](crate::Error::Usage) if `out` is another file;
-/// [`Error::Invalid`] if `dir` is not a finished run of this version, or one of its tables is broken; [`Error::Io`] if
-/// the page cannot be written; [`Error::Interrupted`].
+/// [`Error::Invalid`] if `dir` is not a finished run of this version, or one of its tables is broken or was edited;
+/// [`Error::Io`] if the page cannot be written; [`Error::Interrupted`].
 pub fn rebuild(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<Rebuilt> {
+    check_kind(dir)?;
     let manifest: Manifest = read_json(dir, MANIFEST)?;
+    check_run(dir, &Recorded::of_run(dir)?, &READ, progress)?;
     let listed = manifest.outputs.iter().find(|file| file.path == crate::page::REPORT).map(|file| file.blake3.clone());
     let missing = missing(dir, &manifest)?;
     let bytes = page_of(dir, progress)?;
@@ -88,6 +116,18 @@ pub fn rebuild(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<Rebuil
     write_file(out, &bytes)?;
     let hash = blake3::hash(&bytes).to_hex();
     Ok(Rebuilt { bytes: bytes.len() as u64, as_listed: listed.map(|listed| listed == hash.as_str()), missing })
+}
+
+/// Refuses what has a manifest and no page: every run writes `accounts`, and every stress `scenarios`.
+fn check_kind(dir: &Path) -> Result<()> {
+    let Ok(Kind { outputs }) = read_json::<Kind>(dir, MANIFEST) else { return Ok(()) };
+    let is_shown = |file: &PageFile| ["accounts.", "scenarios."].iter().any(|table| file.path.starts_with(table));
+    if outputs.iter().any(is_shown) {
+        return Ok(());
+    }
+    let invalid = Invalid::new("the folder has no page").file(dir.join(MANIFEST));
+    let invalid = invalid.expected("the folder of a finished run or stress");
+    Err(invalid.hint("a comparison, a simulation and a partition have none").into())
 }
 
 /// The tables that the manifest lists and that are in the folder in no format.

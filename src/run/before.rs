@@ -69,7 +69,7 @@ pub(super) fn tell(
             Some(given) if found.not_attributed.is_some() => given.clone(),
             _ => Box::new(found),
         });
-        progress.stage("write", "files", 0);
+        progress.stage("write", "rows", 0);
     }
     let book = HistoryRow::of_book(&provenance.identity()?.unwrap_or_default(), summary);
     let Some(file) = &request.history else {

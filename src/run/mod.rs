@@ -34,6 +34,7 @@ use crate::request::{DistanceScope, OutputRequest, SnapshotRequest};
 use crate::rules::LoadedRules;
 use crate::snapshot::stream::{Currencies, Cut};
 use crate::snapshot::{self, InputFile, LoadOptions};
+use crate::source::beside_bytes;
 use crate::tables;
 use crate::tables::rejects;
 use crate::totals::Summary;
@@ -170,9 +171,10 @@ impl RunRequest {
 pub struct RunOutcome {
     /// Counts and totals.
     pub summary: Summary,
-    /// More rows are broken than [`SnapshotRequest::max_rejects`](crate::request::SnapshotRequest::max_rejects)
-    /// tolerates (exit 4); everything is written all the same.
-    pub too_many_rejects: bool,
+    /// So many rows are broken, more than
+    /// [`SnapshotRequest::max_rejects`](crate::request::SnapshotRequest::max_rejects) tolerates (exit 4); everything is
+    /// written all the same.
+    pub too_many_rejects: Option<u64>,
     /// Wall time of each stage.
     pub timings: Timings,
     /// What its manifest says: identity, inputs, outputs.
@@ -240,7 +242,7 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunOutcome> 
 
 /// Tells the book what else is in memory. All scenarios are priced at once, so that an account's rows stand together.
 fn bound(request: &RunRequest, book: &mut OpenBook, scenarios: usize) -> Result<()> {
-    let mut need = Need::ROWS;
+    let mut need = Need::ROWS.keeping(beside_bytes(&request.output.dir));
     if request.distance == DistanceScope::All || request.net_by.is_some() {
         // Distances are searched, and groups netted, when all is margined: the book is kept until then.
         need = need.keeping(book.rows().saturating_mul(BOOK_ROW));
@@ -362,7 +364,7 @@ impl<'a> Job<'a> {
         timings.compute += clock.elapsed();
 
         let clock = Instant::now();
-        progress.stage("write", "files", 0);
+        progress.stage("write", "rows", 0);
         progress.check()?;
         let mut summary = tally.summary(&snapshot, &request.rules, unit_names, at_risk.len(), &spread)?;
         summary.scenarios = scenarios.len() as u64;
@@ -447,7 +449,7 @@ impl<'a> Job<'a> {
         let accounts = summary.accounts.margined;
         tracing::info!(accounts, seconds = timings.total().as_secs_f64(), "the accounts are margined");
 
-        let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
+        let too_many_rejects = snapshot.too_many_rejects(request.snapshot.max_rejects);
         Ok(RunOutcome { summary, too_many_rejects, timings, published })
     }
 }

@@ -12,7 +12,10 @@
 // Bad input must cause an error, not a panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use crate::progress::Progress;
+use crate::publish::recorded::{Recorded, RecordedFile};
 use crate::publish::{MANIFEST, SIGNATURE, write_file, write_new_private_file};
+use crate::results::{check_identity, check_output};
 use crate::source::{self, LARGEST_JSON};
 use crate::verify::Signature;
 use crate::{Error, Invalid, Result};
@@ -42,6 +45,17 @@ pub enum PublicKeySource {
 struct Ours {
     #[serde(rename = "remargin")]
     _version: String,
+    #[serde(default)]
+    outputs: Vec<RecordedFile>,
+    /// Of a partition.
+    #[serde(default)]
+    buckets: Vec<Bucket>,
+}
+
+#[derive(Deserialize)]
+struct Bucket {
+    path: PathBuf,
+    files: Vec<RecordedFile>,
 }
 
 /// Writes a new key pair: the secret key, without a password and readable by its owner alone, to `secret`, and the
@@ -67,11 +81,19 @@ pub fn generate_key(secret: &Path) -> Result<PathBuf> {
 /// there. Returns the path of the signature.
 ///
 /// # Errors
-/// [`Error::Invalid`] if `run` has no manifest of this program, or the key cannot be used; [`Error::Io`] if the
-/// signature cannot be written.
-pub fn sign(run: &Path, key: &Path) -> Result<PathBuf> {
-    let manifest = manifest_of(run)?;
+/// [`Error::Invalid`] if `run` has no manifest of this program, its manifest or an output was changed, or the key
+/// cannot be used; [`Error::Io`] if the signature cannot be written; [`Error::Interrupted`].
+pub fn sign(run: &Path, key: &Path, progress: &dyn Progress) -> Result<PathBuf> {
+    let (manifest, ours) = manifest_of(run)?;
     let secret = secret_key(key)?;
+    // A comparison has a manifest without an identity.
+    if let Ok(recorded) = Recorded::of_run(run) {
+        check_identity(&run.join(MANIFEST), &recorded)?;
+    }
+    ours.outputs.iter().try_for_each(|file| check_output(run, file, progress))?;
+    for Bucket { path, files } in &ours.buckets {
+        files.iter().try_for_each(|file| check_output(&run.join(path), file, progress))?;
+    }
     let unusable = |error: PError| unusable_key(key, &error);
     let public = PublicKey::from_secret_key(&secret).map_err(unusable)?;
     let signed = minisign::sign(Some(&public), &secret, Cursor::new(manifest), None, None).map_err(unusable)?;
@@ -102,7 +124,7 @@ pub fn is_exposed(key: &Path) -> bool {
 /// [`Error::Invalid`] if `run` has no manifest of this program, or the public key cannot be read.
 pub fn check(run: &Path, key: &PublicKeySource) -> Result<Signature> {
     let public = public_key(key)?;
-    let manifest = manifest_of(run)?;
+    let (manifest, _) = manifest_of(run)?;
     let signature = |problem: Option<String>, comment| Signature { key: public.to_base64(), problem, comment };
     let Some(text) = text(&run.join(SIGNATURE))? else {
         return Ok(signature(Some(format!("there is no signature `{SIGNATURE}`")), None));
@@ -119,15 +141,15 @@ pub fn check(run: &Path, key: &PublicKeySource) -> Result<Signature> {
     })
 }
 
-/// The bytes of a manifest that this program wrote.
-fn manifest_of(run: &Path) -> Result<Vec<u8>> {
+/// A manifest that this program wrote: its bytes, and what they say.
+fn manifest_of(run: &Path) -> Result<(Vec<u8>, Ours)> {
     let file = run.join(MANIFEST);
     let expected = "the folder of a finished run";
     let absent = || Invalid::new("does not exist").file(&file).expected(expected);
     let bytes = source::read_if_there(&file, LARGEST_JSON)?.ok_or_else(absent)?;
     let foreign = |error| Invalid::new(format!("not a manifest of remargin: {error}")).file(&file).expected(expected);
-    serde_json::from_slice::<Ours>(&bytes).map_err(foreign)?;
-    Ok(bytes)
+    let ours = serde_json::from_slice(&bytes).map_err(foreign)?;
+    Ok((bytes, ours))
 }
 
 fn secret_key(file: &Path) -> Result<SecretKey> {
@@ -179,6 +201,7 @@ fn text(file: &Path) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Silent;
     use std::fs;
 
     const MANIFEST_TEXT: &str = r#"{"remargin": "0.1.0", "outputs": []}"#;
@@ -203,7 +226,7 @@ mod tests {
         let run = dir.path();
         let problem = |key: &PublicKeySource| check(run, key).unwrap().problem;
         assert!(problem(&public).unwrap().contains("no signature"));
-        sign(run, &key).unwrap();
+        sign(run, &key, &Silent).unwrap();
         assert_eq!(problem(&public), None);
         let PublicKeySource::Stored(file) = &public else { panic!() };
         let text = PublicKeySource::Text(fs::read_to_string(file).unwrap().lines().nth(1).unwrap().to_owned());
@@ -255,11 +278,11 @@ mod tests {
         assert_eq!(check(run, &public).unwrap().problem, None);
         let key = run.join("tool.key");
         fs::write(&key, format!("untrusted comment: x\n{SECRET}\n")).unwrap();
-        sign(run, &key).unwrap();
+        sign(run, &key, &Silent).unwrap();
         assert_eq!(check(run, &public).unwrap().problem, None);
         // A damaged key does not sign.
         fs::write(&key, format!("untrusted comment: x\n{}\n", SECRET.replacen("TZnn", "AZnn", 1))).unwrap();
-        assert!(sign(run, &key).is_err());
+        assert!(sign(run, &key, &Silent).is_err());
         assert_eq!(check(run, &public).unwrap().problem, None, "the signature before stays");
     }
 
@@ -270,7 +293,8 @@ mod tests {
         let odd = run.join("odd");
         for text in ["", "untrusted comment: x\n", "untrusted comment: x\n%%%\n", "untrusted comment: x\nUldRAA==\n"] {
             fs::write(&odd, text).unwrap();
-            for error in [sign(run, &odd).unwrap_err(), check(run, &PublicKeySource::Stored(odd.clone())).unwrap_err()]
+            for error in
+                [sign(run, &odd, &Silent).unwrap_err(), check(run, &PublicKeySource::Stored(odd.clone())).unwrap_err()]
             {
                 assert_eq!(error.exit_code(), 3, "{text:?}: {error}");
                 assert!(error.to_string().contains("odd"), "{error}");
@@ -278,11 +302,11 @@ mod tests {
         }
         let with_password = KeyPair::generate_encrypted_keypair(Some("secret".to_owned())).unwrap();
         fs::write(&odd, with_password.sk.to_box(None).unwrap().into_string()).unwrap();
-        let error = sign(run, &odd).unwrap_err().to_string();
+        let error = sign(run, &odd, &Silent).unwrap_err().to_string();
         assert!(error.contains("minisign -Sm"), "{error}");
-        assert_eq!(sign(run, &run.join("absent")).unwrap_err().exit_code(), 3);
+        assert_eq!(sign(run, &run.join("absent"), &Silent).unwrap_err().exit_code(), 3);
         fs::write(run.join(MANIFEST), "{}").unwrap();
-        assert!(sign(run, &key).unwrap_err().to_string().contains("not a manifest of remargin"));
+        assert!(sign(run, &key, &Silent).unwrap_err().to_string().contains("not a manifest of remargin"));
     }
 
     #[cfg(unix)]

@@ -75,9 +75,9 @@ impl CheckCounts {
 pub struct SimulateOutcome {
     /// Operations by verdict.
     pub counts: CheckCounts,
-    /// The snapshot has more broken rows than
+    /// So many rows of the snapshot are broken, more than
     /// [`SnapshotRequest::max_rejects`](crate::request::SnapshotRequest::max_rejects) accepts.
-    pub too_many_rejects: bool,
+    pub too_many_rejects: Option<u64>,
     /// Wall time of each stage.
     pub timings: Timings,
 }
@@ -175,7 +175,7 @@ pub fn run(request: &SimulateRequest, progress: &dyn Progress) -> Result<Simulat
     let provenance = Provenance::new(&request.snapshot, &request.output, &request.rules, &snapshot, &timings, None);
     manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;
-    let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
+    let too_many_rejects = snapshot.too_many_rejects(request.snapshot.max_rejects);
     Ok(SimulateOutcome { counts, too_many_rejects, timings })
 }
 

@@ -135,11 +135,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// True if more rows are broken than `most` allows. A broken instrument that nobody holds is none of them.
+    /// The number of broken rows, if it is more than `most` allows. A broken instrument that nobody holds is none.
     #[must_use]
-    pub fn has_too_many_rejects(&self, most: MaxRejects) -> bool {
+    pub fn too_many_rejects(&self, most: MaxRejects) -> Option<u64> {
         let sum = |of: fn(&TableCount) -> u64| self.tables.iter().map(of).sum::<u64>();
-        most.exceeded(sum(|table| table.rows_broken).saturating_sub(self.unheld_broken), sum(|table| table.rows_in))
+        let broken = sum(|table| table.rows_broken).saturating_sub(self.unheld_broken);
+        most.exceeded(broken, sum(|table| table.rows_in)).then_some(broken)
     }
 
     /// Where a row of a table is, for people: its file, its number there, and the line of a CSV file.

@@ -253,7 +253,9 @@ impl Unused {
         }
         if !self.columns.is_empty() {
             let names: Vec<_> = self.columns.iter().map(|(table, name)| format!("{}.{name}", table.name())).collect();
-            let text = format!("columns that are not read: {}", first_few(names.iter().map(String::as_str)));
+            let attributes = self.columns.iter().any(|(table, _)| *table == Table::Accounts);
+            let by = if attributes { "; accounts can be grouped by those of `accounts`" } else { "" };
+            let text = format!("columns that are not read: {}{by}", first_few(names.iter().map(String::as_str)));
             warnings.push(Warning::new(Warning::UNUSED_COLUMNS, self.columns.len() as u64, text));
         }
         warnings

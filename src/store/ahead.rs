@@ -8,8 +8,8 @@
 //! A file under construction is only appended to, and its name stands for another file only after it was removed. The
 //! handle that is held tells one from the other.
 
-use super::sending::{CLEANING, PART, SIDE_BY_SIDE, Sending, next_part};
-use super::service::{GLANCE, Place, runtime, wait};
+use super::sending::{PART, SIDE_BY_SIDE, Sending, Work, next_part};
+use super::service::{GLANCE, Place, is_stopped, patience, runtime, wait};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -61,7 +61,7 @@ impl Drop for Ahead {
         drop(self.end.take());
         let (Some(work), Ok(runtime)) = (self.work.take(), runtime()) else { return };
         runtime.block_on(async {
-            let Ok(Ok(begun)) = tokio::time::timeout(CLEANING, work).await else { return };
+            let Ok(Ok(begun)) = tokio::time::timeout(patience(), work).await else { return };
             for (_, started) in begun {
                 started.sending.give_up().await;
             }
@@ -85,8 +85,8 @@ impl Started {
     }
 
     /// Sends the rest.
-    pub async fn finish(self) -> io::Result<()> {
-        self.sending.finish(self.file).await
+    pub async fn finish(self, work: &Work) -> io::Result<()> {
+        self.sending.finish(self.file, work).await
     }
 
     /// Sends what was written since, as long as few parts are on their way.
@@ -126,7 +126,9 @@ struct Looking {
 impl Looking {
     async fn until(mut self, mut ended: oneshot::Receiver<()>) -> Begun {
         loop {
-            self.look().await;
+            if !is_stopped() {
+                self.look().await;
+            }
             if tokio::time::timeout(GLANCE, &mut ended).await.is_ok() {
                 return self.begun;
             }

@@ -4,7 +4,7 @@
 //! ```text
 //! Location (what a URL says) --> service (one client for each bucket) --> objects (list, head, get, put, delete)
 //!                                                                     --> remote  (one object, read in blocks ahead)
-//!                                                                  --> sending (files, in parts; `ahead`: as they grow)
+//!                                                                     --> upload  (files; in parts as they grow)
 //! ```
 //!
 //! Everything here blocks its caller; the requests run on two threads of their own. Credentials come from the
@@ -31,6 +31,8 @@ mod sending;
 mod service;
 #[cfg(feature = "cloud")]
 mod spool;
+#[cfg(feature = "cloud")]
+mod upload;
 
 #[cfg(feature = "cloud")]
 pub(crate) use ahead::Ahead;
@@ -41,9 +43,9 @@ pub(crate) use objects::{Condition, Entry, Meta, Put, delete, download, get, hea
 #[cfg(feature = "cloud")]
 pub(crate) use remote::Remote;
 #[cfg(feature = "cloud")]
-pub(crate) use sending::upload;
-#[cfg(feature = "cloud")]
 pub use service::stop_when;
+#[cfg(feature = "cloud")]
+pub(crate) use upload::upload;
 
 use crate::Error;
 #[cfg(feature = "cloud")]
@@ -51,7 +53,8 @@ use std::io;
 use std::path::Path;
 
 /// Bytes that reading from a store takes beside everything else, whatever the size of the objects: blocks on their way
-/// and buffers of connections. Writing to one while a command works takes as many. An estimate, on the safe side of what was seen.
+/// and buffers of connections. Writing to one while a command works takes as many. An estimate, on the safe side of
+/// what was seen.
 #[cfg(feature = "cloud")]
 pub(crate) const BYTES: u64 = 48 << 20;
 

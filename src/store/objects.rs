@@ -3,8 +3,8 @@
 //! Errors are those of the system by their kind (`NotFound`, `AlreadyExists`, `PermissionDenied`), with the words of
 //! the store; an interruption is an error with [`crate::Error::Interrupted`] in it.
 
-use super::sending::{CLEANING, SIDE_BY_SIDE};
-use super::service::{Place, said, wait, wait_to_the_end};
+use super::sending::SIDE_BY_SIDE;
+use super::service::{Place, patience, said, wait, wait_to_the_end};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use object_store::path::Path as Key;
 use object_store::{GetOptions, ObjectMeta, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
@@ -172,7 +172,7 @@ pub(crate) fn delete(urls: &[PathBuf]) -> io::Result<()> {
     });
     let works = stream::iter(works).buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>();
     wait_to_the_end(async {
-        let in_time = tokio::time::timeout(CLEANING, works).await;
+        let in_time = tokio::time::timeout(patience(), works).await;
         in_time.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map(drop)
     })
 }

@@ -1,13 +1,11 @@
-//! Files of this machine that become objects.
+//! Objects that are sent in parts.
 
-use super::ahead::Ahead;
-use super::service::{Place, runtime, said, wait};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use super::service::{Place, is_stopped, patience, runtime, said};
+use crate::Error;
 use object_store::{MultipartUpload, ObjectStoreExt};
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::{JoinError, JoinSet};
 
 /// Bytes that are sent at once. A larger file goes in parts of this size.
@@ -16,41 +14,28 @@ pub(super) const PART: usize = if cfg!(test) { 64 << 10 } else { 8 << 20 };
 pub(super) const SIDE_BY_SIDE: usize = 3;
 /// Parts of a file that are on their way at once; one more is in memory.
 const PARTS: usize = 2;
-/// How long a cleaning up may take that nobody waits for gladly.
-pub(super) const CLEANING: Duration = Duration::from_secs(20);
 
-/// Sends files of this machine, several at a time; an object of the same name is replaced. What was sent `ahead` of some
-/// of them is not sent again.
-pub(crate) fn upload(files: &[(PathBuf, PathBuf)], ahead: Option<Ahead>) -> io::Result<()> {
-    let mut begun = ahead.map(Ahead::begun).transpose()?.unwrap_or_default();
-    let mut works = Vec::new();
-    for (file, url) in files {
-        let place = Place::of(url)?;
-        // What is not of this file any more is taken back when it is dropped.
-        let started = begun.remove(file).filter(|started| started.is_of(file));
-        works.push(async move {
-            let sent = async {
-                match started {
-                    Some(started) => started.finish().await,
-                    None => send(file, &place).await,
-                }
-            };
-            place.ask(sent).await
-        });
-    }
-    drop(begun);
-    wait(stream::iter(works).buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>()).map(drop)
+/// What several files have in common that are on their way: after an error or an interruption no request begins, and
+/// those that have begun are waited for, since a store may carry out a request whose sender has gone.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    is_over: AtomicBool,
 }
 
-async fn send(file: &Path, place: &Place) -> io::Result<()> {
-    let mut file = File::open(file)?;
-    let first = next_part(&mut file)?;
-    if first.len() < PART {
-        return place.store.put(&place.key, first.into()).await.map(drop).map_err(|error| said(&error));
+impl Work {
+    /// No request begins from here on.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
-    let mut sending = Sending::start(place).await?;
-    sending.part(first);
-    sending.finish(file).await
+
+    /// # Errors
+    /// An interruption, or that another file cannot be sent: that error is the one that is told.
+    pub fn check(&self) -> io::Result<()> {
+        if is_stopped() || self.is_over.load(Ordering::Relaxed) {
+            return Err(io::Error::other(Error::Interrupted));
+        }
+        Ok(())
+    }
 }
 
 /// The next bytes of a file, as many as a part has; fewer at its end.
@@ -98,8 +83,8 @@ impl Sending {
     }
 
     /// Sends what is left of a file. From here on there is an object.
-    pub async fn finish(mut self, mut file: File) -> io::Result<()> {
-        let sent = self.rest(&mut file).await;
+    pub async fn finish(mut self, mut file: File, work: &Work) -> io::Result<()> {
+        let sent = self.rest(&mut file, work).await;
         match sent {
             Ok(()) => self.upload = None,
             // The error of the upload is told, whatever comes of this.
@@ -108,8 +93,9 @@ impl Sending {
         sent
     }
 
-    async fn rest(&mut self, file: &mut File) -> io::Result<()> {
+    async fn rest(&mut self, file: &mut File, work: &Work) -> io::Result<()> {
         loop {
+            work.check()?;
             let part = next_part(file)?;
             if part.is_empty() {
                 break;
@@ -122,6 +108,7 @@ impl Sending {
         while !self.running.is_empty() {
             self.one().await?;
         }
+        work.check()?;
         match &mut self.upload {
             Some(upload) => upload.complete().await.map(drop).map_err(|error| said(&error)),
             None => Ok(()),
@@ -136,7 +123,7 @@ impl Sending {
     pub async fn give_up(mut self) {
         self.running.shutdown().await;
         if let Some(mut upload) = self.upload.take() {
-            let _ = tokio::time::timeout(CLEANING, upload.abort()).await;
+            let _ = tokio::time::timeout(patience(), upload.abort()).await;
         }
     }
 }
@@ -148,7 +135,7 @@ fn of_part(part: Result<object_store::Result<()>, JoinError>) -> io::Result<()> 
 impl Drop for Sending {
     fn drop(&mut self) {
         if let (Some(mut upload), Ok(runtime)) = (self.upload.take(), runtime()) {
-            drop(runtime.spawn(async move { tokio::time::timeout(CLEANING, upload.abort()).await.map(drop) }));
+            drop(runtime.spawn(async move { tokio::time::timeout(patience(), upload.abort()).await.map(drop) }));
         }
     }
 }

@@ -38,6 +38,12 @@ pub fn stop_when(is_stopped: impl Fn() -> bool + Send + Sync + 'static) {
     let _ = STOP.set(Box::new(is_stopped));
 }
 
+/// The longest that a cleaning up takes, or that requests on their way are waited for after an interruption: nobody
+/// waits for it gladly, least of all who has interrupted.
+pub(super) fn patience() -> Duration {
+    if is_stopped() { Duration::from_secs(3) } else { Duration::from_secs(20) }
+}
+
 pub(super) fn is_stopped() -> bool {
     STOP.get().is_some_and(|is_stopped| is_stopped())
 }

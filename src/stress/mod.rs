@@ -233,9 +233,10 @@ impl StressRequest {
 pub struct StressOutcome {
     /// Counts and totals.
     pub summary: StressSummary,
-    /// More rows are broken than [`SnapshotRequest::max_rejects`](crate::request::SnapshotRequest::max_rejects)
-    /// tolerates (exit 4); everything is written all the same.
-    pub too_many_rejects: bool,
+    /// So many rows are broken, more than
+    /// [`SnapshotRequest::max_rejects`](crate::request::SnapshotRequest::max_rejects) tolerates (exit 4); everything is
+    /// written all the same.
+    pub too_many_rejects: Option<u64>,
     /// Wall time of each stage.
     pub timings: Timings,
     /// What its manifest says: identity, inputs, outputs.
@@ -305,7 +306,7 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     summary.label.clone_from(&request.output.label);
 
     let clock = Instant::now();
-    progress.stage("write", "files", 0);
+    progress.stage("write", "rows", 0);
     outputs.extend(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
     if let Some(limits) = &request.limits {
         let (folder, format, command) = (folder.path(), request.output.format, Command::Stress);
@@ -341,7 +342,7 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     let published = manifest::write(&folder, &provenance, &outputs)?;
     folder.publish()?;
 
-    let too_many_rejects = snapshot.has_too_many_rejects(request.snapshot.max_rejects);
+    let too_many_rejects = snapshot.too_many_rejects(request.snapshot.max_rejects);
     Ok(StressOutcome { summary, too_many_rejects, timings, published })
 }
 

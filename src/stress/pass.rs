@@ -215,7 +215,8 @@ impl Pass<'_> {
                 self.progress.check()?;
                 let margined = InLanes { pass: self, piece, base, scenario, encoders, left: &mut left };
                 beside.work(margined)?;
-                self.progress.advance((piece.book.len() * beside.len()) as u64);
+                let rows = piece.book.instrument().len() + piece.book.ccy().len();
+                self.progress.advance((rows * beside.len()) as u64);
             }
             Ok(left)
         });

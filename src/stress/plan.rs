@@ -18,6 +18,7 @@ use crate::publish::OutputFile;
 use crate::publish::manifest::Timings;
 use crate::snapshot::Snapshot;
 use crate::snapshot::stream::{Cut, Piece};
+use crate::source::beside_bytes;
 use crate::tables::columns::{ACCOUNTS, RISK_UNITS};
 use crate::tables::encode::{self, TableFile};
 use crate::tables::groups::{self, AccountGroups};
@@ -62,6 +63,7 @@ impl Plan {
         let (limit, rows) = (request.snapshot.memory_limit, book.group_rows());
         // The priced table of one scenario is counted below, with the others.
         let mut need = with_market(Need::STRESS.of_rows(book.rows()), book.market(), 0);
+        need = need.keeping(beside_bytes(&request.output.dir));
         if request.distribution == Distributed::Accounts {
             need = need.keeping(accounts::TABLE_BYTES);
             need.each =
@@ -241,23 +243,37 @@ impl<'a, 'w> Passes<'a, 'w> {
         }
     }
 
+    /// `stress`, or `stress 2/5` where there are several passes.
+    fn name_of_pass(&self, first: usize) -> String {
+        let most = self.plan.group.max(1);
+        let (before, left) = (first.div_ceil(most), self.work.scenarios.len().saturating_sub(first).div_ceil(most));
+        match before + left {
+            0 | 1 => "stress".to_owned(),
+            passes => format!("stress {}/{passes}", before + 1),
+        }
+    }
+
     fn pass(&mut self, book: &mut OpenBook, first: usize) -> Result<(Gathered<'a>, Option<Snapshot>)> {
         let Work { request, scenarios, folder, progress, weights, .. } = *self.work;
         let of_accounts = request.distribution == Distributed::Accounts;
         let end = scenarios.len().min(first.saturating_add(self.plan.group));
         let group = scenarios.get(first..end).unwrap_or_default();
         let clock = Instant::now();
+        progress.stage("price", "scenarios", group.len() as u64);
         let few = group.par_chunks(request.width.lanes());
         let priced: Vec<SideBySide> = few
             .map(|few| {
                 let alone = few.iter().map(|scenario| self.work.price(scenario)).collect::<Result<_>>()?;
+                progress.advance(few.len() as u64);
                 SideBySide::new(request.width, alone)
             })
             .collect::<Result<_>>()?;
         self.timings.price += clock.elapsed();
         tracing::info!(first, scenarios = group.len(), "a pass over the book");
         let clock = Instant::now();
-        let budget = book.budget();
+        let (budget, steps) =
+            (book.budget(), book.rows().saturating_add(book.valued_rows().saturating_mul(group.len() as u64)));
+        let name = self.name_of_pass(first);
         let pass = Pass {
             names: self.names,
             base: self.base,
@@ -284,7 +300,7 @@ impl<'a, 'w> Passes<'a, 'w> {
             for table in [&*WORST, &*ACCOUNTS_DISTRIBUTION] {
                 folder.discard(&format!("{}.{}", table.name, request.output.format.extension()))?;
             }
-            progress.stage("stress", "accounts x scenarios", 0);
+            progress.stage(&name, "rows x scenarios", steps);
             let at_work = Arc::new(AtWork::of(&budget));
             let (mut encoders, detail) = detail_tables(request, folder.path())?;
             encoders.at_work = Arc::clone(&at_work);

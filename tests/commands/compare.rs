@@ -283,7 +283,7 @@ fn what_is_wrong_is_said_and_leaves_nothing() {
         (vec!["day1", "day2"], 3, "no `manifest.json`"),
         (vec!["day1.run", "nowhere"], 3, "nowhere"),
         (vec!["empty", "--b", "rate=0.1", "--out", "out"], 3, "snapshot.toml"),
-        (vec!["day2", "--b", "rate=0.1"], 4, "more rows are broken"),
+        (vec!["day2", "--b", "rate=0.1"], 4, "broken, more than"),
     ] {
         let outcome = remargin(dir, &[&["compare"], &args[..]].concat());
         assert_eq!(outcome.code, Some(code), "{args:?}: {}", outcome.stderr);
@@ -323,6 +323,19 @@ fn summaries_go_to_stdout() {
         assert_eq!(manifest["outputs"].as_array().unwrap().len() + 1, entries(&dir.join("out")).len());
         assert_eq!(manifest["a"]["inputs"][0]["path"], "snapshot.toml");
     }
+}
+
+#[test]
+fn books_without_a_common_account_are_told() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    two_days(dir);
+    succeeds(dir, &["init", "other"]);
+    succeeds(dir, &["run", "other", "--out", "other.run", "--quiet"]);
+    let outcome = remargin(dir, &["compare", "day1.run", "other.run"]);
+    assert!(outcome.stdout.contains("No account is in both: A and B may be of different books."), "{}", outcome.stdout);
+    let alike = succeeds(dir, &["compare", "day1.run", "day2.run"]);
+    assert!(!alike.stdout.contains("different books"), "{}", alike.stdout);
 }
 
 #[test]

@@ -99,8 +99,71 @@ fn the_manifest_lists_the_page_and_a_run_may_leave_it_out() {
     assert!(fs::read(root.join("without/report.html")).unwrap() == page);
     let summary = fs::read_to_string(root.join("with/summary.json")).unwrap();
     fs::write(root.join("with/summary.json"), summary.replacen("\"margined\": 50", "\"margined\": 49", 1)).unwrap();
-    let changed = succeeds(root, &["report", "with"]);
-    assert!(changed.stderr.contains("differs from the page in the manifest"), "{}", changed.stderr);
+    let refused = remargin(root, &["report", "with"]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(refused.stderr.contains("summary.json") && refused.stderr.contains("manifest lists"), "{}", refused.stderr);
+    assert!(fs::read(root.join("with/report.html")).unwrap() == page, "the page of what was written stays");
+}
+
+#[test]
+fn what_was_edited_is_not_drawn() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    generate(root, 20, 3.0, 24, "csv");
+    succeeds(root, &["run", "snapshot", "--out", "out", "--format", "csv"]);
+    let file = root.join("out/at_risk.csv");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replacen("liquidation", "normal", 1)).unwrap();
+    let page = fs::read(root.join("out/report.html")).unwrap();
+    let refused = remargin(root, &["report", "out"]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(refused.stderr.contains("at_risk.csv"), "{}", refused.stderr);
+    assert!(fs::read(root.join("out/report.html")).unwrap() == page);
+    fs::write(&file, text).unwrap();
+    fs::write(root.join("out/accounts.csv"), "not shown on the page").unwrap();
+    succeeds(root, &["report", "out"]);
+
+    // So in a stress, whose page shows more tables.
+    let args = ["stress", "snapshot", "--out", "over", "--format", "csv", "--scenario", "fall: *=-30%"];
+    succeeds(root, &args);
+    for table in ["worst", "migration", "scenarios", "tail", "rejects"] {
+        let file = root.join(format!("over/{table}.csv"));
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{text}\n")).unwrap();
+        let refused = remargin(root, &["report", "over"]);
+        assert_eq!(refused.code, Some(3), "{table}: {}", refused.stderr);
+        assert!(refused.stderr.contains(&format!("{table}.csv")), "{}", refused.stderr);
+        fs::write(&file, text).unwrap();
+    }
+    fs::remove_file(root.join("over/worst.csv")).unwrap();
+    let without = succeeds(root, &["report", "over"]);
+    assert!(without.stderr.contains("worst.csv is not there any more"), "{}", without.stderr);
+    assert!(!without.stderr.contains("another version"), "{}", without.stderr);
+}
+
+#[test]
+fn what_is_no_run_has_no_page() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    generate(root, 20, 3.0, 24, "csv");
+    succeeds(root, &["partition", "snapshot", "--buckets", "2", "--out", "cut", "--quiet"]);
+    succeeds(root, &["compare", "snapshot", "--b", "spot_offset=none", "--out", "changes", "--quiet"]);
+    for dir in ["cut", "changes"] {
+        let refused = remargin(root, &["report", dir]);
+        assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+        assert!(refused.stderr.contains("the folder has no page"), "{}", refused.stderr);
+    }
+    // What is signed is what was written, in every bucket.
+    succeeds(root, &["sign", "--generate-key", "risk.key", "--quiet"]);
+    succeeds(root, &["sign", "cut", "--key", "risk.key"]);
+    succeeds(root, &["sign", "changes", "--key", "risk.key"]);
+    let file = root.join("cut/bucket-00001/positions.parquet");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes.push(0);
+    fs::write(&file, bytes).unwrap();
+    let refused = remargin(root, &["sign", "cut", "--key", "risk.key"]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(refused.stderr.contains("bucket-00001"), "{}", refused.stderr);
 }
 
 #[test]
@@ -118,5 +181,5 @@ fn only_a_finished_run_has_a_page() {
     fs::write(root.join("out/summary.json"), "{\"as_of\": 1}").unwrap();
     let outcome = remargin(root, &["report", "out"]);
     assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("line 1 column 11") && outcome.stderr.contains("hint"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("summary.json") && outcome.stderr.contains("BLAKE3"), "{}", outcome.stderr);
 }

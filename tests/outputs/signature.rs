@@ -49,6 +49,20 @@ fn a_signed_run_verifies_until_anything_changes() {
     }
     verified("risk.key.pub", 0);
 
+    // Nobody vouches for what the run did not write.
+    let table = dir.join("out/at_risk.csv");
+    let text = fs::read(&table).unwrap();
+    for changed in [Some("account_id\n"), None] {
+        match changed {
+            Some(text) => fs::write(&table, text).unwrap(),
+            None => fs::remove_file(&table).unwrap(),
+        }
+        let refused = remargin(dir, &["sign", "out", "--key", "risk.key"]);
+        assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+        assert!(refused.stderr.contains("at_risk.csv"), "{}", refused.stderr);
+    }
+    fs::write(&table, text).unwrap();
+
     // `--force` replaces a signed run: its signature is one of its own files.
     succeeds(dir, &["run", "snapshot", "--out", "out", "--force", "--quiet"]);
     assert!(!entries(&dir.join("out")).contains(&"manifest.json.minisig".to_owned()));

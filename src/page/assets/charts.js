@@ -93,7 +93,10 @@ function ratioChart(figure, bins, thresholds) {
   const bars = bins.flatMap((bin, place) => STATUSES.filter((status) => bin[status] > 0).map((status) => ({ place, status, accounts: bin[status], bin })));
   const bounds = bins.map((bin) => bin.above).concat(bins.length ? [bins[bins.length - 1].to] : []);
   const at = (bound) => bounds.findIndex((other) => other !== null && Math.abs(other - bound) < 1e-9);
-  const round = bounds.flatMap((bound, place) => (bound !== null && (bound === 0 || isRound(bound, thresholds)) ? [place] : []));
+  const known = bounds.flatMap((bound, place) => (bound === null ? [] : [place]));
+  const round = known.filter((place) => bounds[place] === 0 || isRound(bounds[place], thresholds));
+  // A bin or two may lie between round numbers.
+  const named = round.length > 1 ? round : known;
   const range = ({ above, to }) => (above === null ? `up to ${ratio(to)}` : to === null ? `above ${ratio(above)}` : `${ratio(above)} to ${ratio(to)}`);
   const marks = [["liquidation", thresholds[0]], ["near_liquidation", thresholds[1]], ["warning", thresholds[2]]]
     .filter(([, threshold]) => threshold !== null && at(threshold) >= 0)
@@ -104,7 +107,7 @@ function ratioChart(figure, bins, thresholds) {
     const log = scale === "log";
     const isThreshold = (place) => marks.some((mark) => mark.place === place);
     const pixels = (place) => 58 + place / bins.length * (width - 78);
-    const labelled = apart(round, pixels, 30, isThreshold);
+    const labelled = apart(named, pixels, 30, isThreshold);
     // Words stand to the left of their line, unless there is no room for them.
     const toRight = (mark) => pixels(mark.place) < mark.text.length * 7.5;
     return plotted({

@@ -21,7 +21,7 @@ function nettingSection(data) {
     { label: "Ratio as one", num: true, value: cell("ratio"), show: ratio },
     { label: "Status as one", value: cell("status"), show: (status) => statusName(status) },
   ], rows, {
-    title: "Netting by " + by, about: rows.length < total ? `the ${count(rows.length)} groups with the largest benefit; ${count(total - rows.length)} more in ${file}` : `the largest benefit first; also in ${file}`,
+    title: "Netting by " + by, about: rows.length < total ? `the ${count(rows.length)} groups with the largest benefit and the largest cost; ${count(total - rows.length)} more in ${file}` : `the largest benefit first; also in ${file}`,
     search: (row) => row[NETTED.group], placeholder: "Search group", empty: "There is no group of which every attribute is known.",
   });
 }

@@ -1,9 +1,9 @@
 //! The groups of the rows of `accounts`, by the attributes that they are grouped by.
 
-use crate::Result;
 use crate::book::{BookBuilder, Grouping, IdTable, Interner};
-use crate::cells::text::{Memo, Text};
+use crate::cells::text::{self, Memo, Text};
 use crate::formats::batch::Batch;
+use crate::{Error, Invalid, Result};
 use hashbrown::HashMap;
 
 /// The group of each sound row of a part of `accounts`, in each grouping.
@@ -30,37 +30,60 @@ struct Combined {
 type Attribute = (Text, Memo<u32>);
 
 /// The attributes of a batch, by grouping.
-pub(crate) struct Attributes<'g> {
-    by: Vec<(&'g Grouping, Vec<Attribute>)>,
+pub(crate) struct Attributes<'b> {
+    batch: &'b Batch,
+    by: Vec<(&'b Grouping, Vec<Attribute>)>,
     buffer: Vec<u32>,
 }
 
-impl<'g> Attributes<'g> {
+/// Bytes of the longest value that may name a group: every table and every part of the book repeats it.
+const LONGEST: usize = 1024;
+
+impl<'b> Attributes<'b> {
     /// # Errors
     /// [`crate::Invalid`] naming the column that holds no text.
-    pub fn of(batch: &Batch, groups: &'g [Grouping]) -> Result<Self> {
+    pub fn of(batch: &'b Batch, groups: &'b [Grouping]) -> Result<Self> {
         let column = |name: &String| {
             let text = batch.text(name)?;
             let memo = text.memo();
             Ok((text, memo))
         };
-        let of = |grouping: &'g Grouping| {
+        let of = |grouping: &'b Grouping| {
             Ok((grouping, grouping.attributes().iter().map(column).collect::<Result<Vec<_>>>()?))
         };
-        Ok(Self { by: groups.iter().map(of).collect::<Result<_>>()?, buffer: Vec::new() })
+        Ok(Self { batch, by: groups.iter().map(of).collect::<Result<_>>()?, buffer: Vec::new() })
+    }
+
+    fn too_long(batch: &Batch, column: &str, row: usize, value: &str) -> Error {
+        Invalid::new(format!("a value of {} bytes, too long to name a group", value.len()))
+            .file(&batch.file)
+            .column(column)
+            .row(batch.first_row + row as u64)
+            .value(text::cut(value))
+            .expected(format!("at most {LONGEST} bytes"))
+            .hint("group by another column")
+            .into()
     }
 }
 
 impl RowGroups {
     /// Adds a row of a batch.
+    ///
+    /// # Errors
+    /// [`Invalid`] for a value that is too long to name a group.
     pub fn push(&mut self, attributes: &mut Attributes, row: usize) -> Result<()> {
-        let Attributes { by, buffer } = attributes;
+        let Attributes { batch, by, buffer } = attributes;
         self.by.resize_with(by.len(), Combined::default);
         for (combined, (grouping, columns)) in self.by.iter_mut().zip(by) {
             combined.values.resize_with(columns.len(), Interner::default);
             buffer.clear();
-            for ((text, memo), values) in columns.iter_mut().zip(&mut combined.values) {
-                let number = memo.get(text, row, |value| Ok::<_, crate::Error>(values.intern(value) + 1))?;
+            for (((text, memo), values), name) in
+                columns.iter_mut().zip(&mut combined.values).zip(grouping.attributes())
+            {
+                let number = memo.get(text, row, |value| match value.len() {
+                    ..=LONGEST => Ok(values.intern(value) + 1),
+                    _ => Err(Attributes::too_long(batch, name, row, value)),
+                })?;
                 buffer.push(number.unwrap_or(0));
             }
             let code = combined.code(grouping, buffer);

@@ -50,11 +50,6 @@ impl Held {
         Ok(Self { accounts, positions, balances, settings, orders, gathered, file_rows })
     }
 
-    /// Rows of all tables.
-    pub fn rows(&self) -> u64 {
-        self.file_rows.iter().flatten().flatten().sum()
-    }
-
     /// So many accounts from number `first` on, in byte order of their ids; `None` behind the last.
     pub fn ranges(&self, first: usize, accounts: usize) -> Option<Ranges> {
         let range = first..self.accounts.min(first.saturating_add(accounts));

@@ -278,29 +278,32 @@ impl Stream {
         self.as_of_ns
     }
 
-    /// Rows of the tables of accounts, as far as their files tell; `None` if they do not.
-    #[must_use]
-    pub fn rows(&self) -> Option<u64> {
-        match &self.store {
-            Store::Flows(flows) => Some(flows.iter().flatten().flat_map(Flow::file_rows).sum()),
-            Store::Held(held) => Some(held.rows()),
-            Store::Untouched => None,
-        }
-    }
-
     /// Rows of the tables of accounts, about: where files do not tell, an estimate from their size.
     #[must_use]
     pub fn weigh(&self) -> u64 {
-        if let Some(rows) = self.rows() {
-            return rows;
+        self.weigh_tables(&OF_ACCOUNTS)
+    }
+
+    /// The same of the tables whose rows are valued.
+    #[must_use]
+    pub fn weigh_valued(&self) -> u64 {
+        self.weigh_tables(&[Table::Positions, Table::Balances])
+    }
+
+    fn weigh_tables(&self, wanted: &[Table]) -> u64 {
+        if !matches!(self.store, Store::Untouched) {
+            let of_tables = OF_ACCOUNTS.iter().zip(self.file_rows()).filter(|(table, _)| wanted.contains(table));
+            return of_tables.filter_map(|(_, rows)| rows).flatten().sum();
         }
         match &self.origin {
-            Origin::Memory(tables) => tables.iter().map(|(_, rows)| rows.len() as u64).sum(),
+            Origin::Memory(tables) => {
+                let rows_of = |(table, rows): &(Table, Rows)| if wanted.contains(table) { rows.len() } else { 0 };
+                tables.iter().map(rows_of).sum::<usize>() as u64
+            }
             Origin::Folder(survey) => {
-                let of_accounts = survey.sources.iter().filter(|(table, _)| OF_ACCOUNTS.contains(table));
+                let of_tables = survey.sources.iter().filter(|(table, _)| wanted.contains(table));
                 // A file that cannot be opened again is found out when it is read.
-                let rows = of_accounts.map(|(table, source)| rows_about(*table, source).unwrap_or(0));
-                rows.fold(0, u64::saturating_add)
+                of_tables.map(|(table, source)| rows_about(*table, source).unwrap_or(0)).fold(0, u64::saturating_add)
             }
         }
     }

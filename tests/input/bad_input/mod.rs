@@ -268,6 +268,7 @@ fn a_broken_row_leaves_its_account_out_and_nobody_else() {
         assert_others_unchanged(&place, &clean, broken);
         let check = remargin(place.path(), &["check", "snapshot"]);
         assert_eq!(check.code, Some(4), "{}", check.stderr);
+        assert!(check.stderr.contains("broken, more than `--max-rejects` allows"), "{}", check.stderr);
         assert!(check.stdout.contains(broken[0].3), "{}", check.stdout);
         assert_eq!(entries(place.path()), ["out", "snapshot"]);
     }

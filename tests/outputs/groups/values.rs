@@ -91,3 +91,23 @@ fn groups_that_look_alike_are_told() {
     let outcome = remargin(dir, &["verify", "out"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
+
+#[test]
+fn columns_that_cannot_be_grouped_by_say_why() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    generate(dir, 20, 2.0, 6, "parquet");
+    with_column(dir, "\"city, country\"", |row| format!("\"Oslo, NO\",{}", ["", "x"][row % 2].repeat(1025)));
+    let csv = dir.join("snapshot/accounts.csv");
+    let text = fs::read_to_string(&csv).unwrap();
+    fs::write(&csv, text.replacen("country\"", "country\",remark", 1)).unwrap();
+    for (by, code, says) in [
+        ("remark", 3, &["1025 bytes, too long to name a group", "`remark`", "row 2", "at most 1024"][..]),
+        ("city, country", 3, &["is it `city, country`?", "double quotes"]),
+        ("\"city, country\"", 0, &[]),
+    ] {
+        let outcome = remargin(dir, &["run", "snapshot", "--out", "out", "--by", by, "--force"]);
+        assert_eq!(outcome.code, Some(code), "{by}: {}", outcome.stderr);
+        assert!(says.iter().all(|says| outcome.stderr.contains(says)), "{by}: {}", outcome.stderr);
+    }
+}
