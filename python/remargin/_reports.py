@@ -221,4 +221,4 @@ def compare(
         threads=threads,
         progress=progress,
     )
-    return _finish(folder, False)
+    return folder.outputs()
