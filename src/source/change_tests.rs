@@ -62,7 +62,8 @@ fn every_change_is_noticed() {
         assert_eq!(found.file.as_deref(), Some(file.as_path()));
         assert!(found.value.as_ref().unwrap().contains(how), "{name}: {found}");
         for outcome in [input.hash(&Silent).map(drop), input.read_whole(100).map(drop)] {
-            assert!(fault(outcome).problem.contains("changed while it was read"), "{name}");
+            let found = fault(outcome);
+            assert!(found.problem.contains("changed while it was read"), "{name}: {found}");
         }
         assert!(input.to_the_end().read_to_end(&mut Vec::new()).is_err(), "{name}");
     }

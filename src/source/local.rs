@@ -63,7 +63,9 @@ impl LocalFile {
 
     /// Opens the file again. It must be the one that it was.
     fn reopen(&self) -> Result<File> {
-        let (file, identity) = open(&self.path)?;
+        // A file that is gone has changed.
+        let opened = open(&self.path).or_else(|error| self.verify_unchanged().and(Err(error)));
+        let (file, identity) = opened?;
         self.identity.compare(&self.path, &identity)?;
         Ok(file)
     }
