@@ -349,3 +349,8 @@ impl fmt::Display for Invalid {
         self.remedy.map_or(Ok(()), |remedy| f.write_str(&hint_line(remedy)))
     }
 }
+
+/// True if an error of the system has an interruption inside, as it comes through the traits of readers.
+pub(crate) fn is_interruption(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| matches!(inner.downcast_ref(), Some(Error::Interrupted)))
+}

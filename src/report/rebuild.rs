@@ -75,8 +75,9 @@ pub struct Rebuilt {
     pub missing: Vec<String>,
 }
 
-/// Tables of which a page shows rows.
-const SHOWN: [&str; 12] = [
+/// Files that a page is drawn from.
+const SHOWN: [&str; 13] = [
+    "summary",
     "at_risk",
     "risk_units",
     "groups",
@@ -91,13 +92,6 @@ const SHOWN: [&str; 12] = [
     "rejects",
 ];
 
-/// Files that a page is drawn from.
-const READ: [&str; SHOWN.len() + 1] = {
-    let mut read = ["summary"; SHOWN.len() + 1];
-    read.split_at_mut(SHOWN.len()).0.copy_from_slice(&SHOWN);
-    read
-};
-
 /// Rebuilds the page of the finished run in `dir` and writes it to `out`, replacing an existing page.
 ///
 /// # Errors
@@ -107,7 +101,7 @@ const READ: [&str; SHOWN.len() + 1] = {
 pub fn rebuild(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<Rebuilt> {
     check_kind(dir)?;
     let manifest: Manifest = read_json(dir, MANIFEST)?;
-    check_run(dir, &Recorded::of_run(dir)?, &READ, progress)?;
+    check_run(dir, &Recorded::of_run(dir)?, &SHOWN, progress)?;
     let listed = manifest.outputs.iter().find(|file| file.path == crate::page::REPORT).map(|file| file.blake3.clone());
     let missing = missing(dir, &manifest)?;
     let bytes = page_of(dir, progress)?;

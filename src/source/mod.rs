@@ -42,6 +42,7 @@ pub(crate) use small::{
 };
 pub(crate) use view::View;
 
+use crate::error::is_interruption;
 use crate::{Error, Invalid, Result};
 use std::fmt::Debug;
 use std::io;
@@ -88,7 +89,7 @@ pub(crate) trait ByteSource: Debug + Send + Sync {
 
 /// An input that the operating system does not let us read.
 pub(crate) fn unreadable(file: &Path, error: &io::Error) -> Error {
-    if error.get_ref().and_then(|inner| inner.downcast_ref()).is_some_and(|inner| matches!(inner, Error::Interrupted)) {
+    if is_interruption(error) {
         return Error::Interrupted;
     }
     Invalid::new(format!("the file cannot be read: {error}")).file(file).into()

@@ -15,7 +15,7 @@ use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// Threads that wait for the network and copy what comes.
@@ -38,10 +38,13 @@ pub fn stop_when(is_stopped: impl Fn() -> bool + Send + Sync + 'static) {
     let _ = STOP.set(Box::new(is_stopped));
 }
 
-/// The longest that a cleaning up takes, or that requests on their way are waited for after an interruption: nobody
-/// waits for it gladly, least of all who has interrupted.
+/// The longest that requests on their way are waited for after an interruption, and that a cleaning up takes then: who
+/// has interrupted does not wait gladly.
+pub(super) const AFTER_STOP: Duration = Duration::from_secs(3);
+
+/// The longest that a cleaning up takes.
 pub(super) fn patience() -> Duration {
-    if is_stopped() { Duration::from_secs(3) } else { Duration::from_secs(20) }
+    if is_stopped() { AFTER_STOP } else { Duration::from_secs(20) }
 }
 
 pub(super) fn is_stopped() -> bool {
@@ -63,12 +66,20 @@ pub(super) fn runtime() -> io::Result<&'static Runtime> {
 
 /// What the work brings; the thread of the caller waits for it. An interruption ends the wait and drops the work.
 pub(super) fn wait<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    wait_longer(work, Duration::ZERO)?
+}
+
+/// As [`wait`]; after an interruption the work has so long to end.
+pub(super) fn wait_longer<T>(work: impl Future<Output = T>, rest: Duration) -> io::Result<T> {
     let mut work = std::pin::pin!(work);
     runtime()?.block_on(async {
+        let mut stopped: Option<Instant> = None;
         loop {
             match tokio::time::timeout(GLANCE, work.as_mut()).await {
-                Ok(done) => return done,
-                Err(_) if is_stopped() => return Err(io::Error::other(Error::Interrupted)),
+                Ok(done) => return Ok(done),
+                Err(_) if is_stopped() && stopped.get_or_insert_with(Instant::now).elapsed() >= rest => {
+                    return Err(io::Error::other(Error::Interrupted));
+                }
                 Err(_) => {}
             }
         }

@@ -2,14 +2,13 @@
 
 use super::ahead::Ahead;
 use super::sending::{PART, SIDE_BY_SIDE, Sending, Work, next_part};
-use super::service::{GLANCE, Place, is_stopped, patience, runtime, said};
-use crate::Error;
+use super::service::{AFTER_STOP, Place, said, wait_longer};
+use crate::error::is_interruption;
 use futures_util::stream::{self, StreamExt};
 use object_store::ObjectStoreExt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// Sends files of this machine, several at a time; an object of the same name is replaced. What was sent `ahead` of
 /// some of them is not sent again.
@@ -39,35 +38,10 @@ pub(crate) fn upload(files: &[(PathBuf, PathBuf)], ahead: Option<Ahead>) -> io::
     }
     drop(begun);
     let sent = stream::iter(works).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<_>>();
-    in_time(sent)?.into_iter().collect()
-}
-
-/// Waits for work; after an interruption only a while.
-fn in_time<T>(work: impl Future<Output = Vec<io::Result<T>>>) -> io::Result<Vec<io::Result<T>>> {
-    let mut work = std::pin::pin!(work);
-    let done = runtime()?.block_on(async {
-        let mut since = None;
-        loop {
-            match tokio::time::timeout(GLANCE, work.as_mut()).await {
-                Ok(done) => return Some(done),
-                Err(_) if is_stopped() => {
-                    let since = since.get_or_insert_with(Instant::now);
-                    if since.elapsed() > patience() {
-                        return None;
-                    }
-                }
-                Err(_) => {}
-            }
-        }
-    });
-    let Some(mut done) = done else { return Err(io::Error::other(Error::Interrupted)) };
+    let mut sent = wait_longer(sent, AFTER_STOP)?;
     // What was not begun after an error says that it was interrupted, which is not the reason.
-    done.sort_by_key(|sent| sent.as_ref().err().is_some_and(is_interrupted));
-    Ok(done)
-}
-
-fn is_interrupted(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| matches!(inner.downcast_ref(), Some(Error::Interrupted)))
+    sent.sort_by_key(|sent| sent.as_ref().err().is_some_and(is_interruption));
+    sent.into_iter().collect()
 }
 
 async fn send(file: &Path, place: &Place, work: &Work) -> io::Result<()> {
