@@ -13,6 +13,7 @@ use crate::tables::rows::{AccountRows, UnitRows, by_account};
 use crate::totals::at_risk::{self, AtRisk};
 use crate::totals::groups::ScenarioGroups;
 use crate::totals::summary::Tally;
+use crate::totals::unit_columns::UnitColumns;
 use crate::{Error, Result};
 use arrow_array::RecordBatch;
 use rayon::prelude::*;
@@ -112,6 +113,7 @@ impl<'a> Margins<'a> {
         let mut risk_units = UnitRows::with_capacity(units, &self.unit_names, &self.scenarios);
         let grouped = if book.groups().is_empty() { 0 } else { scenarios };
         let mut groups: Vec<ScenarioGroups> = (0..grouped).map(|_| ScenarioGroups::new(book)).collect();
+        let mut mmr_no_hedge = Vec::with_capacity(if grouped > 0 { units } else { 0 });
         let (mut buffers, mut units) = (Buffers::default(), 0);
         for start in (0..book.len()).step_by(BLOCK_ACCOUNTS) {
             let block = start..book.len().min(start + BLOCK_ACCOUNTS);
@@ -131,6 +133,13 @@ impl<'a> Margins<'a> {
             let rows = by_account(chunks);
             accounts.extend(&rows, book, scenarios)?;
             risk_units.extend(&rows, book, scenarios)?;
+            if grouped > 0 {
+                mmr_no_hedge.extend(rows.units.iter().map(|unit| unit.mmr_no_hedge));
+            }
+        }
+        if grouped > 0 {
+            let rows = UnitColumns::new(risk_units.keys(), |figure| risk_units.numbers(figure), &mmr_no_hedge);
+            ScenarioGroups::count_units(&mut groups, book, &rows);
         }
         self.share.learn(positions, units);
         Ok(Rows { accounts: accounts.finish()?, risk_units: risk_units.finish()?, at_risk, tally, groups })

@@ -7,7 +7,7 @@ use super::columns::{ACCOUNTS, RISK_UNITS};
 use super::parquet::labels::Labels;
 use crate::book::Book;
 use crate::engine::{Chunk, units_by_account};
-use crate::figures::{ACCOUNT, Figure, Get, UNIT};
+use crate::figures::{ACCOUNT, Figure, Get, UNIT, UnitFigure};
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::{Error, Result};
 use arrow_array::builder::{Float64Builder, StringBuilder};
@@ -42,7 +42,7 @@ impl<M> Growing<M> {
             Self::Number(column, fill) => fill(margins, column),
             Self::Optional(column, fill) => fill(margins, column),
             Self::Flag(column, fill) => fill(margins, column),
-            Self::Label(column, fill) => fill(margins, column.keys()),
+            Self::Label(column, fill) => fill(margins, column.keys_mut()),
         }
     }
 
@@ -187,6 +187,19 @@ impl UnitRows {
             figure.extend(&chunk.units);
         }
         Ok(())
+    }
+
+    /// Of each row so far its account, counted from the first, its scenario and its risk unit.
+    pub(crate) fn keys(&self) -> [&[u32]; 3] {
+        [&self.account_id, &self.scenario, &self.risk_unit].map(Labels::keys)
+    }
+
+    /// A figure of each row so far; empty if it is no number.
+    pub(crate) fn numbers(&self, figure: UnitFigure) -> &[f64] {
+        match &self.figures[figure as usize] {
+            Growing::Number(column, _) => column,
+            _ => &[],
+        }
     }
 
     /// The batch of all rows.

@@ -45,6 +45,12 @@ impl Binding {
         Self::number_beside(unit, Self::PLACES) as usize
     }
 
+    /// As [`Binding::place`], of the MMR and the charges of MR1, MR2, MR6 and MR7.
+    #[inline(always)]
+    pub(crate) fn place_among(figures: [f64; 5]) -> usize {
+        Self::number_among(figures, Self::PLACES) as usize
+    }
+
     /// As [`Binding::of`], in several markets at once: what `numbers` have for it, in the order of [`Binding::ALL`].
     #[inline(always)]
     pub(crate) fn number_beside<R: Real>(unit: &UnitMargin<R>, numbers: [f64; Self::ALL.len()]) -> R {
@@ -54,7 +60,7 @@ impl Binding {
     /// As [`Binding::of`], of figures that were read back.
     pub(crate) fn of_row(unit: &UnitRow) -> Option<Self> {
         let figures = [UnitFigure::mmr, UnitFigure::mr1, UnitFigure::mr2, UnitFigure::mr6, UnitFigure::mr7];
-        Self::ALL[Self::number_among(figures.map(|figure| unit.number(figure)), Self::PLACES) as usize]
+        Self::ALL[Self::place_among(figures.map(|figure| unit.number(figure)))]
     }
 
     /// Computed without branches, which would be mispredicted: this is called for every unit.

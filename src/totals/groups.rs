@@ -17,14 +17,14 @@ use super::counts::share;
 use super::group_units::{UnitSums, Units};
 use super::sum::Sum;
 use super::summary::{AccountCounts, BindingCounts};
+use super::unit_columns::UnitColumns;
 use crate::book::{Book, Grouping, IdTable, Interner};
+use crate::engine::Chunk;
 use crate::engine::lanes::widest;
-use crate::engine::{Chunk, units_by_account};
 use crate::figures::Totals;
 use crate::margin::extremes::loss;
 use crate::margin::{AccountMargin, UnitMargin};
 use crate::{Error, Result};
-use std::iter::repeat_n;
 use std::ops::Range;
 
 /// Sums over the accounts of a group in one scenario.
@@ -119,28 +119,27 @@ impl ScenarioGroups {
         }
     }
 
-    /// Counts the accounts that follow, of the same book.
+    /// Counts the accounts that follow, of the same book, without their risk units.
     pub fn count(&mut self, book: &Book, chunk: &Chunk) {
         widest(
             #[inline(always)]
             || {
                 for (place, margin) in (chunk.first_account..).zip(&chunk.accounts) {
-                    self.count_margin(
-                        book.groups().iter().map(|groups| groups.code(place)),
-                        book.accounts().get(place),
-                        margin,
-                    );
-                }
-                let mut codes = Vec::with_capacity(chunk.units.len());
-                for (grouped, groups) in self.by.iter_mut().zip(book.groups()) {
-                    codes.clear();
-                    for (place, units) in units_by_account(chunk) {
-                        codes.extend(repeat_n(groups.code(chunk.first_account + place), units.len()));
-                    }
-                    grouped.units.count(&chunk.units, |row| codes[row]);
+                    let codes = book.groups().iter().map(|groups| groups.code(place));
+                    self.count_margin(codes, book.accounts().get(place), margin);
                 }
             },
         );
+    }
+
+    /// Counts all risk units of a book, which had none yet; `scenarios` has one of these for each scenario.
+    pub fn count_units(scenarios: &mut [Self], book: &Book, rows: &UnitColumns) {
+        let by_scenario = rows.by_scenario(scenarios.len());
+        for (all, of_scenario) in scenarios.iter_mut().zip(&by_scenario) {
+            for (grouped, groups) in all.by.iter_mut().zip(book.groups()) {
+                grouped.units = Units::of_rows(rows, of_scenario, |account| groups.code(account as usize));
+            }
+        }
     }
 
     /// Counts the account that follows, of the same book.
@@ -160,7 +159,7 @@ impl ScenarioGroups {
         units: &[UnitMargin],
     ) {
         for (grouped, code) in self.by.iter_mut().zip(codes.clone()) {
-            grouped.units.count(units, |_| code);
+            grouped.units.count(code, units);
         }
         self.count_margin(codes, account_id, margin);
     }
@@ -202,9 +201,8 @@ impl ScenarioGroups {
     pub fn bytes(&self) -> usize {
         // An id is an allocation of its own.
         const ID_BYTES: usize = 32;
-        let of = |grouped: &Grouped| {
-            grouped.groups.capacity() * (size_of::<GroupSums>() + ID_BYTES) + grouped.units.capacity() * Units::BYTES
-        };
+        let of =
+            |grouped: &Grouped| grouped.groups.capacity() * (size_of::<GroupSums>() + ID_BYTES) + grouped.units.bytes();
         self.by.iter().map(of).sum()
     }
 }

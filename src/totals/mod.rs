@@ -22,6 +22,7 @@ pub(crate) mod sum;
 pub mod summary;
 mod text;
 pub mod trust;
+pub(crate) mod unit_columns;
 pub mod weighted;
 
 pub use summary::Summary;

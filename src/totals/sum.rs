@@ -52,6 +52,11 @@ where
         self.sum.lane(0).to_bits() ^ self.lost.lane(0).to_bits()
     }
 
+    /// Sums side by side.
+    pub(crate) fn side_by_side(of: impl Fn(usize) -> Sum) -> Self {
+        Self { sum: Lanes::by_lane(|lane| of(lane).sum), lost: Lanes::by_lane(|lane| of(lane).lost) }
+    }
+
     /// What sums side by side come to.
     pub(crate) fn values(self) -> [f64; L] {
         std::array::from_fn(|lane| self.lane(lane).value())

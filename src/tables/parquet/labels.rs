@@ -57,8 +57,13 @@ impl Labels {
         self.keys.extend(keys);
     }
 
-    /// The keys of the rows so far, for who adds many.
-    pub fn keys(&mut self) -> &mut Vec<u32> {
+    /// The keys of the rows so far.
+    pub fn keys(&self) -> &[u32] {
+        &self.keys
+    }
+
+    /// The same, for who adds many.
+    pub fn keys_mut(&mut self) -> &mut Vec<u32> {
         &mut self.keys
     }
 
