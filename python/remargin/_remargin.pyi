@@ -149,7 +149,8 @@ class Result:
         mr9: Charge on hedges in another stablecoin (MR9); only where risk units are merged. (USD)
         mmr: Maintenance margin, `max(max(mr1, mr2, mr6) + mr3 + mr4 + mr5 + mr9, mr7)`. (USD)
         imr: Initial margin, with what pending orders add. (USD)
-        cash_delta: Sum of the positions' exposures to the underlying, signed, spot in use included. (USD)
+        cash_delta: Sum of the positions' exposures to the underlying, signed: positive is long. Spot in use is not
+            included. (USD)
         gamma: Change of the options' coin delta for +1 % of the index, valued in USD. (USD)
         vega: Change of value for +1 volatility point. (USD)
         theta: Change of value in the days that `mr2` lets pass, signed. (USD)
@@ -176,12 +177,13 @@ class Result:
         im_deficit: `adj_eq` is below `imr`.
         worst_unit: The risk unit with the largest MMR; null without units.
         worst_unit_mmr: Its MMR. (USD)
-        binding: The term that decides it: `mr1`, `mr2`, `mr6` or `mr7`; null where it has no margin.
-        all_coins_down_move: The nearest fall of all coins together that ends in liquidation; null if not searched or
-            not found. (ratio)
+        binding: The largest of MR1, MR2 and MR6, the first of equals, even where all three are zero; `mr7` where the
+            minimum charge is at least as large as all others together; null where the unit has no margin.
+        all_coins_down_move: The nearest fall of all coins together at which the account enters liquidation, or leaves
+            it if it is in liquidation now: -0.2 is 20 % down; null if not searched or not found. (ratio)
         all_coins_down_reach: What that search found: `crossed`, `jump` or `none`; null if not searched.
-        all_coins_up_move: The nearest rise of all coins together that ends in liquidation; null if not searched or not
-            found. (ratio)
+        all_coins_up_move: The nearest rise of all coins together at which the account enters liquidation, or leaves it
+            if it is in liquidation now: 0.2 is 20 % up; null if not searched or not found. (ratio)
         all_coins_up_reach: What that search found: `crossed`, `jump` or `none`; null if not searched.
         """
 

@@ -342,7 +342,7 @@ fn margin(book: &mut OpenBook, job: Job, progress: &dyn Progress) -> Result<Reca
     let (flagged, at_risk_rows) = gathered.flagged.build()?;
 
     let names = Names { units: margins.unit_names(), scenarios: margins.scenarios() };
-    let mut summary = gathered.tally.summary(&snapshot, rules, names.units, at_risk_rows.len(), &gathered.spread)?;
+    let mut summary = gathered.tally.summary(&snapshot, rules, names.units, &gathered.spread)?;
     summary.scenarios = margins.scenarios().len() as u64;
     let mut tables = None;
     if !groups.is_empty() || group_terms {

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, BrokenRow, LeftOut, RejectedFor, TableRows, UnusedColumn};
 use super::{Findings, Group};
-use crate::snapshot::{Reject, Unused};
+use crate::snapshot::{Reason, Reject, Unused};
 use crate::wording::count;
 use crate::{Error, Result};
 use serde_json::Value;
@@ -45,7 +45,12 @@ impl Findings {
             let place = self.snapshot.place(reject.table, reject.row);
             let of_column = Some(reject.expected()).filter(|expected| *expected != reason.expected());
             let expected = of_column.map(|expected| format!(", expected: {expected}")).unwrap_or_default();
-            let _ = writeln!(text, "  {place}{account}: {} `{}`{expected}", reject.column, reject.value);
+            let what = match reason {
+                // The row itself is sound.
+                Reason::AccountUnmargined => format!("left out because of {}", reject.value),
+                _ => format!("{} `{}`{expected}", reject.column, reject.value),
+            };
+            let _ = writeln!(text, "  {place}{account}: {what}");
         }
         if group.rows > group.first.len() {
             let _ = writeln!(text, "  and {} more", count((group.rows - group.first.len()) as u64));

@@ -156,8 +156,9 @@ pub fn failures(asked: &[FailOn], in_liquidation: u64, limits: Option<&LimitsSum
         found.extend(limits.not_compared().map(|limit| {
             let why =
                 if limit.not_found.is_empty() { String::new() } else { format!(": {}", limit.not_found.join("; ")) };
-            let what = if limit.checked == 0 { "with no figure" } else { "not with all that it names" };
-            format!("limit `{}` was compared {what}{why}", limit.name)
+            let what =
+                if limit.checked == 0 { "compared with no figure" } else { "not compared with all that it names" };
+            format!("limit `{}` was {what}{why}", limit.name)
         }));
     }
     found

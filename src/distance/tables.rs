@@ -40,11 +40,19 @@ fn columns<'a>() -> Vec<Filled<'a, Seen<'a>>> {
         text("account_id", ACCOUNT_ID).text(|seen: &Seen| seen.book.accounts().get(seen.row.account)),
         label("base", "The coin that moves; `*` is all of them together.")
             .text(|seen: &Seen| seen.row.distance.base.as_str()),
-        ratio("down_move", "The nearest fall that ends in liquidation; null if there is none.")
-            .optional(|seen| Some(down(seen)?.price_move)),
+        ratio(
+            "down_move",
+            "The nearest fall at which the account enters liquidation, or leaves it if it is in liquidation now: -0.2 \
+             is 20 % down; null if there is none.",
+        )
+        .optional(|seen| Some(down(seen)?.price_move)),
         usd("down_px_usd", "The price of the coin there.").optional(|seen| down(seen)?.price_usd),
-        ratio("up_move", "The nearest rise that ends in liquidation; null if there is none.")
-            .optional(|seen| Some(up(seen)?.price_move)),
+        ratio(
+            "up_move",
+            "The nearest rise at which the account enters liquidation, or leaves it if it is in liquidation now: 0.2 \
+             is 20 % up; null if there is none.",
+        )
+        .optional(|seen| Some(up(seen)?.price_move)),
         usd("up_px_usd", "The price of the coin there.").optional(|seen| up(seen)?.price_usd),
         usd("px_usd", "The price of the coin now; null for `*`.").optional(|seen: &Seen| seen.row.distance.price_usd),
         label("down_reach", "What the search for the fall found: `crossed`, `jump` or `none`.")

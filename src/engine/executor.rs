@@ -15,7 +15,7 @@ use crate::market::Market;
 use crate::memory::{BOOK_ROW, MemoryLimit, NARROWEST, Need, Rows};
 use crate::parallel::in_order;
 use crate::snapshot::stream::{Currencies, Cut, Piece, Reader, Spill, Stream, Window};
-use crate::snapshot::{InputFile, LoadOptions, MarketRows, Snapshot, Tables, Warning};
+use crate::snapshot::{InputFile, LoadOptions, MarketRows, Snapshot, Tables};
 use crate::source::beside_bytes;
 use crate::{Error, Invalid, Result};
 use std::path::{Path, PathBuf};
@@ -326,8 +326,8 @@ impl<'a> OpenBook<'a> {
             Some(_) => Ok(()),
             None => {
                 for warning in snapshot.warnings.iter().filter(|_| !self.is_told) {
-                    // A book without settings is common; `check` and the summary say it.
-                    if warning.code == Warning::NO_SETTINGS {
+                    // `check` and the summary say it.
+                    if warning.is_usual() {
                         tracing::info!("{}", warning.text);
                     } else {
                         tracing::warn!("{}", warning.text);

@@ -36,7 +36,7 @@ pub enum Unit {
     Days,
     /// What a scenario weighs beside others.
     Weight,
-    /// The price of the instrument, in its quote currency.
+    /// A price as `mark_px` has it: options in their settle currency per coin, all else in the quote currency.
     Price,
     /// Contracts of a derivative, coins of a spot pair, or the unit that another column names.
     Amount,

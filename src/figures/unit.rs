@@ -45,7 +45,7 @@ figures! {
     sum mmr: number(|u| u.mmr) => usd();
     /// Initial margin, with what pending orders add.
     sum imr: number(|u| u.imr) => usd().within(Tolerance::Own);
-    /// Sum of the positions' exposures to the underlying, signed, spot in use included.
+    /// Sum of the positions' exposures to the underlying, signed: positive is long. Spot in use is not included.
     one cash_delta: number(|u| u.cash_delta) => usd();
     /// Change of the options' coin delta for +1 % of the index, valued in USD.
     one gamma: number(|u| u.gamma) => usd().within(Tolerance::Own);

@@ -51,7 +51,7 @@ pub struct HistoryRow {
 const COUNTS: [(&str, &str); 7] = [
     ("accounts", "Margined accounts."),
     ("unmargined", "Accounts left out, since one of their rows is broken; null of a group, for they are in none."),
-    ("at_risk", "Rows of the table `at_risk`; of a group its accounts at risk in the base case."),
+    ("at_risk", "Accounts in `liquidation` or `near_liquidation`, or with an IM deficit, in the base case."),
     ("liquidation", "Accounts in liquidation."),
     ("near_liquidation", "Accounts near liquidation."),
     ("warning", "Accounts with a warning."),

@@ -10,6 +10,7 @@ use super::sums::Sums;
 use crate::Result;
 use crate::progress::Progress;
 use crate::publish::OutputFile;
+use crate::snapshot::Unmargined;
 use crate::source::Format;
 use crate::tables::breaches::BreachTable;
 use crate::totals::limit_summary::{BySeverity, LimitSummary, LimitsSummary};
@@ -22,6 +23,8 @@ pub(crate) struct Written<'a> {
     pub folder: &'a Path,
     pub format: Format,
     pub command: Command,
+    /// Accounts without margins, in order of their ids.
+    pub left_out: &'a [Unmargined],
     pub progress: &'a dyn Progress,
 }
 
@@ -37,7 +40,7 @@ pub(crate) struct Checked {
 /// Those of reading and writing; [`crate::Error::Runtime`] for a figure that the command does not have, see
 /// [`Limits::check_for`].
 pub(crate) fn check(limits: &Limits, written: Written) -> Result<Checked> {
-    let Written { folder, format, command, progress } = written;
+    let Written { folder, format, command, left_out, progress } = written;
     progress.stage("limits", "rows", 0);
     let mut table = BreachTable::create(folder, format)?;
     let each = limits.all().iter().map(|limit| OneLimit::new(limit, command)).collect::<Result<Vec<_>>>()?;
@@ -45,7 +48,7 @@ pub(crate) fn check(limits: &Limits, written: Written) -> Result<Checked> {
     sums.read(folder, progress)?;
     let rounds = Rounds::new(&each, Tables::Folder(folder), &sums, progress);
     let seen = rounds.run(&mut |limit, found| table.add(&Arc::clone(&limit.limited), found))?;
-    let missing = not_found(&rounds, &seen)?;
+    let missing = not_found(&rounds, &seen, left_out)?;
     let mut summary = LimitsSummary {
         blake3: limits.blake3().to_owned(),
         breaches: BySeverity::default(),

@@ -5,6 +5,7 @@ use super::filter::{Key, OneLimit, Seen};
 use super::rounds::Rounds;
 use crate::Result;
 use crate::formats::batch::nearest;
+use crate::snapshot::Unmargined;
 
 /// Names that nobody has, of which the nearest is looked for; the rest is counted.
 const MISSING_SHOWN: usize = 20;
@@ -24,11 +25,12 @@ struct Missing<'a> {
 /// The nearest known name of each missing one.
 type Near = Vec<Option<String>>;
 
-/// Says of each limit what it names and nobody has, or that there was nothing to compare.
+/// Says of each limit what it names and nobody has, or that there was nothing to compare. `left_out` are the accounts
+/// without margins, in order of their ids.
 ///
 /// # Errors
 /// Those of reading tables.
-pub(super) fn not_found(rounds: &Rounds, seen: &[Seen]) -> Result<Vec<Vec<String>>> {
+pub(super) fn not_found(rounds: &Rounds, seen: &[Seen], left_out: &[Unmargined]) -> Result<Vec<Vec<String>>> {
     let mut all: Vec<Missing> = rounds.limits.iter().zip(seen).map(|(limit, seen)| missing(limit, seen)).collect();
     let is_scanned = |of: &Missing| matches!(of.limit.source, Source::Table(_)) && !of.names.is_empty();
     let mut tables: Vec<&str> = Vec::new();
@@ -65,7 +67,7 @@ pub(super) fn not_found(rounds: &Rounds, seen: &[Seen]) -> Result<Vec<Vec<String
         let Missing { limit, names, near, .. } = of;
         rounds.sums.each(limit, |known, _| note(limit, names, near, known))?;
     }
-    Ok(all.iter().zip(seen).map(|(of, seen)| of.words(seen)).collect())
+    Ok(all.iter().zip(seen).map(|(of, seen)| of.words(seen, left_out)).collect())
 }
 
 fn missing<'a>(limit: &'a OneLimit<'a>, seen: &Seen) -> Missing<'a> {
@@ -115,14 +117,21 @@ fn is_near(wanted: &str, known: &str) -> bool {
 }
 
 impl Missing<'_> {
-    fn words(&self, seen: &Seen) -> Vec<String> {
+    fn words(&self, seen: &Seen, left_out: &[Unmargined]) -> Vec<String> {
         if self.names.is_empty() {
             let is_empty = seen.checked + seen.without_figure == 0;
             let words = "it watches nothing: no row of the tables has such a figure";
             return is_empty.then(|| words.to_owned()).into_iter().collect();
         }
         let near = self.near.iter().map(Option::as_deref).chain(std::iter::repeat(None));
+        let left_out = |name: &str| {
+            let place = left_out.binary_search_by(|account| account.account_id.as_str().cmp(name)).ok()?;
+            left_out.get(place)
+        };
         let words = self.names.iter().zip(near).map(|((key, name), near)| {
+            if let Some(Unmargined { table, row, reason, .. }) = left_out(name).filter(|_| *key == Key::AccountId) {
+                return format!("the account `{name}` is left out, {} row {row}: {}", table.name(), reason.code());
+            }
             let hint = near.map_or_else(String::new, |near| format!("; is it `{near}`?"));
             // Accounts that are left out have no row.
             let whose = if matches!(key, Key::Group | Key::RiskUnit) { " of a margined account" } else { "" };

@@ -182,7 +182,7 @@ impl Text {
                 "Accounts that were left out, since one of their rows is broken.",
                 accounts.unmargined,
             ),
-            ("at_risk_accounts", "Accounts in the table `at_risk`.", accounts.at_risk),
+            ("at_risk_accounts", "Accounts in liquidation, near it, or with an IM deficit.", accounts.at_risk),
             ("im_deficit_accounts", "Accounts whose adjusted equity is below their IMR.", accounts.im_deficit),
         ] {
             self.gauge(name, help, plain(accounts as f64));

@@ -49,7 +49,6 @@ fn a_page_is_below_three_megabytes_whatever_the_book() {
             &fixture::snapshot(3),
             &fixture::rules(),
             &[],
-            0,
             &Spread::new(0, &fixture::rules().rules.status, &Floor::default()),
         )
         .unwrap();

@@ -366,7 +366,7 @@ impl<'a> Job<'a> {
         let clock = Instant::now();
         progress.stage("write", "rows", 0);
         progress.check()?;
-        let mut summary = tally.summary(&snapshot, &request.rules, unit_names, at_risk.len(), &spread)?;
+        let mut summary = tally.summary(&snapshot, &request.rules, unit_names, &spread)?;
         summary.scenarios = scenarios.len() as u64;
         summary.label.clone_from(&request.output.label);
         let names = Names { units: unit_names, scenarios };
@@ -399,8 +399,9 @@ impl<'a> Job<'a> {
         summary.netting = of_netting;
         if let Some(limits) = &request.limits {
             let (folder, format, command) = (folder.path(), request.output.format, Command::Run);
+            let left_out = &snapshot.unmargined;
             let Checked { file, summary: of_limits } =
-                limits::check(limits, Written { folder, format, command, progress: *progress })?;
+                limits::check(limits, Written { folder, format, command, left_out, progress: *progress })?;
             outputs.push(file);
             summary.limits = Some(of_limits);
         }

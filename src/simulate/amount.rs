@@ -1,5 +1,26 @@
 //! Amounts in whole lots, and a search for the largest amount that passes.
 
+/// The unit of an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Contracts.
+    Contracts,
+    /// Units of a currency, by its index.
+    Currency(u32),
+    /// A share of every hedge.
+    Share,
+}
+
+/// The largest amount that passes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Most {
+    /// For an order, a transfer or a hedge closing: the largest amount. For a limit of spot in use: the limit that may
+    /// be set.
+    pub amount: f64,
+    /// Its unit.
+    pub unit: Unit,
+}
+
 /// The smallest step of an amount. `amount(n)` is the double nearest to `n` lots.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lot {

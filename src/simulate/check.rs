@@ -1,6 +1,7 @@
 //! One check: an account before and after some actions, the verdict, and the largest amount that passes.
 
-use super::amount::{Lot, largest, thinned};
+use super::amount::{Lot, Most, Unit, largest, thinned};
+use super::leg::{Leg, Part};
 use super::operation::{Action, Refusal};
 use crate::book::Book;
 use crate::engine::account_of;
@@ -37,27 +38,6 @@ impl Verdict {
     }
 }
 
-/// The unit of an amount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Contracts.
-    Contracts,
-    /// Units of a currency, by its index.
-    Currency(u32),
-    /// A share of every hedge.
-    Share,
-}
-
-/// The largest amount that passes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Most {
-    /// For an order, a transfer or a hedge closing: the largest amount. For a limit of spot in use: the limit that may
-    /// be set.
-    pub amount: f64,
-    /// Its unit.
-    pub unit: Unit,
-}
-
 /// A risk unit before and after.
 pub type UnitChange = (Option<UnitMargin>, Option<UnitMargin>);
 
@@ -90,28 +70,6 @@ pub struct Checker<'a> {
     work: Workspace,
     changes: Changes,
     holdings: Holdings,
-}
-
-/// An action, and how its amount is divided into lots.
-#[derive(Debug, Clone, Copy)]
-struct Leg {
-    action: Action,
-    lot: Lot,
-    /// Whole lots in the amount; zero if it cannot be divided.
-    lots: u64,
-    unit: Unit,
-    /// Coins of spot in use that the amount is subtracted from or added to.
-    hedge: f64,
-    /// The smallest amount that the exchange takes; zero if there is none.
-    least: f64,
-}
-
-/// How much of the legs is applied.
-#[derive(Debug, Clone, Copy)]
-enum Part {
-    All,
-    /// The first number of the second number of steps, each leg in whole lots.
-    Steps(u64, u64),
 }
 
 impl<'a> Checker<'a> {
@@ -178,17 +136,9 @@ impl<'a> Checker<'a> {
         if free_after.covers(free_before) {
             return Ok(answer);
         }
-        let steps = legs.iter().map(|leg| leg.lots).max().unwrap_or(0);
-        // The amount asked for may lie between two lots. Then the lot below it has not been tried.
-        let whole = legs.iter().all(|leg| leg.lots == 0 || leg.lot.amount(leg.lots) == leg.asked());
-        let failing = if whole { steps } else { steps + 1 };
-        let corners = self.corners(account, &legs, steps);
-        let found = largest(failing, &corners, |step| {
-            self.apply(account, &legs, Part::Steps(step, steps)).is_ok_and(|(_, after)| after.covers(free_before))
-        });
-        let part = Part::Steps(found, steps);
+        let (legs, part) = self.largest_part(account, legs, free_before)?;
         let is_too_small = |leg: &Leg| leg.amount(part) > 0.0 && leg.amount(part) < leg.least;
-        if found == 0 || legs.iter().any(is_too_small) {
+        if matches!(part, Part::Steps(0, _)) || legs.iter().any(is_too_small) {
             answer.verdict = Verdict::Reject;
             return Ok(answer);
         }
@@ -197,6 +147,33 @@ impl<'a> Checker<'a> {
             *most = leg.most(part);
         }
         Ok(answer)
+    }
+
+    /// The largest part of legs that passes; all of them fail. Of an amount so large that its lots are coarse, the
+    /// search begins again below the first step that fails, until lots are no finer: what can be done must not depend
+    /// on how much was asked for.
+    fn largest_part(
+        &mut self,
+        account: usize,
+        mut legs: Vec<Leg>,
+        free_before: FreeMargin,
+    ) -> Result<(Vec<Leg>, Part), Refusal> {
+        loop {
+            let steps = legs.iter().map(|leg| leg.lots).max().unwrap_or(0);
+            // The amount asked for may lie between two lots. Then the lot below it has not been tried.
+            let whole = legs.iter().all(|leg| leg.lots == 0 || leg.lot.amount(leg.lots) == leg.asked());
+            let failing = if whole { steps } else { steps + 1 };
+            let corners = self.corners(account, &legs, steps);
+            let found = largest(failing, &corners, |step| {
+                self.apply(account, &legs, Part::Steps(step, steps)).is_ok_and(|(_, after)| after.covers(free_before))
+            });
+            let next: Option<Vec<Action>> = legs.iter().map(|leg| leg.reduced(Part::Steps(found + 1, steps))).collect();
+            let finer = next.filter(|_| found < steps).map(|next| self.legs(account, &next)).transpose()?;
+            match finer {
+                Some(finer) if finer.iter().zip(&legs).any(|(finer, leg)| finer.lot != leg.lot) => legs = finer,
+                _ => return Ok((legs, Part::Steps(found, steps))),
+            }
+        }
     }
 
     /// True if the account passes with this action.
@@ -454,46 +431,4 @@ fn free(margin: &AccountMargin, restricted_usd: f64) -> FreeMargin {
 
 fn free_of(known: &Known) -> FreeMargin {
     free(&known.margin, known.restricted_usd)
-}
-
-impl Leg {
-    /// The amount asked for.
-    fn asked(&self) -> f64 {
-        match self.action {
-            Action::Order(order) => order.qty.abs(),
-            Action::Transfer { qty, .. } => qty,
-            Action::CloseHedge { qty, .. } => qty.unwrap_or(self.hedge),
-            Action::SpotInUseCap { .. } | Action::SpotOffset(_) => self.lot.amount(self.lots),
-        }
-    }
-
-    fn amount(&self, part: Part) -> f64 {
-        match part {
-            Part::All => self.asked(),
-            Part::Steps(step, steps) if step >= steps => self.lot.amount(self.lots),
-            Part::Steps(step, steps) => {
-                let lots = u128::from(self.lots) * u128::from(step) / u128::from(steps.max(1));
-                self.lot.amount(lots as u64)
-            }
-        }
-    }
-
-    /// The limit of spot in use after part of the change.
-    fn cap(&self, part: Part) -> f64 {
-        match (self.action, part) {
-            (Action::SpotInUseCap { cap, .. }, _) if self.lots == 0 => cap,
-            (Action::SpotInUseCap { cap, .. }, Part::All) => cap,
-            (Action::SpotInUseCap { cap, .. }, _) if cap < self.hedge => self.hedge - self.amount(part),
-            _ => self.hedge + self.amount(part),
-        }
-    }
-
-    fn most(&self, part: Part) -> Option<Most> {
-        if self.lots == 0 {
-            return None;
-        }
-        let amount =
-            if matches!(self.action, Action::SpotInUseCap { .. }) { self.cap(part) } else { self.amount(part) };
-        Some(Most { amount, unit: self.unit })
-    }
 }

@@ -117,8 +117,19 @@ impl<'a> Desk<'a> {
         tasks
     }
 
+    /// Of each operation whether its group changes the same hedge more than once.
+    fn changed_twice(&self, operations: &[Operation]) -> Vec<bool> {
+        let changes = |operation: &Operation| {
+            let hedge = operation.action.as_ref().ok()?.hedge_changed()?;
+            Some((self.account_id(operation).to_owned(), operation.group.clone()?, hedge))
+        };
+        let mut counts: HashMap<_, usize> = HashMap::new();
+        operations.iter().filter_map(changes).for_each(|change| *counts.entry(change).or_default() += 1);
+        operations.iter().map(|operation| changes(operation).is_some_and(|change| counts[&change] > 1)).collect()
+    }
+
     /// Refuses operations that contradict each other: the same `op_id` twice in an account, a group over several
-    /// accounts.
+    /// accounts, and one that changes a hedge more than once.
     pub(super) fn refuse_contradictory(&self, operations: &mut [Operation]) {
         let market = &self.snapshot.market;
         let mut repeated = vec![false; operations.len()];
@@ -138,7 +149,11 @@ impl<'a> Desk<'a> {
         }
         let spread: std::collections::BTreeSet<Box<str>> =
             accounts_of_group.into_iter().filter(|(_, (_, several))| *several).map(|(group, _)| group.into()).collect();
-        for (operation, repeated) in operations.iter_mut().zip(repeated) {
+        let twice = self.changed_twice(operations);
+        for ((operation, repeated), twice) in operations.iter_mut().zip(repeated).zip(twice) {
+            if twice {
+                operation.refuse(Refusal::HedgeChangedTwice, market);
+            }
             if repeated {
                 operation.refuse(Refusal::DuplicateOperation, market);
             }

@@ -1,7 +1,7 @@
 //! What an answer says of its operation.
 
 use super::Row;
-use super::check::{Most, Unit};
+use super::amount::{Most, Unit};
 use super::operation::{OperationAccount, RequestText};
 use crate::snapshot::Snapshot;
 

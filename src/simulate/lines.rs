@@ -9,22 +9,30 @@ use crate::snapshot::{Asked, Given};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::io::{BufRead, Read, Write};
 
-/// An operation as written in a line. Numbers may be JSON numbers or decimal strings.
+/// An operation as written in a line. Numbers may be JSON numbers or decimal strings; names may be either. The digits
+/// count as they stand: a float would merge long ids.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    op_id: Option<Value>,
-    account_id: Option<Value>,
-    group: Option<Value>,
+struct Line<'a> {
+    #[serde(borrow)]
+    op_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    account_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    group: Option<&'a RawValue>,
     kind: Option<String>,
     inst_id: Option<String>,
     ccy: Option<String>,
     side: Option<String>,
     spot_offset: Option<String>,
-    qty: Option<Value>,
-    px: Option<Value>,
+    #[serde(borrow)]
+    qty: Option<&'a RawValue>,
+    #[serde(borrow)]
+    px: Option<&'a RawValue>,
 }
 
 /// The answer to a line that is not an operation.
@@ -37,8 +45,9 @@ struct Malformed<'a> {
 }
 
 /// Answers each line of `input` with a line of `output`. Consecutive lines of one group are applied together and
-/// answered when the group ends. A line that is not an operation, or an operation that cannot be applied, is answered
-/// with a reason. An `op_id` that the account had among the last [`super::REMEMBERED_OPERATIONS`] is refused, as are
+/// answered when the group ends; a line of a group that has ended is refused. A line that is not an operation, or an
+/// operation that cannot be applied, is answered with a reason. An `op_id` that the account had
+/// among the last [`super::REMEMBERED_OPERATIONS`] is refused, as are
 /// the operations of a group of more than [`MOST_GROUP_OPERATIONS`]. Returns the number of lines.
 ///
 /// # Errors
@@ -49,7 +58,7 @@ pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn W
     let mut group: Vec<Operation> = Vec::new();
     // The name of a group that is too large, while it goes on.
     let mut too_large: Option<Box<str>> = None;
-    let mut remembered = Remembered::default();
+    let (mut remembered, mut ended) = (Remembered::default(), Remembered::default());
     let mut answered = 0;
     let mut line = Vec::new();
     loop {
@@ -67,6 +76,7 @@ pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn W
             (_, None) => true,
             _ => false,
         };
+        let starts_group = !goes_on || group.is_empty();
         if !goes_on {
             answered += group.len() as u64;
             answer(desk, &mut checker, std::mem::take(&mut group), output)?;
@@ -78,6 +88,12 @@ pub fn answer_lines(desk: &Desk<'_>, input: &mut dyn BufRead, output: &mut dyn W
                 let is_named = !operation.op_id.is_empty();
                 if is_named && remembered.is_repeated(desk.account_id(&operation), &operation.op_id) {
                     operation.refuse(Refusal::DuplicateOperation, market);
+                }
+                if let Some(name) = operation.group.as_deref().filter(|_| starts_group)
+                    && operation.group != too_large
+                    && ended.is_repeated(desk.account_id(&operation), name)
+                {
+                    operation.refuse(Refusal::GroupAnswered, market);
                 }
                 if operation.group.is_some() && operation.group == too_large {
                     operation.refuse(Refusal::GroupTooLarge, market);
@@ -138,18 +154,14 @@ fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<boo
 }
 
 fn parse(line: &[u8], resolver: &Resolver<'_>) -> Result<Operation, String> {
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err("it is no JSON object".to_owned());
+    }
     let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let name = |value: &Option<Value>| match value {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(other) => Some(other.to_string()),
+    let number = |value: Option<&RawValue>| {
+        Ok::<_, String>(as_written(value)?.map_or(Given::Nothing, |text| Given::parse(&text)))
     };
-    let number = |value: &Option<Value>| match value {
-        None | Some(Value::Null) => Given::Nothing,
-        Some(Value::String(text)) => Given::parse(text),
-        Some(other) => Given::parse(&other.to_string()),
-    };
-    let (op_id, account_id, group) = (name(&line.op_id), name(&line.account_id), name(&line.group));
+    let (op_id, account_id, group) = (as_written(line.op_id)?, as_written(line.account_id)?, as_written(line.group)?);
     Ok(resolver.resolve(&Asked {
         op_id: filled(op_id.as_deref()),
         account_id: filled(account_id.as_deref()),
@@ -159,9 +171,20 @@ fn parse(line: &[u8], resolver: &Resolver<'_>) -> Result<Operation, String> {
         ccy: filled(line.ccy.as_deref()),
         side: filled(line.side.as_deref()),
         spot_offset: filled(line.spot_offset.as_deref()),
-        qty: number(&line.qty),
-        px: number(&line.px),
+        qty: number(line.qty)?,
+        px: number(line.px)?,
     }))
+}
+
+/// A string, or the digits of a number as they stand.
+fn as_written(value: Option<&RawValue>) -> Result<Option<Cow<'_, str>>, String> {
+    let Some(text) = value.map(RawValue::get) else { return Ok(None) };
+    if text.starts_with('"') {
+        return serde_json::from_str(text)
+            .map(|text: String| Some(Cow::Owned(text)))
+            .map_err(|error| error.to_string());
+    }
+    Ok(Some(Cow::Borrowed(text)))
 }
 
 /// An empty text counts as missing.

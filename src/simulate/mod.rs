@@ -18,6 +18,7 @@ pub mod columns;
 mod desk;
 pub mod fields;
 mod groups;
+mod leg;
 pub mod limits;
 mod lines;
 pub mod operation;

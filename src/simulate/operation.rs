@@ -69,6 +69,10 @@ pub enum Refusal {
     GroupTooLarge,
     /// Another operation of the group cannot be applied.
     GroupBroken,
+    /// Its group changes the spot in use of a currency, or the spot hedging mode, more than once.
+    HedgeChangedTwice,
+    /// Its group was answered before it came.
+    GroupAnswered,
     /// The margin afterwards is not a finite number.
     NotFinite,
 }
@@ -90,6 +94,8 @@ impl Refusal {
             Self::GroupOfSeveralAccounts => "group_of_several_accounts",
             Self::GroupTooLarge => "group_too_large",
             Self::GroupBroken => "group_broken",
+            Self::HedgeChangedTwice => "hedge_changed_twice",
+            Self::GroupAnswered => "group_answered",
             Self::NotFinite => "not_finite",
         }
     }
@@ -108,15 +114,41 @@ impl Refusal {
             Self::InvalidKind => "`kind` is none of `order`, `transfer_out`, `transfer_in`, `spot_offset`, \
                                   `spot_in_use_cap`, `close_hedge`"
                 .to_owned(),
-            Self::Row(reason) => format!("the operation cannot be used: {}", reason.code().replace('_', " ")),
+            Self::Row(reason) => why_not(reason),
             Self::UnknownCurrency => "the snapshot has no such currency".to_owned(),
             Self::NoHedge => "no spot of the currency is in use".to_owned(),
             Self::GroupOfSeveralAccounts => "its group has operations of several accounts".to_owned(),
             Self::GroupTooLarge => format!("its group has more than {MOST_GROUP_OPERATIONS} operations"),
             Self::GroupBroken => "another operation of its group cannot be used".to_owned(),
+            Self::HedgeChangedTwice => {
+                "its group changes the same spot in use, or the mode, more than once: give one operation for it"
+                    .to_owned()
+            }
+            Self::GroupAnswered => {
+                "its group was answered before: the lines of a group must follow one another".to_owned()
+            }
             Self::NotFinite => "the margin afterwards would be beyond all bounds".to_owned(),
         }
     }
+}
+
+/// What an operation lacks.
+fn why_not(reason: Reason) -> String {
+    let needs = match reason {
+        Reason::MissingInstId | Reason::UnknownInstrument => {
+            "`inst_id` must be a contract of the snapshot or a spot pair"
+        }
+        Reason::MissingQuantity | Reason::InvalidQuantity => {
+            "`qty` must be a number above zero, such as 1.5; `side` says the direction"
+        }
+        Reason::MissingPx | Reason::InvalidPx => "`px` must be a number above zero, such as 90000.5",
+        Reason::InvalidSide => "`side` must be `buy` or `sell`",
+        Reason::InvalidSpotOffset => "`spot_offset` must be `usdt`, `usdc`, `coin` or `none`",
+        Reason::InvalidSpotInUseCap => "`qty` must be a limit in coins, zero or more; empty for no limit",
+        Reason::MissingCcy => "`ccy` must be a currency of the snapshot",
+        _ => return format!("the operation cannot be used: {}", reason.code().replace('_', " ")),
+    };
+    format!("{}: {needs}", reason.code().replace('_', " "))
 }
 
 /// The account of an operation.
@@ -169,6 +201,16 @@ impl Operation {
 }
 
 impl Action {
+    /// What it changes of the account's hedges: the spot in use of a currency, or the mode (`None`).
+    #[must_use]
+    pub fn hedge_changed(&self) -> Option<Option<u32>> {
+        match *self {
+            Self::Order(_) | Self::Transfer { .. } => None,
+            Self::SpotInUseCap { ccy, .. } | Self::CloseHedge { ccy, .. } => Some(Some(ccy)),
+            Self::SpotOffset(_) => Some(None),
+        }
+    }
+
     /// The action in the fields of a request.
     #[must_use]
     pub fn words(&self, market: &Market) -> RequestText {
@@ -309,7 +351,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn action(&self, asked: &Asked<'_>) -> Result<Action, Refusal> {
-        match asked.kind {
+        match asked.kind.map(str::to_ascii_lowercase).as_deref() {
             Some("order") => self.order(asked).map(Action::Order),
             Some(kind @ ("transfer_out" | "transfer_in")) => {
                 let ccy = self.currency(asked)?;
@@ -317,7 +359,7 @@ impl<'a> Resolver<'a> {
                 Ok(Action::Transfer { ccy, qty, out: kind == "transfer_out" })
             }
             Some("spot_offset") => {
-                let mode = asked.spot_offset.and_then(SpotOffset::from_name);
+                let mode = asked.spot_offset.and_then(|name| SpotOffset::from_name(&name.to_ascii_lowercase()));
                 mode.map(Action::SpotOffset).ok_or(Refusal::Row(Reason::InvalidSpotOffset))
             }
             Some("spot_in_use_cap") => {
@@ -347,7 +389,7 @@ impl<'a> Resolver<'a> {
         let traded = self.traded(inst_id)?;
         let qty = positive(&asked.qty, Reason::MissingQuantity, Reason::InvalidQuantity)?;
         let px = positive(&asked.px, Reason::MissingPx, Reason::InvalidPx)?;
-        let qty = match asked.side {
+        let qty = match asked.side.map(str::to_ascii_lowercase).as_deref() {
             Some("buy") => qty,
             Some("sell") => -qty,
             _ => return Err(Refusal::Row(Reason::InvalidSide)),

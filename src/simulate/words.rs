@@ -1,7 +1,9 @@
 //! Answers as sentences.
 
-use super::check::{Answer, Most, Unit, Verdict};
+use super::amount::{Most, Unit};
+use super::check::{Answer, Verdict};
 use super::operation::{Action, traded_name};
+use crate::margin::account::Traded;
 use crate::margin::rules::SpotOffset;
 use crate::market::Market;
 
@@ -36,7 +38,28 @@ pub fn why(market: &Market, unit_names: &[String], actions: &[Action], answer: &
         };
         format!("{sentence}; {most}")
     };
-    actions.iter().enumerate().map(of_action).collect()
+    let words = actions.iter().enumerate().map(of_action);
+    words.zip(actions).map(|(words, action)| words + &far_price(market, action)).collect()
+}
+
+/// From which share of the mark on an order's price is said to be far from it: what is gained or lost against the mark
+/// counts as equity.
+const FAR: f64 = 0.5;
+
+/// That the price of an order is far from the mark; else nothing.
+fn far_price(market: &Market, action: &Action) -> String {
+    let Action::Order(order) = action else { return String::new() };
+    let fx = |ccy: u32| market.currencies[ccy as usize].fx.unwrap_or(f64::NAN);
+    let mark = match order.traded {
+        Traded::Contract(instrument) => market.instruments[instrument as usize].mark_px,
+        Traded::Spot { base, quote } => fx(base) / fx(quote),
+    };
+    let off = order.px / mark - 1.0;
+    if off.is_nan() || off.abs() <= FAR {
+        return String::new();
+    }
+    let side = if off > 0.0 { "above" } else { "below" };
+    format!("; check the price of the order: it is {:.1} % {side} the mark of {}", 100.0 * off.abs(), number(mark))
 }
 
 fn describe(market: &Market, action: &Action) -> String {

@@ -5,6 +5,7 @@
 //! named by a look through the id columns. Books of more than [`MOST_KEYS`] accounts are sampled, by the folded id, so
 //! that the spellings of one id are kept or left away together.
 
+use super::odd_rows::OddRows;
 use super::warning::Warning;
 use crate::{Invalid, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,8 @@ pub(super) struct Census {
     floats: u64,
     /// Accounts with positions, with balances, with both.
     with: [u64; 3],
+    /// What is odd about rows of accounts.
+    pub odd: OddRows,
 }
 
 /// Ids that almost match, each with the tables that it stands in.
@@ -48,6 +51,7 @@ impl Census {
         for (count, more) in self.with.iter_mut().zip(later.with) {
             *count += more;
         }
+        self.odd.add(&later.odd);
         for &key in &later.keys {
             self.keep(key);
         }
@@ -75,7 +79,8 @@ impl Census {
             accounts += group.len() as u64;
         }
         let accounts = accounts << self.halvings;
-        Shared { keys, accounts, of: self.accounts, floats: self.floats, sampled: 1 << self.halvings, with: self.with }
+        let Self { accounts: of, floats, with, odd, .. } = self;
+        Shared { keys, accounts, of, floats, sampled: 1 << self.halvings, with, odd }
     }
 }
 
@@ -89,6 +94,7 @@ pub(super) struct Shared {
     /// One in so many ids was compared.
     sampled: u64,
     with: [u64; 3],
+    odd: OddRows,
 }
 
 /// Accounts with positions, and with balances, from which on it is no accident that none has both.
@@ -153,6 +159,7 @@ impl Shared {
             }
             warnings.push(Warning::new(Warning::NOTHING_SHARED, positions, text));
         }
+        warnings.extend(self.odd.warnings());
         Ok(warnings)
     }
 }

@@ -172,7 +172,7 @@ pub(super) const SHOCKS: &[Column] = &[
     number_or_none("weight").means(
         "weight",
         "1",
-        "what the scenario weighs in distributions: 0, or from 1e-200 to 1e15",
+        "what the scenario weighs in distributions: 0, or from 1e-18 to 1e15",
     ),
 ];
 /// Of prices by time and coin, of which scenarios are made: no table of a snapshot.
@@ -183,7 +183,8 @@ pub(crate) const PRICES: &[Column] = &[
     number_or_none("vol").means(
         "ratio per year",
         "0.5",
-        "implied volatility of options on the coin, above zero, in any unit; may be empty",
+        "implied volatility of options on the coin, above zero; only its changes count, so that any unit will do if \
+         all rows have the same; may be empty",
     ),
 ];
 /// Of the operations that `simulate` checks: see [`super::operations`].

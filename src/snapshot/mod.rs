@@ -25,6 +25,7 @@ mod market;
 mod market_rows;
 mod max_rejects;
 mod memory;
+mod odd_rows;
 mod operations;
 pub(crate) mod raw;
 mod reject;

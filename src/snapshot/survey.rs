@@ -186,7 +186,19 @@ impl Survey {
 fn named_rules(manifest: &Path, text: &str) -> Result<Option<PathBuf>> {
     const KEY: &str = "rules";
     // Text that is no TOML is an error of whoever reads the time.
-    let Some(named) = text.parse::<toml::Table>().ok().and_then(|mut keys| keys.remove(KEY)) else { return Ok(None) };
+    let mut keys = text.parse::<toml::Table>().unwrap_or_default();
+    let Some(named) = keys.remove(KEY) else {
+        // Under another key the rules would not hold.
+        return match keys.keys().find(|key| key.to_lowercase().contains("rule")) {
+            Some(key) => Err(Invalid::new("a key that is not read")
+                .file(manifest)
+                .column(key)
+                .expected("`as_of`, `version` and, where the snapshot has rules of its own, `rules`")
+                .hint("rename it `rules`, or take the line out")
+                .into()),
+            None => Ok(None),
+        };
+    };
     let invalid = |problem: &str| Invalid::new(problem).file(manifest).column(KEY).value(named.to_string());
     let name = named.as_str().filter(|name| Path::new(name).file_name().is_some_and(|only| only == *name));
     let Some(name) = name else {

@@ -102,6 +102,15 @@ impl MarketTables {
             let text = format!("times without a time zone, taken as UTC: {naive}");
             warnings.push(Warning::new(Warning::NAIVE_TIMES, naive as u64, text));
         }
+        let is_old = |name: &Option<String>, is_old: bool| name.clone().filter(|_| is_old);
+        let marks = self.marks.rows.iter().filter_map(|row| is_old(&row.inst_id, row.is_old));
+        let old: Vec<String> =
+            marks.chain(self.indices.rows.iter().filter_map(|row| is_old(&row.index_id, row.is_old))).collect();
+        if !old.is_empty() {
+            let names = first_few(old.iter().map(String::as_str));
+            let text = format!("prices from more than a day before or after `as_of`, by their `ts`: {names}");
+            warnings.push(Warning::new(Warning::OLD_PRICES, old.len() as u64, text));
+        }
         warnings
     }
 

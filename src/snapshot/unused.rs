@@ -22,8 +22,8 @@ pub struct Unused {
 /// Tables that lie in the folder of a snapshot and are read by some commands only.
 const MORE_TABLES: [&str; 2] = ["shocks", "operations"];
 /// Ends of names that hold tables, ours or others'.
-const DATA: [&str; 25] = [
-    "csv", "tsv", "tab", "psv", "parquet", "parq", "pq", "arrow", "feather", "ipc", "arrows", "json", "jsonl",
+const DATA: [&str; 26] = [
+    "csv", "txt", "tsv", "tab", "psv", "parquet", "parq", "pq", "arrow", "feather", "ipc", "arrows", "json", "jsonl",
     "ndjson", "xlsx", "xls", "ods", "avro", "orc", "gz", "zst", "bz2", "xz", "zip", "",
 ];
 /// Files that go with a snapshot and are no tables.
@@ -38,7 +38,18 @@ fn goes_beside(name: &str) -> bool {
     let lower = name.to_lowercase();
     BESIDE.contains(&name)
         || BESIDE_BEGIN.iter().any(|begin| lower.starts_with(begin))
-        || BESIDE_END.iter().any(|end| lower.ends_with(end))
+        || BESIDE_END.iter().any(|end| lower.ends_with(end)) && !is_table_as_text(&lower)
+}
+
+/// True for `orders.txt` and `orders.csv.txt`, which some editors make of a CSV file.
+fn is_table_as_text(lower: &str) -> bool {
+    let Some((stem, _)) = lower.strip_suffix(".txt").and(lower.split_once('.')) else { return false };
+    table_names().any(|table| is_near(stem, table))
+}
+
+/// The tables of a snapshot, those among them that only some commands read.
+fn table_names() -> impl Iterator<Item = &'static str> {
+    Table::ALL.iter().map(|table| table.name()).chain(MORE_TABLES)
 }
 
 /// The files of a folder that nothing reads; `read` are those that are read, the folders of parts among them.
@@ -76,8 +87,7 @@ pub(super) fn meant(file: &Path, tables: &[Table]) -> Option<(&'static str, Slip
     if !DATA.contains(&end.rsplit('.').next().unwrap_or_default()) {
         return None;
     }
-    let names = Table::ALL.iter().map(|table| table.name()).chain(MORE_TABLES);
-    let near = names.filter(|table| is_near(stem, table)).min_by_key(|table| damerau_levenshtein(stem, table));
+    let near = table_names().filter(|table| is_near(stem, table)).min_by_key(|table| damerau_levenshtein(stem, table));
     near.map(|near| (near, if near == stem { Slip::Form } else { Slip::Letters })).or_else(|| {
         let table = Table::ALL.iter().find(|table| is_among_words(stem, table.name(), tables.contains(table)))?;
         Some((table.name(), Slip::Words))
@@ -251,12 +261,17 @@ impl Unused {
             let text = format!("files that are not read: {}", first_few(names.iter().map(AsRef::as_ref)));
             warnings.push(Warning::new(Warning::UNUSED_FILES, self.files.len() as u64, text));
         }
-        if !self.columns.is_empty() {
-            let names: Vec<_> = self.columns.iter().map(|(table, name)| format!("{}.{name}", table.name())).collect();
-            let attributes = self.columns.iter().any(|(table, _)| *table == Table::Accounts);
-            let by = if attributes { "; accounts can be grouped by those of `accounts`" } else { "" };
-            let text = format!("columns that are not read: {}{by}", first_few(names.iter().map(String::as_str)));
-            warnings.push(Warning::new(Warning::UNUSED_COLUMNS, self.columns.len() as u64, text));
+        let (attributes, others): (Vec<_>, Vec<_>) =
+            self.columns.iter().partition(|(table, _)| *table == Table::Accounts);
+        for (code, columns, what) in [
+            (Warning::UNUSED_COLUMNS, others, "columns that are not read"),
+            (Warning::ATTRIBUTES, attributes, "columns that accounts could be grouped by, and are not"),
+        ] {
+            if !columns.is_empty() {
+                let names: Vec<_> = columns.iter().map(|(table, name)| format!("{}.{name}", table.name())).collect();
+                let text = format!("{what}: {}", first_few(names.iter().map(String::as_str)));
+                warnings.push(Warning::new(code, columns.len() as u64, text));
+            }
         }
         warnings
     }
@@ -270,6 +285,8 @@ mod tests {
     fn what_a_file_is_meant_to_be() {
         for (name, expected) in [
             ("account.csv", Some(("accounts", Slip::Letters))),
+            ("orders.txt", Some(("orders", Slip::Form))),
+            ("orders.csv.txt", Some(("orders", Slip::Form))),
             ("Positions.parquet", Some(("positions", Slip::Form))),
             ("position", Some(("positions", Slip::Letters))),
             ("blances.parquet", Some(("balances", Slip::Letters))),

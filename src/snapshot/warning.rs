@@ -19,6 +19,8 @@ impl Warning {
     pub const UNUSED_FILES: &str = "unused_files";
     /// Columns that nothing reads.
     pub const UNUSED_COLUMNS: &str = "unused_columns";
+    /// Columns of `accounts` that nothing groups by.
+    pub const ATTRIBUTES: &str = "attributes";
     /// Account ids that differ only by blanks, letter case, leading zeros or Unicode form.
     pub const SIMILAR_IDS: &str = "similar_ids";
     /// Groups whose names differ only by blanks, letter case, leading zeros, Unicode form, or letters of another script
@@ -32,8 +34,22 @@ impl Warning {
     pub const ODD_SIZES: &str = "odd_contract_sizes";
     /// There is no table `accounts`.
     pub const NO_SETTINGS: &str = "no_settings";
+    /// Accounts of which two position rows are equal in every cell.
+    pub const REPEATED_POSITIONS: &str = "repeated_positions";
+    /// Accounts that stand in the table `accounts` alone, while others have no row there.
+    pub const SETTINGS_ALONE: &str = "settings_alone";
+    /// Held contracts whose id says another expiry, strike or type than their columns.
+    pub const CONTRADICTING_IDS: &str = "contradicting_ids";
+    /// Prices from more than a day before or after the valuation time.
+    pub const OLD_PRICES: &str = "old_prices";
     /// Times without a zone, taken as UTC.
     pub const NAIVE_TIMES: &str = "naive_times";
+
+    /// True for what most sound snapshots have: it is no news in a log.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        [Self::NO_SETTINGS, Self::ATTRIBUTES].contains(&self.code.as_str())
+    }
 
     /// A warning of some kind.
     #[must_use]

@@ -19,8 +19,15 @@ fn spool() -> io::Result<&'static Spool> {
     if let Some(spool) = SPOOL.get() {
         return Ok(spool);
     }
-    let file = tempfile::tempfile()?;
+    let file = tempfile::tempfile().map_err(|error| in_temporary("no file can be created", &error))?;
     Ok(SPOOL.get_or_init(|| Spool { file, free: Mutex::default(), end: Mutex::default() }))
+}
+
+/// Names the folder: the objects that are read lie elsewhere.
+fn in_temporary(problem: &str, error: &io::Error) -> io::Error {
+    let folder = std::env::temp_dir();
+    let problem = format!("{problem} in the temporary folder `{}` (see `TMPDIR`): {error}", folder.display());
+    io::Error::new(error.kind(), problem)
 }
 
 /// A part of the file that belongs to one object, until it is dropped.
@@ -58,6 +65,7 @@ impl Region {
             return Err(io::Error::other("more bytes came than the object has"));
         }
         write_all_at(&self.spool.file, bytes, self.start + offset)
+            .map_err(|error| in_temporary("what has come cannot be kept", &error))
     }
 
     /// Reads bytes at a place of the object; the caller does not read behind its end.

@@ -177,7 +177,9 @@ pub fn grid(axes: &[Axis]) -> Result<Vec<Scenario>> {
     let mut scenarios = vec![Scenario::default()];
     for (place, axis) in axes.iter().enumerate() {
         if axes[..place].iter().any(|earlier| earlier.lever == axis.lever) {
-            return Err(usage(&format!("{:?}", axis.lever), "each axis of a grid once"));
+            let name = written(&axis.lever, Decimal::ZERO);
+            let name = name.split(' ').next().unwrap_or_default();
+            return Err(usage(name, "each axis of a grid once"));
         }
         let mut wider = Vec::with_capacity(scenarios.len() * axis.points.len());
         for scenario in &scenarios {

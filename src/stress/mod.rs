@@ -310,8 +310,9 @@ pub fn run(request: &StressRequest, progress: &dyn Progress) -> Result<StressOut
     outputs.extend(rejects::write(folder.path(), &snapshot.rejects, request.output.format)?);
     if let Some(limits) = &request.limits {
         let (folder, format, command) = (folder.path(), request.output.format, Command::Stress);
+        let left_out = &snapshot.unmargined;
         let Checked { file, summary: of_limits } =
-            limits::check(limits, limits::Written { folder, format, command, progress })?;
+            limits::check(limits, limits::Written { folder, format, command, left_out, progress })?;
         outputs.push(file);
         summary.limits = Some(of_limits);
     }
@@ -425,9 +426,9 @@ impl Work<'_> {
         }
         outputs.extend(distances);
         outputs.extend(detail);
-        let at_risk = rows.first().map_or(0, |base: &ScenarioRow| base.accounts.at_risk);
         let tally = base_tally.unwrap_or_default();
-        let mut base = tally.summary(&snapshot, &self.request.rules, &units, at_risk as usize, &spread)?;
+        let mut base = tally.summary(&snapshot, &self.request.rules, &units, &spread)?;
+        base.accounts.at_risk = rows.first().map_or(0, |base: &ScenarioRow| base.accounts.at_risk);
         outputs.extend(passes.write_groups(&mut base)?);
         passes.timings.finish += clock.elapsed();
         Ok(Written {

@@ -1,6 +1,7 @@
 //! Where the scenarios of a stress come from.
 
 use super::family::{Axis, Preset, grid};
+use crate::cells::text::in_a_line;
 use crate::error::Remedy;
 use crate::market::Market;
 use crate::market::scenario::{Scenario, with_base};
@@ -48,6 +49,7 @@ impl ScenarioSources {
                 };
             }
             files = inputs;
+            warn_of_odd_moves(&scenarios);
             all.extend(scenarios);
         } else if nothing {
             let problem = format!("there is no scenario: `{}` has no table `shocks`", dir.display());
@@ -59,5 +61,22 @@ impl ScenarioSources {
             all.extend(preset.scenarios(market)?);
         }
         Ok((with_base(market, all)?, files))
+    }
+}
+
+/// Says that moves of a table are so large that they may be in per cent.
+fn warn_of_odd_moves(scenarios: &[Scenario]) {
+    /// 500 %.
+    const ODD: f64 = 5.0;
+    let is_odd = |scenario: &&Scenario| {
+        scenario.shocks.iter().flat_map(|shock| [shock.price, shock.vol]).flatten().any(|moved| moved > ODD)
+    };
+    let mut odd = scenarios.iter().filter(is_odd);
+    if let Some(first) = odd.next() {
+        tracing::warn!(
+            "scenarios with a move of more than 500 %: {}, the first is `{}`; moves are fractions: 0.2 is 20 %",
+            1 + odd.count(),
+            in_a_line(&first.name)
+        );
     }
 }

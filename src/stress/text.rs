@@ -85,7 +85,7 @@ mod tests {
     fn the_table_fits_eighty_columns() {
         let many = 999_999_999;
         let mut base =
-            Tally::new(0).summary(&fixture::snapshot(3), &fixture::rules(), &[], 0, &Spread::default()).unwrap();
+            Tally::new(0).summary(&fixture::snapshot(3), &fixture::rules(), &[], &Spread::default()).unwrap();
         base.rules.name = "r".repeat(200);
         base.accounts.margined = many;
         let scenario = ScenarioSummary {

@@ -75,18 +75,24 @@ fn columns<'a>() -> Vec<Filled<'a, Row<'a>>> {
         label("worst_unit", "The risk unit with the largest MMR; null without units.")
             .optional_text(|row: &Row| row.worst_unit()),
         usd("worst_unit_mmr", "Its MMR.").optional(|row: &Row| row.found.worst_unit().map(|unit| unit.mmr)),
-        label("binding", "The term that decides it: `mr1`, `mr2`, `mr6` or `mr7`; null where it has no margin.")
-            .optional_text(|row: &Row| row.found.worst_unit().and_then(|unit| unit.binding).map(Binding::name)),
+        label(
+            "binding",
+            "The largest of MR1, MR2 and MR6, the first of equals, even where all three are zero; `mr7` where the \
+             minimum charge is at least as large as all others together; null where the unit has no margin.",
+        )
+        .optional_text(|row: &Row| row.found.worst_unit().and_then(|unit| unit.binding).map(Binding::name)),
         ratio(
             "all_coins_down_move",
-            "The nearest fall of all coins together that ends in liquidation; null if not searched or not found.",
+            "The nearest fall of all coins together at which the account enters liquidation, or leaves it if it is in \
+             liquidation now: -0.2 is 20 % down; null if not searched or not found.",
         )
         .optional(|row: &Row| row.found_move(0)),
         label("all_coins_down_reach", "What that search found: `crossed`, `jump` or `none`; null if not searched.")
             .optional_text(|row: &Row| row.reach(0).map(Reach::name)),
         ratio(
             "all_coins_up_move",
-            "The nearest rise of all coins together that ends in liquidation; null if not searched or not found.",
+            "The nearest rise of all coins together at which the account enters liquidation, or leaves it if it is in \
+             liquidation now: 0.2 is 20 % up; null if not searched or not found.",
         )
         .optional(|row: &Row| row.found_move(1)),
         label("all_coins_up_reach", "What that search found: `crossed`, `jump` or `none`; null if not searched.")

@@ -44,7 +44,12 @@ type Terms = [(&'static str, &'static str, fn(&Charges) -> f64); 8];
 
 /// What each term adds to MMR.
 const TERMS: Terms = [
-    ("charge_mr1", "What MR1 adds to the MMR of derivatives: nothing where another term binds.", |of| of.mr1),
+    (
+        "charge_mr1",
+        "What MR1 adds to the MMR of derivatives: nothing where another term binds. The eight `charge_` columns add up \
+         to that MMR; where MR7 binds, all of a unit's MMR is `charge_mr7`.",
+        |of| of.mr1,
+    ),
     ("charge_mr2", "What MR2 adds to it.", |of| of.mr2),
     ("charge_mr3", "What MR3 adds to it.", |of| of.mr3),
     ("charge_mr4", "What MR4 adds to it.", |of| of.mr4),
@@ -133,8 +138,11 @@ fn group_units<'a>() -> Vec<Filled<'a, UnitRow<'a>>> {
         usd("imr", "Sum over accounts: Initial margin, with what pending orders add.").number(|row: &Row| row.imr),
         usd("mmr_no_hedge", "Sum over accounts: `mmr` as it would be with spot hedging off.")
             .number(|row: &Row| row.mmr_no_hedge),
-        usd("cash_delta", "Sum over accounts: exposure to the underlying, signed, spot in use included.")
-            .number(|row: &Row| row.cash_delta),
+        usd(
+            "cash_delta",
+            "Sum over accounts: exposure of the positions to the underlying, signed, without spot in use.",
+        )
+        .number(|row: &Row| row.cash_delta),
         usd("gamma", "Sum over accounts: Change of the options' coin delta for +1 % of the index, valued in USD.")
             .number(|row: &Row| row.gamma),
         usd("vega", "Sum over accounts: Change of value for +1 volatility point.").number(|row: &Row| row.vega),

@@ -87,7 +87,7 @@ pub struct AccountCounts {
     pub margined: u64,
     /// Accounts left out.
     pub unmargined: u64,
-    /// Rows of `at_risk`.
+    /// Accounts in `liquidation` or `near_liquidation`, or with an IM deficit: in the base case.
     pub at_risk: u64,
     /// Adjusted equity below IMR.
     pub im_deficit: u64,
@@ -292,7 +292,6 @@ impl Tally {
         snapshot: &Snapshot,
         rules: &LoadedRules,
         unit_names: &[String],
-        at_risk: usize,
         spread: &Spread,
     ) -> Result<Summary> {
         let totals = self.totals();
@@ -303,7 +302,7 @@ impl Tally {
             rules: RulesId { name: rules.rules.name.clone(), hash: rules.hash.clone() },
             trust: trust(rules, snapshot.as_of_ns, unit_names, spread, &totals),
             scenarios: 1,
-            accounts: AccountCounts { unmargined: unmargined.len() as u64, at_risk: at_risk as u64, ..self.counts },
+            accounts: AccountCounts { unmargined: unmargined.len() as u64, ..self.counts },
             totals,
             hedge_saving: HedgeSaving { mmr: totals.mmr_no_hedge - totals.mmr, imr: totals.imr_no_hedge - totals.imr },
             risk_units: self.risk_units(unit_names, totals.deriv_mmr, spread),

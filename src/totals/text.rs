@@ -54,7 +54,8 @@ fn trust_lines(summary: &Summary) -> String {
         .mmr_on_assumed_share
         .map_or_else(String::new, |share| format!("; {:.1} % of MMR rests on them", share * 100.0));
     let newer = trust.newer.as_ref().map_or_else(String::new, |newer| {
-        format!("\nnote: the rules {} are newer and in force at this time", short(newer, 40))
+        let newer = short(newer, 40);
+        format!("\nnote: the rules {newer} are newer and in force at this time\n      take them with `--rules {newer}`")
     });
     let settings = summary.warnings.iter().find(|warning| warning.code == Warning::NO_SETTINGS);
     let settings = settings.map_or_else(String::new, |warning| format!("\nnote: {}", warning.text));
@@ -95,7 +96,7 @@ mod tests {
     fn tables_fit_eighty_columns() {
         let (many, wide) = (999_999_999, -999_999_999_999_999.0);
         let mut summary =
-            Tally::new(0).summary(&fixture::snapshot(3), &fixture::rules(), &[], 0, &Spread::default()).unwrap();
+            Tally::new(0).summary(&fixture::snapshot(3), &fixture::rules(), &[], &Spread::default()).unwrap();
         summary.rules.name = "r".repeat(200);
         summary.accounts.margined = many;
         summary.accounts.by_status.healthy = many;

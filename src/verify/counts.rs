@@ -139,7 +139,7 @@ impl Summed<'_> {
         if let Some(rows) = rows_of("rejects") {
             self.equal("rejects.rows", &summary.rejects.rows, &rows);
         }
-        if let Some(rows) = rows_of("at_risk").filter(|_| !is_stress) {
+        if let Some(rows) = rows_of("at_risk").filter(|_| !is_stress && self.scenarios == 1) {
             self.equal("accounts.at_risk", &summary.accounts.at_risk, &rows);
         }
         if let Some(rows) = rows_of("accounts") {
@@ -190,9 +190,7 @@ impl Summed<'_> {
         let (found, counted) = (&summary.accounts, &accounts.counts);
         self.equal("accounts.im_deficit", &found.im_deficit, &counted.im_deficit);
         self.equal("accounts.ineligible", &found.ineligible, &counted.ineligible);
-        // A run counts the rows of all its scenarios, a stress those of the base case.
-        let at_risk = if self.prefix.is_empty() { accounts.at_risk } else { counted.at_risk };
-        self.equal("accounts.at_risk", &found.at_risk, &at_risk);
+        self.equal("accounts.at_risk", &found.at_risk, &counted.at_risk);
         let statuses = |of: &crate::totals::counts::StatusCounts| {
             let all = [of.liquidation, of.near_liquidation, of.warning, of.healthy, of.no_risk];
             all.map(|count| count.to_string()).join(", ")

@@ -39,8 +39,6 @@ const SUMMED: usize = Totals::NAMES.len();
 pub(super) struct AccountsPass {
     pub rows: u64,
     pub base_rows: u64,
-    /// Rows that belong into `at_risk`.
-    pub at_risk: u64,
     pub counts: AccountCounts,
     sums: [Sum; SUMMED],
     sizes: [f64; SUMMED],
@@ -89,13 +87,11 @@ impl AccountsPass {
     fn add(&mut self, row: u64, names: &[&str], figures: &[Option<f64>]) {
         self.rows += 1;
         let (account, unknown) = AccountRow::read(&ACCOUNTS, names, figures);
-        let standing = Standing::from(&account);
-        self.at_risk += u64::from(standing.is_at_risk());
         if names[1] != BASE {
             return;
         }
         self.base_rows += 1;
-        self.counts.add(standing);
+        self.counts.add(Standing::from(&account));
         if let Some((column, found)) = unknown {
             self.findings.differ(Difference {
                 file: "accounts".into(),
@@ -116,7 +112,6 @@ impl AccountsPass {
     fn merge(&mut self, later: Self) {
         self.rows += later.rows;
         self.base_rows += later.base_rows;
-        self.at_risk += later.at_risk;
         self.counts.merge(&later.counts);
         for place in 0..SUMMED {
             self.sums[place].merge(&later.sums[place]);

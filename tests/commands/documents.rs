@@ -230,7 +230,7 @@ fn the_page_of_reject_reasons_has_every_reason_in_order() {
 }
 
 /// Every refusal of an operation but those that have the code of a reject.
-const REFUSALS: [Refusal; 12] = [
+const REFUSALS: [Refusal; 14] = [
     Refusal::MissingOpId,
     Refusal::MissingAccountId,
     Refusal::UnknownAccount,
@@ -242,6 +242,8 @@ const REFUSALS: [Refusal; 12] = [
     Refusal::GroupOfSeveralAccounts,
     Refusal::GroupBroken,
     Refusal::GroupTooLarge,
+    Refusal::HedgeChangedTwice,
+    Refusal::GroupAnswered,
     Refusal::NotFinite,
 ];
 
@@ -260,6 +262,8 @@ fn is_listed(refusal: Refusal) -> bool {
         | Refusal::GroupOfSeveralAccounts
         | Refusal::GroupTooLarge
         | Refusal::GroupBroken
+        | Refusal::HedgeChangedTwice
+        | Refusal::GroupAnswered
         | Refusal::NotFinite => true,
     }
 }

@@ -19,4 +19,5 @@ mod pipes;
 mod signals;
 mod simulate;
 mod spot_pairs;
+mod stream;
 mod watch;

@@ -39,7 +39,7 @@ pub(crate) fn place() -> TempDir {
 }
 
 /// Answers to JSON lines.
-fn ask(place: &Path, flags: &[&str], lines: &str) -> Vec<Value> {
+pub(crate) fn ask(place: &Path, flags: &[&str], lines: &str) -> Vec<Value> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_remargin"))
         .current_dir(place)
         .args(["simulate", "snapshot", "--ops", "-"])

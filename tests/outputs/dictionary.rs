@@ -29,7 +29,7 @@ Every column of every output table. Which command writes which file is in [Outpu
 | USD | money |
 | coin | units of a coin |
 | ratio | a fraction: 0.1 is 10 % |
-| price | the price of the instrument, in its quote currency |
+| price | a price as `mark_px` has it: of an option in the settle currency per coin, else in the quote currency |
 | amount | contracts of a derivative, coins of a spot pair, or what another column names |
 | count, days | whole things; days |
 | weight | what a scenario weighs beside others |

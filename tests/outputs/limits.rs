@@ -419,7 +419,7 @@ fn a_limit_that_watches_nothing_is_said() {
     assert_eq!(failed.code, Some(5), "{}", failed.stderr);
     for words in [
         "limit `unit` was compared with no figure: no risk unit",
-        "limit `group` was compared not with all that it names: no group of a margined account is called `rats`",
+        "limit `group` was not compared with all that it names: no group of a margined account is called `rats`",
     ] {
         assert!(failed.stderr.contains(words), "{words}: {}", failed.stderr);
     }

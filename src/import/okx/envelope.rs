@@ -5,6 +5,7 @@
 
 use super::endpoint::Endpoint;
 use super::row::{Fault, Row};
+use super::unique::Unique;
 use crate::{Error, Invalid, Result};
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -42,8 +43,8 @@ pub(super) fn answers(file: &Path, text: &str) -> Result<Vec<Answer>> {
     // Rows that stand alone, one after another, are one answer.
     let mut loose = Answer::default();
     let mut events = 0;
-    for (number, value) in (1..).zip(serde_json::Deserializer::from_str(text).into_iter::<Value>()) {
-        let value = value.map_err(|error| not_json(file, text, &error))?;
+    for (number, value) in (1..).zip(serde_json::Deserializer::from_str(text).into_iter::<Unique>()) {
+        let Unique(value) = value.map_err(|error| not_json(file, text, &error))?;
         let part = Part { file, number };
         match value {
             Value::Array(items) => found.extend(part.list(items)?),
@@ -188,6 +189,10 @@ fn not_json(file: &Path, text: &str, error: &serde_json::Error) -> Error {
         return invalid("the JSON ends in the middle")
             .hint("the download was cut off, or the file was still written to; fetch the response again")
             .into();
+    }
+    if error.is_data() {
+        let hint = "only one of the two can be meant; fetch the response again, and save its text as it came";
+        return invalid("a key that stands twice in one object").hint(hint).into();
     }
     let near = near(text, error.line(), error.column());
     let has = |words: &[&str]| words.iter().any(|word| near.windows(word.len()).any(|at| at == word.as_bytes()));

@@ -46,6 +46,7 @@ pub(crate) mod row;
 mod sequence;
 mod tables;
 mod tally;
+mod unique;
 mod vol;
 
 pub use endpoint::Endpoint;

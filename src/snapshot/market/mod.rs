@@ -4,6 +4,7 @@
 #![allow(clippy::indexing_slicing)]
 
 pub(crate) mod contracts;
+mod ids;
 mod plausible;
 pub(crate) mod prices;
 mod sizes;
@@ -12,6 +13,7 @@ pub(crate) mod spot_pairs;
 use super::Expectations;
 use super::reject::Reason;
 use super::relate::left_join;
+use super::warning::{Warning, first_few};
 use crate::market::{Currency, Instrument, InstrumentKind, Market, PriceGap, Underlying};
 use crate::{Error, Result};
 use contracts::{Contract, ContractRow, base_quote};
@@ -64,6 +66,8 @@ pub(crate) struct Listings {
     most: Vec<f64>,
     /// Instruments whose contracts are of an odd size.
     odd_sizes: Vec<String>,
+    /// Instruments whose ids contradict their columns.
+    contradicting: Vec<String>,
 }
 
 impl Listings {
@@ -100,11 +104,28 @@ impl Listings {
         refused.filter_map(|(inst_id, listing)| Some((inst_id.clone(), reason(listing)?))).collect()
     }
 
-    /// The held instruments whose contracts are of an odd size, in the order of the market.
-    pub fn odd_sizes(&self) -> Vec<&str> {
+    /// What is odd about the held instruments, in the order of the market, and about prices.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let mut warn = |code: &str, ids: &[&str], what: &str| {
+            if !ids.is_empty() {
+                let text = format!("{what}: {}", first_few(ids.iter().copied()));
+                warnings.push(Warning::new(code, ids.len() as u64, text));
+            }
+        };
+        let sizes = "contracts of an unusual size (`ct_val` x `ct_mult`), by USD or beside others of their underlying";
+        warn(Warning::ODD_SIZES, &self.held(&self.odd_sizes), sizes);
+        let ids = "contracts whose ids name another expiry, strike or type than their columns, which count";
+        warn(Warning::CONTRADICTING_IDS, &self.held(&self.contradicting), ids);
+        let prices = "prices that contradict each other; positions in such instruments are rejected";
+        warn(Warning::IMPLAUSIBLE_PRICES, &self.implausible().into_keys().collect::<Vec<_>>(), prices);
+        warnings
+    }
+
+    fn held<'a>(&self, ids: &'a [String]) -> Vec<&'a str> {
         let listing = |inst_id: &str| self.numbers.get(inst_id).map(|&number| &self.entries[number as usize]);
         let is_held = |inst_id: &&str| listing(inst_id).is_some_and(|listing| listing.held.load(Memory::Relaxed));
-        self.odd_sizes.iter().map(String::as_str).filter(is_held).collect()
+        ids.iter().map(String::as_str).filter(is_held).collect()
     }
 
     /// The instruments whose prices contradict each other, in byte order.
@@ -253,6 +274,8 @@ pub(crate) fn build<'a>(
     if expectations.mark_check.share().is_some() {
         listings.odd_sizes = sizes::odd(&live, &worth).into_iter().map(str::to_owned).collect();
     }
+    let contradicts = |(inst_id, contract): &&(&str, &Contract)| ids::contradicts(inst_id, contract);
+    listings.contradicting = live.iter().filter(contradicts).map(|(inst_id, _)| (*inst_id).to_owned()).collect();
     let underlyings = names.underlyings.iter().map(|&(base, name)| Underlying {
         name: name.to_owned(),
         base: names.currency(base),

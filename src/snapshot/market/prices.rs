@@ -7,6 +7,7 @@ use crate::formats::batch::Batch;
 use crate::snapshot::{Expectations, Reason};
 use crate::{Invalid, Result};
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// A number in range, or the text that stands in its place (empty if there is none).
 pub(crate) type Price = Result<f64, String>;
@@ -37,13 +38,25 @@ pub(crate) struct MarkRow {
     pub doubt: Option<(Reason, &'static str, String)>,
     /// Its time is text without a zone.
     pub is_naive: bool,
+    /// It is from more than a day before or after the valuation time.
+    pub is_old: bool,
 }
+
+/// From how far on a price is said to be of another time, where nobody asked for a bound.
+const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The time at which prices are wanted, and how close to it they must be.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock<'a> {
     pub as_of_ns: i64,
     pub expectations: &'a Expectations,
+}
+
+impl Clock<'_> {
+    fn is_old<E>(&self, ts_ns: Result<Option<i64>, E>) -> bool {
+        let of_day = |ts_ns| u128::from(self.as_of_ns.abs_diff(ts_ns)) <= OLD.as_nanos();
+        !ts_ns.ok().flatten().is_none_or(of_day)
+    }
 }
 
 /// Appends the rows of a batch of `marks`.
@@ -73,6 +86,7 @@ pub(crate) fn read_marks(rows: &mut Vec<MarkRow>, batch: &Batch, clock: Clock) -
         fwd_px: price(&fwd, row),
         doubt: doubt(row),
         is_naive: ts.is_naive(row),
+        is_old: clock.is_old(ts.get(row)),
     }));
     Ok(())
 }
@@ -83,6 +97,8 @@ pub(crate) struct IndexRow {
     pub px: Price,
     /// Its time is text without a zone.
     pub is_naive: bool,
+    /// It is from more than a day before or after the valuation time.
+    pub is_old: bool,
 }
 
 /// Appends the rows of a batch of `indices`.
@@ -100,6 +116,7 @@ pub(crate) fn read_indices(rows: &mut Vec<IndexRow>, batch: &Batch, clock: Clock
         index_id: index_id.get(row).map(str::to_owned),
         px: price(row),
         is_naive: ts.is_naive(row),
+        is_old: clock.is_old(ts.get(row)),
     }));
     Ok(())
 }

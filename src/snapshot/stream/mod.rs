@@ -32,7 +32,6 @@ use super::market::Listings;
 use super::market_rows::{MarketRows, name_table};
 use super::reject::{Reason, Reject, TableCount, Unmargined};
 use super::tables::{MarketTables, Pending, check_attributes};
-use super::warning::first_few;
 use super::{LoadOptions, Snapshot, Survey, Table, Unused, Warning, rows_about};
 use crate::book::{Book, Grouping};
 use crate::formats::memory::{Rows, Slices};
@@ -341,22 +340,7 @@ impl Stream {
             let text = "no table `accounts`: every account has the spot hedging mode that the rules take by default";
             warnings.push(Warning::new(Warning::NO_SETTINGS, 1, text));
         }
-        let odd = self.listings.odd_sizes();
-        if !odd.is_empty() {
-            let text = format!(
-                "contracts of an unusual size (`ct_val` x `ct_mult`), by USD or beside others of their underlying: {}",
-                first_few(odd.iter().copied())
-            );
-            warnings.push(Warning::new(Warning::ODD_SIZES, odd.len() as u64, text));
-        }
-        let implausible = self.listings.implausible();
-        if !implausible.is_empty() {
-            let text = format!(
-                "prices that contradict each other; positions in such instruments are rejected: {}",
-                first_few(implausible.keys().copied())
-            );
-            warnings.push(Warning::new(Warning::IMPLAUSIBLE_PRICES, implausible.len() as u64, text));
-        }
+        warnings.extend(self.listings.warnings());
         warnings
     }
 

@@ -131,11 +131,10 @@ impl Ranges {
                 &settings[begin[2]..next[2]],
                 &orders[begin[3]..next[3]],
             );
-            census.count(
-                account.id,
-                !(account.positions.is_empty() && account.orders.is_empty()),
-                !account.balances.is_empty(),
-            );
+            let has_positions = !(account.positions.is_empty() && account.orders.is_empty());
+            let has_balances = !account.balances.is_empty();
+            census.count(account.id, has_positions, has_balances);
+            census.odd.count(account.id, !account.settings.is_empty(), has_positions || has_balances);
             let own_mode = account.spot_offset();
             if !(account.is_plainly_sound() || account.judge(&mut aside)) {
                 continue;
@@ -162,7 +161,9 @@ impl Ranges {
         }
         pending_positions.flush(|group, rows| enter_positions(&mut builder, group, rows));
         pending_balances.flush(|group, rows| enter_balances(&mut builder, group, rows));
-        Ok(Built { piece: Piece { first: 0, book: builder.build()?, undecided }, aside, census })
+        let book = builder.build()?;
+        census.odd.look_for_repeated(&book);
+        Ok(Built { piece: Piece { first: 0, book, undecided }, aside, census })
     }
 }
 

@@ -5,6 +5,7 @@ mod files;
 mod formats;
 mod ids;
 mod property;
+mod slips;
 mod units;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
