@@ -56,15 +56,14 @@ impl OddRows {
 
     /// Looks for positions that stand twice. Equal rows of an account follow each other.
     pub fn look_for_repeated(&mut self, book: &Book) {
-        let (instrument, qty, avg_px) = (book.instrument(), book.qty(), book.avg_px());
-        let is_repeated = |row: &usize| {
-            let (a, b) = (row - 1, *row);
-            instrument[a] == instrument[b]
-                && qty[a].to_bits() == qty[b].to_bits()
-                && avg_px[a].to_bits() == avg_px[b].to_bits()
-        };
+        let same = |pair: &[f64]| matches!(pair, [a, b] if a.to_bits() == b.to_bits());
         for (account, bounds) in book.position_start().windows(2).enumerate() {
-            if (bounds[0] + 1..bounds[1]).any(|row| is_repeated(&row)) {
+            let &[start, end] = bounds else { continue };
+            let (instrument, qty, avg_px) =
+                (book.instrument().get(start..end), book.qty().get(start..end), book.avg_px().get(start..end));
+            let (Some(instrument), Some(qty), Some(avg_px)) = (instrument, qty, avg_px) else { continue };
+            let mut pairs = instrument.windows(2).zip(qty.windows(2)).zip(avg_px.windows(2));
+            if pairs.any(|((held, qty), px)| matches!(held, [a, b] if a == b) && same(qty) && same(px)) {
                 self.repeated.push(book.accounts().get(account));
             }
         }

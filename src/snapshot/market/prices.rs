@@ -43,7 +43,7 @@ pub(crate) struct MarkRow {
 }
 
 /// From how far on a price is said to be of another time, where nobody asked for a bound.
-const OLD: Duration = Duration::from_secs(24 * 60 * 60);
+const OLD: Duration = Duration::from_hours(24);
 
 /// The time at which prices are wanted, and how close to it they must be.
 #[derive(Clone, Copy)]
