@@ -66,6 +66,7 @@ impl Leg {
             if matches!(self.action, Action::SpotInUseCap { .. }) { self.cap(part) } else { self.amount(part) };
         Some(Most { amount, unit: self.unit })
     }
+
     /// The action with a part of its amount; `None` where it cannot be had for less.
     pub fn reduced(&self, part: Part) -> Option<Action> {
         let qty = self.amount(part);
